@@ -1,0 +1,35 @@
+"""hlsgen: from an ONNX network to a verified Intel-FPGA OpenCL accelerator.
+
+The Python API that scripts use: `load`, `schedule`, `generate`; designs are run with `hlsgen.host`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hlsgen.codegen.generate import Design, generate
+    from hlsgen.frontend.load import load
+    from hlsgen.graph import Graph
+    from hlsgen.schedule.plan import Plan
+
+__version__ = "0.1.0"
+__all__ = ["Design", "Graph", "Plan", "generate", "load", "schedule"]
+
+# Imported on first use: `import hlsgen.host` must work on a machine without onnx.
+_HOMES = {
+    "Design": "codegen.generate",
+    "Graph": "graph",
+    "Plan": "schedule.plan",
+    "generate": "codegen.generate",
+    "load": "frontend.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "schedule":  # a package that can be called
+        return importlib.import_module("hlsgen.schedule")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"hlsgen.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'hlsgen' has no attribute {name!r}")

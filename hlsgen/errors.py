@@ -1,0 +1,38 @@
+"""The errors a user can cause. Each says what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class HlsgenError(Exception):
+    """A problem with the user's input, shown as one message and never as a traceback.
+
+    `where` names the file, node, layer or option at fault; `remedy` says what the user can do.
+    """
+
+    def __init__(self, reason: str, *, where: str = "", remedy: str = ""):
+        self.reason, self.where, self.remedy = reason, where, remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.reason}" if self.where else self.reason
+        return f"{text}\n  what to do: {self.remedy}" if self.remedy else text
+
+
+class ModelError(HlsgenError):
+    """The ONNX file cannot be read, or its graph is malformed or has shapes that are not static."""
+
+
+class UnsupportedError(HlsgenError):
+    """The network uses operators or attributes that no template covers yet."""
+
+
+class BoardError(HlsgenError):
+    """The board is unknown or its description is unusable."""
+
+
+class PlanError(HlsgenError):
+    """A plan does not fit the network, the style or the board."""
+
+
+class OutputError(HlsgenError):
+    """The design directory cannot be written."""

@@ -1,0 +1,1 @@
+"""ONNX in, a normalised `Graph` out."""

@@ -1,0 +1,50 @@
+"""Folds a per-channel scale and shift into the Conv, dense or scale layer before it.
+
+Conv(x) * s + b -> Conv'(x), where the result of Conv has no other reader and no activation. A BatchNormalization
+after a ReLU, or before a padded convolution, stays a layer: folding forward over zero pads would change the borders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+
+
+def fold_scale(graph: Graph) -> Graph:
+    """Return the graph with every foldable scale layer absorbed."""
+    layers: list[Layer] = []
+    position: dict[str, int] = {}
+    exported = {port.tensor for port in graph.outputs}
+    for layer in graph.layers:
+        place = position.get(layer.inputs[0]) if layer.op == "scale" else None
+        before = None if place is None else layers[place]
+        if (
+            before is not None
+            and place is not None
+            and before.op in ("conv", "dense", "scale")
+            and before.activation is None
+            and len(graph.consumers[layer.inputs[0]]) == 1
+            and layer.inputs[0] not in exported
+        ):
+            layers[place] = _fold(before, layer)
+            position[layer.output] = place
+            continue
+        position[layer.output] = len(layers)
+        layers.append(layer)
+    return replace(graph, layers=tuple(layers))
+
+
+def _fold(layer: Layer, scale: Layer) -> Layer:
+    """The layer with weights and bias scaled in float64 and rounded once."""
+    factor = scale.weights["scale"].astype(np.float64)
+    name = "scale" if layer.op == "scale" else "weight"
+    weight = layer.weights[name]
+    spread = factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    bias = layer.weights["bias"].astype(np.float64) * factor + scale.weights["bias"]
+    weights = {**layer.weights, name: (weight * spread).astype(np.float32), "bias": bias.astype(np.float32)}
+    return replace(
+        layer, weights=weights, output=scale.output, activation=scale.activation, nodes=(*layer.nodes, *scale.nodes)
+    )

@@ -1,0 +1,31 @@
+"""Fuses an activation into the layer whose result it alone reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hlsgen.graph import Graph, Layer
+
+
+def fuse_activation(graph: Graph) -> Graph:
+    """Conv(x) -> Relu becomes Conv with a relu epilogue, and so for every layer and activation."""
+    layers: list[Layer] = []
+    position: dict[str, int] = {}
+    exported = {port.tensor for port in graph.outputs}
+    for layer in graph.layers:
+        place = position.get(layer.inputs[0]) if layer.op == "activation" else None
+        if (
+            place is not None
+            and layers[place].activation is None
+            and len(graph.consumers[layer.inputs[0]]) == 1
+            and layer.inputs[0] not in exported
+        ):
+            before = layers[place]
+            layers[place] = replace(
+                before, output=layer.output, activation=layer.activation, nodes=(*before.nodes, *layer.nodes)
+            )
+            position[layer.output] = place
+            continue
+        position[layer.output] = len(layers)
+        layers.append(layer)
+    return replace(graph, layers=tuple(layers))

@@ -1,0 +1,106 @@
+"""`load`: from an ONNX file to a normalised graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnx
+
+from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.frontend.fold_constants import fold_constants
+from hlsgen.frontend.fold_pad import fold_pad
+from hlsgen.frontend.fold_scale import fold_scale
+from hlsgen.frontend.fuse_activation import fuse_activation
+from hlsgen.frontend.importing import GraphBuilder, NodeImporter
+from hlsgen.frontend.model import PreparedModel, read_model
+from hlsgen.graph import Graph, Port
+from hlsgen.ops import onnx_importers
+
+
+def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+    """Read a network and normalise it for hardware.
+
+    `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name. BatchNormalization is
+    folded, bias and activation are fused, pads are absorbed, relabelling operators are gone.
+    Raises ModelError or UnsupportedError.
+    """
+    model = source if isinstance(source, onnx.ModelProto) else read_model(source)
+    name = "network" if isinstance(source, onnx.ModelProto) else Path(source).stem
+    prepared = PreparedModel(model, shapes)
+    prepared.nodes = fold_constants(prepared)
+    graph = import_nodes(prepared, re.sub(r"\W+", "_", name) or "network")
+    for normalise in (fold_pad, fold_scale, fuse_activation, drop_unused):
+        graph = normalise(graph)
+    if not graph.layers:
+        raise ModelError("nothing is left to compute: every node only relabels its input", where="model")
+    return graph
+
+
+def import_nodes(model: PreparedModel, name: str) -> Graph:
+    """Translate all nodes. Unsupported ones are collected and reported together."""
+    importers = onnx_importers()
+    labels = [node_label(node) for node in model.nodes]
+    unknown = [
+        f"{label}: operator {node.domain + '.' if node.domain else ''}{node.op_type}"
+        for node, label in zip(model.nodes, labels, strict=True)
+        if node.op_type not in importers or node.domain not in ("", "ai.onnx")
+    ]
+    if unknown:
+        raise unsupported_nodes(unknown)
+    builder = GraphBuilder(model.constants, model.inputs)
+    problems: list[str] = []
+    for node, label in zip(model.nodes, labels, strict=True):
+        if any(n not in builder.values and n not in builder.constants for n in node.input if n):
+            continue  # fed by a node that was refused already
+        try:
+            importers[node.op_type].import_node(NodeImporter(builder, node, label))
+        except UnsupportedError as error:
+            problems.append(str(error))
+        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+            problems.append(f"{label}: its attributes or shapes make no sense ({error})")
+    if problems:
+        raise unsupported_nodes(problems)
+    return finish(builder, model, name)
+
+
+def unsupported_nodes(problems: list[str]) -> UnsupportedError:
+    """One error that lists every node that cannot be built."""
+    if len(problems) == 1 and "\n" in problems[0]:
+        return UnsupportedError(problems[0])
+    listing = "\n".join(f"  - {p}" for p in problems)
+    return UnsupportedError(
+        f"{len(problems)} node(s) of the network are not supported:\n{listing}",
+        remedy=f"replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
+    )
+
+
+def node_label(node: onnx.NodeProto) -> str:
+    """How a node is named in messages."""
+    return f"node {node.name or node.output[0]} ({node.op_type})"
+
+
+def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
+    """Make the graph from what the builder collected. Raises ModelError for outputs that are not computed."""
+    outputs = []
+    for output in model.outputs:
+        if output not in builder.values:
+            raise ModelError("it is a constant, or no node computes it", where=f"output {output}")
+        value = builder.values[output]
+        outputs.append(Port(output, value.tensor.name, value.view))
+    inputs = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.ports)
+    return Graph(name, builder.tensors, tuple(builder.layers), inputs, tuple(outputs))
+
+
+def drop_unused(graph: Graph) -> Graph:
+    """Remove layers, inputs and tensors that no output depends on."""
+    needed = {port.tensor for port in graph.outputs}
+    layers = []
+    for layer in reversed(graph.layers):
+        if layer.output in needed:
+            layers.append(layer)
+            needed.update(layer.inputs)
+    inputs = tuple(port for port in graph.inputs if port.tensor in needed)
+    tensors = {name: tensor for name, tensor in graph.tensors.items() if name in needed}
+    return Graph(graph.name, tensors, tuple(reversed(layers)), inputs, graph.outputs)

@@ -1,0 +1,220 @@
+"""Reads an ONNX file and brings it to one opset with static shapes, using the ONNX project's own libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import numpy_helper, shape_inference, version_converter
+
+from hlsgen.errors import ModelError, UnsupportedError
+
+# Every model below this opset is converted to it; newer ones are read as they are.
+TARGET_OPSET = 17
+OLDEST_OPSET = 7
+# Constants above this size are taken out of the protobuf while ONNX's checker and converter work on it.
+LARGE_CONSTANT = 1024
+
+
+def read_model(path: str | Path) -> onnx.ModelProto:
+    """Read an ONNX file, external data included. Raises ModelError."""
+    path = Path(path)
+    where = f"model {path}"
+    if not path.is_file():
+        raise ModelError("no such file", where=where, remedy="check the path")
+    if path.stat().st_size == 0:
+        raise ModelError("the file is empty", where=where, remedy="export or copy the network again")
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except (DecodeError, ValueError, UnicodeDecodeError):
+        raise ModelError(
+            "this is not an ONNX file, or it is truncated", where=where, remedy="export or copy the network again"
+        ) from None
+    try:
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:  # the onnx package raises many kinds here, all about the data file
+        raise ModelError(
+            f"its external data cannot be read ({first_line(error)})", where=where, remedy="keep the data files beside it"
+        ) from None
+    return model
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's text that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+class PreparedModel:
+    """A checked model at one opset with static shapes: `nodes` in topological order, `constants` by name.
+
+    `inputs` maps the names of the run-time inputs to their shapes; `outputs` lists the names of the results.
+    """
+
+    def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None):
+        self.name = model.graph.name or "network"
+        if not model.graph.node:
+            raise ModelError("it holds no nodes: this is not an ONNX network", where="model", remedy="export the network again")
+        refuse_structure(model)
+        skeleton, self.constants = detach_constants(model)
+        self.inputs = bind_shapes(skeleton, self.constants, shapes or {})
+        skeleton = check_and_convert(skeleton)
+        self.opset = opset_of(skeleton)
+        self.shapes = infer_shapes(skeleton)
+        self.nodes = list(skeleton.graph.node)
+        for tensor in skeleton.graph.initializer:
+            self.constants.setdefault(tensor.name, numpy_helper.to_array(tensor))
+        self.outputs = [output.name for output in skeleton.graph.output]
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of the default operator set."""
+    return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+
+
+def refuse_structure(model: onnx.ModelProto) -> None:
+    """Raise for what no pass can repair: old opsets, foreign domains, control flow, missing tensors' data types."""
+    version = opset_of(model)
+    if version < OLDEST_OPSET:
+        raise UnsupportedError(
+            f"opset {version} is older than {OLDEST_OPSET}", where="model", remedy="export the network with a newer opset"
+        )
+    for tensor in model.graph.initializer:
+        if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16):
+            kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+            raise UnsupportedError(
+                f"it is of type {kind}", where=f"initializer {tensor.name}", remedy="export the network in float32"
+            )
+
+
+def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """Split a model into a small skeleton and its large constants.
+
+    The skeleton declares each detached constant as an input of that shape, so that checker, converter and shape
+    inference handle a few kilobytes in place of all weights. The given model is not changed.
+    """
+    constants: dict[str, np.ndarray] = {}
+    skeleton = onnx.ModelProto()
+    skeleton.ir_version = model.ir_version
+    skeleton.opset_import.extend(model.opset_import)
+    graph = skeleton.graph
+    graph.name = model.graph.name or "network"
+    graph.node.extend(model.graph.node)
+    graph.output.extend(model.graph.output)
+    initialised = {tensor.name for tensor in model.graph.initializer}
+    graph.input.extend(i for i in model.graph.input if i.name not in initialised)
+    for tensor in model.graph.initializer:
+        try:
+            array = numpy_helper.to_array(tensor)
+        except Exception as error:
+            raise ModelError(
+                f"its data do not fit its shape ({first_line(error)})",
+                where=f"initializer {tensor.name}",
+                remedy="export the network again",
+            ) from None
+        if array.nbytes < LARGE_CONSTANT:
+            graph.initializer.append(tensor)
+        else:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, array.shape))
+        constants[tensor.name] = array
+    return skeleton, constants
+
+
+def bind_shapes(
+    model: onnx.ModelProto, constants: Mapping[str, np.ndarray], shapes: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[int, ...]]:
+    """Make every input static in place: given shapes first, then a batch of 1. Returns the run-time inputs.
+
+    Raises ModelError for other unknown dimensions, for zero or negative ones, and for names that do not exist.
+    """
+    runtime = [i for i in model.graph.input if i.name not in constants]
+    names = [i.name for i in runtime]
+    for name in shapes:
+        if name not in names:
+            raise ModelError(f"the network has no input {name!r}", where="--shape", remedy=f"its inputs: {', '.join(names)}")
+    found = {}
+    for value in runtime:
+        found[value.name] = bind_shape(value, shapes.get(value.name))
+    if not found:
+        raise ModelError("the network has no inputs", where="model")
+    return found
+
+
+def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple[int, ...]:
+    """Make one input static in place and return its shape."""
+    where, tensor = f"input {value.name}", value.type.tensor_type
+    if not value.type.HasField("tensor_type") or tensor.elem_type != onnx.TensorProto.FLOAT:
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise UnsupportedError(f"it is of type {kind}", where=where, remedy="only float32 tensors are supported")
+    dims = list(tensor.shape.dim) if tensor.HasField("shape") else []
+    if given is not None and dims and len(given) != len(dims):
+        raise ModelError(f"--shape gives {len(given)} dimensions, the network has {len(dims)}", where=where)
+    if not dims and given is None:
+        raise ModelError("its shape is not known", where=where, remedy=f"give it with --shape {value.name}=1,3,224,224")
+    sizes: list[int] = []
+    for axis in range(len(dims) or len(given or ())):
+        size = dims[axis].dim_value if dims and dims[axis].HasField("dim_value") else None
+        wanted = None if given is None else int(given[axis])
+        if size is not None and wanted is not None and size != wanted:
+            raise ModelError(f"--shape gives {wanted} for axis {axis}, the network fixes {size}", where=where)
+        size = wanted if wanted is not None else size
+        if size is None and axis == 0:
+            size = 1
+        if size is None:
+            label = dims[axis].dim_param or "?"
+            raise ModelError(
+                f"axis {axis} ({label}) is dynamic; hardware needs a fixed size",
+                where=where,
+                remedy=f"give the shape with --shape {value.name}=1,...",
+            )
+        if size < 1:
+            raise ModelError(f"axis {axis} has size {size}", where=where, remedy="export the network with positive sizes")
+        sizes.append(size)
+    if sizes and sizes[0] != 1:
+        raise UnsupportedError(
+            f"its batch is {sizes[0]}", where=where, remedy="export with batch 1; a design streams one image after another"
+        )
+    del tensor.shape.dim[:]
+    for size in sizes:
+        tensor.shape.dim.add().dim_value = size
+    return tuple(sizes)
+
+
+def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Run ONNX's checker and bring the model to `TARGET_OPSET`. Raises ModelError."""
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise ModelError(first_line(error), where="model", remedy="export the network again with a current exporter") from None
+    if opset_of(model) >= TARGET_OPSET:
+        return model
+    model.ir_version = max(model.ir_version, 8)
+    try:
+        return version_converter.convert_version(model, TARGET_OPSET)
+    except Exception as error:
+        raise UnsupportedError(
+            f"ONNX's version converter cannot bring it from opset {opset_of(model)} to {TARGET_OPSET} ({first_line(error)})",
+            where="model",
+            remedy=f"export the network with opset {TARGET_OPSET}",
+        ) from None
+
+
+def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """All shapes that ONNX's inference can tell, by value name. Raises ModelError on contradictions."""
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    try:
+        inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    except Exception as error:
+        raise ModelError(f"its shapes contradict each other ({first_line(error)})", where="model") from None
+    found = {}
+    for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
+        dims = value.type.tensor_type.shape.dim
+        if all(d.HasField("dim_value") for d in dims) and value.type.tensor_type.HasField("shape"):
+            found[value.name] = tuple(d.dim_value for d in dims)
+    return found
+
+

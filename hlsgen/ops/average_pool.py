@@ -1,0 +1,57 @@
+"""Average pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops.pool import Pool, PoolAttributes
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+
+def counts(attributes: PoolAttributes, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows and columns count in each window: arrays of length OH and OW."""
+    window, found = attributes.window, []
+    for axis, size in enumerate((height, width)):
+        outputs = window.output_size(height, width)[axis]
+        starts = np.arange(outputs) * window.stride[axis] - window.pads[axis]
+        taps = starts[:, None] + np.arange(window.kernel[axis]) * window.dilation[axis]
+        low, high = -attributes.counted_pads[axis], size + attributes.counted_pads[axis + 2]
+        found.append(((taps >= low) & (taps < high)).sum(axis=1))
+    return found[0], found[1]
+
+
+class AveragePool(Pool):
+    """ONNX AveragePool on (1, C, H, W), with count_include_pad and ceil_mode."""
+
+    name = "average_pool"
+    onnx_types = ("AveragePool",)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Sum over each window divided by the number of positions that count."""
+        sums = layer.attributes.window.patches(inputs[0].astype(np.float64), 0.0).sum(axis=1)
+        rows, columns = counts(layer.attributes, *inputs[0].shape[1:])
+        return sums / np.maximum(np.outer(rows, columns), 1)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """Borders are zero; which of them count is told by the first and last counted row and column of the scan."""
+        source = graph.tensors[layer.inputs[0]]
+        a: PoolAttributes = layer.attributes
+        window, counted = a.window, a.counted_pads
+        return super().folded_fields(layer, graph, step, engines) | {
+            "mode": 1,
+            "count_top": window.pads[0] - counted[0],
+            "count_left": window.pads[1] - counted[1],
+            "count_bottom": window.pads[0] + source.height + counted[2],
+            "count_right": window.pads[1] + source.width + counted[3],
+        }
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """The adders of the unrolled window and the final multiplier take a DSP each."""
+        return (layer.attributes.window.taps + 1) * kernel.input_width
+
+
+OPERATOR = AveragePool()

@@ -1,0 +1,137 @@
+"""What every operator module provides, and sensible defaults for those that pass vectors straight through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, Tensor
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one image costs: multiply-accumulates, other arithmetic operations, weight values."""
+
+    macs: int = 0
+    operations: int = 0
+    weights: int = 0
+
+
+def vectors(channels: int, width: int) -> int:
+    """Number of `width`-lane vectors that hold `channels` channels."""
+    return ceil(channels / width)
+
+
+def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
+    """Zero-pad `axis` at its end to a multiple."""
+    missing = -array.shape[axis] % multiple
+    if not missing:
+        return array
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, missing)
+    return np.pad(array, widths)
+
+
+class Operator:
+    """One operator: how it is imported, what it computes, what it costs, which templates make it.
+
+    Templates are found by name: `templates/layered/<name>.cl.j2`, `templates/pipelined/<name>.cl.j2`, and for the
+    folded style `templates/folded/<engine>.cl.j2` (`engine = ""` sends the tensor straight to the epilogue).
+    """
+
+    name: str = ""
+    onnx_types: tuple[str, ...] = ()
+    engine: str = ""
+    engine_weights: bool = False
+    # Whether the kernel needs the same vector width on its input and its output.
+    same_width: bool = True
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
+        raise NotImplementedError
+
+    def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
+        """Canonical shape of the result from the shapes `(C, H, W)` of the inputs."""
+        return inputs[0]
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The result in float64 before the activation, from canonical `(C, H, W)` inputs."""
+        raise NotImplementedError
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """Arithmetic and weights of one image."""
+        return Work(operations=graph.output_tensor(layer).size)
+
+    # ---- layered: a kernel a layer through global memory, feature maps as [H][W][C]
+
+    def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
+        """The constant arrays that the layered kernel takes, by parameter name."""
+        return layer.weights
+
+    # ---- pipelined: a kernel a layer, vectors of channels in raster order through channels
+
+    def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
+        """Whether the kernel works with `width` channels of `tensor` (an input or its output) a vector."""
+        return True
+
+    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`; empty if none."""
+        return np.zeros((0, kernel.output_width), np.float32)
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Multiply-accumulates a cycle, the product of the unroll factors."""
+        return 0
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Cycles an image at II 1."""
+        tensor = graph.tensors[layer.inputs[0]]
+        return tensor.pixels * vectors(tensor.channels, kernel.input_width)
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
+        """For each output pixel in raster order, how many pixels of the first input must have arrived.
+
+        None means pixel by pixel. Drives the sizing of FIFOs round branches.
+        """
+        return None
+
+    # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """The engine steps that compute the layer, with their tiles."""
+        from hlsgen.schedule.plan import StepPlan
+
+        tensor = graph.output_tensor(layer)
+        count = vectors(tensor.channels, engines.width)
+        at_once = next(n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0)
+        return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, at_once, 0, count),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """Descriptor fields of a step that differ from a plain pass over the tensor (see `codegen.descriptors`)."""
+        return {}
+
+    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
+        """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
+        return np.zeros((step.groups, 0, engines.width), np.float32)
+
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """Cycles of one step at II 1, without memory stalls."""
+        return step.tile_height * step.tile_width * step.vector_count
+
+    def folded_scale(self, layer: Layer) -> np.ndarray | None:
+        """Per-channel scale that the epilogue multiplies in, or None."""
+        return None
+
+    def folded_shift(self, layer: Layer) -> np.ndarray | None:
+        """Per-channel shift (bias) that the epilogue adds, or None."""
+        return layer.weights.get("bias")

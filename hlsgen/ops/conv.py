@@ -1,0 +1,281 @@
+"""Convolution: dense, grouped, depthwise, dilated, strided, with any pads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, gcd
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.window import Window, explicit_pads
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+# A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
+LARGEST_DEPTHWISE_EXTENT = 7
+
+
+@dataclass(frozen=True)
+class ConvAttributes:
+    """`filters` output channels, `groups`, and the window. Weights: `weight` (O, I/groups, KH, KW), `bias` (O,)."""
+
+    filters: int
+    groups: int
+    window: Window
+
+
+class Conv(Operator):
+    """ONNX Conv on (1, C, H, W)."""
+
+    name = "conv"
+    onnx_types = ("Conv",)
+    engine = "convolution"
+    engine_weights = True
+    same_width = False
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import a Conv node with constant weights."""
+        weight = node.need_constant(1, "weight")
+        bias = node.need_constant(2, "bias") if node.input_name(2) else np.zeros(weight.shape[0], np.float32)
+        if weight.ndim != 4:
+            raise node.unsupported(
+                f"convolution over {weight.ndim - 2} spatial dimension(s)", "express it as a two-dimensional convolution"
+            )
+        source = node.nchw(0)
+        groups = node.attribute("group", 1)
+        if weight.shape[1] * groups != source.channels or weight.shape[0] % groups:
+            raise node.unsupported(
+                f"weight {list(weight.shape)} with group={groups} does not fit {source.channels} input channels"
+            )
+        kernel = tuple(weight.shape[2:])
+        stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
+        pads = explicit_pads(
+            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
+        )
+        attributes = ConvAttributes(int(weight.shape[0]), groups, Window(kernel, stride, dilation, pads))
+        shape = self.output_shape(attributes, [source.shape])
+        node.bind(node.add(self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias}))
+
+    def output_shape(self, attributes: ConvAttributes, inputs: Sequence[Shape]) -> Shape:
+        """(filters, OH, OW)."""
+        return (attributes.filters, *attributes.window.output_size(*inputs[0][1:]))
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Sum over channels and taps of weight times patch, plus bias."""
+        a: ConvAttributes = layer.attributes
+        patches = a.window.patches(inputs[0], 0.0)
+        channels, taps, rows, columns = patches.shape
+        patches = patches.reshape(a.groups, channels // a.groups * taps, rows * columns)
+        weight = layer.weights["weight"].astype(np.float64).reshape(a.groups, a.filters // a.groups, -1)
+        result = np.matmul(weight, patches).reshape(a.filters, rows, columns)
+        return result + layer.weights["bias"].astype(np.float64)[:, None, None]
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """MACs = output pixels * filters * (I / groups) * taps."""
+        weight = layer.weights["weight"]
+        return Work(macs=graph.output_tensor(layer).pixels * weight.size, weights=weight.size + layer.weights["bias"].size)
+
+    # ---- pipelined
+
+    def is_depthwise(self, layer: Layer) -> bool:
+        """One filter a channel."""
+        a: ConvAttributes = layer.attributes
+        return a.groups == a.filters == layer.weights["weight"].shape[0] and layer.weights["weight"].shape[1] == 1 and a.groups > 1
+
+    def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
+        """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
+        groups = layer.attributes.groups
+        return groups == 1 or self.is_depthwise(layer) or (tensor.channels // groups) % width == 0
+
+    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """Biases, then the filter words in loop order, `(elements, output_width)`."""
+        a: ConvAttributes = layer.attributes
+        vin, vout = kernel.input_width, kernel.output_width
+        weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
+        taps = a.window.taps
+        if self.is_depthwise(layer):
+            words = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps).transpose(0, 2, 1)
+            return np.concatenate([bias, words.reshape(-1, vout)])
+        grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
+        grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
+        blocks = grouped.reshape(a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps)
+        # Loop order of the template: group, input vector, [tap,] output vector; inside a word: [tap,] input lane.
+        order = (0, 3, 1, 5, 4, 2) if kernel.unroll_window else (0, 3, 5, 1, 4, 2)
+        return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Unrolled taps times lanes."""
+        taps = layer.attributes.window.taps if kernel.unroll_window else 1
+        lanes = kernel.output_width if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
+        return taps * lanes
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Scan positions times input vectors, plus output pixels times words."""
+        a: ConvAttributes = layer.attributes
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        rows, columns = a.window.scan_size(source.height, source.width)
+        loads = rows * columns * vectors(source.channels, kernel.input_width)
+        inner = vectors(result.channels, kernel.output_width)
+        if not self.is_depthwise(layer):
+            inner *= vectors(source.channels // a.groups, kernel.input_width)
+        return loads + result.pixels * inner * (1 if kernel.unroll_window else a.window.taps)
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+        """See `Window.needed_pixels`."""
+        source = graph.tensors[layer.inputs[0]]
+        return layer.attributes.window.needed_pixels(source.height, source.width)
+
+    # ---- folded
+
+    def folded_engine(self, layer: Layer) -> str:
+        """Small depthwise filters have an engine of their own."""
+        extent = layer.attributes.window.extent
+        small = max(extent) <= LARGEST_DEPTHWISE_EXTENT
+        return "depthwise" if self.is_depthwise(layer) and small else self.engine
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """One step, or one for each run of groups that fills whole vectors."""
+        a: ConvAttributes = layer.attributes
+        result, count = graph.output_tensor(layer), vectors(a.filters, engines.width)
+        if self.folded_engine(layer) == "depthwise":
+            return (StepPlan(layer.name, "depthwise", result.height, result.width, 1, 0, count),)
+        source = graph.tensors[layer.inputs[0]]
+        runs = group_runs(source.channels, a.filters, a.groups, engines.width)
+        outputs = ceil(count / runs)
+        depth = ceil(vectors(source.channels, engines.width) / runs)
+        tile = conv_tile(a.window, result, depth, engines)
+        if tile is None:
+            extent = a.window.extent
+            raise PlanError(
+                f"one output pixel needs {extent[0]}x{extent[1]}x{depth} vectors of input, more than the engine's tile "
+                f"buffer of {engines.tile_vectors}",
+                where=f"layer {layer.name}",
+                remedy="raise tile_vectors in the plan or choose a larger board",
+            )
+        return tuple(
+            StepPlan(layer.name, self.engine, *tile, min(engines.outputs, outputs), run * outputs, outputs)
+            for run in range(runs)
+        )
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """The window, and the halo that a tile of outputs needs."""
+        window: Window = layer.attributes.window
+        fields = window_fields(window)
+        if step.engine == "depthwise":
+            source = graph.tensors[layer.inputs[0]]
+            rows, columns = window.scan_size(source.height, source.width)
+            return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
+        result = graph.output_tensor(layer)
+        source = graph.tensors[layer.inputs[0]]
+        total, depth = vectors(result.channels, engines.width), vectors(source.channels, engines.width)
+        runs = total // step.vector_count if total % step.vector_count == 0 else 1
+        depth = depth // runs
+        return fields | {
+            "tiles_y": ceil(result.height / step.tile_height),
+            "tiles_x": ceil(result.width / step.tile_width),
+            "in_step_y": step.tile_height * window.stride[0],
+            "in_step_x": step.tile_width * window.stride[1],
+            "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
+            "in_columns": (step.tile_width - 1) * window.stride[1] + window.extent[1],
+            "in_groups": 1,
+            "in_vectors": depth,
+            "in_first": step.first_vector // step.vector_count * depth if runs > 1 else 0,
+        }
+
+    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
+        """Filter words of every output group: input vector, tap, output vector, input lane; V output lanes each."""
+        a: ConvAttributes = layer.attributes
+        v = engines.width
+        weight = layer.weights["weight"]
+        if step.engine == "depthwise":
+            return depthwise_words(weight[:, 0], a.window, engines)
+        fields = self.folded_fields(layer, graph, step, engines)
+        first_in, count_in = fields["in_first"] * v, fields["in_vectors"] * v
+        first_out, count_out = step.first_vector * v, step.vector_count * v
+        block = dense_block(weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in))
+        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
+        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
+        split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
+        return split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, v)
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """Per tile and group: steps of the reduction times max(pixels, weight load), or the output if that is longer."""
+        f = self.folded_fields(layer, graph, step, engines)
+        window: Window = layer.attributes.window
+        if step.engine == "depthwise":
+            return f["in_rows"] * f["in_columns"] * step.vector_count
+        pixels = step.tile_height * step.tile_width
+        load = ceil(step.vectors_at_once * engines.width / engines.burst)
+        compute = f["in_vectors"] * window.taps * max(pixels, load)
+        fill = f["in_rows"] * f["in_columns"] * f["in_vectors"]
+        tile = max(step.groups * max(compute, pixels * step.vectors_at_once), fill)
+        return f["tiles_y"] * f["tiles_x"] * tile
+
+
+def window_fields(window: Window) -> dict[str, Any]:
+    """Descriptor fields that any windowed engine reads."""
+    return {
+        "kernel_y": window.kernel[0],
+        "kernel_x": window.kernel[1],
+        "stride_y": window.stride[0],
+        "stride_x": window.stride[1],
+        "dilation_y": window.dilation[0],
+        "dilation_x": window.dilation[1],
+        "pad_top": window.pads[0],
+        "pad_left": window.pads[1],
+    }
+
+
+def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
+    """Into how many independent steps a grouped convolution splits so that every step covers whole vectors."""
+    runs = gcd(groups, gcd(channels, filters))
+    while runs > 1 and ((channels // runs) % width or (filters // runs) % width or groups % runs):
+        runs -= 1
+    return runs
+
+
+def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> tuple[int, int] | None:
+    """The tile (rows, columns) of outputs with the fewest tiles whose input and accumulators fit on chip."""
+    for columns_split in range(1, result.width + 1):
+        columns = ceil(result.width / columns_split)
+        in_columns = (columns - 1) * window.stride[1] + window.extent[1]
+        for rows_split in range(1, result.height + 1):
+            rows = ceil(result.height / rows_split)
+            in_rows = (rows - 1) * window.stride[0] + window.extent[0]
+            if rows * columns <= engines.tile_pixels and in_rows * in_columns * depth <= engines.tile_vectors:
+                return rows, columns
+    return None
+
+
+def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) -> np.ndarray:
+    """The block of a grouped filter `(O, I/groups, KH, KW)` as if it were dense, zeros between groups."""
+    if groups == 1:
+        return weight[outputs, inputs]
+    per_in, per_out = weight.shape[1], weight.shape[0] // groups
+    first, last = outputs.start, min(outputs.stop, weight.shape[0])
+    block = np.zeros((last - first, min(inputs.stop, per_in * groups) - inputs.start, *weight.shape[2:]), np.float32)
+    for o in range(first, last):
+        start = o // per_out * per_in - inputs.start
+        block[o - first, start : start + per_in] = weight[o]
+    return block
+
+
+def depthwise_words(filters: np.ndarray, window: Window, engines: Engines) -> np.ndarray:
+    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, `(C/V, words * burst, V)`."""
+    v, extent = engines.width, engines.depthwise_extent
+    full = np.zeros((filters.shape[0], extent, extent), np.float32)
+    top, left = extent - window.extent[0], extent - window.extent[1]
+    full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
+    lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
+    words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
+    return pad_axis(words, 1, engines.burst)
+
+
+OPERATOR = Conv()

@@ -1,0 +1,179 @@
+"""Fully connected layers: ONNX Gemm and MatMul by a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, Tensor, View
+from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.window import Window
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter, Value
+
+# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one after another.
+LARGEST_STREAM = 1 << 18
+
+
+@dataclass(frozen=True)
+class DenseAttributes:
+    """`outputs` features. Weights: `weight` (outputs, C, H, W) in canonical order of the input, `bias` (outputs,)."""
+
+    outputs: int
+
+
+class Dense(Operator):
+    """Gemm and MatMul of one image with a constant matrix; a Flatten before it is absorbed into the weights."""
+
+    name = "dense"
+    onnx_types = ("Gemm", "MatMul")
+    engine = "dense"
+    engine_weights = True
+    same_width = False
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the right."""
+        matrix = node.need_constant(1, "right-hand matrix")
+        bias = np.zeros(1, np.float32)
+        value = node.value(0)
+        if node.op_type == "Gemm":
+            if node.attribute("transA", 0):
+                raise node.unsupported("transA=1 transposes the feature map", "export the network with transA=0")
+            matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute("alpha", 1.0)
+            if node.input_name(2):
+                bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)
+        if matrix.ndim != 2:
+            raise node.unsupported(f"a right-hand matrix of {matrix.ndim} dimensions", "only two dimensions are supported")
+        shape = value.view.value_shape
+        if shape[-1] != matrix.shape[0]:
+            raise node.unsupported(f"input {list(shape)} does not fit a matrix {list(matrix.shape)}")
+        outputs = int(matrix.shape[1])
+        try:
+            biases = np.ascontiguousarray(np.broadcast_to(bias, (1, outputs))[0])
+        except ValueError:
+            raise node.unsupported(f"bias of shape {list(bias.shape)} does not fit {outputs} outputs") from None
+        if int(np.prod(shape[:-1])) == 1:
+            self._import_vector(node, value, matrix, biases)
+        else:
+            self._import_rows(node, value, matrix, biases)
+
+    def _import_vector(self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray) -> None:
+        tensor, outputs = value.tensor, int(matrix.shape[1])
+        weight = matrix.T
+        if not value.view.keeps_order:  # columns follow the canonical order of the feature map
+            weight = np.empty_like(weight)
+            weight[:, value.view.indices.ravel()] = matrix.T
+        weight = weight.reshape(outputs, *tensor.shape)
+        result = node.add(self.name, DenseAttributes(outputs), [tensor], (outputs, 1, 1), weights={"weight": weight, "bias": bias})
+        shape = (*value.view.value_shape[:-1], outputs)
+        node.bind(result, View((1, outputs, 1, 1)).then("reshape", shape))
+
+    def _import_rows(self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray) -> None:
+        """Several rows are the pixels of a 1x1 convolution."""
+        rows, features = int(np.prod(value.view.value_shape[:-1])), matrix.shape[0]
+        view = value.view.then("reshape", (1, 1, rows, features)).then("transpose", (0, 3, 1, 2))
+        tensor = node.canonical(type(value)(value.tensor, view))
+        outputs = int(matrix.shape[1])
+        attributes = ConvAttributes(outputs, 1, Window((1, 1)))
+        weight = matrix.T.reshape(outputs, features, 1, 1)
+        result = node.add("conv", attributes, [tensor], (outputs, 1, rows), weights={"weight": weight, "bias": bias})
+        shape = (*value.view.value_shape[:-1], outputs)
+        node.bind(result, View((1, outputs, 1, rows)).then("transpose", (0, 2, 3, 1)).then("reshape", shape))
+
+    def output_shape(self, attributes: DenseAttributes, inputs: Sequence[Shape]) -> Shape:
+        """(outputs, 1, 1)."""
+        return (attributes.outputs, 1, 1)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Weight matrix times the flattened image, plus bias."""
+        weight = layer.weights["weight"]
+        result = weight.reshape(len(weight), -1) @ inputs[0].astype(np.float64).ravel()
+        return (result + layer.weights["bias"])[:, None, None]
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """MACs = the size of the matrix."""
+        size = layer.weights["weight"].size
+        return Work(macs=size, weights=size + layer.weights["bias"].size)
+
+    # ---- layered
+
+    def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
+        """The matrix with its columns in [H][W][C] order."""
+        return {"weight": layer.weights["weight"].transpose(0, 2, 3, 1), "bias": layer.weights["bias"]}
+
+    # ---- pipelined
+
+    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word."""
+        vin, vout = kernel.input_width, kernel.output_width
+        weight = pad_axis(pad_axis(layer.weights["weight"], 0, vout), 1, vin)
+        outputs, channels, height, width = weight.shape
+        blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
+        bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
+        return np.concatenate([bias, blocks.transpose(4, 5, 2, 0, 3, 1).reshape(-1, vout)])
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Lanes in times lanes out."""
+        return kernel.input_width * kernel.output_width
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """One word a cycle."""
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        inputs = source.pixels * vectors(source.channels, kernel.input_width)
+        return (inputs + 1) * vectors(result.channels, kernel.output_width)
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+        """The one output pixel needs the whole input."""
+        return np.array([graph.tensors[layer.inputs[0]].pixels])
+
+    # ---- folded
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """Runs of output vectors, each short enough that its weights fit one stream."""
+        tensor, total = graph.tensors[layer.inputs[0]], vectors(layer.attributes.outputs, engines.width)
+        stream = tensor.pixels * vectors(tensor.channels, engines.width) * engines.width
+        run = max(1, min(total, LARGEST_STREAM // stream))
+        return tuple(
+            StepPlan(layer.name, self.engine, 1, 1, min(engines.outputs, total - first, run), first, min(run, total - first))
+            for first in range(0, total, run)
+        )
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """The whole feature map is read once, as one row of vectors."""
+        tensor = graph.tensors[layer.inputs[0]]
+        return {
+            "in_rows": tensor.height,
+            "in_columns": tensor.width,
+            "in_groups": 1,
+            "in_vectors": vectors(tensor.channels, engines.width),
+        }
+
+    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
+        """Per group: pixel, input vector, block of `burst` input lanes, output vector; `burst` lanes of V outputs a word."""
+        v, burst = engines.width, engines.burst
+        first = step.first_vector * v
+        weight = layer.weights["weight"][first : first + step.vector_count * v]
+        weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
+        outputs, channels, height, width = weight.shape
+        split = weight.reshape(-1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width)
+        return split.transpose(0, 6, 7, 3, 4, 1, 5, 2).reshape(split.shape[0], -1, v)
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """`burst` weight vectors a cycle."""
+        tensor = graph.tensors[layer.inputs[0]]
+        inputs = tensor.pixels * vectors(tensor.channels, engines.width)
+        return inputs + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
+
+    def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
+        """Any width: short vectors are padded with zeros."""
+        return True
+
+
+OPERATOR = Dense()

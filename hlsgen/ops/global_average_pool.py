@@ -1,0 +1,70 @@
+"""Global average pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+
+class GlobalAveragePool(Operator):
+    """ONNX GlobalAveragePool: the mean of every channel."""
+
+    name = "global_average_pool"
+    onnx_types = ("GlobalAveragePool",)
+    engine = "global_pooling"
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import a GlobalAveragePool node."""
+        source = node.nchw(0)
+        node.bind(node.add(self.name, None, [source], (source.channels, 1, 1)))
+
+    def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
+        """(C, 1, 1)."""
+        return (inputs[0][0], 1, 1)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Mean over height and width."""
+        return inputs[0].astype(np.float64).mean(axis=(1, 2), keepdims=True)
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """One addition a value."""
+        return Work(operations=graph.tensors[layer.inputs[0]].size)
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """An adder and a multiplier a lane."""
+        return 2 * kernel.input_width
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+        """The one output pixel needs the whole input."""
+        return np.array([graph.tensors[layer.inputs[0]].pixels])
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """One plane of V channels after another."""
+        return (StepPlan(layer.name, self.engine, 1, 1, 1, 0, vectors(graph.output_tensor(layer).channels, engines.width)),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """The number of pixels and its reciprocal."""
+        source = graph.tensors[layer.inputs[0]]
+        return {
+            "in_rows": source.height,
+            "in_columns": source.width,
+            "in_groups": step.vector_count,
+            "in_vectors": 1,
+            "constant_0": 1.0 / source.pixels,
+        }
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """One vector a cycle."""
+        return graph.tensors[layer.inputs[0]].pixels * step.vector_count
+
+
+OPERATOR = GlobalAveragePool()

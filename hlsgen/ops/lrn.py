@@ -1,0 +1,103 @@
+"""Local response normalisation across channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops.base import Operator, Work, vectors
+from hlsgen.ops.softmax import plain_step
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+
+@dataclass(frozen=True)
+class LrnAttributes:
+    """y = x / (bias + alpha / size * sum of squares over `size` channels) ** beta."""
+
+    size: int
+    alpha: float
+    beta: float
+    bias: float
+
+    @property
+    def before(self) -> int:
+        """Channels of the window before the centre: floor((size - 1) / 2)."""
+        return (self.size - 1) // 2
+
+    @property
+    def after(self) -> int:
+        """Channels of the window after the centre: ceil((size - 1) / 2)."""
+        return self.size - 1 - self.before
+
+
+class Lrn(Operator):
+    """ONNX LRN on (1, C, H, W)."""
+
+    name = "lrn"
+    onnx_types = ("LRN",)
+    engine = "normalisation"
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import an LRN node."""
+        source = node.nchw(0)
+        attributes = LrnAttributes(
+            int(node.attribute("size", 1)),
+            float(node.attribute("alpha", 1e-4)),
+            float(node.attribute("beta", 0.75)),
+            float(node.attribute("bias", 1.0)),
+        )
+        node.bind(node.add(self.name, attributes, [source], source.shape))
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """By the definition, channel by channel."""
+        a: LrnAttributes = layer.attributes
+        x = inputs[0].astype(np.float64)
+        result = np.empty_like(x)
+        for c in range(len(x)):
+            window = x[max(c - a.before, 0) : c + a.after + 1]
+            result[c] = x[c] / (a.bias + a.alpha / a.size * (window**2).sum(axis=0)) ** a.beta
+        return result
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """Square, sliding sum, power, multiply."""
+        return Work(operations=6 * graph.output_tensor(layer).size)
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """The power function (logarithm and exponential, about 9 DSPs each), the squares' adders and two multipliers."""
+        return 20 + layer.attributes.size
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """A channel a cycle, plus reading and writing vectors."""
+        tensor = graph.output_tensor(layer)
+        return tensor.pixels * (tensor.channels + layer.attributes.after + 2 * vectors(tensor.channels, kernel.input_width))
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """Pixel by pixel."""
+        return (plain_step(layer, graph, engines, self.engine),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """Window and constants."""
+        a: LrnAttributes = layer.attributes
+        return {
+            "channels": graph.output_tensor(layer).channels,
+            "kernel_x": a.size,
+            "kernel_y": a.after,
+            "constant_0": a.alpha / a.size,
+            "constant_1": a.beta,
+            "constant_2": a.bias,
+        }
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """A channel a cycle."""
+        tensor = graph.output_tensor(layer)
+        return tensor.pixels * (tensor.channels + layer.attributes.after + 2 * step.vector_count)
+
+
+OPERATOR = Lrn()

@@ -1,0 +1,30 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops.pool import Pool
+from hlsgen.schedule.plan import Engines, StepPlan
+
+
+class MaxPool(Pool):
+    """ONNX MaxPool on (1, C, H, W); borders never win."""
+
+    name = "max_pool"
+    onnx_types = ("MaxPool",)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Maximum over each window."""
+        return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """Borders are the most negative number."""
+        return super().folded_fields(layer, graph, step, engines) | {"mode": 0, "pad_value": -np.inf}
+
+
+OPERATOR = MaxPool()

@@ -1,0 +1,108 @@
+"""Max and average pooling over sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.ops.conv import window_fields
+from hlsgen.ops.window import Window, explicit_pads
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+
+@dataclass(frozen=True)
+class PoolAttributes:
+    """The window. Average alone: `counted_pads` are the pads (top, left, bottom, right) that count as values."""
+
+    window: Window
+    counted_pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+class Pool(Operator):
+    """A window reduced channel by channel. Subclasses say how."""
+
+    engine = "pooling"
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do not count."""
+        if len(node.node.output) > 1 and node.node.output[1]:
+            raise node.unsupported("the Indices output", "remove the output; only pooled values are computed")
+        source = node.nchw(0)
+        kernel = node.attribute("kernel_shape", None)
+        if kernel is None or len(kernel) != 2:
+            raise node.unsupported(f"kernel_shape {kernel}", "pooling is supported over two spatial dimensions")
+        stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
+        pads = explicit_pads(
+            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
+        )
+        window = Window(kernel, stride, dilation, pads)
+        counted = pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0)
+        if node.attribute("ceil_mode", 0):
+            window = ceil_window(window, source.height, source.width)
+        attributes = PoolAttributes(window, counted)
+        node.bind(node.add(self.name, attributes, [source], self.output_shape(attributes, [source.shape])))
+
+    def output_shape(self, attributes: PoolAttributes, inputs: Sequence[Shape]) -> Shape:
+        """(C, OH, OW)."""
+        return (inputs[0][0], *attributes.window.output_size(*inputs[0][1:]))
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """One operation a tap."""
+        return Work(operations=graph.output_tensor(layer).size * layer.attributes.window.taps)
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Scan positions plus output pixels, times vectors."""
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        rows, columns = layer.attributes.window.scan_size(source.height, source.width)
+        return (rows * columns + result.pixels) * vectors(source.channels, kernel.input_width)
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+        """See `Window.needed_pixels`."""
+        source = graph.tensors[layer.inputs[0]]
+        return layer.attributes.window.needed_pixels(source.height, source.width)
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """One plane of V channels after another."""
+        result = graph.output_tensor(layer)
+        count = vectors(result.channels, engines.width)
+        return (StepPlan(layer.name, self.engine, result.height, result.width, 1, 0, count),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """The padded scan of every plane."""
+        source = graph.tensors[layer.inputs[0]]
+        rows, columns = layer.attributes.window.scan_size(source.height, source.width)
+        return window_fields(layer.attributes.window) | {
+            "in_rows": rows,
+            "in_columns": columns,
+            "in_groups": step.vector_count,
+            "in_vectors": 1,
+        }
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """One vector a cycle."""
+        fields = self.folded_fields(layer, graph, step, engines)
+        return fields["in_rows"] * fields["in_columns"] * fields["in_groups"]
+
+
+def ceil_window(window: Window, height: int, width: int) -> Window:
+    """The window with bottom and right pads enlarged so that the floor formula gives ONNX's ceil_mode size.
+
+    A last window that would start in the padding is dropped (ONNX opset 19 and onnxruntime).
+    """
+    pads = list(window.pads)
+    for axis, size in enumerate((height, width)):
+        before, after = window.pads[axis], window.pads[axis + 2]
+        span, stride = size + before + after - window.extent[axis], window.stride[axis]
+        outputs = -(-span // stride) + 1
+        if (outputs - 1) * stride >= size + before:
+            outputs -= 1
+        pads[axis + 2] += max((outputs - 1) * stride - span, 0)
+    return replace(window, pads=tuple(pads))  # type: ignore[arg-type]

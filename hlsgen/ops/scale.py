@@ -1,0 +1,86 @@
+"""A scale and a shift a channel: BatchNormalization, and Mul by a constant, where they cannot fold into a convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, View
+from hlsgen.ops.base import Operator, Work, pad_axis
+from hlsgen.schedule.plan import KernelPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+
+def add_scale(node: NodeImporter, index: int, scale: np.ndarray, shift: np.ndarray) -> None:
+    """Add a scale layer on input `index` of a node, keeping the input's view."""
+    value = node.value(index)
+    tensor = node.add("scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift})
+    node.bind(tensor, View(value.view.shape, value.view.steps))
+
+
+class Scale(Operator):
+    """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
+
+    name = "scale"
+    onnx_types = ("BatchNormalization", "Mul")
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import inference-time BatchNormalization, or Mul by a constant."""
+        if node.op_type == "BatchNormalization":
+            self._import_batch_normalization(node)
+            return
+        index = 1 if node.constant(0) is not None else 0
+        constant = node.need_constant(1 - index, "second factor")
+        scale = node.per_channel(constant, node.value(index))
+        add_scale(node, index, scale, np.zeros_like(scale))
+
+    def _import_batch_normalization(self, node: NodeImporter) -> None:
+        if node.attribute("training_mode", 0):
+            raise node.unsupported("training_mode=1", "export the network for inference")
+        if any(node.node.output[1:]):
+            raise node.unsupported("outputs of running statistics", "export the network for inference")
+        value = node.value(0)
+        names = ("scale", "bias", "mean", "variance")
+        gamma, beta, mean, variance = (
+            node.need_constant(i, names[i - 1]).astype(np.float64).ravel() for i in range(1, 5)
+        )
+        factor = gamma / np.sqrt(variance + node.attribute("epsilon", 1e-5))
+        shift = beta - mean * factor
+        shape = value.view.value_shape
+        if len(factor) != shape[1]:
+            raise node.unsupported(f"{len(factor)} parameters for {shape[1]} channels")
+        spread = (1, -1) + (1,) * (len(shape) - 2)
+        add_scale(node, 0, *(node.per_channel(p.reshape(spread).astype(np.float32), value) for p in (factor, shift)))
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Scale and shift, channel by channel."""
+        scale, bias = (layer.weights[k].astype(np.float64)[:, None, None] for k in ("scale", "bias"))
+        return inputs[0] * scale + bias
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """One MAC a value."""
+        return Work(macs=graph.output_tensor(layer).size, weights=2 * len(layer.weights["scale"]))
+
+    def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
+        """Scale and bias, (C,) each."""
+        return layer.weights
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """One MAC a lane."""
+        return kernel.input_width
+
+    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """Biases, then scales."""
+        width = kernel.output_width
+        return np.concatenate([pad_axis(layer.weights[k], 0, width).reshape(-1, width) for k in ("bias", "scale")])
+
+    def folded_scale(self, layer: Layer) -> np.ndarray:
+        """The epilogue multiplies."""
+        return layer.weights["scale"]
+
+
+OPERATOR = Scale()

@@ -1,0 +1,77 @@
+"""Softmax over channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, View
+from hlsgen.ops.base import Operator, Work, vectors
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+
+if TYPE_CHECKING:
+    from hlsgen.frontend.importing import NodeImporter
+
+
+class Softmax(Operator):
+    """ONNX Softmax where the axis is the channels of each pixel."""
+
+    name = "softmax"
+    onnx_types = ("Softmax",)
+    engine = "softmax"
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import Softmax (opset 13 semantics: one axis)."""
+        value = node.value(0)
+        shape = value.view.value_shape
+        axis = node.attribute("axis", -1) % len(shape)
+        # The elements that one softmax sees, as canonical indices: they must be the channels of one pixel.
+        rows = np.moveaxis(value.view.indices, axis, -1).reshape(-1, shape[axis])
+        if shape[axis] != value.tensor.channels or not np.all(np.diff(rows, axis=1) == value.tensor.pixels):
+            raise node.unsupported(f"softmax over axis {axis} of {list(shape)}, which is not the channels", "use the channel axis")
+        tensor = node.add(self.name, None, [value.tensor], value.tensor.shape)
+        node.bind(tensor, View(value.view.shape, value.view.steps))
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """exp(x - max) / sum, over channels."""
+        x = inputs[0].astype(np.float64)
+        e = np.exp(x - x.max(axis=0, keepdims=True))
+        return e / e.sum(axis=0, keepdims=True)
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """Compare, subtract, exponential, add, multiply."""
+        return Work(operations=5 * graph.output_tensor(layer).size)
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Three passes over the channels of each pixel: read, exponentials one by one, write."""
+        tensor = graph.output_tensor(layer)
+        return tensor.pixels * (tensor.channels + 2 * vectors(tensor.channels, kernel.input_width))
+
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Exponential and division units of the one lane, in DSPs (measured: expf 9, divide 3), and a multiplier a lane."""
+        return 12 + kernel.input_width
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """Pixel by pixel, all channels at once through the engine, one vector a group in the epilogue."""
+        return (plain_step(layer, graph, engines, self.engine),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """One group of all vectors."""
+        return {"channels": graph.output_tensor(layer).channels}
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """Three passes."""
+        tensor = graph.output_tensor(layer)
+        return tensor.pixels * (tensor.channels + 2 * step.vector_count)
+
+
+def plain_step(layer: Layer, graph: Graph, engines: Engines, engine: str) -> StepPlan:
+    """A pass over the tensor pixel by pixel, all channels of a pixel together (across-channel engines)."""
+    tensor = graph.output_tensor(layer)
+    count = vectors(tensor.channels, engines.width)
+    return StepPlan(layer.name, engine, tensor.height, tensor.width, count, 0, count)
+
+
+OPERATOR = Softmax()

@@ -1,0 +1,97 @@
+"""Sliding-window geometry shared by convolution and pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: (vertical, horizontal) `kernel`, `stride`, `dilation`; `pads` top, left, bottom, right."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Height and width of the region one output sees, dilation included."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))  # type: ignore[return-value]
+
+    @property
+    def taps(self) -> int:
+        """Number of filter positions."""
+        return self.kernel[0] * self.kernel[1]
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Output height and width by ONNX's formula (floor). Zero or less when the window does not fit."""
+        top, left, bottom, right = self.pads
+        return (
+            (height + top + bottom - self.extent[0]) // self.stride[0] + 1,
+            (width + left + right - self.extent[1]) // self.stride[1] + 1,
+        )
+
+    def scan_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the padded raster that a streaming kernel walks: all input, and all that outputs need."""
+        rows, columns = self.output_size(height, width)
+        return (
+            max(self.pads[0] + height, (rows - 1) * self.stride[0] + self.extent[0]),
+            max(self.pads[1] + width, (columns - 1) * self.stride[1] + self.extent[1]),
+        )
+
+    def patches(self, image: np.ndarray, fill: float) -> np.ndarray:
+        """All patches of a `(C, H, W)` image: `(C, taps, OH, OW)`, borders filled with `fill`."""
+        channels, height, width = image.shape
+        rows, columns = self.output_size(height, width)
+        scan = self.scan_size(height, width)
+        padded = np.full((channels, *scan), fill, image.dtype)
+        padded[:, self.pads[0] : self.pads[0] + height, self.pads[1] : self.pads[1] + width] = image
+        taps = []
+        for ky in range(self.kernel[0]):
+            for kx in range(self.kernel[1]):
+                y, x = ky * self.dilation[0], kx * self.dilation[1]
+                taps.append(
+                    padded[
+                        :,
+                        y : y + (rows - 1) * self.stride[0] + 1 : self.stride[0],
+                        x : x + (columns - 1) * self.stride[1] + 1 : self.stride[1],
+                    ]
+                )
+        return np.stack(taps, axis=1)
+
+    def needed_pixels(self, height: int, width: int) -> np.ndarray:
+        """For each output pixel in raster order, how many input pixels a streaming kernel has read when it emits it.
+
+        The kernel walks the padded raster; output (y, x) leaves at position (y*s + extent - 1, x*s + extent - 1).
+        """
+        rows, columns = self.output_size(height, width)
+        y = np.arange(rows) * self.stride[0] + self.extent[0] - 1 - self.pads[0]
+        x = np.arange(columns) * self.stride[1] + self.extent[1] - 1 - self.pads[1]
+        full_rows = np.clip(y, 0, height)[:, None] * width
+        in_row = np.where((y >= 0) & (y < height), 1, 0)[:, None] * np.clip(x + 1, 0, width)[None, :]
+        return (full_rows + in_row).ravel()
+
+
+def explicit_pads(
+    auto_pad: str,
+    pads: tuple[int, int, int, int] | None,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+) -> tuple[int, int, int, int]:
+    """ONNX `auto_pad` and `pads` as top, left, bottom, right (SAME: output = ceil(input / stride))."""
+    if auto_pad in ("", "NOTSET"):
+        return pads or (0, 0, 0, 0)
+    if auto_pad == "VALID":
+        return (0, 0, 0, 0)
+    before, after = [], []
+    for length, k, s, d in zip(size, kernel, stride, dilation, strict=True):
+        total = max((-(-length // s) - 1) * s + (k - 1) * d + 1 - length, 0)
+        small, large = total // 2, total - total // 2
+        before.append(small if auto_pad == "SAME_UPPER" else large)
+        after.append(large if auto_pad == "SAME_UPPER" else small)
+    return (before[0], before[1], after[0], after[1])

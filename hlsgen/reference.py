@@ -1,0 +1,32 @@
+"""Runs a graph in numpy: the reference that every design is checked against, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+
+
+def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All tensors of one image, canonical `(C, H, W)` float32, by tensor name.
+
+    `inputs` maps ONNX input names to their values. Each layer is computed in float64 and rounded once.
+    """
+    tensors = {
+        port.tensor: port.view.invert(np.asarray(inputs[port.name], np.float32))[0] for port in graph.inputs
+    }
+    for layer in graph.layers:
+        result = operator(layer.op).reference(layer, [tensors[name] for name in layer.inputs])
+        if layer.activation is not None:
+            result = layer.activation.reference(result)
+        tensors[layer.output] = result.astype(np.float32)
+    return tensors
+
+
+def run_network(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The network's outputs as ONNX values, by output name."""
+    tensors = run_layers(graph, inputs)
+    return {port.name: port.view.apply(tensors[port.tensor][None]) for port in graph.outputs}

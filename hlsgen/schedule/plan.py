@@ -1,0 +1,197 @@
+"""The plan: every decision of the scheduler as frozen data that can be printed, saved, edited and loaded again.
+
+The estimator and the code generator both read it, and nothing else, so that cost and code cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from hlsgen.errors import PlanError
+
+SCHEMA = 1
+STYLES = ("base", "pipelined", "folded", "layered")
+
+# What `--disable` can switch off, one at a time or together.
+OPTIMISATIONS = {
+    "unroll": "filter window and channel lanes computed in parallel",
+    "tile": "channel loops strip-mined so that the unrolled part has constant bounds",
+    "fuse": "bias, activation and residual addition inside the layer's own loop nest",
+    "cached_writes": "accumulators on chip, one write at the end",
+    "channels": "kernels joined by channels instead of global memory",
+    "autorun": "kernels without arguments start by themselves",
+    "concurrent_queues": "every kernel in a command queue of its own",
+    "parameterised": "one engine serves many layers",
+    "relaxed_fp": "floating-point reassociation and contraction",
+}
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """A kernel of the pipelined or layered style.
+
+    `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of the channel loops.
+    `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1.
+    """
+
+    layer: str
+    input_width: int = 1
+    output_width: int = 1
+    unroll_window: bool = False
+    partial_sums: int = 1
+
+
+@dataclass(frozen=True)
+class EdgePlan:
+    """A channel from the producer of `tensor` to the layer `consumer` (or the host's writer of port `consumer`).
+
+    `depth` counts vectors of `width` lanes.
+    """
+
+    tensor: str
+    consumer: str
+    width: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One pass of an engine: which layer, which tile of outputs, which run of output vectors.
+
+    `vectors_at_once` output vectors are computed together; `residual` names a tensor that the epilogue adds, and
+    `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue.
+    """
+
+    layer: str
+    engine: str
+    tile_height: int
+    tile_width: int
+    vectors_at_once: int
+    first_vector: int
+    vector_count: int
+    residual: str = ""
+    joined: str = ""
+
+    @property
+    def groups(self) -> int:
+        """How many times the tile is passed, `vectors_at_once` output vectors each time."""
+        return ceil(self.vector_count / self.vectors_at_once)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The shape of the folded design's engines, shared by all layers.
+
+    `width`: lanes of a vector of channels (V). `outputs`: output vectors that the convolution engine computes in
+    parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity of the input tile and of the
+    accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
+    `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel engines.
+    """
+
+    width: int
+    outputs: int
+    burst: int
+    tile_vectors: int
+    tile_pixels: int
+    depthwise_extent: int = 1
+    pool_extent: int = 1
+    depthwise_line: int = 1
+    pool_line: int = 1
+    dense_vectors: int = 1
+    pixel_vectors: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A complete schedule of one network on one board.
+
+    `style` is what was built; `disabled` the optimisations switched off; `reason` one paragraph of why. `kernels` and
+    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones.
+    """
+
+    network: str
+    board: str
+    style: str
+    dtype: str = "float32"
+    disabled: tuple[str, ...] = ()
+    reason: str = ""
+    kernels: tuple[KernelPlan, ...] = ()
+    edges: tuple[EdgePlan, ...] = ()
+    engines: Engines | None = None
+    steps: tuple[StepPlan, ...] = ()
+
+    def enabled(self, optimisation: str) -> bool:
+        """Whether an optimisation is on. The base style has none."""
+        assert optimisation in OPTIMISATIONS
+        return self.style != "base" and optimisation not in self.disabled
+
+    def kernel(self, layer: str) -> KernelPlan:
+        """The kernel of a layer. Raises PlanError."""
+        for kernel in self.kernels:
+            if kernel.layer == layer:
+                return kernel
+        raise PlanError("the plan has no kernel for it", where=f"layer {layer}", remedy="rebuild the plan from this network")
+
+    def with_reason(self, reason: str) -> Plan:
+        """The same plan with another explanation."""
+        return replace(self, reason=reason)
+
+    def to_json(self) -> str:
+        """The plan as indented JSON, keys in a fixed order."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON."""
+        Path(path).write_text(self.to_json())
+
+    @staticmethod
+    def load(path: str | Path) -> Plan:
+        """Read a plan. Raises PlanError when the file is missing, malformed or of another schema."""
+        where = f"plan {path}"
+        try:
+            data = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise PlanError(f"cannot be read ({error})", where=where, remedy="save a plan with build and edit that") from None
+        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+            raise PlanError(f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build")
+        nested = {"kernels": KernelPlan, "edges": EdgePlan, "steps": StepPlan}
+        for key, kind in nested.items():
+            data[key] = tuple(_record(kind, item, f"{where}, {key}[{i}]") for i, item in enumerate(data.get(key) or ()))
+        if data.get("engines"):
+            data["engines"] = _record(Engines, data["engines"], f"{where}, engines")
+        data["disabled"] = tuple(data.get("disabled") or ())
+        plan: Plan = _record(Plan, data, where)
+        check_names(plan.style, plan.disabled)
+        return plan
+
+
+def _record(kind: Any, data: Any, where: str) -> Any:
+    """Build a dataclass from a JSON object, naming the field that is wrong."""
+    if not isinstance(data, dict):
+        raise PlanError("must be an object", where=where)
+    types = {f.name: f.type for f in fields(kind)}
+    for name, value in data.items():
+        if name not in types:
+            raise PlanError(f"has an unknown field {name!r}", where=where, remedy=f"known fields: {', '.join(types)}")
+        wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
+        if wanted is not None and type(value) is not wanted:
+            raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
+        if wanted is int and value < (0 if name.startswith("first") else 1):
+            raise PlanError(f"{name} must be positive, not {value}", where=where)
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise PlanError(str(error).split("__init__() ")[-1], where=where) from None
+
+
+def check_names(style: str, disabled: tuple[str, ...]) -> None:
+    """Raise PlanError for a style or an optimisation that does not exist."""
+    if style not in (*STYLES, "auto"):
+        raise PlanError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:3])}")
+    for name in disabled:
+        if name not in OPTIMISATIONS:
+            raise PlanError(f"unknown optimisation {name!r}", where="--disable", remedy=f"choose from {', '.join(OPTIMISATIONS)}")
