@@ -137,13 +137,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """A normalised network: layers in topological order and the tensors between them."""
+    """A normalised network: layers in topological order and the tensors between them.
+
+    `model` is the ONNX model it came from; designs carry it, so that they can be validated against it.
+    """
 
     name: str
     tensors: Mapping[str, Tensor]
     layers: tuple[Layer, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    model: Any = field(default=None, repr=False, compare=False)
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
 
 
 def fuse_activation(graph: Graph) -> Graph:
@@ -17,6 +18,7 @@ def fuse_activation(graph: Graph) -> Graph:
         if (
             place is not None
             and layers[place].activation is None
+            and operator(layers[place].op).fuses_activation
             and len(graph.consumers[layer.inputs[0]]) == 1
             and layer.inputs[0] not in exported
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -35,7 +36,7 @@ def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int
         graph = normalise(graph)
     if not graph.layers:
         raise ModelError("nothing is left to compute: every node only relabels its input", where="model")
-    return graph
+    return replace(graph, model=model)
 
 
 def import_nodes(model: PreparedModel, name: str) -> Graph:
@@ -103,4 +104,4 @@ def drop_unused(graph: Graph) -> Graph:
             needed.update(layer.inputs)
     inputs = tuple(port for port in graph.inputs if port.tensor in needed)
     tensors = {name: tensor for name, tensor in graph.tensors.items() if name in needed}
-    return Graph(graph.name, tensors, tuple(reversed(layers)), inputs, graph.outputs)
+    return replace(graph, tensors=tensors, layers=tuple(reversed(layers)), inputs=inputs)

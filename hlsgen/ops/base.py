@@ -53,8 +53,8 @@ class Operator:
     onnx_types: tuple[str, ...] = ()
     engine: str = ""
     engine_weights: bool = False
-    # Whether the kernel needs the same vector width on its input and its output.
-    same_width: bool = True
+    # Whether an activation may become part of the layer.
+    fuses_activation: bool = True
 
     def import_node(self, node: NodeImporter) -> None:
         """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
@@ -80,6 +80,10 @@ class Operator:
 
     # ---- pipelined: a kernel a layer, vectors of channels in raster order through channels
 
+    def same_width(self, layer: Layer) -> bool:
+        """Whether the kernel needs vectors of the same width on its inputs and its output."""
+        return True
+
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """Whether the kernel works with `width` channels of `tensor` (an input or its output) a vector."""
         return True
@@ -87,6 +91,10 @@ class Operator:
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`; empty if none."""
         return np.zeros((0, kernel.output_width), np.float32)
+
+    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
+        """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1) if there is none."""
+        return (1, 1)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Multiply-accumulates a cycle, the product of the unroll factors."""

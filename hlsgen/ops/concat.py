@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.ops.base import Operator, Shape, Work
-from hlsgen.schedule.plan import KernelPlan
+from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.schedule.memory import place_tensors
+from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,6 +23,7 @@ class Concat(Operator):
 
     name = "concat"
     onnx_types = ("Concat",)
+    fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Concat; one input alone is passed through."""
@@ -76,6 +78,20 @@ class Concat(Operator):
         """One output vector a cycle."""
         result = graph.output_tensor(layer)
         return result.size // kernel.output_width
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """Only the inputs that could not be written straight into their place are copied there."""
+        result = graph.output_tensor(layer)
+        placement, steps, first = place_tensors(graph, engines.width), [], 0
+        for position, tensor in enumerate(graph.input_tensors(layer)):
+            count = vectors(tensor.channels, engines.width)
+            if (layer.name, position) in placement.copies:
+                at_once = next(n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0)
+                steps.append(
+                    StepPlan(layer.name, "", result.height, result.width, at_once, first, count, source=tensor.name)
+                )
+            first += count
+        return tuple(steps)
 
 
 OPERATOR = Concat()

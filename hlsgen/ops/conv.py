@@ -38,7 +38,6 @@ class Conv(Operator):
     onnx_types = ("Conv",)
     engine = "convolution"
     engine_weights = True
-    same_width = False
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a Conv node with constant weights."""
@@ -89,6 +88,10 @@ class Conv(Operator):
         a: ConvAttributes = layer.attributes
         return a.groups == a.filters == layer.weights["weight"].shape[0] and layer.weights["weight"].shape[1] == 1 and a.groups > 1
 
+    def same_width(self, layer: Layer) -> bool:
+        """Depthwise kernels work lane by lane."""
+        return self.is_depthwise(layer)
+
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
         groups = layer.attributes.groups
@@ -101,7 +104,8 @@ class Conv(Operator):
         weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
         taps = a.window.taps
         if self.is_depthwise(layer):
-            words = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps).transpose(0, 2, 1)
+            lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
+            words = lanes.transpose((0, 2, 1) if kernel.unroll_window else (2, 0, 1))
             return np.concatenate([bias, words.reshape(-1, vout)])
         grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
         grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
@@ -110,6 +114,16 @@ class Conv(Operator):
         order = (0, 3, 1, 5, 4, 2) if kernel.unroll_window else (0, 3, 5, 1, 4, 2)
         return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
 
+    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
+        """Input vectors of a group times taps that are not unrolled, interleaved over its output vectors."""
+        a: ConvAttributes = layer.attributes
+        steps = 1 if kernel.unroll_window else a.window.taps
+        if self.is_depthwise(layer):
+            return steps, vectors(a.filters, kernel.output_width)
+        source = graph.tensors[layer.inputs[0]]
+        inputs = vectors(source.channels // a.groups, kernel.input_width)
+        return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
+
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Unrolled taps times lanes."""
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
@@ -117,15 +131,15 @@ class Conv(Operator):
         return taps * lanes
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Scan positions times input vectors, plus output pixels times words."""
+        """Scan positions times input vectors, plus output pixels times words (and a pass over the partial sums)."""
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         rows, columns = a.window.scan_size(source.height, source.width)
         loads = rows * columns * vectors(source.channels, kernel.input_width)
-        inner = vectors(result.channels, kernel.output_width)
-        if not self.is_depthwise(layer):
-            inner *= vectors(source.channels // a.groups, kernel.input_width)
-        return loads + result.pixels * inner * (1 if kernel.unroll_window else a.window.taps)
+        steps, interleaved = self.reduction(layer, graph, kernel)
+        groups = 1 if self.is_depthwise(layer) else a.groups
+        drain = interleaved if kernel.partial_sums > 1 else 0
+        return loads + result.pixels * groups * (steps * interleaved + drain)
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """See `Window.needed_pixels`."""

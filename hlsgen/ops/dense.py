@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer, Tensor, View
+from hlsgen.graph import Graph, Layer, View
 from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.window import Window
@@ -36,7 +36,6 @@ class Dense(Operator):
     onnx_types = ("Gemm", "MatMul")
     engine = "dense"
     engine_weights = True
-    same_width = False
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the right."""
@@ -119,6 +118,16 @@ class Dense(Operator):
         bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
         return np.concatenate([bias, blocks.transpose(4, 5, 2, 0, 3, 1).reshape(-1, vout)])
 
+    def same_width(self, layer: Layer) -> bool:
+        """Input and output widths are free."""
+        return False
+
+    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
+        """Input vectors, interleaved over output vectors."""
+        source = graph.tensors[layer.inputs[0]]
+        inputs = source.pixels * vectors(source.channels, kernel.input_width)
+        return inputs, vectors(layer.attributes.outputs, kernel.output_width)
+
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes in times lanes out."""
         return kernel.input_width * kernel.output_width
@@ -170,10 +179,6 @@ class Dense(Operator):
         tensor = graph.tensors[layer.inputs[0]]
         inputs = tensor.pixels * vectors(tensor.channels, engines.width)
         return inputs + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
-
-    def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
-        """Any width: short vectors are padded with zeros."""
-        return True
 
 
 OPERATOR = Dense()

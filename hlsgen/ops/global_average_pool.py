@@ -39,6 +39,11 @@ class GlobalAveragePool(Operator):
         """One addition a value."""
         return Work(operations=graph.tensors[layer.inputs[0]].size)
 
+    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
+        """Pixels, interleaved over vectors."""
+        source = graph.tensors[layer.inputs[0]]
+        return source.pixels, vectors(source.channels, kernel.input_width)
+
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """An adder and a multiplier a lane."""
         return 2 * kernel.input_width

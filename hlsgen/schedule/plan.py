@@ -47,13 +47,14 @@ class KernelPlan:
 
 @dataclass(frozen=True)
 class EdgePlan:
-    """A channel from the producer of `tensor` to the layer `consumer` (or the host's writer of port `consumer`).
+    """A channel from the producer of `tensor` to input `position` of the layer `consumer`.
 
-    `depth` counts vectors of `width` lanes.
+    `consumer` is "" for the writer of the network's output number `position`. `depth` counts vectors of `width` lanes.
     """
 
     tensor: str
     consumer: str
+    position: int
     width: int
     depth: int
 
@@ -63,7 +64,8 @@ class StepPlan:
     """One pass of an engine: which layer, which tile of outputs, which run of output vectors.
 
     `vectors_at_once` output vectors are computed together; `residual` names a tensor that the epilogue adds, and
-    `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue.
+    `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue. `source`
+    is the tensor to read where it is not the layer's first input. Without `finish` bias and activation are left out.
     """
 
     layer: str
@@ -75,6 +77,8 @@ class StepPlan:
     vector_count: int
     residual: str = ""
     joined: str = ""
+    source: str = ""
+    finish: bool = True
 
     @property
     def groups(self) -> int:
@@ -89,7 +93,8 @@ class Engines:
     `width`: lanes of a vector of channels (V). `outputs`: output vectors that the convolution engine computes in
     parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity of the input tile and of the
     accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
-    `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel engines.
+    `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
+    engines. `normalisation_size`: channels that LRN's window spans.
     """
 
     width: int
@@ -103,6 +108,7 @@ class Engines:
     pool_line: int = 1
     dense_vectors: int = 1
     pixel_vectors: int = 1
+    normalisation_size: int = 1
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ def _record(kind: Any, data: Any, where: str) -> Any:
         wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
         if wanted is not None and type(value) is not wanted:
             raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
-        if wanted is int and value < (0 if name.startswith("first") else 1):
+        if wanted is int and value < (0 if name in ("first_vector", "position") else 1):
             raise PlanError(f"{name} must be positive, not {value}", where=where)
     try:
         return kind(**data)

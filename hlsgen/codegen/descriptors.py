@@ -1,0 +1,170 @@
+"""The step table of folded designs: one record of 32-bit fields a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hlsgen.activation import KINDS
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.schedule.memory import Placement
+from hlsgen.schedule.plan import Engines, StepPlan
+
+# Name, C type, meaning. Sizes and addresses count vectors.
+FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("engine", "int", "number of the engine; 0 goes straight to the epilogue"),
+    ("in_base", "int", "address of the first input vector"),
+    ("in_stride", "int", "input vectors from pixel to pixel"),
+    ("in_height", "int", "rows of the input"),
+    ("in_width", "int", "columns of the input"),
+    ("pad_top", "int", "rows of padding above"),
+    ("pad_left", "int", "columns of padding on the left"),
+    ("pad_value", "float", "what the padding holds"),
+    ("tiles_y", "int", "tiles from top to bottom"),
+    ("tiles_x", "int", "tiles from left to right"),
+    ("in_step_y", "int", "input rows from tile to tile"),
+    ("in_step_x", "int", "input columns from tile to tile"),
+    ("in_groups", "int", "passes over a tile's positions"),
+    ("in_rows", "int", "input rows of a tile, halo included"),
+    ("in_columns", "int", "input columns of a tile, halo included"),
+    ("in_vectors", "int", "input vectors at each position in one pass"),
+    ("out_base", "int", "address of the first output vector"),
+    ("out_stride", "int", "output vectors from pixel to pixel"),
+    ("out_height", "int", "rows of the output"),
+    ("out_width", "int", "columns of the output"),
+    ("tile_height", "int", "output rows of a tile"),
+    ("tile_width", "int", "output columns of a tile"),
+    ("out_groups", "int", "groups of output vectors"),
+    ("out_vectors", "int", "output vectors of a group"),
+    ("out_valid", "int", "output vectors in all; more are dropped"),
+    ("residual", "int", "1: the epilogue adds a tensor"),
+    ("residual_base", "int", "its first vector"),
+    ("residual_stride", "int", "its vectors from pixel to pixel"),
+    ("bias_base", "int", "first bias vector"),
+    ("weight_base", "int", "first weight word"),
+    ("weight_words", "int", "weight words of a group"),
+    ("kernel_y", "int", "window height (LRN: channels after the centre)"),
+    ("kernel_x", "int", "window width (LRN: channels in all)"),
+    ("stride_y", "int", "vertical stride"),
+    ("stride_x", "int", "horizontal stride"),
+    ("dilation_y", "int", "vertical dilation"),
+    ("dilation_x", "int", "horizontal dilation"),
+    ("extent_y", "int", "window height with dilation"),
+    ("extent_x", "int", "window width with dilation"),
+    ("row_step", "int", "tile vectors from output row to output row"),
+    ("column_step", "int", "tile vectors from output column to output column"),
+    ("pixel_turns", "int", "output pixels of a tile, at least 16"),
+    ("mask_y", "int", "bit i: row i of the engine's window counts"),
+    ("mask_x", "int", "bit i: column i of the engine's window counts"),
+    ("mode", "int", "pooling: 0 maximum, 1 average"),
+    ("count_top", "int", "average pooling: first scan row that counts"),
+    ("count_left", "int", "average pooling: first scan column that counts"),
+    ("count_bottom", "int", "average pooling: scan row after the last that counts"),
+    ("count_right", "int", "average pooling: scan column after the last that counts"),
+    ("channels", "int", "channels of a pixel"),
+    ("activation", "int", "0 none, else its number in the kernel text"),
+    ("alpha", "float", "parameter of the activation"),
+    ("low", "float", "parameter of the activation"),
+    ("high", "float", "parameter of the activation"),
+    ("constant_0", "float", "engine's constant"),
+    ("constant_1", "float", "engine's constant"),
+    ("constant_2", "float", "engine's constant"),
+    ("next_step", "int", "1: another step follows"),
+    ("next_residual", "int", "1: the step that follows adds a tensor"),
+)
+
+
+def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
+    """The fields of a step that follow from graph, plan and placement, without parameters' addresses."""
+    layer = graph.layer(step.layer)
+    result_layer = graph.layer(step.joined) if step.joined else layer
+    result = graph.output_tensor(result_layer)
+    plain = not step.engine
+    source = graph.tensors[step.source or layer.inputs[0]]
+    fields: dict[str, Any] = {name: 0 for name, _, _ in FIELDS}
+    fields |= {
+        "in_height": source.height,
+        "in_width": source.width,
+        "tiles_y": 1,
+        "tiles_x": 1,
+        "in_rows": source.height,
+        "in_columns": source.width,
+        "in_groups": step.groups,
+        "in_vectors": step.vectors_at_once,
+        "kernel_y": 1,
+        "kernel_x": 1,
+        "stride_y": 1,
+        "stride_x": 1,
+        "dilation_y": 1,
+        "dilation_x": 1,
+    }
+    own = {} if plain else operator(layer.op).folded_fields(layer, graph, step, engines)
+    fields |= {name: value for name, value in own.items() if name != "in_first"}
+    at, out = placement.locations[source.name], placement.locations[result.name]
+    first_in = own.get("in_first", 0) if not plain else (step.first_vector if source.name == result.name else 0)
+    fields |= {
+        "in_base": at.base + first_in,
+        "in_stride": at.stride,
+        "out_base": out.base + step.first_vector,
+        "out_stride": out.stride,
+        "out_height": result.height,
+        "out_width": result.width,
+        "tile_height": step.tile_height,
+        "tile_width": step.tile_width,
+        "out_groups": step.groups,
+        "out_vectors": step.vectors_at_once,
+        "out_valid": step.vector_count,
+    }
+    fields |= window_arithmetic(fields, step, engines)
+    fields |= epilogue_fields(graph, step, result_layer, placement)
+    return fields
+
+
+def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
+    """Address steps and masks, so that no kernel multiplies or divides where a constant will do."""
+    extent_y = (fields["kernel_y"] - 1) * fields["dilation_y"] + 1
+    extent_x = (fields["kernel_x"] - 1) * fields["dilation_x"] + 1
+    derived = {
+        "extent_y": extent_y,
+        "extent_x": extent_x,
+        "row_step": fields["stride_y"] * fields["in_columns"] * fields["in_vectors"],
+        "column_step": fields["stride_x"] * fields["in_vectors"],
+        "pixel_turns": max(step.tile_height * step.tile_width, 16),
+    }
+    if step.engine == "pooling":
+        first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
+        derived["mask_y"] = sum(1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"]))
+        derived["mask_x"] = sum(1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"]))
+        # Scan coordinates of the newest pixel; the window's first row is pool_extent - 1 above it.
+    return derived
+
+
+def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Placement) -> dict[str, Any]:
+    """Residual and activation."""
+    fields: dict[str, Any] = {}
+    if step.residual:
+        at = placement.locations[step.residual]
+        fields |= {"residual": 1, "residual_base": at.base + step.first_vector, "residual_stride": at.stride}
+    if step.finish and layer.activation is not None and not (layer.op == "concat"):
+        a = layer.activation
+        fields |= {"activation": KINDS.index(a.kind) + 1, "alpha": a.alpha, "low": a.low, "high": a.high}
+    return fields
+
+
+def table_array(steps: list[dict[str, Any]]) -> np.ndarray:
+    """The table as int32 words, floats by their bits, `(steps, len(FIELDS))`."""
+    table = np.zeros((len(steps), len(FIELDS)), np.int32)
+    for row, step in zip(table, steps, strict=True):
+        for column, (name, kind, _) in enumerate(FIELDS):
+            row[column] = np.float32(step[name]).view(np.int32) if kind == "float" else step[name]
+    return table
+
+
+def with_order(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tell each step what follows it."""
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        step["next_step"] = int(following is not None)
+        step["next_residual"] = int(following is not None and following["residual"])
+    return steps

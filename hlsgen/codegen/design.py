@@ -1,0 +1,99 @@
+"""What code generation produces before it is written: kernel text, binary sections, and the manifest's parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hlsgen.codegen.render import comment_text
+from hlsgen.graph import Layer, Tensor, View
+
+ALIGNMENT = 64  # bytes: a 512-bit word of external memory
+
+
+@dataclass
+class Weights:
+    """The `weights` file under construction: little-endian sections, each aligned to `ALIGNMENT` bytes."""
+
+    chunks: list[bytes] = field(default_factory=list)
+    sections: list[dict[str, Any]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, name: str, array: np.ndarray, meaning: str) -> int:
+        """Append a section and return its offset in bytes."""
+        offset = self.size
+        data = np.ascontiguousarray(array).tobytes()
+        self.sections.append(
+            {"name": name, "offset": offset, "elements": int(array.size), "dtype": str(array.dtype), "meaning": meaning}
+        )
+        self.chunks += [data, bytes(-len(data) % ALIGNMENT)]
+        self.size += len(data) + -len(data) % ALIGNMENT
+        return offset
+
+
+@dataclass
+class Generated:
+    """One generated design: OpenCL text, weights, and the style's part of the manifest."""
+
+    source: str
+    weights: Weights
+    buffers: dict[str, dict[str, Any]]
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
+    layers: list[dict[str, Any]]
+    runs: dict[str, dict[str, Any]]
+    documentation: dict[str, Any] = field(default_factory=dict)
+
+
+def feature_layout(buffer: str, tensor: Tensor, lanes: int, base: int = 0, stride: int | None = None) -> dict[str, Any]:
+    """Where a tensor lies in a buffer: pixel p, vector c at element `(base + p * stride + c) * lanes`."""
+    count = -(-tensor.channels // lanes)
+    return {
+        "buffer": buffer,
+        "channels": tensor.channels,
+        "height": tensor.height,
+        "width": tensor.width,
+        "lanes": lanes,
+        "base": base,
+        "stride": count if stride is None else stride,
+    }
+
+
+def input_entry(name: str, view: View, layout: dict[str, Any]) -> dict[str, Any]:
+    """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H, W) array."""
+    return {
+        "name": name,
+        "shape": list(view.value_shape),
+        "dtype": "float32",
+        "steps": [[kind, list(argument)] for kind, argument in view.inverse.steps],
+        "layout": layout,
+    }
+
+
+def output_entry(name: str, view: View, layout: dict[str, Any]) -> dict[str, Any]:
+    """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the ONNX value."""
+    return {
+        "name": name,
+        "shape": list(view.value_shape),
+        "dtype": "float32",
+        "steps": [[kind, list(argument)] for kind, argument in view.steps],
+        "layout": layout,
+    }
+
+
+def layer_entry(layer: Layer, layout: dict[str, Any]) -> dict[str, Any]:
+    """A layer whose result can be checked."""
+    return {"name": layer.name, "op": layer.op, "nodes": list(layer.nodes), "tensor": layer.output, "layout": layout}
+
+
+def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) -> dict[str, Any]:
+    """One kernel launch of the manifest. Arguments are {"buffer": name}, {"int": n} or {"images": true}."""
+    return {"kernel": kernel, "arguments": list(arguments), "queue": queue or kernel}
+
+
+def title(layer: Layer) -> str:
+    """How a layer is introduced in a comment: its operator and the ONNX nodes it stands for."""
+    return comment_text(f"{layer.name}, {', '.join(layer.nodes)}")
+

@@ -1,0 +1,255 @@
+"""Generates folded designs: engines, the step table, and the parameters in the order the engines read them."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from hlsgen.activation import EXPRESSIONS, KINDS, c_float
+from hlsgen.boards import Board
+from hlsgen.codegen.descriptors import FIELDS, step_fields, table_array, with_order
+from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry
+from hlsgen.codegen.render import C_TYPES, render, vector_type
+from hlsgen.graph import Graph, Tensor
+from hlsgen.ops import operator
+from hlsgen.ops.base import pad_axis
+from hlsgen.schedule.memory import Placement, place_tensors
+from hlsgen.schedule.plan import Plan, StepPlan
+
+# In the epilogue an activation's parameters come from the step.
+STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
+
+# Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
+SCRATCH_ENGINES = ("convolution", "dense")
+# How an engine's kernel begins: by itself, or launched by the host for a number of steps.
+AUTORUN = {"engine_attribute": "ENGINE", "engine_parameters": "ENGINE_PARAMETERS", "every_step": "EVERY_STEP"}
+LAUNCHED = {
+    "engine_attribute": "__attribute__((max_global_work_dim(0)))",
+    "engine_parameters": "const int steps",
+    "every_step": "for (int step = 0; step < steps; ++step)",
+}
+
+
+class FoldedGenerator:
+    """Holds what the parts of one folded design share."""
+
+    def __init__(self, graph: Graph, plan: Plan):
+        assert plan.engines is not None
+        self.graph, self.plan, self.engines = graph, plan, plan.engines
+        self.placement: Placement = place_tensors(graph, self.engines.width)
+        names = dict.fromkeys(step.engine for step in plan.steps if step.engine)
+        self.numbers = {"": 0} | {name: i for i, name in enumerate(names, start=1)}
+        self.scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
+        self.words: list[np.ndarray] = []
+        self.biases: list[np.ndarray] = []
+        self.word_count = self.bias_count = 0
+
+    def steps(self) -> list[dict[str, Any]]:
+        """The fields of every step; collects weights and biases on the way."""
+        found = []
+        for step in self.plan.steps:
+            fields = step_fields(self.graph, step, self.engines, self.placement)
+            fields["engine"] = self.numbers[step.engine]
+            fields |= self.add_weights(step) | self.add_bias(step)
+            found.append(fields)
+        return with_order(found)
+
+    def add_weights(self, step: StepPlan) -> dict[str, int]:
+        """Append the step's weight words."""
+        layer = self.graph.layer(step.layer)
+        if not step.engine or not operator(layer.op).engine_weights:
+            return {"weight_base": 0, "weight_words": 0}
+        e = self.engines
+        packed = operator(layer.op).folded_weights(layer, self.graph, step, e)
+        base, per_group = self.word_count, packed.shape[1] // e.burst
+        self.words.append(np.ascontiguousarray(packed, np.float32).ravel())
+        self.word_count += packed.shape[0] * per_group
+        return {"weight_base": base, "weight_words": per_group}
+
+    def add_bias(self, step: StepPlan) -> dict[str, int]:
+        """Append the step's bias vectors (each followed by its scale where the network has scales)."""
+        layer, v = self.graph.layer(step.layer), self.engines.width
+        op = operator(layer.op)
+        first, count = step.first_vector * v, step.groups * step.vectors_at_once * v
+        values = []
+        for array, default in ((op.folded_shift(layer), 0.0), (op.folded_scale(layer), 1.0)):
+            full = np.full(count, default, np.float32)
+            if array is not None and step.finish:
+                part = pad_axis(array, 0, v)[first : first + count]
+                full[: len(part)] = part
+            values.append(full.reshape(-1, v))
+        vectors = np.stack(values, axis=1) if self.scaled else values[0]
+        base = self.bias_count
+        self.biases.append(vectors.ravel())
+        self.bias_count += vectors.size // v
+        return {"bias_base": base}
+
+    def generate(self, board: Board) -> Generated:
+        """The whole design."""
+        e = self.engines
+        steps = self.steps()
+        context = self.context(steps) | {
+            "network": self.plan.network,
+            "plan": self.plan,
+            "board": board,
+            "channels": True,
+            "widths": [e.width],
+            "e": e,
+        }
+        for engine in context["engines"]:
+            launched = {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
+            engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched))
+        source = render("folded/design.cl.j2", **context)
+        weights = Weights()
+        empty = np.zeros(e.width * e.burst, np.float32)
+        weights.add(
+            "weights",
+            np.concatenate([*self.words, empty]),
+            f"words of {e.burst} vectors of {e.width}, group after group as the steps read them",
+        )
+        weights.add("biases", np.concatenate(self.biases), f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""))
+        weights.add("table", table_array(steps), "step table; fields in design.json")
+        return self.manifest(source, weights, steps)
+
+    def context(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the templates need beyond the plan: engines in use, deep FIFO sizes, activations."""
+        plan, e = self.plan, self.engines
+        autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
+        engines = []
+        for name, number in self.numbers.items():
+            mine = [s for s in steps if s["engine"] == number]
+            if name:
+                weighted = max(weight_stream(s) for s in mine)
+                engines.append(
+                    {
+                        "name": name,
+                        "number": number,
+                        "inputs": max(input_stream(s) for s in mine),
+                        "outputs": max(output_stream(s) for s in mine),
+                        "weights": weighted,
+                    }
+                )
+        plain = [s for s in steps if s["engine"] == 0]
+        modes = {s["mode"] for s in steps if s["engine"] == self.numbers.get("pooling", -1)}
+        return {
+            "vec": vector_type(e.width, C_TYPES[plan.dtype]),
+            "fields": [(name, kind) for name, kind, _ in FIELDS],
+            "engines": engines,
+            "activations": self.activations(steps),
+            "plain": max((input_stream(s) for s in plain), default=0),
+            "residual": max((output_stream(s) for s in steps if s["residual"]), default=0),
+            "biases": max(bias_stream(s) for s in steps) * (2 if self.scaled else 1),
+            "results": max(output_stream(s) for s in steps),
+            "at_once": max(s["out_vectors"] for s in steps),
+            "words": ceil(e.depthwise_extent**2 / e.burst),
+            "scaled": self.scaled,
+            "cached": plan.enabled("cached_writes"),
+            "always_sequential": not plan.enabled("concurrent_queues"),
+            "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
+            "maximum": 0 in modes,
+            "averaging": 1 in modes,
+            "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
+        } | (AUTORUN if autorun else LAUNCHED)
+
+    def activations(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The activation functions that the epilogue must know, parameters from the step."""
+        used = sorted({s["activation"] for s in steps} - {0})
+        return [
+            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS)} for n in used
+        ]
+
+    def manifest(self, source: str, weights: Weights, steps: list[dict[str, Any]]) -> Generated:
+        """Buffers, ports, launches."""
+        e = self.engines
+        sizes = {section["name"]: section for section in weights.sections}
+        buffers: dict[str, dict[str, Any]] = {
+            name: {"elements": sizes[name]["elements"], "dtype": sizes[name]["dtype"], "section": name}
+            for name in ("weights", "biases", "table")
+        }
+        buffers["features"] = {"elements": self.placement.size * e.width, "dtype": "float32"}
+        scratch = not self.plan.enabled("cached_writes")
+        if scratch:
+            pixels = max(e.outputs * e.tile_pixels, 8 * max(s["out_vectors"] for s in steps))
+            buffers["scratch"] = {"elements": pixels * e.width, "dtype": "float32"}
+        entries = [
+            layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
+            for layer in self.graph.layers
+            if not any(step.joined and step.layer == layer.name for step in self.plan.steps)
+        ]
+        inputs = [input_entry(p.name, p.view, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
+        outputs = [output_entry(p.name, p.view, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
+        runs = self.launches(steps, scratch)
+        documentation = {"step_fields": {name: meaning for name, _, meaning in FIELDS}}
+        return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
+
+    def launches(self, steps: list[dict[str, Any]], scratch: bool) -> dict[str, dict[str, Any]]:
+        """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps at once."""
+        names = {number: name for name, number in self.numbers.items()}
+
+        def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
+            memory = {
+                "parameter_reader": ({"buffer": "weights"}, {"buffer": "biases"}),
+            }.get(kernel, ({"buffer": "features"},))
+            return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
+
+        def engine(name: str, count: int) -> dict[str, Any]:
+            extra = [{"buffer": "scratch"}] if scratch and name in SCRATCH_ENGINES else []
+            return launch(f"{name}_engine", {"int": count}, *extra)
+
+        sequential = []
+        for n, step in enumerate(steps):
+            sequential += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
+            sequential += [walk("residual_reader", n, n + 1)] if step["residual"] else []
+            sequential += [engine(names[step["engine"]], 1)] if step["engine"] else []
+            sequential += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
+        runs = {"sequential": {"options": ["-DHLSGEN_SEQUENTIAL"], "once": [], "launches": sequential, "autorun": []}}
+        if not self.plan.enabled("concurrent_queues"):
+            return runs
+        readers = ["parameter_reader", "feature_reader", "writer"]
+        readers += ["residual_reader"] if any(s["residual"] for s in steps) else []
+        concurrent = [walk(kernel, 0, len(steps)) for kernel in readers]
+        used = [(names[n], sum(s["engine"] == n for s in steps)) for n in names if n]
+        resident = []
+        if not self.plan.enabled("autorun"):
+            resident = [*(engine(name, count) for name, count in used), launch("epilogue", {"int": len(steps)})]
+        elif scratch:
+            resident = [engine(name, count) for name, count in used if name in SCRATCH_ENGINES]
+        launched = {item["kernel"] for item in resident}
+        autorun = [f"{name}_engine" for name, _ in used if f"{name}_engine" not in launched]
+        autorun += [] if "epilogue" in launched else ["epilogue"]
+        runs["concurrent"] = {"options": [], "once": [], "launches": [*concurrent, *resident], "autorun": autorun}
+        return runs
+
+    def layout(self, tensor: Tensor) -> dict[str, Any]:
+        """Where a tensor lies in the feature memory."""
+        at = self.placement.locations[tensor.name]
+        return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
+
+
+def input_stream(step: dict[str, Any]) -> int:
+    """Vectors that an engine receives in a step."""
+    positions = step["in_rows"] * step["in_columns"] * step["in_vectors"] * step["in_groups"]
+    return step["tiles_y"] * step["tiles_x"] * positions
+
+
+def output_stream(step: dict[str, Any]) -> int:
+    """Vectors that leave an engine in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["tile_height"] * step["tile_width"] * step["out_groups"] * step["out_vectors"]
+
+
+def weight_stream(step: dict[str, Any]) -> int:
+    """Weight words that an engine receives in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["weight_words"]
+
+
+def bias_stream(step: dict[str, Any]) -> int:
+    """Bias vectors that the epilogue receives in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["out_vectors"]
+
+
+def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:
+    """Generate a folded design."""
+    return FoldedGenerator(graph, plan).generate(board)
+

@@ -1,0 +1,191 @@
+"""`generate`: writes a design directory, all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from hlsgen import __version__
+from hlsgen.boards import Board
+from hlsgen.boards import board as find_board
+from hlsgen.codegen.design import Generated
+from hlsgen.codegen.folded import generate_folded
+from hlsgen.codegen.layered import generate_layered
+from hlsgen.codegen.pipelined import generate_pipelined
+from hlsgen.codegen.render import render
+from hlsgen.errors import OutputError
+from hlsgen.graph import Graph
+from hlsgen.schedule.plan import Plan
+
+MANIFEST_SCHEMA = 1
+GENERATORS = {
+    "pipelined": generate_pipelined,
+    "folded": generate_folded,
+    "layered": generate_layered,
+    "base": generate_layered,
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design directory on disk: its path and its manifest (the content of design.json)."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """The OpenCL text."""
+        return (self.path / self.manifest["kernels"][0]).read_text()
+
+
+def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
+    """Write the design of a planned network to the directory `out`.
+
+    An earlier design there is replaced only when the new one is complete; files that are not of the design stay.
+    Raises OutputError when the directory cannot be written or holds something else.
+    """
+    out = Path(out)
+    check_target(out)
+    target = find_board(plan.board)
+    generated = GENERATORS[plan.style](graph, plan, target)
+    manifest = design_manifest(graph, plan, generated)
+    try:
+        # Absolute, so that a working directory that moves does no harm; beside the target, so that renaming is atomic.
+        parent = out.resolve().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=parent))
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory") from None
+    try:
+        write_files(temporary, graph, plan, target, generated, manifest)
+        temporary.chmod(0o777 & ~current_umask())
+        put_in_place(temporary, out.resolve())
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="free space or choose another") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Design(out, manifest)
+
+
+def current_umask() -> int:
+    """The process's umask (which can be read only by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def check_target(out: Path) -> None:
+    """Raise OutputError unless `out` is new, an empty directory, or an earlier design."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise OutputError("is a file", where=f"--out {out}", remedy="name a directory")
+    if any(out.iterdir()) and not (out / "design.json").is_file():
+        raise OutputError(
+            "is not empty and holds no design", where=f"--out {out}", remedy="name a new directory, nothing there was changed"
+        )
+
+
+def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str, Any]:
+    """The content of design.json: all that the host needs to know. Documented in docs/design-directory.md."""
+    options = ["-cl-fast-relaxed-math"] if plan.enabled("relaxed_fp") else []
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "generator": f"hlsgen {__version__}",
+        "name": graph.name,
+        "board": plan.board,
+        "style": plan.style,
+        "dtype": plan.dtype,
+        "files": sorted(["Makefile", "design.json", "plan.json", "weights", "model.onnx", f"kernels/{graph.name}.cl"]),
+        "kernels": [f"kernels/{graph.name}.cl"],
+        "options": options,
+        "weights": {"file": "weights", "bytes": generated.weights.size, "sections": generated.weights.sections},
+        "buffers": generated.buffers,
+        "inputs": generated.inputs,
+        "outputs": generated.outputs,
+        "layers": generated.layers,
+        "batched": plan.style == "pipelined",
+        "runs": generated.runs,
+        **generated.documentation,
+    }
+
+
+def aoc_flags(board: Board, plan: Plan) -> list[str]:
+    """Command-line flags of aoc for the board's SDK version.
+
+    Reassociation and contraction are -fp-relaxed and -fpc up to 20.x, -ffp-reassoc and -ffp-contract=fast from 21 on.
+    """
+    flags = []
+    if plan.enabled("relaxed_fp"):
+        recent = int(board.sdk.split(".")[0]) >= 21
+        flags += ["-ffp-reassoc", "-ffp-contract=fast"] if recent else ["-fp-relaxed", "-fpc"]
+    return flags
+
+
+def write_files(folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: dict[str, Any]) -> None:
+    """Write every file of the design into an empty folder."""
+    (folder / "kernels").mkdir()
+    (folder / "kernels" / f"{graph.name}.cl").write_text(generated.source + "\n")
+    with open(folder / "weights", "wb") as file:
+        file.writelines(generated.weights.chunks)
+    (folder / "design.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    plan.save(folder / "plan.json")
+    (folder / "model.onnx").write_bytes(model_bytes(graph.model))
+    old = float(board.sdk) < 19.1
+    makefile = render(
+        "Makefile.j2",
+        name=graph.name,
+        board=board,
+        flags=aoc_flags(board, plan),
+        # Before 19.1 there is only the legacy emulator; later the fast one is the default.
+        emulator_flag="-board=$(BOARD) " if old else "",
+    )
+    (folder / "Makefile").write_text(makefile + "\n")
+
+
+def model_bytes(model: onnx.ModelProto | None) -> bytes:
+    """The ONNX model as one deterministic string of bytes. Raises OutputError beyond protobuf's 2 GB."""
+    if model is None:
+        return b""
+    try:
+        return model.SerializeToString(deterministic=True)
+    except ValueError:
+        raise OutputError("is larger than the 2 GB of one ONNX file", where="model", remedy="use a smaller network") from None
+
+
+def put_in_place(folder: Path, out: Path) -> None:
+    """Rename a complete folder to `out`, keeping foreign files of an earlier design there."""
+    if not out.exists():
+        folder.rename(out)
+        return
+    before = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent)) / out.name
+    out.rename(before)
+    try:
+        folder.rename(out)
+    except OSError:
+        before.rename(out)
+        before.parent.rmdir()
+        raise
+    keep_foreign_files(before, out)
+    shutil.rmtree(before.parent, ignore_errors=True)
+
+
+def keep_foreign_files(before: Path, out: Path) -> None:
+    """Move what was not part of the earlier design into the new one."""
+    try:
+        own = set(json.loads((before / "design.json").read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        own = {"design.json"}
+    for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):
+        name = path.relative_to(before)
+        if str(name) not in own and not (out / name).exists():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            path.rename(out / name)

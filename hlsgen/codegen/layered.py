@@ -1,0 +1,91 @@
+"""Generates base and layered designs: a kernel a layer through global memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hlsgen.boards import Board
+from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry, title
+from hlsgen.codegen.pipelined import ACCUMULATING, activate
+from hlsgen.codegen.render import C_TYPES, render
+from hlsgen.codegen.windows import window_context
+from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.ops import operator
+from hlsgen.schedule.plan import Plan
+
+
+def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
+    """Generate a base or layered design."""
+    weights = Weights()
+    buffers: dict[str, dict[str, Any]] = {
+        f"tensor_{name}": {"elements": tensor.size, "dtype": "float32"} for name, tensor in graph.tensors.items()
+    }
+    texts, launches, entries = [], [], []
+    for layer in graph.layers:
+        arguments = kernel_arguments(layer, graph, plan, weights, buffers)
+        context = layer_context(layer, graph, plan, arguments)
+        texts.append({"text": render(f"layered/{layer.op}.cl.j2", l=context)})
+        queue = layer.name if plan.enabled("concurrent_queues") else "queue"
+        launches.append(launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue))
+        entries.append(layer_entry(layer, layout(graph.output_tensor(layer))))
+    source = render(
+        "layered/design.cl.j2", network=plan.network, plan=plan, board=board, channels=False, widths=[], layers=texts
+    )
+    inputs = [input_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.inputs]
+    outputs = [output_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.outputs]
+    runs = {"sequential": {"options": [], "once": [], "launches": launches, "autorun": []}}
+    return Generated(source, weights, buffers, inputs, outputs, entries, runs)
+
+
+def layout(tensor: Tensor) -> dict[str, Any]:
+    """[H][W][C] in a buffer of its own."""
+    return feature_layout(f"tensor_{tensor.name}", tensor, 1)
+
+
+def kernel_arguments(
+    layer: Layer, graph: Graph, plan: Plan, weights: Weights, buffers: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights and scratch."""
+    found = []
+    for position, name in enumerate(layer.inputs):
+        parameter = "input" if position == 0 else f"input_{position + 1}"
+        found.append({"name": parameter, "buffer": f"tensor_{name}", "constant": True})
+    for name, array in operator(layer.op).layered_arrays(layer).items():
+        buffer = f"{layer.name}_{name}"
+        weights.add(buffer, array, f"{name} of {layer.name}, shape {list(array.shape)}")
+        buffers[buffer] = {"elements": int(array.size), "dtype": "float32", "section": buffer}
+        found.append({"name": name, "buffer": buffer, "constant": True})
+    if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
+        buffer = f"{layer.name}_scratch"
+        buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": "float32"}
+        found.append({"name": "scratch", "buffer": buffer, "constant": False})
+    found.append({"name": "output", "buffer": f"tensor_{layer.output}", "constant": False})
+    return found
+
+
+def layer_context(layer: Layer, graph: Graph, plan: Plan, arguments: list[dict[str, Any]]) -> dict[str, Any]:
+    """Everything the layer's template needs."""
+    inputs = [
+        vars(tensor) | {"size": tensor.size, "pixels": tensor.pixels, "name": arguments[i]["name"]}
+        for i, tensor in enumerate(graph.input_tensors(layer))
+    ]
+    output = graph.output_tensor(layer)
+    return {
+        "name": layer.name,
+        "ctype": C_TYPES[plan.dtype],
+        "title": title(layer),
+        "attributes": layer.attributes,
+        "kernel": plan.kernel(layer.name),
+        "parameters": arguments,
+        "inputs": inputs,
+        "input": inputs[0],
+        "output": vars(output) | {"size": output.size, "pixels": output.pixels},
+        "window": window_context(layer, graph),
+        "weight_shape": layer.weights["weight"].shape if "weight" in layer.weights else (),
+        "bias": "bias" in layer.weights,
+        "activation": layer.activation,
+        "activate": activate(layer),
+        "fuse": plan.enabled("fuse"),
+        "cached": plan.enabled("cached_writes"),
+        "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
+    }

@@ -1,0 +1,244 @@
+"""Generates pipelined designs: a kernel a layer, joined by channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hlsgen.boards import Board
+from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry, title
+from hlsgen.codegen.render import C_TYPES, render, vector_type
+from hlsgen.codegen.windows import window_context
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.ops import operator
+from hlsgen.ops.base import vectors
+from hlsgen.schedule.plan import EdgePlan, KernelPlan, Plan
+
+# Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
+ACCUMULATING = ("conv", "dense", "global_average_pool")
+
+
+class PipelinedGenerator:
+    """Holds the naming of channels while one design is generated."""
+
+    def __init__(self, graph: Graph, plan: Plan):
+        self.graph, self.plan = graph, plan
+        self.ctype = C_TYPES[plan.dtype]
+        self.widths = {edge.tensor: edge.width for edge in plan.edges}
+        self.weights = Weights()
+        self.streams: list[np.ndarray] = []
+        self.offset = 0
+
+    def channel(self, edge: EdgePlan) -> str:
+        """The name of a channel, after the kernels at its ends."""
+        producer = self.graph.producers.get(edge.tensor)
+        source = producer.name if producer else self.input_kernel(edge.tensor)
+        if not edge.consumer:
+            return f"{source}_to_{self.output_kernel(edge.position)}"
+        several = len(self.graph.layer(edge.consumer).inputs) > 1
+        return f"{source}_to_{edge.consumer}" + (f"_{edge.position + 1}" if several else "")
+
+    def input_kernel(self, tensor: str) -> str:
+        """The kernel that reads a network input from memory."""
+        index = [port.tensor for port in self.graph.inputs].index(tensor)
+        return "read_input" if len(self.graph.inputs) == 1 else f"read_input_{index + 1}"
+
+    def output_kernel(self, position: int) -> str:
+        """The kernel that writes a network output to memory."""
+        return "write_output" if len(self.graph.outputs) == 1 else f"write_output_{position + 1}"
+
+    def channels_from(self, tensor: str) -> list[str]:
+        """All channels that carry a tensor."""
+        return [self.channel(edge) for edge in self.plan.edges if edge.tensor == tensor]
+
+    def tensor_context(self, tensor: Tensor) -> dict[str, Any]:
+        """Type and sizes of a tensor's vectors."""
+        width = self.widths[tensor.name]
+        count = vectors(tensor.channels, width)
+        return {
+            "type": vector_type(width, self.ctype),
+            "width": width,
+            "vectors": count,
+            "pixels": tensor.pixels,
+            "size": tensor.size,
+            "channel_count": tensor.channels,
+            "image": tensor.pixels * count,
+        }
+
+    def is_autorun(self, layer: Layer) -> bool:
+        """Kernels without pointers start by themselves."""
+        return self.plan.enabled("autorun") and not self.has_scratch(layer)
+
+    def has_scratch(self, layer: Layer) -> bool:
+        """Whether accumulators live in global memory (cached writes switched off)."""
+        return not self.plan.enabled("cached_writes") and layer.op in ACCUMULATING
+
+    def layer_context(self, layer: Layer) -> dict[str, Any]:
+        """Everything the layer's template needs; adds the layer's weights to the stream."""
+        kernel, op = self.plan.kernel(layer.name), operator(layer.op)
+        inputs = []
+        for position, tensor in enumerate(self.graph.input_tensors(layer)):
+            edge = next(e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position))
+            inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge)})
+        output = self.graph.output_tensor(layer)
+        depthwise = layer.op == "conv" and op.same_width(layer)
+        steps, interleaved = op.reduction(layer, self.graph, kernel)
+        groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
+        return {
+            "name": layer.name,
+            "title": title(layer),
+            "attributes": layer.attributes,
+            "kernel": kernel,
+            "inputs": inputs,
+            "input": inputs[0],
+            "output": self.tensor_context(output) | {"channels": self.channels_from(output.name)},
+            "window": window_context(layer, self.graph),
+            "depthwise": depthwise,
+            "steps": steps,
+            "words": steps * interleaved * groups,
+            "weights": self.add_weights(layer, kernel),
+            "bias": "bias" in layer.weights,
+            "activation": layer.activation,
+            "activate": activate(layer),
+            "autorun": self.is_autorun(layer),
+            "scratch": self.has_scratch(layer),
+            "fuse": self.plan.enabled("fuse"),
+            "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
+        }
+
+    def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, int]:
+        """Append the layer's stream, aligned to 16 values so that every vector load is aligned."""
+        stream = operator(layer.op).pipelined_stream(layer, kernel)
+        offset = self.offset
+        flat = np.ascontiguousarray(stream, np.float32).ravel()
+        padded = np.concatenate([flat, np.zeros(-flat.size % 16, np.float32)])
+        self.streams.append(padded)
+        self.offset += padded.size
+        return {"elements": len(stream), "offset": offset}
+
+    def generate(self, board: Board) -> Generated:
+        """The whole design."""
+        layers = [self.layer_context(layer) for layer in self.graph.layers]
+        for layer, context in zip(self.graph.layers, layers, strict=True):
+            context["text"] = render(f"pipelined/{layer.op}.cl.j2", l=context)
+        fifos = [
+            {
+                "name": self.channel(edge),
+                "type": vector_type(edge.width, self.ctype),
+                "depth": edge.depth,
+                "image": self.tensor_context(self.graph.tensors[edge.tensor])["image"],
+            }
+            for edge in self.plan.edges
+        ]
+        inputs = [
+            self.tensor_context(self.graph.tensors[port.tensor])
+            | {"kernel": self.input_kernel(port.tensor), "channels": self.channels_from(port.tensor)}
+            for port in self.graph.inputs
+        ]
+        outputs = []
+        for position, port in enumerate(self.graph.outputs):
+            edge = next(e for e in self.plan.edges if not e.consumer and e.position == position)
+            outputs.append(
+                self.tensor_context(self.graph.tensors[port.tensor])
+                | {"kernel": self.output_kernel(position), "channel": self.channel(edge)}
+            )
+        source = render(
+            "pipelined/design.cl.j2",
+            network=self.plan.network,
+            plan=self.plan,
+            board=board,
+            channels=True,
+            widths=sorted(set(self.widths.values())),
+            fifos=fifos,
+            inputs=inputs,
+            outputs=outputs,
+            layers=layers,
+            weighted=self.offset > 0,
+        )
+        if self.offset:
+            meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"
+            self.weights.add("weights", np.concatenate(self.streams), meaning)
+        return self.manifest(source, layers)
+
+    def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
+        """Buffers, ports, launches."""
+        buffers: dict[str, dict[str, Any]] = {}
+        if self.offset:
+            buffers["weights"] = {"elements": self.offset, "dtype": "float32", "section": "weights"}
+        inputs, outputs, first, last = [], [], [], []
+        for index, port in enumerate(self.graph.inputs):
+            layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
+            inputs.append(input_entry(port.name, port.view, layout))
+            first.append(launch(self.input_kernel(port.tensor), {"buffer": layout["buffer"]}, {"images": True}))
+        for position, port in enumerate(self.graph.outputs):
+            layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
+            outputs.append(output_entry(port.name, port.view, layout))
+            last.append(launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True}))
+        load = [launch("weight_loader", {"buffer": "weights"})] if self.offset else []
+        entries, middle, resident = [], [], []
+        for layer, context in zip(self.graph.layers, layers, strict=True):
+            tap = self.port_buffer(buffers, f"tap_{layer.name}", layer.output)
+            buffers[tap["buffer"]]["tap"] = True
+            entries.append(layer_entry(layer, tap))
+            arguments: list[dict[str, Any]] = [{"images": True}, {"buffer": tap["buffer"], "tap": True}]
+            if context["scratch"]:
+                name = f"scratch_{layer.name}"
+                # Interleaved accumulators of one pixel.
+                size = context["kernel"].partial_sums * context["output"]["vectors"] * context["output"]["width"]
+                buffers[name] = {"elements": size, "dtype": "float32"}
+                arguments.append({"buffer": name})
+            middle.append(launch(layer.name, *arguments))
+            if not context["autorun"]:
+                resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
+        sequential = {"options": ["-DHLSGEN_SEQUENTIAL"], "once": [], "launches": [*load, *first, *middle, *last], "autorun": []}
+        # Kernels that the host launches for every batch read their weights anew each time.
+        relaunched = bool(resident)
+        concurrent = {
+            "options": [],
+            "once": [] if relaunched else load,
+            "launches": [*(load if relaunched else []), *first, *resident, *last],
+            "autorun": [c["name"] for c in layers if c["autorun"]],
+        }
+        runs = {"sequential": sequential}
+        if self.plan.enabled("concurrent_queues"):
+            runs["concurrent"] = concurrent
+        return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)
+
+    def port_buffer(self, buffers: dict[str, dict[str, Any]], name: str, tensor: str) -> dict[str, Any]:
+        """Add a buffer that holds a batch of a tensor, and return the tensor's layout in it."""
+        context = self.tensor_context(self.graph.tensors[tensor])
+        size = context["image"] * context["width"]
+        buffers[name] = {"elements": size, "dtype": "float32", "per_image": True}
+        return feature_layout(name, self.graph.tensors[tensor], context["width"])
+
+
+def activate(layer: Layer) -> Callable[[str], str]:
+    """The layer's activation as a function from expression to expression."""
+    return (lambda x: x) if layer.activation is None else layer.activation.expression
+
+
+def generate_pipelined(graph: Graph, plan: Plan, board: Board) -> Generated:
+    """Generate a pipelined design. Raises PlanError when a mixture of switched-off optimisations cannot run."""
+    generator = PipelinedGenerator(graph, plan)
+    mixed = {generator.is_autorun(layer) for layer in graph.layers}
+    if plan.enabled("concurrent_queues") and len(mixed) == 2 and generator_has_weighted_autorun(generator):
+        # Autorun kernels read their weights once, launched ones for every batch: one loader cannot serve both.
+        generator = PipelinedGenerator(graph, plan_without_autorun(plan))
+    if not plan.edges:
+        raise PlanError("the plan has no channels", where="plan, edges")
+    return generator.generate(board)
+
+
+def generator_has_weighted_autorun(generator: PipelinedGenerator) -> bool:
+    """Whether some kernel that starts by itself has weights."""
+    return any(generator.is_autorun(layer) and layer.weights for layer in generator.graph.layers)
+
+
+def plan_without_autorun(plan: Plan) -> Plan:
+    """The plan with autorun switched off too."""
+    from dataclasses import replace
+
+    return replace(plan, disabled=tuple(dict.fromkeys((*plan.disabled, "autorun"))))

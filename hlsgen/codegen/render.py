@@ -1,0 +1,49 @@
+"""The jinja2 environment of the kernel templates."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from hlsgen.activation import c_float
+
+C_TYPES = {"float32": "float"}
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Templates from the installed package; undefined names are errors."""
+    folder = str(resources.files("hlsgen.templates"))
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["cfloat"] = c_float
+    made.globals["ctype"] = C_TYPES["float32"]
+    return made
+
+
+def has_template(name: str) -> bool:
+    """Whether a template exists."""
+    return name in environment().list_templates()
+
+
+def render(template: str, /, **context: Any) -> str:
+    """Render a template and tidy blank lines at both ends."""
+    return environment().get_template(template).render(**context).strip("\n")
+
+
+def vector_type(width: int, ctype: str = "float") -> str:
+    """The OpenCL type of a vector of `width` lanes."""
+    return ctype if width == 1 else f"{ctype}{width}"
+
+
+def comment_text(text: str) -> str:
+    """Text of a user's file, safe inside a one-line comment: printable ASCII, no line splicing."""
+    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text)[:200]

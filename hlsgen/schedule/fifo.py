@@ -1,0 +1,50 @@
+"""How deep the FIFOs of a pipelined design must be so that branches cannot deadlock.
+
+Think of time as the number of input pixels that have arrived. A streaming kernel emits an output pixel as soon as the
+last input pixel it needs is there (`Operator.needed_pixels`), so every pixel of every tensor has an earliest time.
+Where two branches join, the earlier branch waits in its FIFO: the most it ever holds is what has been produced by the
+time the join consumes pixel p, less the p pixels consumed before. With FIFOs that deep there is a sequential schedule
+that never blocks, and a network of deterministic kernels with blocking channels that has one never deadlocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+
+# Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of any FIFO.
+MARGIN = 16
+
+
+def pixel_times(graph: Graph) -> dict[str, np.ndarray]:
+    """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in input pixels."""
+    times = {port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs}
+    for layer in graph.layers:
+        needed = operator(layer.op).needed_pixels(layer, graph)
+        if needed is None:
+            times[layer.output] = np.max([times[name] for name in layer.inputs], axis=0)
+        else:
+            # Output pixels leave in order, and one that lies in the padding alone needs no input at all.
+            source = np.concatenate([[0], times[layer.inputs[0]]])
+            times[layer.output] = np.maximum.accumulate(source[needed])
+    return times
+
+
+def waiting_pixels(tensor: str, consumer: str, graph: Graph, times: dict[str, np.ndarray]) -> int:
+    """The most pixels of `tensor` that wait at once for the layer `consumer`."""
+    layer = graph.layer(consumer)
+    if len(layer.inputs) == 1:
+        return 0
+    produced = np.searchsorted(times[tensor], times[layer.output], side="right")
+    return int((produced - np.arange(len(produced))).max())
+
+
+def depth(tensor: str, consumer: str, width: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
+    """Depth in vectors of the channel from `tensor` to `consumer` ("" is the host's writer)."""
+    if not consumer:
+        return MARGIN
+    per_pixel = -(-graph.tensors[tensor].channels // width)
+    waiting = waiting_pixels(tensor, consumer, graph, times)
+    return waiting * per_pixel + MARGIN

@@ -1,0 +1,258 @@
+"""Plans folded designs: the shape of the engines, and the steps that walk the network through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil
+
+from hlsgen.boards import Board
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.ops.base import vectors
+from hlsgen.schedule.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.resources import CEILING, Usage, folded_usage
+
+WIDTHS = (16, 8, 4, 2, 1)
+OUTPUTS = (16, 8, 4, 2, 1)
+# Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
+BURSTS = (4, 2, 1)
+# Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
+TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (512, 64), (256, 16))
+
+
+def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
+    """Complete `plan` with the engines that need the fewest cycles on the board. Raises PlanError when none fits."""
+    best: Plan | None = None
+    best_cost: tuple[int, int] | None = None
+    problem: PlanError | None = None
+    for engines in candidates(graph, board, plan):
+        used = used_engines(graph)
+        usage = folded_usage(graph, engines, used, board, plan.dtype)
+        if not usage.fits(board) and not plan.disabled:
+            continue
+        try:
+            steps = plan_steps(graph, engines, plan)
+        except PlanError as error:
+            problem = error
+            continue
+        cost = (total_cycles(graph, steps, engines), usage.dsps)
+        if best_cost is None or cost < best_cost:
+            best, best_cost = replace(plan, engines=engines, steps=steps), cost
+    if best is None or best.engines is None or best_cost is None:
+        raise problem or PlanError(
+            "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
+        )
+    usage = folded_usage(graph, best.engines, used_engines(graph), board, plan.dtype)
+    return best.with_reason(reason(best, best_cost[0], usage, board))
+
+
+def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:
+    """All engine shapes worth trying under the plan's switches."""
+    base = network_sizes(graph)
+    unroll, tile = plan.enabled("unroll"), plan.enabled("tile")
+    for width in WIDTHS if unroll else (1,):
+        if not aligned(graph, width):
+            continue
+        sizes = with_width(base, graph, width)
+        bytes_a_vector = width * 4
+        for outputs in OUTPUTS if unroll and tile else (1,):
+            burst = next(
+                b
+                for b in BURSTS
+                if b <= width and (b == 1 or b * bytes_a_vector * board.clock * 1e6 <= board.bandwidth * 1e9)
+            )
+            for tile_vectors, tile_pixels in TILES if tile else (whole_layers(graph, width),):
+                yield replace(
+                    sizes, width=width, outputs=outputs, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
+                )
+
+
+def aligned(graph: Graph, width: int) -> bool:
+    """Whether concatenations fall on whole vectors, all inputs but the last."""
+    return all(
+        tensor.channels % width == 0
+        for layer in graph.layers
+        if layer.op == "concat"
+        for tensor in graph.input_tensors(layer)[:-1]
+    )
+
+
+def network_sizes(graph: Graph) -> Engines:
+    """Window and line sizes that the network's layers need, at width 1."""
+    sizes = {"depthwise_extent": 1, "pool_extent": 1, "depthwise_line": 1, "pool_line": 1, "normalisation_size": 1}
+    for layer in graph.layers:
+        window = getattr(layer.attributes, "window", None)
+        engine = engine_of(layer)
+        if engine in ("depthwise", "pooling") and window is not None:
+            key = "depthwise" if engine == "depthwise" else "pool"
+            source = graph.tensors[layer.inputs[0]]
+            columns = window.scan_size(source.height, source.width)[1]
+            sizes[f"{key}_extent"] = max(sizes[f"{key}_extent"], *window.extent)
+            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], columns)
+        if engine == "normalisation":
+            sizes["normalisation_size"] = max(sizes["normalisation_size"], layer.attributes.size)
+    return Engines(1, 1, 1, 1, 1, **sizes)
+
+
+def with_width(engines: Engines, graph: Graph, width: int) -> Engines:
+    """The sizes that depend on the vector width."""
+    dense = pixel = 1
+    for layer in graph.layers:
+        source = graph.tensors[layer.inputs[0]]
+        count = vectors(source.channels, width)
+        if layer.op == "dense":
+            dense = max(dense, source.pixels * count)
+        if engine_of(layer) in ("softmax", "normalisation"):
+            pixel = max(pixel, count)
+    return replace(engines, dense_vectors=dense, pixel_vectors=pixel)
+
+
+def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
+    """Tile sizes that hold any convolution's whole input and output (tiling switched off)."""
+    tile, pixels = 1, 16
+    for layer in graph.layers:
+        if engine_of(layer) == "convolution":
+            source, result, window = graph.tensors[layer.inputs[0]], graph.output_tensor(layer), layer.attributes.window
+            rows, columns = window.scan_size(source.height, source.width)
+            tile = max(tile, rows * columns * vectors(source.channels, width))
+            pixels = max(pixels, result.pixels)
+    return 1 << (tile - 1).bit_length(), pixels
+
+
+def engine_of(layer: Layer) -> str:
+    """The engine that computes a layer."""
+    op = operator(layer.op)
+    chooser = getattr(op, "folded_engine", None)
+    return chooser(layer) if chooser else op.engine
+
+
+def used_engines(graph: Graph) -> set[str]:
+    """The engines that a network needs; "" (the plain pass) is not one."""
+    return {engine_of(layer) for layer in graph.layers} - {""}
+
+
+def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
+    """All steps in order, with residual additions fused where that is switched on."""
+    fused = fused_additions(graph) if plan.enabled("fuse") else {}
+    absorbed = set(fused.values())
+    steps: list[StepPlan] = []
+    for layer in graph.layers:
+        if layer.name in absorbed:
+            continue
+        for step in operator(layer.op).folded_steps(layer, graph, engines):
+            if layer.name in fused:
+                addition = graph.layer(fused[layer.name])
+                residual = next(name for name in addition.inputs if name != layer.output)
+                step = replace(step, residual=residual, joined=addition.name)
+            elif layer.op == "add":
+                step = replace(step, residual=layer.inputs[1])
+            if not plan.enabled("fuse") and step.engine:
+                steps += [replace(step, finish=False), finishing_step(layer, graph, step, engines)]
+            else:
+                steps.append(step)
+    return tuple(steps)
+
+
+def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
+    """A pass of its own for bias and activation (fusion switched off)."""
+    tensor = graph.output_tensor(layer)
+    at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
+    return StepPlan(
+        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
+    )
+
+
+def fused_additions(graph: Graph) -> dict[str, str]:
+    """Layers whose epilogue can add the other input of the addition that alone reads their result.
+
+    Of an addition's two inputs the one computed last is fused, since the other must be in memory by then.
+    """
+    order = {layer.name: i for i, layer in enumerate(graph.layers)}
+    exported = {port.tensor for port in graph.outputs}
+    fused = {}
+    for layer in graph.layers:
+        if layer.op != "add" or layer.inputs[0] == layer.inputs[1]:
+            continue
+        producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
+        last = max(producers, key=lambda p: order[p.name], default=None)
+        if (
+            last is not None
+            and last.activation is None
+            and last.name not in fused
+            and last.op not in ("concat", "add")
+            and len(graph.consumers[last.output]) == 1
+            and last.output not in exported
+        ):
+            fused[last.name] = layer.name
+    return fused
+
+
+def total_cycles(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> int:
+    """Cycles of one image: the steps run one after another."""
+    total = 0
+    for step in steps:
+        layer = graph.layer(step.layer)
+        if step.engine:
+            total += operator(layer.op).folded_cycles(layer, graph, step, engines)
+        else:
+            total += step.tile_height * step.tile_width * step.vector_count
+    return total
+
+
+def reason(plan: Plan, cycles: int, usage: Usage, board: Board) -> str:
+    """One paragraph: the engines, what they cost, what they reach."""
+    e = plan.engines
+    assert e is not None
+    fit = "" if usage.fits(board) else " With the optimisations that were switched off it does not fit the board."
+    return (
+        f"{len(plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
+        f"{e.width} input by {e.outputs * e.width} output channels a cycle: about {usage.dsps} of {board.available_dsps} DSPs and "
+        f"{usage.blocks} of {board.available_blocks} memory blocks (at most {CEILING:.0%} are used). An image takes about "
+        f"{cycles:,} cycles, {cycles / board.clock / 1000:.3g} ms at {board.clock:g} MHz if memory keeps up.{fit}"
+    )
+
+
+def check_folded(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError when a (perhaps edited) plan does not fit the network."""
+    e = plan.engines
+    if e is None:
+        raise PlanError("a folded plan needs engines", where="plan, engines")
+    if e.width not in WIDTHS or not aligned(graph, e.width):
+        raise PlanError(f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines")
+    if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
+        raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
+    needed = with_width(network_sizes(graph), graph, e.width)
+    for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
+        if getattr(e, name) < getattr(needed, name):
+            raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
+    covered: dict[str, set[int]] = {}
+    for step in plan.steps:
+        check_step(graph, step, e)
+        done = covered.setdefault(step.joined or step.layer, set())
+        done.update(range(step.first_vector, step.first_vector + step.vector_count))
+    for layer in graph.layers:
+        expected = set(range(ceil(graph.output_tensor(layer).channels / e.width)))
+        absorbed = any(step.joined and step.layer == layer.name for step in plan.steps)
+        if not absorbed and layer.op != "concat" and covered.get(layer.name) != expected:
+            raise PlanError("its steps do not cover all its channels", where=f"plan, layer {layer.name}")
+
+
+def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
+    """Raise PlanError for a step that the engines cannot run."""
+    where = f"plan, step {step.layer}"
+    try:
+        layer = graph.layer(step.layer)
+    except KeyError:
+        raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
+    if step.engine not in ("", engine_of(layer)):
+        raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
+    if step.engine != "convolution":
+        return
+    fields = operator(layer.op).folded_fields(layer, graph, step, engines)
+    tile = fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]
+    if step.vectors_at_once > engines.outputs or step.tile_height * step.tile_width > engines.tile_pixels:
+        raise PlanError("it computes more outputs at once than the engine has accumulators", where=where)
+    if tile > engines.tile_vectors:
+        raise PlanError(f"its input tile of {tile} vectors exceeds the engine's {engines.tile_vectors}", where=where)

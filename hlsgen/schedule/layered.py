@@ -1,0 +1,53 @@
+"""Plans layered designs: a kernel a layer through global memory. The base style is the one with everything off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hlsgen.boards import Board
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.schedule.plan import KernelPlan, Plan
+
+# Unroll factors of the channel loops; they must divide the channels, since feature maps are not padded here.
+FACTORS = (16, 8, 4, 2, 1)
+
+
+def plan_layered(graph: Graph, board: Board, plan: Plan) -> Plan:
+    """Complete `plan` with equal unroll factors for all layers, the largest whose DSPs fit the board."""
+    unroll, tile = plan.enabled("unroll"), plan.enabled("unroll") and plan.enabled("tile")
+    for limit in FACTORS if tile else (1,):
+        kernels = tuple(plan_kernel(layer, graph, limit, unroll) for layer in graph.layers)
+        macs = sum(operator(graph.layer(k.layer).op).pipelined_macs(graph.layer(k.layer), k) for k in kernels)
+        if macs * board.multiply_add_dsps <= 0.85 * board.available_dsps or limit == 1:
+            break
+    text = f"A kernel a layer through global memory, {macs} multipliers in all."
+    return replace(plan, kernels=kernels).with_reason(text)
+
+
+def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelPlan:
+    """Largest factors up to `limit` that divide the channels, for the operators that have channel loops."""
+    if layer.op not in ("conv", "dense"):
+        return KernelPlan(layer.name, unroll_window=unroll)
+    inputs = layer.weights["weight"].shape[1]
+    outputs = layer.weights["weight"].shape[0] // getattr(layer.attributes, "groups", 1)
+    return KernelPlan(
+        layer.name,
+        next(f for f in FACTORS if f <= limit and inputs % f == 0),
+        next(f for f in FACTORS if f <= limit and outputs % f == 0),
+        unroll,
+    )
+
+
+def check_layered(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError when a factor does not divide its channels."""
+    for layer in graph.layers:
+        kernel = plan.kernel(layer.name)
+        fitting = plan_kernel(layer, graph, kernel.input_width, kernel.unroll_window)
+        widest = plan_kernel(layer, graph, kernel.output_width, kernel.unroll_window)
+        if layer.op in ("conv", "dense") and (fitting.input_width, widest.output_width) != (
+            kernel.input_width,
+            kernel.output_width,
+        ):
+            raise PlanError("its unroll factors do not divide the channels", where=f"plan, kernel {layer.name}")

@@ -1,0 +1,190 @@
+"""Plans pipelined designs: vector widths of all tensors, unrolled windows, FIFO depths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hlsgen.boards import Board
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.schedule.fifo import depth, pixel_times
+from hlsgen.schedule.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.resources import CEILING, Usage, pipelined_usage
+
+WIDTHS = (1, 2, 4, 8, 16)
+# An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of
+# addition and the read and write of the accumulator.
+ACCUMULATION_LATENCY = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the search varies: the width of each class of tensors, and the layers whose window is unrolled."""
+
+    widths: dict[str, int]
+    unrolled: frozenset[str]
+
+
+def tensor_classes(graph: Graph) -> dict[str, str]:
+    """Tensors that must have the same vector width share a representative."""
+    parent = {name: name for name in graph.tensors}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for layer in graph.layers:
+        # All inputs of one kernel have the same width; the output too where the kernel works lane by lane.
+        tied = (*layer.inputs, layer.output) if operator(layer.op).same_width(layer) else layer.inputs
+        for name in tied[1:]:
+            parent[find(name)] = find(tied[0])
+    return {name: find(name) for name in graph.tensors}
+
+
+def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple[KernelPlan, ...]:
+    """The kernels under a choice, with as many partial sums as keep the accumulation at II 1."""
+    kernels = []
+    for layer in graph.layers:
+        kernel = KernelPlan(
+            layer.name,
+            choice.widths[classes[layer.inputs[0]]],
+            choice.widths[classes[layer.output]],
+            layer.name in choice.unrolled,
+        )
+        steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
+        kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))
+    return tuple(kernels)
+
+
+def partial_sums(steps: int, interleaved: int) -> int:
+    """The least power of two of accumulators that keeps the distance between two uses of one at the adder's latency."""
+    count = 1
+    while count * interleaved < ACCUMULATION_LATENCY and count < steps:
+        count *= 2
+    return count
+
+
+def legal(graph: Graph, classes: dict[str, str], choice: Choice) -> bool:
+    """Whether every kernel works with its widths."""
+    for layer in graph.layers:
+        op = operator(layer.op)
+        for tensor in (*graph.input_tensors(layer), graph.output_tensor(layer)):
+            if not op.legal_widths(layer, tensor, choice.widths[classes[tensor.name]]):
+                return False
+    return True
+
+
+def cycles(graph: Graph, kernels: tuple[KernelPlan, ...]) -> dict[str, int]:
+    """Cycles an image of each layer's kernel."""
+    found = {}
+    for kernel in kernels:
+        layer = graph.layer(kernel.layer)
+        found[layer.name] = operator(layer.op).pipelined_cycles(layer, graph, kernel)
+    return found
+
+
+def neighbours(layer: Layer, classes: dict[str, str], choice: Choice, plan: Plan) -> Iterator[Choice]:
+    """Choices that give one layer more parallelism."""
+    if plan.enabled("unroll") and hasattr(layer.attributes, "window") and layer.name not in choice.unrolled:
+        yield Choice(choice.widths, choice.unrolled | {layer.name})
+    if not (plan.enabled("unroll") and plan.enabled("tile")):
+        return
+    for name in dict.fromkeys((classes[layer.inputs[0]], classes[layer.output])):
+        width = choice.widths[name]
+        if width < WIDTHS[-1]:
+            yield Choice({**choice.widths, name: width * 2}, choice.unrolled)
+
+
+def plan_pipelined(graph: Graph, board: Board, plan: Plan) -> Plan:
+    """Complete `plan`: double the parallelism of the slowest kernel until the board or the widths are exhausted.
+
+    Raises PlanError when not even the smallest design fits.
+    """
+    classes = tensor_classes(graph)
+    choice = Choice({name: 1 for name in set(classes.values())}, frozenset())
+    best = complete(graph, plan, classes, choice)
+    usage = pipelined_usage(graph, best, board)
+    if not plan.disabled:
+        usage.check(board, "pipelined")
+    while True:
+        spent = cycles(graph, best.kernels)
+        slowest = max(spent, key=lambda name: spent[name])
+        options = []
+        for candidate in neighbours(graph.layer(slowest), classes, choice, plan):
+            if not legal(graph, classes, candidate):
+                continue
+            kernels = plan_kernels(graph, classes, candidate)
+            time = cycles(graph, kernels)
+            trial = replace(best, kernels=kernels)
+            usage = pipelined_usage(graph, trial, board)
+            if time[slowest] < spent[slowest] and max(time.values()) <= spent[slowest] and usage.fits(board):
+                options.append((time[slowest], usage.dsps, len(options), candidate))
+        if not options:
+            break
+        choice = min(options, key=lambda option: option[:3])[3]
+        best = complete(graph, plan, classes, choice)
+    usage = pipelined_usage(graph, best, board)
+    if not usage.fits(board) and not plan.disabled:
+        usage.check(board, "pipelined")
+    return best.with_reason(reason(graph, best, usage, board))
+
+
+def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
+    """The plan with the kernels and channels of a choice."""
+    kernels = plan_kernels(graph, classes, choice)
+    times = pixel_times(graph)
+    edges = []
+    for name in graph.tensors:
+        width = choice.widths[classes[name]]
+        for layer in graph.layers:
+            for position, source in enumerate(layer.inputs):
+                if source == name:
+                    edges.append(EdgePlan(name, layer.name, position, width, depth(name, layer.name, width, graph, times)))
+        for position, port in enumerate(graph.outputs):
+            if port.tensor == name:
+                edges.append(EdgePlan(name, "", position, width, depth(name, "", width, graph, times)))
+    return replace(plan, kernels=kernels, edges=tuple(edges))
+
+
+def reason(graph: Graph, plan: Plan, usage: Usage, board: Board) -> str:
+    """One paragraph: what fits, what limits."""
+    spent = cycles(graph, plan.kernels)
+    slowest = max(spent, key=lambda name: spent[name])
+    return (
+        f"All {len(plan.kernels)} kernels are resident and stream into each other: about {usage.dsps} of "
+        f"{board.available_dsps} DSPs and {usage.blocks} of {board.available_blocks} memory blocks (at most "
+        f"{CEILING:.0%} are used). The slowest kernel, {slowest}, needs {spent[slowest]:,} cycles an image, which is "
+        f"about {board.clock * 1e6 / spent[slowest]:,.0f} images a second at {board.clock:g} MHz."
+    )
+
+
+def check_pipelined(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError when a (perhaps edited) plan does not fit the network."""
+    widths: dict[str, int] = {}
+    for layer in graph.layers:
+        kernel, op = plan.kernel(layer.name), operator(layer.op)
+        where = f"plan, kernel {layer.name}"
+        pairs = [(t, kernel.input_width) for t in graph.input_tensors(layer)]
+        pairs.append((graph.output_tensor(layer), kernel.output_width))
+        for tensor, width in pairs:
+            if width not in WIDTHS:
+                raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
+            if widths.setdefault(tensor.name, width) != width:
+                raise PlanError(f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide", where=where)
+            if not op.legal_widths(layer, tensor, width):
+                raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
+        if op.same_width(layer) and kernel.input_width != kernel.output_width:
+            raise PlanError("input_width and output_width must be equal", where=where)
+        steps, interleaved = op.reduction(layer, graph, kernel)
+        if kernel.partial_sums & (kernel.partial_sums - 1) or (kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps):
+            raise PlanError(f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}", where=where)
+    expected = {(t, layer.name, i) for layer in graph.layers for i, t in enumerate(layer.inputs)}
+    expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
+    if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
+        raise PlanError("its channels are not those of the network", where="plan, edges", remedy="save a new plan with build")
+    for edge in plan.edges:
+        if edge.width != widths[edge.tensor]:
+            raise PlanError(f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}")

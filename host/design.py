@@ -1,0 +1,75 @@
+"""Reads a design directory. The manifest `design.json` is the whole contract with the compiler."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import HostError
+
+SCHEMA = 1
+
+
+class HostDesign:
+    """A design directory: manifest, kernel text, constant buffers."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        remedy = "build the design again"
+        try:
+            self.manifest: dict[str, Any] = json.loads((self.path / "design.json").read_text())
+        except FileNotFoundError:
+            raise HostError(f"{path}: no design.json there", remedy="give a directory that build wrote") from None
+        except (OSError, ValueError) as error:
+            raise HostError(f"{path}: design.json cannot be read ({error})", remedy=remedy) from None
+        if self.manifest.get("schema") != SCHEMA:
+            raise HostError(f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}", remedy=remedy)
+        for name in self.manifest["kernels"]:
+            if not (self.path / name).is_file():
+                raise HostError(f"{path}: {name} is missing", remedy=remedy)
+        weights, size = self.path / self.manifest["weights"]["file"], self.manifest["weights"]["bytes"]
+        if not weights.is_file() or weights.stat().st_size != size:
+            raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
+        self.sections = {s["name"]: s for s in self.manifest["weights"]["sections"]}
+
+    @property
+    def source(self) -> str:
+        """The OpenCL text of all kernel files."""
+        return "\n".join((self.path / name).read_text() for name in self.manifest["kernels"])
+
+    def section(self, name: str) -> np.ndarray:
+        """A section of the weights file, read from disk."""
+        s = self.sections[name]
+        return np.fromfile(self.path / self.manifest["weights"]["file"], s["dtype"], s["elements"], offset=s["offset"])
+
+    def run(self, mode: str) -> dict[str, Any]:
+        """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design lacks it."""
+        runs = self.manifest["runs"]
+        if mode not in runs:
+            raise HostError(
+                f"the design has no {mode} mode (it runs one kernel after another)", remedy="validate it without --strict"
+            )
+        return runs[mode]
+
+    def check_inputs(self, inputs: dict[str, np.ndarray]) -> int:
+        """Check names, dtypes and shapes `(images, ...)` of input arrays and return the number of images."""
+        expected = {entry["name"]: entry for entry in self.manifest["inputs"]}
+        counts = set()
+        if set(inputs) != set(expected):
+            raise HostError(f"inputs {sorted(inputs)} given, {sorted(expected)} needed", remedy="name the arrays after the inputs")
+        for name, entry in expected.items():
+            array, shape = inputs[name], entry["shape"]
+            if array.dtype != np.dtype(entry["dtype"]):
+                raise HostError(
+                    f"input {name} is of type {array.dtype}, the network needs {entry['dtype']}", remedy=f"convert it with .astype('{entry['dtype']}')"
+                )
+            if array.ndim != len(shape) or list(array.shape[1:]) != list(shape[1:]) or not len(array):
+                wanted = ", ".join(["N", *map(str, shape[1:])])
+                raise HostError(f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]", remedy="reshape it; N is the number of images")
+            counts.add(len(array))
+        if len(counts) > 1:
+            raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")
+        return counts.pop()

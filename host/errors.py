@@ -1,0 +1,22 @@
+"""Errors of running a design."""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """A problem that the user can act on: what went wrong and what to do."""
+
+    def __init__(self, reason: str, *, remedy: str = ""):
+        self.reason, self.remedy = reason, remedy
+        super().__init__(f"{reason}\n  what to do: {remedy}" if remedy else reason)
+
+
+class DeadlockError(HostError):
+    """The time limit passed with kernels still waiting. `kernels` names those that have not finished."""
+
+    def __init__(self, kernels: list[str], seconds: float):
+        self.kernels = kernels
+        super().__init__(
+            f"after {seconds:g} s these kernels have not finished: {', '.join(kernels)}",
+            remedy="raise --timeout if the network is large; otherwise a FIFO is too shallow, or a kernel waits for data that never comes",
+        )

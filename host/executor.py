@@ -1,0 +1,191 @@
+"""Builds a design's program on a device and runs its launches. Lives in the child process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyopencl as cl
+
+from .design import HostDesign
+from .errors import DeadlockError, HostError
+from .layout import apply_steps, pack, unpack
+
+# Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
+BATCH_VALUES = 1 << 25
+
+
+class Executor:
+    """One design on one device in one mode ("sequential" or "concurrent").
+
+    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch.
+    """
+
+    def __init__(self, design: HostDesign, device: Any, mode: str, *, tapped: bool, images: int):
+        self.design, self.mode, self.tapped = design, mode, tapped and mode == "sequential"
+        self.run = design.run(mode)
+        self.batched = design.manifest["batched"]
+        self.batch = self.batch_size(images)
+        self.context = cl.Context([device])
+        started = time.perf_counter()
+        self.program = self.build(device)
+        self.build_seconds = time.perf_counter() - started
+        self.queues: dict[str, Any] = {}
+        self.device = device
+        self.buffers = {name: self.buffer(entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)}
+        self.kernels: dict[int, Any] = {}
+        self.started_once = False
+
+    def wanted(self, entry: dict[str, Any]) -> bool:
+        """Taps exist in tapped builds alone."""
+        return self.tapped or not entry.get("tap")
+
+    def batch_size(self, images: int) -> int:
+        """Images per launch: all of them in concurrent mode, as many as memory allows in sequential mode."""
+        if not self.batched:
+            return 1
+        if self.mode == "concurrent":
+            return images
+        values = sum(b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image"))
+        return max(1, min(images, BATCH_VALUES // max(values, 1)))
+
+    def build(self, device: Any) -> Any:
+        """The program, from source on emulators and CPUs, from the .aocx file on a board. Raises HostError."""
+        name = self.design.manifest["name"]
+        if "FPGA" in device.platform.name and "Emulation" not in device.platform.name:
+            image = self.design.path / "bin" / f"{name}.aocx"
+            if not image.is_file():
+                raise HostError(f"{image} is missing: a board needs a compiled design", remedy="run `make hardware` in the design directory")
+            return cl.Program(self.context, [device], [image.read_bytes()]).build()
+        uses_channels = "cl_intel_channels" in self.design.source
+        if uses_channels and "cl_intel_channels" not in device.extensions:
+            raise HostError(
+                f"{device.name.strip()} has no Intel channels, which this design uses",
+                remedy="validate on the emulator, or build with --disable channels",
+            )
+        options = [*self.design.manifest["options"], *self.run["options"]]
+        if self.batched:
+            options.append(f"-DHLSGEN_IMAGES={self.batch}")
+        if self.tapped:
+            options.append("-DHLSGEN_TAP")
+        try:
+            return cl.Program(self.context, self.design.source).build(options=options, devices=[device])
+        except cl.RuntimeError as error:
+            raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{str(error)[:4000]}") from None
+
+    def buffer(self, entry: dict[str, Any]) -> Any:
+        """A device buffer, filled from the weights file where the manifest says so."""
+        count = entry["elements"] * (self.batch if entry.get("per_image") else 1)
+        flags = cl.mem_flags
+        if "section" in entry:
+            array = self.design.section(entry["section"])
+            return cl.Buffer(self.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=array)
+        return cl.Buffer(self.context, flags.READ_WRITE, count * np.dtype(entry["dtype"]).itemsize)
+
+    def queue(self, name: str) -> Any:
+        """The queue of a launch: one in-order queue in sequential mode, else one a name."""
+        key = "queue" if self.mode == "sequential" else name
+        if key not in self.queues:
+            self.queues[key] = cl.CommandQueue(self.context, self.device)
+        return self.queues[key]
+
+    def launch(self, item: dict[str, Any], images: int) -> Any:
+        """Enqueue one launch of the manifest as a single work-item."""
+        kernel = self.kernels.get(id(item))
+        if kernel is None:
+            kernel = self.kernels[id(item)] = cl.Kernel(self.program, item["kernel"])
+            self.set_arguments(kernel, item, images)
+        elif self.batched:
+            self.set_arguments(kernel, item, images)
+        return cl.enqueue_nd_range_kernel(self.queue(item["queue"]), kernel, (1,), (1,))
+
+    def set_arguments(self, kernel: Any, item: dict[str, Any], images: int) -> None:
+        """Bind buffers and numbers."""
+        position = 0
+        for argument in item["arguments"]:
+            if argument.get("tap") and not self.tapped:
+                continue
+            if "buffer" in argument:
+                kernel.set_arg(position, self.buffers[argument["buffer"]])
+            else:
+                kernel.set_arg(position, np.int32(images if argument.get("images") else argument["int"]))
+            position += 1
+
+    def write_inputs(self, inputs: dict[str, np.ndarray]) -> None:
+        """Pack a batch of ONNX values `(images, ...)` into the input buffers."""
+        for entry in self.design.manifest["inputs"]:
+            layout = entry["layout"]
+            images = inputs[entry["name"]]
+            elements = self.design.manifest["buffers"][layout["buffer"]]["elements"]
+            per_image = self.design.manifest["buffers"][layout["buffer"]].get("per_image")
+            for index, image in enumerate(images):
+                canonical = apply_steps(image[None], entry["steps"])[0]
+                # Only the tensor's own range is transferred: a feature memory holds all other tensors too.
+                count = -(-layout["channels"] // layout["lanes"])
+                span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout["lanes"]
+                host = np.zeros(span, np.float32)
+                pack(canonical, layout | {"base": 0}, host)
+                offset = layout["base"] * layout["lanes"] + (index * elements if per_image else 0)
+                cl.enqueue_copy(self.queue("host"), self.buffers[layout["buffer"]], host, dst_offset=offset * 4)
+
+    def read(self, layout: dict[str, Any], index: int) -> np.ndarray:
+        """A tensor of image `index` of the batch, canonical `(C, H, W)`."""
+        entry = self.design.manifest["buffers"][layout["buffer"]]
+        count = -(-layout["channels"] // layout["lanes"])
+        span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout["lanes"]
+        offset = layout["base"] * layout["lanes"] + (index * entry["elements"] if entry.get("per_image") else 0)
+        host = np.empty(span, np.float32)
+        cl.enqueue_copy(self.queue("host"), host, self.buffers[layout["buffer"]], src_offset=offset * 4)
+        return unpack(host, layout | {"base": 0})
+
+    def execute(self, images: int, timeout: float) -> float:
+        """Run one batch that is in the input buffers. Returns the seconds it took. Raises DeadlockError."""
+        started = time.perf_counter()
+        items = [] if self.started_once else list(self.run["once"])
+        self.started_once = True
+        events = [(item["kernel"], self.launch(item, images)) for item in (*items, *self.run["launches"])]
+        for queue in self.queues.values():
+            queue.flush()
+        wait(events, timeout, self.run["autorun"] if self.mode == "concurrent" else [])
+        return time.perf_counter() - started
+
+    def outputs(self, index: int) -> dict[str, np.ndarray]:
+        """The network's outputs of image `index` as ONNX values."""
+        return {
+            entry["name"]: apply_steps(self.read(entry["layout"], index)[None], entry["steps"])
+            for entry in self.design.manifest["outputs"]
+        }
+
+    def layers(self, index: int) -> dict[str, np.ndarray]:
+        """Results of all layers that are in memory, by layer name, canonical `(C, H, W)`."""
+        return {
+            entry["name"]: self.read(entry["layout"], index)
+            for entry in self.design.manifest["layers"]
+            if entry["layout"]["buffer"] in self.buffers
+        }
+
+
+def wait(events: list[tuple[str, Any]], timeout: float, autorun: list[str], sleep: Callable[[float], None] = time.sleep) -> None:
+    """Poll events until all are complete. Raises DeadlockError with the kernels that are not, HostError for failures.
+
+    A kernel that is blocked on a channel stays "running" for ever, so waiting on the event itself would never return.
+    """
+    limit, started, pending = time.monotonic() + timeout, time.monotonic(), list(events)
+    while pending:
+        pending = [(name, event) for name, event in pending if not complete(name, event)]
+        now = time.monotonic()
+        if pending and now > limit:
+            names = list(dict.fromkeys(name for name, _ in pending))
+            raise DeadlockError(names + [f"{name} (autorun)" for name in autorun], timeout)
+        if pending and now - started > 0.005:
+            sleep(min(0.02, (now - started) / 20))
+
+
+def complete(name: str, event: Any) -> bool:
+    """Whether an event is complete. Raises HostError when its kernel failed."""
+    status = event.command_execution_status
+    if status < 0:
+        raise HostError(f"kernel {name} failed with OpenCL error {status}")
+    return status == cl.command_execution_status.COMPLETE
