@@ -1,0 +1,7 @@
+"""`python -m hlsgen`."""
+
+import sys
+
+from hlsgen.cli.main import main
+
+sys.exit(main())

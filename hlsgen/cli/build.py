@@ -1,0 +1,109 @@
+"""`build`: from an ONNX file to a design directory."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from hlsgen.boards import board
+from hlsgen.cli.console import Console
+from hlsgen.codegen.generate import check_target, generate
+from hlsgen.errors import HlsgenError
+from hlsgen.frontend.load import load
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+from hlsgen.schedule.plan import OPTIMISATIONS, Plan, check_names
+from hlsgen.schedule.scheduler import check_plan, schedule
+
+NAME = "build"
+HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
+EXAMPLE = "hlsgen build mobilenet.onnx --board pac_d5005 --style auto --out design"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
+    parser.add_argument("--board", help="a name from `hlsgen boards`, or a JSON file (default pac_d5005)")
+    parser.add_argument("--style", choices=("auto", "base", "pipelined", "folded"), help="execution style (default auto)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="design directory; an earlier design there is replaced")
+    parser.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape")
+    parser.add_argument(
+        "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
+    )
+    parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Build the design and describe it."""
+    started = time.perf_counter()
+    disabled = tuple(name for name in options.disable.split(",") if name)
+    check_names("auto", disabled)
+    check_options(options)
+    target = options.board or "pac_d5005"
+    board(target)
+    check_target(Path(options.out))
+    with console.status("reading the network") as update:
+        graph = load(options.model, parse_shapes(options.shape))
+        update("scheduling")
+        if options.plan:
+            plan = check_plan(graph, Plan.load(options.plan))
+        else:
+            plan = schedule(graph, target, options.style or "auto", disabled)
+        update("generating kernels")
+        design = generate(graph, plan, options.out)
+    seconds = time.perf_counter() - started
+    describe(graph, plan, console, options.verbose)
+    console.say(f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}")
+    console.result(
+        {
+            "ok": True,
+            "out": str(options.out),
+            "network": graph.name,
+            "board": plan.board,
+            "style": plan.style,
+            "disabled": list(plan.disabled),
+            "reason": plan.reason,
+            "layers": len(graph.layers),
+            "kernels": design.source.count("__kernel "),
+            "seconds": seconds,
+        }
+    )
+    return 0
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise HlsgenError for options that contradict each other."""
+    if options.plan and (options.style or options.disable or options.board):
+        raise HlsgenError("--plan already decides board, style and optimisations", remedy="leave --board, --style and --disable out")
+
+
+def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
+    """`["x=1,3,8,8"]` as `{"x": [1, 3, 8, 8]}`. Raises HlsgenError."""
+    shapes = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        try:
+            shapes[name] = [int(size) for size in sizes.split(",")]
+        except ValueError:
+            shapes[name] = []
+        if not name or not shapes[name]:
+            raise HlsgenError(f"{text!r} is not NAME=SIZE,SIZE,...", where="--shape", remedy="for example --shape input=1,3,224,224")
+    return shapes
+
+
+def describe(graph: Graph, plan: Plan, console: Console, verbose: bool) -> None:
+    """Print the plan's reason, and all layers if asked to."""
+    if verbose:
+        rows = []
+        for layer in graph.layers:
+            work = operator(layer.op).work(layer, graph)
+            shape = "x".join(map(str, graph.output_tensor(layer).shape))
+            fused = layer.activation.kind if layer.activation else ""
+            rows.append((layer.name, layer.op, fused, shape, f"{work.macs:,}", f"{work.weights:,}"))
+        columns = [("layer", "left"), ("operator", "left"), ("activation", "left"), ("output", "right"), ("MACs", "right"), ("weights", "right")]
+        console.table(columns, rows)
+    total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
+    console.say(f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image")
+    console.say(plan.reason)

@@ -1,0 +1,43 @@
+"""Input images for `validate` and `run`: from files, or random."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from hlsgen.host.design import HostDesign
+from hlsgen.host.errors import HostError
+
+
+def random_images(design: HostDesign, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """`count` standard normal images for every input, `(count, ...)` float32."""
+    random = np.random.default_rng(seed)
+    return {
+        entry["name"]: random.standard_normal((count, *entry["shape"][1:]), dtype=np.float32)
+        for entry in design.manifest["inputs"]
+    }
+
+
+def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:
+    """Arrays `(images, ...)` from an .npz file (named after the inputs) or, for one input, an .npy file.
+
+    Raises HostError for unreadable files, and for names, shapes and dtypes that do not fit.
+    """
+    path = Path(name)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+        elif path.suffix == ".npy":
+            entries = design.manifest["inputs"]
+            if len(entries) != 1:
+                raise HostError(f"{name}: the network has {len(entries)} inputs", remedy="give an .npz file")
+            arrays = {entries[0]["name"]: np.load(path, allow_pickle=False)}
+        else:
+            raise HostError(f"{name}: not an .npz or .npy file", remedy="save images with numpy.savez or numpy.save")
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise HostError(f"{name}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save") from None
+    design.check_inputs(arrays)
+    return arrays

@@ -1,0 +1,62 @@
+"""The command line's entry: parses arguments, runs a command, turns errors into one message."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from hlsgen import __version__
+from hlsgen.cli import boards, build, doctor, reference, run, validate, zoo
+from hlsgen.cli.console import Console
+from hlsgen.errors import HlsgenError
+from hlsgen.host.errors import HostError
+
+COMMANDS = (build, validate, run, zoo, boards, doctor, reference)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser with all commands."""
+    top = argparse.ArgumentParser(
+        prog="hlsgen",
+        description="From an ONNX network to a verified Intel-FPGA OpenCL accelerator.",
+        epilog="example: hlsgen zoo lenet5 -o lenet5.onnx && hlsgen build lenet5.onnx --out design && hlsgen validate design",
+    )
+    top.add_argument("--version", action="version", version=f"hlsgen {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.NAME,
+            help=command.HELP,
+            description=command.HELP,
+            epilog=f"example: {command.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(sub)
+        sub.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else there")
+        sub.set_defaults(execute=command.execute)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at fault."""
+    options = parser().parse_args(arguments)
+    console = Console(options.json)
+    try:
+        return options.execute(options, console)
+    except (HlsgenError, HostError) as error:
+        message = str(error)
+    except KeyboardInterrupt:
+        message = "interrupted; nothing was left behind"
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except MemoryError:
+        message = "out of memory\n  what to do: use a smaller network or a machine with more memory"
+    except OSError as error:
+        message = f"{error.filename or 'file'}: {error.strerror or error}"
+    if options.json:
+        print(json.dumps({"ok": False, "error": message}))
+    console.error(message)
+    return 2

@@ -1,0 +1,74 @@
+"""`python -m host`: run or check a design on a machine that has the board but not the compiler."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from .design import HostDesign
+from .errors import HostError
+from .runner import find_devices, run
+from .validation import Tensors, validate
+
+
+def stored_reference(path: str) -> tuple[Tensors, Any]:
+    """Inputs, and the function from image number to (tensors, outputs), of a file that `hlsgen reference` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+
+    def part(prefix: str) -> Tensors:
+        return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+    return part("input/"), lambda image: (part(f"tensor/{image}/"), part(f"output/{image}/"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser."""
+    top = argparse.ArgumentParser(prog="host", description="Run or check a design directory; needs numpy and pyopencl alone.")
+    commands = top.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="run a design and compare with stored references")
+    check.add_argument("design")
+    check.add_argument("reference", help=".npz file written by `hlsgen reference`")
+    check.add_argument("--strict", action="store_true", help="all kernels at once over FIFOs of their true depth")
+    execute = commands.add_parser("run", help="run a design on images")
+    execute.add_argument("design")
+    execute.add_argument("input", help=".npz file with one array (N, ...) for each input")
+    execute.add_argument("output", help=".npz file to write")
+    for command in (check, execute):
+        command.add_argument("--device", default="emulator", help="emulator, cpu, pocl, or a device number")
+        command.add_argument("--timeout", type=float, default=120.0, help="seconds until a run counts as deadlocked")
+    commands.add_parser("devices", help="list OpenCL devices")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command, print JSON; status 0 right, 1 wrong, 2 the input is at fault."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "devices":
+            print(json.dumps(find_devices("system")))
+            return 0
+        design = HostDesign(options.design)
+        if options.command == "check":
+            inputs, reference = stored_reference(options.reference)
+            verdict, _ = validate(
+                design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout
+            )
+            print(json.dumps(verdict))
+            return 0 if verdict["ok"] else 1
+        with np.load(options.input, allow_pickle=False) as file:
+            images = dict(file)
+        with run(design, images, device=options.device, timeout=options.timeout) as result:
+            np.savez(options.output, **result.outputs)
+        return 0
+    except (HostError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

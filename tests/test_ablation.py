@@ -1,0 +1,61 @@
+"""Every optimisation can be switched off, alone and all together, and the design still computes the same."""
+
+import numpy as np
+import pytest
+
+from hlsgen.schedule.plan import OPTIMISATIONS
+from tests.networks import assert_right, build, parse
+
+# One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense, softmax.
+NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8,1,3,3] c, float[8,8,1,1] d,
+float[8] db, float[10,8] f, float[10] fb) => (float[1,10] y) {
+  s = Conv<pads=[1,1,1,1]>(x, a, ab) sr = Relu(s) p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(sr)
+  t = Conv<pads=[1,1,1,1]>(p, b) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, c) v = Conv(u, d, db)
+  w = Add(v, p) r = Relu(w) q = AveragePool<kernel_shape=[3,3], strides=[3,3]>(r) g = GlobalAveragePool(q)
+  h = Flatten(g) l = Gemm<transB=1>(h, f, fb) y = Softmax(l) }"""
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+@pytest.mark.parametrize("disable", [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)], ids=lambda d: "+".join(d)[:40])
+def test_switched_off(style, disable, tmp_path):
+    design = build(parse(NETWORK), tmp_path / "design", style, disable=disable)
+    assert_right(design, images=2)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+@pytest.mark.parametrize("disable", ["autorun", "cached_writes", "unroll", "fuse"])
+def test_switched_off_strict(style, disable, tmp_path):
+    design = build(parse(NETWORK), tmp_path / "design", style, disable=[disable])
+    assert_right(design, images=2, strict=True)
+
+
+def text(tmp_path, style, disable):
+    return build(parse(NETWORK), tmp_path / f"{style}-{'-'.join(disable)}", style, disable=disable).source
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_switches_change_the_kernels(style, tmp_path):
+    """A switch that changes nothing would make an ablation meaningless."""
+    whole = text(tmp_path, style, [])
+    assert "autorun" in whole and "scratch" not in whole and "channel " in whole
+    assert "scratch" in text(tmp_path, style, ["cached_writes"])
+    assert "channel " not in text(tmp_path, style, ["channels"])
+    for name in ("unroll", "tile", "fuse"):
+        assert text(tmp_path, style, [name]) != whole
+    assert "float16" not in text(tmp_path, style, ["unroll"])
+
+
+def test_flags_follow_relaxed_fp(tmp_path):
+    relaxed = build(parse(NETWORK), tmp_path / "a", "folded")
+    strict = build(parse(NETWORK), tmp_path / "b", "folded", disable=["relaxed_fp"])
+    assert relaxed.manifest["options"] == ["-cl-fast-relaxed-math"] and strict.manifest["options"] == []
+    assert "-fp-relaxed" in (relaxed.path / "Makefile").read_text()
+    assert "-fp-relaxed" not in (strict.path / "Makefile").read_text()
+
+
+def test_base_has_no_optimisation(tmp_path):
+    design = build(parse(NETWORK), tmp_path / "base", "base")
+    assert not any(word in design.source for word in ("#pragma unroll\n", "channel ", "autorun", "float4", "float16"))
+    assert design.source.count("scratch") >= 2
+    assert len({launch["queue"] for launch in design.run("sequential")["launches"]}) == 1
+    assert np.array(design.source.count("__kernel")) == len(design.manifest["layers"])
