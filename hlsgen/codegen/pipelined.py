@@ -197,7 +197,7 @@ class PipelinedGenerator:
         # Kernels that the host launches for every batch read their weights anew each time.
         relaunched = bool(resident)
         concurrent = {
-            "options": [],
+            "options": ["-DHLSGEN_EMULATION"],
             "once": [] if relaunched else load,
             "launches": [*(load if relaunched else []), *first, *resident, *last],
             "autorun": [c["name"] for c in layers if c["autorun"]],

@@ -174,7 +174,8 @@ class NodeImporter:
         """Append a layer and return its output tensor."""
         if any(n <= 0 for n in shape):
             raise self.unsupported(f"its output would have shape {list(shape)}", "check kernel, stride and pads against the input size")
-        name = self.builder.unique(self.node.name or f"{self.op_type}_{self.node.output[0]}")
+        result = self.node.output[0]
+        name = self.builder.unique(self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}"))
         tensor = self.builder.add_tensor(self.node.output[0], shape)
         self.builder.layers.append(
             Layer(

@@ -73,7 +73,7 @@ def unsupported_nodes(problems: list[str]) -> UnsupportedError:
     listing = "\n".join(f"  - {p}" for p in problems)
     return UnsupportedError(
         f"{len(problems)} node(s) of the network are not supported:\n{listing}",
-        remedy=f"replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
+        remedy=f"change or replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
     )
 
 

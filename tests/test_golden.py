@@ -1,0 +1,35 @@
+"""The generated OpenCL of small networks, word for word. Renew with `make golden` and read the difference."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.networks import build, parse
+
+GOLDEN = Path(__file__).parent / "golden"
+
+NETWORKS = {
+    "residual": """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8] s, float[8] t, float[8] m,
+float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
+  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) inner = Conv<pads=[1,1,1,1]>(stem_relu, b)
+  normalised = BatchNormalization(inner, s, t, m, var) joined = Add(normalised, stem_relu) joined_relu = Relu(joined)
+  pooled = GlobalAveragePool(joined_relu) flat = Flatten(pooled) scores = Gemm<transB=1>(flat, f, fb) y = Softmax(scores) }""",
+    "separable": """(float[1,8,9,9] x, float[8,1,3,3] d, float[16,8,1,1] p) => (float[1,16,2,2] y) {
+  depthwise = Conv<group=8, strides=[2,2], pads=[1,1,1,1]>(x, d) depthwise_relu = Relu(depthwise)
+  low = Constant<value_float=0.0>() high = Constant<value_float=6.0>()
+  pointwise = Conv(depthwise_relu, p) clipped = Clip(pointwise, low, high)
+  y = AveragePool<kernel_shape=[3,3], strides=[3,3], pads=[1,1,0,0]>(clipped) }""",
+}
+
+
+@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_generated_text(name, style, tmp_path, request):
+    design = build(parse(NETWORKS[name]), tmp_path / "design", style, board="pac_a10")
+    for file in ("kernels/network.cl", "Makefile"):
+        golden = GOLDEN / f"{name}_{style}{Path(file).suffix or '.make'}"
+        text = (design.path / file).read_text()
+        if request.config.getoption("--update-golden"):
+            GOLDEN.mkdir(exist_ok=True)
+            golden.write_text(text)
+        assert text == golden.read_text(), f"{golden.name} differs: look, then renew it with `make golden`"

@@ -1,0 +1,177 @@
+"""Plans: legal, within the board, explicit, and honest about cost."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import hlsgen
+from hlsgen.boards import board, boards
+from hlsgen.errors import PlanError
+from hlsgen.ops import operator
+from hlsgen.ops.window import Window
+from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.memory import place_tensors
+from hlsgen.schedule.pipelined import partial_sums
+from hlsgen.schedule.plan import KernelPlan, Plan
+from hlsgen.schedule.resources import folded_usage, memory_blocks, pipelined_usage
+from hlsgen.schedule.folded import used_engines
+from hlsgen.schedule.scheduler import check_plan
+from hlsgen.zoo import network
+from tests.networks import parse
+
+RESIDUAL = """(float[1,4,8,8] x, float[4,4,3,3] a, float[4,4,3,3] b) => (float[1,4,8,8] y) {
+s = Conv<pads=[1,1,1,1]>(x, a) r = Relu(s) t = Conv<pads=[1,1,1,1]>(r, b) y = Add(t, x) }"""
+
+
+@pytest.fixture(scope="module")
+def lenet():
+    return hlsgen.load(network("lenet5"))
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    return hlsgen.load(network("mobilenetv1", size=64, width=0.5))
+
+
+def test_auto_chooses_by_size(lenet):
+    assert hlsgen.schedule(lenet, board="pac_d5005").style == "pipelined"
+    plan = hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10")
+    assert plan.style == "folded" and "memory blocks" in plan.reason
+
+
+@pytest.mark.parametrize("name", boards())
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_plans_fit_their_board(name, style, mobilenet, lenet):
+    target = board(name)
+    for graph in (lenet, mobilenet):
+        try:
+            plan = hlsgen.schedule(graph, board=name, style=style)
+        except PlanError as error:
+            assert "may be used" in str(error)
+            continue
+        if style == "pipelined":
+            usage = pipelined_usage(graph, plan, target)
+            lanes = sum(operator(graph.layer(k.layer).op).pipelined_macs(graph.layer(k.layer), k) for k in plan.kernels)
+            assert usage.dsps == lanes * target.multiply_add_dsps
+        else:
+            usage = folded_usage(graph, plan.engines, used_engines(graph), target, "float32")
+            assert usage.dsps >= plan.engines.width**2 * plan.engines.outputs
+        assert usage.dsps <= target.available_dsps and usage.blocks <= target.available_blocks
+        check_plan(graph, plan)
+
+
+def test_more_dsps_mean_fewer_cycles(mobilenet):
+    times = []
+    for name in ("de10_nano", "pac_a10", "pac_d5005"):
+        reason = hlsgen.schedule(mobilenet, board=name, style="folded").reason
+        times.append(int(reason.split("takes about ")[1].split(" ")[0].replace(",", "")))
+    assert times[0] > times[1] > times[2]
+
+
+@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
+def test_plan_survives_json(style, lenet, tmp_path):
+    plan = hlsgen.schedule(lenet, style=style, disable=["autorun"])
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    assert json.loads((tmp_path / "plan.json").read_text())["style"] == style
+
+
+def test_scheduling_is_deterministic(mobilenet):
+    assert hlsgen.schedule(mobilenet) == hlsgen.schedule(mobilenet)
+
+
+def edited(plan, layer, **changes):
+    return replace(plan, kernels=tuple(replace(k, **changes) if k.layer == layer else k for k in plan.kernels))
+
+
+def test_edited_plans_are_checked(lenet):
+    plan = hlsgen.schedule(lenet, style="pipelined")
+    with pytest.raises(PlanError, match="neighbour"):
+        check_plan(lenet, edited(plan, "conv2", input_width=1))
+    with pytest.raises(PlanError, match="must be equal"):
+        check_plan(lenet, edited(plan, "pool1", output_width=1))
+    with pytest.raises(PlanError, match="not one of"):
+        check_plan(lenet, edited(plan, "conv2", output_width=5))
+    with pytest.raises(PlanError, match="power of two"):
+        check_plan(lenet, edited(plan, "fc1", partial_sums=3))
+    with pytest.raises(PlanError, match="no such layer"):
+        check_plan(lenet, replace(plan, kernels=(*plan.kernels, KernelPlan("ghost"))))
+    folded = hlsgen.schedule(lenet, style="folded")
+    with pytest.raises(PlanError, match="tile"):
+        check_plan(lenet, replace(folded, engines=replace(folded.engines, tile_vectors=16)))
+
+
+def test_window_sizes_follow_onnx():
+    window = Window((3, 3), (2, 2), (1, 1), (1, 1, 1, 1))
+    assert window.output_size(224, 224) == (112, 112)
+    assert Window((3, 3), dilation=(2, 2)).extent == (5, 5)
+
+
+def test_needed_pixels_of_a_3x3_window():
+    """Closed form: output (y, x) of a padded 3x3 window needs the input up to (y + 1, x + 1)."""
+    height = width = 5
+    needed = Window((3, 3), pads=(1, 1, 1, 1)).needed_pixels(height, width).reshape(height, width)
+    for y in range(height):
+        for x in range(width):
+            inside = y + 1 < height
+            assert needed[y, x] == (y + 1) * width + min(x + 2, width) if inside else height * width
+
+
+def test_fifo_round_a_residual_holds_the_lag():
+    """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes itself."""
+    graph = hlsgen.load(parse(RESIDUAL))
+    add, source = graph.layers[-1], graph.inputs[0].tensor
+    assert depth(source, add.name, 4, graph, pixel_times(graph)) == 2 * 8 + 2 + 1 + MARGIN
+    assert depth(source, add.name, 1, graph, pixel_times(graph)) == 4 * (2 * 8 + 2 + 1) + MARGIN
+
+
+@pytest.mark.parametrize(("steps", "interleaved", "expected"), [(1, 1, 1), (100, 8, 1), (100, 3, 4), (100, 1, 8), (2, 1, 2)])
+def test_partial_sums_cover_the_adders_latency(steps, interleaved, expected):
+    assert partial_sums(steps, interleaved) == expected
+
+
+def test_pipelined_cycles_closed_form():
+    graph = hlsgen.load(parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }"))
+    layer = graph.layers[0]
+    kernel = KernelPlan(layer.name, 4, 2, True, 1)
+    # 100 positions x 2 input vectors, and 64 outputs x 2 input vectors x 8 output vectors.
+    assert operator("conv").pipelined_cycles(layer, graph, kernel) == 100 * 2 + 64 * 2 * 8
+    assert operator("conv").pipelined_macs(layer, kernel) == 9 * 4 * 2
+    assert operator("conv").work(layer, graph).macs == 64 * 16 * 8 * 9
+
+
+def test_folded_work_is_covered(mobilenet):
+    """The engine's multiplications are at least the layer's, and utilisation is what it is: at most 1."""
+    plan = hlsgen.schedule(mobilenet, style="folded")
+    e = plan.engines
+    for step in plan.steps:
+        layer = mobilenet.layer(step.layer)
+        if step.engine == "convolution":
+            cycles = operator(layer.op).folded_cycles(layer, mobilenet, step, e)
+            assert cycles * e.width**2 * e.outputs >= operator(layer.op).work(layer, mobilenet).macs
+
+
+@pytest.mark.parametrize(("rows", "bits", "expected"), [(512, 40, 1), (512, 512, 13), (1024, 32, 2), (16384, 1, 1), (8, 512, 0), (2048, 32, 4)])
+def test_m20k_rule(rows, bits, expected):
+    assert memory_blocks(rows, bits, board("pac_a10")) == expected
+
+
+def test_concatenation_is_written_in_place():
+    graph = hlsgen.load(network("squeezenet", size=64))
+    placement = place_tensors(graph, 16)
+    assert not placement.copies
+    joined = next(layer for layer in graph.layers if layer.op == "concat")
+    places = [placement.locations[name] for name in (*joined.inputs, joined.output)]
+    assert places[0].base == places[2].base and places[1].base == places[2].base + 4
+    assert {place.stride for place in places} == {8}
+
+
+def test_tensors_do_not_overlap(mobilenet):
+    placement = place_tensors(mobilenet, 8)
+    used = np.zeros(placement.size, int)
+    for name, place in placement.locations.items():
+        tensor = mobilenet.tensors[name]
+        used[place.base : place.base + tensor.pixels * place.stride] += 1
+    assert (used == 1).all()
