@@ -26,7 +26,9 @@ def command(line: str) -> int:
     assert process.stdout is not None
     for text in process.stdout:
         text = text.rstrip()
-        style = "green" if text.startswith("RIGHT") else "red" if text.startswith(("WRONG", "error", "DEADLOCK")) else None
+        style = (
+            "green" if text.startswith("RIGHT") else "red" if text.startswith(("WRONG", "error", "DEADLOCK")) else None
+        )
         console.print(text, style=style, markup=False)
     console.print()
     return process.wait()
@@ -37,7 +39,10 @@ def accuracy(name: str) -> None:
     with np.load(FOLDER / f"{name}_result.npz") as file:
         top1 = file["output"].argmax(axis=1)
     labels = np.load(FOLDER / f"{name}_labels.npy")
-    console.print(f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n", style="bold")
+    console.print(
+        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n",
+        style="bold",
+    )
 
 
 def main() -> int:
@@ -45,7 +50,12 @@ def main() -> int:
     status = 0
     networks = (
         ("mnist", "mnist", "auto", "trained on handwritten digits: a kernel a layer, joined by channels"),
-        ("imagenet", "mobilenetv2", "folded", "MobileNetV2 trained on ImageNet: a few engines, shared by all layers"),
+        (
+            "imagenet",
+            "mobilenetv2",
+            "folded",
+            "MobileNetV2 trained on ImageNet: a few engines, shared by all layers",
+        ),
     )
     for pictures, network, style, title in networks:
         console.rule(title)
@@ -61,7 +71,9 @@ def main() -> int:
             accuracy(pictures)
     report = FOLDER / "report.html"
     console.print("The kernels are in demo/*/kernels, the decisions in demo/*/plan.json.")
-    console.print("[bold green]RIGHT[/]: both designs computed what they should." if not status else "[bold red]WRONG[/]")
+    console.print(
+        "[bold green]RIGHT[/]: both designs computed what they should." if not status else "[bold red]WRONG[/]"
+    )
     console.print(f"Report: {report.resolve()}", soft_wrap=True)
     console.save_html(str(report))
     return status

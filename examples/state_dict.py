@@ -71,7 +71,8 @@ def _read_zip(path: str | Path) -> dict[str, np.ndarray]:
         found = _Unpickler(io.BytesIO(archive.read(pickled))).load()
         references = [value for value in found.values() if isinstance(value, _Reference)]
         storages = {
-            key: np.frombuffer(archive.read(f"{root}data/{key}"), dtype) for dtype, key in {r.storage for r in references}
+            key: np.frombuffer(archive.read(f"{root}data/{key}"), dtype)
+            for dtype, key in {r.storage for r in references}
         }
     return _arrays(found, storages)
 

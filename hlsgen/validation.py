@@ -28,7 +28,10 @@ class Reference:
         known = {layer.name for layer in self.graph.layers}
         missing = [entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known]
         if missing:
-            raise HostError(f"model.onnx has no layer {missing[0]}: it is not the design's model", remedy="build the design again")
+            raise HostError(
+                f"model.onnx has no layer {missing[0]}: it is not the design's model",
+                remedy="build the design again",
+            )
 
     def image(self, index: int) -> Tensors:
         """The inputs of one image, `(1, ...)`."""

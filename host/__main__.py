@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .archive import save_arrays
 from .design import HostDesign
 from .errors import HostError
 from .runner import find_devices, run
@@ -28,7 +29,9 @@ def stored_reference(path: str) -> tuple[Tensors, Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser."""
-    top = argparse.ArgumentParser(prog="host", description="Run or check a design directory; needs numpy and pyopencl alone.")
+    top = argparse.ArgumentParser(
+        prog="host", description="Run or check a design directory; needs numpy and pyopencl alone."
+    )
     commands = top.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="run a design and compare with stored references")
     check.add_argument("design")
@@ -56,14 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "check":
             inputs, reference = stored_reference(options.reference)
             verdict, _ = validate(
-                design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout
+                design,
+                inputs,
+                reference,
+                device=options.device,
+                strict=options.strict,
+                timeout=options.timeout,
             )
             print(json.dumps(verdict))
             return 0 if verdict["ok"] else 1
         with np.load(options.input, allow_pickle=False) as file:
             images = dict(file)
         with run(design, images, device=options.device, timeout=options.timeout) as result:
-            np.savez(options.output, **result.outputs)
+            save_arrays(options.output, result.outputs)
         return 0
     except (HostError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -26,7 +26,9 @@ class Comparison:
     def worst(self, other: Comparison) -> Comparison:
         """The worse of two comparisons of the same thing on different images."""
         return Comparison(
-            max(self.max_abs_error, other.max_abs_error), max(self.max_rel_error, other.max_rel_error), self.ok and other.ok
+            max(self.max_abs_error, other.max_abs_error),
+            max(self.max_rel_error, other.max_rel_error),
+            self.ok and other.ok,
         )
 
     def as_dict(self) -> dict[str, Any]:

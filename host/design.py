@@ -26,7 +26,10 @@ class HostDesign:
         except (OSError, ValueError) as error:
             raise HostError(f"{path}: design.json cannot be read ({error})", remedy=remedy) from None
         if self.manifest.get("schema") != SCHEMA:
-            raise HostError(f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}", remedy=remedy)
+            raise HostError(
+                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}",
+                remedy=remedy,
+            )
         for name in self.manifest["kernels"]:
             if not (self.path / name).is_file():
                 raise HostError(f"{path}: {name} is missing", remedy=remedy)
@@ -50,7 +53,8 @@ class HostDesign:
         runs = self.manifest["runs"]
         if mode not in runs:
             raise HostError(
-                f"the design has no {mode} mode (it runs one kernel after another)", remedy="validate it without --strict"
+                f"the design has no {mode} mode (it runs one kernel after another)",
+                remedy="validate it without --strict",
             )
         return runs[mode]
 
@@ -59,16 +63,23 @@ class HostDesign:
         expected = {entry["name"]: entry for entry in self.manifest["inputs"]}
         counts = set()
         if set(inputs) != set(expected):
-            raise HostError(f"inputs {sorted(inputs)} given, {sorted(expected)} needed", remedy="name the arrays after the inputs")
+            raise HostError(
+                f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
+                remedy="name the arrays after the inputs",
+            )
         for name, entry in expected.items():
             array, shape = inputs[name], entry["shape"]
             if array.dtype != np.dtype(entry["dtype"]):
                 raise HostError(
-                    f"input {name} is of type {array.dtype}, the network needs {entry['dtype']}", remedy=f"convert it with .astype('{entry['dtype']}')"
+                    f"input {name} is of type {array.dtype}, the network needs {entry['dtype']}",
+                    remedy=f"convert it with .astype('{entry['dtype']}')",
                 )
             if array.ndim != len(shape) or list(array.shape[1:]) != list(shape[1:]) or not len(array):
                 wanted = ", ".join(["N", *map(str, shape[1:])])
-                raise HostError(f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]", remedy="reshape it; N is the number of images")
+                raise HostError(
+                    f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]",
+                    remedy="reshape it; N is the number of images",
+                )
             counts.add(len(array))
         if len(counts) > 1:
             raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")

@@ -41,7 +41,10 @@ def vendor_setting(kind: str) -> str | None:
         return None
     path = library(kind)
     if path is None:
-        raise HostError(f"the Intel {'FPGA emulator' if kind == 'emulator' else 'CPU runtime'} is not installed", remedy=INSTALL[kind])
+        raise HostError(
+            f"the Intel {'FPGA emulator' if kind == 'emulator' else 'CPU runtime'} is not installed",
+            remedy=INSTALL[kind],
+        )
     return str(path)
 
 
@@ -85,7 +88,10 @@ def select(device: str) -> Any:
         found = [d for d in found if "Portable Computing Language" in d.platform.name]
     if device.isdigit():
         if int(device) >= len(found):
-            raise HostError(f"there is no OpenCL device number {device}; {len(found)} are installed", remedy="list them with doctor")
+            raise HostError(
+                f"there is no OpenCL device number {device}; {len(found)} are installed",
+                remedy="list them with doctor",
+            )
         return found[int(device)]
     if not found:
         raise HostError(f"no OpenCL device of kind {device} was found", remedy=INSTALL.get(device, INSTALL[kind]))

@@ -34,7 +34,9 @@ class Executor:
         self.build_seconds = time.perf_counter() - started
         self.queues: dict[str, Any] = {}
         self.device = device
-        self.buffers = {name: self.buffer(entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)}
+        self.buffers = {
+            name: self.buffer(entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)
+        }
         self.kernels: dict[int, Any] = {}
         self.started_once = False
 
@@ -57,7 +59,10 @@ class Executor:
         if "FPGA" in device.platform.name and "Emulation" not in device.platform.name:
             image = self.design.path / "bin" / f"{name}.aocx"
             if not image.is_file():
-                raise HostError(f"{image} is missing: a board needs a compiled design", remedy="run `make hardware` in the design directory")
+                raise HostError(
+                    f"{image} is missing: a board needs a compiled design",
+                    remedy="run `make hardware` in the design directory",
+                )
             return cl.Program(self.context, [device], [image.read_bytes()]).build()
         uses_channels = "cl_intel_channels" in self.design.source
         if uses_channels and "cl_intel_channels" not in device.extensions:
@@ -167,7 +172,12 @@ class Executor:
         }
 
 
-def wait(events: list[tuple[str, Any]], timeout: float, autorun: list[str], sleep: Callable[[float], None] = time.sleep) -> None:
+def wait(
+    events: list[tuple[str, Any]],
+    timeout: float,
+    autorun: list[str],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Poll events until all are complete. Raises DeadlockError with the kernels that are not, HostError for failures.
 
     A kernel that is blocked on a channel stays "running" for ever, so waiting on the event itself would never return.

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import devices
+from .archive import save_arrays
 from .design import HostDesign
 from .errors import DeadlockError, HostError
 
@@ -64,7 +65,7 @@ def run(
     kernels = len(design.run(mode)["launches"]) + len(design.run(mode)["autorun"]) if strict else 0
     with tempfile.TemporaryDirectory(prefix="hlsgen-") as name:
         folder = Path(name)
-        np.savez(folder / "inputs.npz", **inputs)
+        save_arrays(folder / "inputs.npz", inputs)
         job = {
             "task": "run",
             "design": str(design.path.resolve()),
@@ -101,7 +102,9 @@ def supervise(
     package = __package__ or "host"
     if "." not in package:  # a copy that is used without installation
         root = str(Path(__file__).resolve().parent.parent)
-        variables = variables | {"PYTHONPATH": os.pathsep.join([root, variables.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
+        variables = variables | {
+            "PYTHONPATH": os.pathsep.join([root, variables.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        }
     # The emulator prints warnings about the host's CPU: kept in a file, shown only if the child dies.
     with open(folder / "log", "wb") as log:
         child = subprocess.Popen(
@@ -123,7 +126,11 @@ def supervise(
 
 
 def last_event(
-    reader: int, child: subprocess.Popen[bytes], silence: float, log: Path, progress: Callable[[dict[str, Any]], None] | None
+    reader: int,
+    child: subprocess.Popen[bytes],
+    silence: float,
+    log: Path,
+    progress: Callable[[dict[str, Any]], None] | None,
 ) -> dict[str, Any]:
     """Read events until the one that closes the job; turn bad ends into exceptions."""
     pending = b""

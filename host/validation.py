@@ -33,8 +33,16 @@ def validate(
     """
     started = time.perf_counter()
     count = design.check_inputs(inputs)
-    verdict: dict[str, Any] = {"ok": False, "device": device, "mode": "strict" if strict else "fast", "images": count, "layers": []}
-    tapped = any(design.manifest["buffers"][entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"])
+    verdict: dict[str, Any] = {
+        "ok": False,
+        "device": device,
+        "mode": "strict" if strict else "fast",
+        "images": count,
+        "layers": [],
+    }
+    tapped = any(
+        design.manifest["buffers"][entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"]
+    )
     # Kernels that start by themselves cannot store their results, so a strict run of them follows a fast, tapped one.
     modes = [False, True] if strict and tapped else [strict]
     layers: dict[str, Comparison] = {}
@@ -43,18 +51,35 @@ def validate(
     try:
         for concurrent in modes:
             with run(
-                design, inputs, device=device, strict=concurrent, layers=True, timeout=timeout, progress=progress
+                design,
+                inputs,
+                device=device,
+                strict=concurrent,
+                layers=True,
+                timeout=timeout,
+                progress=progress,
             ) as result:
                 compare_images(design, result.layers, result.outputs, reference, layers, outputs)
-                verdict |= {"device": result.device, "build_seconds": result.build_seconds, "image_seconds": result.image_seconds}
+                verdict |= {
+                    "device": result.device,
+                    "build_seconds": result.build_seconds,
+                    "image_seconds": result.image_seconds,
+                }
                 values = result.outputs
     except DeadlockError as error:
-        return verdict | {"seconds": time.perf_counter() - started, "unfinished": error.kernels, "error": str(error)}, {}
+        return verdict | {
+            "seconds": time.perf_counter() - started,
+            "unfinished": error.kernels,
+            "error": str(error),
+        }, {}
     verdict["layers"] = [
-        {"name": entry["name"], "op": entry["op"], **layers[entry["name"]].as_dict()} for entry in design.manifest["layers"]
+        {"name": entry["name"], "op": entry["op"], **layers[entry["name"]].as_dict()}
+        for entry in design.manifest["layers"]
     ]
     worst = max(outputs.values(), key=lambda comparison: comparison.max_rel_error)
-    verdict["output"] = worst.as_dict() | {"by_name": {name: comparison.as_dict() for name, comparison in outputs.items()}}
+    verdict["output"] = worst.as_dict() | {
+        "by_name": {name: comparison.as_dict() for name, comparison in outputs.items()}
+    }
     verdict["ok"] = all(c.ok for c in (*layers.values(), *outputs.values()))
     verdict["first_wrong_layer"] = next((layer["name"] for layer in verdict["layers"] if not layer["ok"]), None)
     verdict["seconds"] = time.perf_counter() - started

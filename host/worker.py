@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .archive import save_arrays
 from .design import HostDesign
 from .errors import DeadlockError, HostError
 
@@ -54,11 +55,16 @@ def run_job(folder: Path, job: dict[str, Any], descriptor: int) -> dict[str, Any
         for index in range(size):
             results.append(executor.outputs(index))
             if job["layers"]:
-                np.savez(folder / f"layers_{first + index}.npz", **executor.layers(index))
+                save_arrays(folder / f"layers_{first + index}.npz", executor.layers(index))
             report(descriptor, event="image", index=first + index)
     outputs = {name: np.concatenate([r[name] for r in results]) for name in results[0]}
-    np.savez(folder / "outputs.npz", **outputs)
-    return {"event": "done", "device": describe(device), "build_seconds": executor.build_seconds, "image_seconds": seconds}
+    save_arrays(folder / "outputs.npz", outputs)
+    return {
+        "event": "done",
+        "device": describe(device),
+        "build_seconds": executor.build_seconds,
+        "image_seconds": seconds,
+    }
 
 
 def main(folder: str, descriptor: int) -> None:
@@ -67,7 +73,11 @@ def main(folder: str, descriptor: int) -> None:
     job = json.loads((path / "job.json").read_text())
     status = 0
     try:
-        verdict = {"event": "devices", "devices": list_devices()} if job["task"] == "devices" else run_job(path, job, descriptor)
+        verdict = (
+            {"event": "devices", "devices": list_devices()}
+            if job["task"] == "devices"
+            else run_job(path, job, descriptor)
+        )
         report(descriptor, **verdict)
     except DeadlockError as error:
         report(descriptor, event="deadlock", kernels=error.kernels, seconds=job["timeout"])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-
-import hlsgen
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
+
+import hlsgen
 from hlsgen.validation import Reference
 
 
@@ -60,17 +60,33 @@ def run_onnxruntime(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> di
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-def build(model: onnx.ModelProto | str | Path, out: Path, style: str = "auto", board: str = "pac_d5005", disable: Sequence[str] = ()):
+def build(
+    model: onnx.ModelProto | str | Path,
+    out: Path,
+    style: str = "auto",
+    board: str = "pac_d5005",
+    disable: Sequence[str] = (),
+):
     """Build a design and return it for the host."""
     graph = hlsgen.load(model)
     hlsgen.generate(graph, hlsgen.schedule(graph, board=board, style=style, disable=disable), out)
     return HostDesign(out)
 
 
-def verdict_of(design: HostDesign, *, images: int = 1, device: str = "emulator", strict: bool = False, timeout: float = 60.0) -> dict:
+def verdict_of(
+    design: HostDesign,
+    *,
+    images: int = 1,
+    device: str = "emulator",
+    strict: bool = False,
+    timeout: float = 60.0,
+) -> dict:
     """Validate a design on random images, with onnxruntime's comparison in it."""
     random = np.random.default_rng(7)
-    inputs = {e["name"]: random.standard_normal((images, *e["shape"][1:]), dtype=np.float32) for e in design.manifest["inputs"]}
+    inputs = {
+        e["name"]: random.standard_normal((images, *e["shape"][1:]), dtype=np.float32)
+        for e in design.manifest["inputs"]
+    }
     reference = Reference(design, inputs)
     verdict, outputs = validate(design, inputs, reference, device=device, strict=strict, timeout=timeout)
     verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None

@@ -16,7 +16,9 @@ float[8] db, float[10,8] f, float[10] fb) => (float[1,10] y) {
 
 
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
-@pytest.mark.parametrize("disable", [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)], ids=lambda d: "+".join(d)[:40])
+@pytest.mark.parametrize(
+    "disable", [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)], ids=lambda d: "+".join(d)[:40]
+)
 def test_switched_off(style, disable, tmp_path):
     design = build(parse(NETWORK), tmp_path / "design", style, disable=disable)
     assert_right(design, images=2)

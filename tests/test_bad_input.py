@@ -153,7 +153,11 @@ def test_impossible_board_file(model, tmp_path, capsys):
 
     from hlsgen.boards import board
 
-    for change, word in (({"dsps": -4}, "'dsps'"), ({"alms": "many"}, "'alms'"), ({"reserved_blocks": 10**6}, "'reserved_blocks'")):
+    for change, word in (
+        ({"dsps": -4}, "'dsps'"),
+        ({"alms": "many"}, "'alms'"),
+        ({"reserved_blocks": 10**6}, "'reserved_blocks'"),
+    ):
         (tmp_path / "board.json").write_text(json.dumps(asdict(board("pac_a10")) | change))
         refuse_build(model, tmp_path, capsys, word, options=["--board", str(tmp_path / "board.json")])
 
@@ -164,7 +168,14 @@ def test_unknown_optimisation(model, tmp_path, capsys):
 
 def test_network_too_large_for_the_style(tmp_path, capsys):
     path = save(tmp_path, "(float[1,2000] x, float[2000,2000] w) => (float[1,2000] y) { y = MatMul(x, w) }")
-    refuse_build(path, tmp_path, capsys, "memory blocks", "--style folded", options=["--style", "pipelined", "--board", "de10_nano"])
+    refuse_build(
+        path,
+        tmp_path,
+        capsys,
+        "memory blocks",
+        "--style folded",
+        options=["--style", "pipelined", "--board", "de10_nano"],
+    )
 
 
 def test_unwritable_out(model, tmp_path, capsys):

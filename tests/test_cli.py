@@ -41,20 +41,55 @@ def test_help_has_an_example(command, capsys):
 def test_build_validate_run(lenet, tmp_path, capsys):
     built = json.loads(output_of(["build", lenet, "--out", tmp_path / "d", "--style", "folded", "--json"], capsys))
     assert built["ok"] and built["style"] == "folded" and built["layers"] == 8
-    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == ["Makefile", "design.json", "kernels", "model.onnx", "plan.json", "weights"]
+    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
+        "Makefile",
+        "design.json",
+        "kernels",
+        "model.onnx",
+        "plan.json",
+        "weights",
+    ]
 
     verdict = json.loads(output_of(["validate", tmp_path / "d", "--samples", 2, "--json"], capsys))
     assert verdict["ok"] and verdict["images"] == 2 and verdict["seconds"] > 0 and "FPGA" in verdict["device"]
-    assert [layer["name"] for layer in verdict["layers"]] == ["conv1", "pool1", "conv2", "pool2", "fc1", "fc2", "fc3", "softmax"]
+    assert [layer["name"] for layer in verdict["layers"]] == [
+        "conv1",
+        "pool1",
+        "conv2",
+        "pool2",
+        "fc1",
+        "fc2",
+        "fc3",
+        "softmax",
+    ]
     assert set(verdict["layers"][0]) == {"name", "op", "max_abs_error", "max_rel_error", "ok"}
     assert verdict["output"]["ok"] and verdict["onnxruntime"]["max_abs_error"] < 1e-4
 
     images = np.random.default_rng(0).standard_normal((3, 1, 28, 28), dtype=np.float32)
     np.save(tmp_path / "x.npy", images)
-    assert json.loads(output_of(["run", tmp_path / "d", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy", "--json"], capsys))["images"] == 3
+    assert (
+        json.loads(
+            output_of(
+                [
+                    "run",
+                    tmp_path / "d",
+                    "--input",
+                    tmp_path / "x.npy",
+                    "--output",
+                    tmp_path / "y.npy",
+                    "--json",
+                ],
+                capsys,
+            )
+        )["images"]
+        == 3
+    )
     assert np.load(tmp_path / "y.npy").shape == (3, 10)
     np.testing.assert_allclose(np.load(tmp_path / "y.npy").sum(axis=1), 1, rtol=1e-4)
-    assert json.loads(output_of(["validate", tmp_path / "d", "--input", tmp_path / "x.npy", "--json"], capsys))["images"] == 3
+    assert (
+        json.loads(output_of(["validate", tmp_path / "d", "--input", tmp_path / "x.npy", "--json"], capsys))["images"]
+        == 3
+    )
 
 
 def test_text_for_people(lenet, tmp_path, capsys):
@@ -77,7 +112,17 @@ def test_status_1_when_wrong(lenet, tmp_path, capsys):
 def test_building_is_deterministic(style, lenet, tmp_path):
     for name in ("a", "b"):
         # A process of its own with another hash seed: no order may depend on it.
-        command = [sys.executable, "-m", "hlsgen", "build", str(lenet), "--style", style, "--out", str(tmp_path / name)]
+        command = [
+            sys.executable,
+            "-m",
+            "hlsgen",
+            "build",
+            str(lenet),
+            "--style",
+            style,
+            "--out",
+            str(tmp_path / name),
+        ]
         subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "1" if name == "a" else "2"})
     assert files(tmp_path / "a") == files(tmp_path / "b")
 

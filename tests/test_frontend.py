@@ -36,7 +36,9 @@ def test_batch_normalization_folds_into_convolution():
 
 def test_batch_normalization_folds_into_gemm():
     check(
-        parse(f"(float[1,6] x, float[6,4] w, {BN}) => (float[1,4] y) {{ t = Gemm(x, w) y = BatchNormalization(t, s, b, m, var) }}"),
+        parse(
+            f"(float[1,6] x, float[6,4] w, {BN}) => (float[1,4] y) {{ t = Gemm(x, w) y = BatchNormalization(t, s, b, m, var) }}"
+        ),
         ops=["dense"],
     )
 
@@ -68,14 +70,18 @@ def test_batch_normalization_of_a_shared_result_stays():
 
 def test_scales_fold_into_each_other():
     check(
-        parse("(float[1,4,3,3] x, float[4,1,1] k, float[4,1,1] c) => (float[1,4,3,3] y) { t = Mul(x, k) y = Add(t, c) }"),
+        parse(
+            "(float[1,4,3,3] x, float[4,1,1] k, float[4,1,1] c) => (float[1,4,3,3] y) { t = Mul(x, k) y = Add(t, c) }"
+        ),
         ops=["scale"],
     )
 
 
 def test_activation_of_an_output_stays():
     check(
-        parse("(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y, float[1,4,3,3] z) { y = Conv(x, w) z = Relu(y) }"),
+        parse(
+            "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y, float[1,4,3,3] z) { y = Conv(x, w) z = Relu(y) }"
+        ),
         ops=["conv", "activation"],
     )
 
@@ -92,7 +98,9 @@ def test_relabelling_disappears():
 def test_pad_folds_into_pooling():
     pads = "p = Constant<value_ints=[0,0,1,0,0,0,1,2]>()"
     check(
-        parse(f"(float[1,2,5,5] x) => (float[1,2,6,6] y) {{ {pads} t = Pad(x, p) y = AveragePool<kernel_shape=[2,2]>(t) }}"),
+        parse(
+            f"(float[1,2,5,5] x) => (float[1,2,6,6] y) {{ {pads} t = Pad(x, p) y = AveragePool<kernel_shape=[2,2]>(t) }}"
+        ),
         ops=["average_pool"],
     )
     low = "f = Log(z)"  # minus infinity
@@ -179,7 +187,9 @@ def test_symbolic_batch_is_one():
 
 
 def test_names_become_identifiers():
-    model = parse("(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) v = Sigmoid(u) y = Sigmoid(v) }")
+    model = parse(
+        "(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) v = Sigmoid(u) y = Sigmoid(v) }"
+    )
     for node, name in zip(model.graph.node, ["/features/0/Conv*/", "x", "while", "*/ } kernel"], strict=True):
         node.name = name
     names = [layer.name for layer in hlsgen.load(model).layers]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from hlsgen.host.compare import TOLERANCE, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.layout import pack, unpack
 from hlsgen.host.runner import find_devices, run
+
 from tests.cases import case
 from tests.networks import assert_right, build, parse, verdict_of
 
@@ -61,14 +61,24 @@ def broken(tmp_path, style, old, new):
 
 BREAKAGES = {
     "base wrong stride": ("base", "const int row = y * 2 + ky", "const int row = y * 1 + ky", "first"),
-    "base wrong pad": ("base", "const int column = x * 1 + kx * 1 - 1", "const int column = x * 1 + kx * 1 - 0", "second"),
+    "base wrong pad": (
+        "base",
+        "const int column = x * 1 + kx * 1 - 1",
+        "const int column = x * 1 + kx * 1 - 0",
+        "second",
+    ),
     "pipelined wrong stride": ("pipelined", "next_x += 2;", "next_x += 1;", None),
     "pipelined minimum for maximum": ("pipelined", "largest = fmax(", "largest = fmin(", "pooled"),
     "pipelined forgotten bias": ("pipelined", "product + bias[o]", "product", "first"),
     "folded lost tap": ("folded", "kx < s.kernel_x; ++kx", "kx < s.kernel_x - (s.kernel_x > 1); ++kx", None),
     "folded wrong row step": ("folded", "row += s.row_step", "row += s.column_step", "first"),
     "folded forgotten bias": ("folded", "+ bias[t]", "", "first"),
-    "folded wrong mask": ("folded", "s.mask_y >> r & s.mask_x >> c & 1", "s.mask_y >> r & s.mask_x >> c & 0", "pooled"),
+    "folded wrong mask": (
+        "folded",
+        "s.mask_y >> r & s.mask_x >> c & 1",
+        "s.mask_y >> r & s.mask_x >> c & 0",
+        "pooled",
+    ),
 }
 
 
@@ -156,7 +166,9 @@ def test_host_alone(tmp_path):
     shutil.copytree(ROOT / "host", tmp_path / "board" / "host")
     (design.path / "model.onnx").unlink()
     guard = tmp_path / "board" / "sitecustomize.py"
-    guard.write_text("import sys\nfor name in ('onnx', 'hlsgen', 'networkx', 'jinja2'):\n    sys.modules[name] = None\n")
+    guard.write_text(
+        "import sys\nfor name in ('onnx', 'hlsgen', 'networkx', 'jinja2'):\n    sys.modules[name] = None\n"
+    )
     command = [sys.executable, "-m", "host", "check", "design", "reference.npz"]
     environment = dict(os.environ, PYTHONPATH=str(tmp_path / "board"))
     done = subprocess.run(command, cwd=tmp_path / "board", env=environment, capture_output=True, text=True, check=False)
@@ -167,7 +179,9 @@ def test_host_alone(tmp_path):
 
 def test_importing_the_host_imports_no_compiler():
     code = "import hlsgen.host.runner, sys; print([m for m in ('onnx', 'jinja2', 'networkx', 'pyopencl', 'hlsgen.graph') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_manifest_schema_is_checked(tmp_path):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from hlsgen.host.runner import run
 
 from examples import trained
-from hlsgen.host.runner import run
 from hlsgen.zoo import NETWORKS, network
 from tests.networks import assert_right, build, run_onnxruntime
 

@@ -12,11 +12,11 @@ from hlsgen.errors import PlanError
 from hlsgen.ops import operator
 from hlsgen.ops.window import Window
 from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.folded import used_engines
 from hlsgen.schedule.memory import place_tensors
 from hlsgen.schedule.pipelined import partial_sums
 from hlsgen.schedule.plan import KernelPlan, Plan
 from hlsgen.schedule.resources import folded_usage, memory_blocks, pipelined_usage
-from hlsgen.schedule.folded import used_engines
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.zoo import network
 from tests.networks import parse
@@ -127,7 +127,9 @@ def test_fifo_round_a_residual_holds_the_lag():
     assert depth(source, add.name, 1, graph, pixel_times(graph)) == 4 * (2 * 8 + 2 + 1) + MARGIN
 
 
-@pytest.mark.parametrize(("steps", "interleaved", "expected"), [(1, 1, 1), (100, 8, 1), (100, 3, 4), (100, 1, 8), (2, 1, 2)])
+@pytest.mark.parametrize(
+    ("steps", "interleaved", "expected"), [(1, 1, 1), (100, 8, 1), (100, 3, 4), (100, 1, 8), (2, 1, 2)]
+)
 def test_partial_sums_cover_the_adders_latency(steps, interleaved, expected):
     assert partial_sums(steps, interleaved) == expected
 
@@ -153,7 +155,10 @@ def test_folded_work_is_covered(mobilenet):
             assert cycles * e.width**2 * e.outputs >= operator(layer.op).work(layer, mobilenet).macs
 
 
-@pytest.mark.parametrize(("rows", "bits", "expected"), [(512, 40, 1), (512, 512, 13), (1024, 32, 2), (16384, 1, 1), (8, 512, 0), (2048, 32, 4)])
+@pytest.mark.parametrize(
+    ("rows", "bits", "expected"),
+    [(512, 40, 1), (512, 512, 13), (1024, 32, 2), (16384, 1, 1), (8, 512, 0), (2048, 32, 4)],
+)
 def test_m20k_rule(rows, bits, expected):
     assert memory_blocks(rows, bits, board("pac_a10")) == expected
 

@@ -11,16 +11,26 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_installed_wheel(tmp_path):
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"hlsgen/host/worker.py", "hlsgen/templates/folded/design.cl.j2", "hlsgen/boards/pac_d5005.json"} <= set(names)
+    assert {
+        "hlsgen/host/worker.py",
+        "hlsgen/templates/folded/design.cl.j2",
+        "hlsgen/boards/pac_d5005.json",
+    } <= set(names)
     venv.create(tmp_path / "env", with_pip=True)
     binaries = tmp_path / "env" / "bin"
     subprocess.run([binaries / "pip", "install", "-q", f"{wheel}[emulator]"], check=True, capture_output=True)
 
     def hlsgen(*arguments):
-        done = subprocess.run([binaries / "hlsgen", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [binaries / "hlsgen", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -65,7 +65,11 @@ def board(name: str) -> Board:
         except (OSError, ValueError) as error:
             raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
         return read_board(data, name)
-    raise BoardError(f"unknown board {name!r}", where="--board", remedy=f"choose one of {', '.join(boards())}, or give a .json file")
+    raise BoardError(
+        f"unknown board {name!r}",
+        where="--board",
+        remedy=f"choose one of {', '.join(boards())}, or give a .json file",
+    )
 
 
 def read_board(data: object, where: str) -> Board:
@@ -82,7 +86,7 @@ def read_board(data: object, where: str) -> Board:
         text, value = names[name] == "str", data[name]
         if text != isinstance(value, str) or isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise BoardError(f"field {name!r} must be {'text' if text else 'a number'}, not {value!r}", where=where)
-        if not text and (value < 0 or (value == 0 and not name.startswith("reserved"))):
+        if not isinstance(value, str) and (value < 0 or (value == 0 and not name.startswith("reserved"))):
             raise BoardError(f"field {name!r} must be positive, not {value!r}", where=where)
     for kind in ("alms", "blocks", "dsps"):
         if data[f"reserved_{kind}"] >= data[kind]:

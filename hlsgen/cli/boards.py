@@ -24,7 +24,16 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         ("aoc -board", "left"), ("SDK", "left"),
     ]  # fmt: skip
     rows = [
-        (b.name, b.title, f"{b.available_dsps:,}", f"{b.available_blocks:,}", f"{b.alms - b.reserved_alms:,}", f"{b.bandwidth:g}", b.aoc_board, b.sdk)
+        (
+            b.name,
+            b.title,
+            f"{b.available_dsps:,}",
+            f"{b.available_blocks:,}",
+            f"{b.alms - b.reserved_alms:,}",
+            f"{b.bandwidth:g}",
+            b.aoc_board,
+            b.sdk,
+        )
         for b in boards().values()
     ]
     console.table(columns, rows)

@@ -25,11 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
     parser.add_argument("--board", help="a name from `hlsgen boards`, or a JSON file (default pac_d5005)")
-    parser.add_argument("--style", choices=("auto", "base", "pipelined", "folded"), help="execution style (default auto)")
-    parser.add_argument("--out", required=True, metavar="DIR", help="design directory; an earlier design there is replaced")
-    parser.add_argument("--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape")
     parser.add_argument(
-        "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
+        "--style", choices=("auto", "base", "pipelined", "folded"), help="execution style (default auto)"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="design directory; an earlier design there is replaced"
+    )
+    parser.add_argument(
+        "--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape"
+    )
+    parser.add_argument(
+        "--disable",
+        default="",
+        metavar="OPT,...",
+        help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}",
     )
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
@@ -55,7 +64,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         design = generate(graph, plan, options.out)
     seconds = time.perf_counter() - started
     describe(graph, plan, console, options.verbose)
-    console.say(f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}")
+    console.say(
+        f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}"
+    )
     console.result(
         {
             "ok": True,
@@ -76,7 +87,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 def check_options(options: argparse.Namespace) -> None:
     """Raise HlsgenError for options that contradict each other."""
     if options.plan and (options.style or options.disable or options.board):
-        raise HlsgenError("--plan already decides board, style and optimisations", remedy="leave --board, --style and --disable out")
+        raise HlsgenError(
+            "--plan already decides board, style and optimisations",
+            remedy="leave --board, --style and --disable out",
+        )
 
 
 def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
@@ -89,7 +103,11 @@ def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
         except ValueError:
             shapes[name] = []
         if not name or not shapes[name]:
-            raise HlsgenError(f"{text!r} is not NAME=SIZE,SIZE,...", where="--shape", remedy="for example --shape input=1,3,224,224")
+            raise HlsgenError(
+                f"{text!r} is not NAME=SIZE,SIZE,...",
+                where="--shape",
+                remedy="for example --shape input=1,3,224,224",
+            )
     return shapes
 
 
@@ -102,7 +120,14 @@ def describe(graph: Graph, plan: Plan, console: Console, verbose: bool) -> None:
             shape = "x".join(map(str, graph.output_tensor(layer).shape))
             fused = layer.activation.kind if layer.activation else ""
             rows.append((layer.name, layer.op, fused, shape, f"{work.macs:,}", f"{work.weights:,}"))
-        columns = [("layer", "left"), ("operator", "left"), ("activation", "left"), ("output", "right"), ("MACs", "right"), ("weights", "right")]
+        columns = [
+            ("layer", "left"),
+            ("operator", "left"),
+            ("activation", "left"),
+            ("output", "right"),
+            ("MACs", "right"),
+            ("weights", "right"),
+        ]
         console.table(columns, rows)
     total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
     console.say(f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image")

@@ -50,8 +50,20 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             devices.append(device | {"option": option})
     ok = any(d["option"] == "emulator" for d in devices) and all(p["installed"] or p["optional"] for p in packages)
     describe(packages, devices, problems, aoc, console)
-    console.say("Ready: designs can be built and validated." if ok else "Not ready: see what is missing above.", "bold green" if ok else "bold red")
-    console.result({"ok": ok, "python": sys.version.split()[0], "packages": packages, "devices": devices, "missing": problems, "aoc": aoc})
+    console.say(
+        "Ready: designs can be built and validated." if ok else "Not ready: see what is missing above.",
+        "bold green" if ok else "bold red",
+    )
+    console.result(
+        {
+            "ok": ok,
+            "python": sys.version.split()[0],
+            "packages": packages,
+            "devices": devices,
+            "missing": problems,
+            "aoc": aoc,
+        }
+    )
     return 0 if ok else 1
 
 
@@ -61,18 +73,28 @@ def package(name: str, optional: bool, remedy: str) -> dict[str, Any]:
         version: str | None = metadata.version(name)
     except metadata.PackageNotFoundError:
         version = None
-    return {"name": name, "installed": version is not None, "version": version, "optional": optional, "remedy": remedy}
+    return {
+        "name": name,
+        "installed": version is not None,
+        "version": version,
+        "optional": optional,
+        "remedy": remedy,
+    }
 
 
 def describe(
-    packages: list[dict[str, Any]], devices: list[dict[str, Any]], problems: list[dict[str, Any]], aoc: str | None, console: Console
+    packages: list[dict[str, Any]],
+    devices: list[dict[str, Any]],
+    problems: list[dict[str, Any]],
+    aoc: str | None,
+    console: Console,
 ) -> None:
     """Print what was found."""
     rows = [(p["name"], p["version"] or "missing", "" if p["installed"] else p["remedy"]) for p in packages]
     rows.append(("aoc", aoc or "not found", "" if aoc else "needed for real boards alone: Intel FPGA SDK for OpenCL"))
     console.table([("software", "left"), ("", "left"), ("", "left")], rows)
     console.say("")
-    rows = [(d["option"], d["name"], d["platform"], "yes" if d["channels"] else "no") for d in devices]
-    console.table([("--device", "left"), ("OpenCL device", "left"), ("platform", "left"), ("channels", "left")], rows)
+    found = [(d["option"], d["name"], d["platform"], "yes" if d["channels"] else "no") for d in devices]
+    console.table([("--device", "left"), ("OpenCL device", "left"), ("platform", "left"), ("channels", "left")], found)
     for problem in problems:
         console.say(f"{problem['kind']}: {problem['problem']}; {problem['remedy']}", "yellow")

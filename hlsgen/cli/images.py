@@ -38,6 +38,8 @@ def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:
         else:
             raise HostError(f"{name}: not an .npz or .npy file", remedy="save images with numpy.savez or numpy.save")
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise HostError(f"{name}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save") from None
+        raise HostError(
+            f"{name}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save"
+        ) from None
     design.check_inputs(arrays)
     return arrays

@@ -34,7 +34,11 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        sub.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else there")
+        sub.add_argument(
+            "--json",
+            action="store_true",
+            help="print one JSON object on standard output and nothing else there",
+        )
         sub.set_defaults(execute=command.execute)
     return top
 

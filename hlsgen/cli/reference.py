@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-import numpy as np
-
 from hlsgen.cli.console import Console
 from hlsgen.cli.images import random_images, read_images
+from hlsgen.host.archive import save_arrays
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.validation import Reference
@@ -39,7 +38,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         tensors, outputs = reference(image)
         arrays |= {f"tensor/{image}/{name}": array for name, array in tensors.items() if name in wanted}
         arrays |= {f"output/{image}/{name}": array for name, array in outputs.items()}
-    np.savez(options.output, **arrays)
+    save_arrays(options.output, arrays)
     console.say(f"{options.output}: references of {count} image(s)")
     console.result({"ok": True, "output": options.output, "images": count})
     return 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from hlsgen.cli.console import Console
 from hlsgen.cli.images import read_images
+from hlsgen.host.archive import save_arrays
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.runner import run
@@ -22,9 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help=".npz or .npy with images (N, ...)")
-    parser.add_argument("--output", required=True, metavar="FILE", help=".npz for all outputs by name, or .npy for a single one")
-    parser.add_argument("--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds until a run counts as deadlocked (default 120)")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help=".npz for all outputs by name, or .npy for a single one",
+    )
+    parser.add_argument(
+        "--device",
+        default="emulator",
+        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="seconds until a run counts as deadlocked (default 120)",
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -36,10 +52,13 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if not target.resolve().parent.is_dir():
         raise HostError(f"--output {target}: there is no such directory")
     inputs = read_images(design, options.input)
-    with console.status("running the design"), run(design, inputs, device=options.device, timeout=options.timeout) as result:
+    with (
+        console.status("running the design"),
+        run(design, inputs, device=options.device, timeout=options.timeout) as result,
+    ):
         outputs, device, seconds = result.outputs, result.device, result.image_seconds
     if target.suffix == ".npz":
-        np.savez(target, **outputs)
+        save_arrays(target, outputs)
     else:
         np.save(target, outputs[names[0]])
     count = len(next(iter(outputs.values())))

@@ -20,11 +20,23 @@ EXAMPLE = "hlsgen validate design --samples 3"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
-    parser.add_argument("--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)")
+    parser.add_argument(
+        "--device",
+        default="emulator",
+        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+    )
     parser.add_argument("--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise")
-    parser.add_argument("--samples", type=int, metavar="N", help="number of random images, or of images taken from --input")
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="number of random images, or of images taken from --input"
+    )
     parser.add_argument("--strict", action="store_true", help="all kernels at once over FIFOs of their true depth")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds until a run counts as deadlocked (default 120)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="seconds until a run counts as deadlocked (default 120)",
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -42,11 +54,21 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         reference = Reference(design, inputs)
 
         def show(event: dict[str, Any]) -> None:
-            texts = {"build": "compiling the kernels", "built": "running", "image": f"image {event.get('index', 0) + 1} done"}
+            texts = {
+                "build": "compiling the kernels",
+                "built": "running",
+                "image": f"image {event.get('index', 0) + 1} done",
+            }
             update(texts[event["event"]])
 
         verdict, outputs = validate(
-            design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout, progress=show
+            design,
+            inputs,
+            reference,
+            device=options.device,
+            strict=options.strict,
+            timeout=options.timeout,
+            progress=show,
         )
         verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
     comparison = verdict["onnxruntime"]
@@ -63,10 +85,22 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         console.say(f"DEADLOCK: {verdict['error']}", "bold red")
         return
     rows = [
-        (layer["name"], layer["op"], number(layer["max_abs_error"]), number(layer["max_rel_error"]), "ok" if layer["ok"] else "WRONG")
+        (
+            layer["name"],
+            layer["op"],
+            number(layer["max_abs_error"]),
+            number(layer["max_rel_error"]),
+            "ok" if layer["ok"] else "WRONG",
+        )
         for layer in verdict["layers"]
     ]
-    columns = [("layer", "left"), ("operator", "left"), ("max abs error", "right"), ("relative", "right"), ("", "left")]
+    columns = [
+        ("layer", "left"),
+        ("operator", "left"),
+        ("max abs error", "right"),
+        ("relative", "right"),
+        ("", "left"),
+    ]
     console.table(columns, rows, ["" if layer["ok"] else "red" for layer in verdict["layers"]])
     output, ort = verdict["output"], verdict["onnxruntime"]
     console.say(f"output against numpy: relative error {number(output['max_rel_error'])}")
@@ -77,9 +111,15 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         console.say(f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{agree}")
     device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
     if verdict["ok"]:
-        console.say(f"RIGHT: all {len(rows)} layers checked; {device}" if rows else f"RIGHT: the output; {device}", "bold green")
+        console.say(
+            f"RIGHT: all {len(rows)} layers checked; {device}" if rows else f"RIGHT: the output; {device}",
+            "bold green",
+        )
     else:
-        console.say(f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}", "bold red")
+        console.say(
+            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}",
+            "bold red",
+        )
 
 
 def number(value: float | str) -> str:

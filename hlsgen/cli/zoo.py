@@ -18,8 +18,12 @@ EXAMPLE = "hlsgen zoo mobilenetv1 --size 32 --width 0.25 -o small.onnx"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("network", metavar="NAME", help=", ".join(NETWORKS))
-    parser.add_argument("--size", type=int, metavar="N", help="height and width of the input (default: the network's own)")
-    parser.add_argument("--width", type=float, default=1.0, metavar="W", help="multiplier of all channels (default 1.0)")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="height and width of the input (default: the network's own)"
+    )
+    parser.add_argument(
+        "--width", type=float, default=1.0, metavar="W", help="multiplier of all channels (default 1.0)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the weights (default 0)")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="ONNX file to write")
 
@@ -30,7 +34,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     onnx.save(model, options.output)
     weights = sum(max(1, _size(t)) for t in model.graph.initializer)
     size = Path(options.output).stat().st_size
-    console.say(f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} weights, {size / 1e6:.1f} MB")
+    console.say(
+        f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} weights, {size / 1e6:.1f} MB"
+    )
     console.result({"ok": True, "output": options.output, "nodes": len(model.graph.node), "weights": weights})
     return 0
 

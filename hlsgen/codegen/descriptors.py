@@ -147,7 +147,7 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     if step.residual:
         at = placement.locations[step.residual]
         fields |= {"residual": 1, "residual_base": at.base + step.first_vector, "residual_stride": at.stride}
-    if step.finish and layer.activation is not None and not (layer.op == "concat"):
+    if step.finish and layer.activation is not None and layer.op != "concat":
         a = layer.activation
         fields |= {"activation": KINDS.index(a.kind) + 1, "alpha": a.alpha, "low": a.low, "high": a.high}
     return fields

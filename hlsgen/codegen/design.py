@@ -26,7 +26,13 @@ class Weights:
         offset = self.size
         data = np.ascontiguousarray(array).tobytes()
         self.sections.append(
-            {"name": name, "offset": offset, "elements": int(array.size), "dtype": str(array.dtype), "meaning": meaning}
+            {
+                "name": name,
+                "offset": offset,
+                "elements": int(array.size),
+                "dtype": str(array.dtype),
+                "meaning": meaning,
+            }
         )
         self.chunks += [data, bytes(-len(data) % ALIGNMENT)]
         self.size += len(data) + -len(data) % ALIGNMENT
@@ -85,7 +91,13 @@ def output_entry(name: str, view: View, layout: dict[str, Any]) -> dict[str, Any
 
 def layer_entry(layer: Layer, layout: dict[str, Any]) -> dict[str, Any]:
     """A layer whose result can be checked."""
-    return {"name": layer.name, "op": layer.op, "nodes": list(layer.nodes), "tensor": layer.output, "layout": layout}
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "nodes": list(layer.nodes),
+        "tensor": layer.output,
+        "layout": layout,
+    }
 
 
 def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) -> dict[str, Any]:
@@ -96,4 +108,3 @@ def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) ->
 def title(layer: Layer) -> str:
     """How a layer is introduced in a comment: its operator and the ONNX nodes it stands for."""
     return comment_text(f"{layer.name}, {', '.join(layer.nodes)}")
-

@@ -10,7 +10,15 @@ import numpy as np
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
 from hlsgen.codegen.descriptors import FIELDS, step_fields, table_array, with_order
-from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry
+from hlsgen.codegen.design import (
+    Generated,
+    Weights,
+    feature_layout,
+    input_entry,
+    launch,
+    layer_entry,
+    output_entry,
+)
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
@@ -109,7 +117,11 @@ class FoldedGenerator:
             np.concatenate([*self.words, empty]),
             f"words of {e.burst} vectors of {e.width}, group after group as the steps read them",
         )
-        weights.add("biases", np.concatenate(self.biases), f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""))
+        weights.add(
+            "biases",
+            np.concatenate(self.biases),
+            f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""),
+        )
         weights.add("table", table_array(steps), "step table; fields in design.json")
         return self.manifest(source, weights, steps)
 
@@ -157,7 +169,12 @@ class FoldedGenerator:
         """The activation functions that the epilogue must know, parameters from the step."""
         used = sorted({s["activation"] for s in steps} - {0})
         return [
-            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS)} for n in used
+            {
+                "name": KINDS[n - 1],
+                "number": n,
+                "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS),
+            }
+            for n in used
         ]
 
     def manifest(self, source: str, weights: Weights, steps: list[dict[str, Any]]) -> Generated:
@@ -204,7 +221,14 @@ class FoldedGenerator:
             sequential += [walk("residual_reader", n, n + 1)] if step["residual"] else []
             sequential += [engine(names[step["engine"]], 1)] if step["engine"] else []
             sequential += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
-        runs = {"sequential": {"options": ["-DHLSGEN_SEQUENTIAL"], "once": [], "launches": sequential, "autorun": []}}
+        runs = {
+            "sequential": {
+                "options": ["-DHLSGEN_SEQUENTIAL"],
+                "once": [],
+                "launches": sequential,
+                "autorun": [],
+            }
+        }
         if not self.plan.enabled("concurrent_queues"):
             return runs
         readers = ["parameter_reader", "feature_reader", "writer"]
@@ -213,13 +237,21 @@ class FoldedGenerator:
         used = [(names[n], sum(s["engine"] == n for s in steps)) for n in names if n]
         resident = []
         if not self.plan.enabled("autorun"):
-            resident = [*(engine(name, count) for name, count in used), launch("epilogue", {"int": len(steps)})]
+            resident = [
+                *(engine(name, count) for name, count in used),
+                launch("epilogue", {"int": len(steps)}),
+            ]
         elif scratch:
             resident = [engine(name, count) for name, count in used if name in SCRATCH_ENGINES]
         launched = {item["kernel"] for item in resident}
         autorun = [f"{name}_engine" for name, _ in used if f"{name}_engine" not in launched]
         autorun += [] if "epilogue" in launched else ["epilogue"]
-        runs["concurrent"] = {"options": [], "once": [], "launches": [*concurrent, *resident], "autorun": autorun}
+        runs["concurrent"] = {
+            "options": [],
+            "once": [],
+            "launches": [*concurrent, *resident],
+            "autorun": autorun,
+        }
         return runs
 
     def layout(self, tensor: Tensor) -> dict[str, Any]:
@@ -236,7 +268,14 @@ def input_stream(step: dict[str, Any]) -> int:
 
 def output_stream(step: dict[str, Any]) -> int:
     """Vectors that leave an engine in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["tile_height"] * step["tile_width"] * step["out_groups"] * step["out_vectors"]
+    return (
+        step["tiles_y"]
+        * step["tiles_x"]
+        * step["tile_height"]
+        * step["tile_width"]
+        * step["out_groups"]
+        * step["out_vectors"]
+    )
 
 
 def weight_stream(step: dict[str, Any]) -> int:
@@ -252,4 +291,3 @@ def bias_stream(step: dict[str, Any]) -> int:
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a folded design."""
     return FoldedGenerator(graph, plan).generate(board)
-

@@ -63,13 +63,21 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
         parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=parent))
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory") from None
+        raise OutputError(
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            remedy="choose a writable directory",
+        ) from None
     try:
         write_files(temporary, graph, plan, target, generated, manifest)
         temporary.chmod(0o777 & ~current_umask())
         put_in_place(temporary, out.resolve())
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="free space or choose another") from None
+        raise OutputError(
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            remedy="free space or choose another",
+        ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Design(out, manifest)
@@ -90,7 +98,9 @@ def check_target(out: Path) -> None:
         raise OutputError("is a file", where=f"--out {out}", remedy="name a directory")
     if any(out.iterdir()) and not (out / "design.json").is_file():
         raise OutputError(
-            "is not empty and holds no design", where=f"--out {out}", remedy="name a new directory, nothing there was changed"
+            "is not empty and holds no design",
+            where=f"--out {out}",
+            remedy="name a new directory, nothing there was changed",
         )
 
 
@@ -107,7 +117,11 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "files": sorted(["Makefile", "design.json", "plan.json", "weights", "model.onnx", f"kernels/{graph.name}.cl"]),
         "kernels": [f"kernels/{graph.name}.cl"],
         "options": options,
-        "weights": {"file": "weights", "bytes": generated.weights.size, "sections": generated.weights.sections},
+        "weights": {
+            "file": "weights",
+            "bytes": generated.weights.size,
+            "sections": generated.weights.sections,
+        },
         "buffers": generated.buffers,
         "inputs": generated.inputs,
         "outputs": generated.outputs,
@@ -130,7 +144,9 @@ def aoc_flags(board: Board, plan: Plan) -> list[str]:
     return flags
 
 
-def write_files(folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: dict[str, Any]) -> None:
+def write_files(
+    folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: dict[str, Any]
+) -> None:
     """Write every file of the design into an empty folder."""
     (folder / "kernels").mkdir()
     (folder / "kernels" / f"{graph.name}.cl").write_text(generated.source + "\n")
@@ -158,7 +174,9 @@ def model_bytes(model: onnx.ModelProto | None) -> bytes:
     try:
         return model.SerializeToString(deterministic=True)
     except ValueError:
-        raise OutputError("is larger than the 2 GB of one ONNX file", where="model", remedy="use a smaller network") from None
+        raise OutputError(
+            "is larger than the 2 GB of one ONNX file", where="model", remedy="use a smaller network"
+        ) from None
 
 
 def put_in_place(folder: Path, out: Path) -> None:

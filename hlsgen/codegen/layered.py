@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry, title
+from hlsgen.codegen.design import (
+    Generated,
+    Weights,
+    feature_layout,
+    input_entry,
+    launch,
+    layer_entry,
+    output_entry,
+    title,
+)
 from hlsgen.codegen.pipelined import ACCUMULATING, activate
 from hlsgen.codegen.render import C_TYPES, render
 from hlsgen.codegen.windows import window_context
@@ -29,7 +38,13 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         launches.append(launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue))
         entries.append(layer_entry(layer, layout(graph.output_tensor(layer))))
     source = render(
-        "layered/design.cl.j2", network=plan.network, plan=plan, board=board, channels=False, widths=[], layers=texts
+        "layered/design.cl.j2",
+        network=plan.network,
+        plan=plan,
+        board=board,
+        channels=False,
+        widths=[],
+        layers=texts,
     )
     inputs = [input_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.inputs]
     outputs = [output_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.outputs]

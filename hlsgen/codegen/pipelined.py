@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from hlsgen.boards import Board
-from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, launch, layer_entry, output_entry, title
+from hlsgen.codegen.design import (
+    Generated,
+    Weights,
+    feature_layout,
+    input_entry,
+    launch,
+    layer_entry,
+    output_entry,
+    title,
+)
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.errors import PlanError
@@ -81,7 +90,9 @@ class PipelinedGenerator:
         kernel, op = self.plan.kernel(layer.name), operator(layer.op)
         inputs = []
         for position, tensor in enumerate(self.graph.input_tensors(layer)):
-            edge = next(e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position))
+            edge = next(
+                e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position)
+            )
             inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge)})
         output = self.graph.output_tensor(layer)
         depthwise = layer.op == "conv" and op.same_width(layer)
@@ -193,7 +204,12 @@ class PipelinedGenerator:
             middle.append(launch(layer.name, *arguments))
             if not context["autorun"]:
                 resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
-        sequential = {"options": ["-DHLSGEN_SEQUENTIAL"], "once": [], "launches": [*load, *first, *middle, *last], "autorun": []}
+        sequential = {
+            "options": ["-DHLSGEN_SEQUENTIAL"],
+            "once": [],
+            "launches": [*load, *first, *middle, *last],
+            "autorun": [],
+        }
         # Kernels that the host launches for every batch read their weights anew each time.
         relaunched = bool(resident)
         concurrent = {

@@ -50,7 +50,12 @@ def window_context(layer: Layer, graph: Graph) -> dict[str, Any] | None:
     if hasattr(layer.attributes, "counted_pads"):
         rows, columns = counts(layer.attributes, source.height, source.width)
         pads = layer.attributes.counted_pads
-        context["counted"] = (top - pads[0], left - pads[1], top + source.height + pads[2], left + source.width + pads[3])
+        context["counted"] = (
+            top - pads[0],
+            left - pads[1],
+            top + source.height + pads[2],
+            left + source.width + pads[3],
+        )
         context["uniform"] = bool((rows == window.kernel[0]).all() and (columns == window.kernel[1]).all())
         context["reciprocals"] = [c_float(1 / max(n, 1)) for n in range(window.taps + 1)]
     return context

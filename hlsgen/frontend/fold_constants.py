@@ -10,7 +10,17 @@ from hlsgen.errors import ModelError
 from hlsgen.frontend.model import PreparedModel, first_line
 
 # Operators whose result differs from run to run, and those with subgraphs, are left alone.
-NOT_FOLDED = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "If", "Loop", "Scan"}
+NOT_FOLDED = {
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+    "If",
+    "Loop",
+    "Scan",
+}
 
 
 def fold_constants(model: PreparedModel) -> list[onnx.NodeProto]:
@@ -38,13 +48,18 @@ def evaluate(model: PreparedModel, node: onnx.NodeProto) -> None:
     graph = onnx.helper.make_graph(
         [node],
         "constant",
-        [onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in feeds.items()],
+        [
+            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for n, v in feeds.items()
+        ],
         [onnx.helper.make_empty_tensor_value_info(n) for n in node.output],
     )
     single = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", model.opset)])
     try:
         results = ReferenceEvaluator(single).run(None, feeds)
     except Exception as error:
-        raise ModelError(f"cannot be evaluated ({first_line(error)})", where=f"constant node {node.name or node.output[0]}") from None
+        raise ModelError(
+            f"cannot be evaluated ({first_line(error)})", where=f"constant node {node.name or node.output[0]}"
+        ) from None
     for name, value in zip(node.output, results, strict=True):
         model.constants[name] = np.asarray(value)

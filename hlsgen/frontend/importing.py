@@ -87,9 +87,7 @@ class NodeImporter:
 
     def __init__(self, builder: GraphBuilder, node: onnx.NodeProto, label: str):
         self.builder, self.node, self.label = builder, node, label
-        self.attributes: dict[str, Any] = {
-            a.name: onnx.helper.get_attribute_value(a) for a in node.attribute
-        }
+        self.attributes: dict[str, Any] = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 
     @property
     def op_type(self) -> str:
@@ -123,7 +121,8 @@ class NodeImporter:
         value = self.constant(index)
         if value is None:
             raise self.unsupported(
-                f"its {what} is not a constant", "store it as an initializer; weights computed at run time are not supported"
+                f"its {what} is not a constant",
+                "store it as an initializer; weights computed at run time are not supported",
             )
         return value
 
@@ -173,7 +172,10 @@ class NodeImporter:
     ) -> Tensor:
         """Append a layer and return its output tensor."""
         if any(n <= 0 for n in shape):
-            raise self.unsupported(f"its output would have shape {list(shape)}", "check kernel, stride and pads against the input size")
+            raise self.unsupported(
+                f"its output would have shape {list(shape)}",
+                "check kernel, stride and pads against the input size",
+            )
         result = self.node.output[0]
         name = self.builder.unique(self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}"))
         tensor = self.builder.add_tensor(self.node.output[0], shape)
@@ -228,15 +230,188 @@ def canonical_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 # Words that a layer must not be called: C and OpenCL C keywords, types and built-in functions, and fixed kernel names.
 RESERVED = frozenset(
-    """auto bool break case char const continue default do double else enum event_t extern float for goto half if image1d_t
-    image2d_t image3d_t inline int intptr_t kernel long private global local constant ptrdiff_t register restrict return
-    sampler_t short signed size_t sizeof static struct switch typedef uchar uint uintptr_t ulong union unsigned ushort
-    void volatile while channel main read_only write_only read_write pipe uniform asm typeof vec lanes
-    acos acosh acospi asin asinh asinpi atan atan2 atanh atanpi atan2pi cbrt ceil copysign cos cosh cospi erf erfc exp
-    exp2 exp10 expm1 fabs fdim floor fma fmax fmin fmod fract frexp hypot ilogb ldexp lgamma lgamma_r log log2 log10
-    log1p logb mad maxmag minmag modf nan nextafter pow pown powr remainder remquo rint rootn round rsqrt sin sincos
-    sinh sinpi sqrt tan tanh tanpi tgamma trunc abs abs_diff add_sat hadd rhadd clamp clz max min rotate sub_sat upsample
-    popcount mad24 mul24 degrees mix radians step smoothstep sign cross dot distance length normalize all any bitselect
-    select isnan isinf isfinite isequal signbit vec_step shuffle shuffle2 printf barrier mem_fence prefetch
-    feature_reader residual_reader parameter_reader epilogue writer weight_loader read_input write_output""".split()
+    [
+        "auto",
+        "bool",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "event_t",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "half",
+        "if",
+        "image1d_t",
+        "image2d_t",
+        "image3d_t",
+        "inline",
+        "int",
+        "intptr_t",
+        "kernel",
+        "long",
+        "private",
+        "global",
+        "local",
+        "constant",
+        "ptrdiff_t",
+        "register",
+        "restrict",
+        "return",
+        "sampler_t",
+        "short",
+        "signed",
+        "size_t",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "uchar",
+        "uint",
+        "uintptr_t",
+        "ulong",
+        "union",
+        "unsigned",
+        "ushort",
+        "void",
+        "volatile",
+        "while",
+        "channel",
+        "main",
+        "read_only",
+        "write_only",
+        "read_write",
+        "pipe",
+        "uniform",
+        "asm",
+        "typeof",
+        "vec",
+        "lanes",
+        "acos",
+        "acosh",
+        "acospi",
+        "asin",
+        "asinh",
+        "asinpi",
+        "atan",
+        "atan2",
+        "atanh",
+        "atanpi",
+        "atan2pi",
+        "cbrt",
+        "ceil",
+        "copysign",
+        "cos",
+        "cosh",
+        "cospi",
+        "erf",
+        "erfc",
+        "exp",
+        "exp2",
+        "exp10",
+        "expm1",
+        "fabs",
+        "fdim",
+        "floor",
+        "fma",
+        "fmax",
+        "fmin",
+        "fmod",
+        "fract",
+        "frexp",
+        "hypot",
+        "ilogb",
+        "ldexp",
+        "lgamma",
+        "lgamma_r",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "logb",
+        "mad",
+        "maxmag",
+        "minmag",
+        "modf",
+        "nan",
+        "nextafter",
+        "pow",
+        "pown",
+        "powr",
+        "remainder",
+        "remquo",
+        "rint",
+        "rootn",
+        "round",
+        "rsqrt",
+        "sin",
+        "sincos",
+        "sinh",
+        "sinpi",
+        "sqrt",
+        "tan",
+        "tanh",
+        "tanpi",
+        "tgamma",
+        "trunc",
+        "abs",
+        "abs_diff",
+        "add_sat",
+        "hadd",
+        "rhadd",
+        "clamp",
+        "clz",
+        "max",
+        "min",
+        "rotate",
+        "sub_sat",
+        "upsample",
+        "popcount",
+        "mad24",
+        "mul24",
+        "degrees",
+        "mix",
+        "radians",
+        "step",
+        "smoothstep",
+        "sign",
+        "cross",
+        "dot",
+        "distance",
+        "length",
+        "normalize",
+        "all",
+        "any",
+        "bitselect",
+        "select",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "isequal",
+        "signbit",
+        "vec_step",
+        "shuffle",
+        "shuffle2",
+        "printf",
+        "barrier",
+        "mem_fence",
+        "prefetch",
+        "feature_reader",
+        "residual_reader",
+        "parameter_reader",
+        "epilogue",
+        "writer",
+        "weight_loader",
+        "read_input",
+        "write_output",
+    ]
 )

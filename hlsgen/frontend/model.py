@@ -31,13 +31,17 @@ def read_model(path: str | Path) -> onnx.ModelProto:
         model = onnx.load_model(str(path), load_external_data=False)
     except (DecodeError, ValueError, UnicodeDecodeError):
         raise ModelError(
-            "this is not an ONNX file, or it is truncated", where=where, remedy="export or copy the network again"
+            "this is not an ONNX file, or it is truncated",
+            where=where,
+            remedy="export or copy the network again",
         ) from None
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # the onnx package raises many kinds here, all about the data file
         raise ModelError(
-            f"its external data cannot be read ({first_line(error)})", where=where, remedy="keep the data files beside it"
+            f"its external data cannot be read ({first_line(error)})",
+            where=where,
+            remedy="keep the data files beside it",
         ) from None
     return model
 
@@ -56,7 +60,11 @@ class PreparedModel:
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None):
         self.name = model.graph.name or "network"
         if not model.graph.node:
-            raise ModelError("it holds no nodes: this is not an ONNX network", where="model", remedy="export the network again")
+            raise ModelError(
+                "it holds no nodes: this is not an ONNX network",
+                where="model",
+                remedy="export the network again",
+            )
         refuse_structure(model)
         skeleton, self.constants = detach_constants(model)
         self.inputs = bind_shapes(skeleton, self.constants, shapes or {})
@@ -79,13 +87,17 @@ def refuse_structure(model: onnx.ModelProto) -> None:
     version = opset_of(model)
     if version < OLDEST_OPSET:
         raise UnsupportedError(
-            f"opset {version} is older than {OLDEST_OPSET}", where="model", remedy="export the network with a newer opset"
+            f"opset {version} is older than {OLDEST_OPSET}",
+            where="model",
+            remedy="export the network with a newer opset",
         )
     for tensor in model.graph.initializer:
         if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16):
             kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
             raise UnsupportedError(
-                f"it is of type {kind}", where=f"initializer {tensor.name}", remedy="export the network in float32"
+                f"it is of type {kind}",
+                where=f"initializer {tensor.name}",
+                remedy="export the network in float32",
             )
 
 
@@ -133,7 +145,11 @@ def bind_shapes(
     names = [i.name for i in runtime]
     for name in shapes:
         if name not in names:
-            raise ModelError(f"the network has no input {name!r}", where="--shape", remedy=f"its inputs: {', '.join(names)}")
+            raise ModelError(
+                f"the network has no input {name!r}",
+                where="--shape",
+                remedy=f"its inputs: {', '.join(names)}",
+            )
     found = {}
     for value in runtime:
         found[value.name] = bind_shape(value, shapes.get(value.name))
@@ -170,11 +186,15 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
                 remedy=f"give the shape with --shape {value.name}=1,...",
             )
         if size < 1:
-            raise ModelError(f"axis {axis} has size {size}", where=where, remedy="export the network with positive sizes")
+            raise ModelError(
+                f"axis {axis} has size {size}", where=where, remedy="export the network with positive sizes"
+            )
         sizes.append(size)
     if sizes and sizes[0] != 1:
         raise UnsupportedError(
-            f"its batch is {sizes[0]}", where=where, remedy="export with batch 1; a design streams one image after another"
+            f"its batch is {sizes[0]}",
+            where=where,
+            remedy="export with batch 1; a design streams one image after another",
         )
     del tensor.shape.dim[:]
     for size in sizes:
@@ -187,7 +207,9 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ModelError(first_line(error), where="model", remedy="export the network again with a current exporter") from None
+        raise ModelError(
+            first_line(error), where="model", remedy="export the network again with a current exporter"
+        ) from None
     if opset_of(model) >= TARGET_OPSET:
         return model
     try:
@@ -215,5 +237,3 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         if all(d.HasField("dim_value") for d in dims) and value.type.tensor_type.HasField("shape"):
             found[value.name] = tuple(d.dim_value for d in dims)
     return found
-
-

@@ -33,7 +33,9 @@ class Activate(Operator):
         if node.op_type != "Clip":
             return Activation(node.op_type.lower())
         low, high = (
-            float(node.need_constant(i, name).ravel()[0]) if node.input_name(i) else float(node.attribute(name, default))
+            float(node.need_constant(i, name).ravel()[0])
+            if node.input_name(i)
+            else float(node.attribute(name, default))
             for i, name, default in ((1, "min", -np.inf), (2, "max", np.inf))
         )
         if low == 0.0 and np.isinf(high):

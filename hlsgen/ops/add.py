@@ -50,7 +50,9 @@ class Add(Operator):
             left.view.steps == right.view.steps or np.array_equal(left.view.indices, right.view.indices)
         )
         if not same:
-            raise node.unsupported("its inputs are laid out differently", "remove the Transpose or Reshape before one of them")
+            raise node.unsupported(
+                "its inputs are laid out differently", "remove the Transpose or Reshape before one of them"
+            )
         tensor = node.add(self.name, None, [left.tensor, right.tensor], left.tensor.shape)
         return type(left)(tensor, left.view)
 

@@ -131,7 +131,6 @@ class Operator:
         """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
 
-
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """Cycles of one step at II 1, without memory stalls."""
         return step.tile_height * step.tile_width * step.vector_count

@@ -45,7 +45,8 @@ class Conv(Operator):
         bias = node.need_constant(2, "bias") if node.input_name(2) else np.zeros(weight.shape[0], np.float32)
         if weight.ndim != 4:
             raise node.unsupported(
-                f"convolution over {weight.ndim - 2} spatial dimension(s)", "express it as a two-dimensional convolution"
+                f"convolution over {weight.ndim - 2} spatial dimension(s)",
+                "express it as a two-dimensional convolution",
             )
         source = node.nchw(0)
         groups = node.attribute("group", 1)
@@ -56,7 +57,12 @@ class Conv(Operator):
         kernel = tuple(weight.shape[2:])
         stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
         pads = explicit_pads(
-            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
+            node.attribute("auto_pad", ""),
+            node.attribute("pads", None),
+            source.shape[1:],
+            kernel,
+            stride,
+            dilation,
         )
         attributes = ConvAttributes(int(weight.shape[0]), groups, Window(kernel, stride, dilation, pads))
         shape = self.output_shape(attributes, [source.shape])
@@ -79,14 +85,21 @@ class Conv(Operator):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """MACs = output pixels * filters * (I / groups) * taps."""
         weight = layer.weights["weight"]
-        return Work(macs=graph.output_tensor(layer).pixels * weight.size, weights=weight.size + layer.weights["bias"].size)
+        return Work(
+            macs=graph.output_tensor(layer).pixels * weight.size,
+            weights=weight.size + layer.weights["bias"].size,
+        )
 
     # ---- pipelined
 
     def is_depthwise(self, layer: Layer) -> bool:
         """One filter a channel."""
         a: ConvAttributes = layer.attributes
-        return a.groups == a.filters == layer.weights["weight"].shape[0] and layer.weights["weight"].shape[1] == 1 and a.groups > 1
+        return (
+            a.groups == a.filters == layer.weights["weight"].shape[0]
+            and layer.weights["weight"].shape[1] == 1
+            and a.groups > 1
+        )
 
     def same_width(self, layer: Layer) -> bool:
         """Depthwise kernels work lane by lane."""
@@ -185,7 +198,12 @@ class Conv(Operator):
         if step.engine == "depthwise":
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
-            return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
+            return fields | {
+                "in_rows": rows,
+                "in_columns": columns,
+                "in_groups": step.vector_count,
+                "in_vectors": 1,
+            }
         result = graph.output_tensor(layer)
         source = graph.tensors[layer.inputs[0]]
         total, depth = vectors(result.channels, engines.width), vectors(source.channels, engines.width)
@@ -213,7 +231,9 @@ class Conv(Operator):
         fields = self.folded_fields(layer, graph, step, engines)
         first_in, count_in = fields["in_first"] * v, fields["in_vectors"] * v
         first_out, count_out = step.first_vector * v, step.vector_count * v
-        block = dense_block(weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in))
+        block = dense_block(
+            weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
+        )
         block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)

@@ -49,7 +49,9 @@ class Dense(Operator):
             if node.input_name(2):
                 bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)
         if matrix.ndim != 2:
-            raise node.unsupported(f"a right-hand matrix of {matrix.ndim} dimensions", "only two dimensions are supported")
+            raise node.unsupported(
+                f"a right-hand matrix of {matrix.ndim} dimensions", "only two dimensions are supported"
+            )
         shape = value.view.value_shape
         if shape[-1] != matrix.shape[0]:
             raise node.unsupported(f"input {list(shape)} does not fit a matrix {list(matrix.shape)}")
@@ -70,7 +72,13 @@ class Dense(Operator):
             weight = np.empty_like(weight)
             weight[:, value.view.indices.ravel()] = matrix.T
         weight = weight.reshape(outputs, *tensor.shape)
-        result = node.add(self.name, DenseAttributes(outputs), [tensor], (outputs, 1, 1), weights={"weight": weight, "bias": bias})
+        result = node.add(
+            self.name,
+            DenseAttributes(outputs),
+            [tensor],
+            (outputs, 1, 1),
+            weights={"weight": weight, "bias": bias},
+        )
         shape = (*value.view.value_shape[:-1], outputs)
         node.bind(result, View((1, outputs, 1, 1)).then("reshape", shape))
 
@@ -150,7 +158,15 @@ class Dense(Operator):
         stream = tensor.pixels * vectors(tensor.channels, engines.width) * engines.width
         run = max(1, min(total, LARGEST_STREAM // stream))
         return tuple(
-            StepPlan(layer.name, self.engine, 1, 1, min(engines.outputs, total - first, run), first, min(run, total - first))
+            StepPlan(
+                layer.name,
+                self.engine,
+                1,
+                1,
+                min(engines.outputs, total - first, run),
+                first,
+                min(run, total - first),
+            )
             for first in range(0, total, run)
         )
 
@@ -170,7 +186,7 @@ class Dense(Operator):
         first = step.first_vector * v
         weight = layer.weights["weight"][first : first + step.vector_count * v]
         weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
-        outputs, channels, height, width = weight.shape
+        _, channels, height, width = weight.shape
         split = weight.reshape(-1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width)
         return split.transpose(0, 6, 7, 3, 4, 1, 5, 2).reshape(split.shape[0], -1, v)
 

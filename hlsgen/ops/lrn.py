@@ -76,7 +76,9 @@ class Lrn(Operator):
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A channel a cycle, plus reading and writing vectors."""
         tensor = graph.output_tensor(layer)
-        return tensor.pixels * (tensor.channels + layer.attributes.after + 2 * vectors(tensor.channels, kernel.input_width))
+        return tensor.pixels * (
+            tensor.channels + layer.attributes.after + 2 * vectors(tensor.channels, kernel.input_width)
+        )
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel."""

@@ -42,7 +42,9 @@ def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
             best, best_cost = replace(plan, engines=engines, steps=steps), cost
     if best is None or best.engines is None or best_cost is None:
         raise problem or PlanError(
-            "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
+            "not even the smallest engines fit",
+            where=f"folded design on {board.name}",
+            remedy="choose a larger board",
         )
     usage = folded_usage(graph, best.engines, used_engines(graph), board, plan.dtype)
     return best.with_reason(reason(best, best_cost[0], usage, board))
@@ -65,7 +67,12 @@ def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:
             )
             for tile_vectors, tile_pixels in TILES if tile else (whole_layers(graph, width),):
                 yield replace(
-                    sizes, width=width, outputs=outputs, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
+                    sizes,
+                    width=width,
+                    outputs=outputs,
+                    burst=burst,
+                    tile_vectors=tile_vectors,
+                    tile_pixels=tile_pixels,
                 )
 
 
@@ -81,7 +88,13 @@ def aligned(graph: Graph, width: int) -> bool:
 
 def network_sizes(graph: Graph) -> Engines:
     """Window and line sizes that the network's layers need, at width 1."""
-    sizes = {"depthwise_extent": 1, "pool_extent": 1, "depthwise_line": 1, "pool_line": 1, "normalisation_size": 1}
+    sizes = {
+        "depthwise_extent": 1,
+        "pool_extent": 1,
+        "depthwise_line": 1,
+        "pool_line": 1,
+        "normalisation_size": 1,
+    }
     for layer in graph.layers:
         window = getattr(layer.attributes, "window", None)
         engine = engine_of(layer)
@@ -114,7 +127,11 @@ def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
     tile, pixels = 1, 16
     for layer in graph.layers:
         if engine_of(layer) == "convolution":
-            source, result, window = graph.tensors[layer.inputs[0]], graph.output_tensor(layer), layer.attributes.window
+            source, result, window = (
+                graph.tensors[layer.inputs[0]],
+                graph.output_tensor(layer),
+                layer.attributes.window,
+            )
             rows, columns = window.scan_size(source.height, source.width)
             tile = max(tile, rows * columns * vectors(source.channels, width))
             pixels = max(pixels, result.pixels)
@@ -160,7 +177,14 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
     tensor = graph.output_tensor(layer)
     at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
     return StepPlan(
-        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
+        layer.name,
+        "",
+        tensor.height,
+        tensor.width,
+        at_once,
+        step.first_vector,
+        step.vector_count,
+        source=tensor.name,
     )
 
 
@@ -220,11 +244,20 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     if e is None:
         raise PlanError("a folded plan needs engines", where="plan, engines")
     if e.width not in WIDTHS or not aligned(graph, e.width):
-        raise PlanError(f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines")
+        raise PlanError(
+            f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines"
+        )
     if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
         raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
     needed = with_width(network_sizes(graph), graph, e.width)
-    for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
+    for name in (
+        "depthwise_extent",
+        "pool_extent",
+        "depthwise_line",
+        "pool_line",
+        "dense_vectors",
+        "pixel_vectors",
+    ):
         if getattr(e, name) < getattr(needed, name):
             raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
     covered: dict[str, set[int]] = {}

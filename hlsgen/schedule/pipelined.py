@@ -112,7 +112,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan) -> Plan:
     while True:
         spent = cycles(graph, best.kernels)
         slowest = max(spent, key=lambda name: spent[name])
-        options = []
+        options: list[tuple[int, int, int, Choice]] = []
         for candidate in neighbours(graph.layer(slowest), classes, choice, plan):
             if not legal(graph, classes, candidate):
                 continue
@@ -142,7 +142,9 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
         for layer in graph.layers:
             for position, source in enumerate(layer.inputs):
                 if source == name:
-                    edges.append(EdgePlan(name, layer.name, position, width, depth(name, layer.name, width, graph, times)))
+                    edges.append(
+                        EdgePlan(name, layer.name, position, width, depth(name, layer.name, width, graph, times))
+                    )
         for position, port in enumerate(graph.outputs):
             if port.tensor == name:
                 edges.append(EdgePlan(name, "", position, width, depth(name, "", width, graph, times)))
@@ -173,18 +175,30 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             if width not in WIDTHS:
                 raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
             if widths.setdefault(tensor.name, width) != width:
-                raise PlanError(f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide", where=where)
+                raise PlanError(
+                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide",
+                    where=where,
+                )
             if not op.legal_widths(layer, tensor, width):
                 raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
         if op.same_width(layer) and kernel.input_width != kernel.output_width:
             raise PlanError("input_width and output_width must be equal", where=where)
-        steps, interleaved = op.reduction(layer, graph, kernel)
-        if kernel.partial_sums & (kernel.partial_sums - 1) or (kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps):
+        steps, _ = op.reduction(layer, graph, kernel)
+        if kernel.partial_sums & (kernel.partial_sums - 1) or (
+            kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps
+        ):
             raise PlanError(f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}", where=where)
     expected = {(t, layer.name, i) for layer in graph.layers for i, t in enumerate(layer.inputs)}
     expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
     if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
-        raise PlanError("its channels are not those of the network", where="plan, edges", remedy="save a new plan with build")
+        raise PlanError(
+            "its channels are not those of the network",
+            where="plan, edges",
+            remedy="save a new plan with build",
+        )
     for edge in plan.edges:
         if edge.width != widths[edge.tensor]:
-            raise PlanError(f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}")
+            raise PlanError(
+                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}",
+                where=f"plan, edge {edge.tensor}",
+            )

@@ -140,7 +140,11 @@ class Plan:
         for kernel in self.kernels:
             if kernel.layer == layer:
                 return kernel
-        raise PlanError("the plan has no kernel for it", where=f"layer {layer}", remedy="rebuild the plan from this network")
+        raise PlanError(
+            "the plan has no kernel for it",
+            where=f"layer {layer}",
+            remedy="rebuild the plan from this network",
+        )
 
     def with_reason(self, reason: str) -> Plan:
         """The same plan with another explanation."""
@@ -161,7 +165,9 @@ class Plan:
         try:
             data = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
-            raise PlanError(f"cannot be read ({error})", where=where, remedy="save a plan with build and edit that") from None
+            raise PlanError(
+                f"cannot be read ({error})", where=where, remedy="save a plan with build and edit that"
+            ) from None
         if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
             raise PlanError(f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build")
         nested = {"kernels": KernelPlan, "edges": EdgePlan, "steps": StepPlan}
@@ -200,4 +206,8 @@ def check_names(style: str, disabled: tuple[str, ...]) -> None:
         raise PlanError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:3])}")
     for name in disabled:
         if name not in OPTIMISATIONS:
-            raise PlanError(f"unknown optimisation {name!r}", where="--disable", remedy=f"choose from {', '.join(OPTIMISATIONS)}")
+            raise PlanError(
+                f"unknown optimisation {name!r}",
+                where="--disable",
+                remedy=f"choose from {', '.join(OPTIMISATIONS)}",
+            )

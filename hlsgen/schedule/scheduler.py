@@ -53,7 +53,11 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
     known = {layer.name for layer in graph.layers}
     for kernel in plan.kernels:
         if kernel.layer not in known:
-            raise PlanError("the network has no such layer", where=f"plan, kernel {kernel.layer}", remedy="save a new plan with build")
+            raise PlanError(
+                "the network has no such layer",
+                where=f"plan, kernel {kernel.layer}",
+                remedy="save a new plan with build",
+            )
     if plan.style == "pipelined":
         check_pipelined(graph, plan)
     elif plan.style == "folded":

@@ -19,10 +19,16 @@ def network(name: str, size: int | None = None, width: float = 1.0, seed: int = 
     size = default if size is None else size
     if size < 1 or width <= 0 or seed < 0:
         raise HlsgenError(
-            f"size {size}, width {width} and seed {seed} make no network", where="zoo", remedy="size and width > 0, seed >= 0"
+            f"size {size}, width {width} and seed {seed} make no network",
+            where="zoo",
+            remedy="size and width > 0, seed >= 0",
         )
     model = build(size, width, seed)
     shape = model.graph.value_info
-    if any(d.dim_value < 0 or (d.HasField("dim_value") and d.dim_value == 0) for v in shape for d in v.type.tensor_type.shape.dim):
+    if any(
+        d.dim_value < 0 or (d.HasField("dim_value") and d.dim_value == 0)
+        for v in shape
+        for d in v.type.tensor_type.shape.dim
+    ):
         raise HlsgenError(f"{name} does not fit inputs of {size}x{size}", where="zoo", remedy=f"use --size {default}")
     return model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -28,14 +30,23 @@ class NetworkBuilder:
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def node(self, op: str, inputs: list[str], name: str, channels: int, **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], name: str, channels: int, **attributes: Any) -> str:
         """Append a node with one output called `name`."""
         self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
         self.channels[name] = channels
         return name
 
     def conv(
-        self, x: str, name: str, filters: int, kernel: int, *, stride: int = 1, pad: int = 0, groups: int = 1, bias: bool = True
+        self,
+        x: str,
+        name: str,
+        filters: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        pad: int = 0,
+        groups: int = 1,
+        bias: bool = True,
     ) -> str:
         """Convolution with He-normal weights (standard deviation sqrt(2 / fan-in)) and small biases."""
         per_group = self.channels[x] // groups
@@ -43,9 +54,18 @@ class NetworkBuilder:
         weight = self.random.standard_normal((filters, per_group, kernel, kernel), np.float32) * np.float32(scale)
         inputs = [x, self.constant(f"{name}.weight", weight)]
         if bias:
-            inputs.append(self.constant(f"{name}.bias", self.random.standard_normal(filters, np.float32) * np.float32(0.1)))
+            inputs.append(
+                self.constant(f"{name}.bias", self.random.standard_normal(filters, np.float32) * np.float32(0.1))
+            )
         return self.node(
-            "Conv", inputs, name, filters, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
+            "Conv",
+            inputs,
+            name,
+            filters,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            group=groups,
         )
 
     def batch_norm(self, x: str, name: str, gain: float = 1.0) -> str:
@@ -73,7 +93,12 @@ class NetworkBuilder:
 
     def pool(self, op: str, x: str, name: str, kernel: int, stride: int, pad: int = 0, ceil: bool = False) -> str:
         """MaxPool or AveragePool."""
-        attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": int(ceil)}
+        attributes = {
+            "kernel_shape": [kernel] * 2,
+            "strides": [stride] * 2,
+            "pads": [pad] * 4,
+            "ceil_mode": int(ceil),
+        }
         return self.node(op, [x], name, self.channels[x], **attributes)
 
     def add(self, a: str, b: str, name: str) -> str:
@@ -113,7 +138,9 @@ class NetworkBuilder:
             [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)],
             self.initializers,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hlsgen zoo", ir_version=8)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hlsgen zoo", ir_version=8
+        )
         return onnx.shape_inference.infer_shapes(model)
 
 

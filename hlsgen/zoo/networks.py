@@ -66,10 +66,20 @@ def mobilenetv2(size: int, width: float, seed: int) -> onnx.ModelProto:
     return n.finish(n.dense(n.global_pool(x), "fc", 1000))
 
 
-INVERTED_RESIDUALS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+INVERTED_RESIDUALS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 
 
-def resnet(name: str, repeats: tuple[int, ...], bottleneck: bool, size: int, width: float, seed: int) -> onnx.ModelProto:
+def resnet(
+    name: str, repeats: tuple[int, ...], bottleneck: bool, size: int, width: float, seed: int
+) -> onnx.ModelProto:
     """ResNet for ImageNet: 7x7 stem, four stages, projection shortcuts where the shape changes."""
     n = NetworkBuilder(name, 3, size, seed)
     x = n.conv("input", "conv1", scaled(64, width), 7, stride=2, pad=3, bias=False)
@@ -77,13 +87,19 @@ def resnet(name: str, repeats: tuple[int, ...], bottleneck: bool, size: int, wid
     for stage, count in enumerate(repeats, start=1):
         for index in range(1, count + 1):
             stride = 2 if stage > 1 and index == 1 else 1
-            x = _residual_block(n, x, f"stage{stage}_block{index}", scaled(64 << (stage - 1), width), stride, bottleneck)
+            x = _residual_block(
+                n, x, f"stage{stage}_block{index}", scaled(64 << (stage - 1), width), stride, bottleneck
+            )
     return n.finish(n.dense(n.global_pool(x), "fc", 1000))
 
 
 def _residual_block(n: NetworkBuilder, x: str, name: str, filters: int, stride: int, bottleneck: bool) -> str:
     shortcut, outputs = x, filters * 4 if bottleneck else filters
-    layers = [(filters, 1, 1), (filters, 3, stride), (outputs, 1, 1)] if bottleneck else [(filters, 3, stride), (filters, 3, 1)]
+    layers = (
+        [(filters, 1, 1), (filters, 3, stride), (outputs, 1, 1)]
+        if bottleneck
+        else [(filters, 3, stride), (filters, 3, 1)]
+    )
     for index, (channels, kernel, step) in enumerate(layers, start=1):
         last = index == len(layers)
         x = n.conv(x, f"{name}_conv{index}", channels, kernel, stride=step, pad=kernel // 2, bias=False)
@@ -100,7 +116,9 @@ def squeezenet(size: int, width: float, seed: int) -> onnx.ModelProto:
     """SqueezeNet 1.1: fire modules, whose two expansions are concatenated."""
     n = NetworkBuilder("squeezenet", 3, size, seed)
     x = n.relu(n.conv("input", "conv1", scaled(64, width), 3, stride=2), "conv1_relu")
-    for index, (squeeze, expand) in enumerate(((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))):
+    for index, (squeeze, expand) in enumerate(
+        ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
+    ):
         if index in (0, 2, 4):
             x = n.pool("MaxPool", x, f"pool{index // 2 + 1}", 3, 2, ceil=True)
         name = f"fire{index + 2}"
@@ -112,7 +130,9 @@ def squeezenet(size: int, width: float, seed: int) -> onnx.ModelProto:
     return n.finish(n.global_pool(x))
 
 
-def _resnet(name: str, repeats: tuple[int, ...], bottleneck: bool = False) -> Callable[[int, float, int], onnx.ModelProto]:
+def _resnet(
+    name: str, repeats: tuple[int, ...], bottleneck: bool = False
+) -> Callable[[int, float, int], onnx.ModelProto]:
     return lambda size, width, seed: resnet(name, repeats, bottleneck, size, width, seed)
 
 
