@@ -109,12 +109,31 @@ class View:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """How the columns of a window are unfolded into channels: `count` windows of `kernel` columns.
+
+    Channel kx * C + c of the unfolded image at column x is channel c at column x * stride + kx * dilation - left, zero
+    outside.
+    """
+
+    kernel: int
+    stride: int
+    dilation: int
+    left: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Port:
-    """A network input or output: its ONNX name and how the ONNX value maps to the canonical tensor."""
+    """A network input or output: its ONNX name and how the ONNX value maps to the canonical tensor.
+
+    `columns`, for inputs alone: the tensor is the canonical image with its columns unfolded.
+    """
 
     name: str
     tensor: str
     view: View
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,28 @@ def _pixels(buffer: np.ndarray, layout: dict[str, Any]) -> np.ndarray:
 
 
 def apply_steps(array: np.ndarray, steps: list[list[Any]]) -> np.ndarray:
-    """Apply the manifest's relabelling steps: ["reshape", shape] or ["transpose", perm]."""
+    """Apply the manifest's steps: ["reshape", shape], ["transpose", perm] or ["columns", [kernel, ...]]."""
+    actions: dict[str, Callable[..., np.ndarray]] = {
+        "reshape": np.reshape,
+        "transpose": np.transpose,
+        "columns": unfold_columns,
+    }
     for kind, argument in steps:
-        array = array.reshape(argument) if kind == "reshape" else array.transpose(argument)
+        array = actions[kind](array, argument)
     return array
+
+
+def unfold_columns(array: np.ndarray, columns: list[int]) -> np.ndarray:
+    """Unfold windows of columns of a `(1, C, H, W)` array into channels: `(1, kernel * C, H, count)`.
+
+    `columns` is kernel, stride, dilation, left, count: channel kx * C + c at column x is channel c at column
+    x * stride + kx * dilation - left, zero outside.
+    """
+    kernel, stride, dilation, left, count = columns
+    _, channels, height, width = array.shape
+    result = np.zeros((1, kernel, channels, height, count), array.dtype)
+    for kx in range(kernel):
+        at = np.arange(count) * stride + kx * dilation - left
+        inside = (at >= 0) & (at < width)
+        result[0, kx, :, :, inside] = array[0][:, :, at[inside]].transpose(2, 0, 1)
+    return result.reshape(1, kernel * channels, height, count)

@@ -70,7 +70,7 @@ BREAKAGES = {
     "pipelined wrong stride": ("pipelined", "next_x += 2;", "next_x += 1;", None),
     "pipelined minimum for maximum": ("pipelined", "largest = fmax(", "largest = fmin(", "pooled"),
     "pipelined forgotten bias": ("pipelined", "product + bias[o]", "product", "first"),
-    "folded lost tap": ("folded", "kx < s.kernel_x; ++kx", "kx < s.kernel_x - (s.kernel_x > 1); ++kx", None),
+    "folded lost tap": ("folded", "kx < s.kernel_x; ++kx", "kx < s.kernel_x - (s.kernel_x > 1); ++kx", "second"),
     "folded wrong row step": ("folded", "row += s.row_step", "row += s.column_step", "first"),
     "folded forgotten bias": ("folded", "+ bias[t]", "", "first"),
     "folded wrong mask": (

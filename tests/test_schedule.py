@@ -1,10 +1,11 @@
 """Plans: legal, within the board, explicit, and honest about cost."""
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
+from hlsgen.host.layout import unfold_columns
 
 import hlsgen
 from hlsgen.boards import board, boards
@@ -18,6 +19,7 @@ from hlsgen.schedule.pipelined import partial_sums
 from hlsgen.schedule.plan import KernelPlan, Plan
 from hlsgen.schedule.resources import folded_usage, memory_blocks, pipelined_usage
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
 from tests.networks import parse
 
@@ -180,3 +182,31 @@ def test_tensors_do_not_overlap(mobilenet):
         tensor = mobilenet.tensors[name]
         used[place.base : place.base + tensor.pixels * place.stride] += 1
     assert (used == 1).all()
+
+
+def test_a_stem_is_unfolded_where_that_saves_steps():
+    graph = hlsgen.load(network("resnet18", size=64))
+    plan = hlsgen.schedule(graph, style="folded")
+    assert plan.unfolded == ("conv1",)
+    shaped = unfold(graph, plan.unfolded)
+    layer = shaped.layer("conv1")
+    assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (21, 64, 32)
+    # 7 x ceil(21 / 16) steps of the engine for each pixel in place of 49.
+    cycles = operator("conv").folded_cycles(layer, shaped, plan.steps[0], plan.engines)
+    assert cycles == 7 * 2 * 32 * 32
+    with pytest.raises(PlanError, match="network input"):
+        unfold(graph, ["stage1_block1_conv1"])
+
+
+def test_unfolded_convolution_is_the_same():
+    """Unfolding columns and filters by hand gives the convolution itself, borders and strides included."""
+    model = parse(
+        "(float[1,3,9,11] x, float[4,3,3,5] w) => (float[1,4,5,5] y) { y = Conv<strides=[2,3], pads=[1,2,1,3], dilations=[1,1]>(x, w) }"
+    )
+    graph = hlsgen.load(model)
+    shaped = unfold(graph, ["y"])
+    image = np.random.default_rng(0).standard_normal((1, 3, 9, 11)).astype(np.float32)
+    columns = unfold_columns(image, list(astuple(shaped.inputs[0].columns)))
+    conv = operator("conv")
+    expected = conv.reference(graph.layers[0], [image[0]])
+    np.testing.assert_allclose(conv.reference(shaped.layers[0], [columns[0]]), expected, rtol=1e-12)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from hlsgen.codegen.render import comment_text
-from hlsgen.graph import Layer, Tensor, View
+from hlsgen.graph import Layer, Port, Tensor
 
 ALIGNMENT = 64  # bytes: a 512-bit word of external memory
 
@@ -67,24 +67,26 @@ def feature_layout(buffer: str, tensor: Tensor, lanes: int, base: int = 0, strid
     }
 
 
-def input_entry(name: str, view: View, layout: dict[str, Any]) -> dict[str, Any]:
+def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
     """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H, W) array."""
-    return {
-        "name": name,
-        "shape": list(view.value_shape),
-        "dtype": "float32",
-        "steps": [[kind, list(argument)] for kind, argument in view.inverse.steps],
-        "layout": layout,
-    }
+    steps: list[list[Any]] = [[kind, list(argument)] for kind, argument in port.view.inverse.steps]
+    if port.columns is not None:
+        steps.append(["columns", list(astuple(port.columns))])
+    return port_entry(port, steps, layout)
 
 
-def output_entry(name: str, view: View, layout: dict[str, Any]) -> dict[str, Any]:
+def output_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
     """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the ONNX value."""
+    return port_entry(port, [[kind, list(argument)] for kind, argument in port.view.steps], layout)
+
+
+def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> dict[str, Any]:
+    """What inputs and outputs have in common."""
     return {
-        "name": name,
-        "shape": list(view.value_shape),
+        "name": port.name,
+        "shape": list(port.view.value_shape),
         "dtype": "float32",
-        "steps": [[kind, list(argument)] for kind, argument in view.steps],
+        "steps": steps,
         "layout": layout,
     }
 

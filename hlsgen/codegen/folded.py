@@ -25,6 +25,7 @@ from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
 from hlsgen.schedule.memory import Placement, place_tensors
 from hlsgen.schedule.plan import Plan, StepPlan
+from hlsgen.schedule.unfold import unfold
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
@@ -195,8 +196,8 @@ class FoldedGenerator:
             for layer in self.graph.layers
             if not any(step.joined and step.layer == layer.name for step in self.plan.steps)
         ]
-        inputs = [input_entry(p.name, p.view, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
-        outputs = [output_entry(p.name, p.view, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
+        inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
+        outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
         runs = self.launches(steps, scratch)
         documentation = {"step_fields": {name: meaning for name, _, meaning in FIELDS}}
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
@@ -290,4 +291,4 @@ def bias_stream(step: dict[str, Any]) -> int:
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a folded design."""
-    return FoldedGenerator(graph, plan).generate(board)
+    return FoldedGenerator(unfold(graph, plan.unfolded), plan).generate(board)

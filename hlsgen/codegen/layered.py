@@ -46,8 +46,8 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         widths=[],
         layers=texts,
     )
-    inputs = [input_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.inputs]
-    outputs = [output_entry(p.name, p.view, layout(graph.tensors[p.tensor])) for p in graph.outputs]
+    inputs = [input_entry(p, layout(graph.tensors[p.tensor])) for p in graph.inputs]
+    outputs = [output_entry(p, layout(graph.tensors[p.tensor])) for p in graph.outputs]
     runs = {"sequential": {"options": [], "once": [], "launches": launches, "autorun": []}}
     return Generated(source, weights, buffers, inputs, outputs, entries, runs)
 

@@ -182,11 +182,11 @@ class PipelinedGenerator:
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
-            inputs.append(input_entry(port.name, port.view, layout))
+            inputs.append(input_entry(port, layout))
             first.append(launch(self.input_kernel(port.tensor), {"buffer": layout["buffer"]}, {"images": True}))
         for position, port in enumerate(self.graph.outputs):
             layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
-            outputs.append(output_entry(port.name, port.view, layout))
+            outputs.append(output_entry(port, layout))
             last.append(launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True}))
         load = [launch("weight_loader", {"buffer": "weights"})] if self.offset else []
         entries, middle, resident = [], [], []

@@ -13,6 +13,7 @@ from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.schedule.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.resources import CEILING, Usage, folded_usage
+from hlsgen.schedule.unfold import unfold, worth_unfolding
 
 WIDTHS = (16, 8, 4, 2, 1)
 OUTPUTS = (16, 8, 4, 2, 1)
@@ -28,23 +29,22 @@ def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
     best_cost: tuple[int, int] | None = None
     problem: PlanError | None = None
     for engines in candidates(graph, board, plan):
-        used = used_engines(graph)
-        usage = folded_usage(graph, engines, used, board, plan.dtype)
+        usage = folded_usage(graph, engines, used_engines(graph), board, plan.dtype)
         if not usage.fits(board) and not plan.disabled:
             continue
+        unfolded = worth_unfolding(graph, engines.width)
+        shaped = unfold(graph, unfolded)
         try:
-            steps = plan_steps(graph, engines, plan)
+            steps = plan_steps(shaped, engines, plan)
         except PlanError as error:
             problem = error
             continue
-        cost = (total_cycles(graph, steps, engines), usage.dsps)
+        cost = (total_cycles(shaped, steps, engines), usage.dsps)
         if best_cost is None or cost < best_cost:
-            best, best_cost = replace(plan, engines=engines, steps=steps), cost
+            best, best_cost = replace(plan, engines=engines, steps=steps, unfolded=unfolded), cost
     if best is None or best.engines is None or best_cost is None:
         raise problem or PlanError(
-            "not even the smallest engines fit",
-            where=f"folded design on {board.name}",
-            remedy="choose a larger board",
+            "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
     usage = folded_usage(graph, best.engines, used_engines(graph), board, plan.dtype)
     return best.with_reason(reason(best, best_cost[0], usage, board))
@@ -65,7 +65,9 @@ def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:
                 for b in BURSTS
                 if b <= width and (b == 1 or b * bytes_a_vector * board.clock * 1e6 <= board.bandwidth * 1e9)
             )
-            for tile_vectors, tile_pixels in TILES if tile else (whole_layers(graph, width),):
+            for tile_vectors, tile_pixels in (
+                TILES if tile else (whole_layers(unfold(graph, worth_unfolding(graph, width)), width),)
+            ):
                 yield replace(
                     sizes,
                     width=width,
@@ -243,6 +245,7 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     e = plan.engines
     if e is None:
         raise PlanError("a folded plan needs engines", where="plan, engines")
+    graph = unfold(graph, plan.unfolded)
     if e.width not in WIDTHS or not aligned(graph, e.width):
         raise PlanError(
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines"

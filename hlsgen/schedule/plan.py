@@ -116,7 +116,8 @@ class Plan:
     """A complete schedule of one network on one board.
 
     `style` is what was built; `disabled` the optimisations switched off; `reason` one paragraph of why. `kernels` and
-    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones.
+    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones; `unfolded` names the convolutions
+    whose window columns the host unfolds into channels.
     """
 
     network: str
@@ -129,6 +130,7 @@ class Plan:
     edges: tuple[EdgePlan, ...] = ()
     engines: Engines | None = None
     steps: tuple[StepPlan, ...] = ()
+    unfolded: tuple[str, ...] = ()
 
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""
@@ -175,7 +177,8 @@ class Plan:
             data[key] = tuple(_record(kind, item, f"{where}, {key}[{i}]") for i, item in enumerate(data.get(key) or ()))
         if data.get("engines"):
             data["engines"] = _record(Engines, data["engines"], f"{where}, engines")
-        data["disabled"] = tuple(data.get("disabled") or ())
+        for key in ("disabled", "unfolded"):
+            data[key] = tuple(data.get(key) or ())
         plan: Plan = _record(Plan, data, where)
         check_names(plan.style, plan.disabled)
         return plan

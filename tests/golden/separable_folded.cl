@@ -285,11 +285,13 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                         in.v = inputs[address & 16383];
                         #pragma unroll
                         for (int t = 0; t < 1; ++t) {
-                            vec product = 0.0f;
-                            #pragma unroll
-                            for (int i = 0; i < 16; ++i)
-                                product += in.lane[i] * weights[t][i];
-                            sums[t][p] = start ? product : sums[t][p] + product;
+                            if (t < s.out_vectors) { // lanes beyond the layer's channels rest
+                                vec product = 0.0f;
+                                #pragma unroll
+                                for (int i = 0; i < 16; ++i)
+                                    product += in.lane[i] * weights[t][i];
+                                sums[t][p] = start ? product : sums[t][p] + product;
+                            }
                         }
                         if (++x == s.tile_width) {
                             x = 0;
