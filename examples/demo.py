@@ -40,8 +40,7 @@ def accuracy(name: str) -> None:
         top1 = file["output"].argmax(axis=1)
     labels = np.load(FOLDER / f"{name}_labels.npy")
     console.print(
-        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n",
-        style="bold",
+        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n", style="bold"
     )
 
 
@@ -50,12 +49,7 @@ def main() -> int:
     status = 0
     networks = (
         ("mnist", "mnist", "auto", "trained on handwritten digits: a kernel a layer, joined by channels"),
-        (
-            "imagenet",
-            "mobilenetv2",
-            "folded",
-            "MobileNetV2 trained on ImageNet: a few engines, shared by all layers",
-        ),
+        ("imagenet", "mobilenetv2", "folded", "MobileNetV2 trained on ImageNet: a few engines, shared by all layers"),
     )
     for pictures, network, style, title in networks:
         console.rule(title)

@@ -29,8 +29,7 @@ class Reference:
         missing = [entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known]
         if missing:
             raise HostError(
-                f"model.onnx has no layer {missing[0]}: it is not the design's model",
-                remedy="build the design again",
+                f"model.onnx has no layer {missing[0]}: it is not the design's model", remedy="build the design again"
             )
 
     def image(self, index: int) -> Tensors:

@@ -59,12 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "check":
             inputs, reference = stored_reference(options.reference)
             verdict, _ = validate(
-                design,
-                inputs,
-                reference,
-                device=options.device,
-                strict=options.strict,
-                timeout=options.timeout,
+                design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout
             )
             print(json.dumps(verdict))
             return 0 if verdict["ok"] else 1

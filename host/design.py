@@ -27,8 +27,7 @@ class HostDesign:
             raise HostError(f"{path}: design.json cannot be read ({error})", remedy=remedy) from None
         if self.manifest.get("schema") != SCHEMA:
             raise HostError(
-                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}",
-                remedy=remedy,
+                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}", remedy=remedy
             )
         for name in self.manifest["kernels"]:
             if not (self.path / name).is_file():
@@ -64,8 +63,7 @@ class HostDesign:
         counts = set()
         if set(inputs) != set(expected):
             raise HostError(
-                f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
-                remedy="name the arrays after the inputs",
+                f"inputs {sorted(inputs)} given, {sorted(expected)} needed", remedy="name the arrays after the inputs"
             )
         for name, entry in expected.items():
             array, shape = inputs[name], entry["shape"]

@@ -89,8 +89,7 @@ def select(device: str) -> Any:
     if device.isdigit():
         if int(device) >= len(found):
             raise HostError(
-                f"there is no OpenCL device number {device}; {len(found)} are installed",
-                remedy="list them with doctor",
+                f"there is no OpenCL device number {device}; {len(found)} are installed", remedy="list them with doctor"
             )
         return found[int(device)]
     if not found:

@@ -173,10 +173,7 @@ class Executor:
 
 
 def wait(
-    events: list[tuple[str, Any]],
-    timeout: float,
-    autorun: list[str],
-    sleep: Callable[[float], None] = time.sleep,
+    events: list[tuple[str, Any]], timeout: float, autorun: list[str], sleep: Callable[[float], None] = time.sleep
 ) -> None:
     """Poll events until all are complete. Raises DeadlockError with the kernels that are not, HostError for failures.
 

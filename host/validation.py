@@ -14,12 +14,14 @@ from .errors import DeadlockError
 from .runner import run
 
 Tensors = dict[str, np.ndarray]
+# From the number of an image to its tensors and the network's outputs.
+Reference = Callable[[int], tuple[Tensors, Tensors]]
 
 
 def validate(
     design: HostDesign,
     inputs: Tensors,
-    reference: Callable[[int], tuple[Tensors, Tensors]],
+    reference: Reference,
     *,
     device: str = "emulator",
     strict: bool = False,
@@ -32,65 +34,56 @@ def validate(
     by output name. A deadlock is a verdict too: `ok` is false and `unfinished` names the kernels.
     """
     started = time.perf_counter()
-    count = design.check_inputs(inputs)
-    verdict: dict[str, Any] = {
-        "ok": False,
-        "device": device,
-        "mode": "strict" if strict else "fast",
-        "images": count,
-        "layers": [],
-    }
-    tapped = any(
-        design.manifest["buffers"][entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"]
-    )
-    # Kernels that start by themselves cannot store their results, so a strict run of them follows a fast, tapped one.
-    modes = [False, True] if strict and tapped else [strict]
+    mode, count = "strict" if strict else "fast", design.check_inputs(inputs)
+    verdict: dict[str, Any] = {"ok": False, "device": device, "mode": mode, "images": count, "layers": []}
     layers: dict[str, Comparison] = {}
     outputs: dict[str, Comparison] = {}
     values: Tensors = {}
     try:
-        for concurrent in modes:
+        for concurrent in passes(design, strict):
             with run(
-                design,
-                inputs,
-                device=device,
-                strict=concurrent,
-                layers=True,
-                timeout=timeout,
-                progress=progress,
+                design, inputs, device=device, strict=concurrent, layers=True, timeout=timeout, progress=progress
             ) as result:
                 compare_images(design, result.layers, result.outputs, reference, layers, outputs)
-                verdict |= {
-                    "device": result.device,
-                    "build_seconds": result.build_seconds,
-                    "image_seconds": result.image_seconds,
-                }
-                values = result.outputs
+                verdict |= {"device": result.device, "build_seconds": result.build_seconds}
+                verdict["image_seconds"], values = result.image_seconds, result.outputs
+        verdict |= summary(design, layers, outputs)
     except DeadlockError as error:
-        return verdict | {
-            "seconds": time.perf_counter() - started,
-            "unfinished": error.kernels,
-            "error": str(error),
-        }, {}
-    verdict["layers"] = [
+        verdict |= {"unfinished": error.kernels, "error": str(error)}
+        values = {}
+    return verdict | {"seconds": time.perf_counter() - started}, values
+
+
+def passes(design: HostDesign, strict: bool) -> list[bool]:
+    """The runs of a validation: False is fast, True strict.
+
+    Kernels that start by themselves cannot store their results, so a strict run of them follows a fast, tapped one.
+    """
+    buffers = design.manifest["buffers"]
+    tapped = any(buffers[entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"])
+    return [False, True] if strict and tapped else [strict]
+
+
+def summary(design: HostDesign, layers: dict[str, Comparison], outputs: dict[str, Comparison]) -> dict[str, Any]:
+    """The part of the verdict that follows from the comparisons."""
+    listed = [
         {"name": entry["name"], "op": entry["op"], **layers[entry["name"]].as_dict()}
         for entry in design.manifest["layers"]
     ]
     worst = max(outputs.values(), key=lambda comparison: comparison.max_rel_error)
-    verdict["output"] = worst.as_dict() | {
-        "by_name": {name: comparison.as_dict() for name, comparison in outputs.items()}
+    return {
+        "ok": all(c.ok for c in (*layers.values(), *outputs.values())),
+        "layers": listed,
+        "first_wrong_layer": next((layer["name"] for layer in listed if not layer["ok"]), None),
+        "output": worst.as_dict() | {"by_name": {name: c.as_dict() for name, c in outputs.items()}},
     }
-    verdict["ok"] = all(c.ok for c in (*layers.values(), *outputs.values()))
-    verdict["first_wrong_layer"] = next((layer["name"] for layer in verdict["layers"] if not layer["ok"]), None)
-    verdict["seconds"] = time.perf_counter() - started
-    return verdict, values
 
 
 def compare_images(
     design: HostDesign,
     layers_of: Callable[[int], Tensors],
     results: Tensors,
-    reference: Callable[[int], tuple[Tensors, Tensors]],
+    reference: Reference,
     layers: dict[str, Comparison],
     outputs: dict[str, Comparison],
 ) -> None:

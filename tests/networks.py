@@ -74,12 +74,7 @@ def build(
 
 
 def verdict_of(
-    design: HostDesign,
-    *,
-    images: int = 1,
-    device: str = "emulator",
-    strict: bool = False,
-    timeout: float = 60.0,
+    design: HostDesign, *, images: int = 1, device: str = "emulator", strict: bool = False, timeout: float = 60.0
 ) -> dict:
     """Validate a design on random images, with onnxruntime's comparison in it."""
     random = np.random.default_rng(7)

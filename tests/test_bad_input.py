@@ -84,6 +84,11 @@ def test_unknown_operators_are_listed_at_once(tmp_path, capsys):
     refuse_build(save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Erf", "Celu", "Selu", "node a")
 
 
+def test_operators_that_onnx_does_not_know_are_listed_too(tmp_path, capsys):
+    text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Frobnicate(x) b = Erf(a) y = Twist(b) }"
+    refuse_build(save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Frobnicate", "Erf", "Twist")
+
+
 def test_unsupported_attributes_are_listed_at_once(tmp_path, capsys):
     text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Softmax<axis=2>(x) b = Relu(x) y = Concat<axis=3>(b, b) }"
     refuse_build(save(tmp_path, text), tmp_path, capsys, "2 node(s)", "node a", "node y")

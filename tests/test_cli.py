@@ -70,16 +70,7 @@ def test_build_validate_run(lenet, tmp_path, capsys):
     assert (
         json.loads(
             output_of(
-                [
-                    "run",
-                    tmp_path / "d",
-                    "--input",
-                    tmp_path / "x.npy",
-                    "--output",
-                    tmp_path / "y.npy",
-                    "--json",
-                ],
-                capsys,
+                ["run", tmp_path / "d", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy", "--json"], capsys
             )
         )["images"]
         == 3
@@ -112,17 +103,7 @@ def test_status_1_when_wrong(lenet, tmp_path, capsys):
 def test_building_is_deterministic(style, lenet, tmp_path):
     for name in ("a", "b"):
         # A process of its own with another hash seed: no order may depend on it.
-        command = [
-            sys.executable,
-            "-m",
-            "hlsgen",
-            "build",
-            str(lenet),
-            "--style",
-            style,
-            "--out",
-            str(tmp_path / name),
-        ]
+        command = [sys.executable, "-m", "hlsgen", "build", str(lenet), "--style", style, "--out", str(tmp_path / name)]
         subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "1" if name == "a" else "2"})
     assert files(tmp_path / "a") == files(tmp_path / "b")
 

@@ -73,12 +73,7 @@ BREAKAGES = {
     "folded lost tap": ("folded", "kx < s.kernel_x; ++kx", "kx < s.kernel_x - (s.kernel_x > 1); ++kx", "second"),
     "folded wrong row step": ("folded", "row += s.row_step", "row += s.column_step", "first"),
     "folded forgotten bias": ("folded", "+ bias[t]", "", "first"),
-    "folded wrong mask": (
-        "folded",
-        "s.mask_y >> r & s.mask_x >> c & 1",
-        "s.mask_y >> r & s.mask_x >> c & 0",
-        "pooled",
-    ),
+    "folded wrong mask": ("folded", "s.mask_y >> r & s.mask_x >> c & 1", "s.mask_y >> r & s.mask_x >> c & 0", "pooled"),
 }
 
 

@@ -18,11 +18,9 @@ def test_installed_wheel(tmp_path):
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {
-        "hlsgen/host/worker.py",
-        "hlsgen/templates/folded/design.cl.j2",
-        "hlsgen/boards/pac_d5005.json",
-    } <= set(names)
+    assert {"hlsgen/host/worker.py", "hlsgen/templates/folded/design.cl.j2", "hlsgen/boards/pac_d5005.json"} <= set(
+        names
+    )
     venv.create(tmp_path / "env", with_pip=True)
     binaries = tmp_path / "env" / "bin"
     subprocess.run([binaries / "pip", "install", "-q", f"{wheel}[emulator]"], check=True, capture_output=True)

@@ -66,9 +66,7 @@ def board(name: str) -> Board:
             raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
         return read_board(data, name)
     raise BoardError(
-        f"unknown board {name!r}",
-        where="--board",
-        remedy=f"choose one of {', '.join(boards())}, or give a .json file",
+        f"unknown board {name!r}", where="--board", remedy=f"choose one of {', '.join(boards())}, or give a .json file"
     )
 
 

@@ -35,10 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape"
     )
     parser.add_argument(
-        "--disable",
-        default="",
-        metavar="OPT,...",
-        help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}",
+        "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
     )
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
@@ -88,8 +85,7 @@ def check_options(options: argparse.Namespace) -> None:
     """Raise HlsgenError for options that contradict each other."""
     if options.plan and (options.style or options.disable or options.board):
         raise HlsgenError(
-            "--plan already decides board, style and optimisations",
-            remedy="leave --board, --style and --disable out",
+            "--plan already decides board, style and optimisations", remedy="leave --board, --style and --disable out"
         )
 
 
@@ -104,9 +100,7 @@ def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
             shapes[name] = []
         if not name or not shapes[name]:
             raise HlsgenError(
-                f"{text!r} is not NAME=SIZE,SIZE,...",
-                where="--shape",
-                remedy="for example --shape input=1,3,224,224",
+                f"{text!r} is not NAME=SIZE,SIZE,...", where="--shape", remedy="for example --shape input=1,3,224,224"
             )
     return shapes
 

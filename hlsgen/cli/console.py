@@ -32,10 +32,7 @@ class Console:
         self._err.print(f"[bold red]error[/]: {rich.markup.escape(text)}")
 
     def table(
-        self,
-        columns: Sequence[tuple[str, str]],
-        rows: Sequence[Sequence[str]],
-        styles: Sequence[str] | None = None,
+        self, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None
     ) -> None:
         """Print a table. A column is a title and "left" or "right"; `styles` colours whole rows."""
         table = rich.table.Table(box=None, pad_edge=False, header_style="bold")

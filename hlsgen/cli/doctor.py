@@ -73,13 +73,7 @@ def package(name: str, optional: bool, remedy: str) -> dict[str, Any]:
         version: str | None = metadata.version(name)
     except metadata.PackageNotFoundError:
         version = None
-    return {
-        "name": name,
-        "installed": version is not None,
-        "version": version,
-        "optional": optional,
-        "remedy": remedy,
-    }
+    return {"name": name, "installed": version is not None, "version": version, "optional": optional, "remedy": remedy}
 
 
 def describe(

@@ -35,9 +35,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.add_arguments(sub)
         sub.add_argument(
-            "--json",
-            action="store_true",
-            help="print one JSON object on standard output and nothing else there",
+            "--json", action="store_true", help="print one JSON object on standard output and nothing else there"
         )
         sub.set_defaults(execute=command.execute)
     return top

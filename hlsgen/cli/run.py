@@ -24,15 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
     parser.add_argument("--input", required=True, metavar="FILE", help=".npz or .npy with images (N, ...)")
     parser.add_argument(
-        "--output",
-        required=True,
-        metavar="FILE",
-        help=".npz for all outputs by name, or .npy for a single one",
+        "--output", required=True, metavar="FILE", help=".npz for all outputs by name, or .npy for a single one"
     )
     parser.add_argument(
-        "--device",
-        default="emulator",
-        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+        "--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)"
     )
     parser.add_argument(
         "--timeout",

@@ -21,9 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
     parser.add_argument(
-        "--device",
-        default="emulator",
-        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+        "--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)"
     )
     parser.add_argument("--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise")
     parser.add_argument(
@@ -94,13 +92,7 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         )
         for layer in verdict["layers"]
     ]
-    columns = [
-        ("layer", "left"),
-        ("operator", "left"),
-        ("max abs error", "right"),
-        ("relative", "right"),
-        ("", "left"),
-    ]
+    columns = [("layer", "left"), ("operator", "left"), ("max abs error", "right"), ("relative", "right"), ("", "left")]
     console.table(columns, rows, ["" if layer["ok"] else "red" for layer in verdict["layers"]])
     output, ort = verdict["output"], verdict["onnxruntime"]
     console.say(f"output against numpy: relative error {number(output['max_rel_error'])}")
@@ -112,13 +104,11 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
     device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
     if verdict["ok"]:
         console.say(
-            f"RIGHT: all {len(rows)} layers checked; {device}" if rows else f"RIGHT: the output; {device}",
-            "bold green",
+            f"RIGHT: all {len(rows)} layers checked; {device}" if rows else f"RIGHT: the output; {device}", "bold green"
         )
     else:
         console.say(
-            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}",
-            "bold red",
+            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}", "bold red"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -26,13 +27,7 @@ class Weights:
         offset = self.size
         data = np.ascontiguousarray(array).tobytes()
         self.sections.append(
-            {
-                "name": name,
-                "offset": offset,
-                "elements": int(array.size),
-                "dtype": str(array.dtype),
-                "meaning": meaning,
-            }
+            {"name": name, "offset": offset, "elements": int(array.size), "dtype": str(array.dtype), "meaning": meaning}
         )
         self.chunks += [data, bytes(-len(data) % ALIGNMENT)]
         self.size += len(data) + -len(data) % ALIGNMENT
@@ -93,18 +88,23 @@ def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> di
 
 def layer_entry(layer: Layer, layout: dict[str, Any]) -> dict[str, Any]:
     """A layer whose result can be checked."""
-    return {
-        "name": layer.name,
-        "op": layer.op,
-        "nodes": list(layer.nodes),
-        "tensor": layer.output,
-        "layout": layout,
-    }
+    return {"name": layer.name, "op": layer.op, "nodes": list(layer.nodes), "tensor": layer.output, "layout": layout}
 
 
 def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) -> dict[str, Any]:
     """One kernel launch of the manifest. Arguments are {"buffer": name}, {"int": n} or {"images": true}."""
     return {"kernel": kernel, "arguments": list(arguments), "queue": queue or kernel}
+
+
+def run_mode(
+    launches: list[dict[str, Any]],
+    *,
+    options: Sequence[str] = (),
+    once: Sequence[dict[str, Any]] = (),
+    autorun: Sequence[str] = (),
+) -> dict[str, Any]:
+    """One way of running a design: build options, launches after programming and for each batch, self-starting kernels."""
+    return {"options": list(options), "once": list(once), "launches": launches, "autorun": list(autorun)}
 
 
 def title(layer: Layer) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
 from hlsgen.codegen.descriptors import FIELDS, step_fields, table_array, with_order
-from hlsgen.codegen.design import (
-    Generated,
-    Weights,
-    feature_layout,
-    input_entry,
-    launch,
-    layer_entry,
-    output_entry,
+from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
+from hlsgen.codegen.folded_runs import (
+    SCRATCH_ENGINES,
+    bias_stream,
+    folded_runs,
+    input_stream,
+    output_stream,
+    weight_stream,
 )
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.graph import Graph, Tensor
@@ -30,8 +30,6 @@ from hlsgen.schedule.unfold import unfold
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
 
-# Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
-SCRATCH_ENGINES = ("convolution", "dense")
 # How an engine's kernel begins: by itself, or launched by the host for a number of steps.
 AUTORUN = {"engine_attribute": "ENGINE", "engine_parameters": "ENGINE_PARAMETERS", "every_step": "EVERY_STEP"}
 LAUNCHED = {
@@ -170,11 +168,7 @@ class FoldedGenerator:
         """The activation functions that the epilogue must know, parameters from the step."""
         used = sorted({s["activation"] for s in steps} - {0})
         return [
-            {
-                "name": KINDS[n - 1],
-                "number": n,
-                "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS),
-            }
+            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS)}
             for n in used
         ]
 
@@ -198,95 +192,14 @@ class FoldedGenerator:
         ]
         inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
         outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
-        runs = self.launches(steps, scratch)
+        runs = folded_runs(self.plan, steps, self.numbers)
         documentation = {"step_fields": {name: meaning for name, _, meaning in FIELDS}}
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
-
-    def launches(self, steps: list[dict[str, Any]], scratch: bool) -> dict[str, dict[str, Any]]:
-        """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps at once."""
-        names = {number: name for name, number in self.numbers.items()}
-
-        def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
-            memory = {
-                "parameter_reader": ({"buffer": "weights"}, {"buffer": "biases"}),
-            }.get(kernel, ({"buffer": "features"},))
-            return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
-
-        def engine(name: str, count: int) -> dict[str, Any]:
-            extra = [{"buffer": "scratch"}] if scratch and name in SCRATCH_ENGINES else []
-            return launch(f"{name}_engine", {"int": count}, *extra)
-
-        sequential = []
-        for n, step in enumerate(steps):
-            sequential += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
-            sequential += [walk("residual_reader", n, n + 1)] if step["residual"] else []
-            sequential += [engine(names[step["engine"]], 1)] if step["engine"] else []
-            sequential += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
-        runs = {
-            "sequential": {
-                "options": ["-DHLSGEN_SEQUENTIAL"],
-                "once": [],
-                "launches": sequential,
-                "autorun": [],
-            }
-        }
-        if not self.plan.enabled("concurrent_queues"):
-            return runs
-        readers = ["parameter_reader", "feature_reader", "writer"]
-        readers += ["residual_reader"] if any(s["residual"] for s in steps) else []
-        concurrent = [walk(kernel, 0, len(steps)) for kernel in readers]
-        used = [(names[n], sum(s["engine"] == n for s in steps)) for n in names if n]
-        resident = []
-        if not self.plan.enabled("autorun"):
-            resident = [
-                *(engine(name, count) for name, count in used),
-                launch("epilogue", {"int": len(steps)}),
-            ]
-        elif scratch:
-            resident = [engine(name, count) for name, count in used if name in SCRATCH_ENGINES]
-        launched = {item["kernel"] for item in resident}
-        autorun = [f"{name}_engine" for name, _ in used if f"{name}_engine" not in launched]
-        autorun += [] if "epilogue" in launched else ["epilogue"]
-        runs["concurrent"] = {
-            "options": [],
-            "once": [],
-            "launches": [*concurrent, *resident],
-            "autorun": autorun,
-        }
-        return runs
 
     def layout(self, tensor: Tensor) -> dict[str, Any]:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
-
-
-def input_stream(step: dict[str, Any]) -> int:
-    """Vectors that an engine receives in a step."""
-    positions = step["in_rows"] * step["in_columns"] * step["in_vectors"] * step["in_groups"]
-    return step["tiles_y"] * step["tiles_x"] * positions
-
-
-def output_stream(step: dict[str, Any]) -> int:
-    """Vectors that leave an engine in a step."""
-    return (
-        step["tiles_y"]
-        * step["tiles_x"]
-        * step["tile_height"]
-        * step["tile_width"]
-        * step["out_groups"]
-        * step["out_vectors"]
-    )
-
-
-def weight_stream(step: dict[str, Any]) -> int:
-    """Weight words that an engine receives in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["weight_words"]
-
-
-def bias_stream(step: dict[str, Any]) -> int:
-    """Bias vectors that the epilogue receives in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["out_vectors"]
 
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:

@@ -64,9 +64,7 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=parent))
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror})",
-            where=f"--out {out}",
-            remedy="choose a writable directory",
+            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory"
         ) from None
     try:
         write_files(temporary, graph, plan, target, generated, manifest)
@@ -74,9 +72,7 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
         put_in_place(temporary, out.resolve())
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror})",
-            where=f"--out {out}",
-            remedy="free space or choose another",
+            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="free space or choose another"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -117,11 +113,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "files": sorted(["Makefile", "design.json", "plan.json", "weights", "model.onnx", f"kernels/{graph.name}.cl"]),
         "kernels": [f"kernels/{graph.name}.cl"],
         "options": options,
-        "weights": {
-            "file": "weights",
-            "bytes": generated.weights.size,
-            "sections": generated.weights.sections,
-        },
+        "weights": {"file": "weights", "bytes": generated.weights.size, "sections": generated.weights.sections},
         "buffers": generated.buffers,
         "inputs": generated.inputs,
         "outputs": generated.outputs,

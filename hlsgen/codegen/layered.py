@@ -13,6 +13,7 @@ from hlsgen.codegen.design import (
     launch,
     layer_entry,
     output_entry,
+    run_mode,
     title,
 )
 from hlsgen.codegen.pipelined import ACCUMULATING, activate
@@ -38,17 +39,11 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         launches.append(launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue))
         entries.append(layer_entry(layer, layout(graph.output_tensor(layer))))
     source = render(
-        "layered/design.cl.j2",
-        network=plan.network,
-        plan=plan,
-        board=board,
-        channels=False,
-        widths=[],
-        layers=texts,
+        "layered/design.cl.j2", network=plan.network, plan=plan, board=board, channels=False, widths=[], layers=texts
     )
     inputs = [input_entry(p, layout(graph.tensors[p.tensor])) for p in graph.inputs]
     outputs = [output_entry(p, layout(graph.tensors[p.tensor])) for p in graph.outputs]
-    runs = {"sequential": {"options": [], "once": [], "launches": launches, "autorun": []}}
+    runs = {"sequential": run_mode(launches)}
     return Generated(source, weights, buffers, inputs, outputs, entries, runs)
 
 

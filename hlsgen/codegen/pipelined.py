@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from hlsgen.codegen.design import (
     launch,
     layer_entry,
     output_entry,
+    run_mode,
     title,
 )
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.codegen.windows import window_context
-from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
@@ -204,23 +205,13 @@ class PipelinedGenerator:
             middle.append(launch(layer.name, *arguments))
             if not context["autorun"]:
                 resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
-        sequential = {
-            "options": ["-DHLSGEN_SEQUENTIAL"],
-            "once": [],
-            "launches": [*load, *first, *middle, *last],
-            "autorun": [],
-        }
         # Kernels that the host launches for every batch read their weights anew each time.
-        relaunched = bool(resident)
-        concurrent = {
-            "options": ["-DHLSGEN_EMULATION"],
-            "once": [] if relaunched else load,
-            "launches": [*(load if relaunched else []), *first, *resident, *last],
-            "autorun": [c["name"] for c in layers if c["autorun"]],
-        }
-        runs = {"sequential": sequential}
+        before, once = (load, []) if resident else ([], load)
+        runs = {"sequential": run_mode([*load, *first, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"])}
         if self.plan.enabled("concurrent_queues"):
-            runs["concurrent"] = concurrent
+            autorun = [c["name"] for c in layers if c["autorun"]]
+            launches = [*before, *first, *resident, *last]
+            runs["concurrent"] = run_mode(launches, options=["-DHLSGEN_EMULATION"], once=once, autorun=autorun)
         return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)
 
     def port_buffer(self, buffers: dict[str, dict[str, Any]], name: str, tensor: str) -> dict[str, Any]:
@@ -237,24 +228,11 @@ def activate(layer: Layer) -> Callable[[str], str]:
 
 
 def generate_pipelined(graph: Graph, plan: Plan, board: Board) -> Generated:
-    """Generate a pipelined design. Raises PlanError when a mixture of switched-off optimisations cannot run."""
+    """Generate a pipelined design."""
     generator = PipelinedGenerator(graph, plan)
-    mixed = {generator.is_autorun(layer) for layer in graph.layers}
-    if plan.enabled("concurrent_queues") and len(mixed) == 2 and generator_has_weighted_autorun(generator):
+    autorun = [generator.is_autorun(layer) for layer in graph.layers]
+    weighted = any(runs and layer.weights for runs, layer in zip(autorun, graph.layers, strict=True))
+    if weighted and not all(autorun):
         # Autorun kernels read their weights once, launched ones for every batch: one loader cannot serve both.
-        generator = PipelinedGenerator(graph, plan_without_autorun(plan))
-    if not plan.edges:
-        raise PlanError("the plan has no channels", where="plan, edges")
+        generator = PipelinedGenerator(graph, replace(plan, disabled=(*plan.disabled, "autorun")))
     return generator.generate(board)
-
-
-def generator_has_weighted_autorun(generator: PipelinedGenerator) -> bool:
-    """Whether some kernel that starts by itself has weights."""
-    return any(generator.is_autorun(layer) and layer.weights for layer in generator.graph.layers)
-
-
-def plan_without_autorun(plan: Plan) -> Plan:
-    """The plan with autorun switched off too."""
-    from dataclasses import replace
-
-    return replace(plan, disabled=tuple(dict.fromkeys((*plan.disabled, "autorun"))))

@@ -46,9 +46,5 @@ def _fold(layer: Layer, scale: Layer) -> Layer:
     bias = layer.weights["bias"].astype(np.float64) * factor + scale.weights["bias"]
     weights = {**layer.weights, name: (weight * spread).astype(np.float32), "bias": bias.astype(np.float32)}
     return replace(
-        layer,
-        weights=weights,
-        output=scale.output,
-        activation=scale.activation,
-        nodes=(*layer.nodes, *scale.nodes),
+        layer, weights=weights, output=scale.output, activation=scale.activation, nodes=(*layer.nodes, *scale.nodes)
     )

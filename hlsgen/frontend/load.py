@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = "network" if isinstance(source, onnx.ModelProto) else Path(source).stem
+    refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
     prepared = PreparedModel(model, shapes)
     prepared.nodes = fold_constants(prepared)
     graph = import_nodes(prepared, re.sub(r"\W+", "_", name) or "network")
@@ -42,14 +43,8 @@ def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int
 def import_nodes(model: PreparedModel, name: str) -> Graph:
     """Translate all nodes. Unsupported ones are collected and reported together."""
     importers = onnx_importers()
+    refuse_unknown(model.nodes, model.constants)
     labels = [node_label(node) for node in model.nodes]
-    unknown = [
-        f"{label}: operator {node.domain + '.' if node.domain else ''}{node.op_type}"
-        for node, label in zip(model.nodes, labels, strict=True)
-        if node.op_type not in importers or node.domain not in ("", "ai.onnx")
-    ]
-    if unknown:
-        raise unsupported_nodes(unknown)
     builder = GraphBuilder(model.constants, model.inputs)
     problems: list[str] = []
     for node, label in zip(model.nodes, labels, strict=True):
@@ -64,6 +59,23 @@ def import_nodes(model: PreparedModel, name: str) -> Graph:
     if problems:
         raise unsupported_nodes(problems)
     return finish(builder, model, name)
+
+
+def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) -> None:
+    """Raise one UnsupportedError that lists every node whose operator no module imports.
+
+    Nodes that can be evaluated while compiling (all inputs known, or Shape of a static value) are no problem.
+    """
+    importers, known, unknown = onnx_importers(), set(constants), []
+    for node in nodes:
+        standard = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type)
+        if standard and (node.op_type == "Shape" or all(name in known for name in node.input if name)):
+            known.update(node.output)
+        elif not standard or node.op_type not in importers:
+            prefix = "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
+            unknown.append(f"{node_label(node)}: operator {prefix}{node.op_type}")
+    if unknown:
+        raise unsupported_nodes(unknown)
 
 
 def unsupported_nodes(problems: list[str]) -> UnsupportedError:

@@ -31,9 +31,7 @@ def read_model(path: str | Path) -> onnx.ModelProto:
         model = onnx.load_model(str(path), load_external_data=False)
     except (DecodeError, ValueError, UnicodeDecodeError):
         raise ModelError(
-            "this is not an ONNX file, or it is truncated",
-            where=where,
-            remedy="export or copy the network again",
+            "this is not an ONNX file, or it is truncated", where=where, remedy="export or copy the network again"
         ) from None
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
@@ -61,9 +59,7 @@ class PreparedModel:
         self.name = model.graph.name or "network"
         if not model.graph.node:
             raise ModelError(
-                "it holds no nodes: this is not an ONNX network",
-                where="model",
-                remedy="export the network again",
+                "it holds no nodes: this is not an ONNX network", where="model", remedy="export the network again"
             )
         refuse_structure(model)
         skeleton, self.constants = detach_constants(model)
@@ -95,9 +91,7 @@ def refuse_structure(model: onnx.ModelProto) -> None:
         if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16):
             kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
             raise UnsupportedError(
-                f"it is of type {kind}",
-                where=f"initializer {tensor.name}",
-                remedy="export the network in float32",
+                f"it is of type {kind}", where=f"initializer {tensor.name}", remedy="export the network in float32"
             )
 
 
@@ -146,9 +140,7 @@ def bind_shapes(
     for name in shapes:
         if name not in names:
             raise ModelError(
-                f"the network has no input {name!r}",
-                where="--shape",
-                remedy=f"its inputs: {', '.join(names)}",
+                f"the network has no input {name!r}", where="--shape", remedy=f"its inputs: {', '.join(names)}"
             )
     found = {}
     for value in runtime:

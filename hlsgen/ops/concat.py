@@ -40,8 +40,7 @@ class Concat(Operator):
     def _common_view(self, node: NodeImporter, values: list[Value], axis: int) -> tuple[Any, ...]:
         """The relabelling steps of the result. Raises UnsupportedError unless `axis` is the channels in all inputs."""
         error = node.unsupported(
-            "it joins along an axis that is not the channels",
-            "only concatenation along channels is supported",
+            "it joins along an axis that is not the channels", "only concatenation along channels is supported"
         )
         if any(v.tensor.shape[1:] != values[0].tensor.shape[1:] for v in values):
             raise error

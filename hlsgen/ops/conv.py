@@ -57,12 +57,7 @@ class Conv(Operator):
         kernel = tuple(weight.shape[2:])
         stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
         pads = explicit_pads(
-            node.attribute("auto_pad", ""),
-            node.attribute("pads", None),
-            source.shape[1:],
-            kernel,
-            stride,
-            dilation,
+            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
         )
         attributes = ConvAttributes(int(weight.shape[0]), groups, Window(kernel, stride, dilation, pads))
         shape = self.output_shape(attributes, [source.shape])
@@ -86,8 +81,7 @@ class Conv(Operator):
         """MACs = output pixels * filters * (I / groups) * taps."""
         weight = layer.weights["weight"]
         return Work(
-            macs=graph.output_tensor(layer).pixels * weight.size,
-            weights=weight.size + layer.weights["bias"].size,
+            macs=graph.output_tensor(layer).pixels * weight.size, weights=weight.size + layer.weights["bias"].size
         )
 
     # ---- pipelined
@@ -198,12 +192,7 @@ class Conv(Operator):
         if step.engine == "depthwise":
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
-            return fields | {
-                "in_rows": rows,
-                "in_columns": columns,
-                "in_groups": step.vector_count,
-                "in_vectors": 1,
-            }
+            return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
         result = graph.output_tensor(layer)
         source = graph.tensors[layer.inputs[0]]
         total, depth = vectors(result.channels, engines.width), vectors(source.channels, engines.width)

@@ -73,11 +73,7 @@ class Dense(Operator):
             weight[:, value.view.indices.ravel()] = matrix.T
         weight = weight.reshape(outputs, *tensor.shape)
         result = node.add(
-            self.name,
-            DenseAttributes(outputs),
-            [tensor],
-            (outputs, 1, 1),
-            weights={"weight": weight, "bias": bias},
+            self.name, DenseAttributes(outputs), [tensor], (outputs, 1, 1), weights={"weight": weight, "bias": bias}
         )
         shape = (*value.view.value_shape[:-1], outputs)
         node.bind(result, View((1, outputs, 1, 1)).then("reshape", shape))
@@ -159,13 +155,7 @@ class Dense(Operator):
         run = max(1, min(total, LARGEST_STREAM // stream))
         return tuple(
             StepPlan(
-                layer.name,
-                self.engine,
-                1,
-                1,
-                min(engines.outputs, total - first, run),
-                first,
-                min(run, total - first),
+                layer.name, self.engine, 1, 1, min(engines.outputs, total - first, run), first, min(run, total - first)
             )
             for first in range(0, total, run)
         )

@@ -55,15 +55,7 @@ class GlobalAveragePool(Operator):
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One plane of V channels after another."""
         return (
-            StepPlan(
-                layer.name,
-                self.engine,
-                1,
-                1,
-                1,
-                0,
-                vectors(graph.output_tensor(layer).channels, engines.width),
-            ),
+            StepPlan(layer.name, self.engine, 1, 1, 1, 0, vectors(graph.output_tensor(layer).channels, engines.width)),
         )
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:

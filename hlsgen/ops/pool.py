@@ -41,12 +41,7 @@ class Pool(Operator):
             raise node.unsupported(f"kernel_shape {kernel}", "pooling is supported over two spatial dimensions")
         stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
         pads = explicit_pads(
-            node.attribute("auto_pad", ""),
-            node.attribute("pads", None),
-            source.shape[1:],
-            kernel,
-            stride,
-            dilation,
+            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
         )
         window = Window(kernel, stride, dilation, pads)
         counted = pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0)

@@ -31,8 +31,7 @@ class Softmax(Operator):
         rows = np.moveaxis(value.view.indices, axis, -1).reshape(-1, shape[axis])
         if shape[axis] != value.tensor.channels or not np.all(np.diff(rows, axis=1) == value.tensor.pixels):
             raise node.unsupported(
-                f"softmax over axis {axis} of {list(shape)}, which is not the channels",
-                "use the channel axis",
+                f"softmax over axis {axis} of {list(shape)}, which is not the channels", "use the channel axis"
             )
         tensor = node.add(self.name, None, [value.tensor], value.tensor.shape)
         node.bind(tensor, View(value.view.shape, value.view.steps))

@@ -69,12 +69,7 @@ def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:
                 TILES if tile else (whole_layers(unfold(graph, worth_unfolding(graph, width)), width),)
             ):
                 yield replace(
-                    sizes,
-                    width=width,
-                    outputs=outputs,
-                    burst=burst,
-                    tile_vectors=tile_vectors,
-                    tile_pixels=tile_pixels,
+                    sizes, width=width, outputs=outputs, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
                 )
 
 
@@ -90,13 +85,7 @@ def aligned(graph: Graph, width: int) -> bool:
 
 def network_sizes(graph: Graph) -> Engines:
     """Window and line sizes that the network's layers need, at width 1."""
-    sizes = {
-        "depthwise_extent": 1,
-        "pool_extent": 1,
-        "depthwise_line": 1,
-        "pool_line": 1,
-        "normalisation_size": 1,
-    }
+    sizes = {"depthwise_extent": 1, "pool_extent": 1, "depthwise_line": 1, "pool_line": 1, "normalisation_size": 1}
     for layer in graph.layers:
         window = getattr(layer.attributes, "window", None)
         engine = engine_of(layer)
@@ -179,14 +168,7 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
     tensor = graph.output_tensor(layer)
     at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
     return StepPlan(
-        layer.name,
-        "",
-        tensor.height,
-        tensor.width,
-        at_once,
-        step.first_vector,
-        step.vector_count,
-        source=tensor.name,
+        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
     )
 
 
@@ -253,14 +235,7 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
         raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
     needed = with_width(network_sizes(graph), graph, e.width)
-    for name in (
-        "depthwise_extent",
-        "pool_extent",
-        "depthwise_line",
-        "pool_line",
-        "dense_vectors",
-        "pixel_vectors",
-    ):
+    for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
         if getattr(e, name) < getattr(needed, name):
             raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
     covered: dict[str, set[int]] = {}

@@ -176,8 +176,7 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
             if widths.setdefault(tensor.name, width) != width:
                 raise PlanError(
-                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide",
-                    where=where,
+                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide", where=where
                 )
             if not op.legal_widths(layer, tensor, width):
                 raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
@@ -192,13 +191,10 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
     expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
     if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
         raise PlanError(
-            "its channels are not those of the network",
-            where="plan, edges",
-            remedy="save a new plan with build",
+            "its channels are not those of the network", where="plan, edges", remedy="save a new plan with build"
         )
     for edge in plan.edges:
         if edge.width != widths[edge.tensor]:
             raise PlanError(
-                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}",
-                where=f"plan, edge {edge.tensor}",
+                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}"
             )

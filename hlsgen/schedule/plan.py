@@ -143,9 +143,7 @@ class Plan:
             if kernel.layer == layer:
                 return kernel
         raise PlanError(
-            "the plan has no kernel for it",
-            where=f"layer {layer}",
-            remedy="rebuild the plan from this network",
+            "the plan has no kernel for it", where=f"layer {layer}", remedy="rebuild the plan from this network"
         )
 
     def with_reason(self, reason: str) -> Plan:
@@ -210,7 +208,5 @@ def check_names(style: str, disabled: tuple[str, ...]) -> None:
     for name in disabled:
         if name not in OPTIMISATIONS:
             raise PlanError(
-                f"unknown optimisation {name!r}",
-                where="--disable",
-                remedy=f"choose from {', '.join(OPTIMISATIONS)}",
+                f"unknown optimisation {name!r}", where="--disable", remedy=f"choose from {', '.join(OPTIMISATIONS)}"
             )

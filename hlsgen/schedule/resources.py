@@ -36,10 +36,7 @@ class Usage:
 
     def check(self, board: Board, style: str) -> None:
         """Raise PlanError that says what is short."""
-        limits = (
-            ("DSPs", self.dsps, board.available_dsps),
-            ("memory blocks", self.blocks, board.available_blocks),
-        )
+        limits = (("DSPs", self.dsps, board.available_dsps), ("memory blocks", self.blocks, board.available_blocks))
         for what, used, available in limits:
             if used > CEILING * available:
                 raise PlanError(

@@ -58,14 +58,7 @@ class NetworkBuilder:
                 self.constant(f"{name}.bias", self.random.standard_normal(filters, np.float32) * np.float32(0.1))
             )
         return self.node(
-            "Conv",
-            inputs,
-            name,
-            filters,
-            kernel_shape=[kernel] * 2,
-            strides=[stride] * 2,
-            pads=[pad] * 4,
-            group=groups,
+            "Conv", inputs, name, filters, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
         )
 
     def batch_norm(self, x: str, name: str, gain: float = 1.0) -> str:
@@ -93,12 +86,7 @@ class NetworkBuilder:
 
     def pool(self, op: str, x: str, name: str, kernel: int, stride: int, pad: int = 0, ceil: bool = False) -> str:
         """MaxPool or AveragePool."""
-        attributes = {
-            "kernel_shape": [kernel] * 2,
-            "strides": [stride] * 2,
-            "pads": [pad] * 4,
-            "ceil_mode": int(ceil),
-        }
+        attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": int(ceil)}
         return self.node(op, [x], name, self.channels[x], **attributes)
 
     def add(self, a: str, b: str, name: str) -> str:

@@ -1,0 +1,95 @@
+"""How the host runs a folded design, and how much flows through its channels in a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hlsgen.codegen.design import launch, run_mode
+from hlsgen.schedule.plan import Plan
+
+# Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
+SCRATCH_ENGINES = ("convolution", "dense")
+Step = dict[str, Any]
+
+
+def folded_runs(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps at once.
+
+    `numbers` maps engines to the numbers in the step table.
+    """
+    runs = {"sequential": run_mode(sequential_launches(plan, steps, numbers), options=["-DHLSGEN_SEQUENTIAL"])}
+    if plan.enabled("concurrent_queues"):
+        runs["concurrent"] = concurrent_run(plan, steps, numbers)
+    return runs
+
+
+def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
+    """A reader or the writer, over steps `first` to `last` (exclusive)."""
+    parameters = kernel == "parameter_reader"
+    memory = [{"buffer": name} for name in (("weights", "biases") if parameters else ("features",))]
+    return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
+
+
+def engine_launch(plan: Plan, name: str, count: int) -> dict[str, Any]:
+    """An engine that the host launches, for `count` steps."""
+    scratch = not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
+    return launch(f"{name}_engine", {"int": count}, *([{"buffer": "scratch"}] if scratch else []))
+
+
+def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> list[dict[str, Any]]:
+    """Producers before consumers, step by step."""
+    names = {number: name for name, number in numbers.items()}
+    found = []
+    for n, step in enumerate(steps):
+        found += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
+        found += [walk("residual_reader", n, n + 1)] if step["residual"] else []
+        found += [engine_launch(plan, names[step["engine"]], 1)] if step["engine"] else []
+        found += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
+    return found
+
+
+def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, Any]:
+    """Readers and writer walk the whole table; engines start by themselves, or are launched for all their steps."""
+    readers = ["parameter_reader", "feature_reader", "writer"]
+    readers += ["residual_reader"] if any(step["residual"] for step in steps) else []
+    launches = [walk(kernel, 0, len(steps)) for kernel in readers]
+    autorun = []
+    for name, number in numbers.items():
+        scratch = not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
+        if name and plan.enabled("autorun") and not scratch:
+            autorun.append(f"{name}_engine")
+        elif name:
+            launches.append(engine_launch(plan, name, sum(step["engine"] == number for step in steps)))
+    if plan.enabled("autorun"):
+        autorun.append("epilogue")
+    else:
+        launches.append(launch("epilogue", {"int": len(steps)}))
+    return run_mode(launches, autorun=autorun)
+
+
+def input_stream(step: dict[str, Any]) -> int:
+    """Vectors that an engine receives in a step."""
+    positions = step["in_rows"] * step["in_columns"] * step["in_vectors"] * step["in_groups"]
+    return step["tiles_y"] * step["tiles_x"] * positions
+
+
+def output_stream(step: dict[str, Any]) -> int:
+    """Vectors that leave an engine in a step."""
+    return (
+        step["tiles_y"]
+        * step["tiles_x"]
+        * step["tile_height"]
+        * step["tile_width"]
+        * step["out_groups"]
+        * step["out_vectors"]
+    )
+
+
+def weight_stream(step: dict[str, Any]) -> int:
+    """Weight words that an engine receives in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["weight_words"]
+
+
+def bias_stream(step: dict[str, Any]) -> int:
+    """Bias vectors that the epilogue receives in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["out_vectors"]
