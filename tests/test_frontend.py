@@ -96,16 +96,16 @@ def test_relabelling_disappears():
 
 
 def test_pad_folds_into_pooling():
-    pads = "p = Constant<value_ints=[0,0,1,0,0,0,1,2]>()"
+    pads = "p = Constant<value_ints=[0,0,1,0,0,0,1,1]>()"
     check(
         parse(
-            f"(float[1,2,5,5] x) => (float[1,2,6,6] y) {{ {pads} t = Pad(x, p) y = AveragePool<kernel_shape=[2,2]>(t) }}"
+            f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} t = Pad(x, p) y = AveragePool<kernel_shape=[2,2]>(t) }}"
         ),
         ops=["average_pool"],
     )
     low = "f = Log(z)"  # minus infinity
     model = parse(
-        f"(float[1,2,5,5] x) => (float[1,2,6,6] y) {{ {pads} z = Constant<value_float=0.0>() {low} t = Pad(x, p, f) "
+        f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} z = Constant<value_float=0.0>() {low} t = Pad(x, p, f) "
         "y = MaxPool<kernel_shape=[2,2]>(t) }"
     )
     check(model, ops=["max_pool"])
