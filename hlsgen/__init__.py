@@ -8,20 +8,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hlsgen.version import __version__
+
 if TYPE_CHECKING:
     from hlsgen.codegen.generate import Design, generate
     from hlsgen.frontend.load import load
     from hlsgen.graph import Graph
-    from hlsgen.schedule.plan import Plan
+    from hlsgen.plan import Plan
 
-__version__ = "0.1.0"
-__all__ = ["Design", "Graph", "Plan", "generate", "load", "schedule"]
+__all__ = ["Design", "Graph", "Plan", "__version__", "generate", "load", "schedule"]
 
 # Imported on first use: `import hlsgen.host` must work on a machine without onnx.
 _HOMES = {
     "Design": "codegen.generate",
     "Graph": "graph",
-    "Plan": "schedule.plan",
+    "Plan": "plan",
     "generate": "codegen.generate",
     "load": "frontend.load",
 }

@@ -49,8 +49,4 @@ KINDS = tuple(EXPRESSIONS)
 
 def c_float(value: float) -> str:
     """A float32 value as an OpenCL literal that reads back exactly."""
-    value = float(np.float32(value))
-    if np.isinf(value):
-        return "INFINITY" if value > 0 else "-INFINITY"
-    text = repr(float(np.format_float_positional(np.float32(value), unique=True, trim="0")))
-    return f"{text}f"
+    return f"{float(str(np.float32(value)))!r}f"

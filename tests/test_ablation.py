@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hlsgen.schedule.plan import OPTIMISATIONS
+from hlsgen.plan import OPTIMISATIONS
 from tests.networks import assert_right, build, parse
 
 # One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense, softmax.

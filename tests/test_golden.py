@@ -1,9 +1,12 @@
 """The generated OpenCL of small networks, word for word. Renew with `make golden` and read the difference."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+import hlsgen
+from hlsgen.schedule.scheduler import check_plan
 from tests.networks import build, parse
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,3 +36,22 @@ def test_generated_text(name, style, tmp_path, request):
             GOLDEN.mkdir(exist_ok=True)
             golden.write_text(text)
         assert text == golden.read_text(), f"{golden.name} differs: look, then renew it with `make golden`"
+
+
+def test_users_text_cannot_leave_a_comment(tmp_path):
+    """Names and reasons come from files; none may become code."""
+    model = parse("(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] y) { y = Conv(x, w) }")
+    model.graph.node[0].name = "a\n#error injected\\\n*/ {% raise %}"
+    design = build(model, tmp_path / "design", "base")
+    lines = design.source.split("\n")
+    assert not any(line.strip().startswith("#error") for line in lines)
+    assert all(
+        line.startswith("//")
+        for line in lines
+        if "injected" in line and "__kernel" not in line and "error_injected" not in line
+    )
+    plan = json.loads((design.path / "plan.json").read_text()) | {"reason": "first\n#error injected"}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    graph = hlsgen.load(model)
+    again = hlsgen.generate(graph, check_plan(graph, hlsgen.Plan.load(tmp_path / "plan.json")), tmp_path / "again")
+    assert "\n#error" not in again.source and "injected" in again.source

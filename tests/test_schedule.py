@@ -12,11 +12,11 @@ from hlsgen.boards import board, boards
 from hlsgen.errors import PlanError
 from hlsgen.ops import operator
 from hlsgen.ops.window import Window
+from hlsgen.placement import place_tensors
+from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
 from hlsgen.schedule.folded import used_engines
-from hlsgen.schedule.memory import place_tensors
 from hlsgen.schedule.pipelined import partial_sums
-from hlsgen.schedule.plan import KernelPlan, Plan
 from hlsgen.schedule.resources import folded_usage, memory_blocks, pipelined_usage
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.unfold import unfold

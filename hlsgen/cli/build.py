@@ -13,7 +13,7 @@ from hlsgen.errors import HlsgenError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
-from hlsgen.schedule.plan import OPTIMISATIONS, Plan, check_names
+from hlsgen.plan import OPTIMISATIONS, Plan, check_names
 from hlsgen.schedule.scheduler import check_plan, schedule
 
 NAME = "build"

@@ -7,11 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 
-from hlsgen import __version__
 from hlsgen.cli import boards, build, doctor, reference, run, validate, zoo
 from hlsgen.cli.console import Console
 from hlsgen.errors import HlsgenError
 from hlsgen.host.errors import HostError
+from hlsgen.version import __version__
 
 COMMANDS = (build, validate, run, zoo, boards, doctor, reference)
 

@@ -9,8 +9,8 @@ import numpy as np
 from hlsgen.activation import KINDS
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
-from hlsgen.schedule.memory import Placement
-from hlsgen.schedule.plan import Engines, StepPlan
+from hlsgen.placement import Placement
+from hlsgen.plan import Engines, StepPlan
 
 # Name, C type, meaning. Sizes and addresses count vectors.
 FIELDS: tuple[tuple[str, str, str], ...] = (

@@ -109,4 +109,4 @@ def run_mode(
 
 def title(layer: Layer) -> str:
     """How a layer is introduced in a comment: its operator and the ONNX nodes it stands for."""
-    return comment_text(f"{layer.name}, {', '.join(layer.nodes)}")
+    return comment_text(f"{layer.name}, {', '.join(layer.nodes)}")[:160]

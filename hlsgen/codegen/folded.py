@@ -23,8 +23,8 @@ from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
-from hlsgen.schedule.memory import Placement, place_tensors
-from hlsgen.schedule.plan import Plan, StepPlan
+from hlsgen.placement import Placement, place_tensors
+from hlsgen.plan import Plan, StepPlan
 from hlsgen.schedule.unfold import unfold
 
 # In the epilogue an activation's parameters come from the step.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hlsgen.codegen.design import launch, run_mode
-from hlsgen.schedule.plan import Plan
+from hlsgen.plan import Plan
 
 # Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
 SCRATCH_ENGINES = ("convolution", "dense")

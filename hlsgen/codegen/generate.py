@@ -12,7 +12,6 @@ from typing import Any
 
 import onnx
 
-from hlsgen import __version__
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.design import Generated
@@ -22,7 +21,8 @@ from hlsgen.codegen.pipelined import generate_pipelined
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
-from hlsgen.schedule.plan import Plan
+from hlsgen.plan import Plan
+from hlsgen.version import __version__
 
 MANIFEST_SCHEMA = 1
 GENERATORS = {

@@ -21,7 +21,7 @@ from hlsgen.codegen.render import C_TYPES, render
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
-from hlsgen.schedule.plan import Plan
+from hlsgen.plan import Plan
 
 
 def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:

@@ -25,7 +25,7 @@ from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
-from hlsgen.schedule.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.plan import EdgePlan, KernelPlan, Plan
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")

@@ -25,6 +25,7 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     made.filters["cfloat"] = c_float
+    made.filters["comment"] = comment_text
     made.globals["ctype"] = C_TYPES["float32"]
     return made
 
@@ -45,5 +46,5 @@ def vector_type(width: int, ctype: str = "float") -> str:
 
 
 def comment_text(text: str) -> str:
-    """Text of a user's file, safe inside a one-line comment: printable ASCII, no line splicing."""
-    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text)[:200]
+    """Text of a user's file, safe inside a one-line comment: printable ASCII, no line breaks, no line splicing."""
+    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text)

@@ -14,10 +14,10 @@ from hlsgen.frontend.fold_constants import fold_constants
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
-from hlsgen.frontend.importing import GraphBuilder, NodeImporter
 from hlsgen.frontend.model import PreparedModel, read_model
 from hlsgen.graph import Graph, Port
 from hlsgen.ops import onnx_importers
+from hlsgen.ops.importing import GraphBuilder, NodeImporter
 
 
 def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
@@ -32,7 +32,7 @@ def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int
     refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
     prepared = PreparedModel(model, shapes)
     prepared.nodes = fold_constants(prepared)
-    graph = import_nodes(prepared, re.sub(r"\W+", "_", name) or "network")
+    graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
     for normalise in (fold_pad, fold_scale, fuse_activation, drop_unused):
         graph = normalise(graph)
     if not graph.layers:

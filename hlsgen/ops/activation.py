@@ -12,7 +12,7 @@ from hlsgen.graph import Layer, View
 from hlsgen.ops.base import Operator
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 class Activate(Operator):

@@ -10,10 +10,10 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.scale import add_scale
-from hlsgen.schedule.plan import KernelPlan
+from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter, Value
+    from hlsgen.ops.importing import NodeImporter, Value
 
 
 class Add(Operator):

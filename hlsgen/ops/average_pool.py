@@ -9,7 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.pool import Pool, PoolAttributes
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 
 def counts(attributes: PoolAttributes, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

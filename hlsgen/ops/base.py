@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -12,8 +13,8 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, Tensor
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
-    from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+    from hlsgen.ops.importing import NodeImporter
+    from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 Shape = tuple[int, int, int]
 
@@ -42,7 +43,7 @@ def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     return np.pad(array, widths)
 
 
-class Operator:
+class Operator(ABC):
     """One operator: how it is imported, what it computes, what it costs, which templates make it.
 
     Templates are found by name: `templates/layered/<name>.cl.j2`, `templates/pipelined/<name>.cl.j2`, and for the
@@ -56,17 +57,17 @@ class Operator:
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 
+    @abstractmethod
     def import_node(self, node: NodeImporter) -> None:
         """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
-        raise NotImplementedError
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
         """Canonical shape of the result from the shapes `(C, H, W)` of the inputs."""
         return inputs[0]
 
+    @abstractmethod
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The result in float64 before the activation, from canonical `(C, H, W)` inputs."""
-        raise NotImplementedError
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Arithmetic and weights of one image."""
@@ -116,7 +117,7 @@ class Operator:
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """The engine steps that compute the layer, with their tiles."""
-        from hlsgen.schedule.plan import StepPlan
+        from hlsgen.plan import StepPlan
 
         tensor = graph.output_tensor(layer)
         count = vectors(tensor.channels, engines.width)

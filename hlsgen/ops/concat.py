@@ -9,13 +9,13 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.ops.base import Operator, Shape, Work, vectors
-from hlsgen.schedule.memory import place_tensors
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.placement import place_tensors
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from hlsgen.frontend.importing import NodeImporter, Value
+    from hlsgen.ops.importing import NodeImporter, Value
 
 
 class Concat(Operator):

@@ -13,10 +13,10 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.window import Window, explicit_pads
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 # A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
 LARGEST_DEPTHWISE_EXTENT = 7

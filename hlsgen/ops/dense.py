@@ -13,10 +13,10 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.window import Window
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter, Value
+    from hlsgen.ops.importing import NodeImporter, Value
 
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one after another.
 LARGEST_STREAM = 1 << 18

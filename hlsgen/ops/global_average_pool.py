@@ -9,10 +9,10 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import Operator, Shape, Work, vectors
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 class GlobalAveragePool(Operator):

@@ -11,10 +11,10 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import Operator, Work, vectors
 from hlsgen.ops.softmax import plain_step
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 @dataclass(frozen=True)

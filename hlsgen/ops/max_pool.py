@@ -9,7 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.pool import Pool
-from hlsgen.schedule.plan import Engines, StepPlan
+from hlsgen.plan import Engines, StepPlan
 
 
 class MaxPool(Pool):
@@ -23,8 +23,8 @@ class MaxPool(Pool):
         return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """Borders are the most negative number."""
-        return super().folded_fields(layer, graph, step, engines) | {"mode": 0, "pad_value": -np.inf}
+        """Borders are the most negative number (not infinity: relaxed floating point assumes that there is none)."""
+        return super().folded_fields(layer, graph, step, engines) | {"mode": 0, "pad_value": np.finfo(np.float32).min}
 
 
 OPERATOR = MaxPool()

@@ -12,7 +12,7 @@ from hlsgen.graph import Layer
 from hlsgen.ops.base import Operator, Shape
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 @dataclass(frozen=True)

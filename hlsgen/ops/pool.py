@@ -12,10 +12,10 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import Operator, Shape, Work, vectors
 from hlsgen.ops.conv import window_fields
 from hlsgen.ops.window import Window, explicit_pads
-from hlsgen.schedule.plan import Engines, KernelPlan, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hlsgen.graph import Layer
 from hlsgen.ops.base import Operator
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 class Relabel(Operator):
@@ -31,6 +33,10 @@ class Relabel(Operator):
         else:
             view = value.view.then("reshape", self._target(node, shape))
         node.bind(value.tensor, view)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The data do not change."""
+        return inputs[0]
 
     def _target(self, node: NodeImporter, shape: tuple[int, ...]) -> tuple[int, ...]:
         if node.op_type == "Flatten":

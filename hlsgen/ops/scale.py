@@ -9,10 +9,10 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.ops.base import Operator, Work, pad_axis
-from hlsgen.schedule.plan import KernelPlan
+from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
-    from hlsgen.frontend.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter
 
 
 def add_scale(node: NodeImporter, index: int, scale: np.ndarray, shift: np.ndarray) -> None:

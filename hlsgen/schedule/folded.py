@@ -11,7 +11,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
-from hlsgen.schedule.plan import Engines, Plan, StepPlan
+from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.resources import CEILING, Usage, folded_usage
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
@@ -39,6 +39,7 @@ def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
         except PlanError as error:
             problem = error
             continue
+        engines = fitted(shaped, steps, engines)
         cost = (total_cycles(shaped, steps, engines), usage.dsps)
         if best_cost is None or cost < best_cost:
             best, best_cost = replace(plan, engines=engines, steps=steps, unfolded=unfolded), cost
@@ -48,6 +49,18 @@ def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
         )
     usage = folded_usage(graph, best.engines, used_engines(graph), board, plan.dtype)
     return best.with_reason(reason(best, best_cost[0], usage, board))
+
+
+def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
+    """The engines with tile buffer and accumulators no larger than the steps use (the buffer a power of two)."""
+    tile, pixels = 1, 16
+    for step in steps:
+        if step.engine == "convolution":
+            layer = graph.layer(step.layer)
+            fields = operator(layer.op).folded_fields(layer, graph, step, engines)
+            tile = max(tile, fields["in_rows"] * fields["in_columns"] * fields["in_vectors"])
+            pixels = max(pixels, step.tile_height * step.tile_width)
+    return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
 
 
 def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:

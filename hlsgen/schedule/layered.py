@@ -8,7 +8,7 @@ from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
-from hlsgen.schedule.plan import KernelPlan, Plan
+from hlsgen.plan import KernelPlan, Plan
 
 # Unroll factors of the channel loops; they must divide the channels, since feature maps are not padded here.
 FACTORS = (16, 8, 4, 2, 1)

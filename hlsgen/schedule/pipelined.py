@@ -9,8 +9,8 @@ from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
+from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.fifo import depth, pixel_times
-from hlsgen.schedule.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.resources import CEILING, Usage, pipelined_usage
 
 WIDTHS = (1, 2, 4, 8, 16)

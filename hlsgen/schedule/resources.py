@@ -14,7 +14,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
-from hlsgen.schedule.plan import Engines, Plan
+from hlsgen.plan import Engines, Plan
 
 # Memory blocks of one burst-coalesced load-store unit (measured on Stratix 10 and Arria 10: 15 to 17).
 BLOCKS_PER_LSU = 16

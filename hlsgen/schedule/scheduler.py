@@ -8,10 +8,10 @@ from dataclasses import replace
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
+from hlsgen.plan import Plan, check_names
 from hlsgen.schedule.folded import check_folded, plan_folded
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
-from hlsgen.schedule.plan import Plan, check_names
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
 FALLS_BACK = {"pipelined": {"channels"}, "folded": {"channels", "parameterised"}}

@@ -13,8 +13,8 @@ import onnx
 
 from hlsgen.activation import Activation
 from hlsgen.errors import UnsupportedError
-from hlsgen.frontend.reserved import RESERVED
 from hlsgen.graph import Layer, Tensor, View
+from hlsgen.ops.reserved import RESERVED
 
 
 @dataclass(frozen=True)
