@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0 if verdict["ok"] else 1
         with np.load(options.input, allow_pickle=False) as file:
             images = dict(file)
-        with run(design, images, device=options.device, timeout=options.timeout) as result:
-            save_arrays(options.output, result.outputs)
+        result = run(design, images, device=options.device, timeout=options.timeout)
+        save_arrays(options.output, result.outputs)
         return 0
     except (HostError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

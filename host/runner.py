@@ -9,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,37 +27,31 @@ GRACE = 300.0
 
 @dataclass(frozen=True)
 class RunResult:
-    """Outputs by name `(images, ...)`, the folder that holds `layers_<image>.npz`, and timings in seconds."""
+    """Outputs by name `(images, ...)`, the device's name, and timings in seconds."""
 
     outputs: dict[str, np.ndarray]
-    folder: Path
     device: str
     build_seconds: float
     image_seconds: list[float]
 
-    def layers(self, image: int) -> dict[str, np.ndarray]:
-        """Results of all layers of an image, canonical `(C, H, W)`, by layer name (only of a run with layers=True)."""
-        with np.load(self.folder / f"layers_{image}.npz") as file:
-            return dict(file)
 
-
-@contextmanager
 def run(
     design: HostDesign,
     inputs: dict[str, np.ndarray],
     *,
     device: str = "emulator",
     strict: bool = False,
-    layers: bool = False,
+    on_layers: Callable[[int, dict[str, np.ndarray]], None] | None = None,
     timeout: float = 120.0,
     repeat: int = 1,
     progress: Callable[[dict[str, Any]], None] | None = None,
-) -> Iterator[RunResult]:
-    """Run a design on a batch of images in a child process; the result's folder lives as long as the context.
+) -> RunResult:
+    """Run a design on a batch of images `(images, ...)` in a child process.
 
-    `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another. `layers` keeps every
-    layer's result. `timeout` is the limit in seconds of one batch. `repeat` runs each batch several times, for timing.
-    Raises HostError; DeadlockError when kernels do not finish.
+    `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another. `on_layers` is
+    called with the number of each image and all layers' results, canonical `(C, H, W)` by layer name, while the next
+    image is computed. `timeout` is the limit in seconds of one batch. `repeat` runs each batch several times, for
+    timing. Raises HostError; DeadlockError when kernels do not finish.
     """
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
@@ -71,15 +64,30 @@ def run(
             "design": str(design.path.resolve()),
             "device": device,
             "mode": mode,
-            "layers": layers,
+            "layers": on_layers is not None,
             "timeout": timeout,
             "repeat": repeat,
         }
-        done = supervise(folder, job, devices.environment(devices.family(device), kernels), timeout + GRACE, progress)
-        with np.load(folder / "outputs.npz") as file:
-            outputs = dict(file)
-        assert all(len(array) == images for array in outputs.values())
-        yield RunResult(outputs, folder, done["device"]["name"], done["build_seconds"], done["image_seconds"])
+
+        def watch(event: dict[str, Any]) -> None:
+            if progress is not None:
+                progress(event)
+            if on_layers is not None and event["event"] == "image":
+                on_layers(event["index"], take_arrays(folder / f"layers_{event['index']}.npz"))
+
+        variables = devices.environment(devices.family(device), kernels)
+        done = supervise(folder, job, variables, timeout + GRACE, watch)
+        outputs = take_arrays(folder / "outputs.npz")
+    assert all(len(array) == images for array in outputs.values())
+    return RunResult(outputs, done["device"]["name"], done["build_seconds"], done["image_seconds"])
+
+
+def take_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file and remove it."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    path.unlink()
+    return arrays
 
 
 def find_devices(kind: str) -> list[dict[str, Any]]:

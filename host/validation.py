@@ -41,12 +41,23 @@ def validate(
     values: Tensors = {}
     try:
         for concurrent in passes(design, strict):
-            with run(
-                design, inputs, device=device, strict=concurrent, layers=True, timeout=timeout, progress=progress
-            ) as result:
-                compare_images(design, result.layers, result.outputs, reference, layers, outputs)
-                verdict |= {"device": result.device, "build_seconds": result.build_seconds}
-                verdict["image_seconds"], values = result.image_seconds, result.outputs
+            expected: dict[int, Tensors] = {}
+            compare_layers = layer_comparer(design, reference, layers, expected)
+            result = run(
+                design,
+                inputs,
+                device=device,
+                strict=concurrent,
+                timeout=timeout,
+                on_layers=compare_layers,
+                progress=progress,
+            )
+            values = result.outputs
+            for image, wanted in expected.items():
+                for name, value in wanted.items():
+                    keep_worst(outputs, name, values[name][image : image + 1], value, design)
+            verdict |= {"device": result.device, "build_seconds": result.build_seconds}
+            verdict["image_seconds"] = result.image_seconds
         verdict |= summary(design, layers, outputs)
     except DeadlockError as error:
         verdict |= {"unfinished": error.kernels, "error": str(error)}
@@ -79,20 +90,23 @@ def summary(design: HostDesign, layers: dict[str, Comparison], outputs: dict[str
     }
 
 
-def compare_images(
-    design: HostDesign,
-    layers_of: Callable[[int], Tensors],
-    results: Tensors,
-    reference: Reference,
-    layers: dict[str, Comparison],
-    outputs: dict[str, Comparison],
-) -> None:
-    """Add the images of a run to the worst comparison of each layer and output."""
+def layer_comparer(
+    design: HostDesign, reference: Reference, layers: dict[str, Comparison], expected: dict[int, Tensors]
+) -> Callable[[int, Tensors], None]:
+    """The function that `run` calls with each image's layers: compares them, and keeps the expected outputs."""
     tensor_of = {entry["name"]: entry["tensor"] for entry in design.manifest["layers"]}
-    for image in range(len(next(iter(results.values())))):
-        tensors, expected = reference(image)
-        pairs = [(layers, name, value, tensors[tensor_of[name]]) for name, value in layers_of(image).items()]
-        pairs += [(outputs, name, results[name][image : image + 1], value) for name, value in expected.items()]
-        for kept, name, value, wanted in pairs:
-            found = compare(value, wanted, design.manifest["dtype"])
-            kept[name] = kept[name].worst(found) if name in kept else found
+
+    def compare_layers(image: int, found: Tensors) -> None:
+        tensors, expected[image] = reference(image)
+        for name, value in found.items():
+            keep_worst(layers, name, value, tensors[tensor_of[name]], design)
+
+    return compare_layers
+
+
+def keep_worst(
+    kept: dict[str, Comparison], name: str, value: np.ndarray, wanted: np.ndarray, design: HostDesign
+) -> None:
+    """Compare one array and keep the result if it is the worst of its name so far."""
+    found = compare(value, wanted, design.manifest["dtype"])
+    kept[name] = kept[name].worst(found) if name in kept else found

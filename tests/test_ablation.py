@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import hlsgen
 from hlsgen.plan import OPTIMISATIONS
+from hlsgen.zoo import network
 from tests.networks import assert_right, build, parse
 
 # One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense, softmax.
@@ -42,9 +44,23 @@ def test_switches_change_the_kernels(style, tmp_path):
     assert "autorun" in whole and "scratch" not in whole and "channel " in whole
     assert "scratch" in text(tmp_path, style, ["cached_writes"])
     assert "channel " not in text(tmp_path, style, ["channels"])
-    for name in ("unroll", "tile", "fuse"):
+    for name in ("unroll", "fuse"):
         assert text(tmp_path, style, [name]) != whole
     assert "float16" not in text(tmp_path, style, ["unroll"])
+
+
+def test_tiling_changes_the_plan():
+    graph = hlsgen.load(network("resnet18", size=64, width=0.5))
+    for style in ("pipelined", "folded"):
+        plans = [hlsgen.schedule(graph, style=style, disable=disable) for disable in ([], ["tile"])]
+        if style == "folded":
+            assert plans[0].engines.outputs > plans[1].engines.outputs == 1
+            assert all(
+                step.tile_height == graph.tensors[graph.layer(step.layer).output].height for step in plans[1].steps
+            )
+        else:
+            widths = [{kernel.output_width for kernel in plan.kernels} for plan in plans]
+            assert max(widths[0]) > max(widths[1]) == 1
 
 
 def test_flags_follow_relaxed_fp(tmp_path):

@@ -43,8 +43,7 @@ def test_every_topology(name, style, tmp_path):
 
 def emulate(model, design, images):
     """Top-1 of the emulated design and of onnxruntime."""
-    with run(design, {"input": images}) as result:
-        emulated = result.outputs["output"].argmax(axis=1)
+    emulated = run(design, {"input": images}).outputs["output"].argmax(axis=1)
     expected = [run_onnxruntime(model, {"input": image[None]})["output"].argmax() for image in images]
     return emulated, np.array(expected)
 

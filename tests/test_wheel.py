@@ -11,11 +11,13 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_installed_wheel(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
+    # From a copy: setuptools leaves a build folder, and would pack what an earlier one holds.
+    for name in ("hlsgen", "host", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(tmp_path / "source")]
+    subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"hlsgen/host/worker.py", "hlsgen/templates/folded/design.cl.j2", "hlsgen/boards/pac_d5005.json"} <= set(

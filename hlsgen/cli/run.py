@@ -47,11 +47,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if not target.resolve().parent.is_dir():
         raise HostError(f"--output {target}: there is no such directory")
     inputs = read_images(design, options.input)
-    with (
-        console.status("running the design"),
-        run(design, inputs, device=options.device, timeout=options.timeout) as result,
-    ):
-        outputs, device, seconds = result.outputs, result.device, result.image_seconds
+    with console.status("running the design"):
+        result = run(design, inputs, device=options.device, timeout=options.timeout)
+    outputs, device, seconds = result.outputs, result.device, result.image_seconds
     if target.suffix == ".npz":
         save_arrays(target, outputs)
     else:

@@ -119,10 +119,10 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                         column[2] = read_channel_intel(read_input_to_stem);
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        column[r] = line[r][x * 1 + c];
+                        column[r] = line[r][x];
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        line[r][x * 1 + c] = column[r + 1];
+                        line[r][x] = column[r + 1];
                     #pragma unroll
                     for (int r = 0; r < 3; ++r) {
                         #pragma unroll
@@ -132,12 +132,9 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                     }
                 }
                 if (y >= 2 && x >= 2) {
-                    float8 sums[1][1]; // 1 accumulators take turns, so that II is 1
                     int word = 0;
-                    int step = 0;
                     for (int c = 0; c < 1; ++c)
                     {
-                        #pragma ivdep array(sums) safelen(1)
                         #pragma unroll 1
                         for (int o = 0; o < 1; ++o) {
                             float8 product = 0.0f;
@@ -159,7 +156,6 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                             write_channel_intel(stem_to_joined_2, result);
                             TAP(result);
                         }
-                        ++step;
                     }
                 }
             }
@@ -202,10 +198,10 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                         column[2] = read_channel_intel(stem_to_inner);
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        column[r] = line[r][x * 1 + c];
+                        column[r] = line[r][x];
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        line[r][x * 1 + c] = column[r + 1];
+                        line[r][x] = column[r + 1];
                     #pragma unroll
                     for (int r = 0; r < 3; ++r) {
                         #pragma unroll
@@ -215,12 +211,9 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                     }
                 }
                 if (y >= 2 && x >= 2) {
-                    float8 sums[1][1]; // 1 accumulators take turns, so that II is 1
                     int word = 0;
-                    int step = 0;
                     for (int c = 0; c < 1; ++c)
                     {
-                        #pragma ivdep array(sums) safelen(1)
                         #pragma unroll 1
                         for (int o = 0; o < 1; ++o) {
                             float8 product = 0.0f;
@@ -241,7 +234,6 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                             write_channel_intel(inner_to_joined_1, result);
                             TAP(result);
                         }
-                        ++step;
                     }
                 }
             }
@@ -272,7 +264,7 @@ STREAMING_KERNEL
 __kernel void pooled(STREAMING_PARAMETERS(float8))
 {
     EVERY_IMAGE {
-        float8 sums[8][1]; // 8 accumulators take turns, so that II is 1
+        float8 sums[8][1]; // accumulators take turns, so that II is 1
         for (int n = 0; n < 64; ++n) {
             #pragma ivdep array(sums) safelen(8)
             #pragma unroll 1
@@ -314,7 +306,7 @@ __kernel void scores(STREAMING_PARAMETERS(float))
     }
 
     EVERY_IMAGE {
-        float sums[1][10]; // 10 accumulators take turns, so that II is 1
+        float sums[1][10]; // accumulators take turns, so that II is 1
         int word = 0;
         for (int n = 0; n < 1; ++n) { // every input vector, as it arrives
             lanes8 in;

@@ -111,10 +111,10 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
                         column[2] = read_channel_intel(read_input_to_depthwise);
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        column[r] = line[r][x * 1 + c];
+                        column[r] = line[r][x];
                     #pragma unroll
                     for (int r = 0; r < 2; ++r)
-                        line[r][x * 1 + c] = column[r + 1];
+                        line[r][x] = column[r + 1];
                     #pragma unroll
                     for (int r = 0; r < 3; ++r) {
                         #pragma unroll
@@ -124,11 +124,8 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
                     }
                 }
                 if (y == next_y && x == next_x) {
-                    float8 sums[1][1]; // 1 accumulators take turns, so that II is 1
                     int word = 0;
-                    int step = 0;
                     {
-                        #pragma ivdep array(sums) safelen(1)
                         #pragma unroll 1
                         for (int o = 0; o < 1; ++o) {
                             float8 product = 0.0f;
@@ -147,7 +144,6 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
                             write_channel_intel(depthwise_to_pointwise, result);
                             TAP(result);
                         }
-                        ++step;
                     }
                 }
                 if (x == next_x)
@@ -195,14 +191,11 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
                     }
                 }
                 {
-                    float8 sums[1][2]; // 2 accumulators take turns, so that II is 1
                     int word = 0;
-                    int step = 0;
                     for (int c = 0; c < 1; ++c)
                     for (int ky = 0; ky < 1; ++ky)
                     for (int kx = 0; kx < 1; ++kx)
                     {
-                        #pragma ivdep array(sums) safelen(2)
                         #pragma unroll 1
                         for (int o = 0; o < 2; ++o) {
                             float8 product = 0.0f;
@@ -219,7 +212,6 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
                             write_channel_intel(pointwise_to_y, result);
                             TAP(result);
                         }
-                        ++step;
                     }
                 }
             }
