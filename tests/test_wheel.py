@@ -1,6 +1,7 @@
 """The wheel, installed into a clean environment outside the checkout, holds all it needs."""
 
 import json
+import shutil
 import subprocess
 import sys
 import venv
