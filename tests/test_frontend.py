@@ -202,3 +202,13 @@ def test_the_model_is_not_changed():
     before = model.SerializeToString(deterministic=True)
     hlsgen.load(model)
     assert model.SerializeToString(deterministic=True) == before
+
+
+def test_further_outputs_matter_only_when_used():
+    text = (
+        "(float[1,2,4,4] x) => (float[1,2,3,3] y{more}) "
+        "{{ d, mask = Dropout(x) p, i = MaxPool<kernel_shape=[2,2]>(d) y = Relu(p) }}"
+    )
+    check(parse(text.format(more="")), ops=["max_pool"], activations=["relu"])
+    with pytest.raises(UnsupportedError, match="further outputs"):
+        hlsgen.load(parse(text.format(more=", int64[1,2,3,3] i")))

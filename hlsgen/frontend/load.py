@@ -45,7 +45,8 @@ def import_nodes(model: PreparedModel, name: str) -> Graph:
     importers = onnx_importers()
     refuse_unknown(model.nodes, model.constants)
     labels = [node_label(node) for node in model.nodes]
-    builder = GraphBuilder(model.constants, model.inputs)
+    used = {value for node in model.nodes for value in node.input} | set(model.outputs)
+    builder = GraphBuilder(model.constants, model.inputs, used)
     problems: list[str] = []
     for node, label in zip(model.nodes, labels, strict=True):
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,11 @@ class Value:
 class GraphBuilder:
     """Collects tensors and layers while the ONNX nodes are imported in order."""
 
-    def __init__(self, constants: dict[str, np.ndarray], inputs: Mapping[str, tuple[int, ...]]):
+    def __init__(
+        self, constants: dict[str, np.ndarray], inputs: Mapping[str, tuple[int, ...]], used: Collection[str] = ()
+    ):
         self.constants = constants
+        self.used = frozenset(used)  # names of values that some node or output of the network reads
         self.values: dict[str, Value] = {}
         self.tensors: dict[str, Tensor] = {}
         self.layers: list[Layer] = []
@@ -98,6 +101,11 @@ class NodeImporter:
     def unsupported(self, reason: str, remedy: str = "") -> UnsupportedError:
         """An error that names this node."""
         return UnsupportedError(reason, where=self.label, remedy=remedy)
+
+    def need_one_output(self) -> None:
+        """Raise UnsupportedError when something reads an output other than the first."""
+        if self.builder.used.intersection(filter(None, self.node.output[1:])):
+            raise self.unsupported("its further outputs are used", "only the first output is computed")
 
     def attribute(self, name: str, default: Any) -> Any:
         """An ONNX attribute, with bytes decoded and lists as tuples."""

@@ -33,8 +33,7 @@ class Pool(Operator):
 
     def import_node(self, node: NodeImporter) -> None:
         """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do not count."""
-        if len(node.node.output) > 1 and node.node.output[1]:
-            raise node.unsupported("the Indices output", "remove the output; only pooled values are computed")
+        node.need_one_output()
         source = node.nchw(0)
         kernel = node.attribute("kernel_shape", None)
         if kernel is None or len(kernel) != 2:

@@ -22,8 +22,7 @@ class Relabel(Operator):
 
     def import_node(self, node: NodeImporter) -> None:
         """Bind the output to the input's tensor under a new view; no layer is made."""
-        if node.op_type == "Dropout" and len(node.node.output) > 1 and node.node.output[1]:
-            raise node.unsupported("the mask output of Dropout", "export the network for inference")
+        node.need_one_output()
         value = node.value(0)
         shape = value.view.value_shape
         if node.op_type in ("Identity", "Dropout"):

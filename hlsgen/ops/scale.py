@@ -41,8 +41,7 @@ class Scale(Operator):
     def _import_batch_normalization(self, node: NodeImporter) -> None:
         if node.attribute("training_mode", 0):
             raise node.unsupported("training_mode=1", "export the network for inference")
-        if any(node.node.output[1:]):
-            raise node.unsupported("outputs of running statistics", "export the network for inference")
+        node.need_one_output()
         value = node.value(0)
         names = ("scale", "bias", "mean", "variance")
         gamma, beta, mean, variance = (
