@@ -212,3 +212,9 @@ def test_further_outputs_matter_only_when_used():
     check(parse(text.format(more="")), ops=["max_pool"], activations=["relu"])
     with pytest.raises(UnsupportedError, match="further outputs"):
         hlsgen.load(parse(text.format(more=", int64[1,2,3,3] i")))
+
+
+def test_outputs_without_shape():
+    model = parse("(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { y = Conv(x, w) }")
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    check(model, ops=["conv"])

@@ -196,6 +196,9 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
 
 def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
     """Run ONNX's checker and bring the model to `TARGET_OPSET`. Raises ModelError."""
+    if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
+        # Many tools leave the shapes of outputs out, which the checker alone minds.
+        model = shape_inference.infer_shapes(model)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:

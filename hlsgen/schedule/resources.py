@@ -25,7 +25,7 @@ BITS = {"float32": 32}
 
 @dataclass(frozen=True)
 class Usage:
-    """DSPs, memory blocks, and bits of on-chip memory that hold weights, buffers and FIFOs."""
+    """DSPs, and memory blocks that hold weights, buffers and FIFOs."""
 
     dsps: int
     blocks: int
