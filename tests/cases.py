@@ -94,6 +94,10 @@ CASES: dict[str, str] = {
     "{ t = Conv(x, w) u = Transpose<perm=[0,2,3,1]>(t) s = Constant<value_ints=[0,-1]>() f = Reshape(u, s) y = MatMul(f, v) }",
     "two_outputs": "(float[1,4,3,3] x, float[4,4,1,1] w) => (float[1,4,3,3] y, float[1,4,1,1] z) "
     "{ y = Conv(x, w) z = GlobalAveragePool(y) }",
+    "output_is_an_input": "(float[1,3,4,4] x) => (float[1,3,4,4] y, float[1,3,4,4] z) { y = Identity(x) z = Relu(x) }",
+    "one_tensor_two_outputs": "(float[1,3,4,4] x) => (float[1,3,4,4] y, float[1,48] z) { y = Relu(x) z = Flatten(y) }",
+    "joins_in_a_row": "(float[1,8,4,4] x, float[8,8,1,1] w) => (float[1,8,4,4] y) "
+    "{ s = Relu(x) a = Conv(s, w) b = Add(a, s) c = Add(b, x) y = Add(c, c) }",
     "padded": "(float[1,3,6,6] x, float[4,3,3,3] w) => (float[1,4,7,7] y) "
     "{ p = Constant<value_ints=[0,0,1,1,0,0,2,2]>() t = Pad(x, p) y = Conv(t, w) }",
     "branches_of_different_length": "(float[1,4,9,9] x, float[4,4,3,3] a, float[4,4,5,5] b, float[4,4,3,3] c) => (float[1,4,9,9] y) "

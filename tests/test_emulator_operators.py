@@ -14,6 +14,7 @@ BRANCHING = [
     "branches_of_different_length",
     "strided_branches",
     "two_outputs",
+    "joins_in_a_row",
 ]
 
 
