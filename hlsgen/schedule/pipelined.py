@@ -158,7 +158,7 @@ def reason(graph: Graph, plan: Plan, usage: Usage, board: Board) -> str:
     return (
         f"All {len(plan.kernels)} kernels are resident and stream into each other: about {usage.dsps} of "
         f"{board.available_dsps} DSPs and {usage.blocks} of {board.available_blocks} memory blocks (at most "
-        f"{CEILING:.0%} are used). The slowest kernel, {slowest}, needs {spent[slowest]:,} cycles an image, which is "
+        f"{CEILING:.0%} are used). The slowest kernel, {slowest}, needs {spent[slowest]:,} cycles an image, at most "
         f"about {board.clock * 1e6 / spent[slowest]:,.0f} images a second at {board.clock:g} MHz."
     )
 
