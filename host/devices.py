@@ -12,7 +12,6 @@ from .errors import HostError
 
 # Which library, or the system's list, a kind of device comes from.
 LIBRARIES = {"emulator": "libintelocl_emu.so", "cpu": "libintelocl.so"}
-SYSTEM = Path("/etc/OpenCL/vendors")
 KINDS = ("emulator", "cpu", "pocl")
 INSTALL = {
     "emulator": "pip install 'hlsgen[emulator]'",

@@ -30,11 +30,6 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def has_template(name: str) -> bool:
-    """Whether a template exists."""
-    return name in environment().list_templates()
-
-
 def render(template: str, /, **context: Any) -> str:
     """Render a template and tidy blank lines at both ends."""
     return environment().get_template(template).render(**context).strip("\n")

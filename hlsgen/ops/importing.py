@@ -38,7 +38,6 @@ class GraphBuilder:
         self.layers: list[Layer] = []
         self.ports: list[tuple[str, Value]] = []
         self._names: set[str] = set(RESERVED)
-        self.input_shapes = dict(inputs)
         for name, shape in inputs.items():
             self.values[name] = self._input(name, shape)
 
