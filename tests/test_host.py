@@ -69,10 +69,10 @@ BREAKAGES = {
     ),
     "pipelined wrong stride": ("pipelined", "next_x += 2;", "next_x += 1;", None),
     "pipelined minimum for maximum": ("pipelined", "largest = fmax(", "largest = fmin(", "pooled"),
-    "pipelined forgotten bias": ("pipelined", "product + bias[o]", "product", "first"),
-    "folded lost tap": ("folded", "kx < s.kernel_x; ++kx", "kx < s.kernel_x - (s.kernel_x > 1); ++kx", "second"),
+    "pipelined forgotten bias": ("pipelined", "product + bias[0]", "product", "first"),
+    "folded tap twice": ("folded", "start += s.tap_step_x;", "start += 0;", "second"),
     "folded wrong row step": ("folded", "row += s.row_step", "row += s.column_step", "first"),
-    "folded forgotten bias": ("folded", "+ bias[t]", "", "first"),
+    "folded forgotten bias": ("folded", " + shift;", ";", "first"),
     "folded wrong mask": ("folded", "s.mask_y >> r & s.mask_x >> c & 1", "s.mask_y >> r & s.mask_x >> c & 0", "pooled"),
 }
 

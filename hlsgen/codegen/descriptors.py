@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from hlsgen.ops import operator
 from hlsgen.placement import Placement
 from hlsgen.plan import Engines, StepPlan
 
+# Turns between two additions to one accumulator, at least: more than the adder's latency.
+LEAST_PHASE = 16
 # Name, C type, meaning. Sizes and addresses count vectors.
 FIELDS: tuple[tuple[str, str, str], ...] = (
     ("engine", "int", "number of the engine; 0 goes straight to the epilogue"),
@@ -55,7 +58,21 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("extent_x", "int", "window width with dilation"),
     ("row_step", "int", "tile vectors from output row to output row"),
     ("column_step", "int", "tile vectors from output column to output column"),
-    ("pixel_turns", "int", "output pixels of a tile, at least 16"),
+    ("tap_step_x", "int", "tile vectors from tap to tap"),
+    ("tap_step_y", "int", "tile vectors from after a row of taps to the next row"),
+    ("vector_step", "int", "tile vectors from after all taps to the next input vector"),
+    ("loads", "int", "input vectors in all"),
+    ("results", "int", "output vectors in all"),
+    ("pixels", "int", "output pixels of a tile"),
+    ("plane", "int", "scan positions of a tile"),
+    ("plane_turns", "int", "depthwise: turns of a plane, no fewer than its weight words"),
+    ("tile_loads", "int", "convolution: input vectors of a tile"),
+    ("tile_sends", "int", "convolution: vectors that the array reads for a tile"),
+    ("taps", "int", "convolution: additions to an accumulator"),
+    ("tap_words", "int", "convolution: weight words of a tap"),
+    ("phases", "int", "convolution: taps of all groups of all tiles"),
+    ("phase_turns", "int", "convolution: turns of a phase"),
+    ("array_turns", "int", "convolution: turns of the array in all"),
     ("mask_y", "int", "bit i: row i of the engine's window counts"),
     ("mask_x", "int", "bit i: column i of the engine's window counts"),
     ("mode", "int", "pooling: 0 maximum, 1 average"),
@@ -131,14 +148,42 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
         "extent_x": extent_x,
         "row_step": fields["stride_y"] * fields["in_columns"] * fields["in_vectors"],
         "column_step": fields["stride_x"] * fields["in_vectors"],
-        "pixel_turns": max(step.tile_height * step.tile_width, 16),
+        "tap_step_x": fields["dilation_x"] * fields["in_vectors"],
+        "pixels": step.tile_height * step.tile_width,
+        "plane": fields["in_rows"] * fields["in_columns"],
     }
+    row_of_taps = fields["dilation_y"] * fields["in_columns"] * fields["in_vectors"]
+    derived["tap_step_y"] = row_of_taps - fields["kernel_x"] * derived["tap_step_x"]
+    derived["vector_step"] = 1 - fields["kernel_y"] * row_of_taps
+    tiles = fields["tiles_y"] * fields["tiles_x"]
+    derived["tile_loads"] = derived["plane"] * fields["in_vectors"]
+    derived["loads"] = tiles * fields["in_groups"] * derived["tile_loads"]
+    derived["results"] = tiles * step.groups * derived["pixels"] * step.vectors_at_once
+    words = ceil(engines.depthwise_extent**2 / engines.burst)
+    derived["plane_turns"] = max(derived["plane"], words)
+    if step.engine == "convolution":
+        derived |= array_arithmetic(fields | derived, step, engines)
     if step.engine == "pooling":
         first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
         derived["mask_y"] = sum(1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"]))
         derived["mask_x"] = sum(1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"]))
-        # Scan coordinates of the newest pixel; the window's first row is pool_extent - 1 above it.
     return derived
+
+
+def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
+    """Turns of the convolution array: a phase is one tap of one group of one tile."""
+    taps = fields["in_vectors"] * fields["kernel_y"] * fields["kernel_x"]
+    words = step.vectors_at_once * engines.width // engines.burst
+    turns = max(fields["pixels"], words, LEAST_PHASE)
+    phases = fields["tiles_y"] * fields["tiles_x"] * step.groups * taps
+    return {
+        "taps": taps,
+        "tile_sends": step.groups * taps * fields["pixels"],
+        "tap_words": words,
+        "phases": phases,
+        "phase_turns": turns,
+        "array_turns": words + phases * turns,
+    }
 
 
 def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Placement) -> dict[str, Any]:

@@ -11,14 +11,7 @@ from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
 from hlsgen.codegen.descriptors import FIELDS, step_fields, table_array, with_order
 from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
-from hlsgen.codegen.folded_runs import (
-    SCRATCH_ENGINES,
-    bias_stream,
-    folded_runs,
-    input_stream,
-    output_stream,
-    weight_stream,
-)
+from hlsgen.codegen.folded_runs import SCRATCH_ENGINES, bias_stream, folded_runs, weight_stream
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
@@ -137,8 +130,8 @@ class FoldedGenerator:
                     {
                         "name": name,
                         "number": number,
-                        "inputs": max(input_stream(s) for s in mine),
-                        "outputs": max(output_stream(s) for s in mine),
+                        "inputs": max(s["loads"] for s in mine),
+                        "outputs": max(s["results"] for s in mine),
                         "weights": weighted,
                     }
                 )
@@ -148,11 +141,12 @@ class FoldedGenerator:
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
             "fields": [(name, kind) for name, kind, _ in FIELDS],
             "engines": engines,
+            "convolution": self.array_streams(steps),
             "activations": self.activations(steps),
-            "plain": max((input_stream(s) for s in plain), default=0),
-            "residual": max((output_stream(s) for s in steps if s["residual"]), default=0),
+            "plain": max((s["loads"] for s in plain), default=0),
+            "residual": max((s["results"] for s in steps if s["residual"]), default=0),
             "biases": max(bias_stream(s) for s in steps) * (2 if self.scaled else 1),
-            "results": max(output_stream(s) for s in steps),
+            "results": max(s["results"] for s in steps),
             "at_once": max(s["out_vectors"] for s in steps),
             "words": ceil(e.depthwise_extent**2 / e.burst),
             "scaled": self.scaled,
@@ -163,6 +157,14 @@ class FoldedGenerator:
             "averaging": 1 in modes,
             "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
         } | (AUTORUN if autorun else LAUNCHED)
+
+    def array_streams(self, steps: list[dict[str, Any]]) -> dict[str, int]:
+        """The longest streams into and out of the convolution array."""
+        mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
+        return {
+            "pixels": max((s["tiles_y"] * s["tiles_x"] * s["tile_sends"] for s in mine), default=0),
+            "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),
+        }
 
     def activations(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The activation functions that the epilogue must know, parameters from the step."""

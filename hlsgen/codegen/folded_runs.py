@@ -7,6 +7,8 @@ from typing import Any
 from hlsgen.codegen.design import launch, run_mode
 from hlsgen.plan import Plan
 
+# The kernels of an engine, in the order of the data, where they are not one alone.
+ENGINE_KERNELS = {"convolution": ("convolution_tiles", "convolution_engine", "convolution_results")}
 # Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
 SCRATCH_ENGINES = ("convolution", "dense")
 Step = dict[str, Any]
@@ -30,10 +32,23 @@ def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
     return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
 
 
-def engine_launch(plan: Plan, name: str, count: int) -> dict[str, Any]:
-    """An engine that the host launches, for `count` steps."""
-    scratch = not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
-    return launch(f"{name}_engine", {"int": count}, *([{"buffer": "scratch"}] if scratch else []))
+def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
+    """An engine's kernels that the host launches, for `count` steps."""
+    found = []
+    for kernel in engine_kernels(name):
+        scratch = needs_scratch(plan, name) and kernel == f"{name}_engine"
+        found.append(launch(kernel, {"int": count}, *([{"buffer": "scratch"}] if scratch else [])))
+    return found
+
+
+def engine_kernels(name: str) -> tuple[str, ...]:
+    """Names of an engine's kernels."""
+    return ENGINE_KERNELS.get(name, (f"{name}_engine",))
+
+
+def needs_scratch(plan: Plan, name: str) -> bool:
+    """Whether an engine accumulates in global memory."""
+    return not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
 
 
 def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> list[dict[str, Any]]:
@@ -43,7 +58,7 @@ def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) 
     for n, step in enumerate(steps):
         found += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
         found += [walk("residual_reader", n, n + 1)] if step["residual"] else []
-        found += [engine_launch(plan, names[step["engine"]], 1)] if step["engine"] else []
+        found += engine_launches(plan, names[step["engine"]], 1) if step["engine"] else []
         found += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
     return found
 
@@ -55,34 +70,15 @@ def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> di
     launches = [walk(kernel, 0, len(steps)) for kernel in readers]
     autorun = []
     for name, number in numbers.items():
-        scratch = not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
-        if name and plan.enabled("autorun") and not scratch:
-            autorun.append(f"{name}_engine")
+        if name and plan.enabled("autorun") and not needs_scratch(plan, name):
+            autorun += engine_kernels(name)
         elif name:
-            launches.append(engine_launch(plan, name, sum(step["engine"] == number for step in steps)))
+            launches += engine_launches(plan, name, sum(step["engine"] == number for step in steps))
     if plan.enabled("autorun"):
         autorun.append("epilogue")
     else:
         launches.append(launch("epilogue", {"int": len(steps)}))
     return run_mode(launches, autorun=autorun)
-
-
-def input_stream(step: dict[str, Any]) -> int:
-    """Vectors that an engine receives in a step."""
-    positions = step["in_rows"] * step["in_columns"] * step["in_vectors"] * step["in_groups"]
-    return step["tiles_y"] * step["tiles_x"] * positions
-
-
-def output_stream(step: dict[str, Any]) -> int:
-    """Vectors that leave an engine in a step."""
-    return (
-        step["tiles_y"]
-        * step["tiles_x"]
-        * step["tile_height"]
-        * step["tile_width"]
-        * step["out_groups"]
-        * step["out_vectors"]
-    )
 
 
 def weight_stream(step: dict[str, Any]) -> int:

@@ -99,6 +99,7 @@ class PipelinedGenerator:
         depthwise = layer.op == "conv" and op.same_width(layer)
         steps, interleaved = op.reduction(layer, self.graph, kernel)
         groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
+        output_vectors = vectors(output.channels, kernel.output_width)
         return {
             "name": layer.name,
             "title": title(layer),
@@ -110,7 +111,9 @@ class PipelinedGenerator:
             "window": window_context(layer, self.graph),
             "depthwise": depthwise,
             "steps": steps,
-            "words": steps * interleaved * groups,
+            "words": steps * interleaved * (output_vectors if depthwise else groups),
+            "turns": op.pipelined_turns(layer, self.graph, kernel),
+            "sums": op.sums(layer, self.graph, kernel),
             "weights": self.add_weights(layer, kernel),
             "bias": "bias" in layer.weights,
             "activation": layer.activation,
@@ -198,8 +201,8 @@ class PipelinedGenerator:
             arguments: list[dict[str, Any]] = [{"images": True}, {"buffer": tap["buffer"], "tap": True}]
             if context["scratch"]:
                 name = f"scratch_{layer.name}"
-                # Interleaved accumulators of one pixel.
-                size = context["kernel"].partial_sums * context["output"]["vectors"] * context["output"]["width"]
+                # Accumulators of one pixel.
+                size = context["output"]["vectors"] * context["output"]["width"]
                 buffers[name] = {"elements": size, "dtype": "float32"}
                 arguments.append({"buffer": name})
             middle.append(launch(layer.name, *arguments))

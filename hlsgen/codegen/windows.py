@@ -42,6 +42,7 @@ def window_context(layer: Layer, graph: Graph) -> dict[str, Any] | None:
         "padded": bool(inside),
         "inside": " && ".join(inside),
         "condition": " && ".join(conditions),
+        "dilation": window.dilation,
         "times_dilation": [f" * {d}" if d > 1 else "" for d in window.dilation],
         "counted": (0, 0, 0, 0),
         "uniform": True,

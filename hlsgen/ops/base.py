@@ -33,6 +33,19 @@ def vectors(channels: int, width: int) -> int:
     return ceil(channels / width)
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Where a pipelined kernel keeps running sums, in vectors: in a `memory`, or in a shift register.
+
+    `used` entries of the register, `outs` apart, are parts of one output.
+    """
+
+    memory: int = 0
+    register_length: int = 0
+    used: int = 1
+    outs: int = 1
+
+
 def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     """Zero-pad `axis` at its end to a multiple."""
     missing = -array.shape[axis] % multiple
@@ -97,14 +110,27 @@ class Operator(ABC):
         """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1) if there is none."""
         return (1, 1)
 
+    def sums(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Sums:
+        """A memory where enough outputs take turns, else a shift register of `partial_sums` for each output."""
+        steps, outs = self.reduction(layer, graph, kernel)
+        if steps == 1:
+            return Sums()
+        if kernel.partial_sums == 1:
+            return Sums(memory=outs, outs=outs)
+        return Sums(register_length=kernel.partial_sums * outs, used=min(kernel.partial_sums, steps), outs=outs)
+
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Multiply-accumulates a cycle, the product of the unroll factors."""
         return 0
 
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Cycles an image at II 1."""
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Turns of the kernel's one loop for an image."""
         tensor = graph.tensors[layer.inputs[0]]
         return tensor.pixels * vectors(tensor.channels, kernel.input_width)
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Cycles an image: a turn a cycle, unless a turn is a loop nest of its own."""
+        return self.pipelined_turns(layer, graph, kernel)
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
         """For each output pixel in raster order, how many pixels of the first input must have arrived.

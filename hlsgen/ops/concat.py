@@ -74,8 +74,8 @@ class Concat(Operator):
         """No vector may hold channels of two inputs."""
         return tensor.channels % width == 0
 
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """One output vector a cycle."""
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """One output vector a turn."""
         result = graph.output_tensor(layer)
         return result.size // kernel.output_width
 

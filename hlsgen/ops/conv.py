@@ -112,8 +112,7 @@ class Conv(Operator):
         taps = a.window.taps
         if self.is_depthwise(layer):
             lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
-            words = lanes.transpose((0, 2, 1) if kernel.unroll_window else (2, 0, 1))
-            return np.concatenate([bias, words.reshape(-1, vout)])
+            return np.concatenate([bias, lanes.transpose(0, 2, 1).reshape(-1, vout)])
         grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
         grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
         blocks = grouped.reshape(a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps)
@@ -126,7 +125,7 @@ class Conv(Operator):
         a: ConvAttributes = layer.attributes
         steps = 1 if kernel.unroll_window else a.window.taps
         if self.is_depthwise(layer):
-            return steps, vectors(a.filters, kernel.output_width)
+            return steps, 1
         source = graph.tensors[layer.inputs[0]]
         inputs = vectors(source.channels // a.groups, kernel.input_width)
         return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
@@ -137,16 +136,15 @@ class Conv(Operator):
         lanes = kernel.output_width if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
         return taps * lanes
 
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Scan positions times input vectors, plus output pixels times words (and a pass over the partial sums)."""
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         rows, columns = a.window.scan_size(source.height, source.width)
-        loads = rows * columns * vectors(source.channels, kernel.input_width)
+        inputs = vectors(source.channels, kernel.input_width)
         steps, interleaved = self.reduction(layer, graph, kernel)
-        groups = 1 if self.is_depthwise(layer) else a.groups
-        drain = interleaved if kernel.partial_sums > 1 else 0
-        return loads + result.pixels * groups * (steps * interleaved + drain)
+        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
+        return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """See `Window.needed_pixels`."""
@@ -192,6 +190,8 @@ class Conv(Operator):
         if step.engine == "depthwise":
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
+            # A row no shorter than the engine's window: words of the line buffer rest for so long.
+            columns = max(columns, engines.depthwise_extent)
             return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
         result = graph.output_tensor(layer)
         source = graph.tensors[layer.inputs[0]]

@@ -136,11 +136,10 @@ class Dense(Operator):
         """Lanes in times lanes out."""
         return kernel.input_width * kernel.output_width
 
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """One word a cycle."""
-        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        inputs = source.pixels * vectors(source.channels, kernel.input_width)
-        return (inputs + 1) * vectors(result.channels, kernel.output_width)
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """One word of weights a turn."""
+        steps, outputs = self.reduction(layer, graph, kernel)
+        return steps * outputs
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """The one output pixel needs the whole input."""

@@ -73,6 +73,10 @@ class Lrn(Operator):
         """The power function (logarithm and exponential, about 9 DSPs each), the squares' adders and two multipliers."""
         return 20 + layer.attributes.size
 
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """A pixel a turn."""
+        return graph.output_tensor(layer).pixels
+
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A channel a cycle, plus reading and writing vectors."""
         tensor = graph.output_tensor(layer)

@@ -57,11 +57,11 @@ class Pool(Operator):
         """One operation a tap."""
         return Work(operations=graph.output_tensor(layer).size * layer.attributes.window.taps)
 
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Scan positions plus output pixels, times vectors."""
-        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """One vector of the padded scan a turn."""
+        source = graph.tensors[layer.inputs[0]]
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
-        return (rows * columns + result.pixels) * vectors(source.channels, kernel.input_width)
+        return rows * columns * vectors(source.channels, kernel.input_width)
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """See `Window.needed_pixels`."""
@@ -80,7 +80,8 @@ class Pool(Operator):
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
         return window_fields(layer.attributes.window) | {
             "in_rows": rows,
-            "in_columns": columns,
+            # A row no shorter than the engine's window: words of the line buffer rest for so long.
+            "in_columns": max(columns, engines.pool_extent),
             "in_groups": step.vector_count,
             "in_vectors": 1,
         }

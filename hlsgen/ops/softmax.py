@@ -46,6 +46,10 @@ class Softmax(Operator):
         """Compare, subtract, exponential, add, multiply."""
         return Work(operations=5 * graph.output_tensor(layer).size)
 
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """A pixel a turn."""
+        return graph.output_tensor(layer).pixels
+
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Three passes over the channels of each pixel: read, exponentials one by one, write."""
         tensor = graph.output_tensor(layer)

@@ -107,7 +107,7 @@ def network_sizes(graph: Graph) -> Engines:
             source = graph.tensors[layer.inputs[0]]
             columns = window.scan_size(source.height, source.width)[1]
             sizes[f"{key}_extent"] = max(sizes[f"{key}_extent"], *window.extent)
-            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], columns)
+            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], sizes[f"{key}_extent"], columns)
         if engine == "normalisation":
             sizes["normalisation_size"] = max(sizes["normalisation_size"], layer.attributes.size)
     return Engines(1, 1, 1, 1, 1, **sizes)

@@ -74,7 +74,21 @@ typedef struct {
     int extent_x;
     int row_step;
     int column_step;
-    int pixel_turns;
+    int tap_step_x;
+    int tap_step_y;
+    int vector_step;
+    int loads;
+    int results;
+    int pixels;
+    int plane;
+    int plane_turns;
+    int tile_loads;
+    int tile_sends;
+    int taps;
+    int tap_words;
+    int phases;
+    int phase_turns;
+    int array_turns;
     int mask_y;
     int mask_x;
     int mode;
@@ -118,6 +132,7 @@ channel vec softmax_out __attribute__((depth(DEPTH(64, 1))));
 channel vec residual_in __attribute__((depth(DEPTH(64, 64))));
 channel int residual_ready __attribute__((depth(2)));
 channel Step epilogue_step __attribute__((depth(2)));
+// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 1))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 64))));
 channel int step_done __attribute__((depth(2)));
@@ -143,27 +158,34 @@ __kernel void feature_reader(__global const volatile vec *restrict features, __g
             write_channel_intel(dense_step, s);
         if (s.engine == ENGINE_SOFTMAX)
             write_channel_intel(softmax_step, s);
-        for (int ty = 0; ty < s.tiles_y; ++ty)
-        for (int tx = 0; tx < s.tiles_x; ++tx)
-        for (int g = 0; g < s.in_groups; ++g)
-        for (int y = 0; y < s.in_rows; ++y) {
-            const int row = ty * s.in_step_y - s.pad_top + y;
-            for (int x = 0; x < s.in_columns; ++x) {
-                const int column = tx * s.in_step_x - s.pad_left + x;
-                const bool inside = row >= 0 && row < s.in_height && column >= 0 && column < s.in_width;
-                const int address = s.in_base + (row * s.in_width + column) * s.in_stride + g * s.in_vectors;
-                for (int t = 0; t < s.in_vectors; ++t) {
-                    vec value = s.pad_value;
-                    if (inside)
-                        value = features[address + t];
-                    if (s.engine == ENGINE_CONVOLUTION)
-                        write_channel_intel(convolution_in, value);
-                    if (s.engine == ENGINE_GLOBAL_POOLING)
-                        write_channel_intel(global_pooling_in, value);
-                    if (s.engine == ENGINE_DENSE)
-                        write_channel_intel(dense_in, value);
-                    if (s.engine == ENGINE_SOFTMAX)
-                        write_channel_intel(softmax_in, value);
+        int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, pass, position, vector
+        for (int turn = 0; turn < s.loads; ++turn) {
+            const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
+            vec value = s.pad_value;
+            if (row >= 0 && row < s.in_height && column >= 0 && column < s.in_width)
+                value = features[s.in_base + (row * s.in_width + column) * s.in_stride + g * s.in_vectors + t];
+            if (s.engine == ENGINE_CONVOLUTION)
+                write_channel_intel(convolution_in, value);
+            if (s.engine == ENGINE_GLOBAL_POOLING)
+                write_channel_intel(global_pooling_in, value);
+            if (s.engine == ENGINE_DENSE)
+                write_channel_intel(dense_in, value);
+            if (s.engine == ENGINE_SOFTMAX)
+                write_channel_intel(softmax_in, value);
+            if (++t == s.in_vectors) {
+                t = 0;
+                if (++x == s.in_columns) {
+                    x = 0;
+                    if (++y == s.in_rows) {
+                        y = 0;
+                        if (++g == s.in_groups) {
+                            g = 0;
+                            if (++tx == s.tiles_x) {
+                                tx = 0;
+                                ++ty;
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -181,19 +203,27 @@ __kernel void residual_reader(__global const volatile vec *restrict features, __
                 read_channel_intel(residual_ready);
                 mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
             }
-            for (int ty = 0; ty < s.tiles_y; ++ty)
-            for (int tx = 0; tx < s.tiles_x; ++tx)
-            for (int g = 0; g < s.out_groups; ++g)
-            for (int y = 0; y < s.tile_height; ++y) {
-                const int row = ty * s.tile_height + y;
-                for (int x = 0; x < s.tile_width; ++x) {
-                    const int column = tx * s.tile_width + x;
-                    for (int t = 0; t < s.out_vectors; ++t) {
-                        const int v = g * s.out_vectors + t;
-                        vec value = 0.0f;
-                        if (row < s.out_height && column < s.out_width && v < s.out_valid)
-                            value = features[s.residual_base + (row * s.out_width + column) * s.residual_stride + v];
-                        write_channel_intel(residual_in, value);
+            int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, group, position, vector
+            for (int turn = 0; turn < s.results; ++turn) {
+                const int row = ty * s.tile_height + y, column = tx * s.tile_width + x, v = g * s.out_vectors + t;
+                vec value = 0.0f;
+                if (row < s.out_height && column < s.out_width && v < s.out_valid)
+                    value = features[s.residual_base + (row * s.out_width + column) * s.residual_stride + v];
+                write_channel_intel(residual_in, value);
+                if (++t == s.out_vectors) {
+                    t = 0;
+                    if (++x == s.tile_width) {
+                        x = 0;
+                        if (++y == s.tile_height) {
+                            y = 0;
+                            if (++g == s.out_groups) {
+                                g = 0;
+                                if (++tx == s.tiles_x) {
+                                    tx = 0;
+                                    ++ty;
+                                }
+                            }
+                        }
                     }
                 }
             }
@@ -224,87 +254,174 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
     }
 }
 
-// Convolution engine: 16 input channels by 16 output channels of one pixel a cycle. The weights of one filter
-// tap stay in registers while all pixels of the tile pass by, so the accumulator of a pixel rests for a whole tile
-// between two additions and II is 1 for any window, stride and dilation.
+// Convolution engine: 16 input channels by 16 output channels of one pixel a cycle, in three kernels that run
+// side by side: tiles come in, the multiplier array works, results go out.
+
+typedef struct { vec v[1]; } convolution_group; // all output vectors of one pixel
+channel Step convolution_array_step __attribute__((depth(2)));
+channel vec convolution_pixels __attribute__((depth(DEPTH(16, 576))));
+channel Step convolution_results_step __attribute__((depth(2)));
+channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 64))));
+
+// Keeps a tile of the input on chip and sends it once for every tap of every group of outputs. The buffer has two halves:
+// the next tile arrives in one while this one leaves from the other.
 ENGINE
-__kernel void convolution_engine(ENGINE_PARAMETERS)
+__kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
+    vec tiles[2][128];
     EVERY_STEP {
         const Step s = read_channel_intel(convolution_step);
-        for (int tile = 0; tile < s.tiles_y * s.tiles_x; ++tile) {
-            // Two copies: the next tile is loaded while this one is computed.
-            vec __attribute__((private_copies(2))) inputs[128];
-            for (int i = 0; i < s.in_rows * s.in_columns * s.in_vectors; ++i)
-                inputs[i] = read_channel_intel(convolution_in);
-
-            for (int g = 0; g < s.out_groups; ++g) {
-                vec __attribute__((private_copies(2))) sums[1][64];
-                for (int c = 0; c < s.in_vectors; ++c)
-                for (int ky = 0; ky < s.kernel_y; ++ky)
-                for (int kx = 0; kx < s.kernel_x; ++kx) {
-                    vec weights[1][16];
-                    for (int w = 0; w < s.out_vectors * 8; ++w) {
-                        const weight_word word = read_channel_intel(convolution_weights);
-                        #pragma unroll
-                        for (int b = 0; b < 2; ++b)
-                            weights[w / 8][w % 8 * 2 + b] = word.v[b];
-                    }
-
-                    const bool start = c == 0 && ky == 0 && kx == 0;
-                    int row = (ky * s.dilation_y * s.in_columns + kx * s.dilation_x) * s.in_vectors + c;
-                    int address = row, x = 0;
-                    // At least 16 turns, so that an accumulator is not due again before it is written.
-                    #pragma ivdep array(sums) safelen(16)
-                    for (int p = 0; p < s.pixel_turns; ++p) {
-                        lanes in;
-                        in.v = inputs[address & 127];
-                        #pragma unroll
-                        for (int t = 0; t < 1; ++t) {
-                            if (t < s.out_vectors) { // lanes beyond the layer's channels rest
-                                vec product = 0.0f;
-                                #pragma unroll
-                                for (int i = 0; i < 16; ++i)
-                                    product += in.lane[i] * weights[t][i];
-                                sums[t][p] = start ? product : sums[t][p] + product;
+        write_channel_intel(convolution_array_step, s);
+        const int count = s.tiles_y * s.tiles_x;
+        for (int tile = 0; tile <= count; ++tile) { // this one comes in, the one before goes out
+            const int incoming = tile < count ? s.tile_loads : 0, outgoing = tile > 0 ? s.tile_sends : 0;
+            int start = 0, row = 0, address = 0; // of the tap, of its row, of its pixel
+            int x = 0, y = 0, kx = 0, ky = 0, c = 0;
+            #pragma ivdep array(tiles)
+            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
+                if (turn < incoming)
+                    tiles[tile & 1][turn] = read_channel_intel(convolution_in);
+                if (turn < outgoing) {
+                    write_channel_intel(convolution_pixels, tiles[~tile & 1][address & 127]);
+                    address += s.column_step;
+                    if (++x == s.tile_width) {
+                        x = 0;
+                        row += s.row_step;
+                        address = row;
+                        if (++y == s.tile_height) {
+                            y = 0;
+                            start += s.tap_step_x;
+                            if (++kx == s.kernel_x) {
+                                kx = 0;
+                                start += s.tap_step_y;
+                                if (++ky == s.kernel_y) {
+                                    ky = 0;
+                                    start += s.vector_step;
+                                    if (++c == s.in_vectors) {
+                                        c = 0;
+                                        start = 0;
+                                    }
+                                }
                             }
-                        }
-                        if (++x == s.tile_width) {
-                            x = 0;
-                            row += s.row_step;
-                            address = row;
-                        } else {
-                            address += s.column_step;
+                            row = start;
+                            address = start;
                         }
                     }
                 }
-                for (int p = 0; p < s.tile_height * s.tile_width; ++p)
-                    for (int t = 0; t < s.out_vectors; ++t)
-                        write_channel_intel(convolution_out, sums[t][p]);
             }
         }
     }
 }
 
-// Global average pooling engine: a plane of vectors after another; eight accumulators take turns, so that II is 1.
+// The multiplier array. The weights of one tap stay in registers while all pixels of the tile pass by, so the accumulator
+// of a pixel rests for a whole tile between two additions and II is 1 for any window, stride and dilation. The next tap's
+// weights arrive meanwhile.
+ENGINE
+__kernel void convolution_engine(ENGINE_PARAMETERS)
+{
+    vec weights[1][16], next_weights[1][16];
+    vec sums[1][64];
+    EVERY_STEP {
+        const Step s = read_channel_intel(convolution_array_step);
+        write_channel_intel(convolution_results_step, s);
+        int phase = -1, tap = 0, pixel = 0; // in phase -1 only weights arrive
+        // A phase has at least 16 turns, so that an accumulator is not due again before it is written.
+        #pragma ivdep array(sums) safelen(16)
+        for (int turn = 0; turn < s.array_turns; ++turn) {
+            if (pixel < s.tap_words && phase + 1 < s.phases) {
+                const weight_word next = read_channel_intel(convolution_weights);
+                #pragma unroll
+                for (int b = 0; b < 2; ++b)
+                    next_weights[pixel / 8][pixel % 8 * 2 + b] = next.v[b];
+            }
+            if (phase >= 0 && pixel < s.pixels) {
+                lanes in;
+                in.v = read_channel_intel(convolution_pixels);
+                convolution_group group;
+                #pragma unroll
+                for (int t = 0; t < 1; ++t) {
+                    if (t < s.out_vectors) { // lanes beyond the layer's channels rest
+                        vec product = 0.0f;
+                        #pragma unroll
+                        for (int i = 0; i < 16; ++i)
+                            product += in.lane[i] * weights[t][i];
+                        group.v[t] = tap == 0 ? product : sums[t][pixel] + product;
+                        sums[t][pixel] = group.v[t];
+                    }
+                }
+                if (tap == s.taps - 1)
+                    write_channel_intel(convolution_sums, group);
+            }
+            if (++pixel == (phase < 0 ? s.tap_words : s.phase_turns)) {
+                pixel = 0;
+                #pragma unroll
+                for (int t = 0; t < 1; ++t)
+                    #pragma unroll
+                    for (int i = 0; i < 16; ++i)
+                        weights[t][i] = next_weights[t][i];
+                if (phase >= 0)
+                    tap = tap == s.taps - 1 ? 0 : tap + 1;
+                ++phase;
+            }
+        }
+    }
+}
+
+// Sends the results of a group of output vectors one by one while the next group's are collected.
+ENGINE
+__kernel void convolution_results(ENGINE_PARAMETERS)
+{
+    vec results[1][2][64];
+    EVERY_STEP {
+        const Step s = read_channel_intel(convolution_results_step);
+        const int count = s.tiles_y * s.tiles_x * s.out_groups;
+        for (int group = 0; group <= count; ++group) { // this one comes in, the one before goes out
+            const int incoming = group < count ? s.pixels : 0, outgoing = group > 0 ? s.pixels * s.out_vectors : 0;
+            int pixel = 0, t = 0;
+            #pragma ivdep array(results)
+            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
+                if (turn < incoming) {
+                    const convolution_group sums = read_channel_intel(convolution_sums);
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        results[i][group & 1][turn] = sums.v[i];
+                }
+                if (turn < outgoing) {
+                    write_channel_intel(convolution_out, results[t][~group & 1][pixel]);
+                    if (++t == s.out_vectors) {
+                        t = 0;
+                        ++pixel;
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Global average pooling engine: a plane of vectors after another. Eight partial sums take turns in a shift register, so
+// that II is 1.
 ENGINE
 __kernel void global_pooling_engine(ENGINE_PARAMETERS)
 {
+    vec sums[8];
     EVERY_STEP {
         const Step s = read_channel_intel(global_pooling_step);
-        for (int g = 0; g < s.in_groups; ++g) {
-            vec sums[8];
+        int pixel = 0;
+        for (int n = 0; n < s.in_groups * s.plane; ++n) {
+            const vec value = read_channel_intel(global_pooling_in);
+            const vec partial = pixel < 8 ? value : sums[0] + value;
             #pragma unroll
-            for (int p = 0; p < 8; ++p)
-                sums[p] = 0.0f;
-            #pragma ivdep array(sums) safelen(8)
-            for (int n = 0; n < s.in_rows * s.in_columns; ++n)
-                sums[n & 7] += read_channel_intel(global_pooling_in);
-            vec total = 0.0f;
-            #pragma unroll
-            for (int p = 0; p < 8; ++p)
-                total += sums[p];
-            write_channel_intel(global_pooling_out, total * s.constant_0);
+            for (int p = 0; p < 7; ++p)
+                sums[p] = pixel == 0 ? 0.0f : sums[p + 1];
+            sums[7] = partial;
+            if (++pixel == s.plane) {
+                pixel = 0;
+                vec total = 0.0f;
+                #pragma unroll
+                for (int p = 0; p < 8; ++p)
+                    total += sums[p];
+                write_channel_intel(global_pooling_out, total * s.constant_0);
+            }
         }
     }
 }
@@ -323,31 +440,32 @@ __kernel void dense_engine(ENGINE_PARAMETERS)
 
         for (int g = 0; g < s.out_groups; ++g) {
             vec sums[8][1];
-            for (int p = 0; p < 8; ++p)
-                for (int t = 0; t < s.out_vectors; ++t)
-                    sums[p][t] = 0.0f;
-            int turn = 0;
-            for (int n = 0; n < count; ++n) {
+            int n = 0, b = 0, t = 0, turn = 0; // input vector, part of it, output vector, addition
+            #pragma ivdep array(sums) safelen(8)
+            for (int w = 0; w < s.weight_words; ++w) {
+                const weight_word word = read_channel_intel(dense_weights);
                 lanes in;
                 in.v = inputs[n];
-                for (int b = 0; b < 8; ++b) {
-                    #pragma ivdep array(sums) safelen(8)
-                    for (int t = 0; t < s.out_vectors; ++t) {
-                        const weight_word word = read_channel_intel(dense_weights);
-                        vec product = 0.0f;
-                        #pragma unroll
-                        for (int i = 0; i < 2; ++i)
-                            product += in.lane[b * 2 + i] * word.v[i];
-                        sums[turn & 7][t] += product;
-                    }
+                vec product = 0.0f;
+                #pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    product += in.lane[b * 2 + i] * word.v[i];
+                sums[turn & 7][t] = turn < 8 ? product : sums[turn & 7][t] + product;
+                if (++t == s.out_vectors) {
+                    t = 0;
                     ++turn;
+                    if (++b == 8) {
+                        b = 0;
+                        ++n;
+                    }
                 }
             }
-            for (int t = 0; t < s.out_vectors; ++t) {
+            for (t = 0; t < s.out_vectors; ++t) {
                 vec total = 0.0f;
                 #pragma unroll
                 for (int p = 0; p < 8; ++p)
-                    total += sums[p][t];
+                    if (p < turn)
+                        total += sums[p][t];
                 write_channel_intel(dense_out, total);
             }
         }
@@ -405,28 +523,30 @@ __kernel void epilogue(ENGINE_PARAMETERS)
     EVERY_STEP {
         const Step s = read_channel_intel(epilogue_step);
         vec bias[1];
-        for (int pass = 0; pass < s.tiles_y * s.tiles_x * s.out_groups; ++pass) {
-            for (int t = 0; t < s.out_vectors; ++t) {
-                bias[t] = read_channel_intel(epilogue_bias);
-            }
-            for (int p = 0; p < s.tile_height * s.tile_width; ++p) {
-                for (int t = 0; t < s.out_vectors; ++t) {
-                    vec value = 0.0f;
-                    if (s.engine == ENGINE_CONVOLUTION)
-                        value = read_channel_intel(convolution_out);
-                    if (s.engine == ENGINE_GLOBAL_POOLING)
-                        value = read_channel_intel(global_pooling_out);
-                    if (s.engine == ENGINE_DENSE)
-                        value = read_channel_intel(dense_out);
-                    if (s.engine == ENGINE_SOFTMAX)
-                        value = read_channel_intel(softmax_out);
-                    value = value + bias[t];
-                    if (s.residual)
-                        value += read_channel_intel(residual_in);
-                    if (s.activation == ACTIVATION_RELU)
-                        value = fmax(value, 0.0f);
-                    write_channel_intel(epilogue_out, value);
-                }
+        int pixel = 0, t = 0;
+        for (int turn = 0; turn < s.results; ++turn) {
+            // Biases arrive with a group's first pixel.
+            const vec shift = pixel == 0 ? read_channel_intel(epilogue_bias) : bias[t];
+            bias[t] = shift;
+            vec value = 0.0f;
+            if (s.engine == ENGINE_CONVOLUTION)
+                value = read_channel_intel(convolution_out);
+            if (s.engine == ENGINE_GLOBAL_POOLING)
+                value = read_channel_intel(global_pooling_out);
+            if (s.engine == ENGINE_DENSE)
+                value = read_channel_intel(dense_out);
+            if (s.engine == ENGINE_SOFTMAX)
+                value = read_channel_intel(softmax_out);
+            value = value + shift;
+            if (s.residual)
+                value += read_channel_intel(residual_in);
+            if (s.activation == ACTIVATION_RELU)
+                value = fmax(value, 0.0f);
+            write_channel_intel(epilogue_out, value);
+            if (++t == s.out_vectors) {
+                t = 0;
+                if (++pixel == s.pixels)
+                    pixel = 0;
             }
         }
     }
@@ -439,18 +559,26 @@ __kernel void writer(__global vec *restrict features, __global const Step *restr
 {
     for (int n = first; n < last; ++n) {
         const Step s = table[n];
-        for (int ty = 0; ty < s.tiles_y; ++ty)
-        for (int tx = 0; tx < s.tiles_x; ++tx)
-        for (int g = 0; g < s.out_groups; ++g)
-        for (int y = 0; y < s.tile_height; ++y) {
-            const int row = ty * s.tile_height + y;
-            for (int x = 0; x < s.tile_width; ++x) {
-                const int column = tx * s.tile_width + x;
-                for (int t = 0; t < s.out_vectors; ++t) {
-                    const int v = g * s.out_vectors + t;
-                    const vec value = read_channel_intel(epilogue_out);
-                    if (row < s.out_height && column < s.out_width && v < s.out_valid)
-                        features[s.out_base + (row * s.out_width + column) * s.out_stride + v] = value;
+        int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, group, position, vector
+        for (int turn = 0; turn < s.results; ++turn) {
+            const int row = ty * s.tile_height + y, column = tx * s.tile_width + x, v = g * s.out_vectors + t;
+            const vec value = read_channel_intel(epilogue_out);
+            if (row < s.out_height && column < s.out_width && v < s.out_valid)
+                features[s.out_base + (row * s.out_width + column) * s.out_stride + v] = value;
+            if (++t == s.out_vectors) {
+                t = 0;
+                if (++x == s.tile_width) {
+                    x = 0;
+                    if (++y == s.tile_height) {
+                        y = 0;
+                        if (++g == s.out_groups) {
+                            g = 0;
+                            if (++tx == s.tiles_x) {
+                                tx = 0;
+                                ++ty;
+                            }
+                        }
+                    }
                 }
             }
         }
