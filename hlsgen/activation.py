@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hlsgen.hardware import Arithmetic
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -35,6 +37,15 @@ class Activation:
         return EXPRESSIONS[self.kind].format(
             x=x, alpha=c_float(self.alpha), low=c_float(self.low), high=c_float(self.high)
         )
+
+    def units(self, lanes: int) -> Arithmetic:
+        """The floating-point units that `expression` takes for `lanes` values a cycle."""
+        return {
+            "relu": Arithmetic(compares=lanes),
+            "clip": Arithmetic(compares=2 * lanes),
+            "leaky_relu": Arithmetic(compares=2 * lanes, multiply_adds=lanes),
+            "sigmoid": Arithmetic(adds=lanes, divides=lanes, exponentials=lanes),
+        }[self.kind]
 
 
 # Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves every vector width.

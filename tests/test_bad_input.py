@@ -159,8 +159,10 @@ def test_impossible_board_file(model, tmp_path, capsys):
     from hlsgen.boards import board
 
     for change, word in (
-        ({"dsps": -4}, "'dsps'"),
-        ({"alms": "many"}, "'alms'"),
+        ({"memory_banks": -4}, "'memory_banks'"),
+        ({"bandwidth": "much"}, "'bandwidth'"),
+        ({"device": "abacus"}, "'device'"),
+        ({"interleaved_efficiency": [2.0]}, "'interleaved_efficiency'"),
         ({"reserved_blocks": 10**6}, "'reserved_blocks'"),
     ):
         (tmp_path / "board.json").write_text(json.dumps(asdict(board("pac_a10")) | change))
@@ -177,7 +179,7 @@ def test_network_too_large_for_the_style(tmp_path, capsys):
         path,
         tmp_path,
         capsys,
-        "memory blocks",
+        "may be used",
         "--style folded",
         options=["--style", "pipelined", "--board", "de10_nano"],
     )

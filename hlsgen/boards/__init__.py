@@ -1,58 +1,120 @@
-"""Boards as data files."""
+"""Devices and boards as data files, one JSON object each; every figure has a source, unverified ones are marked."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from hlsgen.errors import BoardError
 
 
 @dataclass(frozen=True)
-class Board:
-    """What the scheduler knows of a board. Blocks are M20K or M10K memories; bandwidth in GB/s; clock in MHz.
+class Device:
+    """An FPGA. Blocks are M20K or M10K memories of `block_bits`; MLABs hold `mlab_bits`.
 
-    `reserved_*` is the static region that the board support package keeps. `multiply_add_dsps` is the number of
-    DSPs of one float32 multiply-accumulate. `sdk` is the version of the Intel FPGA SDK for OpenCL.
+    `multiply_add_dsps`, `add_dsps`, `multiply_dsps`: DSPs of one float32 operation; `add_alms`: logic of an addition where it
+    takes no DSP. `add_latency` and `load_latency` (global memory) in cycles. The clock in MHz is `fmax` less `fmax_per_*` for
+    each percent of ALMs, blocks and DSPs used, within `fmax_low` and `fmax_high`; `fmax_error` is its mean error in percent.
     """
 
     name: str
     title: str
     family: str
-    aoc_board: str
-    sdk: str
     alms: int
     blocks: int
     block_bits: int
     dsps: int
+    multiply_add_dsps: float
+    add_dsps: float
+    multiply_dsps: float
+    add_alms: int
+    int8_macs_per_dsp: int
+    mlab_bits: int
+    add_latency: int
+    load_latency: int
+    fmax: float
+    fmax_per_alm: float
+    fmax_per_block: float
+    fmax_per_dsp: float
+    fmax_error: float
+    fmax_low: float
+    fmax_high: float
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unverified: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board with its support package. Bandwidths in GB/s, `launch_us` in microseconds a kernel launch.
+
+    `reserved_*` is the static region that the board support package keeps. `bank_efficiency` is the share of the peak
+    that one kernel a memory bank reaches; `interleaved_efficiency` what one, two, three or more readers and a writer reach
+    together on interleaved banks. `sdk` is the version of the Intel FPGA SDK for OpenCL that flags are written for;
+    `opencl` is false for boards that the SDK does not support.
+    """
+
+    name: str
+    title: str
+    device: Device
+    aoc_board: str
+    sdk: str
+    sdk_versions: tuple[str, ...]
+    opencl: bool
     reserved_alms: int
     reserved_blocks: int
     reserved_dsps: int
-    multiply_add_dsps: float
+    memory_banks: int
     bandwidth: float
-    clock: float
-    source: str
+    bank_efficiency: float
+    interleaved_efficiency: tuple[float, ...]
+    pcie_bandwidth: float
+    launch_us: float
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unverified: tuple[str, ...] = ()
+
+    @property
+    def available_alms(self) -> int:
+        """ALMs left beside the static region."""
+        return self.device.alms - self.reserved_alms
 
     @property
     def available_dsps(self) -> int:
         """DSPs left beside the static region."""
-        return self.dsps - self.reserved_dsps
+        return self.device.dsps - self.reserved_dsps
 
     @property
     def available_blocks(self) -> int:
         """Memory blocks left beside the static region."""
-        return self.blocks - self.reserved_blocks
+        return self.device.blocks - self.reserved_blocks
+
+    def sustained_bandwidth(self, readers: int) -> float:
+        """GB/s that `readers` reading kernels and one writing kernel reach together on interleaved memory."""
+        shares = self.interleaved_efficiency
+        return self.bandwidth * shares[min(max(readers, 1), len(shares)) - 1]
+
+
+def read_all(kind: Any, folder: Any) -> dict[str, Any]:
+    """All records of the JSON files in a package folder, by name."""
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
+    found = [read_record(kind, json.loads(f.read_text()), f"{kind.__name__.lower()} file {f.name}") for f in files]
+    return {record.name: record for record in found}
+
+
+@cache
+def devices() -> dict[str, Device]:
+    """All devices that ship with hlsgen, by name."""
+    return read_all(Device, resources.files(__name__).joinpath("devices"))
 
 
 @cache
 def boards() -> dict[str, Board]:
     """All boards that ship with hlsgen, by name."""
-    files = sorted(resources.files(__name__).iterdir(), key=lambda f: f.name)
-    found = [read_board(json.loads(f.read_text()), f.name) for f in files if f.name.endswith(".json")]
-    return {board.name: board for board in found}
+    return read_all(Board, resources.files(__name__))
 
 
 def board(name: str) -> Board:
@@ -64,29 +126,81 @@ def board(name: str) -> Board:
             data = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
-        return read_board(data, name)
+        return read_record(Board, data, f"board file {name}")
     raise BoardError(
         f"unknown board {name!r}", where="--board", remedy=f"choose one of {', '.join(boards())}, or give a .json file"
     )
 
 
-def read_board(data: object, where: str) -> Board:
-    """Build a Board from a JSON object. Raises BoardError that names the field at fault."""
-    where = f"board file {where}"
+def read_record(kind: Any, data: object, where: str) -> Any:
+    """Build a Device or a Board from a JSON object. Raises BoardError that names the field at fault."""
     if not isinstance(data, dict):
         raise BoardError("is not a JSON object", where=where)
-    names = {f.name: str(f.type) for f in fields(Board)}
+    names = {f.name: str(f.type) for f in fields(kind)}
+    values = {}
     for name in (*names, *data):
         if name not in data:
+            if name in ("sources", "unverified"):
+                continue
             raise BoardError(f"field {name!r} is missing", where=where)
         if name not in names:
             raise BoardError(f"field {name!r} is unknown", where=where, remedy=f"known fields: {', '.join(names)}")
-        text, value = names[name] == "str", data[name]
-        if text != isinstance(value, str) or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise BoardError(f"field {name!r} must be {'text' if text else 'a number'}, not {value!r}", where=where)
-        if not isinstance(value, str) and (value < 0 or (value == 0 and not name.startswith("reserved"))):
-            raise BoardError(f"field {name!r} must be positive, not {value!r}", where=where)
-    for kind in ("alms", "blocks", "dsps"):
-        if data[f"reserved_{kind}"] >= data[kind]:
-            raise BoardError(f"field 'reserved_{kind}' leaves nothing of {kind}", where=where)
-    return Board(**data)
+        values[name] = read_field(name, names[name], data[name], where)
+    check_consistent(kind, values, where)
+    return kind(**values)
+
+
+def read_field(name: str, kind: str, value: Any, where: str) -> Any:
+    """One field's value, checked. Raises BoardError."""
+    if kind == "Device":
+        return read_device(value, where)
+    if kind.startswith("Mapping"):
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            raise BoardError(f"field {name!r} must map names to texts", where=where)
+        return value
+    if kind.startswith("tuple"):
+        item = float if "float" in kind else str
+        if not isinstance(value, (list, tuple)) or not all(
+            isinstance(v, (int, float) if item is float else str) for v in value
+        ):
+            raise BoardError(f"field {name!r} must be a list of {'numbers' if item is float else 'texts'}", where=where)
+        if item is float and not (value and all(0 < v <= 1 for v in value)):
+            raise BoardError(f"field {name!r} must hold shares between 0 and 1, not {value}", where=where)
+        return tuple(item(v) for v in value)
+    wanted = {"str": str, "bool": bool, "int": (int,), "float": (int, float)}[kind]
+    if not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
+        text = {"str": "text", "bool": "true or false", "int": "a whole number"}.get(kind, "a number")
+        raise BoardError(f"field {name!r} must be {text}, not {value!r}", where=where)
+    may_be_zero = name.startswith(("reserved", "fmax_per", "add_", "fmax_error", "launch"))
+    if kind in ("int", "float") and not (0 < value < 1e12 or (value == 0 and may_be_zero)):
+        raise BoardError(f"field {name!r} must be positive, not {value!r}", where=where)
+    return value
+
+
+def read_device(value: Any, where: str) -> Device:
+    """A device by name, or described in place. Raises BoardError."""
+    if isinstance(value, str):
+        if value not in devices():
+            raise BoardError(
+                f"field 'device' names the unknown device {value!r}",
+                where=where,
+                remedy=f"choose one of {', '.join(devices())}, or describe it in place",
+            )
+        return devices()[value]
+    return read_record(Device, value, f"{where}, device")
+
+
+def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
+    """Raise BoardError for figures that contradict each other."""
+    if kind is Device:
+        if not values["fmax_low"] <= values["fmax"] <= values["fmax_high"]:
+            raise BoardError("field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where)
+        return
+    for resource in ("alms", "blocks", "dsps"):
+        if values[f"reserved_{resource}"] >= getattr(values["device"], resource):
+            raise BoardError(f"field 'reserved_{resource}' leaves nothing of {resource}", where=where)
+    if values["bank_efficiency"] > 1:
+        raise BoardError("field 'bank_efficiency' must be a share between 0 and 1", where=where)
+    parts = values["sdk"].split(".")
+    if len(parts) < 2 or not all(part.isdigit() for part in parts):
+        raise BoardError(f"field 'sdk' must be a version such as 19.4, not {values['sdk']!r}", where=where)

@@ -29,7 +29,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             b.title,
             f"{b.available_dsps:,}",
             f"{b.available_blocks:,}",
-            f"{b.alms - b.reserved_alms:,}",
+            f"{b.available_alms:,}",
             f"{b.bandwidth:g}",
             b.aoc_board,
             b.sdk,

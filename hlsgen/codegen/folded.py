@@ -9,10 +9,10 @@ import numpy as np
 
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
-from hlsgen.codegen.descriptors import FIELDS, step_fields, table_array, with_order
 from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
 from hlsgen.codegen.folded_runs import SCRATCH_ENGINES, bias_stream, folded_runs, weight_stream
 from hlsgen.codegen.render import C_TYPES, render, vector_type
+from hlsgen.descriptors import FIELDS, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis

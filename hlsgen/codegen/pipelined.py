@@ -108,7 +108,7 @@ class PipelinedGenerator:
             "inputs": inputs,
             "input": inputs[0],
             "output": self.tensor_context(output) | {"channels": self.channels_from(output.name)},
-            "window": window_context(layer, self.graph),
+            "window": window_context(layer, self.graph, inputs[0]["vectors"]),
             "depthwise": depthwise,
             "steps": steps,
             "words": steps * interleaved * (output_vectors if depthwise else groups),
@@ -125,14 +125,11 @@ class PipelinedGenerator:
         }
 
     def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, int]:
-        """Append the layer's stream, aligned to 16 values so that every vector load is aligned."""
+        """Append the layer's stream."""
         stream = operator(layer.op).pipelined_stream(layer, kernel)
-        offset = self.offset
-        flat = np.ascontiguousarray(stream, np.float32).ravel()
-        padded = np.concatenate([flat, np.zeros(-flat.size % 16, np.float32)])
-        self.streams.append(padded)
-        self.offset += padded.size
-        return {"elements": len(stream), "offset": offset}
+        self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
+        self.offset += stream.size
+        return {"elements": len(stream), "count": stream.size}
 
     def generate(self, board: Board) -> Generated:
         """The whole design."""
@@ -171,7 +168,7 @@ class PipelinedGenerator:
             inputs=inputs,
             outputs=outputs,
             layers=layers,
-            weighted=self.offset > 0,
+            weighted=[context for context in layers if context["weights"]["count"]],
         )
         if self.offset:
             meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"

@@ -7,11 +7,14 @@ from typing import Any
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.average_pool import counts
-from hlsgen.ops.window import Window
+from hlsgen.ops.window import Window, keeps_history
 
 
-def window_context(layer: Layer, graph: Graph) -> dict[str, Any] | None:
-    """Scan size, conditions and (for averages) reciprocals of a window layer; None for others."""
+def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, Any] | None:
+    """Scan size, conditions, registers and (for averages) reciprocals of a window layer; None for others.
+
+    `vectors`: of an input pixel.
+    """
     window: Window | None = getattr(layer.attributes, "window", None)
     if window is None:
         return None
@@ -34,6 +37,7 @@ def window_context(layer: Layer, graph: Graph) -> dict[str, Any] | None:
             conditions.append(f"{name} == next_{name}")
         elif window.extent[axis] > 1:
             conditions.append(f"{name} >= {window.extent[axis] - 1}")
+    history = keeps_history(window, vectors)
     context: dict[str, Any] = {
         "extent": window.extent,
         "stride": window.stride,
@@ -43,6 +47,8 @@ def window_context(layer: Layer, graph: Graph) -> dict[str, Any] | None:
         "inside": " && ".join(inside),
         "condition": " && ".join(conditions),
         "dilation": window.dilation,
+        "history": history,
+        "window_length": window.extent[1] if history else (window.extent[1] - 1) * vectors + 1,
         "times_dilation": [f" * {d}" if d > 1 else "" for d in window.dilation],
         "counted": (0, 0, 0, 0),
         "uniform": True,

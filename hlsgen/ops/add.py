@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import Arithmetic
 from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
@@ -64,9 +65,9 @@ class Add(Operator):
         """One addition a value."""
         return Work(operations=graph.output_tensor(layer).size)
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """One adder a lane."""
-        return kernel.input_width
+        return Arithmetic(adds=kernel.input_width)
 
 
 OPERATOR = Add()

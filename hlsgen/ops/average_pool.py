@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import Arithmetic
 from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -49,9 +50,10 @@ class AveragePool(Pool):
             "count_right": window.pads[1] + source.width + counted[3],
         }
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """The adders of the unrolled window and the final multiplier take a DSP each."""
-        return (layer.attributes.window.taps + 1) * kernel.input_width
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """The adders of the unrolled window and the multiplier with the reciprocal."""
+        taps = layer.attributes.window.taps
+        return Arithmetic(adds=(taps - 1) * kernel.input_width, multiplies=kernel.input_width)
 
 
 OPERATOR = AveragePool()

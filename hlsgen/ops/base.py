@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.hardware import Arithmetic, Body, Memory
+from hlsgen.ops.window import keeps_history
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
     from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 Shape = tuple[int, int, int]
+# Weights are float32, the one data type so far.
+WEIGHT_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,14 @@ class Sums:
     register_length: int = 0
     used: int = 1
     outs: int = 1
+
+
+@dataclass(frozen=True)
+class Events:
+    """When a pipelined kernel reads a vector from each of its inputs and writes one, in cycles from an image's start at II 1."""
+
+    reads: tuple[np.ndarray, ...]
+    writes: np.ndarray
 
 
 def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
@@ -110,6 +122,11 @@ class Operator(ABC):
         """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1) if there is none."""
         return (1, 1)
 
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """When vectors are read and written: here one of every input and one of the output a turn."""
+        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
+        return Events((turns,) * len(layer.inputs), turns)
+
     def sums(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Sums:
         """A memory where enough outputs take turns, else a shift register of `partial_sums` for each output."""
         steps, outs = self.reduction(layer, graph, kernel)
@@ -132,6 +149,44 @@ class Operator(ABC):
         """Cycles an image: a turn a cycle, unless a turn is a loop nest of its own."""
         return self.pipelined_turns(layer, graph, kernel)
 
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
+        return Arithmetic(multiply_adds=self.pipelined_macs(layer, kernel))
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """Memories of the kernel beside window, sums and bias."""
+        return ()
+
+    def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
+        """Everything in the kernel, for values of `bits`: what the template of the operator instantiates."""
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        inputs, lanes = vectors(source.channels, kernel.input_width), kernel.output_width
+        arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
+        memories = list(self.pipelined_memories(layer, graph, kernel))
+        registers = 0
+        window = getattr(layer.attributes, "window", None)
+        if window is not None:
+            vector, (rows, columns) = kernel.input_width * bits, window.extent
+            memories += [
+                Memory("line", window.scan_size(source.height, source.width)[1] * inputs, vector, banks=rows - 1)
+            ] * (rows > 1)
+            if keeps_history(window, inputs):
+                memories.append(Memory("history", inputs, vector, banks=rows * (columns - 1)))
+                registers += rows * columns * vector
+            else:
+                registers += rows * ((columns - 1) * inputs + 1) * vector
+        sums = self.sums(layer, graph, kernel)
+        steps, _ = self.reduction(layer, graph, kernel)
+        arithmetic += Arithmetic(adds=lanes * (sums.used if steps > 1 else 0))
+        memories += [Memory("sums", sums.memory, lanes * bits)] * bool(sums.memory)
+        registers += sums.register_length * lanes * bits
+        if "bias" in layer.weights:
+            arithmetic += Arithmetic(adds=lanes)
+            memories.append(Memory("bias", vectors(result.channels, lanes), lanes * bits))
+        if layer.activation is not None:
+            arithmetic += layer.activation.units(lanes)
+        return Body(arithmetic, tuple(memories), registers, 2 * lanes * bits)
+
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
         """For each output pixel in raster order, how many pixels of the first input must have arrived.
 
@@ -151,7 +206,7 @@ class Operator(ABC):
         return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, at_once, 0, count),)
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """Descriptor fields of a step that differ from a plain pass over the tensor (see `codegen.descriptors`)."""
+        """Descriptor fields of a step that differ from a plain pass over the tensor (see `hlsgen.descriptors`)."""
         return {}
 
     def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:

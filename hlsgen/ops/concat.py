@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -78,6 +78,17 @@ class Concat(Operator):
         """One output vector a turn."""
         result = graph.output_tensor(layer)
         return result.size // kernel.output_width
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """In every pixel one input's vectors after another's."""
+        result = graph.output_tensor(layer)
+        turns = np.arange(result.size // kernel.output_width).reshape(result.pixels, -1)
+        reads, first = [], 0
+        for tensor in graph.input_tensors(layer):
+            count = tensor.channels // kernel.input_width
+            reads.append(turns[:, first : first + count].ravel())
+            first += count
+        return Events(tuple(reads), turns.ravel())
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Only the inputs that could not be written straight into their place are copied there."""

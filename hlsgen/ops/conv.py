@@ -11,8 +11,9 @@ import numpy as np
 
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
-from hlsgen.ops.window import Window, explicit_pads
+from hlsgen.hardware import Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.window import Window, explicit_pads, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -136,6 +137,13 @@ class Conv(Operator):
         lanes = kernel.output_width if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
         return taps * lanes
 
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The weights: a word holds what one turn multiplies."""
+        steps, interleaved = self.reduction(layer, graph, kernel)
+        a: ConvAttributes = layer.attributes
+        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
+        return (Memory("weights", steps * interleaved * groups, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
+
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
         a: ConvAttributes = layer.attributes
@@ -145,6 +153,21 @@ class Conv(Operator):
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A vector is read in the first of its turns; a group's output vectors are written in the last turns of the group."""
+        a: ConvAttributes = layer.attributes
+        source = graph.tensors[layer.inputs[0]]
+        inputs = vectors(source.channels, kernel.input_width)
+        steps, outputs = self.reduction(layer, graph, kernel)
+        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
+        walk = scan(a.window, source.height, source.width)
+        busy = groups * steps * outputs
+        starts = walk.starts(inputs, busy)
+        pace = np.where(walk.due, busy // inputs, 1)
+        reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
+        ends = (np.arange(groups)[:, None] + 1) * steps * outputs - outputs + np.arange(outputs)
+        return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """See `Window.needed_pixels`."""
@@ -178,10 +201,9 @@ class Conv(Operator):
                 where=f"layer {layer.name}",
                 remedy="raise tile_vectors in the plan or choose a larger board",
             )
-        return tuple(
-            StepPlan(layer.name, self.engine, *tile, min(engines.outputs, outputs), run * outputs, outputs)
-            for run in range(runs)
-        )
+        # Groups of equal size, so that none leaves most of the array idle.
+        at_once = ceil(outputs / ceil(outputs / engines.outputs))
+        return tuple(StepPlan(layer.name, self.engine, *tile, at_once, run * outputs, outputs) for run in range(runs))
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """The window, and the halo that a tile of outputs needs."""
@@ -227,19 +249,6 @@ class Conv(Operator):
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
         return split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, v)
-
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """Per tile and group: steps of the reduction times max(pixels, weight load), or the output if that is longer."""
-        f = self.folded_fields(layer, graph, step, engines)
-        window: Window = layer.attributes.window
-        if step.engine == "depthwise":
-            return f["in_rows"] * f["in_columns"] * step.vector_count
-        pixels = step.tile_height * step.tile_width
-        load = ceil(step.vectors_at_once * engines.width / engines.burst)
-        compute = f["in_vectors"] * window.taps * max(pixels, load)
-        fill = f["in_rows"] * f["in_columns"] * f["in_vectors"]
-        tile = max(step.groups * max(compute, pixels * step.vectors_at_once), fill)
-        return f["tiles_y"] * f["tiles_x"] * tile
 
 
 def window_fields(window: Window) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.ops.base import Operator, Shape, Work, pad_axis, vectors
+from hlsgen.hardware import Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -136,10 +137,20 @@ class Dense(Operator):
         """Lanes in times lanes out."""
         return kernel.input_width * kernel.output_width
 
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The weights: a word holds what one turn multiplies."""
+        words = self.pipelined_turns(layer, graph, kernel)
+        return (Memory("weights", words, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
+
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""
         steps, outputs = self.reduction(layer, graph, kernel)
         return steps * outputs
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """Every input vector meets all output vectors; these are written in the last turns."""
+        steps, outputs = self.reduction(layer, graph, kernel)
+        return Events((np.arange(steps) * outputs,), (steps - 1) * outputs + np.arange(outputs))
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """The one output pixel needs the whole input."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.hardware import Arithmetic
+from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ class GlobalAveragePool(Operator):
         source = graph.tensors[layer.inputs[0]]
         return source.pixels, vectors(source.channels, kernel.input_width)
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """An adder and a multiplier a lane."""
-        return 2 * kernel.input_width
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """A multiplier a lane; the sums are counted apart."""
+        return Arithmetic(multiplies=kernel.input_width)
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A vector is read each turn; results are written in the last turns."""
+        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
+        return Events((turns,), turns[-vectors(graph.output_tensor(layer).channels, kernel.output_width) :])
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """The one output pixel needs the whole input."""

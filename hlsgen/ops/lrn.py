@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops.base import Operator, Work, vectors
-from hlsgen.ops.softmax import plain_step
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
+from hlsgen.ops.softmax import pixel_events, plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -69,9 +70,18 @@ class Lrn(Operator):
         """Square, sliding sum, power, multiply."""
         return Work(operations=6 * graph.output_tensor(layer).size)
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """The power function (logarithm and exponential, about 9 DSPs each), the squares' adders and two multipliers."""
-        return 20 + layer.attributes.size
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A pixel's vectors are read in its first cycles and written in its last."""
+        return pixel_events(self.pipelined_cycles(layer, graph, kernel), layer, graph, kernel)
+
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """Squares, the adders of the window, a power function, two multipliers."""
+        return Arithmetic(adds=layer.attributes.size, multiplies=3, powers=1)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """All channels of a pixel."""
+        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
+        return (Memory("value", count, WEIGHT_BITS, banks=kernel.input_width),)
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A pixel a turn."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import Arithmetic
 from hlsgen.ops.pool import Pool
-from hlsgen.plan import Engines, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 
 class MaxPool(Pool):
@@ -21,6 +22,10 @@ class MaxPool(Pool):
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Maximum over each window."""
         return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)
+
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """The comparators of the unrolled window."""
+        return Arithmetic(compares=layer.attributes.window.taps * kernel.input_width)
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """Borders are the most negative number (not infinity: relaxed floating point assumes that there is none)."""

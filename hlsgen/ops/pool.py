@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops.base import Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
 from hlsgen.ops.conv import window_fields
-from hlsgen.ops.window import Window, explicit_pads
+from hlsgen.ops.window import Window, explicit_pads, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ class Pool(Operator):
         source = graph.tensors[layer.inputs[0]]
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
         return rows * columns * vectors(source.channels, kernel.input_width)
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A turn a vector."""
+        source = graph.tensors[layer.inputs[0]]
+        inputs = vectors(source.channels, kernel.input_width)
+        walk = scan(layer.attributes.window, source.height, source.width)
+        turns = walk.starts(inputs, inputs)[:, None] + np.arange(inputs)
+        return Events((turns[walk.inside].ravel(),), turns[walk.due].ravel())
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
         """See `Window.needed_pixels`."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.ops.base import Operator, Work, pad_axis
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
@@ -68,9 +69,14 @@ class Scale(Operator):
         """Scale and bias, (C,) each."""
         return layer.weights
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """One MAC a lane."""
-        return kernel.input_width
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """A multiplier a lane; the shift is the bias."""
+        return Arithmetic(multiplies=kernel.input_width)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The scales."""
+        width = kernel.output_width
+        return (Memory("scale", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS),)
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then scales."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.ops.base import Operator, Work, vectors
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -55,9 +56,18 @@ class Softmax(Operator):
         tensor = graph.output_tensor(layer)
         return tensor.pixels * (tensor.channels + 2 * vectors(tensor.channels, kernel.input_width))
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """Exponential and division units of the one lane, in DSPs (measured: expf 9, divide 3), and a multiplier a lane."""
-        return 12 + kernel.input_width
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A pixel's vectors are read in its first cycles and written in its last."""
+        return pixel_events(self.pipelined_cycles(layer, graph, kernel), layer, graph, kernel)
+
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane."""
+        return Arithmetic(adds=9, multiplies=kernel.input_width, compares=1, divides=1, exponentials=1)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """All channels of a pixel."""
+        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
+        return (Memory("value", count, WEIGHT_BITS, banks=kernel.input_width),)
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel, all channels at once through the engine, one vector a group in the epilogue."""
@@ -71,6 +81,15 @@ class Softmax(Operator):
         """Three passes."""
         tensor = graph.output_tensor(layer)
         return tensor.pixels * (tensor.channels + 2 * step.vector_count)
+
+
+def pixel_events(cycles: int, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+    """Reads and writes of a kernel that takes a pixel's vectors in, works on them, and sends them on."""
+    tensor = graph.output_tensor(layer)
+    count, length = vectors(tensor.channels, kernel.input_width), cycles // tensor.pixels
+    starts = np.arange(tensor.pixels)[:, None] * length
+    turns = starts + np.arange(count)
+    return Events((turns.ravel(),), (turns + length - count).ravel())
 
 
 def plain_step(layer: Layer, graph: Graph, engines: Engines, engine: str) -> StepPlan:

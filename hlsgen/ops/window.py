@@ -75,6 +75,43 @@ class Window:
         return (full_rows + in_row).ravel()
 
 
+# With at least so many vectors a pixel the columns of a streaming window lie in memories: a word of them rests for as many
+# turns, longer than the memory's latency. With fewer they are shift registers.
+LEAST_HISTORY = 8
+
+
+def keeps_history(window: Window, vectors: int) -> bool:
+    """Whether a streaming kernel keeps the columns of its window in memories."""
+    return window.extent[1] > 1 and vectors >= LEAST_HISTORY
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The raster that a streaming kernel walks: for each position, whether it lies in the image and whether an output is due."""
+
+    inside: np.ndarray
+    due: np.ndarray
+
+    def starts(self, idle: int, busy: int) -> np.ndarray:
+        """The first turn at each position, when positions without an output take `idle` turns and the others `busy`."""
+        lengths = np.where(self.due, busy, idle)
+        return np.cumsum(lengths) - lengths
+
+
+def scan(window: Window, height: int, width: int) -> Scan:
+    """The scan of an image, in raster order."""
+    rows, columns = window.scan_size(height, width)
+    sizes = window.output_size(height, width)
+    masks = []
+    for axis, (length, extent) in enumerate(zip((rows, columns), (height, width), strict=True)):
+        at = np.arange(length)
+        first, stride = window.extent[axis] - 1, window.stride[axis]
+        due = (at >= first) & ((at - first) % stride == 0) & ((at - first) // stride < sizes[axis])
+        inside = (at >= window.pads[axis]) & (at < window.pads[axis] + extent)
+        masks.append((inside, due))
+    return Scan(*(np.logical_and.outer(masks[0][i], masks[1][i]).ravel() for i in (0, 1)))
+
+
 def explicit_pads(
     auto_pad: str,
     pads: tuple[int, int, int, int] | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 
 from hlsgen.boards import Board
@@ -11,44 +11,116 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
+from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
-from hlsgen.schedule.resources import CEILING, Usage, folded_usage
+from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.schedule.folded_timing import step_time
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
 WIDTHS = (16, 8, 4, 2, 1)
-OUTPUTS = (16, 8, 4, 2, 1)
+# Output vectors that the array computes at once. Counts between the powers of two use up a device's last DSPs.
+OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
 TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (512, 64), (256, 16))
+# Into how many rows of tiles a convolution's output may be cut, beside what capacity demands: smaller tiles fill and
+# drain faster, larger ones read their weights less often.
+CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
-def plan_folded(graph: Graph, board: Board, plan: Plan) -> Plan:
-    """Complete `plan` with the engines that need the fewest cycles on the board. Raises PlanError when none fits."""
-    best: Plan | None = None
-    best_cost: tuple[int, int] | None = None
+@dataclass(frozen=True)
+class Candidate:
+    """Engines with the steps that they take, and the prediction."""
+
+    plan: Plan
+    predicted: Estimate
+
+
+def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
+    """Complete `plan` with the engines that serve the goal best. Raises PlanError when none fits.
+
+    All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its resources do not fit, or when
+    its multipliers at the device's highest clock could not beat the best found: both bounds are sound.
+    """
+    best: Candidate | None = None
     problem: PlanError | None = None
-    for engines in candidates(graph, board, plan):
-        usage = folded_usage(graph, engines, used_engines(graph), board, plan.dtype)
-        if not usage.fits(board) and not plan.disabled:
+    tried = 0
+    for engines in candidates(graph, board, plan, goal):
+        if best is not None and hopeless(graph, engines, best, board, goal):
             continue
-        unfolded = worth_unfolding(graph, engines.width)
-        shaped = unfold(graph, unfolded)
+        shape = replace(plan, engines=engines, unfolded=worth_unfolding(graph, engines.width))
         try:
-            steps = plan_steps(shaped, engines, plan)
+            found = evaluate(graph, shape, board, goal)
         except PlanError as error:
-            problem = error
+            problem = problem or error
             continue
-        engines = fitted(shaped, steps, engines)
-        cost = (total_cycles(shaped, steps, engines), usage.dsps)
-        if best_cost is None or cost < best_cost:
-            best, best_cost = replace(plan, engines=engines, steps=steps, unfolded=unfolded), cost
-    if best is None or best.engines is None or best_cost is None:
+        tried += 1
+        if not plan.disabled and not found.predicted.resources.fits(board, goal.caps):
+            problem = too_large(found, board, goal) or problem
+            continue
+        if best is None or score(found, board, goal) < score(best, board, goal):
+            best = found
+    if best is None:
         raise problem or PlanError(
             "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
-    usage = folded_usage(graph, best.engines, used_engines(graph), board, plan.dtype)
-    return best.with_reason(reason(best, best_cost[0], usage, board))
+    return best.plan.with_reason(reason(best, board, goal, tried))
+
+
+def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
+    """Why a candidate does not fit."""
+    try:
+        found.predicted.resources.check(board, goal.caps, "folded")
+    except PlanError as error:
+        return PlanError(error.reason, where=error.where, remedy="choose a larger board")
+    return None
+
+
+def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
+    """Plan the steps of an engine shape, shrink its buffers to what they use, predict."""
+    engines = plan.engines
+    assert engines is not None
+    shaped = unfold(graph, plan.unfolded)
+    steps = plan_steps(shaped, engines, plan)
+    if plan.enabled("tile"):
+        placement = place_tensors(shaped, engines.width)
+        steps = tuple(cut(step, shaped, engines, placement, board) for step in steps)
+    done = replace(plan, steps=steps, engines=fitted(shaped, steps, engines))
+    return Candidate(done, estimate(graph, done, goal.calibration, board))
+
+
+def cut(step: StepPlan, graph: Graph, engines: Engines, placement: Placement, board: Board) -> StepPlan:
+    """A convolution's step with the tile height that takes the fewest cycles."""
+    if step.engine != "convolution":
+        return step
+    height = graph.output_tensor(graph.layer(step.layer)).height
+    heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
+    options = [replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
+    return min(options, key=lambda s: step_time(graph, s, engines, placement, board).cycles)
+
+
+def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
+    """What the goal wants least of."""
+    shares = sum(found.predicted.resources.shares(board).values())
+    if goal.objective == "resources":
+        missing = max(goal.fps / found.predicted.throughput, 1.0)
+        return missing, shares
+    if goal.objective == "latency":
+        return found.predicted.latency, shares
+    return 1 / found.predicted.throughput, shares
+
+
+def hopeless(graph: Graph, engines: Engines, best: Candidate, board: Board, goal: Goal) -> bool:
+    """Whether the array alone, never idle and at the highest clock, would take longer than the best design."""
+    if goal.objective == "resources":
+        return False
+    macs = sum(
+        operator(layer.op).work(layer, graph).macs for layer in graph.layers if engine_of(layer) == "convolution"
+    )
+    least = macs / (engines.width**2 * engines.outputs) / (board.device.fmax_high * 1e6)
+    return least > 1 / best.predicted.throughput
 
 
 def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
@@ -63,27 +135,39 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
     return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
 
 
-def candidates(graph: Graph, board: Board, plan: Plan) -> Iterator[Engines]:
-    """All engine shapes worth trying under the plan's switches."""
-    base = network_sizes(graph)
+def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
+    """All engine shapes worth trying under the plan's switches and the goal's pins."""
+    base, pins = network_sizes(graph), goal.engine_pins()
     unroll, tile = plan.enabled("unroll"), plan.enabled("tile")
+    multiplies = any(engine_of(layer) == "convolution" for layer in graph.layers)
     for width in WIDTHS if unroll else (1,):
         if not aligned(graph, width):
             continue
         sizes = with_width(base, graph, width)
-        bytes_a_vector = width * 4
-        for outputs in OUTPUTS if unroll and tile else (1,):
-            burst = next(
-                b
-                for b in BURSTS
-                if b <= width and (b == 1 or b * bytes_a_vector * board.clock * 1e6 <= board.bandwidth * 1e9)
-            )
-            for tile_vectors, tile_pixels in (
-                TILES if tile else (whole_layers(unfold(graph, worth_unfolding(graph, width)), width),)
-            ):
-                yield replace(
-                    sizes, width=width, outputs=outputs, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
+        burst = pins.get("burst", weight_burst(width, board))
+        limit = board.available_dsps * goal.caps.dsps / board.device.multiply_add_dsps
+        outputs = [pins["outputs"]] if "outputs" in pins else list(OUTPUTS) if unroll and tile else [1]
+        if not multiplies:
+            outputs = outputs[-1:]
+        if tile:
+            tiles = [(pins.get("tile_vectors", v), pins.get("tile_pixels", p)) for v, p in TILES]
+        else:
+            tiles = [whole_layers(unfold(graph, worth_unfolding(graph, width)), width)]
+        for count in outputs:
+            if unroll and width * width * count > limit and not plan.disabled:
+                continue
+            for tile_vectors, tile_pixels in dict.fromkeys(tiles):
+                engines = replace(
+                    sizes, width=width, outputs=count, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
                 )
+                if goal.allows_engines(engines):
+                    yield engines
+
+
+def weight_burst(width: int, board: Board) -> int:
+    """The most weight vectors a cycle that the memory delivers at its peak."""
+    vector = width * 4 * board.device.fmax * 1e6
+    return next(b for b in BURSTS if b <= width and (b == 1 or b * vector <= board.bandwidth * 1e9))
 
 
 def aligned(graph: Graph, width: int) -> bool:
@@ -210,28 +294,20 @@ def fused_additions(graph: Graph) -> dict[str, str]:
     return fused
 
 
-def total_cycles(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> int:
-    """Cycles of one image: the steps run one after another."""
-    total = 0
-    for step in steps:
-        layer = graph.layer(step.layer)
-        if step.engine:
-            total += operator(layer.op).folded_cycles(layer, graph, step, engines)
-        else:
-            total += step.tile_height * step.tile_width * step.vector_count
-    return total
-
-
-def reason(plan: Plan, cycles: int, usage: Usage, board: Board) -> str:
-    """One paragraph: the engines, what they cost, what they reach."""
-    e = plan.engines
+def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:
+    """One paragraph: the engines, what they cost, what they reach, what limits them."""
+    e, r, t = best.plan.engines, best.predicted.resources, best.predicted.timing
     assert e is not None
-    fit = "" if usage.fits(board) else " With the optimisations that were switched off it does not fit the board."
+    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
+    fit = (
+        "" if r.fits(board, goal.caps) else " With the optimisations that were switched off it does not fit the board."
+    )
     return (
-        f"{len(plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
-        f"{e.width} input by {e.outputs * e.width} output channels a cycle: about {usage.dsps} of {board.available_dsps} DSPs and "
-        f"{usage.blocks} of {board.available_blocks} memory blocks (at most {CEILING:.0%} are used). An image takes about "
-        f"{cycles:,} cycles, {cycles / board.clock / 1000:.3g} ms at {board.clock:g} MHz if memory keeps up.{fit}"
+        f"{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
+        f"{e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {t.throughput:,.4g} images a second "
+        f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
+        f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
+        f"longest step is {t.bottleneck}. The best of {tried} engine shapes, all others being bounded.{fit}"
     )
 
 

@@ -7,23 +7,28 @@ from dataclasses import replace
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import Goal
 
 # Unroll factors of the channel loops; they must divide the channels, since feature maps are not padded here.
 FACTORS = (16, 8, 4, 2, 1)
 
 
-def plan_layered(graph: Graph, board: Board, plan: Plan) -> Plan:
-    """Complete `plan` with equal unroll factors for all layers, the largest whose DSPs fit the board."""
+def plan_layered(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
+    """Complete `plan` with equal unroll factors for all layers, the largest that fit the board and its caps."""
     unroll, tile = plan.enabled("unroll"), plan.enabled("unroll") and plan.enabled("tile")
     for limit in FACTORS if tile else (1,):
         kernels = tuple(plan_kernel(layer, graph, limit, unroll) for layer in graph.layers)
-        macs = sum(operator(graph.layer(k.layer).op).pipelined_macs(graph.layer(k.layer), k) for k in kernels)
-        if macs * board.multiply_add_dsps <= 0.85 * board.available_dsps or limit == 1:
+        best = replace(plan, kernels=kernels)
+        predicted = estimate(graph, best, goal.calibration, board)
+        if limit == 1 or predicted.resources.fits(board, goal.caps):
             break
-    text = f"A kernel a layer through global memory, {macs} multipliers in all."
-    return replace(plan, kernels=kernels).with_reason(text)
+    fits = "" if predicted.resources.fits(board, goal.caps) else " It does not fit the board's caps."
+    return best.with_reason(
+        f"A kernel a layer through global memory. Predicted: {predicted.throughput:,.3g} images a second at "
+        f"{predicted.resources.fmax:.0f} MHz; the slowest is {predicted.timing.bottleneck}.{fits}"
+    )
 
 
 def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelPlan:

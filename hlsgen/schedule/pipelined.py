@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.depths import fit_depths
+from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
-from hlsgen.schedule.resources import CEILING, Usage, pipelined_usage
+from hlsgen.schedule.goal import Goal
 
 WIDTHS = (1, 2, 4, 8, 16)
 # An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of
@@ -77,59 +78,21 @@ def legal(graph: Graph, classes: dict[str, str], choice: Choice) -> bool:
     return True
 
 
-def cycles(graph: Graph, kernels: tuple[KernelPlan, ...]) -> dict[str, int]:
-    """Cycles an image of each layer's kernel."""
-    found = {}
-    for kernel in kernels:
-        layer = graph.layer(kernel.layer)
-        found[layer.name] = operator(layer.op).pipelined_cycles(layer, graph, kernel)
-    return found
-
-
-def neighbours(layer: Layer, classes: dict[str, str], choice: Choice, plan: Plan) -> Iterator[Choice]:
-    """Choices that give one layer more parallelism."""
-    if plan.enabled("unroll") and hasattr(layer.attributes, "window") and layer.name not in choice.unrolled:
-        yield Choice(choice.widths, choice.unrolled | {layer.name})
-    if not (plan.enabled("unroll") and plan.enabled("tile")):
-        return
-    for name in dict.fromkeys((classes[layer.inputs[0]], classes[layer.output])):
-        width = choice.widths[name]
-        if width < WIDTHS[-1]:
-            yield Choice({**choice.widths, name: width * 2}, choice.unrolled)
-
-
-def plan_pipelined(graph: Graph, board: Board, plan: Plan) -> Plan:
-    """Complete `plan`: double the parallelism of the slowest kernel until the board or the widths are exhausted.
+def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
+    """Complete `plan` with the widths and unrolled windows that serve the goal best, and FIFO depths.
 
     Raises PlanError when not even the smallest design fits.
     """
+    from hlsgen.schedule.search import solve
+
     classes = tensor_classes(graph)
-    choice = Choice({name: 1 for name in set(classes.values())}, frozenset())
+    choice, proof = solve(graph, board, plan, goal, classes)
     best = complete(graph, plan, classes, choice)
-    usage = pipelined_usage(graph, best, board)
+    predicted = estimate(graph, best, goal.calibration, board)
     if not plan.disabled:
-        usage.check(board, "pipelined")
-    while True:
-        spent = cycles(graph, best.kernels)
-        slowest = max(spent, key=lambda name: spent[name])
-        options: list[tuple[int, int, int, Choice]] = []
-        for candidate in neighbours(graph.layer(slowest), classes, choice, plan):
-            if not legal(graph, classes, candidate):
-                continue
-            kernels = plan_kernels(graph, classes, candidate)
-            time = cycles(graph, kernels)
-            trial = replace(best, kernels=kernels)
-            usage = pipelined_usage(graph, trial, board)
-            if time[slowest] < spent[slowest] and max(time.values()) <= spent[slowest] and usage.fits(board):
-                options.append((time[slowest], usage.dsps, len(options), candidate))
-        if not options:
-            break
-        choice = min(options, key=lambda option: option[:3])[3]
-        best = complete(graph, plan, classes, choice)
-    usage = pipelined_usage(graph, best, board)
-    if not usage.fits(board) and not plan.disabled:
-        usage.check(board, "pipelined")
-    return best.with_reason(reason(graph, best, usage, board))
+        predicted.resources.check(board, goal.caps, "pipelined")
+    best = fit_depths(graph, best, board)
+    return best.with_reason(reason(best, estimate(graph, best, goal.calibration, board), board, proof))
 
 
 def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
@@ -151,15 +114,15 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
     return replace(plan, kernels=kernels, edges=tuple(edges))
 
 
-def reason(graph: Graph, plan: Plan, usage: Usage, board: Board) -> str:
-    """One paragraph: what fits, what limits."""
-    spent = cycles(graph, plan.kernels)
-    slowest = max(spent, key=lambda name: spent[name])
+def reason(plan: Plan, predicted: Estimate, board: Board, proof: str) -> str:
+    """One paragraph: what fits, what limits, what it reaches, how good that is."""
+    r, t = predicted.resources, predicted.timing
+    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     return (
-        f"All {len(plan.kernels)} kernels are resident and stream into each other: about {usage.dsps} of "
-        f"{board.available_dsps} DSPs and {usage.blocks} of {board.available_blocks} memory blocks (at most "
-        f"{CEILING:.0%} are used). The slowest kernel, {slowest}, needs {spent[slowest]:,} cycles an image, at most "
-        f"about {board.clock * 1e6 / spent[slowest]:,.0f} images a second at {board.clock:g} MHz."
+        f"All {len(plan.kernels)} kernels are resident and stream into each other. Predicted: {t.throughput:,.0f} images a "
+        f"second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. "
+        f"The bottleneck is {t.bottleneck}: {t.cycles:,.0f} cycles an image in the slowest kernel; the design reaches "
+        f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
     )
 
 

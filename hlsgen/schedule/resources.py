@@ -1,106 +1,184 @@
-"""A first resource check: DSPs and memory blocks from the structure in the plan.
+"""The resource model: from a design's structure to ALMs, memory blocks, DSPs and clock.
 
-DSPs follow the unroll factors; memory blocks follow depth and width of each on-chip array (the M20K rule of Intel's
-guide: the fewest blocks over the block's depth x width modes). Logic and clock are not modelled here.
+Construct by construct it makes the estimate that aoc would print (ALUT, FF, RAM, DSP, MLAB; costs in costs.json), and a calibration
+turns that into what Quartus fits. DSPs and memory blocks follow from structure; ALMs and the clock come with a band.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from math import ceil
 
-from hlsgen.boards import Board
-from hlsgen.errors import PlanError
-from hlsgen.graph import Graph
-from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
-from hlsgen.plan import Engines, Plan
+import numpy as np
 
-# Memory blocks of one burst-coalesced load-store unit (measured on Stratix 10 and Arria 10: 15 to 17).
-BLOCKS_PER_LSU = 16
-# Largest share of the device's DSPs and memory blocks that a plan may use, so that routing has room.
-CEILING = 0.85
-BITS = {"float32": 32}
+from hlsgen.boards import Board, Device
+from hlsgen.errors import PlanError
+from hlsgen.hardware import Body, Fifo, Kernel, Lsu, Memory, Structure
+from hlsgen.schedule.calibration import Calibration, default_calibration
+
+# Depth x width modes of an M20K in simple dual port; an M10K has half the depth at each width.
+MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
+# Up to this depth aoc prefers MLABs to memory blocks for channels; local memories change over at 8 to 32.
+MLAB_DEPTH = 32
+FAMILIES = {"agilex": "stratix10", "cyclone5": "arria10", "stratixv": "arria10"}
 
 
 @dataclass(frozen=True)
-class Usage:
-    """DSPs, and memory blocks that hold weights, buffers and FIFOs."""
+class Caps:
+    """Largest shares of the whole device that a design may use, static region included."""
 
-    dsps: int
+    alms: float = 0.8
+    blocks: float = 0.8
+    dsps: float = 0.9
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a design takes of a device, static region included, and the clock in MHz; `*_low`, `*_high` are bands."""
+
+    alms: int
+    alms_low: int
+    alms_high: int
     blocks: int
+    dsps: int
+    fmax: float
+    fmax_low: float
+    fmax_high: float
 
-    def fits(self, board: Board) -> bool:
-        """Whether the board has room for it under `CEILING`."""
-        return self.dsps <= CEILING * board.available_dsps and self.blocks <= CEILING * board.available_blocks
+    def shares(self, board: Board) -> dict[str, float]:
+        """Used share of the device's ALMs, memory blocks, and DSPs in reach."""
+        device = board.device
+        return {
+            "ALMs": self.alms / device.alms,
+            "memory blocks": self.blocks / device.blocks,
+            "DSPs": self.dsps / board.available_dsps,
+        }
 
-    def check(self, board: Board, style: str) -> None:
-        """Raise PlanError that says what is short."""
-        limits = (("DSPs", self.dsps, board.available_dsps), ("memory blocks", self.blocks, board.available_blocks))
-        for what, used, available in limits:
-            if used > CEILING * available:
+    def fits(self, board: Board, caps: Caps) -> bool:
+        """Whether every share is within its cap."""
+        return all(s <= c for s, c in zip(self.shares(board).values(), vars(caps).values(), strict=True))
+
+    def check(self, board: Board, caps: Caps, style: str) -> None:
+        """Raise PlanError that says what is short and by how much."""
+        device = board.device
+        totals = {"ALMs": device.alms, "memory blocks": device.blocks, "DSPs": board.available_dsps}
+        used = {"ALMs": self.alms, "memory blocks": self.blocks, "DSPs": self.dsps}
+        for (name, total), cap in zip(totals.items(), vars(caps).values(), strict=True):
+            if used[name] > cap * total:
                 raise PlanError(
-                    f"needs {used} {what}; {int(CEILING * available)} of {available} may be used",
+                    f"needs {used[name]:,} {name}; {int(cap * total):,} of {total:,} may be used",
                     where=f"{style} design on {board.name}",
                     remedy="use --style folded, or a larger board",
                 )
 
 
-def memory_blocks(depth: int, bits: int, board: Board) -> int:
+@cache
+def costs(family: str) -> dict[str, np.ndarray]:
+    """Cost of each construct as (ALUT, FF, RAM, DSP, MLAB)."""
+    data = json.loads(resources.files("hlsgen.schedule").joinpath("costs.json").read_text())
+    table = data[FAMILIES.get(family, family)] | data["all"]
+    return {name: np.asarray(value, float) for name, value in table.items()}
+
+
+def memory_blocks(depth: int, bits: int, device: Device) -> int:
     """Blocks for a simple dual port memory of `depth` words of `bits`: the cheapest of the block's modes."""
-    if depth <= 0 or bits <= 0:
+    if depth <= 0 or bits <= 0 or depth <= MLAB_DEPTH:
         return 0
-    if depth <= 32 and bits * depth <= board.block_bits:
-        return 0  # registers or MLABs
-    modes = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
-    scale = board.block_bits / 20480  # an M10K has half the depth of an M20K at each width
-    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in modes)
+    scale = device.block_bits / 20480
+    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in MODES)
 
 
-def pipelined_usage(graph: Graph, plan: Plan, board: Board) -> Usage:
-    """Sum over kernels (arithmetic, weights, line buffers) and channels."""
-    bits = BITS[plan.dtype]
-    macs = blocks = 0
-    for kernel in plan.kernels:
-        layer = graph.layer(kernel.layer)
-        op = operator(layer.op)
-        macs += op.pipelined_macs(layer, kernel)
-        weights = sum(w.size for w in layer.weights.values())
-        lanes = max(op.pipelined_macs(layer, kernel), 1)
-        blocks += memory_blocks(ceil(weights / lanes), lanes * bits, board) if weights else 0
-        window = getattr(layer.attributes, "window", None)
-        if window is not None:
-            source = graph.tensors[layer.inputs[0]]
-            row = source.width * vectors(source.channels, kernel.input_width)
-            blocks += (window.extent[0] - 1) * memory_blocks(row, kernel.input_width * bits, board)
-    blocks += sum(memory_blocks(edge.depth, edge.width * bits, board) for edge in plan.edges)
-    blocks += BLOCKS_PER_LSU * (1 + len(graph.inputs) + len(graph.outputs))
-    return Usage(ceil(macs * board.multiply_add_dsps), blocks)
+def memory_cost(memory: Memory, device: Device) -> np.ndarray:
+    """A memory with its load and store ports. Few words of few bits become registers, shallow memories MLABs."""
+    table, copies = costs(device.family), memory.banks * memory.copies
+    ports = table["memory_load"] + memory.bits * table["memory_load_per_bit"] + table["memory_store"]
+    if memory.depth <= 2:
+        return np.array([memory.bits, memory.depth * memory.bits, 0, 0, 0.0]) * copies
+    if memory.depth <= MLAB_DEPTH:
+        return copies * (ports + np.array([0, 0, 0, 0, ceil(memory.bits / 20)]))
+    return copies * (ports + np.array([0, 0, memory_blocks(memory.depth, memory.bits, device), 0, 0]))
 
 
-def folded_usage(graph: Graph, engines: Engines, used: set[str], board: Board, dtype: str) -> Usage:
-    """Sum over the engines that the network uses (`used` holds their names) and the readers and writers round them."""
-    v, word = engines.width, engines.width * BITS[dtype]
-    macs = {
-        "convolution": v * v * engines.outputs,
-        "depthwise": v * engines.depthwise_extent**2,
-        "pooling": v * engines.pool_extent**2,
-        "dense": v * engines.burst,
-        "global_pooling": 2 * v,
-        "softmax": 12 + v,
-        "normalisation": 20 + engines.normalisation_size,
-    }
-    memories = {
-        # Tile and accumulators exist twice, so that loading and draining overlap with computing.
-        "convolution": [(engines.tile_vectors, word, 2), (engines.tile_pixels, word, 2 * engines.outputs)],
-        "depthwise": [(engines.depthwise_line, word, engines.depthwise_extent - 1)],
-        "pooling": [(engines.pool_line, word, engines.pool_extent - 1)],
-        "dense": [(engines.dense_vectors, word, 1)],
-        "softmax": [(engines.pixel_vectors, word, 1)],
-        "normalisation": [(engines.pixel_vectors, word, 1)],
-    }
-    total = 3 * v + sum(macs.get(name, 0) for name in used)  # the epilogue scales, shifts and adds
-    blocks = 5 * BLOCKS_PER_LSU
-    for name in used:
-        blocks += sum(memory_blocks(depth, bits, board) * copies for depth, bits, copies in memories.get(name, []))
-    return Usage(ceil(total * board.multiply_add_dsps), blocks)
+def fifo_cost(fifo: Fifo, device: Device) -> np.ndarray:
+    """A channel: its words in registers, MLABs or memory blocks."""
+    table = costs(device.family)
+    cost = table["channel"] + np.array([0, float(table["channel_ff_per_bit"]) * fifo.bits, 0, 0, 0])
+    if fifo.depth <= MLAB_DEPTH:
+        return cost + np.array([0, 0, 0, 0, ceil(fifo.bits / 20)])
+    return cost + np.array([0, 0, memory_blocks(fifo.depth, fifo.bits, device), 0, 0])
+
+
+def lsu_cost(lsu: Lsu, device: Device) -> np.ndarray:
+    """A burst-coalesced, aligned unit."""
+    table, kind = costs(device.family), "store" if lsu.store else "load"
+    return table[kind] + lsu.bits * table[f"{kind}_per_bit"]
+
+
+def body_cost(body: Body, device: Device) -> np.ndarray:
+    """Arithmetic, memories and registers of a kernel."""
+    table, a = costs(device.family), body.arithmetic
+    dsps = a.multiply_adds * device.multiply_add_dsps + a.adds * device.add_dsps + a.multiplies * device.multiply_dsps
+    soft = (a.multiply_adds + a.adds) * device.add_alms * 2  # two ALUTs an ALM
+    cost = np.array([soft + body.multiplexer_bits, body.register_bits, 0, dsps, 0], float)
+    cost += (a.multiply_adds + a.adds + a.multiplies) * table["float_unit"]
+    for name, count in (
+        ("compare", a.compares),
+        ("divide", a.divides),
+        ("exponential", a.exponentials),
+        ("power", a.powers),
+    ):
+        cost += count * table[name]
+    return cost + sum((memory_cost(memory, device) for memory in body.memories), np.zeros(5))
+
+
+def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
+    """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
+    table = costs(device.family)
+    cost = body_cost(kernel.body, device) + kernel.loops * table["loop"]
+    cost += np.array(
+        [kernel.integer_bits + 0.25 * kernel.channel_bits, 2 * kernel.integer_bits + kernel.channel_bits, 0, 0, 0]
+    )
+    if not kernel.autorun:
+        cost += table["launched_kernel"]
+    return cost + sum((lsu_cost(lsu, device) for lsu in kernel.lsus), np.zeros(5))
+
+
+def system_cost(design: Structure, device: Device) -> np.ndarray:
+    """Channels and the interconnect to global memory."""
+    table = costs(device.family)
+    cost = table["interconnect"] + len(design.lsus) * table["interconnect_per_lsu"]
+    return cost + sum((fifo_cost(fifo, device) for fifo in design.fifos), np.zeros(5))
+
+
+def design_resources(design: Structure, board: Board, calibration: Calibration | None = None) -> Resources:
+    """ALMs, blocks, DSPs and clock of a whole design on a board."""
+    device = board.device
+    estimate = system_cost(design, device) + sum((kernel_cost(k, device) for k in design.kernels), np.zeros(5))
+    return fitted(estimate, board, calibration or default_calibration())
+
+
+def fitted(estimate: np.ndarray, board: Board, calibration: Calibration) -> Resources:
+    """From aoc's kind of estimate to a fitted design with the board's static region."""
+    logic = float(np.dot(calibration.alm, estimate))
+    spread = calibration.errors.get("ALM", 0.2)
+    blocks = ceil(estimate[2] * calibration.ram) + board.reserved_blocks
+    dsps = ceil(estimate[3] * calibration.dsp - 1e-6)
+    alms = [round(logic * share) + board.reserved_alms for share in (1, 1 - spread, 1 + spread)]
+    clock, low, high = clock_of(alms[0], blocks, dsps, board, calibration)
+    return Resources(alms[0], alms[1], alms[2], blocks, dsps, clock, low, high)
+
+
+def clock_of(
+    alms: float, blocks: float, dsps: float, board: Board, calibration: Calibration
+) -> tuple[float, float, float]:
+    """Expected, low and high clock in MHz."""
+    d = board.device
+    line = calibration.clocks.get(d.family, (d.fmax, d.fmax_per_alm, d.fmax_per_block, d.fmax_per_dsp))
+    percent = 100 * alms / d.alms, 100 * blocks / d.blocks, 100 * dsps / d.dsps
+    clock = line[0] - sum(slope * used for slope, used in zip(line[1:], percent, strict=True))
+    clock = min(max(clock, d.fmax_low), d.fmax_high)
+    error = d.fmax_error / 100
+    return clock, max(clock * (1 - error), 1.0), clock * (1 + error)

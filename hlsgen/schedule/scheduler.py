@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
+from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded import check_folded, plan_folded
+from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
 
@@ -17,34 +20,57 @@ from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
 FALLS_BACK = {"pipelined": {"channels"}, "folded": {"channels", "parameterised"}}
 
 
-def schedule(graph: Graph, board: str = "pac_d5005", style: str = "auto", disable: Sequence[str] = ()) -> Plan:
+def schedule(
+    graph: Graph, board: str = "pac_d5005", style: str = "auto", disable: Sequence[str] = (), goal: Goal | None = None
+) -> Plan:
     """Plan a network for a board.
 
-    `style` is base, pipelined, folded, or auto (pipelined where the network fits the board, else folded);
-    `disable` lists optimisations to switch off. Raises PlanError or BoardError.
+    `style` is base, pipelined, folded, or auto (whichever the model predicts to serve the goal best); `disable` lists
+    optimisations to switch off. Raises PlanError or BoardError.
     """
     disabled = tuple(dict.fromkeys(disable))
     check_names(style, disabled)
+    goal = check_goal(goal or Goal())
     target = find_board(board)
     if style == "auto":
-        return schedule_auto(graph, board, disabled)
+        return schedule_auto(graph, target, board, disabled, goal)
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     plan = Plan(graph.name, board, effective, disabled=disabled)
-    if effective == "pipelined":
-        return plan_pipelined(graph, target, plan)
-    if effective == "folded":
-        return plan_folded(graph, target, plan)
-    return plan_layered(graph, target, plan)
+    planner = {"pipelined": plan_pipelined, "folded": plan_folded}.get(effective, plan_layered)
+    return planner(graph, target, plan, goal)
 
 
-def schedule_auto(graph: Graph, board: str, disabled: tuple[str, ...]) -> Plan:
-    """Pipelined when it fits, else folded, with the reason."""
-    try:
-        plan = schedule(graph, board, "pipelined", disabled)
-    except PlanError as error:
-        plan = schedule(graph, board, "folded", disabled)
-        return plan.with_reason(f"Folded, because the pipelined design {error.reason}. {plan.reason}")
-    return plan.with_reason(f"Pipelined, because the whole network fits the board. {plan.reason}")
+def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, ...], goal: Goal) -> Plan:
+    """The style that the model predicts to serve the goal best, with the reason."""
+    found: dict[str, Plan] = {}
+    refused: dict[str, PlanError] = {}
+    for style in ("pipelined", "folded"):
+        try:
+            found[style] = schedule(graph, board, style, disabled, goal)
+        except PlanError as error:
+            refused[style] = error
+    if not found:
+        raise refused["folded"]
+    if len(found) == 1:
+        (style, plan), (other, error) = *found.items(), *refused.items()
+        return plan.with_reason(f"{style.capitalize()}, because the {other} design {error.reason}. {plan.reason}")
+    predicted = {style: estimate(graph, plan, goal.calibration, target) for style, plan in found.items()}
+    best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
+    other = "folded" if best == "pipelined" else "pipelined"
+    p, q = predicted[best], predicted[other]
+    text = (
+        f"{best.capitalize()}, because the model predicts {p.throughput:,.4g} images a second and {p.latency * 1e3:.3g} ms an image for "
+        f"it, {q.throughput:,.4g} and {q.latency * 1e3:.3g} ms for the {other} design."
+    )
+    return found[best].with_reason(f"{text} {found[best].reason}")
+
+
+def preference(predicted: Estimate, board: Board, goal: Goal) -> tuple[float, ...]:
+    """What the goal wants least of."""
+    shares = sum(predicted.resources.shares(board).values())
+    if goal.objective == "resources":
+        return max(goal.fps / predicted.throughput, 1.0), shares
+    return (predicted.latency,) if goal.objective == "latency" else (1 / predicted.throughput,)
 
 
 def check_plan(graph: Graph, plan: Plan) -> Plan:

@@ -1,0 +1,89 @@
+"""What a design consists of, as the resource and timing models count it: arithmetic units, memories, load-store units,
+channels, loops. Operators describe their kernels with it (`hlsgen.ops`), `hlsgen.schedule.structure` whole designs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Floating-point units of a kernel, all unroll factors multiplied out."""
+
+    multiply_adds: int = 0
+    adds: int = 0
+    multiplies: int = 0
+    compares: int = 0
+    divides: int = 0
+    exponentials: int = 0
+    powers: int = 0
+
+    def __add__(self, other: Arithmetic) -> Arithmetic:
+        return Arithmetic(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory on chip: `depth` words of `bits`, in `banks` that are addressed apart, each `copies` times."""
+
+    name: str
+    depth: int
+    bits: int
+    banks: int = 1
+    copies: int = 1
+
+
+@dataclass(frozen=True)
+class Lsu:
+    """A load or store unit of global memory, `bits` wide, on the kernel argument `argument`."""
+
+    argument: str
+    bits: int
+    store: bool = False
+
+
+@dataclass(frozen=True)
+class Fifo:
+    """A channel of `bits`, `depth` words deep."""
+
+    name: str
+    bits: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class Body:
+    """What an operator's template puts into its kernel: arithmetic, memories, bits of registers, bits of multiplexers."""
+
+    arithmetic: Arithmetic = Arithmetic()
+    memories: tuple[Memory, ...] = ()
+    register_bits: int = 0
+    multiplexer_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a design. `channel_bits` is the sum of the widths of its channel reads and writes; `integer_bits` the
+    bits of its counters and addresses."""
+
+    name: str
+    body: Body
+    autorun: bool = False
+    lsus: tuple[Lsu, ...] = ()
+    channel_bits: int = 0
+    channel_ends: int = 0
+    loops: int = 1
+    integer_bits: int = 256
+
+
+@dataclass(frozen=True)
+class Structure:
+    """All kernels and channels of a design."""
+
+    kernels: tuple[Kernel, ...]
+    fifos: tuple[Fifo, ...] = ()
+
+    @property
+    def lsus(self) -> tuple[Lsu, ...]:
+        """The load-store units of all kernels."""
+        return tuple(lsu for kernel in self.kernels for lsu in kernel.lsus)

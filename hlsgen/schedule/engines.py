@@ -1,0 +1,140 @@
+"""The structure of folded designs: readers, engines, epilogue, writer."""
+
+from __future__ import annotations
+
+from hlsgen.descriptors import FIELDS
+from hlsgen.graph import Graph
+from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
+from hlsgen.ops import operator
+from hlsgen.plan import Engines, Plan
+
+# Words of a record of the step table, which travels word by word.
+STEP_WORDS = len(FIELDS)
+WORD = 32
+# Depth of the channels between readers, engines, epilogue and writer.
+DEPTH = 64
+
+
+def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
+    """All kernels and channels of a folded plan."""
+    e = plan.engines
+    assert e is not None
+    vector = e.width * bits
+    residual = any(step.residual for step in plan.steps)
+    scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
+    used = list(dict.fromkeys(step.engine for step in plan.steps if step.engine))
+    plain = any(not step.engine for step in plan.steps)
+    autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
+    kernels = [*readers(e, vector, used, residual, plain)]
+    fifos = [Fifo("epilogue_step", WORD, STEP_WORDS), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
+    fifos.append(Fifo("epilogue_bias", vector, max(DEPTH, 4 * e.outputs * (1 + scaled))))
+    fifos += [Fifo("plain_in", vector, DEPTH)] * plain
+    fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
+    for engine in used:
+        scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
+        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch)
+        fifos += engine_fifos(engine, e, bits)
+    kernels.append(epilogue(graph, plan, e, bits, len(used) + plain, scaled, autorun))
+    walk = Lsu("features", vector, store=True), Lsu("table", WORD)
+    kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
+    return Structure(tuple(kernels), tuple(fifos))
+
+
+def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
+    """Kernels that read global memory."""
+    table, word = Lsu("table", WORD), vector * e.burst
+    weighted = sum(engine in ("convolution", "depthwise", "dense") for engine in used)
+    ends = len(used) + plain
+    found = [
+        Kernel("feature_reader", Body(), lsus=(Lsu("features", vector), table), channel_bits=ends * vector + len(used) * WORD,
+               channel_ends=ends + len(used) + 1, integer_bits=1536),
+        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector), table),
+               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512),
+    ]  # fmt: skip
+    if residual:
+        lsus = (Lsu("features", vector), table)
+        found.append(
+            Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
+        )
+    return tuple(found)
+
+
+def engine_fifos(engine: str, e: Engines, bits: int) -> list[Fifo]:
+    """Channels round one engine."""
+    vector = e.width * bits
+    found = [
+        Fifo(f"{engine}_step", WORD, STEP_WORDS),
+        Fifo(f"{engine}_in", vector, DEPTH),
+        Fifo(f"{engine}_out", vector, DEPTH),
+    ]
+    if engine in ("convolution", "depthwise", "dense"):
+        found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
+    if engine == "convolution":
+        found += [Fifo("convolution_array_step", WORD, STEP_WORDS), Fifo("convolution_results_step", WORD, STEP_WORDS)]
+        found += [Fifo("convolution_pixels", vector, 16), Fifo("convolution_sums", vector * e.outputs, 16)]
+    return found
+
+
+def engine_kernels(engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool) -> list[Kernel]:
+    """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
+    v, vector = e.width, e.width * bits
+    lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
+    if engine == "convolution":
+        return convolution_kernels(e, bits, autorun, lsus)
+    if engine == "dense":
+        memories = (Memory("inputs", e.dense_vectors, vector), Memory("sums", 8 * e.outputs, vector))
+        body = Body(Arithmetic(multiply_adds=v * e.burst, adds=9 * v), memories)
+    elif engine in ("depthwise", "pooling"):
+        extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)
+        memories = (Memory("line", line, vector, banks=extent - 1),) if extent > 1 else ()
+        taps = extent * extent
+        if engine == "depthwise":
+            body = Body(Arithmetic(multiply_adds=v * taps), memories, 3 * taps * vector)
+        else:
+            ops = {layer.op for layer in graph.layers}
+            average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if "average_pool" in ops else Arithmetic()
+            largest = Arithmetic(compares=taps * v) if "max_pool" in ops else Arithmetic()
+            body = Body(average + largest, memories, taps * vector)
+    elif engine == "global_pooling":
+        body = Body(Arithmetic(adds=8 * v, multiplies=v), (), 8 * vector)
+    else:
+        special = Arithmetic(adds=9, compares=1, multiplies=v, divides=1, exponentials=1)
+        if engine == "normalisation":
+            special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
+        body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
+    ends = 4 if engine in ("depthwise", "dense") else 3
+    return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
+
+
+def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
+    """Tiles, multiplier array, results."""
+    v, vector = e.width, e.width * bits
+    lanes = e.outputs * v
+    array = Body(
+        Arithmetic(multiply_adds=v * lanes, adds=lanes),
+        () if lsus else (Memory("sums", e.tile_pixels, vector, banks=e.outputs),),
+        2 * v * lanes * bits,  # weights in use, and the next tap's
+        lanes * bits,
+    )
+    tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector),))
+    results = Body(
+        memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=e.outputs * vector
+    )
+    step = WORD
+    return [
+        Kernel("convolution_tiles", tiles, autorun, (), 2 * vector + 2 * step, 4, 2, 768),
+        Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (1 + e.burst) + lanes * bits + 2 * step, 5, 2, 512),
+        Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
+    ]  # fmt: skip
+
+
+def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:
+    """Scale, bias, residual and activations of one vector a cycle."""
+    v = e.width
+    arithmetic = Arithmetic(multiplies=v * scaled, adds=v * (1 + any(step.residual for step in plan.steps)))
+    kinds = {layer.activation.kind: layer.activation for layer in graph.layers if layer.activation}
+    for activation in kinds.values():
+        arithmetic += activation.units(v)
+    memories = (Memory("bias", e.outputs, v * bits * (1 + scaled)),)
+    body = Body(arithmetic, memories, multiplexer_bits=v * bits * (sources + len(kinds)))
+    return Kernel("epilogue", body, autorun, (), v * bits * (sources + 3) + WORD, sources + 4, 1, 512)

@@ -1,0 +1,129 @@
+"""Timing of folded designs, step by step: the trip counts are those of the generated step table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from hlsgen.boards import Board
+from hlsgen.descriptors import FIELDS, step_fields
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+from hlsgen.placement import Placement, place_tensors
+from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.times import BYTES, LayerTime, Timing
+from hlsgen.schedule.unfold import unfold
+
+# Cycles from the first read of a step's record to its first input vector in an engine, beside the memory's latency, and
+# from the last result to the token that starts the next step.
+STEP_LATENCY = 150
+# A record travels word by word: from memory to the reader, on to the engine, and through the three kernels of the convolution.
+RECORD_HOPS = {"convolution": 4}
+# Kernels that the host launches for an image: readers and writer.
+LAUNCHES = 4
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Cycles of a step: before the first result can leave (`start`), of the busiest stream (`body`), after it (`tail`)."""
+
+    start: float
+    body: float
+    tail: float
+    bytes: float
+    busiest: str
+
+    @property
+    def cycles(self) -> float:
+        """All of them, without waiting for memory."""
+        return self.start + self.body + self.tail
+
+
+def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placement, board: Board) -> StepTime:
+    """One step's time."""
+    f = step_fields(graph, step, engines, placement)
+    tiles = f["tiles_y"] * f["tiles_x"]
+    weights = weight_words(graph, step, engines, f) if step.engine else 0
+    streams = {
+        "input stream": float(f["loads"]),
+        "output stream": float(f["results"]),
+        "weight stream": tiles * step.groups * (weights + step.vectors_at_once),
+        "compute": engine_turns(graph, step, engines, f),
+    }
+    start = 2.0 * board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 2) * len(FIELDS)
+    tail = 0.0
+    if step.engine == "convolution":
+        group = float(f["pixels"] * step.vectors_at_once)
+        start += f["tile_loads"] + f["tap_words"]
+        tail = 2 * group - f["pixels"]
+        streams["compute"] = tiles * max(step.groups * max(f["taps"] * f["phase_turns"], group), float(f["tile_loads"]))
+    busiest = max(streams, key=lambda name: streams[name])
+    vector = engines.width * BYTES["float32"]
+    inside = min(f["loads"], tiles * f["in_groups"] * f["tile_loads"])
+    moved = (inside + f["results"] * (2 if step.residual else 1)) * vector
+    moved += tiles * step.groups * (weights * engines.burst + step.vectors_at_once) * vector
+    return StepTime(start, streams[busiest], tail, moved, busiest)
+
+
+def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> int:
+    """Words of `burst` weight vectors of one group of outputs."""
+    if step.engine == "convolution":
+        return fields["taps"] * fields["tap_words"]
+    if step.engine == "depthwise":
+        return ceil(engines.depthwise_extent**2 / engines.burst)
+    if step.engine == "dense":
+        return step.vectors_at_once * ceil(fields["tile_loads"] * engines.width / engines.burst)
+    return 0
+
+
+def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> float:
+    """Turns of the engine's own loop (the convolution's are counted in `step_time`)."""
+    if step.engine == "depthwise":
+        return weight_words(graph, step, engines, fields) + fields["in_groups"] * fields["plane_turns"]
+    if step.engine in ("", "convolution"):
+        return 0.0
+    return operator(graph.layer(step.layer).op).folded_cycles(graph.layer(step.layer), graph, step, engines)
+
+
+def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
+    """Steps run one after another; each takes its cycles or its memory traffic, whichever is longer."""
+    engines, shaped = plan.engines, unfold(graph, plan.unfolded)
+    assert engines is not None
+    placement = place_tensors(shaped, engines.width)
+    bandwidth = board.sustained_bandwidth(3 if any(s.residual for s in plan.steps) else 2) * 1e9
+    layers, moved, cycles = [], 0.0, 0.0
+    for step in plan.steps:
+        time = step_time(shaped, step, engines, placement, board)
+        memory = time.bytes / bandwidth * clock * 1e6
+        spent = time.start + max(time.body, memory) + time.tail
+        layer = shaped.layer(step.layer)
+        share = (
+            step.vector_count
+            * engines.width
+            / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
+        )
+        macs = operator(layer.op).work(layer, graph=shaped).macs * share
+        ideal = macs / engine_macs(step.engine, engines) if step.engine else 0.0
+        bound = "external memory" if memory > time.body else time.busiest
+        layers.append(LayerTime(step.layer, spent, ideal, time.bytes, bound))
+        moved, cycles = moved + time.bytes, cycles + spent
+    link = (
+        sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
+        * BYTES[plan.dtype]
+        / (board.pcie_bandwidth * 1e9)
+    )
+    run = cycles / (clock * 1e6) + LAUNCHES * board.launch_us * 1e-6
+    slowest = max(layers, key=lambda item: item.cycles)
+    bottleneck = f"{slowest.name} ({slowest.bound})" if run >= link else "host link"
+    return Timing(run + link, 1 / max(run, link), bottleneck, tuple(layers), moved, cycles)
+
+
+def engine_macs(engine: str, e: Engines) -> int:
+    """Multiply-accumulates a cycle of an engine."""
+    table = {
+        "convolution": e.width * e.width * e.outputs,
+        "depthwise": e.width * e.depthwise_extent**2,
+        "dense": e.width * e.burst,
+    }
+    return table.get(engine, e.width)

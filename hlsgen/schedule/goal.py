@@ -1,0 +1,79 @@
+"""What the search is asked for: objective, caps, pinned decisions, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hlsgen.errors import PlanError
+from hlsgen.plan import Engines, KernelPlan
+from hlsgen.schedule.calibration import Calibration, default_calibration
+from hlsgen.schedule.resources import Caps
+
+OBJECTIVES = ("throughput", "latency", "resources")
+# Field names that a user may pin, and what they are called in the literature.
+KERNEL_FIELDS = {
+    "unroll_ic": "input_width",
+    "input_width": "input_width",
+    "unroll_oc": "output_width",
+    "output_width": "output_width",
+    "unroll_window": "unroll_window",
+}
+ENGINE_FIELDS = ("width", "outputs", "burst", "tile_vectors", "tile_pixels")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a second. `pins` fixes kernel fields
+    as {(layer, field): value}, engine fields as {("engines", field): value}. `seconds` bounds each solver call."""
+
+    objective: str = "throughput"
+    fps: float = 0.0
+    caps: Caps = field(default_factory=Caps)
+    pins: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=default_calibration)
+    seconds: float = 5.0
+
+    def engine_pins(self) -> dict[str, int]:
+        """Pinned fields of the folded engines."""
+        return {name: value for (owner, name), value in self.pins.items() if owner == "engines"}
+
+    def allows(self, kernel: KernelPlan) -> bool:
+        """Whether a kernel obeys the pins."""
+        return all(
+            getattr(kernel, name) == value for (layer, name), value in self.pins.items() if layer == kernel.layer
+        )
+
+    def allows_engines(self, engines: Engines) -> bool:
+        """Whether engines obey the pins."""
+        return all(getattr(engines, name) == value for name, value in self.engine_pins().items())
+
+
+def check_goal(goal: Goal) -> Goal:
+    """Raise PlanError for an objective that does not exist or lacks its figure."""
+    if goal.objective not in OBJECTIVES:
+        raise PlanError(
+            f"unknown objective {goal.objective!r}",
+            where="--objective",
+            remedy=f"choose one of {', '.join(OBJECTIVES)}",
+        )
+    if goal.objective == "resources" and goal.fps <= 0:
+        raise PlanError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
+    return goal
+
+
+def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """`["conv1.unroll_oc=16", "engines.width=8"]` as pins. Raises PlanError."""
+    pins = {}
+    for text in texts:
+        target, _, value = text.partition("=")
+        owner, _, name = target.rpartition(".")
+        known = ENGINE_FIELDS if owner == "engines" else tuple(KERNEL_FIELDS)
+        if not owner or name not in known or not value.isdigit():
+            raise PlanError(
+                f"{text!r} is not LAYER.FIELD=NUMBER",
+                where="--set",
+                remedy=f"fields of a layer: {', '.join(KERNEL_FIELDS)}; of engines: {', '.join(ENGINE_FIELDS)}",
+            )
+        pins[owner, KERNEL_FIELDS.get(name, name) if owner != "engines" else name] = int(value)
+    return pins

@@ -1,0 +1,215 @@
+"""A cycle-approximate simulator of pipelined designs: tokens through FIFOs of true depth.
+
+Each kernel walks the turns of its loop; some turns read a vector, some write one (`Operator.pipelined_events`). A turn waits until
+its vector is there and its place in every FIFO is free; then all later turns are late by as much. Kernels are deterministic, so running
+each until it blocks, in any order, gives every token its exact time. If nobody can go on, that is a deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hlsgen.boards import Board
+from hlsgen.boards import board as find_board
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+from hlsgen.ops.base import Events, vectors
+from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.timing import KERNEL_LATENCY, initiation_interval
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """`completions`: cycle at which each image's last result was written. `blocked`: kernels that wait for ever, with the channel
+    they wait for. `occupancy`: most vectors that each channel held. `stalls`: cycles that each kernel waited."""
+
+    completions: tuple[int, ...]
+    blocked: Mapping[str, str]
+    occupancy: tuple[int, ...]
+    stalls: Mapping[str, int]
+
+    @property
+    def deadlocked(self) -> bool:
+        """Whether the design stopped for ever."""
+        return bool(self.blocked)
+
+    @property
+    def interval(self) -> float:
+        """Cycles between the last two images."""
+        if len(self.completions) < 2:
+            return float(self.completions[0])
+        return float(self.completions[-1] - self.completions[-2])
+
+
+@dataclass
+class Channel:
+    """A FIFO under way: when each token can be read, and when each was read."""
+
+    depth: int
+    available: list[int] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Process:
+    """A kernel under way: its events in order, and how late it is."""
+
+    name: str
+    turns: list[int]
+    ports: list[int]  # -1 writes; i >= 0 reads input i
+    inputs: list[int]
+    outputs: list[int]
+    latency: int
+    position: int = 0
+    late: int = 0
+
+
+def simulate(
+    graph: Graph, plan: Plan, images: int = 3, board: Board | None = None, depths: Mapping[int, int] | None = None
+) -> Simulation:
+    """Run `images` images through a pipelined plan. `depths` overrides those of channels by their position in `plan.edges`."""
+    target = board or find_board(plan.board)
+    channels = [Channel((depths or {}).get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
+    processes = build_processes(graph, plan, images, target)
+    run_until_blocked(processes, channels)
+    blocked = {p.name: waiting_for(p, channels, plan.edges) for p in processes if p.position < len(p.turns)}
+    writers = [p for p in processes if not p.outputs]
+    last = [channels[p.inputs[0]].taken for p in writers]
+    ends = (
+        tuple(
+            max(t[(i + 1) * (len(p.turns) // images) - 1] for p, t in zip(writers, last, strict=True))
+            for i in range(images)
+        )
+        if not blocked
+        else ()
+    )
+    return Simulation(ends, blocked, tuple(most_held(c) for c in channels), {p.name: p.late for p in processes})
+
+
+def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list[Process]:
+    """Readers, layers and writers, with the turns of all images."""
+    feeding: dict[str, list[int]] = {}
+    reading: dict[tuple[str, int], int] = {}
+    for index, edge in enumerate(plan.edges):
+        feeding.setdefault(edge.tensor, []).append(index)
+        reading[edge.consumer, edge.position] = index
+    width = {edge.tensor: edge.width for edge in plan.edges}
+    found = []
+    for port in graph.inputs:
+        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
+        events = Events((), np.arange(count))
+        found.append(
+            process(f"input {port.name}", events, count, images, 1, [], feeding[port.tensor], board.device.load_latency)
+        )
+    for layer in graph.layers:
+        kernel, op = plan.kernel(layer.name), operator(layer.op)
+        interval = initiation_interval(layer, graph, kernel, plan, board)
+        inputs = [reading[layer.name, i] for i in range(len(layer.inputs))]
+        cycles = op.pipelined_cycles(layer, graph, kernel)
+        events = op.pipelined_events(layer, graph, kernel)
+        found.append(
+            process(layer.name, events, cycles, images, interval, inputs, feeding[layer.output], KERNEL_LATENCY)
+        )
+    for position, port in enumerate(graph.outputs):
+        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
+        found.append(
+            process(
+                f"output {port.name}",
+                Events((np.arange(count),), np.arange(0)),
+                count,
+                images,
+                1,
+                [reading["", position]],
+                [],
+                0,
+            )
+        )
+    return found
+
+
+def process(
+    name: str,
+    events: Events,
+    cycles: int,
+    images: int,
+    interval: int,
+    inputs: list[int],
+    outputs: list[int],
+    latency: int,
+) -> Process:
+    """Events of one image merged in order of turns (reads first) and repeated for every image."""
+    turns = np.concatenate([*events.reads, events.writes])
+    ports = np.concatenate([*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)])
+    order = np.lexsort((ports < 0, turns))
+    all_turns = (turns[order][None, :] + cycles * np.arange(images)[:, None]).ravel() * interval
+    return Process(name, all_turns.tolist(), np.tile(ports[order], images).tolist(), inputs, outputs, latency)
+
+
+def run_until_blocked(processes: list[Process], channels: list[Channel]) -> None:
+    """Let every process run as far as it can, until none can."""
+    moved = True
+    while moved:
+        moved = False
+        for current in processes:
+            moved = advance(current, channels) or moved
+
+
+def advance(p: Process, channels: list[Channel]) -> bool:
+    """Run one process until its next token is not there or a FIFO is full. Returns whether it moved."""
+    start, position, late = p.position, p.position, p.late
+    turns, ports, end = p.turns, p.ports, len(p.turns)
+    inputs = [channels[i] for i in p.inputs]
+    outputs = [channels[i] for i in p.outputs]
+    while position < end:
+        turn, port = turns[position], ports[position]
+        if port >= 0:
+            source = inputs[port]
+            index = len(source.taken)
+            if index >= len(source.available):
+                break
+            wait = source.available[index] - turn
+            if wait > late:
+                late = wait
+            source.taken.append(turn + late)
+        else:
+            wait = late
+            for target in outputs:
+                index = len(target.available) - target.depth
+                if index >= 0:
+                    if index >= len(target.taken):
+                        break
+                    if target.taken[index] - turn > wait:
+                        wait = target.taken[index] - turn
+            else:
+                late = wait
+                ready = turn + late + p.latency
+                for target in outputs:
+                    target.available.append(ready)
+                position += 1
+                continue
+            break
+        position += 1
+    p.position, p.late = position, late
+    return position > start
+
+
+def waiting_for(p: Process, channels: list[Channel], edges: tuple[EdgePlan, ...]) -> str:
+    """What a blocked process waits for."""
+    port = p.ports[p.position]
+    if port >= 0:
+        edge = edges[p.inputs[port]]
+        return f"a vector of {edge.tensor}"
+    full = next(i for i in p.outputs if len(channels[i].available) - channels[i].depth >= len(channels[i].taken))
+    return f"room in the channel of {edges[full].tensor} to {edges[full].consumer or 'the output'}"
+
+
+def most_held(channel: Channel) -> int:
+    """The most tokens that were in the FIFO at once."""
+    if not channel.taken:
+        return len(channel.available)
+    available, taken = np.array(channel.available), np.array(channel.taken)
+    held = np.arange(1, len(available) + 1) - np.searchsorted(taken, available, side="left")
+    return int(held.max())

@@ -1,0 +1,110 @@
+"""The structure of a planned design: kernels with their units, memories, load-store units and channels.
+
+It is derived from the plan alone, as the code generator's text is; `tests/test_structure.py` counts both and compares.
+"""
+
+from __future__ import annotations
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.ops import operator
+from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.engines import folded_structure
+
+BITS = {"float32": 32}
+# Depth of a weight channel on the board: weights are loaded once, before anything else.
+WEIGHT_FIFO = 16
+# Operators that keep running sums, in global scratch memory where cached writes are switched off.
+ACCUMULATING = ("conv", "dense", "global_average_pool")
+
+
+def structure(graph: Graph, plan: Plan) -> Structure:
+    """What the design of a plan consists of."""
+    if plan.style == "pipelined":
+        return pipelined_structure(graph, plan)
+    if plan.style == "folded":
+        return folded_structure(graph, plan, BITS[plan.dtype])
+    return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))
+
+
+# ---- pipelined
+
+
+def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
+    """A kernel a layer, readers, writers and a weight loader."""
+    bits = BITS[plan.dtype]
+    width = {edge.tensor: edge.width for edge in plan.edges}
+    kernels = [pipelined_kernel(layer, graph, plan) for layer in graph.layers]
+    for port in graph.inputs:
+        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor)
+        kernels.append(transfer("read_input", Lsu("image_data", vector), vector * readers, readers))
+    for port in graph.outputs:
+        vector = width[port.tensor] * bits
+        kernels.append(transfer("write_output", Lsu("image_data", vector, store=True), vector, 1))
+    fifos = [
+        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
+    ]
+    weighted = [layer for layer in graph.layers if layer.weights]
+    if weighted:
+        lanes = [plan.kernel(layer.name).output_width * bits for layer in weighted]
+        fifos += [Fifo(f"{layer.name} weights", n, WEIGHT_FIFO) for layer, n in zip(weighted, lanes, strict=True)]
+        loads = tuple(Lsu(f"{layer.name}_source", n) for layer, n in zip(weighted, lanes, strict=True))
+        kernels.append(Kernel("weight_loader", Body(), lsus=loads, channel_bits=sum(lanes), channel_ends=len(lanes)))
+    return Structure(tuple(kernels), tuple(fifos))
+
+
+def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
+    """The kernel of one layer."""
+    bits, kernel = BITS[plan.dtype], plan.kernel(layer.name)
+    readers = ends(plan.edges, layer.output)
+    channel = len(layer.inputs) * kernel.input_width + (readers + bool(layer.weights)) * kernel.output_width
+    scratch = not plan.enabled("cached_writes") and layer.op in ACCUMULATING
+    vector = kernel.output_width * bits
+    return Kernel(
+        layer.name,
+        operator(layer.op).pipelined_body(layer, graph, kernel, bits),
+        autorun=plan.enabled("autorun") and not scratch,
+        lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
+        channel_bits=channel * bits,
+        channel_ends=len(layer.inputs) + readers + bool(layer.weights),
+        loops=1 + 2 * bool(layer.weights),
+    )
+
+
+def ends(edges: tuple[EdgePlan, ...], tensor: str) -> int:
+    """How many channels carry a tensor."""
+    return sum(edge.tensor == tensor for edge in edges)
+
+
+def transfer(name: str, lsu: Lsu, channel_bits: int, channel_ends: int) -> Kernel:
+    """A kernel between global memory and channels."""
+    return Kernel(name, Body(), lsus=(lsu,), channel_bits=channel_bits, channel_ends=channel_ends)
+
+
+# ---- layered and base
+
+
+def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
+    """The kernel of one layer through global memory."""
+    bits, kernel, op = BITS[plan.dtype], plan.kernel(layer.name), operator(layer.op)
+    outputs, inputs = kernel.output_width, kernel.input_width
+    taps = layer.attributes.window.taps if kernel.unroll_window and hasattr(layer.attributes, "window") else 1
+    loads = [
+        Lsu("input" if i == 0 else f"input_{i + 1}", inputs * bits)
+        for i in range(len(layer.inputs))
+        for _ in range(taps)
+    ]
+    if "weight" in layer.weights:
+        # Consecutive input channels of a filter are apart by its taps: a load for each lane.
+        loads += [Lsu("weight", bits)] * (taps * inputs * outputs)
+    loads += [Lsu(name, bits) for name in op.layered_arrays(layer) if name != "weight"]
+    if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
+        loads += [Lsu("scratch", outputs * bits), Lsu("scratch", outputs * bits, store=True)]
+    loads.append(Lsu("output", bits, store=True))
+    extra = 0 if plan.enabled("fuse") else bool(layer.activation) + ("bias" in layer.weights)
+    loads += [Lsu("output", bits), Lsu("output", bits, store=True)] * extra
+    arithmetic = op.pipelined_arithmetic(layer, graph, kernel)
+    if layer.activation is not None:
+        arithmetic += layer.activation.units(1)
+    arithmetic += Arithmetic(adds=int("bias" in layer.weights))
+    return Kernel(layer.name, Body(arithmetic), lsus=tuple(loads), loops=4 + 2 * extra, integer_bits=1024)

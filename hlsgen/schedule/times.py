@@ -1,0 +1,36 @@
+"""Records of the timing model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BYTES = {"float32": 4}
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer (or step): cycles an image, the least cycles that its multiplications need on the units it has, and the
+    bytes it moves to and from external memory; `bound` says what limits it: compute, memory or stream."""
+
+    name: str
+    cycles: float
+    ideal_cycles: float
+    bytes: float
+    bound: str
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the cycles in which its multipliers work."""
+        return min(self.ideal_cycles / self.cycles, 1.0) if self.cycles else 0.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time of one image (`latency`) and images a second of a stream (`throughput`), in seconds; what limits the stream."""
+
+    latency: float
+    throughput: float
+    bottleneck: str
+    layers: tuple[LayerTime, ...]
+    bytes: float
+    cycles: float
