@@ -167,7 +167,7 @@ def read_field(name: str, kind: str, value: Any, where: str) -> Any:
         if item is float and not (value and all(0 < v <= 1 for v in value)):
             raise BoardError(f"field {name!r} must hold shares between 0 and 1, not {value}", where=where)
         return tuple(item(v) for v in value)
-    wanted = {"str": str, "bool": bool, "int": (int,), "float": (int, float)}[kind]
+    wanted: Any = {"str": str, "bool": bool, "int": (int,), "float": (int, float)}[kind]
     if not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
         text = {"str": "text", "bool": "true or false", "int": "a whole number"}.get(kind, "a number")
         raise BoardError(f"field {name!r} must be {text}, not {value!r}", where=where)

@@ -14,6 +14,9 @@ from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS, Plan, check_names
+from hlsgen.schedule.calibration import load_calibration
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal, parse_pins
 from hlsgen.schedule.scheduler import check_plan, schedule
 
 NAME = "build"
@@ -37,6 +40,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
     )
+    parser.add_argument(
+        "--objective", choices=OBJECTIVES, default="throughput", help="what the search wants most (default throughput)"
+    )
+    parser.add_argument(
+        "--fps", type=float, default=0.0, metavar="N", help="images a second that --objective resources must reach"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="LAYER.FIELD=N",
+        help="pin a decision, for example conv1.unroll_oc=16 or engines.width=8",
+    )
+    parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
 
@@ -49,6 +66,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     check_options(options)
     target = options.board or "pac_d5005"
     board(target)
+    goal = check_goal(
+        Goal(
+            options.objective,
+            options.fps,
+            pins=parse_pins(options.set),
+            calibration=load_calibration(options.calibration),
+        )
+    )
     check_target(Path(options.out))
     with console.status("reading the network") as update:
         graph = load(options.model, parse_shapes(options.shape))
@@ -56,11 +81,16 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         if options.plan:
             plan = check_plan(graph, Plan.load(options.plan))
         else:
-            plan = schedule(graph, target, options.style or "auto", disabled)
+            plan = schedule(graph, target, options.style or "auto", disabled, goal)
         update("generating kernels")
         design = generate(graph, plan, options.out)
     seconds = time.perf_counter() - started
+    predicted = estimate(graph, plan, goal.calibration)
     describe(graph, plan, console, options.verbose)
+    if not board(plan.board).opencl:
+        console.say(
+            f"note: {plan.board} is not supported by the OpenCL SDK: the design can be emulated and estimated, not compiled"
+        )
     console.say(
         f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}"
     )
@@ -75,6 +105,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             "reason": plan.reason,
             "layers": len(graph.layers),
             "kernels": design.source.count("__kernel "),
+            "throughput_fps": predicted.throughput,
+            "latency_ms": predicted.latency * 1e3,
             "seconds": seconds,
         }
     )
@@ -83,9 +115,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise HlsgenError for options that contradict each other."""
-    if options.plan and (options.style or options.disable or options.board):
+    if options.plan and (options.style or options.disable or options.board or options.set):
         raise HlsgenError(
-            "--plan already decides board, style and optimisations", remedy="leave --board, --style and --disable out"
+            "--plan already decides board, style and optimisations",
+            remedy="leave --board, --style, --set and --disable out",
         )
 
 

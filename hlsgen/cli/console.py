@@ -10,6 +10,7 @@ from typing import Any
 
 import rich.console
 import rich.markup
+import rich.progress
 import rich.table
 
 
@@ -55,3 +56,13 @@ class Console:
             return
         with self._err.status(text) as spinner:
             yield spinner.update
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Any]:
+        """A bar on a terminal's standard error, moved by calling `update(done, of)`; silent elsewhere."""
+        if not self._err.is_terminal or self.as_json:
+            yield lambda done, of: None
+            return
+        with rich.progress.Progress(console=self._err, transient=True) as bar:
+            task = bar.add_task(text, total=None)
+            yield lambda done, of: bar.update(task, completed=done, total=of)

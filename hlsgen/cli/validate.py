@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from contextlib import suppress
 from typing import Any
 
 from hlsgen.cli.console import Console
@@ -73,6 +75,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if comparison is not None and not comparison["ok"]:
         verdict["ok"] = False
     describe(verdict, console)
+    # For the report; a design directory that cannot be written is still validated.
+    with suppress(OSError):
+        (design.path / "validation.json").write_text(json.dumps(verdict, indent=1) + "\n")
     console.result(verdict)
     return 0 if verdict["ok"] else 1
 

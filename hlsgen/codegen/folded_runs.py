@@ -68,7 +68,7 @@ def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> di
     readers = ["parameter_reader", "feature_reader", "writer"]
     readers += ["residual_reader"] if any(step["residual"] for step in steps) else []
     launches = [walk(kernel, 0, len(steps)) for kernel in readers]
-    autorun = []
+    autorun: list[str] = []
     for name, number in numbers.items():
         if name and plan.enabled("autorun") and not needs_scratch(plan, name):
             autorun += engine_kernels(name)

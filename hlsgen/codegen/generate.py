@@ -25,6 +25,8 @@ from hlsgen.plan import Plan
 from hlsgen.version import __version__
 
 MANIFEST_SCHEMA = 1
+# What other commands leave in a design directory, and a new build makes untrue.
+OUTDATED = {"validation.json", "report.html"}
 GENERATORS = {
     "pipelined": generate_pipelined,
     "folded": generate_folded,
@@ -191,7 +193,7 @@ def put_in_place(folder: Path, out: Path) -> None:
 def keep_foreign_files(before: Path, out: Path) -> None:
     """Move what was not part of the earlier design into the new one."""
     try:
-        own = set(json.loads((before / "design.json").read_text())["files"])
+        own = set(json.loads((before / "design.json").read_text())["files"]) | OUTDATED
     except (OSError, ValueError, KeyError, TypeError):
         own = {"design.json"}
     for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):

@@ -82,7 +82,10 @@ def engine_kernels(engine: str, graph: Graph, e: Engines, bits: int, autorun: bo
     if engine == "convolution":
         return convolution_kernels(e, bits, autorun, lsus)
     if engine == "dense":
-        memories = (Memory("inputs", e.dense_vectors, vector), Memory("sums", 8 * e.outputs, vector))
+        memories: tuple[Memory, ...] = (
+            Memory("inputs", e.dense_vectors, vector),
+            Memory("sums", 8 * e.outputs, vector),
+        )
         body = Body(Arithmetic(multiply_adds=v * e.burst, adds=9 * v), memories)
     elif engine in ("depthwise", "pooling"):
         extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)

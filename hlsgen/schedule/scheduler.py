@@ -52,8 +52,8 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
     if not found:
         raise refused["folded"]
     if len(found) == 1:
-        (style, plan), (other, error) = *found.items(), *refused.items()
-        return plan.with_reason(f"{style.capitalize()}, because the {other} design {error.reason}. {plan.reason}")
+        (style, plan), (other, refusal) = next(iter(found.items())), next(iter(refused.items()))
+        return plan.with_reason(f"{style.capitalize()}, because the {other} design {refusal.reason}. {plan.reason}")
     predicted = {style: estimate(graph, plan, goal.calibration, target) for style, plan in found.items()}
     best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
     other = "folded" if best == "pipelined" else "pipelined"

@@ -1,0 +1,116 @@
+"""Fitting the calibration: non-negative least squares on relative errors, made robust by reweighting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hlsgen.calibrate.samples import Clock, ReportError, Sample
+from hlsgen.schedule.calibration import Calibration
+
+# Kernels with fewer fitted units than this say little about relative errors of memory blocks and DSPs.
+LEAST = {"ALM": 1, "RAM": 20, "DSP": 20}
+ROUNDS = 20
+LEAST_CLOCKS = 8
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean relative errors of one design's kernels by resource (None where it has too few), and how many kernels it has."""
+
+    design: str
+    kernels: int
+    alm: float | None
+    ram: float | None
+    dsp: float | None
+
+
+def fit(samples: Sequence[Sample], clocks: Sequence[Clock] = (), source: str = "") -> tuple[Calibration, list[Errors]]:
+    """The calibration, and each design's errors when it was left out of the fit. Raises ReportError without enough samples."""
+    designs = list(dict.fromkeys(s.design for s in samples))
+    if len(samples) < 6:
+        raise ReportError(
+            f"only {len(samples)} kernels have both an estimate and a fit; at least 6 are needed",
+            where="calibrate",
+            remedy="add report folders of fitted designs, or the CSV of earlier ones",
+        )
+    errors = []
+    for design in designs:
+        rest = [s for s in samples if s.design != design]
+        if len(rest) >= 6:
+            errors += evaluate([s for s in samples if s.design == design], coefficients(rest))
+    found = coefficients(samples)
+    left_out = overall(errors) if errors else overall(evaluate(samples, found))
+    found = Calibration(found.alm, found.ram, found.dsp, left_out, source, clock_lines(clocks))
+    return found, errors
+
+
+def coefficients(samples: Sequence[Sample]) -> Calibration:
+    """Coefficients of all samples."""
+    estimates, fitted = np.array([s.estimate for s in samples]), np.array([s.fitted for s in samples])
+    alm = robust_nnls(estimates, fitted[:, 0])
+    ratios = []
+    for column, name in ((2, "RAM"), (3, "DSP")):
+        large = (fitted[:, column] > LEAST[name]) & (estimates[:, column] > 0)
+        ratio = float(np.median(fitted[large, column] / estimates[large, column])) if large.any() else 1.0
+        ratios.append(round(ratio, 2))
+    return Calibration(tuple(round(float(c), 4) for c in alm), ratios[0], ratios[1], {})
+
+
+def robust_nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Non-negative coefficients with the least absolute relative error, by iteratively reweighted least squares."""
+    from scipy.optimize import nnls
+
+    scale = 1 / np.maximum(target, 200)
+    weight = scale.copy()
+    for _ in range(ROUNDS):
+        found, _ = nnls(features * weight[:, None], target * weight)
+        missed = np.abs(features @ found - target) * scale
+        weight = scale / np.sqrt(np.maximum(missed, 0.05))
+    return found
+
+
+def evaluate(samples: Sequence[Sample], calibration: Calibration) -> list[Errors]:
+    """Mean relative errors, design by design."""
+    found = []
+    for design in dict.fromkeys(s.design for s in samples):
+        mine = [s for s in samples if s.design == design]
+        predicted = {
+            "ALM": [float(np.dot(calibration.alm, s.estimate)) for s in mine],
+            "RAM": [s.estimate[2] * calibration.ram for s in mine],
+            "DSP": [float(np.ceil(s.estimate[3] * calibration.dsp - 1e-6)) for s in mine],
+        }
+        errors = {}
+        for column, name in ((0, "ALM"), (2, "RAM"), (3, "DSP")):
+            pairs = [
+                (p, s.fitted[column])
+                for p, s in zip(predicted[name], mine, strict=True)
+                if s.fitted[column] >= LEAST[name]
+            ]
+            errors[name] = float(np.mean([abs(p - f) / f for p, f in pairs])) if pairs else None
+        found.append(Errors(design, len(mine), errors["ALM"], errors["RAM"], errors["DSP"]))
+    return found
+
+
+def overall(errors: Sequence[Errors]) -> dict[str, float]:
+    """Means over all kernels, a design counting by its kernels."""
+    result = {}
+    for name in ("ALM", "RAM", "DSP"):
+        pairs = [(getattr(e, name.lower()), e.kernels) for e in errors if getattr(e, name.lower()) is not None]
+        if pairs:
+            result[name] = round(float(np.average([p[0] for p in pairs], weights=[p[1] for p in pairs])), 4)
+    return result
+
+
+def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
+    """(intercept, slopes a percent of ALMs, blocks, DSPs) for the family of Stratix 10, if there are enough designs."""
+    from scipy.optimize import nnls
+
+    if len(clocks) < LEAST_CLOCKS:
+        return {}
+    used = np.array([c.percent for c in clocks])
+    features = np.column_stack([np.ones(len(clocks)), -used])
+    found, _ = nnls(features, np.array([c.fmax for c in clocks]))
+    return {"stratix10": tuple(round(float(v), 3) for v in found)}

@@ -1,0 +1,206 @@
+"""Samples: what aoc estimated of a kernel and what Quartus fitted, from report folders or a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hlsgen.errors import HlsgenError
+
+ESTIMATES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
+FITTED = ("ALM", "FF", "RAM", "DSP", "MLAB")
+COLUMNS = ("design", "board", "aoc", "kernel", *(f"est_{n}" for n in ESTIMATES), *(f"fit_{n}" for n in FITTED))
+
+
+class ReportError(HlsgenError):
+    """A report folder or CSV file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One kernel of one design. `estimate` is (ALUT, FF, RAM, DSP, MLAB); `fitted` (ALM, FF, RAM, DSP, MLAB)."""
+
+    design: str
+    board: str
+    kernel: str
+    estimate: tuple[float, ...]
+    fitted: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One fitted design's clock in MHz, and the percent of ALMs, memory blocks and DSPs that it uses."""
+
+    design: str
+    board: str
+    fmax: float
+    percent: tuple[float, float, float]
+
+
+def read_sources(paths: Sequence[str]) -> tuple[list[Sample], list[Clock]]:
+    """Everything that the files and folders hold. Raises ReportError."""
+    samples: list[Sample] = []
+    clocks: list[Clock] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ReportError("does not exist", where=str(path), remedy="give aoc report folders or a CSV file")
+        if path.is_dir():
+            found, clock = read_folder(path)
+            samples, clocks = samples + found, clocks + clock
+        else:
+            samples += read_csv(path)
+    return samples, clocks
+
+
+def read_csv(path: Path) -> list[Sample]:
+    """Kernels of a CSV with the columns of `COLUMNS`; rows without estimates (whole designs) are left out."""
+    try:
+        with open(path, newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ReportError(
+                    f"lacks the columns {', '.join(missing)}", where=str(path), remedy=f"columns: {', '.join(COLUMNS)}"
+                )
+            return [sample for line, row in enumerate(reader, 2) if (sample := csv_sample(row, f"{path}, line {line}"))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"cannot be read ({error})", where=str(path)) from None
+
+
+def csv_sample(row: dict[str, str], where: str) -> Sample | None:
+    """One row, None if it has no estimate."""
+    try:
+        if not row["est_ALUT"]:
+            return None
+        estimate = tuple(float(row[f"est_{n}"] or 0) for n in ESTIMATES)
+        fitted = tuple(float(row[f"fit_{n}"] or 0) for n in FITTED)
+    except (ValueError, TypeError) as error:
+        raise ReportError(f"has a figure that is no number ({error})", where=where) from None
+    if min(*estimate, *fitted) < 0 or fitted[0] <= 0:
+        raise ReportError("has a figure that is not positive", where=where)
+    return Sample(row["design"], row["board"], row["kernel"], estimate, fitted)
+
+
+# ---- report folders
+
+
+def read_folder(folder: Path) -> tuple[list[Sample], list[Clock]]:
+    """A compiled design: area.json and quartus.json below `folder` give samples, acl_quartus_report.txt gives the clock."""
+    area = next(iter(sorted(folder.rglob("area.json"))), None)
+    quartus = next(iter(sorted(folder.rglob("quartus.json"))), None)
+    text = next(iter(sorted(folder.rglob("acl_quartus_report.txt"))), None)
+    if area is None and text is None:
+        raise ReportError(
+            "holds neither area.json nor acl_quartus_report.txt",
+            where=str(folder),
+            remedy="give the folder that aoc made",
+        )
+    samples: list[Sample] = []
+    if area is not None and quartus is not None:
+        fitted = quartus_kernels(load_lenient(quartus))
+        for name, estimate in area_kernels(load_lenient(area)).items():
+            if name in fitted:
+                samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
+    clocks = [clock] if text is not None and (clock := read_clock(folder.name, text)) else []
+    return samples, clocks
+
+
+def load_lenient(path: Path) -> Any:
+    """JSON, also as aoc 19.4 writes it: with commas before closing brackets, missing between objects, and bare backslashes."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as error:
+        raise ReportError(f"cannot be read ({error.strerror})", where=str(path)) from None
+    text = re.sub(r"^\s*var\s+\w+\s*=\s*", "", text).strip().rstrip(";")
+    for attempt in (text, repaired(text)):
+        try:
+            return json.loads(attempt, strict=False)
+        except ValueError as error:
+            problem = error
+    raise ReportError(
+        f"is not JSON, not even after repair ({problem})", where=str(path), remedy="was it written by aoc 17.1 to 21.2?"
+    )
+
+
+def repaired(text: str) -> str:
+    """The text with the mistakes mended that aoc 19.4's quartus.json has."""
+    text = re.sub(r'\\(?!["\\/bfnrtu])', r"\\\\", text)
+    text = re.sub(r",(\s*[}\]])", r"\1", text)
+    text = re.sub(r"([}\]\"])(\s*)(?=[{\[])", r"\1,\2", text)
+    text = re.sub(r'("|[}\]\d])(\s*\n\s*)(?=")', r"\1,\2", text)
+    return re.sub(r",\s*,+", ",", text)
+
+
+def walk(node: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a tree of `children`."""
+    if isinstance(node, dict):
+        yield node
+        for child in node.get("children", ()):
+            yield from walk(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from walk(child)
+
+
+def area_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
+    """Estimates of every kernel: nodes of type function. aoc 17.1 and 18.1 have no MLAB column."""
+    found = {}
+    for node in walk(tree):
+        if node.get("type") == "function" and "name" in node:
+            data = node.get("total_kernel_resources") or node.get("data") or node.get("total") or []
+            if isinstance(data, list) and len(data) >= 4:
+                found[str(node["name"])] = tuple(float(v) for v in (*data[:5], *[0.0] * (5 - len(data[:5]))))
+    return found
+
+
+def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
+    """Fitted figures of every kernel: objects with a name and the five figures under their usual titles."""
+    titles = {
+        "ALM": ("alm", "alms"),
+        "FF": ("reg", "ff", "registers"),
+        "RAM": ("ram", "rams"),
+        "DSP": ("dsp", "dsps"),
+        "MLAB": ("mlab", "mlabs"),
+    }
+    found = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, dict):
+            low = {str(k).lower(): v for k, v in node.items()}
+            if "name" in low and any(t in low for t in titles["ALM"]):
+                figures = [next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()]
+                found[str(low["name"])] = tuple(figures)
+            for value in node.values():
+                visit(value)
+        elif isinstance(node, list):
+            for value in node:
+                visit(value)
+
+    visit(tree)
+    return found
+
+
+def number(value: Any) -> float:
+    """A figure that may be text with thousands' commas."""
+    match = re.search(r"[\d,]*\.?\d+", str(value))
+    return float(match.group().replace(",", "")) if match else 0.0
+
+
+def read_clock(design: str, path: Path) -> Clock | None:
+    """Clock and utilisation from acl_quartus_report.txt; None if it lacks them."""
+    text = path.read_text(errors="replace")
+
+    def percent(title: str) -> float | None:
+        match = re.search(title + r"\s*:\s*[\d,]+\s*/\s*[\d,]+\s*\(\s*([\d.]+)", text)
+        return float(match.group(1)) if match else None
+
+    fmax = re.search(r"Actual clock freq\s*:\s*([\d.]+)", text) or re.search(r"Kernel fmax\s*:\s*([\d.]+)", text)
+    shares = [percent(title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")]
+    if fmax is None or any(share is None for share in shares):
+        return None
+    return Clock(design, "", float(fmax.group(1)), tuple(float(s or 0) for s in shares))  # type: ignore[arg-type]

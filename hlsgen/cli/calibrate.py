@@ -1,0 +1,77 @@
+"""`calibrate`: refits the resource model to the user's own compiles, or measures its errors on them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hlsgen.calibrate.samples import ReportError, read_sources
+from hlsgen.cli.console import Console
+from hlsgen.errors import OutputError
+from hlsgen.schedule.calibration import load_calibration
+
+NAME = "calibrate"
+HELP = "fit the resource model to aoc's reports, or measure its errors on them"
+EXAMPLE = "hlsgen calibrate reports/design1 reports/design2 earlier.csv -o mine.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "sources", nargs="*", metavar="REPORTS", help="folders that aoc made, or CSV files of estimates and fits"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write the calibration, for --calibration of other commands"
+    )
+    parser.add_argument(
+        "--evaluate", metavar="FILE", help="print the present coefficients' errors on a CSV or folder; fit nothing"
+    )
+    parser.add_argument(
+        "--calibration", metavar="FILE", help="with --evaluate: these coefficients in place of the shipped ones"
+    )
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Fit or evaluate."""
+    if bool(options.evaluate) == bool(options.sources):
+        raise ReportError("give either reports to fit, or --evaluate FILE", where="calibrate")
+    try:
+        from hlsgen.calibrate.fit import evaluate, fit, overall
+    except ImportError:
+        raise ReportError("needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'") from None
+    samples, clocks = read_sources([options.evaluate] if options.evaluate else options.sources)
+    if options.evaluate:
+        if not samples:
+            raise ReportError("holds no kernel with both an estimate and a fit", where=options.evaluate)
+        calibration = load_calibration(options.calibration)
+        errors = evaluate(samples, calibration)
+        title = "present coefficients"
+    else:
+        calibration, errors = fit(
+            samples, clocks, source=f"{len(samples)} kernels of {len({s.design for s in samples})} designs"
+        )
+        title = "each design left out of its fit"
+    rows = [(e.design, str(e.kernels), *(percent(v) for v in (e.alm, e.ram, e.dsp))) for e in errors]
+    columns = [
+        ("design", "left"),
+        ("kernels", "right"),
+        ("ALM error", "right"),
+        ("RAM error", "right"),
+        ("DSP error", "right"),
+    ]
+    console.table(columns, rows)
+    total = overall(errors)
+    console.say(f"mean relative error, {title}: " + ", ".join(f"{name} {value:.1%}" for name, value in total.items()))
+    if options.output and not options.evaluate:
+        try:
+            Path(options.output).write_text(calibration.to_json())
+        except OSError as error:
+            raise OutputError(f"cannot be written ({error.strerror})", where=f"--output {options.output}") from None
+        console.say(f"{options.output}: written. Use it with --calibration {options.output}")
+    console.result({"ok": True, "errors": total, "designs": [vars(e) for e in errors], "alm": list(calibration.alm)})
+    return 0
+
+
+def percent(value: float | None) -> str:
+    """A share as text; a dash where there is none."""
+    return "-" if value is None else f"{value:.1%}"

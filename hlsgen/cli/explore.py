@@ -1,0 +1,169 @@
+"""`explore`: the Pareto front of one network over boards, styles, objectives and shares of the device."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from hlsgen.boards import boards
+from hlsgen.cli.console import Console
+from hlsgen.codegen.generate import generate
+from hlsgen.errors import HlsgenError, OutputError
+from hlsgen.explore.execute import executor, run_points
+from hlsgen.explore.farm import compile_all
+from hlsgen.explore.points import Point, digest_of, front, goal_of, graph_of, grid
+from hlsgen.explore.results import write_results
+from hlsgen.schedule.goal import OBJECTIVES, check_goal
+from hlsgen.schedule.scheduler import schedule
+
+NAME = "explore"
+HELP = "predict a network's designs over boards and options, and show the Pareto front"
+EXAMPLE = "hlsgen explore mobilenet.onnx --boards pac_d5005,pac_a10 --styles pipelined,folded --out explored"
+STYLES = ("auto", "pipelined", "folded", "base")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="ONNX file with static shapes")
+    parser.add_argument(
+        "--boards", default="", metavar="B,...", help="boards or JSON files (default: all that the OpenCL SDK supports)"
+    )
+    parser.add_argument(
+        "--styles",
+        default="pipelined,folded",
+        metavar="S,...",
+        help="auto, pipelined, folded, base (default pipelined,folded)",
+    )
+    parser.add_argument(
+        "--objective", default="throughput", metavar="O,...", help="throughput, latency, resources (default throughput)"
+    )
+    parser.add_argument(
+        "--shares",
+        default="1,0.5,0.25",
+        metavar="X,...",
+        help="shares of the caps that a design may use (default 1,0.5,0.25)",
+    )
+    parser.add_argument("--fps", type=float, default=0.0, metavar="N", help="images a second for --objective resources")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="where results go; a run that was interrupted there is resumed"
+    )
+    parser.add_argument("--calibration", default="", metavar="FILE", help="use this calibration")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler in place of local processes, for example tcp://host:8786",
+    )
+    parser.add_argument(
+        "--compile", metavar="AOC", help="compile the designs on the front with this aoc, through the same workers"
+    )
+    parser.add_argument(
+        "--retries", type=int, default=1, metavar="N", help="further tries of a compile that fails (default 1)"
+    )
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Explore, write, show."""
+    points = wanted_points(options)
+    out = Path(options.out)
+    digest = digest_of(options.model)
+    graph = graph_of(str(Path(options.model).resolve()), digest)  # a bad model is one error, not one a point
+    try:
+        with executor(options.scheduler, options.jobs) as pool:
+            with console.progress("exploring") as update:
+                results = run_points(options.model, points, out, pool, update)
+            best = front(results)
+            paths = write_results(results, out, f"{graph.name}: {len(results)} designs")
+            compiled = compile_front(options, best, out, pool) if options.compile else []
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory"
+        ) from None
+    describe(results, best, console)
+    for outcome in compiled:
+        console.say(
+            f"{outcome['design']}: {'compiled' if outcome['status'] == 0 else 'failed, see ' + outcome['log']}, {outcome['tries']} tries"
+        )
+    console.say("written: " + ", ".join(str(path) for path in paths))
+    failed = [outcome for outcome in compiled if outcome["status"]]
+    console.result(
+        {
+            "ok": not failed,
+            "points": len(results),
+            "front": best,
+            "files": [str(p) for p in paths],
+            "compiled": compiled,
+        }
+    )
+    return 1 if failed else 0
+
+
+def wanted_points(options: argparse.Namespace) -> list[Point]:
+    """The grid that the options ask for. Raises HlsgenError."""
+    names = split(options.boards) or [name for name, b in boards().items() if b.opencl]
+    styles, objectives = split(options.styles), split(options.objective)
+    for given, known, flag in ((styles, STYLES, "--styles"), (objectives, OBJECTIVES, "--objective")):
+        for name in given:
+            if name not in known:
+                raise HlsgenError(f"unknown value {name!r}", where=flag, remedy=f"choose from {', '.join(known)}")
+    try:
+        shares = [float(text) for text in split(options.shares)]
+    except ValueError:
+        shares = []
+    if not shares or not all(0 < share <= 1 for share in shares):
+        raise HlsgenError(
+            f"{options.shares!r} are not shares between 0 and 1", where="--shares", remedy="for example --shares 1,0.5"
+        )
+    points = grid(names, styles, objectives, shares, options.fps, options.calibration)
+    for point in points:
+        check_goal(goal_of(point))
+    return points
+
+
+def split(text: str) -> list[str]:
+    """The parts of a list with commas, without doubles."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def compile_front(
+    options: argparse.Namespace, best: list[dict[str, Any]], out: Path, pool: Any
+) -> list[dict[str, Any]]:
+    """Generate and compile the designs on the front that aoc supports."""
+    digest = digest_of(options.model)
+    graph = graph_of(str(Path(options.model).resolve()), digest)
+    folders = []
+    for r in best:
+        point = Point(
+            r["board"], r["style"], r["objective"], r["share"], r["fps"], tuple(r["disable"]), r["calibration"]
+        )
+        folder = out / "designs" / point.key
+        if not folder.exists():
+            generate(graph, schedule(graph, point.board, point.style, point.disable, goal_of(point)), folder)
+        folders.append(folder)
+    return compile_all(folders, pool, options.compile, options.retries)
+
+
+def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console: Console) -> None:
+    """The front as a table, and how many points there were."""
+    columns = [
+        ("on the front", "left"), ("built as", "left"), ("images/s", "right"), ("ms", "right"), ("ALMs", "right"), ("blocks", "right"), ("DSPs", "right"),
+        ("MHz", "right"), ("bottleneck", "left"),
+    ]  # fmt: skip
+    rows = [
+        (
+            r["key"],
+            r["built"],
+            f"{r['throughput_fps']:,.4g}",
+            f"{r['latency_ms']:.3g}",
+            f"{r['alms']:,}",
+            f"{r['blocks']:,}",
+            f"{r['dsps']:,}",
+            f"{r['fmax']:.0f}",
+            r["bottleneck"],
+        )
+        for r in best
+    ]
+    console.table(columns, rows)
+    refused = [r for r in results if r["error"]]
+    console.say(f"{len(results)} points, {len(best)} on the front, {len(refused)} cannot be built")

@@ -1,0 +1,1 @@
+"""Design-space exploration: many plans of one network, predicted, compared, plotted, and compiled on a farm."""

@@ -1,0 +1,83 @@
+"""Runs points on a process pool or a Dask cluster; every result is stored as it comes, so that a run can be resumed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hlsgen.errors import HlsgenError
+from hlsgen.explore.points import Point, digest_of, evaluate
+
+
+class ExploreError(HlsgenError):
+    """A cluster that cannot be reached, or results that cannot be stored."""
+
+
+@contextmanager
+def executor(scheduler: str | None, jobs: int | None) -> Iterator[Executor]:
+    """A process pool, or a Dask cluster's executor. Raises ExploreError."""
+    if scheduler is None:
+        # Fresh processes: a fork of one that has run an OpenCL device or threads may hang.
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ExploreError(
+            "needs dask and distributed", where="--scheduler", remedy="pip install 'hlsgen[explore]'"
+        ) from None
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ExploreError(
+            f"no Dask scheduler answers ({error})",
+            where=f"--scheduler {scheduler}",
+            remedy="start one with `dask scheduler` and workers",
+        ) from None
+    with client, client.get_executor() as pool:
+        yield pool
+
+
+def run_points(
+    model: str | Path,
+    points: Sequence[Point],
+    out: Path,
+    pool: Executor,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[dict[str, Any]]:
+    """Results of all points in their order. Points that `out/results.jsonl` already holds for this model are not run again."""
+    digest = digest_of(model)
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / "results.jsonl"
+    found = {r["key"]: r for r in stored(log) if r.get("model") == digest}
+    wanted = {point.key: point for point in points}
+    missing = [point for key, point in wanted.items() if key not in found]
+    progress(len(wanted) - len(missing), len(wanted))
+    with open(log, "a") as file:
+        futures = [pool.submit(evaluate, str(Path(model).resolve()), digest, point) for point in missing]
+        for count, future in enumerate(as_completed(futures), len(wanted) - len(missing) + 1):
+            result = future.result()
+            found[result["key"]] = result
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+            progress(count, len(wanted))
+    return [found[key] for key in wanted]
+
+
+def stored(log: Path) -> Iterator[dict[str, Any]]:
+    """Results of an earlier run; a last line that was cut off is left out."""
+    if not log.is_file():
+        return
+    for line in log.read_text().splitlines():
+        try:
+            result = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(result, dict) and "key" in result:
+            yield result

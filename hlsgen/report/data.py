@@ -1,0 +1,137 @@
+"""Everything that `report` shows of a design, as one JSON-ready dictionary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hlsgen.boards import board as find_board
+from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
+from hlsgen.errors import HlsgenError, OutputError
+from hlsgen.frontend.load import load
+from hlsgen.graph import Graph
+from hlsgen.hardware import Structure
+from hlsgen.ops import operator
+from hlsgen.plan import Plan
+from hlsgen.schedule.calibration import Calibration
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.resources import kernel_cost
+from hlsgen.schedule.structure import structure
+from hlsgen.schedule.unfold import unfold
+
+RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
+# A layer that keeps its multipliers busy for less than this share of its time gets an explanation.
+LOW_UTILISATION = 0.5
+
+
+def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | None = None) -> dict[str, Any]:
+    """The report of a design directory. Raises HlsgenError when it is not one."""
+    folder = Path(folder)
+    if not (folder / "design.json").is_file():
+        raise OutputError("is not a design directory", where=str(folder), remedy="make one with `hlsgen build`")
+    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx")
+    target = find_board(plan.board)
+    shaped = unfold(graph, plan.unfolded)
+    predicted, design = estimate(graph, plan, calibration), structure(shaped, plan)
+    data = predicted.to_dict() | {
+        "design": str(folder),
+        "network": plan.network,
+        "board": plan.board,
+        "board_title": target.title,
+        "style": plan.style,
+        "reason": plan.reason,
+        "shares": predicted.resources.shares(target),
+        "totals": {"alms": target.device.alms, "blocks": target.device.blocks, "dsps": target.available_dsps},
+        "unverified": sorted({*target.unverified, *target.device.unverified}),
+        "kernels": kernel_rows(design, target),
+        "fifos": [asdict(fifo) for fifo in design.fifos],
+        "links": links(shaped, plan),
+        "peak": {"macs": target.available_dsps / target.device.multiply_add_dsps * predicted.resources.fmax * 1e6,
+                 "bandwidth": target.bandwidth * 1e9},
+        "validation": read_validation(folder),
+    }  # fmt: skip
+    macs = {layer.name: operator(layer.op).work(layer, graph).macs for layer in graph.layers}
+    for item in data["layers"]:
+        item["macs"] = macs.get(item["name"], 0)
+        item["milliseconds"] = item["cycles"] / predicted.resources.fmax / 1e3
+        item["why"] = explanation(item)
+    if aoc is not None:
+        data["aoc"] = aoc_rows(Path(aoc), data["kernels"])
+    return data
+
+
+def explanation(item: dict[str, Any]) -> str:
+    """Why a layer's multipliers idle for most of its time; empty where they do not, or where it has none."""
+    if not item["ideal_cycles"] or item["utilisation"] >= LOW_UTILISATION:
+        return ""
+    reasons = {
+        "external memory": "waits for external memory",
+        "weight stream": "weights arrive more slowly than they are used",
+        "output stream": "results leave at one vector a cycle",
+        "input stream": "inputs arrive at one vector a cycle",
+        "compute": "its channels or pixels do not fill the unrolled lanes, or another layer sets the pace",
+        "memory": "every operand comes from external memory",
+    }
+    return reasons.get(item["bound"], item["bound"])
+
+
+def kernel_rows(design: Structure, target: Any) -> list[dict[str, Any]]:
+    """aoc's kind of estimate of every kernel."""
+    rows = []
+    for kernel in design.kernels:
+        cost = np.ceil(kernel_cost(kernel, target.device))
+        figures = {name: int(v) for name, v in zip(RESOURCES, cost, strict=True)}
+        rows.append({"name": kernel.name, "autorun": kernel.autorun, "lsus": len(kernel.lsus), **figures})
+    return rows
+
+
+def links(graph: Graph, plan: Plan) -> list[dict[str, Any]]:
+    """Edges of the drawn network: from layer or input, to layer or output, with the FIFO's depth where there is one."""
+    depths = {(e.tensor, e.consumer, e.position): (e.width, e.depth) for e in plan.edges}
+    found = []
+    for layer in graph.layers:
+        for position, name in enumerate(layer.inputs):
+            producer = graph.producers.get(name)
+            width, depth = depths.get((name, layer.name, position), (0, 0))
+            found.append(
+                {"from": producer.name if producer else "input", "to": layer.name, "width": width, "depth": depth}
+            )
+    for position, port in enumerate(graph.outputs):
+        producer = graph.producers.get(port.tensor)
+        width, depth = depths.get((port.tensor, "", position), (0, 0))
+        found.append({"from": producer.name if producer else "input", "to": "output", "width": width, "depth": depth})
+    return found
+
+
+def read_validation(folder: Path) -> dict[str, Any] | None:
+    """The verdict that `validate` left in the design directory, if any."""
+    try:
+        return json.loads((folder / "validation.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
+    """Our estimate beside aoc's, kernel by kernel. Raises HlsgenError without an area.json."""
+    area = next(iter(sorted(folder.rglob("area.json"))), None)
+    if area is None:
+        raise HlsgenError(
+            "holds no area.json", where=f"--aoc {folder}", remedy="give the reports folder that aoc made of this design"
+        )
+    theirs = area_kernels(load_lenient(area))
+    rows = []
+    for kernel in kernels:
+        if kernel["name"] in theirs:
+            figures = dict(zip(RESOURCES, theirs[kernel["name"]], strict=True))
+            rows.append({"name": kernel["name"], "ours": {n: kernel[n] for n in RESOURCES}, "aoc": figures})
+    text = next(iter(sorted(folder.rglob("acl_quartus_report.txt"))), None)
+    clock = read_clock(folder.name, text) if text else None
+    return {
+        "kernels": rows,
+        "missing": sorted(set(theirs) - {r["name"] for r in rows}),
+        "fmax": clock.fmax if clock else None,
+    }
