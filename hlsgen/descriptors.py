@@ -56,11 +56,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("dilation_x", "int", "horizontal dilation"),
     ("extent_y", "int", "window height with dilation"),
     ("extent_x", "int", "window width with dilation"),
-    ("row_step", "int", "tile vectors from output row to output row"),
-    ("column_step", "int", "tile vectors from output column to output column"),
-    ("tap_step_x", "int", "tile vectors from tap to tap"),
-    ("tap_step_y", "int", "tile vectors from after a row of taps to the next row"),
-    ("vector_step", "int", "tile vectors from after all taps to the next input vector"),
+    ("row_step", "int", "tile words from output row to output row"),
+    ("column_step", "int", "tile words from output column to output column"),
+    ("tap_step_x", "int", "tile words from tap to tap"),
+    ("tap_step_y", "int", "tile words from after a row of taps to the next row"),
+    ("vector_step", "int", "tile words from after all taps to the next input word"),
     ("loads", "int", "input vectors in all"),
     ("results", "int", "output vectors in all"),
     ("pixels", "int", "output pixels of a tile"),
@@ -141,26 +141,26 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
 
 def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
     """Address steps and masks, so that no kernel multiplies or divides where a constant will do."""
+    words = ceil(fields["in_vectors"] / (engines.inputs if step.engine == "convolution" else 1))
     extent_y = (fields["kernel_y"] - 1) * fields["dilation_y"] + 1
     extent_x = (fields["kernel_x"] - 1) * fields["dilation_x"] + 1
     derived = {
         "extent_y": extent_y,
         "extent_x": extent_x,
-        "row_step": fields["stride_y"] * fields["in_columns"] * fields["in_vectors"],
-        "column_step": fields["stride_x"] * fields["in_vectors"],
-        "tap_step_x": fields["dilation_x"] * fields["in_vectors"],
+        "row_step": fields["stride_y"] * fields["in_columns"] * words,
+        "column_step": fields["stride_x"] * words,
+        "tap_step_x": fields["dilation_x"] * words,
         "pixels": step.tile_height * step.tile_width,
         "plane": fields["in_rows"] * fields["in_columns"],
     }
-    row_of_taps = fields["dilation_y"] * fields["in_columns"] * fields["in_vectors"]
+    row_of_taps = fields["dilation_y"] * fields["in_columns"] * words
     derived["tap_step_y"] = row_of_taps - fields["kernel_x"] * derived["tap_step_x"]
     derived["vector_step"] = 1 - fields["kernel_y"] * row_of_taps
     tiles = fields["tiles_y"] * fields["tiles_x"]
     derived["tile_loads"] = derived["plane"] * fields["in_vectors"]
     derived["loads"] = tiles * fields["in_groups"] * derived["tile_loads"]
     derived["results"] = tiles * step.groups * derived["pixels"] * step.vectors_at_once
-    words = ceil(engines.depthwise_extent**2 / engines.burst)
-    derived["plane_turns"] = max(derived["plane"], words)
+    derived["plane_turns"] = max(derived["plane"], ceil(engines.depthwise_extent**2 / engines.burst))
     if step.engine == "convolution":
         derived |= array_arithmetic(fields | derived, step, engines)
     if step.engine == "pooling":
@@ -172,8 +172,8 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
 
 def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
     """Turns of the convolution array: a phase is one tap of one group of one tile."""
-    taps = fields["in_vectors"] * fields["kernel_y"] * fields["kernel_x"]
-    words = step.vectors_at_once * engines.width // engines.burst
+    taps = ceil(fields["in_vectors"] / engines.inputs) * fields["kernel_y"] * fields["kernel_x"]
+    words = step.vectors_at_once * engines.inputs * engines.width // engines.burst
     turns = max(fields["pixels"], words, LEAST_PHASE)
     phases = fields["tiles_y"] * fields["tiles_x"] * step.groups * taps
     return {

@@ -35,7 +35,8 @@ class KernelPlan:
     """A kernel of the pipelined or layered style.
 
     `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of the channel loops.
-    `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1.
+    `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1. A depthwise kernel with an
+    unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers.
     """
 
     layer: str
@@ -43,6 +44,7 @@ class KernelPlan:
     output_width: int = 1
     unroll_window: bool = False
     partial_sums: int = 1
+    fold: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ class StepPlan:
 class Engines:
     """The shape of the folded design's engines, shared by all layers.
 
-    `width`: lanes of a vector of channels (V). `outputs`: output vectors that the convolution engine computes in
-    parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity of the input tile and of the
-    accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
+    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: input vectors that the convolution engine multiplies
+    and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
+    of the input tile, in words of `inputs` vectors, and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
     `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
     engines. `normalisation_size`: channels that LRN's window spans.
     """
@@ -109,6 +111,7 @@ class Engines:
     dense_vectors: int = 1
     pixel_vectors: int = 1
     normalisation_size: int = 1
+    inputs: int = 1
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,10 @@ class Operator(ABC):
         """Whether the kernel works with `width` channels of `tensor` (an input or its output) a vector."""
         return True
 
+    def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+        """In how many turns the kernel may go through a vector's lanes."""
+        return (1,)
+
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`; empty if none."""
         return np.zeros((0, kernel.output_width), np.float32)
@@ -181,10 +185,11 @@ class Operator(ABC):
         memories += [Memory("sums", sums.memory, lanes * bits)] * bool(sums.memory)
         registers += sums.register_length * lanes * bits
         if "bias" in layer.weights:
-            arithmetic += Arithmetic(adds=lanes)
+            # Where products are summed up, the first is added to the bias.
+            arithmetic += Arithmetic(adds=lanes // kernel.fold if steps == 1 else 0)
             memories.append(Memory("bias", vectors(result.channels, lanes), lanes * bits))
         if layer.activation is not None:
-            arithmetic += layer.activation.units(lanes)
+            arithmetic += layer.activation.units(lanes // kernel.fold)
         return Body(arithmetic, tuple(memories), registers, 2 * lanes * bits)
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:

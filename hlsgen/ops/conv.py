@@ -100,6 +100,12 @@ class Conv(Operator):
         """Depthwise kernels work lane by lane."""
         return self.is_depthwise(layer)
 
+    def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+        """Depthwise kernels with an unrolled window may take several turns a vector."""
+        if not (self.is_depthwise(layer) and kernel.unroll_window):
+            return (1,)
+        return tuple(n for n in (1, 2, 4, 8, 16) if n <= kernel.output_width)
+
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
         groups = layer.attributes.groups
@@ -113,7 +119,8 @@ class Conv(Operator):
         taps = a.window.taps
         if self.is_depthwise(layer):
             lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
-            return np.concatenate([bias, lanes.transpose(0, 2, 1).reshape(-1, vout)])
+            parts = lanes.reshape(-1, kernel.fold, vout // kernel.fold, taps).transpose(0, 1, 3, 2)
+            return np.concatenate([bias, parts.reshape(-1, vout)])
         grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
         grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
         blocks = grouped.reshape(a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps)
@@ -134,7 +141,9 @@ class Conv(Operator):
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Unrolled taps times lanes."""
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
-        lanes = kernel.output_width if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
+        lanes = (
+            kernel.output_width // kernel.fold if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
+        )
         return taps * lanes
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
@@ -142,7 +151,11 @@ class Conv(Operator):
         steps, interleaved = self.reduction(layer, graph, kernel)
         a: ConvAttributes = layer.attributes
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        return (Memory("weights", steps * interleaved * groups, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
+        return (
+            Memory(
+                "weights", steps * interleaved * groups * kernel.fold, self.pipelined_macs(layer, kernel) * WEIGHT_BITS
+            ),
+        )
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
@@ -152,7 +165,7 @@ class Conv(Operator):
         inputs = vectors(source.channels, kernel.input_width)
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved
+        return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A vector is read in the first of its turns; a group's output vectors are written in the last turns of the group."""
@@ -162,11 +175,12 @@ class Conv(Operator):
         steps, outputs = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         walk = scan(a.window, source.height, source.width)
-        busy = groups * steps * outputs
+        turns = steps * outputs * kernel.fold  # of a group; fold is 1 unless the convolution is depthwise
+        busy = groups * turns
         starts = walk.starts(inputs, busy)
         pace = np.where(walk.due, busy // inputs, 1)
         reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
-        ends = (np.arange(groups)[:, None] + 1) * steps * outputs - outputs + np.arange(outputs)
+        ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
         return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
@@ -245,9 +259,10 @@ class Conv(Operator):
         block = dense_block(
             weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
         )
-        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
-        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
-        split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
+        word = v * engines.inputs
+        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, word)
+        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // word
+        split = block.reshape(groups, step.vectors_at_once, v, depth, word, *a.window.kernel)
         return split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, v)
 
 
@@ -281,7 +296,10 @@ def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> t
         for rows_split in range(1, result.height + 1):
             rows = ceil(result.height / rows_split)
             in_rows = (rows - 1) * window.stride[0] + window.extent[0]
-            if rows * columns <= engines.tile_pixels and in_rows * in_columns * depth <= engines.tile_vectors:
+            if (
+                rows * columns <= engines.tile_pixels
+                and in_rows * in_columns * ceil(depth / engines.inputs) <= engines.tile_vectors
+            ):
                 return rows, columns
     return None
 

@@ -71,7 +71,7 @@ def engine_fifos(engine: str, e: Engines, bits: int) -> list[Fifo]:
         found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
     if engine == "convolution":
         found += [Fifo("convolution_array_step", WORD, STEP_WORDS), Fifo("convolution_results_step", WORD, STEP_WORDS)]
-        found += [Fifo("convolution_pixels", vector, 16), Fifo("convolution_sums", vector * e.outputs, 16)]
+        found += [Fifo("convolution_pixels", vector * e.inputs, 16), Fifo("convolution_sums", vector * e.outputs, 16)]
     return found
 
 
@@ -114,19 +114,19 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
     array = Body(
-        Arithmetic(multiply_adds=v * lanes, adds=lanes),
+        Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes),
         () if lsus else (Memory("sums", e.tile_pixels, vector, banks=e.outputs),),
-        2 * v * lanes * bits,  # weights in use, and the next tap's
+        2 * e.inputs * v * lanes * bits,  # weights in use, and the next tap's
         lanes * bits,
     )
-    tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector),))
+    tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, banks=e.inputs),))
     results = Body(
         memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=e.outputs * vector
     )
     step = WORD
     return [
-        Kernel("convolution_tiles", tiles, autorun, (), 2 * vector + 2 * step, 4, 2, 768),
-        Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (1 + e.burst) + lanes * bits + 2 * step, 5, 2, 512),
+        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * step, 4, 2, 768),
+        Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * step, 5, 2, 512),
         Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
     ]  # fmt: skip
 

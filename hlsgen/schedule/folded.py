@@ -21,6 +21,8 @@ from hlsgen.schedule.unfold import unfold, worth_unfolding
 WIDTHS = (16, 8, 4, 2, 1)
 # Output vectors that the array computes at once. Counts between the powers of two use up a device's last DSPs.
 OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
+# Input vectors that it multiplies at once.
+INPUTS = (1, 2, 4, 5, 8)
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
@@ -98,7 +100,14 @@ def cut(step: StepPlan, graph: Graph, engines: Engines, placement: Placement, bo
     height = graph.output_tensor(graph.layer(step.layer)).height
     heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
     options = [replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
-    return min(options, key=lambda s: step_time(graph, s, engines, placement, board).cycles)
+    # A word of memory traffic costs as many cycles as the memory takes for it at the device's best clock.
+    rate = board.device.fmax * 1e6 / (board.sustained_bandwidth(3) * 1e9)
+
+    def cycles(option: StepPlan) -> float:
+        time = step_time(graph, option, engines, placement, board)
+        return time.start + max(time.body, time.bytes * rate) + time.tail
+
+    return min(options, key=cycles)
 
 
 def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
@@ -119,7 +128,7 @@ def hopeless(graph: Graph, engines: Engines, best: Candidate, board: Board, goal
     macs = sum(
         operator(layer.op).work(layer, graph).macs for layer in graph.layers if engine_of(layer) == "convolution"
     )
-    least = macs / (engines.width**2 * engines.outputs) / (board.device.fmax_high * 1e6)
+    least = macs / (engines.width**2 * engines.inputs * engines.outputs) / (board.device.fmax_high * 1e6)
     return least > 1 / best.predicted.throughput
 
 
@@ -130,7 +139,7 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
         if step.engine == "convolution":
             layer = graph.layer(step.layer)
             fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tile = max(tile, fields["in_rows"] * fields["in_columns"] * fields["in_vectors"])
+            tile = max(tile, fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs))
             pixels = max(pixels, step.tile_height * step.tile_width)
     return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
 
@@ -154,14 +163,15 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[E
         else:
             tiles = [whole_layers(unfold(graph, worth_unfolding(graph, width)), width)]
         for count in outputs:
-            if unroll and width * width * count > limit and not plan.disabled:
-                continue
-            for tile_vectors, tile_pixels in dict.fromkeys(tiles):
-                engines = replace(
-                    sizes, width=width, outputs=count, burst=burst, tile_vectors=tile_vectors, tile_pixels=tile_pixels
-                )
-                if goal.allows_engines(engines):
-                    yield engines
+            # Several input vectors at once pay where the widest vector is too narrow.
+            for inputs in INPUTS if width == WIDTHS[0] and count in INPUTS else (1,):
+                if unroll and width * width * count * inputs > limit and not plan.disabled:
+                    continue
+                for tile_vectors, tile_pixels in dict.fromkeys(tiles):
+                    engines = replace(sizes, width=width, inputs=inputs, outputs=count, burst=burst,
+                                      tile_vectors=tile_vectors, tile_pixels=tile_pixels)  # fmt: skip
+                    if goal.allows_engines(engines):
+                        yield engines
 
 
 def weight_burst(width: int, board: Board) -> int:
@@ -304,7 +314,7 @@ def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:
     )
     return (
         f"{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
-        f"{e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {t.throughput:,.4g} images a second "
+        f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {t.throughput:,.4g} images a second "
         f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
         f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
         f"longest step is {t.bottleneck}. The best of {tried} engine shapes, all others being bounded.{fit}"
@@ -351,8 +361,8 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
     if step.engine != "convolution":
         return
     fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-    tile = fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]
+    tile = fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs)
     if step.vectors_at_once > engines.outputs or step.tile_height * step.tile_width > engines.tile_pixels:
         raise PlanError("it computes more outputs at once than the engine has accumulators", where=where)
     if tile > engines.tile_vectors:
-        raise PlanError(f"its input tile of {tile} vectors exceeds the engine's {engines.tile_vectors}", where=where)
+        raise PlanError(f"its input tile of {tile} words exceeds the engine's {engines.tile_vectors}", where=where)

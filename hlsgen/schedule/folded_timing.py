@@ -122,7 +122,7 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
 def engine_macs(engine: str, e: Engines) -> int:
     """Multiply-accumulates a cycle of an engine."""
     table = {
-        "convolution": e.width * e.width * e.outputs,
+        "convolution": e.width * e.width * e.inputs * e.outputs,
         "depthwise": e.width * e.depthwise_extent**2,
         "dense": e.width * e.burst,
     }

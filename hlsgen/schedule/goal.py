@@ -18,8 +18,9 @@ KERNEL_FIELDS = {
     "unroll_oc": "output_width",
     "output_width": "output_width",
     "unroll_window": "unroll_window",
+    "fold": "fold",
 }
-ENGINE_FIELDS = ("width", "outputs", "burst", "tile_vectors", "tile_pixels")
+ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
@@ -22,10 +23,11 @@ ACCUMULATION_LATENCY = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """What the search varies: the width of each class of tensors, and the layers whose window is unrolled."""
+    """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
+    folds: Mapping[str, int] = field(default_factory=dict)
 
 
 def tensor_classes(graph: Graph) -> dict[str, str]:
@@ -54,6 +56,7 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             choice.widths[classes[layer.inputs[0]]],
             choice.widths[classes[layer.output]],
             layer.name in choice.unrolled,
+            fold=choice.folds.get(layer.name, 1),
         )
         steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
         kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))
@@ -145,6 +148,8 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
         if op.same_width(layer) and kernel.input_width != kernel.output_width:
             raise PlanError("input_width and output_width must be equal", where=where)
+        if kernel.fold not in op.folds(layer, kernel):
+            raise PlanError(f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps

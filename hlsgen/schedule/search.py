@@ -70,7 +70,8 @@ def solve(graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str,
         raise smallest_is_too_large(problem, board, goal)
     widths = {name: found[name] for name in problem.widths}
     unrolled = frozenset(layer for layer in problem.options if found[f"{layer} unrolled"])
-    return Choice(widths, unrolled), proof
+    folds = {layer: found[f"{layer} fold"] for layer in problem.options}
+    return Choice(widths, unrolled, folds), proof
 
 
 def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
@@ -193,8 +194,11 @@ def layer_options(
                 kernel = KernelPlan(layer.name, width, output, window)
                 steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
                 kernel = replace(kernel, partial_sums=partial_sums(steps, interleaved))
-                if goal.allows(kernel):
-                    found.append(option(layer, graph, board, plan, kernel, convert))
+                folds = (
+                    operator(layer.op).folds(layer, kernel) if plan.enabled("fuse") and plan.enabled("tile") else (1,)
+                )
+                choices = [replace(kernel, fold=fold) for fold in folds]
+                found += [option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)]
     if not found:
         raise PlanError(
             "its layer cannot be built so",
@@ -304,7 +308,9 @@ def run(
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     found = {name: next(w for w in ws if solver.value(width[name, w])) for name, ws in problem.widths.items()}
-    return found | {f"{o.kernel.layer} unrolled": int(o.kernel.unroll_window) for v, o in chosen if solver.value(v)}
+    kernels = [option.kernel for v, option in chosen if solver.value(v)]
+    found |= {f"{kernel.layer} unrolled": int(kernel.unroll_window) for kernel in kernels}
+    return found | {f"{kernel.layer} fold": kernel.fold for kernel in kernels}
 
 
 def total(chosen: list[tuple[Any, Option]], width: dict[tuple[str, int], Any], problem: Problem, index: int) -> Any:
