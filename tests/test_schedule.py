@@ -192,9 +192,9 @@ def test_a_stem_is_unfolded_where_that_saves_steps():
     shaped = unfold(graph, plan.unfolded)
     layer = shaped.layer("conv1")
     assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (21, 64, 32)
-    # 7 x ceil(21 / 16) taps of the engine for each pixel in place of 49.
+    # 7 x ceil(21 / 16 / inputs) taps of the engine for each pixel in place of 49.
     fields = step_fields(shaped, plan.steps[0], plan.engines, place_tensors(shaped, 16))
-    assert fields["taps"] == 7 * 2
+    assert fields["taps"] == 7 * -(-2 // plan.engines.inputs)
     with pytest.raises(PlanError, match="network input"):
         unfold(graph, ["stage1_block1_conv1"])
 

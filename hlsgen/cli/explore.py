@@ -16,6 +16,7 @@ from hlsgen.explore.points import Point, digest_of, front, goal_of, graph_of, gr
 from hlsgen.explore.results import write_results
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
+from hlsgen.schedule.times import rate
 
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"
@@ -154,7 +155,7 @@ def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console:
         (
             r["key"],
             r["built"],
-            f"{r['throughput_fps']:,.4g}",
+            f"{rate(r['throughput_fps'])}",
             f"{r['latency_ms']:.3g}",
             f"{r['alms']:,}",
             f"{r['blocks']:,}",

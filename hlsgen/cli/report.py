@@ -12,6 +12,7 @@ from hlsgen.errors import OutputError
 from hlsgen.report import charts
 from hlsgen.report.data import report_data
 from hlsgen.schedule.calibration import load_calibration
+from hlsgen.schedule.times import rate
 
 NAME = "report"
 HELP = "print a design's predicted resources, times and bottlenecks, and write them as an HTML page"
@@ -79,7 +80,7 @@ def describe(data: dict[str, Any], console: Console) -> None:
         f"({share['memory blocks']:.0%}), {r['dsps']:,} DSPs ({share['DSPs']:.0%}), {r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
     )
     console.say(
-        f"{data['throughput_fps']:,.4g} images a second, {data['latency_ms']:.3g} ms an image; bottleneck {data['bottleneck']}; "
+        f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms an image; bottleneck {data['bottleneck']}; "
         f"{data['roofline_share']:.0%} of the roofline; at least {data['least_bandwidth_gbs']:.3g} GB/s of external memory"
     )
     if "aoc" in data:

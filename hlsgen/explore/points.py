@@ -85,7 +85,13 @@ def goal_of(point: Point) -> Goal:
 
 def evaluate(model: str, digest: str, point: Point) -> dict[str, Any]:
     """Schedule and predict one point. A point that cannot be built is a result too: its `error` says why."""
-    result: dict[str, Any] = {"key": point.key, "model": digest, **asdict(point), "error": ""}
+    result: dict[str, Any] = {
+        "key": point.key,
+        "model": digest,
+        **asdict(point),
+        "disable": list(point.disable),
+        "error": "",
+    }
     try:
         graph, goal = graph_of(model, digest), goal_of(point)
         plan = schedule(graph, point.board, point.style, point.disable, goal)

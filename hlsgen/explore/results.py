@@ -12,6 +12,7 @@ from typing import Any
 from hlsgen.codegen.render import render
 from hlsgen.explore.points import front
 from hlsgen.report.charts import svg, text
+from hlsgen.schedule.times import rate
 
 COLUMNS = (
     "key", "board", "style", "objective", "share", "built", "throughput_fps", "latency_ms", "alms", "blocks", "dsps", "fmax",
@@ -112,7 +113,7 @@ def scatter(results: Sequence[dict[str, Any]], x: str, y: str, x_title: str, y_t
     colour = colours(results)
     for r in sorted(results, key=lambda r: r["pareto"]):
         cx, cy = at(r)
-        label = f"{r['key']}: {r['throughput_fps']:,.4g} images a second, {r['latency_ms']:.3g} ms, {r['dsps']:,} DSPs, {r['blocks']:,} blocks, {r['alms']:,} ALMs"
+        label = f"{r['key']}: {rate(r['throughput_fps'])} images a second, {r['latency_ms']:.3g} ms, {r['dsps']:,} DSPs, {r['blocks']:,} blocks, {r['alms']:,} ALMs"
         body.append(
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{7 if r["pareto"] else 4}" fill="{colour[r["board"]]}" fill-opacity="0.8"><title>{escape(label)}</title></circle>'
         )

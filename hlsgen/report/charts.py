@@ -57,16 +57,10 @@ def network(data: dict[str, Any]) -> str:
             f'<path d="{path}" class="link"><title>{escape(link["from"])} to {escape(link["to"])}: {depth}</title></path>'
         )
         if link["depth"]:
+            round_boxes = x1 == x2 and bend
+            at = x1 + BOX_WIDTH + 30 if round_boxes else (a + b) / 2 + 6
             body.append(
-                text(
-                    (a + b) / 2 + 6,
-                    (y1 + BOX_HEIGHT + y2) / 2 + 4,
-                    f"{link['width']}×{link['depth']}",
-                    10,
-                    extra='class="small"',
-                )
-                if not (x1 == x2 and bend)
-                else ""
+                text(at, (y1 + BOX_HEIGHT + y2) / 2 + 4, f"{link['width']}×{link['depth']}", 10, extra='class="small"')
             )
     for name, (x, y) in place.items():
         item = times.get(name)
@@ -79,7 +73,7 @@ def network(data: dict[str, Any]) -> str:
         if item:
             body.append(text(x + BOX_WIDTH / 2, y + 34, f"{item['cycles']:,.0f} cycles", 11, "middle", 'class="small"'))
         body.append("</g>")
-    width = 60 + max(x for x, _ in place.values()) + BOX_WIDTH
+    width = 100 + max(x for x, _ in place.values()) + BOX_WIDTH
     return svg(width, 10 + (max(rows) + 1) * ROW, body, "network")
 
 
@@ -109,7 +103,7 @@ def roofline(data: dict[str, Any]) -> str:
     points = []
     clock = data["resources"]["fmax"] * 1e6
     for item in data["layers"]:
-        if item["macs"] and item["cycles"]:
+        if item["macs"] and item["bytes"]:
             points.append((item["name"], item["macs"] / max(item["bytes"], 1), item["macs"] / (item["cycles"] / clock)))
     moved = sum(item["bytes"] for item in data["layers"]) or data["least_bandwidth_gbs"] * 1e9 / data["throughput_fps"]
     points.append(("whole network", data["macs"] / max(moved, 1), data["macs"] * data["throughput_fps"]))

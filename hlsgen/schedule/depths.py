@@ -1,47 +1,74 @@
-"""FIFO depths: the analytical minimum that cannot deadlock, made deep enough not to slow the pipeline, as the simulator says."""
+"""FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline, as the simulator says.
+
+Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a vector. A FIFO that is too shallow hands
+one kernel's pause on to its neighbours. So all depths are doubled until the simulated design keeps the pace of one with unlimited FIFOs, and
+then taken back one by one where that does no harm.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.ops.base import vectors
 from hlsgen.plan import Plan
+from hlsgen.schedule.fifo import MARGIN
 from hlsgen.schedule.simulate import Simulation, simulate
 
-# Designs with more tokens than this an image keep the analytical depths: simulating them takes too long inside a build.
-MOST_TOKENS = 1_000_000
+# Vectors that all simulations of a build may move together: some seconds.
+WORK = 3_000_000
+MOST_RUNS = 60
 # How much slower than with unlimited FIFOs the pipeline may run.
 SLACK = 1.01
-ROUNDS = 6
+UNLIMITED = 1 << 40
+# No FIFO is made deeper than so many images of its tensor: a branch may lag more than one behind another.
+IMAGES = 4
+
+Depths = Mapping[int, int]
 
 
-def tokens(graph: Graph, plan: Plan) -> int:
-    """Vectors that flow through all channels for an image."""
-    return sum(graph.tensors[e.tensor].pixels * vectors(graph.tensors[e.tensor].channels, e.width) for e in plan.edges)
+def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
+    """Vectors that each channel carries for an image."""
+    return [graph.tensors[e.tensor].pixels * vectors(graph.tensors[e.tensor].channels, e.width) for e in plan.edges]
 
 
-def fit_depths(graph: Graph, plan: Plan, board: Board) -> Plan:
-    """The plan with FIFOs where branches join as deep as the rate needs, and no deeper than they were ever filled."""
-    if tokens(graph, plan) > MOST_TOKENS:
-        return plan
-    joins = [i for i, edge in enumerate(plan.edges) if edge.consumer and len(graph.layer(edge.consumer).inputs) > 1]
-    if not joins:
-        return plan
-    free = simulate(graph, plan, 2, board, {i: 1 << 40 for i in range(len(plan.edges))})
-    depths = {i: plan.edges[i].depth for i in joins}
-    found = simulate(graph, plan, 2, board, depths)
-    for _ in range(ROUNDS):
-        if not slow(found, free):
+def fit_depths(graph: Graph, plan: Plan, board: Board) -> tuple[Plan, str]:
+    """The plan with FIFOs that keep the pace, and what the simulator says of it. Networks too large to simulate in a build keep
+    the analytical depths."""
+    carried = edge_tokens(graph, plan)
+    runs = min(MOST_RUNS, WORK // max(sum(carried), 1))
+    if runs < 3:
+        return (
+            plan,
+            "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock.",
+        )
+
+    def run(depths: Depths) -> Simulation:
+        return simulate(graph, plan, 2, board, depths)
+
+    free = run(dict.fromkeys(range(len(carried)), UNLIMITED))
+    least = {i: edge.depth for i, edge in enumerate(plan.edges)}
+    depths, runs = dict(least), runs - 2
+    while runs > 0 and slow(run(depths), free):
+        wider = {i: max(least[i], min(2 * depth, IMAGES * carried[i] + MARGIN)) for i, depth in depths.items()}
+        runs -= 1
+        if wider == depths:
             break
-        depths = {i: depth + max(depth // 4, 16) for i, depth in depths.items()}
-        found = simulate(graph, plan, 2, board, depths)
-    trimmed = {i: min(depths[i], max(found.occupancy[i], 1)) for i in joins}
-    if not slow(simulate(graph, plan, 2, board, trimmed), free):
-        depths = trimmed
-    edges = tuple(replace(edge, depth=depths.get(i, edge.depth)) for i, edge in enumerate(plan.edges))
-    return replace(plan, edges=edges)
+        depths = wider
+    bits = {i: edge.width * depths[i] for i, edge in enumerate(plan.edges)}
+    raised: Iterable[int] = sorted((i for i in depths if depths[i] > least[i]), key=lambda i: -bits[i])
+    for i in raised:
+        if runs <= 0:
+            break
+        trial, runs = {**depths, i: least[i]}, runs - 1
+        if not slow(run(trial), free):
+            depths = trial
+    pace = run(depths).interval
+    text = f"The simulator of the channel graph sees an image leave every {pace:,.0f} cycles"
+    done = replace(plan, edges=tuple(replace(edge, depth=depths[i]) for i, edge in enumerate(plan.edges)))
+    return done, f"{text}, {free.interval:,.0f} with unlimited FIFOs."
 
 
 def slow(found: Simulation, free: Simulation) -> bool:

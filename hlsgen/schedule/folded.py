@@ -16,6 +16,7 @@ from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_timing import step_time
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.times import rate
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
 WIDTHS = (16, 8, 4, 2, 1)
@@ -314,7 +315,7 @@ def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:
     )
     return (
         f"{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
-        f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {t.throughput:,.4g} images a second "
+        f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {rate(t.throughput)} images a second "
         f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
         f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
         f"longest step is {t.bottleneck}. The best of {tried} engine shapes, all others being bounded.{fit}"

@@ -10,6 +10,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.times import rate
 
 # Unroll factors of the channel loops; they must divide the channels, since feature maps are not padded here.
 FACTORS = (16, 8, 4, 2, 1)
@@ -26,7 +27,7 @@ def plan_layered(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
             break
     fits = "" if predicted.resources.fits(board, goal.caps) else " It does not fit the board's caps."
     return best.with_reason(
-        f"A kernel a layer through global memory. Predicted: {predicted.throughput:,.3g} images a second at "
+        f"A kernel a layer through global memory. Predicted: {rate(predicted.throughput)} images a second at "
         f"{predicted.resources.fmax:.0f} MHz; the slowest is {predicted.timing.bottleneck}.{fits}"
     )
 

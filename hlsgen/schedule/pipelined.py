@@ -94,8 +94,12 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     predicted = estimate(graph, best, goal.calibration, board)
     if not plan.disabled:
         predicted.resources.check(board, goal.caps, "pipelined")
-    best = fit_depths(graph, best, board)
-    return best.with_reason(reason(best, estimate(graph, best, goal.calibration, board), board, proof))
+    deeper, pace = fit_depths(graph, best, board)
+    predicted = estimate(graph, deeper, goal.calibration, board)
+    if not plan.disabled and not predicted.resources.fits(board, goal.caps):
+        pace = "FIFOs that would keep the full pace do not fit: these have the least depths that cannot deadlock."
+        deeper, predicted = best, estimate(graph, best, goal.calibration, board)
+    return deeper.with_reason(reason(deeper, predicted, board, f"{proof} {pace}".strip()))
 
 
 def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:

@@ -15,6 +15,7 @@ from hlsgen.schedule.folded import check_folded, plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
+from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
 FALLS_BACK = {"pipelined": {"channels"}, "folded": {"channels", "parameterised"}}
@@ -59,8 +60,8 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
     other = "folded" if best == "pipelined" else "pipelined"
     p, q = predicted[best], predicted[other]
     text = (
-        f"{best.capitalize()}, because the model predicts {p.throughput:,.4g} images a second and {p.latency * 1e3:.3g} ms an image for "
-        f"it, {q.throughput:,.4g} and {q.latency * 1e3:.3g} ms for the {other} design."
+        f"{best.capitalize()}, because the model predicts {rate(p.throughput)} images a second and {p.latency * 1e3:.3g} ms an image for "
+        f"it, {rate(q.throughput)} and {q.latency * 1e3:.3g} ms for the {other} design."
     )
     return found[best].with_reason(f"{text} {found[best].reason}")
 

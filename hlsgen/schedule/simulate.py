@@ -181,8 +181,10 @@ def advance(p: Process, channels: list[Channel]) -> bool:
                 if index >= 0:
                     if index >= len(target.taken):
                         break
-                    if target.taken[index] - turn > wait:
-                        wait = target.taken[index] - turn
+                    # The result enters the FIFO when it leaves the kernel's pipeline.
+                    free = target.taken[index] - turn - p.latency
+                    if free > wait:
+                        wait = free
             else:
                 late = wait
                 ready = turn + late + p.latency

@@ -46,10 +46,8 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     ]
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
-        lanes = [plan.kernel(layer.name).output_width * bits for layer in weighted]
-        fifos += [Fifo(f"{layer.name} weights", n, WEIGHT_FIFO) for layer, n in zip(weighted, lanes, strict=True)]
-        loads = tuple(Lsu(f"{layer.name}_source", n) for layer, n in zip(weighted, lanes, strict=True))
-        kernels.append(Kernel("weight_loader", Body(), lsus=loads, channel_bits=sum(lanes), channel_ends=len(lanes)))
+        fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
+        kernels.append(transfer("weight_loader", Lsu("weights", bits), bits * len(weighted), len(weighted)))
     return Structure(tuple(kernels), tuple(fifos))
 
 

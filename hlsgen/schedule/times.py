@@ -34,3 +34,8 @@ class Timing:
     layers: tuple[LayerTime, ...]
     bytes: float
     cycles: float
+
+
+def rate(value: float) -> str:
+    """A figure of any size for people: 413,715 or 171.7 or 0.038."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -1,0 +1,150 @@
+"""Calibration: a known law is found again, reports are read in every shape that aoc writes, bad ones are refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from hlsgen.calibrate.fit import evaluate, fit, overall
+from hlsgen.calibrate.samples import COLUMNS, ReportError, Sample, load_lenient, read_sources
+from hlsgen.cli.main import main
+from hlsgen.schedule.calibration import default_calibration, load_calibration
+
+LAW = np.array([0.2, 0.3, 2.0, 5.0, 10.0])
+
+
+def samples(noise=0.0, designs=5):
+    random = np.random.default_rng(1)
+    found = []
+    for n in range(designs * 4):
+        estimate = random.uniform([1000, 2000, 30, 30, 30], [30000, 60000, 900, 900, 900])
+        alm = float(LAW @ estimate) * (1 + noise * random.standard_normal())
+        found.append(
+            Sample(
+                f"design{n % designs}",
+                "pac_a10",
+                f"kernel{n}",
+                tuple(estimate),
+                (alm, 0, estimate[2] * 0.9, estimate[3], 0),
+            )
+        )
+    return found
+
+
+def test_a_law_is_found_again():
+    calibration, errors = fit(samples())
+    np.testing.assert_allclose(calibration.alm, LAW, rtol=0.01)
+    assert calibration.ram == pytest.approx(0.9) and calibration.dsp == 1.0
+    assert len(errors) == 5 and max(e.alm for e in errors) < 0.01
+
+
+def test_errors_are_of_designs_left_out():
+    calibration, errors = fit(samples(noise=0.2))
+    inside = overall(evaluate(samples(noise=0.2), calibration))
+    assert overall(errors)["ALM"] > inside["ALM"] > 0.05
+    with pytest.raises(ReportError, match="at least 6"):
+        fit(samples()[:4])
+
+
+def write_csv(path, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for s in rows:
+            writer.writerow([s.design, s.board, "19.4", s.kernel, *s.estimate, *s.fitted])
+        writer.writerow(["whole", "pac_a10", "19.4", "Full design", *[""] * 5, 1, 2, 3, 4, 5])
+
+
+def test_csv_to_calibration_and_back(tmp_path, capsys):
+    write_csv(tmp_path / "a.csv", samples(noise=0.1))
+    assert main(["calibrate", str(tmp_path / "a.csv"), "-o", str(tmp_path / "c.json"), "--json"]) == 0
+    fitted = json.loads(capsys.readouterr().out)
+    assert load_calibration(tmp_path / "c.json").alm == tuple(fitted["alm"]) and fitted["errors"]["ALM"] < 0.2
+    options = ["calibrate", "--evaluate", str(tmp_path / "a.csv"), "--json"]
+    assert main(options) == 0
+    shipped = json.loads(capsys.readouterr().out)["errors"]
+    assert main([*options, "--calibration", str(tmp_path / "c.json")]) == 0
+    assert json.loads(capsys.readouterr().out)["errors"]["ALM"] < shipped["ALM"]
+
+
+def test_a_calibration_changes_the_prediction(tmp_path):
+    import hlsgen
+    from hlsgen.schedule.estimate import estimate
+    from hlsgen.zoo import network
+
+    graph = hlsgen.load(network("lenet5"))
+    plan = hlsgen.schedule(graph, style="pipelined")
+    from dataclasses import replace
+
+    heavier = replace(default_calibration(), alm=tuple(2 * c for c in default_calibration().alm))
+    assert estimate(graph, plan, heavier).resources.alms > estimate(graph, plan).resources.alms
+
+
+AREA = {
+    "name": "Kernel System", "type": "module", "max_resources": [854400, 1708800, 2713, 1518, 42720],
+    "children": [
+        {"name": "Static Partition", "type": "partition", "children": []},
+        {"name": "Kernels", "type": "group", "children": [
+            {"name": "conv1", "type": "function", "total_kernel_resources": [30828.9, 65013, 346, 1280, 481], "children": []},
+            {"name": "old", "type": "function", "total_kernel_resources": [1000, 2000, 3, 4], "children": []},
+        ]},
+    ],
+}  # fmt: skip
+# As aoc 19.4 writes it: a bare backslash, no comma between two members, one too many at the end.
+MALFORMED = """{"quartusFitResourceUsageSummary": {"nodes": [
+ {"name": "conv1", "alm": "79,879.4", "reg": 263161, "dsp": 1280, "ram": 346, "mlab": 576, "path": "C:\\quartus"}
+ {"name": "old", "alm": 900, "reg": 2100, "dsp": 4, "ram": 3, "mlab": 0},
+]}}"""
+REPORT = """ALUTs: 120000
+Registers: 512,000
+Logic utilization: 205,346 / 427,200 ( 48 % )
+DSP blocks: 1,285 / 1,518 ( 85 % )
+RAM blocks: 1,366 / 2,713 ( 50 % )
+Actual clock freq: 237.5
+Kernel fmax: 240.1
+"""
+
+
+def test_report_folders(tmp_path):
+    folder = tmp_path / "design" / "reports" / "lib" / "json"
+    folder.mkdir(parents=True)
+    (folder / "area.json").write_text(json.dumps(AREA))
+    (folder / "quartus.json").write_text(MALFORMED)
+    (tmp_path / "design" / "acl_quartus_report.txt").write_text(REPORT)
+    found, clocks = read_sources([str(tmp_path / "design")])
+    assert [s.kernel for s in found] == ["conv1", "old"]
+    assert found[0].estimate == (30828.9, 65013, 346, 1280, 481) and found[0].fitted == (
+        79879.4,
+        263161,
+        346,
+        1280,
+        576,
+    )
+    assert found[1].estimate == (1000, 2000, 3, 4, 0)  # no MLAB column in 17.1 and 18.1
+    assert clocks[0].fmax == 237.5 and clocks[0].percent == (48, 50, 85)
+
+
+def test_bad_reports(tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "short.csv").write_text("design,board\na,b\n")
+    (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\n" + "d,b,19,k," + ",".join(["many"] * 10) + "\n")
+    (tmp_path / "bad.json").write_text("{{{")
+    for arguments, word in (
+        ([str(tmp_path / "nowhere")], "does not exist"),
+        ([str(tmp_path / "empty")], "neither area.json"),
+        ([str(tmp_path / "short.csv")], "lacks the columns"),
+        ([str(tmp_path / "text.csv")], "line 2"),
+        ([], "give either"),
+    ):
+        assert main(["calibrate", *arguments]) == 2
+        assert word in capsys.readouterr().err
+    with pytest.raises(ReportError, match="after repair"):
+        load_lenient(tmp_path / "bad.json")
+    assert (
+        main(["calibrate", "--evaluate", str(tmp_path / "short.csv"), "--calibration", str(tmp_path / "bad.json")]) == 2
+    )
+
+
+def test_shipped_errors_are_published():
+    assert default_calibration().errors["ALM"] <= 0.2

@@ -1,0 +1,174 @@
+"""Exploration: the front is one, results are kept and taken up again, a Dask cluster gives the same, compiles are farmed out."""
+
+import json
+import stat
+from pathlib import Path
+
+import onnx
+import pytest
+
+from hlsgen.cli.main import main
+from hlsgen.explore.execute import run_points
+from hlsgen.explore.farm import compile_all
+from hlsgen.explore.points import CRITERIA, dominates, front, grid
+from hlsgen.zoo import network
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "lenet5.onnx"
+    onnx.save(network("lenet5"), path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def explored(model, tmp_path_factory):
+    out = tmp_path_factory.mktemp("explored")
+    options = ["--boards", "pac_d5005,de10_nano", "--styles", "pipelined,folded", "--shares", "1,0.5", "--jobs", "2"]
+    assert main(["explore", model, *options, "--out", str(out)]) == 0
+    return out
+
+
+def test_front_is_undominated(explored):
+    results = json.loads((explored / "results.json").read_text())
+    best = [r for r in results if r["pareto"]]
+    valid = [r for r in results if not r["error"]]
+    assert len(results) == 8 and best and any(r["error"] for r in results)
+    for r in valid:
+        beaten = any(dominates(other, r) for other in valid)
+        twin = any(all(r[name] == other[name] for name, _ in CRITERIA) for other in best)
+        assert twin == (not beaten) and not (r["pareto"] and beaten)
+
+
+def test_files(explored):
+    rows = (explored / "results.csv").read_text().splitlines()
+    assert len(rows) == 9 and rows[0].startswith("key,board,style")
+    page = (explored / "explore.html").read_text()
+    assert page.count("<circle") >= 4 and "<title>" in page and "http" not in page.replace("http-equiv", "")
+    assert (explored / "pareto.png").read_bytes().startswith(b"\x89PNG")
+
+
+class Counting:
+    """An executor that counts what it is given and runs it at once."""
+
+    def __init__(self):
+        self.submitted = 0
+
+    def submit(self, function, *arguments):
+        from concurrent.futures import Future
+
+        self.submitted += 1
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def test_resumed_runs_repeat_nothing(model, tmp_path):
+    points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "")
+    first, second, third = Counting(), Counting(), Counting()
+    one = run_points(model, points[:1], tmp_path, first)
+    with open(tmp_path / "results.jsonl", "a") as file:
+        file.write('{"key": "cut off')  # as an interrupted run leaves it
+    both = run_points(model, points, tmp_path, second)
+    assert (first.submitted, second.submitted) == (1, 1) and both[0] == one[0]
+    other = tmp_path / "other.onnx"
+    onnx.save(network("lenet5", seed=3), other)
+    run_points(other, points[:1], tmp_path, third)
+    assert third.submitted == 1  # results of another network are not taken
+
+
+def test_a_dask_cluster_gives_the_same(model, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        options = ["--boards", "pac_a10", "--styles", "pipelined", "--shares", "1"]
+        assert (
+            main(["explore", model, *options, "--out", str(tmp_path / "a"), "--scheduler", cluster.scheduler_address])
+            == 0
+        )
+    assert main(["explore", model, *options, "--out", str(tmp_path / "b"), "--jobs", "1"]) == 0
+    assert (tmp_path / "a" / "results.csv").read_text() == (tmp_path / "b" / "results.csv").read_text()
+
+
+def stand_in(tmp_path, fails):
+    """An aoc that fails so many times, then writes its output."""
+    script = tmp_path / "aoc"
+    script.write_text(
+        f"""#!/bin/sh
+count=$(cat {tmp_path}/count 2>/dev/null || echo 0)
+echo $((count + 1)) > {tmp_path}/count
+echo "aoc $@"
+[ "$count" -lt {fails} ] && exit 3
+while [ $# -gt 1 ]; do [ "$1" = -o ] && echo image > "$2"; shift; done
+"""
+    )
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    return script
+
+
+def test_compiles_are_farmed_out_and_tried_again(model, tmp_path, capsys):
+    aoc = stand_in(tmp_path, fails=1)
+    options = [
+        "--boards",
+        "pac_a10",
+        "--styles",
+        "folded",
+        "--shares",
+        "1",
+        "--jobs",
+        "1",
+        "--compile",
+        str(aoc),
+        "--retries",
+        "2",
+        "--json",
+    ]
+    assert main(["explore", model, *options, "--out", str(tmp_path / "out")]) == 0
+    outcome = json.loads(capsys.readouterr().out)["compiled"][0]
+    assert outcome["status"] == 0 and outcome["tries"] == 2 and outcome["images"]
+    log = Path(outcome["log"]).read_text()
+    assert "-board=pac_a10" in log and log.count("# try") == 2
+    again = compile_all(
+        [tmp_path / "out" / "designs" / p.name for p in (tmp_path / "out" / "designs").iterdir()], Counting(), str(aoc)
+    )
+    assert again[0]["tries"] == 2 and (tmp_path / "count").read_text().strip() == "2"  # not compiled twice
+
+
+def test_a_compile_that_never_works(model, tmp_path):
+    aoc = stand_in(tmp_path, fails=99)
+    options = [
+        "--boards",
+        "pac_a10",
+        "--styles",
+        "folded",
+        "--shares",
+        "1",
+        "--jobs",
+        "1",
+        "--compile",
+        str(aoc),
+        "--retries",
+        "1",
+    ]
+    assert main(["explore", model, *options, "--out", str(tmp_path / "out")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--boards", "zx81"], "unknown board"),
+        (["--styles", "baroque"], "unknown value"),
+        (["--shares", "2"], "shares between 0 and 1"),
+        (["--objective", "resources"], "--fps"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler"),
+    ],
+)
+def test_bad_options(options, word, model, tmp_path, capsys):
+    assert main(["explore", model, *options, "--out", str(tmp_path / "out")]) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_front_of_equals():
+    one = {"error": "", "throughput_fps": 1, "latency_ms": 1, "dsps": 1, "blocks": 1, "alms": 1}
+    assert front([one, dict(one), one | {"error": "x"}, one | {"dsps": 2}]) == [one]

@@ -1,0 +1,133 @@
+"""What the model counts is what the generator writes: load-store units, channels, multipliers, buffers, trip counts."""
+
+import re
+
+import pytest
+
+import hlsgen
+from hlsgen.boards import board
+from hlsgen.descriptors import FIELDS, step_fields
+from hlsgen.ops import operator
+from hlsgen.placement import place_tensors
+from hlsgen.schedule.engines import STEP_WORDS
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.structure import structure
+from hlsgen.schedule.unfold import unfold
+from hlsgen.zoo import network
+from tests.cases import case
+from tests.networks import build, parse
+from tests.test_ablation import NETWORK
+
+NETWORKS = {
+    "lenet": lambda: network("lenet5"),
+    "mixed": lambda: parse(NETWORK),
+    "mobilenet": lambda: network("mobilenetv1", size=32, width=0.25),
+    "branches": lambda: case("branches_of_different_length"),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def model(request):
+    return NETWORKS[request.param]()
+
+
+def kernels_of(source):
+    """The text of every kernel by name."""
+    return {m.group(1): m.group(0) for m in re.finditer(r"__kernel void (\w+)\(.*?^}", source, re.S | re.M)}
+
+
+def global_accesses(text):
+    """Loads and stores of every `__global` parameter of a kernel: how often it is indexed."""
+    names = re.findall(r"__global (?:const )?(?:volatile )?\w+ \*restrict (\w+)", text.split("{")[0])
+    body = text[text.index("{") :]
+    return sum(len(re.findall(rf"\b{name}\[", body)) for name in names)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_load_store_units(style, model, tmp_path):
+    graph = hlsgen.load(model)
+    plan = hlsgen.schedule(graph, style=style)
+    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+    design = structure(unfold(graph, plan.unfolded), plan)
+    texts = kernels_of(source)
+    assert len(texts) == len(design.kernels)
+    for kernel in design.kernels:
+        name = kernel.name if kernel.name in texts else f"{kernel.name}_1"
+        assert global_accesses(texts[name]) == len(kernel.lsus), kernel.name
+        marked = texts[name].split("void")[0]
+        before = source[: source.index(f"__kernel void {name}(")].rstrip().rsplit("\n", 1)[-1]
+        assert kernel.autorun == (before in ("STREAMING_KERNEL", "ENGINE")), (kernel.name, marked)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_channels(style, model, tmp_path):
+    graph = hlsgen.load(model)
+    plan = hlsgen.schedule(graph, style=style)
+    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+    design = structure(unfold(graph, plan.unfolded), plan)
+    declared = re.findall(r"^channel (\w+) \w+ __attribute__\(\(depth\((.+)\)\)\);", source, re.M)
+    assert len(declared) == len(design.fifos)
+    e = plan.engines
+    special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
+               "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32} if e else {}  # fmt: skip
+    bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
+    assert sorted(bits) == sorted(fifo.bits for fifo in design.fifos)
+    if style == "pipelined":
+        depths = [int(re.match(r"DEPTH\((\d+),", depth).group(1)) for _, depth in declared if depth.startswith("DEPTH")]
+        assert sorted(depths) == sorted(edge.depth for edge in plan.edges)
+
+
+def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
+    graph = hlsgen.load(model)
+    plan = hlsgen.schedule(graph, style="pipelined")
+    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+    texts = kernels_of(source)
+    for kernel in structure(graph, plan).kernels:
+        text = texts.get(kernel.name, "")
+        stated = re.search(rf"^// {kernel.name}[:,][^\n]*; (\d+) multipliers", source, re.M)
+        if stated:
+            assert int(stated.group(1)) == kernel.body.arithmetic.multiply_adds
+        for memory in kernel.body.memories:
+            declared = re.search(rf"^ +(\w+) {memory.name}((?:\[\d+\])+);", text, re.M)
+            assert declared, (kernel.name, memory)
+            size = 32 * int(re.search(r"\d*$", declared.group(1)).group() or 1)
+            for length in re.findall(r"\d+", declared.group(2)):
+                size *= int(length)
+            assert size == memory.depth * memory.bits * memory.banks, (kernel.name, memory)
+
+
+def test_trip_counts_of_pipelined_kernels(model, tmp_path):
+    graph = hlsgen.load(model)
+    plan = hlsgen.schedule(graph, style="pipelined")
+    texts = kernels_of(hlsgen.generate(graph, plan, tmp_path / "design").source)
+    for layer in graph.layers:
+        turns = int(re.search(r"EVERY_TURN\((\d+)\)", texts[layer.name]).group(1))
+        assert turns == operator(layer.op).pipelined_turns(layer, graph, plan.kernel(layer.name))
+
+
+def test_folded_times_are_those_of_the_table(tmp_path):
+    """The model's cycles of a convolution are the array's turns in the generated table, plus filling and draining."""
+    graph = hlsgen.load(network("resnet18", size=32, width=0.5))
+    plan = hlsgen.schedule(graph, style="folded")
+    design = build(network("resnet18", size=32, width=0.5), tmp_path / "design", "folded")
+    table = design.weights()["table"].reshape(-1, len(FIELDS)) if hasattr(design, "weights") else None
+    shaped = unfold(graph, plan.unfolded)
+    placement = place_tensors(shaped, plan.engines.width)
+    column = [name for name, _, _ in FIELDS].index("array_turns")
+    for n, (step, time) in enumerate(zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)):
+        fields = step_fields(shaped, step, plan.engines, placement)
+        if table is not None:
+            assert table[n][column] == fields["array_turns"]
+        if step.engine == "convolution":
+            assert time.cycles >= fields["array_turns"] - fields["tap_words"]
+    assert len(FIELDS) == STEP_WORDS
+
+
+def test_dsps_closed_form():
+    """9 taps x 4 x 2 lanes, an adder a lane for the sum of 2 input vectors; the bias joins it."""
+    graph = hlsgen.load(parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }"))
+    layer = graph.layers[0]
+    kernel = hlsgen.plan.KernelPlan(layer.name, 4, 2, True, 1)
+    arithmetic = operator("conv").pipelined_body(layer, graph, kernel, 32).arithmetic
+    assert arithmetic.multiply_adds == 9 * 4 * 2 and arithmetic.adds == 2
+    assert board("pac_a10").device.multiply_add_dsps == 1
