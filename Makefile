@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 # xdist: one worker a core.
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test check bench golden clean
+.PHONY: demo test check bench results golden clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m examples.demo
@@ -29,6 +29,11 @@ golden: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'
 	$(BIN)/python -m benchmarks.emulation
+
+# The figures of docs/results.md: predictions, with onnxruntime and TVM on this machine beside them.
+results: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -q -e '.[benchmark]'
+	$(BIN)/python -m benchmarks.results > results.tmp && mv results.tmp docs/results.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

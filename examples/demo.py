@@ -58,13 +58,14 @@ def main() -> int:
             f"python -m examples.trained {pictures} {FOLDER}",
             f"hlsgen build {FOLDER}/{network}.onnx --board pac_d5005 --style {style} --out {design}",
             f"hlsgen validate {design} --input {FOLDER}/{pictures}.npz",
+            f"hlsgen report {design}",
             f"hlsgen run {design} --input {FOLDER}/{pictures}.npz --output {FOLDER}/{pictures}_result.npz",
         ):
             status = status or command(line)
         if not status:
             accuracy(pictures)
     report = FOLDER / "report.html"
-    console.print("The kernels are in demo/*/kernels, the decisions in demo/*/plan.json.")
+    console.print("Kernels: demo/*/kernels. Decisions: demo/*/plan.json. Predicted cost and time: demo/*/report.html.")
     console.print(
         "[bold green]RIGHT[/]: both designs computed what they should." if not status else "[bold red]WRONG[/]"
     )

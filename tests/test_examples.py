@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from examples import trained
+from examples import ablation, sweep, trained, what_if
 from examples.state_dict import _Unpickler, read_state_dict
 
 
@@ -22,6 +22,13 @@ def test_state_dicts_of_both_formats():
 def test_a_pickle_cannot_run_code(attack):
     with pytest.raises(pickle.UnpicklingError, match="no place"):
         _Unpickler(io.BytesIO(attack)).load()
+
+
+@pytest.mark.parametrize(("script", "word"), [(sweep, "images/s"), (what_if, "GB/s"), (ablation, "without channels")])
+def test_scripts_run(script, word, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["script"])
+    script.main()
+    assert word in capsys.readouterr().out
 
 
 def test_pictures_carry_their_labels():

@@ -1,0 +1,148 @@
+"""The figures of docs/results.md: `python -m benchmarks.results > docs/results.md`. Predictions of the model, and CPU runs beside them.
+
+On PAC D5005, float32: every network from base to the best design, one optimisation after another, in both styles; roofline and least
+bandwidth; images a second that onnxruntime reaches on one thread of this machine (and TVM, where apache-tvm is installed).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import hlsgen
+from hlsgen.boards import board as find_board
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph
+from hlsgen.plan import OPTIMISATIONS
+from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.schedule.times import rate
+from hlsgen.zoo import network
+
+BOARD = "pac_d5005"
+NETWORKS = ("lenet5", "mobilenetv1", "resnet18", "resnet34", "mobilenetv2", "resnet50")
+GOALS = {"lenet5": 100_000, "mobilenetv1": 1_000, "resnet34": 150}
+# Switched on one after another; the rest stays off.
+LADDER = (
+    ("cached_writes",),
+    ("fuse",),
+    ("unroll",),
+    ("tile",),
+    ("channels", "parameterised"),
+    ("autorun", "concurrent_queues", "relaxed_fp"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a network's table."""
+
+    title: str
+    predicted: Estimate | None
+    why: str = ""
+
+
+def rows(graph: Graph) -> list[Row]:
+    """From base to the finished designs."""
+    found = [Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")))]
+    for style in ("pipelined", "folded"):
+        on: list[str] = []
+        for step in LADDER:
+            on += step
+            if step[0] in ("cached_writes", "fuse", "unroll", "tile") and style == "folded":
+                continue  # until channels are switched on, both styles are the same kernels through global memory
+            disable = [name for name in OPTIMISATIONS if name not in on]
+            title = f"{style}: + {', '.join(step)}" if step[0] == "channels" or not disable else f"+ {', '.join(step)}"
+            found.append(row(graph, title if disable else f"**{style}**", style, disable))
+    return found
+
+
+def row(graph: Graph, title: str, style: str, disable: list[str]) -> Row:
+    """Plan and predict; a design that does not fit says so."""
+    try:
+        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable)
+    except PlanError as error:
+        return Row(title, None, error.reason)
+    return Row(title, estimate(graph, plan))
+
+
+def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:
+    """Images a second of onnxruntime on one thread: the best of several runs."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    feed = {i.name: np.random.default_rng(0).standard_normal(i.shape).astype(np.float32) for i in session.get_inputs()}
+    count = max(1, int(2e9 / max(sum(t.size for t in graph.tensors.values()) * 300, 1)))
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        for _ in range(min(count, 200)):
+            session.run(None, feed)
+        best = min(best, (time.perf_counter() - started) / min(count, 200))
+    return 1 / best
+
+
+def tvm_rate(model: onnx.ModelProto) -> str:
+    """Images a second of TVM, untuned, on one thread, as text."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        onnx.save(model, path)
+        found = subprocess.run([sys.executable, "-m", "benchmarks.tvm_rate", str(path)], capture_output=True, text=True)
+    return f"{rate(float(found.stdout))} images a second" if found.returncode == 0 else "not installed"
+
+
+def line(item: Row, base: float) -> str:
+    """One row of Markdown."""
+    p = item.predicted
+    if p is None:
+        return f"| {item.title} | does not fit: {item.why} |" + " |" * 8
+    r, target = p.resources, find_board(BOARD)
+    shares = " | ".join(f"{share:.0%}" for share in r.shares(target).values())
+    fits = "" if all(share <= 1 for share in r.shares(target).values()) else " (does not fit)"
+    return (
+        f"| {item.title}{fits} | {rate(p.throughput)} | {p.latency * 1e3:.3g} | {rate(p.throughput / base)}x | {shares} | {r.fmax:.0f} | "
+        f"{'' if fits else f'{p.throughput / p.roofline_fps:.0%}'} | {p.least_bandwidth:.3g} |"
+    )
+
+
+def main() -> None:
+    """Print the page."""
+    print((Path(__file__).parent / "results_head.md").read_text())
+    for name in NETWORKS:
+        model = network(name)
+        graph = hlsgen.load(model)
+        found = rows(graph)
+        base = found[0].predicted
+        assert base is not None
+        print(f"## {name}\n")
+        print(
+            "| design | images/s | ms an image | over base | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|")
+        for item in found:
+            print(line(item, base.throughput))
+        best = max((r.predicted for r in found if r.predicted and r.title.startswith("**")), key=lambda p: p.throughput)
+        print(f"\nBest: {rate(best.throughput)} images a second; the bottleneck is {best.timing.bottleneck}.", end=" ")
+        if name in GOALS:
+            reached = "reached" if best.throughput >= GOALS[name] else "missed"
+            print(
+                f"Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: {'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}.",
+                end=" ",
+            )
+        print(
+            f"One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} images a second, "
+            f"TVM (untuned) {tvm_rate(model)}.\n",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
