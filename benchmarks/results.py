@@ -22,6 +22,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.schedule.folded import feeding_layers
 from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
 
@@ -60,6 +61,8 @@ def rows(graph: Graph) -> list[Row]:
             disable = [name for name in OPTIMISATIONS if name not in on]
             title = f"{style}: + {', '.join(step)}" if step[0] == "channels" or not disable else f"+ {', '.join(step)}"
             found.append(row(graph, title if disable else f"**{style}**", style, disable))
+    if feeding_layers(graph):
+        found.append(row(graph, "**hybrid**", "hybrid", []))
     return found
 
 

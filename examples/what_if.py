@@ -23,7 +23,9 @@ def main() -> None:
             changed = asdict(real) | {"name": path.stem, "bandwidth": real.bandwidth * factor}
             path.write_text(json.dumps(changed))
             found = estimate(graph, hlsgen.schedule(graph, board=str(path), style="folded"))
-            print(f"{real.bandwidth * factor:6.1f} GB/s: {found.throughput:6.1f} images a second, {found.timing.bottleneck}")
+            print(
+                f"{real.bandwidth * factor:6.1f} GB/s: {found.throughput:6.1f} images a second, {found.timing.bottleneck}"
+            )
 
 
 if __name__ == "__main__":

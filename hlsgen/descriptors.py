@@ -68,6 +68,18 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("plane_turns", "int", "depthwise: turns of a plane, no fewer than its weight words"),
     ("tile_loads", "int", "convolution: input vectors of a tile"),
     ("tile_sends", "int", "convolution: vectors that the array reads for a tile"),
+    ("tile_vectors", "int", "convolution: input vectors at each position of a tile"),
+    ("taps_y", "int", "convolution: window height"),
+    ("taps_x", "int", "convolution: window width"),
+    ("planes", "int", "depthwise: planes in all"),
+    ("emit_end", "int", "depthwise, pooling: scan column after the last that gives an output"),
+    ("filter_base", "int", "depthwise: first weight word"),
+    ("filter_words", "int", "depthwise: weight words of a plane"),
+    ("fused", "int", "1: depthwise results go into the convolution's tiles"),
+    ("feeder_activation", "int", "activation of the depthwise layer of a fused step"),
+    ("feeder_alpha", "float", "its parameter"),
+    ("feeder_low", "float", "its parameter"),
+    ("feeder_high", "float", "its parameter"),
     ("taps", "int", "convolution: additions to an accumulator"),
     ("tap_words", "int", "convolution: weight words of a tap"),
     ("phases", "int", "convolution: taps of all groups of all tiles"),
@@ -99,7 +111,8 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
     result_layer = graph.layer(step.joined) if step.joined else layer
     result = graph.output_tensor(result_layer)
     plain = not step.engine
-    source = graph.tensors[step.source or layer.inputs[0]]
+    first = graph.layer(step.feeder).inputs[0] if step.feeder else layer.inputs[0]
+    source = graph.tensors[step.source or first]
     fields: dict[str, Any] = {name: 0 for name, _, _ in FIELDS}
     fields |= {
         "in_height": source.height,
@@ -141,48 +154,68 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
 
 def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
     """Address steps and masks, so that no kernel multiplies or divides where a constant will do."""
-    words = ceil(fields["in_vectors"] / (engines.inputs if step.engine == "convolution" else 1))
     extent_y = (fields["kernel_y"] - 1) * fields["dilation_y"] + 1
     extent_x = (fields["kernel_x"] - 1) * fields["dilation_x"] + 1
+    tiles, plane = fields["tiles_y"] * fields["tiles_x"], fields["in_rows"] * fields["in_columns"]
     derived = {
         "extent_y": extent_y,
         "extent_x": extent_x,
-        "row_step": fields["stride_y"] * fields["in_columns"] * words,
-        "column_step": fields["stride_x"] * words,
-        "tap_step_x": fields["dilation_x"] * words,
         "pixels": step.tile_height * step.tile_width,
-        "plane": fields["in_rows"] * fields["in_columns"],
+        "plane": plane,
+        "planes": tiles * fields["in_groups"],
+        "plane_turns": max(plane, filter_words(engines)),
+        "emit_end": (step.tile_width - 1) * fields["stride_x"] + extent_x,
+        "loads": tiles * fields["in_groups"] * plane * fields["in_vectors"],
+        "results": tiles * step.groups * step.tile_height * step.tile_width * step.vectors_at_once,
+        "tile_loads": plane * fields["in_vectors"],
     }
-    row_of_taps = fields["dilation_y"] * fields["in_columns"] * words
-    derived["tap_step_y"] = row_of_taps - fields["kernel_x"] * derived["tap_step_x"]
-    derived["vector_step"] = 1 - fields["kernel_y"] * row_of_taps
-    tiles = fields["tiles_y"] * fields["tiles_x"]
-    derived["tile_loads"] = derived["plane"] * fields["in_vectors"]
-    derived["loads"] = tiles * fields["in_groups"] * derived["tile_loads"]
-    derived["results"] = tiles * step.groups * derived["pixels"] * step.vectors_at_once
-    derived["plane_turns"] = max(derived["plane"], ceil(engines.depthwise_extent**2 / engines.burst))
-    if step.engine == "convolution":
-        derived |= array_arithmetic(fields | derived, step, engines)
     if step.engine == "pooling":
         first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
         derived["mask_y"] = sum(1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"]))
         derived["mask_x"] = sum(1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"]))
+    if step.engine == "convolution":
+        derived |= array_arithmetic(fields | derived, step, engines)
     return derived
 
 
+def filter_words(engines: Engines) -> int:
+    """Weight words of a plane of the depthwise engine: its taps and a bias."""
+    return ceil((engines.depthwise_extent**2 + 1) / engines.burst)
+
+
 def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """Turns of the convolution array: a phase is one tap of one group of one tile."""
-    taps = ceil(fields["in_vectors"] / engines.inputs) * fields["kernel_y"] * fields["kernel_x"]
-    words = step.vectors_at_once * engines.inputs * engines.width // engines.burst
-    turns = max(fields["pixels"], words, LEAST_PHASE)
+    """How the convolution's tile is walked, and the array's turns; a phase is one tap of one group of one tile.
+
+    A fused step's tile holds the depthwise results, and its convolution is 1x1.
+    """
+    fused = bool(step.feeder)
+    vectors = fields["in_groups"] if fused else fields["in_vectors"]
+    columns = step.tile_width if fused else fields["in_columns"]
+    names = ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x")
+    taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (1 if fused else fields[name] for name in names)
+    words = ceil(vectors / engines.inputs)
+    row_of_taps = dilation_y * columns * words
+    taps = words * taps_y * taps_x
+    tap_words = step.vectors_at_once * engines.inputs * engines.width // engines.burst
+    turns = max(fields["pixels"], tap_words, LEAST_PHASE)
     phases = fields["tiles_y"] * fields["tiles_x"] * step.groups * taps
     return {
+        "fused": int(fused),
+        "tile_vectors": vectors,
+        "taps_y": taps_y,
+        "taps_x": taps_x,
+        "row_step": stride_y * columns * words,
+        "column_step": stride_x * words,
+        "tap_step_x": dilation_x * words,
+        "tap_step_y": row_of_taps - taps_x * dilation_x * words,
+        "vector_step": 1 - taps_y * row_of_taps,
+        "tile_loads": fields["pixels"] * vectors if fused else fields["tile_loads"],
         "taps": taps,
         "tile_sends": step.groups * taps * fields["pixels"],
-        "tap_words": words,
+        "tap_words": tap_words,
         "phases": phases,
         "phase_turns": turns,
-        "array_turns": words + phases * turns,
+        "array_turns": tap_words + phases * turns,
     }
 
 
@@ -195,6 +228,9 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     if step.finish and layer.activation is not None and layer.op != "concat":
         a = layer.activation
         fields |= {"activation": KINDS.index(a.kind) + 1, "alpha": a.alpha, "low": a.low, "high": a.high}
+    if step.feeder and (b := graph.layer(step.feeder).activation) is not None:
+        fields |= {"feeder_activation": KINDS.index(b.kind) + 1}
+        fields |= {"feeder_alpha": b.alpha, "feeder_low": b.low, "feeder_high": b.high}
     return fields
 
 

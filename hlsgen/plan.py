@@ -14,7 +14,7 @@ from typing import Any
 from hlsgen.errors import PlanError
 
 SCHEMA = 1
-STYLES = ("base", "pipelined", "folded", "layered")
+STYLES = ("base", "pipelined", "folded", "hybrid", "layered")
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -68,6 +68,7 @@ class StepPlan:
     `vectors_at_once` output vectors are computed together; `residual` names a tensor that the epilogue adds, and
     `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue. `source`
     is the tensor to read where it is not the layer's first input. Without `finish` bias and activation are left out.
+    `feeder` names a depthwise layer whose results stream straight into this convolution's tiles (hybrid designs).
     """
 
     layer: str
@@ -81,6 +82,7 @@ class StepPlan:
     joined: str = ""
     source: str = ""
     finish: bool = True
+    feeder: str = ""
 
     @property
     def groups(self) -> int:
@@ -207,7 +209,7 @@ def _record(kind: Any, data: Any, where: str) -> Any:
 def check_names(style: str, disabled: tuple[str, ...]) -> None:
     """Raise PlanError for a style or an optimisation that does not exist."""
     if style not in (*STYLES, "auto"):
-        raise PlanError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:3])}")
+        raise PlanError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}")
     for name in disabled:
         if name not in OPTIMISATIONS:
             raise PlanError(

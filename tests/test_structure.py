@@ -11,6 +11,7 @@ from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.schedule.engines import STEP_WORDS
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.folded import feeding_layers
 from hlsgen.schedule.structure import structure
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
@@ -43,9 +44,11 @@ def global_accesses(text):
     return sum(len(re.findall(rf"\b{name}\[", body)) for name in names)
 
 
-@pytest.mark.parametrize("style", ["pipelined", "folded"])
+@pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
 def test_load_store_units(style, model, tmp_path):
     graph = hlsgen.load(model)
+    if style == "hybrid" and not feeding_layers(graph):
+        style = "folded"
     plan = hlsgen.schedule(graph, style=style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
     design = structure(unfold(graph, plan.unfolded), plan)
@@ -59,9 +62,11 @@ def test_load_store_units(style, model, tmp_path):
         assert kernel.autorun == (before in ("STREAMING_KERNEL", "ENGINE")), (kernel.name, marked)
 
 
-@pytest.mark.parametrize("style", ["pipelined", "folded"])
+@pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
 def test_channels(style, model, tmp_path):
     graph = hlsgen.load(model)
+    if style == "hybrid" and not feeding_layers(graph):
+        style = "folded"
     plan = hlsgen.schedule(graph, style=style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
     design = structure(unfold(graph, plan.unfolded), plan)

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
     parser.add_argument("--board", help="a name from `hlsgen boards`, or a JSON file (default pac_d5005)")
     parser.add_argument(
-        "--style", choices=("auto", "base", "pipelined", "folded"), help="execution style (default auto)"
+        "--style", choices=("auto", "base", "pipelined", "folded", "hybrid"), help="execution style (default auto)"
     )
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="design directory; an earlier design there is replaced"

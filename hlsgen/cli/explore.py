@@ -21,7 +21,7 @@ from hlsgen.schedule.times import rate
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"
 EXAMPLE = "hlsgen explore mobilenet.onnx --boards pac_d5005,pac_a10 --styles pipelined,folded --out explored"
-STYLES = ("auto", "pipelined", "folded", "base")
+STYLES = ("auto", "pipelined", "folded", "hybrid", "base")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--styles",
         default="pipelined,folded",
         metavar="S,...",
-        help="auto, pipelined, folded, base (default pipelined,folded)",
+        help="auto, pipelined, folded, hybrid, base (default pipelined,folded)",
     )
     parser.add_argument(
         "--objective", default="throughput", metavar="O,...", help="throughput, latency, resources (default throughput)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
 from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
-from hlsgen.codegen.folded_runs import SCRATCH_ENGINES, bias_stream, folded_runs, weight_stream
+from hlsgen.codegen.folded_runs import SCRATCH_ENGINES, bias_stream, filter_stream, folded_runs, weight_stream
 from hlsgen.codegen.render import C_TYPES, render, vector_type
-from hlsgen.descriptors import FIELDS, step_fields, table_array, with_order
+from hlsgen.descriptors import FIELDS, filter_words, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
@@ -39,7 +38,8 @@ class FoldedGenerator:
         assert plan.engines is not None
         self.graph, self.plan, self.engines = graph, plan, plan.engines
         self.placement: Placement = place_tensors(graph, self.engines.width)
-        names = dict.fromkeys(step.engine for step in plan.steps if step.engine)
+        used = [name for step in plan.steps for name in (("depthwise", step.engine) if step.feeder else (step.engine,))]
+        names = dict.fromkeys(name for name in used if name)
         self.numbers = {"": 0} | {name: i for i, name in enumerate(names, start=1)}
         self.scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
         self.words: list[np.ndarray] = []
@@ -57,16 +57,28 @@ class FoldedGenerator:
         return with_order(found)
 
     def add_weights(self, step: StepPlan) -> dict[str, int]:
-        """Append the step's weight words."""
-        layer = self.graph.layer(step.layer)
+        """Append the step's weight words: the engine's, and the filters of the depthwise engine."""
+        layer, found = (
+            self.graph.layer(step.layer),
+            {"weight_base": 0, "weight_words": 0, "filter_base": 0, "filter_words": 0},
+        )
         if not step.engine or not operator(layer.op).engine_weights:
-            return {"weight_base": 0, "weight_words": 0}
-        e = self.engines
-        packed = operator(layer.op).folded_weights(layer, self.graph, step, e)
-        base, per_group = self.word_count, packed.shape[1] // e.burst
+            return found
+        kind = "filter" if step.engine == "depthwise" else "weight"
+        packed = operator(layer.op).folded_weights(layer, self.graph, step, self.engines)
+        found[f"{kind}_base"], found[f"{kind}_words"] = self.append_words(packed)
+        if step.feeder:
+            feeder = self.graph.layer(step.feeder)
+            packed = operator(feeder.op).filter_words(feeder, self.engines, bias=True)  # type: ignore[attr-defined]
+            found["filter_base"], found["filter_words"] = self.append_words(packed)
+        return found
+
+    def append_words(self, packed: np.ndarray) -> tuple[int, int]:
+        """Append `(groups, vectors, V)`; returns the first word and the words of a group."""
+        base, per_group = self.word_count, packed.shape[1] // self.engines.burst
         self.words.append(np.ascontiguousarray(packed, np.float32).ravel())
         self.word_count += packed.shape[0] * per_group
-        return {"weight_base": base, "weight_words": per_group}
+        return base, per_group
 
     def add_bias(self, step: StepPlan) -> dict[str, int]:
         """Append the step's bias vectors (each followed by its scale where the network has scales)."""
@@ -124,15 +136,17 @@ class FoldedGenerator:
         engines = []
         for name, number in self.numbers.items():
             mine = [s for s in steps if s["engine"] == number]
+            fed = [s for s in steps if s["fused"]]
+            reading = [s for s in mine if not s["fused"]] + (fed if name == "depthwise" else [])
             if name:
-                weighted = max(weight_stream(s) for s in mine)
+                stream = filter_stream if name == "depthwise" else weight_stream
                 engines.append(
                     {
                         "name": name,
                         "number": number,
-                        "inputs": max(s["loads"] for s in mine),
-                        "outputs": max(s["results"] for s in mine),
-                        "weights": weighted,
+                        "inputs": max((s["loads"] for s in reading), default=0),
+                        "outputs": max((s["results"] for s in mine), default=0),
+                        "weights": max(stream(s) for s in (reading if name == "depthwise" else mine)),
                     }
                 )
         plain = [s for s in steps if s["engine"] == 0]
@@ -143,12 +157,17 @@ class FoldedGenerator:
             "engines": engines,
             "convolution": self.array_streams(steps),
             "activations": self.activations(steps),
+            "numbered": self.numbered(steps),
             "plain": max((s["loads"] for s in plain), default=0),
             "residual": max((s["results"] for s in steps if s["residual"]), default=0),
             "biases": max(bias_stream(s) for s in steps) * (2 if self.scaled else 1),
             "results": max(s["results"] for s in steps),
             "at_once": max(s["out_vectors"] for s in steps),
-            "words": ceil(e.depthwise_extent**2 / e.burst),
+            "words": filter_words(e),
+            "filters": "depthwise" in self.numbers,
+            "pairs": max((s["tiles_y"] * s["tiles_x"] * s["tile_loads"] for s in steps if s["fused"]), default=0),
+            "plain_depthwise": any(s["engine"] == self.numbers.get("depthwise", -1) for s in steps),
+            "feeder_activations": self.activations(steps, "feeder_"),
             "scaled": self.scaled,
             "cached": plan.enabled("cached_writes"),
             "always_sequential": not plan.enabled("concurrent_queues"),
@@ -158,6 +177,10 @@ class FoldedGenerator:
             "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
         } | (AUTORUN if autorun else LAUNCHED)
 
+    def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """All activations that have a number in the kernel text."""
+        return list({a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)}.values())
+
     def array_streams(self, steps: list[dict[str, Any]]) -> dict[str, int]:
         """The longest streams into and out of the convolution array."""
         mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
@@ -166,11 +189,12 @@ class FoldedGenerator:
             "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),
         }
 
-    def activations(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The activation functions that the epilogue must know, parameters from the step."""
-        used = sorted({s["activation"] for s in steps} - {0})
+    def activations(self, steps: list[dict[str, Any]], prefix: str = "") -> list[dict[str, Any]]:
+        """The activation functions that the epilogue (or a feeding engine) must know, parameters from the step."""
+        used = sorted({s[f"{prefix}activation"] for s in steps} - {0})
+        parameters = {name: text.replace("s.", f"s.{prefix}") for name, text in STEP_PARAMETERS.items()}
         return [
-            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**STEP_PARAMETERS)}
+            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**parameters)}
             for n in used
         ]
 
@@ -190,7 +214,9 @@ class FoldedGenerator:
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
-            if not any(step.joined and step.layer == layer.name for step in self.plan.steps)
+            if not any(
+                (step.joined and step.layer == layer.name) or step.feeder == layer.name for step in self.plan.steps
+            )
         ]
         inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
         outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]

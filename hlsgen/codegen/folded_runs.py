@@ -27,8 +27,8 @@ def folded_runs(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[
 
 def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
     """A reader or the writer, over steps `first` to `last` (exclusive)."""
-    parameters = kernel == "parameter_reader"
-    memory = [{"buffer": name} for name in (("weights", "biases") if parameters else ("features",))]
+    buffers = {"parameter_reader": ("weights", "biases"), "filter_reader": ("weights",)}.get(kernel, ("features",))
+    memory = [{"buffer": name} for name in buffers]
     return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
 
 
@@ -57,7 +57,9 @@ def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) 
     found = []
     for n, step in enumerate(steps):
         found += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
+        found += [walk("filter_reader", n, n + 1)] if step["filter_words"] else []
         found += [walk("residual_reader", n, n + 1)] if step["residual"] else []
+        found += engine_launches(plan, "depthwise", 1) if step["fused"] else []
         found += engine_launches(plan, names[step["engine"]], 1) if step["engine"] else []
         found += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
     return found
@@ -66,6 +68,7 @@ def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) 
 def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, Any]:
     """Readers and writer walk the whole table; engines start by themselves, or are launched for all their steps."""
     readers = ["parameter_reader", "feature_reader", "writer"]
+    readers += ["filter_reader"] if "depthwise" in numbers else []
     readers += ["residual_reader"] if any(step["residual"] for step in steps) else []
     launches = [walk(kernel, 0, len(steps)) for kernel in readers]
     autorun: list[str] = []
@@ -73,12 +76,22 @@ def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> di
         if name and plan.enabled("autorun") and not needs_scratch(plan, name):
             autorun += engine_kernels(name)
         elif name:
-            launches += engine_launches(plan, name, sum(step["engine"] == number for step in steps))
+            launches += engine_launches(plan, name, sum(uses(step, name, number) for step in steps))
     if plan.enabled("autorun"):
         autorun.append("epilogue")
     else:
         launches.append(launch("epilogue", {"int": len(steps)}))
     return run_mode(launches, autorun=autorun)
+
+
+def uses(step: Step, name: str, number: int) -> bool:
+    """Whether a step runs an engine."""
+    return step["engine"] == number or (name == "depthwise" and bool(step["fused"]))
+
+
+def filter_stream(step: Step) -> int:
+    """Weight words that the depthwise engine receives in a step."""
+    return step["planes"] * step["filter_words"]
 
 
 def weight_stream(step: dict[str, Any]) -> int:

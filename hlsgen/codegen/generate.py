@@ -30,6 +30,7 @@ OUTDATED = {"validation.json", "report.html"}
 GENERATORS = {
     "pipelined": generate_pipelined,
     "folded": generate_folded,
+    "hybrid": generate_folded,
     "layered": generate_layered,
     "base": generate_layered,
 }

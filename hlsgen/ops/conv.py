@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, gcd
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +196,11 @@ class Conv(Operator):
         small = max(extent) <= LARGEST_DEPTHWISE_EXTENT
         return "depthwise" if self.is_depthwise(layer) and small else self.engine
 
+    def filter_words(self, layer: Layer, engines: Engines, bias: bool = False) -> np.ndarray:
+        """Weight words of a depthwise layer for its engine, plane after plane; with the bias where no epilogue adds it."""
+        filters = layer.weights["weight"][:, 0]
+        return depthwise_words(filters, layer.weights["bias"] if bias else None, layer.attributes.window, engines)
+
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One step, or one for each run of groups that fills whole vectors."""
         a: ConvAttributes = layer.attributes
@@ -221,6 +226,8 @@ class Conv(Operator):
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """The window, and the halo that a tile of outputs needs."""
+        if step.feeder:
+            return fused_fields(layer, graph, step, engines)
         window: Window = layer.attributes.window
         fields = window_fields(window)
         if step.engine == "depthwise":
@@ -252,8 +259,9 @@ class Conv(Operator):
         v = engines.width
         weight = layer.weights["weight"]
         if step.engine == "depthwise":
-            return depthwise_words(weight[:, 0], a.window, engines)
-        fields = self.folded_fields(layer, graph, step, engines)
+            return self.filter_words(layer, engines)
+        plain = replace(step, feeder="")  # a depthwise layer in front changes nothing of the convolution's own weights
+        fields = self.folded_fields(layer, graph, plain, engines)
         first_in, count_in = fields["in_first"] * v, fields["in_vectors"] * v
         first_out, count_out = step.first_vector * v, step.vector_count * v
         block = dense_block(
@@ -264,6 +272,24 @@ class Conv(Operator):
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // word
         split = block.reshape(groups, step.vectors_at_once, v, depth, word, *a.window.kernel)
         return split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, v)
+
+
+def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    """Fields of a 1x1 convolution that a depthwise layer feeds: the reader and the depthwise engine walk the latter's tiles."""
+    window: Window = graph.layer(step.feeder).attributes.window
+    result = graph.output_tensor(layer)
+    source = graph.tensors[graph.layer(step.feeder).inputs[0]]
+    columns = (step.tile_width - 1) * window.stride[1] + window.extent[1]
+    return window_fields(window) | {
+        "tiles_y": ceil(result.height / step.tile_height),
+        "tiles_x": ceil(result.width / step.tile_width),
+        "in_step_y": step.tile_height * window.stride[0],
+        "in_step_x": step.tile_width * window.stride[1],
+        "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
+        "in_columns": max(columns, engines.depthwise_extent),
+        "in_groups": vectors(source.channels, engines.width),
+        "in_vectors": 1,
+    }
 
 
 def window_fields(window: Window) -> dict[str, Any]:
@@ -317,15 +343,16 @@ def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) 
     return block
 
 
-def depthwise_words(filters: np.ndarray, window: Window, engines: Engines) -> np.ndarray:
-    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, `(C/V, words * burst, V)`."""
+def depthwise_words(filters: np.ndarray, bias: np.ndarray | None, window: Window, engines: Engines) -> np.ndarray:
+    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias, `(C/V, words * burst, V)`."""
     v, extent = engines.width, engines.depthwise_extent
     full = np.zeros((filters.shape[0], extent, extent), np.float32)
     top, left = extent - window.extent[0], extent - window.extent[1]
     full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
     lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
     words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
-    return pad_axis(words, 1, engines.burst)
+    spare = np.zeros((words.shape[0], 1, v), np.float32) if bias is None else pad_axis(bias, 0, v).reshape(-1, 1, v)
+    return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)
 
 
 OPERATOR = Conv()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlsgen.activation import Activation
 from hlsgen.descriptors import FIELDS
 from hlsgen.graph import Graph
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
@@ -22,8 +23,13 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     vector = e.width * bits
     residual = any(step.residual for step in plan.steps)
     scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
-    used = list(dict.fromkeys(step.engine for step in plan.steps if step.engine))
+    fed = [step for step in plan.steps if step.feeder]
+    names = [name for step in plan.steps for name in (("depthwise", step.engine) if step.feeder else (step.engine,))]
+    used = list(dict.fromkeys(name for name in names if name))
+    writing = {step.engine for step in plan.steps}
     plain = any(not step.engine for step in plan.steps)
+    feeders = [graph.layer(step.feeder).activation for step in fed]
+    feeding = list({a.kind: a for a in feeders if a is not None}.values())
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
     kernels = [*readers(e, vector, used, residual, plain)]
     fifos = [Fifo("epilogue_step", WORD, STEP_WORDS), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
@@ -32,9 +38,12 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
-        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch)
-        fifos += engine_fifos(engine, e, bits)
-    kernels.append(epilogue(graph, plan, e, bits, len(used) + plain, scaled, autorun))
+        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
+        fifos += [f for f in engine_fifos(engine, e, bits) if engine in writing or not f.name.endswith("_out")]
+    fifos += [Fifo("depthwise_to_convolution", vector, DEPTH)] * bool(fed)
+    if "depthwise" in used:
+        kernels.append(filter_reader(vector * e.burst))
+    kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
     walk = Lsu("features", vector, store=True), Lsu("table", WORD)
     kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
     return Structure(tuple(kernels), tuple(fifos))
@@ -43,7 +52,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
 def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     table, word = Lsu("table", WORD), vector * e.burst
-    weighted = sum(engine in ("convolution", "depthwise", "dense") for engine in used)
+    weighted = sum(engine in ("convolution", "dense") for engine in used)
     ends = len(used) + plain
     found = [
         Kernel("feature_reader", Body(), lsus=(Lsu("features", vector), table), channel_bits=ends * vector + len(used) * WORD,
@@ -57,6 +66,12 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
             Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
         )
     return tuple(found)
+
+
+def filter_reader(word: int) -> Kernel:
+    """The kernel that sends the depthwise engine its filters."""
+    lsus = (Lsu("weights", word), Lsu("table", WORD))
+    return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
 
 
 def engine_fifos(engine: str, e: Engines, bits: int) -> list[Fifo]:
@@ -75,7 +90,9 @@ def engine_fifos(engine: str, e: Engines, bits: int) -> list[Fifo]:
     return found
 
 
-def engine_kernels(engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool) -> list[Kernel]:
+def engine_kernels(
+    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation]
+) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
     lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
@@ -92,7 +109,11 @@ def engine_kernels(engine: str, graph: Graph, e: Engines, bits: int, autorun: bo
         memories = (Memory("line", line, vector, banks=extent - 1),) if extent > 1 else ()
         taps = extent * extent
         if engine == "depthwise":
-            body = Body(Arithmetic(multiply_adds=v * taps), memories, 3 * taps * vector)
+            # Where a convolution is fed, bias and activations of the depthwise layers are here.
+            arithmetic = Arithmetic(multiply_adds=v * taps, adds=v * bool(feeding))
+            for activation in feeding:
+                arithmetic += activation.units(v)
+            body = Body(arithmetic, memories, 3 * (taps + 1) * vector)
         else:
             ops = {layer.op for layer in graph.layers}
             average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if "average_pool" in ops else Arithmetic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
@@ -44,9 +45,17 @@ class Candidate:
 def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     """Complete `plan` with the engines that serve the goal best. Raises PlanError when none fits.
 
+    In a hybrid plan depthwise layers stream into the 1x1 convolutions after them; without such a pair it is refused.
+
     All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its resources do not fit, or when
     its multipliers at the device's highest clock could not beat the best found: both bounds are sound.
     """
+    if plan.style == "hybrid" and not feeding_layers(graph):
+        raise PlanError(
+            "has no depthwise layer that alone feeds a 1x1 convolution",
+            where="hybrid design",
+            remedy="use --style folded",
+        )
     best: Candidate | None = None
     problem: PlanError | None = None
     tried = 0
@@ -75,7 +84,7 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
     """Why a candidate does not fit."""
     try:
-        found.predicted.resources.check(board, goal.caps, "folded")
+        found.predicted.resources.check(board, goal.caps, found.plan.style)
     except PlanError as error:
         return PlanError(error.reason, where=error.where, remedy="choose a larger board")
     return None
@@ -140,9 +149,16 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
         if step.engine == "convolution":
             layer = graph.layer(step.layer)
             fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tile = max(tile, fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs))
+            tile = max(tile, tile_words(fields, step, engines))
             pixels = max(pixels, step.tile_height * step.tile_width)
     return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
+
+
+def tile_words(fields: dict[str, Any], step: StepPlan, engines: Engines) -> int:
+    """Words of `inputs` vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
+    if step.feeder:
+        return step.tile_height * step.tile_width * ceil(fields["in_groups"] / engines.inputs)
+    return fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs)
 
 
 def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
@@ -252,12 +268,14 @@ def used_engines(graph: Graph) -> set[str]:
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
     """All steps in order, with residual additions fused where that is switched on."""
     fused = fused_additions(graph) if plan.enabled("fuse") else {}
-    absorbed = set(fused.values())
+    fed = feeding_layers(graph) if plan.style == "hybrid" else {}
+    absorbed = {*fused.values(), *fed.values()}
     steps: list[StepPlan] = []
     for layer in graph.layers:
         if layer.name in absorbed:
             continue
-        for step in operator(layer.op).folded_steps(layer, graph, engines):
+        for plain in operator(layer.op).folded_steps(layer, graph, engines):
+            step = replace(plain, feeder=fed.get(layer.name, ""))
             if layer.name in fused:
                 addition = graph.layer(fused[layer.name])
                 residual = next(name for name in addition.inputs if name != layer.output)
@@ -278,6 +296,34 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
     return StepPlan(
         layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
     )
+
+
+def feeding_layers(graph: Graph) -> dict[str, str]:
+    """1x1 convolutions that a depthwise layer can feed without going through memory, with that layer.
+
+    The pair must have the tensor between them to itself, and the convolution must take every pixel as it comes.
+    """
+    exported = {port.tensor for port in graph.outputs}
+    found = {}
+    for layer in graph.layers:
+        producer = graph.producers.get(layer.inputs[0])
+        if (
+            layer.op != "conv"
+            or producer is None
+            or engine_of(layer) != "convolution"
+            or engine_of(producer) != "depthwise"
+        ):
+            continue
+        window = layer.attributes.window
+        plain = (
+            window.taps == 1
+            and window.stride == (1, 1)
+            and window.pads == (0, 0, 0, 0)
+            and layer.attributes.groups == 1
+        )
+        if plain and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
+            found[layer.name] = producer.name
+    return found
 
 
 def fused_additions(graph: Graph) -> dict[str, str]:
@@ -309,12 +355,14 @@ def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:
     """One paragraph: the engines, what they cost, what they reach, what limits them."""
     e, r, t = best.plan.engines, best.predicted.resources, best.predicted.timing
     assert e is not None
+    count = sum(bool(step.feeder) for step in best.plan.steps)
+    pairs = f"{count} depthwise layers stream into the convolutions after them. " if count else ""
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     fit = (
         "" if r.fits(board, goal.caps) else " With the optimisations that were switched off it does not fit the board."
     )
     return (
-        f"{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
+        f"{pairs}{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
         f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {rate(t.throughput)} images a second "
         f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
         f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
@@ -345,7 +393,7 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         done.update(range(step.first_vector, step.first_vector + step.vector_count))
     for layer in graph.layers:
         expected = set(range(ceil(graph.output_tensor(layer).channels / e.width)))
-        absorbed = any(step.joined and step.layer == layer.name for step in plan.steps)
+        absorbed = any((step.joined and step.layer == layer.name) or step.feeder == layer.name for step in plan.steps)
         if not absorbed and layer.op != "concat" and covered.get(layer.name) != expected:
             raise PlanError("its steps do not cover all its channels", where=f"plan, layer {layer.name}")
 
@@ -359,10 +407,16 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
         raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
     if step.engine not in ("", engine_of(layer)):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
+    if step.feeder and (step.engine != "convolution" or feeding_layers(graph).get(layer.name) != step.feeder):
+        raise PlanError(
+            f"{step.feeder!r} cannot feed it",
+            where=where,
+            remedy="feeder is a depthwise layer before a 1x1 convolution",
+        )
     if step.engine != "convolution":
         return
     fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-    tile = fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs)
+    tile = tile_words(fields, step, engines)
     if step.vectors_at_once > engines.outputs or step.tile_height * step.tile_width > engines.tile_pixels:
         raise PlanError("it computes more outputs at once than the engine has accumulators", where=where)
     if tile > engines.tile_vectors:

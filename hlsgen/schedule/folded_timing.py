@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.descriptors import FIELDS, step_fields
+from hlsgen.descriptors import FIELDS, filter_words, step_fields
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.placement import Placement, place_tensors
@@ -50,19 +50,23 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
         "output stream": float(f["results"]),
         "weight stream": tiles * step.groups * (weights + step.vectors_at_once),
         "compute": engine_turns(graph, step, engines, f),
+        "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
     start = 2.0 * board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 2) * len(FIELDS)
     tail = 0.0
     if step.engine == "convolution":
         group = float(f["pixels"] * step.vectors_at_once)
-        start += f["tile_loads"] + f["tap_words"]
+        # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through its planes.
+        start += (f["in_groups"] * f["plane_turns"] if step.feeder else f["tile_loads"]) + f["tap_words"]
         tail = 2 * group - f["pixels"]
-        streams["compute"] = tiles * max(step.groups * max(f["taps"] * f["phase_turns"], group), float(f["tile_loads"]))
+        tile = float(0 if step.feeder else f["tile_loads"])
+        streams["compute"] = tiles * max(step.groups * max(f["taps"] * f["phase_turns"], group), tile)
     busiest = max(streams, key=lambda name: streams[name])
     vector = engines.width * BYTES["float32"]
-    inside = min(f["loads"], tiles * f["in_groups"] * f["tile_loads"])
-    moved = (inside + f["results"] * (2 if step.residual else 1)) * vector
+    moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
     moved += tiles * step.groups * (weights * engines.burst + step.vectors_at_once) * vector
+    if step.feeder:
+        moved += f["planes"] * filter_words(engines) * engines.burst * vector
     return StepTime(start, streams[busiest], tail, moved, busiest)
 
 
@@ -71,7 +75,7 @@ def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
     if step.engine == "convolution":
         return fields["taps"] * fields["tap_words"]
     if step.engine == "depthwise":
-        return ceil(engines.depthwise_extent**2 / engines.burst)
+        return filter_words(engines)
     if step.engine == "dense":
         return step.vectors_at_once * ceil(fields["tile_loads"] * engines.width / engines.burst)
     return 0
@@ -80,7 +84,7 @@ def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
 def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> float:
     """Turns of the engine's own loop (the convolution's are counted in `step_time`)."""
     if step.engine == "depthwise":
-        return weight_words(graph, step, engines, fields) + fields["in_groups"] * fields["plane_turns"]
+        return filter_words(engines) + fields["planes"] * fields["plane_turns"]
     if step.engine in ("", "convolution"):
         return 0.0
     return operator(graph.layer(step.layer).op).folded_cycles(graph.layer(step.layer), graph, step, engines)

@@ -11,14 +11,18 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded import check_folded, plan_folded
+from hlsgen.schedule.folded import check_folded, feeding_layers, plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
 from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
-FALLS_BACK = {"pipelined": {"channels"}, "folded": {"channels", "parameterised"}}
+FALLS_BACK = {
+    "pipelined": {"channels"},
+    "folded": {"channels", "parameterised"},
+    "hybrid": {"channels", "parameterised"},
+}
 
 
 def schedule(
@@ -37,7 +41,7 @@ def schedule(
         return schedule_auto(graph, target, board, disabled, goal)
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     plan = Plan(graph.name, board, effective, disabled=disabled)
-    planner = {"pipelined": plan_pipelined, "folded": plan_folded}.get(effective, plan_layered)
+    planner = {"pipelined": plan_pipelined, "folded": plan_folded, "hybrid": plan_folded}.get(effective, plan_layered)
     return planner(graph, target, plan, goal)
 
 
@@ -45,25 +49,23 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
     """The style that the model predicts to serve the goal best, with the reason."""
     found: dict[str, Plan] = {}
     refused: dict[str, PlanError] = {}
-    for style in ("pipelined", "folded"):
+    for style in ("pipelined", "folded", *(("hybrid",) if feeding_layers(graph) else ())):
         try:
             found[style] = schedule(graph, board, style, disabled, goal)
         except PlanError as error:
             refused[style] = error
     if not found:
         raise refused["folded"]
-    if len(found) == 1:
-        (style, plan), (other, refusal) = next(iter(found.items())), next(iter(refused.items()))
-        return plan.with_reason(f"{style.capitalize()}, because the {other} design {refusal.reason}. {plan.reason}")
     predicted = {style: estimate(graph, plan, goal.calibration, target) for style, plan in found.items()}
     best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
-    other = "folded" if best == "pipelined" else "pipelined"
-    p, q = predicted[best], predicted[other]
-    text = (
-        f"{best.capitalize()}, because the model predicts {rate(p.throughput)} images a second and {p.latency * 1e3:.3g} ms an image for "
-        f"it, {rate(q.throughput)} and {q.latency * 1e3:.3g} ms for the {other} design."
-    )
-    return found[best].with_reason(f"{text} {found[best].reason}")
+    clauses = [f"the {style} design {error.reason}" for style, error in refused.items()]
+    if len(found) > 1:
+        figures = [
+            f"{rate(p.throughput)} images a second and {p.latency * 1e3:.3g} ms {style}"
+            for style, p in predicted.items()
+        ]
+        clauses.append(f"the model predicts {', '.join(figures)}")
+    return found[best].with_reason(f"{best.capitalize()}, because {'; '.join(clauses)}. {found[best].reason}")
 
 
 def preference(predicted: Estimate, board: Board, goal: Goal) -> tuple[float, ...]:
@@ -87,7 +89,7 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
             )
     if plan.style == "pipelined":
         check_pipelined(graph, plan)
-    elif plan.style == "folded":
+    elif plan.style in ("folded", "hybrid"):
         check_folded(graph, plan)
     else:
         check_layered(graph, plan)

@@ -22,7 +22,7 @@ def structure(graph: Graph, plan: Plan) -> Structure:
     """What the design of a plan consists of."""
     if plan.style == "pipelined":
         return pipelined_structure(graph, plan)
-    if plan.style == "folded":
+    if plan.style in ("folded", "hybrid"):
         return folded_structure(graph, plan, BITS[plan.dtype])
     return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))
 

@@ -31,7 +31,7 @@ def design_timing(graph: Graph, plan: Plan, design: Structure, board: Board, clo
     """Timing of a plan at `clock` MHz."""
     if plan.style == "pipelined":
         return pipelined_timing(graph, plan, board, clock)
-    if plan.style == "folded":
+    if plan.style in ("folded", "hybrid"):
         return folded_timing(graph, plan, board, clock)
     return layered_timing(graph, plan, design, board, clock)
 
