@@ -22,7 +22,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded import feeding_layers
+from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
 

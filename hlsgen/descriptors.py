@@ -100,6 +100,7 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("constant_0", "float", "engine's constant"),
     ("constant_1", "float", "engine's constant"),
     ("constant_2", "float", "engine's constant"),
+    ("number", "int", "the step's own number"),
     ("next_step", "int", "1: another step follows"),
     ("next_residual", "int", "1: the step that follows adds a tensor"),
 )
@@ -245,7 +246,8 @@ def table_array(steps: list[dict[str, Any]]) -> np.ndarray:
 
 def with_order(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Tell each step what follows it."""
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for number, (step, following) in enumerate(zip(steps, [*steps[1:], None], strict=True)):
+        step["number"] = number
         step["next_step"] = int(following is not None)
         step["next_residual"] = int(following is not None and following["residual"])
     return steps

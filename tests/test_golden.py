@@ -1,5 +1,6 @@
 """The generated OpenCL of small networks, word for word. Renew with `make golden` and read the difference."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -25,8 +26,9 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
 }
 
 
-@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "style"), [*itertools.product(NETWORKS, ["base", "pipelined", "folded"]), ("separable", "hybrid")]
+)
 def test_generated_text(name, style, tmp_path, request):
     design = build(parse(NETWORKS[name]), tmp_path / "design", style, board="pac_a10")
     for file in ("kernels/network.cl", "Makefile"):

@@ -8,8 +8,8 @@ from hlsgen.host.design import HostDesign
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded import feeding_layers
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.steps import feeding_layers
 from hlsgen.zoo import network
 from tests.networks import assert_right, build, parse, verdict_of
 

@@ -16,10 +16,11 @@ from hlsgen.ops import operator
 from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.schedule.choices import Choice, partial_sums, tensor_classes
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
 from hlsgen.schedule.goal import Goal, parse_pins
-from hlsgen.schedule.pipelined import Choice, complete, partial_sums, tensor_classes
+from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.resources import Caps, memory_blocks
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.unfold import unfold

@@ -11,7 +11,7 @@ from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.schedule.engines import STEP_WORDS
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded import feeding_layers
+from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import structure
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network

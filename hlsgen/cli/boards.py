@@ -21,7 +21,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Print all boards."""
     columns = [
         ("board", "left"), ("", "left"), ("DSPs", "right"), ("memories", "right"), ("ALMs", "right"), ("GB/s", "right"),
-        ("aoc -board", "left"), ("SDK", "left"),
+        ("aoc -board", "left"), ("SDK", "left"), ("not verified", "left"),
     ]  # fmt: skip
     rows = [
         (
@@ -32,11 +32,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             f"{b.available_alms:,}",
             f"{b.bandwidth:g}",
             b.aoc_board,
-            b.sdk,
+            ", ".join(b.sdk_versions) or "none",
+            ", ".join((*b.unverified, *b.device.unverified)),
         )
         for b in boards().values()
     ]
     console.table(columns, rows)
-    console.say("DSPs, memories and ALMs are what the board's static region leaves.")
+    console.say(
+        "DSPs, memories and ALMs are what the board's static region leaves. --json gives every figure's source."
+    )
     console.result({"ok": True, "boards": [asdict(b) for b in boards().values()]})
     return 0

@@ -25,11 +25,32 @@ def folded_runs(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[
     return runs
 
 
-def walk(kernel: str, first: int, last: int) -> dict[str, Any]:
-    """A reader or the writer, over steps `first` to `last` (exclusive)."""
-    buffers = {"parameter_reader": ("weights", "biases"), "filter_reader": ("weights",)}.get(kernel, ("features",))
-    memory = [{"buffer": name} for name in buffers]
-    return launch(kernel, *memory, {"buffer": "table"}, {"int": first}, {"int": last})
+# Buffers of the kernels that move data, beside the step table.
+BUFFERS = {
+    "feature_reader": ("features",),
+    "residual_reader": ("features",),
+    "parameter_reader": ("weights", "biases"),
+    "filter_reader": ("weights",),
+    "writer": ("features",),
+}
+
+
+def walk(kernel: str, count: int) -> dict[str, Any]:
+    """A reader or the writer, for `count` steps."""
+    return launch(kernel, *[{"buffer": name} for name in BUFFERS[kernel]], {"int": count})
+
+
+def read_steps(first: int, last: int) -> dict[str, Any]:
+    """The step reader, from step `first` to before `last`."""
+    return launch("step_reader", {"buffer": "table"}, {"int": first}, {"int": last})
+
+
+def users(steps: list[Step]) -> dict[str, int]:
+    """Readers and the writer, with the number of steps that each hears of."""
+    found = {"parameter_reader": len(steps), "feature_reader": len(steps)}
+    found["filter_reader"] = sum(bool(step["filter_words"]) for step in steps)
+    found["residual_reader"] = sum(bool(step["residual"]) for step in steps)
+    return found | {"writer": len(steps)}
 
 
 def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
@@ -56,21 +77,17 @@ def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) 
     names = {number: name for name, number in numbers.items()}
     found = []
     for n, step in enumerate(steps):
-        found += [walk("parameter_reader", n, n + 1), walk("feature_reader", n, n + 1)]
-        found += [walk("filter_reader", n, n + 1)] if step["filter_words"] else []
-        found += [walk("residual_reader", n, n + 1)] if step["residual"] else []
+        readers = [name for name, count in users([step]).items() if count and name != "writer"]
+        found += [read_steps(n, n + 1), *(walk(name, 1) for name in readers)]
         found += engine_launches(plan, "depthwise", 1) if step["fused"] else []
         found += engine_launches(plan, names[step["engine"]], 1) if step["engine"] else []
-        found += [launch("epilogue", {"int": 1}), walk("writer", n, n + 1)]
+        found += [launch("epilogue", {"int": 1}), walk("writer", 1)]
     return found
 
 
 def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, Any]:
     """Readers and writer walk the whole table; engines start by themselves, or are launched for all their steps."""
-    readers = ["parameter_reader", "feature_reader", "writer"]
-    readers += ["filter_reader"] if "depthwise" in numbers else []
-    readers += ["residual_reader"] if any(step["residual"] for step in steps) else []
-    launches = [walk(kernel, 0, len(steps)) for kernel in readers]
+    launches = [read_steps(0, len(steps)), *(walk(name, count) for name, count in users(steps).items() if count)]
     autorun: list[str] = []
     for name, number in numbers.items():
         if name and plan.enabled("autorun") and not needs_scratch(plan, name):

@@ -32,9 +32,13 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     feeding = list({a.kind: a for a in feeders if a is not None}.values())
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
     kernels = [*readers(e, vector, used, residual, plain)]
+    listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
+    kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
+                          channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
+    fifos_of_steps = [Fifo(f"{name}_steps", WORD, STEP_WORDS) for name in listeners]
     fifos = [Fifo("epilogue_step", WORD, STEP_WORDS), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
     fifos.append(Fifo("epilogue_bias", vector, max(DEPTH, 4 * e.outputs * (1 + scaled))))
-    fifos += [Fifo("plain_in", vector, DEPTH)] * plain
+    fifos += fifos_of_steps + [Fifo("plain_in", vector, DEPTH)] * plain
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
@@ -44,24 +48,24 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     if "depthwise" in used:
         kernels.append(filter_reader(vector * e.burst))
     kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
-    walk = Lsu("features", vector, store=True), Lsu("table", WORD)
+    walk = (Lsu("features", vector, store=True),)
     kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
     return Structure(tuple(kernels), tuple(fifos))
 
 
 def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
-    table, word = Lsu("table", WORD), vector * e.burst
+    word = vector * e.burst
     weighted = sum(engine in ("convolution", "dense") for engine in used)
     ends = len(used) + plain
     found = [
-        Kernel("feature_reader", Body(), lsus=(Lsu("features", vector), table), channel_bits=ends * vector + len(used) * WORD,
+        Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
                channel_ends=ends + len(used) + 1, integer_bits=1536),
-        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector), table),
+        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector)),
                channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512),
     ]  # fmt: skip
     if residual:
-        lsus = (Lsu("features", vector), table)
+        lsus = (Lsu("features", vector),)
         found.append(
             Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
         )
@@ -70,7 +74,7 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
 
 def filter_reader(word: int) -> Kernel:
     """The kernel that sends the depthwise engine its filters."""
-    lsus = (Lsu("weights", word), Lsu("table", WORD))
+    lsus = (Lsu("weights", word),)
     return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.placement import Placement, place_tensors
@@ -17,6 +16,7 @@ from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_timing import step_time
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.steps import engine_of, feeding_layers, plan_steps, tile_words
 from hlsgen.schedule.times import rate
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
@@ -154,13 +154,6 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
     return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
 
 
-def tile_words(fields: dict[str, Any], step: StepPlan, engines: Engines) -> int:
-    """Words of `inputs` vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
-    if step.feeder:
-        return step.tile_height * step.tile_width * ceil(fields["in_groups"] / engines.inputs)
-    return fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs)
-
-
 def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
     """All engine shapes worth trying under the plan's switches and the goal's pins."""
     base, pins = network_sizes(graph), goal.engine_pins()
@@ -251,104 +244,6 @@ def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
             tile = max(tile, rows * columns * vectors(source.channels, width))
             pixels = max(pixels, result.pixels)
     return 1 << (tile - 1).bit_length(), pixels
-
-
-def engine_of(layer: Layer) -> str:
-    """The engine that computes a layer."""
-    op = operator(layer.op)
-    chooser = getattr(op, "folded_engine", None)
-    return chooser(layer) if chooser else op.engine
-
-
-def used_engines(graph: Graph) -> set[str]:
-    """The engines that a network needs; "" (the plain pass) is not one."""
-    return {engine_of(layer) for layer in graph.layers} - {""}
-
-
-def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
-    """All steps in order, with residual additions fused where that is switched on."""
-    fused = fused_additions(graph) if plan.enabled("fuse") else {}
-    fed = feeding_layers(graph) if plan.style == "hybrid" else {}
-    absorbed = {*fused.values(), *fed.values()}
-    steps: list[StepPlan] = []
-    for layer in graph.layers:
-        if layer.name in absorbed:
-            continue
-        for plain in operator(layer.op).folded_steps(layer, graph, engines):
-            step = replace(plain, feeder=fed.get(layer.name, ""))
-            if layer.name in fused:
-                addition = graph.layer(fused[layer.name])
-                residual = next(name for name in addition.inputs if name != layer.output)
-                step = replace(step, residual=residual, joined=addition.name)
-            elif layer.op == "add":
-                step = replace(step, residual=layer.inputs[1])
-            if not plan.enabled("fuse") and step.engine:
-                steps += [replace(step, finish=False), finishing_step(layer, graph, step, engines)]
-            else:
-                steps.append(step)
-    return tuple(steps)
-
-
-def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
-    """A pass of its own for bias and activation (fusion switched off)."""
-    tensor = graph.output_tensor(layer)
-    at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
-    return StepPlan(
-        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
-    )
-
-
-def feeding_layers(graph: Graph) -> dict[str, str]:
-    """1x1 convolutions that a depthwise layer can feed without going through memory, with that layer.
-
-    The pair must have the tensor between them to itself, and the convolution must take every pixel as it comes.
-    """
-    exported = {port.tensor for port in graph.outputs}
-    found = {}
-    for layer in graph.layers:
-        producer = graph.producers.get(layer.inputs[0])
-        if (
-            layer.op != "conv"
-            or producer is None
-            or engine_of(layer) != "convolution"
-            or engine_of(producer) != "depthwise"
-        ):
-            continue
-        window = layer.attributes.window
-        plain = (
-            window.taps == 1
-            and window.stride == (1, 1)
-            and window.pads == (0, 0, 0, 0)
-            and layer.attributes.groups == 1
-        )
-        if plain and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
-            found[layer.name] = producer.name
-    return found
-
-
-def fused_additions(graph: Graph) -> dict[str, str]:
-    """Layers whose epilogue can add the other input of the addition that alone reads their result.
-
-    Of an addition's two inputs the one computed last is fused, since the other must be in memory by then.
-    """
-    order = {layer.name: i for i, layer in enumerate(graph.layers)}
-    exported = {port.tensor for port in graph.outputs}
-    fused = {}
-    for layer in graph.layers:
-        if layer.op != "add" or layer.inputs[0] == layer.inputs[1]:
-            continue
-        producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
-        last = max(producers, key=lambda p: order[p.name], default=None)
-        if (
-            last is not None
-            and last.activation is None
-            and last.name not in fused
-            and last.op not in ("concat", "add")
-            and len(graph.consumers[last.output]) == 1
-            and last.output not in exported
-        ):
-            fused[last.name] = layer.name
-    return fused
 
 
 def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:

@@ -15,13 +15,14 @@ from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
 from hlsgen.schedule.unfold import unfold
 
-# Cycles from the first read of a step's record to its first input vector in an engine, beside the memory's latency, and
-# from the last result to the token that starts the next step.
+# Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
+# last result to the token that starts the next step.
 STEP_LATENCY = 150
-# A record travels word by word: from memory to the reader, on to the engine, and through the three kernels of the convolution.
-RECORD_HOPS = {"convolution": 4}
-# Kernels that the host launches for an image: readers and writer.
-LAUNCHES = 4
+# A step's record is at the readers before its turn comes; from there it travels word by word to the engine, and through the three
+# kernels of the convolution.
+RECORD_HOPS = {"convolution": 3}
+# Kernels that the host launches for an image: step reader, readers and writer.
+LAUNCHES = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
         "compute": engine_turns(graph, step, engines, f),
         "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
-    start = 2.0 * board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 2) * len(FIELDS)
+    start = board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 1) * float(len(FIELDS))
     tail = 0.0
     if step.engine == "convolution":
         group = float(f["pixels"] * step.vectors_at_once)

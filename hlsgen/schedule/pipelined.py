@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
-from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.depths import fit_depths
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-
-WIDTHS = (1, 2, 4, 8, 16)
-# An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of
-# addition and the read and write of the accumulator.
-ACCUMULATION_LATENCY = 8
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector."""
-
-    widths: dict[str, int]
-    unrolled: frozenset[str]
-    folds: Mapping[str, int] = field(default_factory=dict)
-
-
-def tensor_classes(graph: Graph) -> dict[str, str]:
-    """Tensors that must have the same vector width share a representative."""
-    parent = {name: name for name in graph.tensors}
-
-    def find(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for layer in graph.layers:
-        # All inputs of one kernel have the same width; the output too where the kernel works lane by lane.
-        tied = (*layer.inputs, layer.output) if operator(layer.op).same_width(layer) else layer.inputs
-        for name in tied[1:]:
-            parent[find(name)] = find(tied[0])
-    return {name: find(name) for name in graph.tensors}
-
-
-def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple[KernelPlan, ...]:
-    """The kernels under a choice, with as many partial sums as keep the accumulation at II 1."""
-    kernels = []
-    for layer in graph.layers:
-        kernel = KernelPlan(
-            layer.name,
-            choice.widths[classes[layer.inputs[0]]],
-            choice.widths[classes[layer.output]],
-            layer.name in choice.unrolled,
-            fold=choice.folds.get(layer.name, 1),
-        )
-        steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
-        kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))
-    return tuple(kernels)
-
-
-def partial_sums(steps: int, interleaved: int) -> int:
-    """The least power of two of accumulators that keeps the distance between two uses of one at the adder's latency."""
-    count = 1
-    while count * interleaved < ACCUMULATION_LATENCY and count < steps:
-        count *= 2
-    return count
-
-
-def legal(graph: Graph, classes: dict[str, str], choice: Choice) -> bool:
-    """Whether every kernel works with its widths."""
-    for layer in graph.layers:
-        op = operator(layer.op)
-        for tensor in (*graph.input_tensors(layer), graph.output_tensor(layer)):
-            if not op.legal_widths(layer, tensor, choice.widths[classes[tensor.name]]):
-                return False
-    return True
+from hlsgen.schedule.search import solve
 
 
 def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
@@ -86,8 +22,6 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     Raises PlanError when not even the smallest design fits.
     """
-    from hlsgen.schedule.search import solve
-
     classes = tensor_classes(graph)
     choice, proof = solve(graph, board, plan, goal, classes)
     best = complete(graph, plan, classes, choice)

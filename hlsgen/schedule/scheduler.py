@@ -11,10 +11,11 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded import check_folded, feeding_layers, plan_folded
+from hlsgen.schedule.folded import check_folded, plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
+from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.

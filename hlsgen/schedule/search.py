@@ -20,9 +20,9 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Fifo, Lsu
 from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.choices import WIDTHS, Choice, partial_sums
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import WIDTHS, Choice, partial_sums
 from hlsgen.schedule.resources import costs, fifo_cost, kernel_cost, lsu_cost
 from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, pipelined_kernel
 from hlsgen.schedule.timing import pipelined_cycles, shares
