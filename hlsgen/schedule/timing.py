@@ -17,14 +17,13 @@ from hlsgen.hardware import Structure
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.schedule.choices import ACCUMULATION_LATENCY
 from hlsgen.schedule.folded_timing import folded_timing
 from hlsgen.schedule.layered_timing import layered_timing
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
 
 # Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
 KERNEL_LATENCY = 40
-# Turns between two additions to one accumulator that the adder needs, read and write of the accumulator included.
-ACCUMULATION_LATENCY = 8
 
 
 def design_timing(graph: Graph, plan: Plan, design: Structure, board: Board, clock: float) -> Timing:
