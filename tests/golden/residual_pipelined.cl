@@ -118,7 +118,7 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
     #pragma ivdep array(line) safelen(10)
     EVERY_TURN(100) {
         const bool due = y >= 2 && x >= 2; // this position gives an output pixel
-        {
+        { // the window moves on by one input vector
             float4 column[3];
             column[2] = 0.0f;
             if (y >= 1 && y < 9 && x >= 1 && x < 9)
@@ -192,7 +192,7 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
     #pragma ivdep array(line) safelen(10)
     EVERY_TURN(100) {
         const bool due = y >= 2 && x >= 2; // this position gives an output pixel
-        {
+        { // the window moves on by one input vector
             float8 column[3];
             column[2] = 0.0f;
             if (y >= 1 && y < 9 && x >= 1 && x < 9)

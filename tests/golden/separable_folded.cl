@@ -383,15 +383,13 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
             for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
                 if (turn < incoming) {
                     tiles[bank][tile & 1][slot] = read_channel_intel(convolution_in);
-                    { // pixel after pixel
-                        ++vector;
-                        if (++bank == 1 || vector == s.tile_vectors) {
-                            bank = 0;
-                            ++slot;
-                        }
-                        if (vector == s.tile_vectors)
-                            vector = 0;
+                    ++vector;
+                    if (++bank == 1 || vector == s.tile_vectors) {
+                        bank = 0;
+                        ++slot;
                     }
+                    if (vector == s.tile_vectors)
+                        vector = 0;
                 }
                 if (turn < outgoing) {
                     convolution_word word;

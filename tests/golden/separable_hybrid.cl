@@ -388,13 +388,8 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
             #pragma ivdep array(tiles)
             for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
                 if (turn < incoming) {
-                    vec value = 0.0f;
-                    if (s.fused)
-                        value = read_channel_intel(depthwise_to_convolution);
-                    else
-                        value = read_channel_intel(convolution_in);
-                    tiles[bank][tile & 1][slot] = value;
-                    if (s.fused) { // plane after plane
+                    if (s.fused) { // from the depthwise engine, plane after plane
+                        tiles[bank][tile & 1][slot] = read_channel_intel(depthwise_to_convolution);
                         slot += s.column_step;
                         if (++pixel == s.pixels) {
                             pixel = 0;
@@ -404,9 +399,8 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                             }
                             slot = first;
                         }
-                    }
-                    else
-                    { // pixel after pixel
+                    } else { // from memory, pixel after pixel
+                        tiles[bank][tile & 1][slot] = read_channel_intel(convolution_in);
                         ++vector;
                         if (++bank == 1 || vector == s.tile_vectors) {
                             bank = 0;

@@ -111,7 +111,7 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
     #pragma ivdep array(line) safelen(11)
     EVERY_TURN(121) {
         const bool due = y == next_y && x == next_x; // this position gives an output pixel
-        {
+        { // the window moves on by one input vector
             float8 column[3];
             column[2] = 0.0f;
             if (y >= 1 && y < 10 && x >= 1 && x < 10)
@@ -185,7 +185,7 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
     int y = 0, x = 0; // scan position
     int o = 0, word = 0;
     EVERY_TURN(50) {
-        if (o == 0) {
+        if (o == 0) { // the window moves on by one input vector
             float8 column[1];
             column[0] = read_channel_intel(depthwise_to_pointwise);
             #pragma unroll
