@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hlsgen.calibrate.fit import evaluate, fit, overall
-from hlsgen.calibrate.samples import COLUMNS, ReportError, Sample, load_lenient, read_sources
+from hlsgen.calibrate.samples import COLUMNS, Clock, ReportError, Sample, load_lenient, read_sources
 from hlsgen.cli.main import main
 from hlsgen.schedule.calibration import default_calibration, load_calibration
 
@@ -122,7 +122,15 @@ def test_report_folders(tmp_path):
         576,
     )
     assert found[1].estimate == (1000, 2000, 3, 4, 0)  # no MLAB column in 17.1 and 18.1
-    assert clocks[0].fmax == 237.5 and clocks[0].percent == (48, 50, 85)
+    assert clocks[0].fmax == 237.5 and clocks[0].percent == (48, 50, 85) and clocks[0].family == "arria10"
+
+
+def test_clocks_are_fitted_for_their_own_family():
+    random = np.random.default_rng(2)
+    percent = [tuple(random.uniform(5, 70, 3)) for _ in range(12)]
+    clocks = [Clock(f"d{i}", "arria10", 300 - 1.0 * p[0] - 0.5 * p[1] - 0.25 * p[2], p) for i, p in enumerate(percent)]
+    lines = fit(samples(), [*clocks, Clock("lonely", "stratix10", 300, (10, 10, 10))])[0].clocks
+    assert list(lines) == ["arria10"] and lines["arria10"] == pytest.approx((300, 1.0, 0.5, 0.25), rel=0.01)
 
 
 def test_bad_reports(tmp_path, capsys):

@@ -105,12 +105,14 @@ def overall(errors: Sequence[Errors]) -> dict[str, float]:
 
 
 def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
-    """(intercept, slopes a percent of ALMs, blocks, DSPs) for the family of Stratix 10, if there are enough designs."""
+    """(intercept, slopes a percent of ALMs, blocks, DSPs) for each device family with enough designs."""
     from scipy.optimize import nnls
 
-    if len(clocks) < LEAST_CLOCKS:
-        return {}
-    used = np.array([c.percent for c in clocks])
-    features = np.column_stack([np.ones(len(clocks)), -used])
-    found, _ = nnls(features, np.array([c.fmax for c in clocks]))
-    return {"stratix10": tuple(round(float(v), 3) for v in found)}
+    found = {}
+    for family in dict.fromkeys(c.family for c in clocks):
+        mine = [c for c in clocks if c.family == family]
+        if len(mine) >= LEAST_CLOCKS:
+            features = np.column_stack([np.ones(len(mine)), -np.array([c.percent for c in mine])])
+            line, _ = nnls(features, np.array([c.fmax for c in mine]))
+            found[family] = tuple(round(float(v), 3) for v in line)
+    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlsgen.boards import devices
 from hlsgen.errors import HlsgenError
 
 ESTIMATES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
@@ -34,10 +35,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Clock:
-    """One fitted design's clock in MHz, and the percent of ALMs, memory blocks and DSPs that it uses."""
+    """One fitted design's clock in MHz, and the percent of ALMs, memory blocks and DSPs that it uses of a device of a family."""
 
     design: str
-    board: str
+    family: str
     fmax: float
     percent: tuple[float, float, float]
 
@@ -201,6 +202,10 @@ def read_clock(design: str, path: Path) -> Clock | None:
 
     fmax = re.search(r"Actual clock freq\s*:\s*([\d.]+)", text) or re.search(r"Kernel fmax\s*:\s*([\d.]+)", text)
     shares = [percent(title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")]
-    if fmax is None or any(share is None for share in shares):
+    total = re.search(r"Logic utilization\s*:\s*[\d,]+\s*/\s*([\d,]+)", text)
+    # The report does not name the device; its number of ALMs does.
+    known = {device.alms: device.family for device in devices().values()}
+    family = known.get(int(total.group(1).replace(",", "")), "") if total else ""
+    if fmax is None or not family or any(share is None for share in shares):
         return None
-    return Clock(design, "", float(fmax.group(1)), tuple(float(s or 0) for s in shares))  # type: ignore[arg-type]
+    return Clock(design, family, float(fmax.group(1)), tuple(float(s or 0) for s in shares))  # type: ignore[arg-type]
