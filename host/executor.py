@@ -11,6 +11,7 @@ import pyopencl as cl
 
 from .design import HostDesign
 from .errors import DeadlockError, HostError
+from .guards import Guarded
 from .layout import apply_steps, pack, unpack
 
 # Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
@@ -20,11 +21,14 @@ BATCH_VALUES = 1 << 25
 class Executor:
     """One design on one device in one mode ("sequential" or "concurrent").
 
-    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch.
+    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts poisoned
+    margins round all buffers.
     """
 
-    def __init__(self, design: HostDesign, device: Any, mode: str, *, tapped: bool, images: int):
+    def __init__(self, design: HostDesign, device: Any, mode: str, *, tapped: bool, images: int, guarded: bool = False):
         self.design, self.mode, self.tapped = design, mode, tapped and mode == "sequential"
+        self.guarded = guarded
+        self.guards: dict[str, Guarded] = {}
         self.run = design.run(mode)
         self.batched = design.manifest["batched"]
         self.batch = self.batch_size(images)
@@ -35,7 +39,7 @@ class Executor:
         self.queues: dict[str, Any] = {}
         self.device = device
         self.buffers = {
-            name: self.buffer(entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)
+            name: self.buffer(name, entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)
         }
         self.kernels: dict[int, Any] = {}
         self.started_once = False
@@ -80,10 +84,16 @@ class Executor:
         except cl.RuntimeError as error:
             raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{str(error)[:4000]}") from None
 
-    def buffer(self, entry: dict[str, Any]) -> Any:
+    def buffer(self, name: str, entry: dict[str, Any]) -> Any:
         """A device buffer, filled from the weights file where the manifest says so."""
         count = entry["elements"] * (self.batch if entry.get("per_image") else 1)
         flags = cl.mem_flags
+        if self.guarded:
+            queue = self.queue("host")
+            guard = self.guards[name] = Guarded(self.context, queue, count * np.dtype(entry["dtype"]).itemsize)
+            if "section" in entry:
+                cl.enqueue_copy(queue, guard.buffer, self.design.section(entry["section"]))
+            return guard.buffer
         if "section" in entry:
             array = self.design.section(entry["section"])
             return cl.Buffer(self.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=array)
@@ -146,7 +156,10 @@ class Executor:
         return unpack(host, layout | {"base": 0})
 
     def execute(self, images: int, timeout: float) -> float:
-        """Run one batch that is in the input buffers. Returns the seconds it took. Raises DeadlockError."""
+        """Run one batch that is in the input buffers. Returns the seconds it took.
+
+        Raises DeadlockError, and HostError for a write into a margin.
+        """
         started = time.perf_counter()
         items = [] if self.started_once else list(self.run["once"])
         self.started_once = True
@@ -154,7 +167,13 @@ class Executor:
         for queue in self.queues.values():
             queue.flush()
         wait(events, timeout, self.run["autorun"] if self.mode == "concurrent" else [])
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        damaged = [name for name, guard in self.guards.items() if not guard.intact()]
+        if damaged:
+            raise HostError(
+                f"a kernel wrote outside buffer {damaged[0]}", remedy="report this design: its kernels are wrong"
+            )
+        return seconds
 
     def outputs(self, index: int) -> dict[str, np.ndarray]:
         """The network's outputs of image `index` as ONNX values."""

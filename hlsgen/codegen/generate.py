@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import generate_folded
 from hlsgen.codegen.layered import generate_layered
 from hlsgen.codegen.pipelined import generate_pipelined
+from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
@@ -25,8 +24,6 @@ from hlsgen.plan import Plan
 from hlsgen.version import __version__
 
 MANIFEST_SCHEMA = 1
-# What other commands leave in a design directory, and a new build makes untrue.
-OUTDATED = {"validation.json", "report.html"}
 GENERATORS = {
     "pipelined": generate_pipelined,
     "folded": generate_folded,
@@ -60,25 +57,20 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
     target = find_board(plan.board)
     generated = GENERATORS[plan.style](graph, plan, target)
     manifest = design_manifest(graph, plan, generated)
+    target_path = out.resolve()  # so that a working directory that moves does no harm
     try:
-        # Absolute, so that a working directory that moves does no harm; beside the target, so that renaming is atomic.
-        parent = out.resolve().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=parent))
+        with workspace(target_path) as folder:
+            temporary = folder / out.name
+            temporary.mkdir()
+            write_files(temporary, graph, plan, target, generated, manifest)
+            temporary.chmod(0o777 & ~current_umask())
+            put_in_place(temporary, target_path)
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory"
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            remedy="free space, or choose a writable directory",
         ) from None
-    try:
-        write_files(temporary, graph, plan, target, generated, manifest)
-        temporary.chmod(0o777 & ~current_umask())
-        put_in_place(temporary, out.resolve())
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="free space or choose another"
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Design(out, manifest)
 
 
@@ -172,33 +164,3 @@ def model_bytes(model: onnx.ModelProto | None) -> bytes:
         raise OutputError(
             "is larger than the 2 GB of one ONNX file", where="model", remedy="use a smaller network"
         ) from None
-
-
-def put_in_place(folder: Path, out: Path) -> None:
-    """Rename a complete folder to `out`, keeping foreign files of an earlier design there."""
-    if not out.exists():
-        folder.rename(out)
-        return
-    before = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent)) / out.name
-    out.rename(before)
-    try:
-        folder.rename(out)
-    except OSError:
-        before.rename(out)
-        before.parent.rmdir()
-        raise
-    keep_foreign_files(before, out)
-    shutil.rmtree(before.parent, ignore_errors=True)
-
-
-def keep_foreign_files(before: Path, out: Path) -> None:
-    """Move what was not part of the earlier design into the new one."""
-    try:
-        own = set(json.loads((before / "design.json").read_text())["files"]) | OUTDATED
-    except (OSError, ValueError, KeyError, TypeError):
-        own = {"design.json"}
-    for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):
-        name = path.relative_to(before)
-        if str(name) not in own and not (out / name).exists():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            path.rename(out / name)

@@ -1,0 +1,124 @@
+"""Puts a finished design in its place, atomically: whatever happens meanwhile, the directory holds a whole design."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hlsgen.errors import OutputError
+
+# What other commands leave in a design directory, and a new build makes untrue.
+OUTDATED = {"validation.json", "report.html"}
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@contextmanager
+def workspace(out: Path) -> Iterator[Path]:
+    """An empty directory beside `out` to build in, while no other build into `out` runs. It is gone afterwards.
+
+    What killed builds left behind is removed. Raises OutputError when another build holds `out`.
+    """
+    parent = out.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    lock = parent / f".{out.name}.lock"
+    with held(lock, out):
+        for stale in parent.glob(f".{glob_escape(out.name)}.build.*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.build.", dir=parent))
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def glob_escape(name: str) -> str:
+    """A name with glob's own characters escaped."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+@contextmanager
+def held(lock: Path, out: Path) -> Iterator[None]:
+    """Hold a lock file. The kernel releases it when the process dies, so that no build is ever shut out by a dead one."""
+    while True:
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OutputError(
+                "another build is writing there", where=f"--out {out}", remedy="wait for it, or name another directory"
+            ) from None
+        if is_same(lock, descriptor):
+            break
+        os.close(descriptor)  # its last holder removed the file in between
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def is_same(path: Path, descriptor: int) -> bool:
+    """Whether a path still names an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def put_in_place(folder: Path, out: Path) -> None:
+    """Make a complete folder the directory `out`. Foreign files of an earlier design there are kept.
+
+    The earlier design is exchanged for the new one in one step of the file system, so a kill at any moment leaves one of them.
+    """
+    if not out.exists():
+        folder.rename(out)
+        return
+    keep_foreign_files(out, folder)
+    if not exchange(folder, out):
+        aside = folder.with_name(folder.name + ".old")
+        out.rename(aside)
+        try:
+            folder.rename(out)
+        except OSError:
+            aside.rename(out)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Swap two directories atomically (Linux renameat2). False where the system or the file system cannot."""
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if swap is None:
+        return False
+    if swap(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+def keep_foreign_files(before: Path, folder: Path) -> None:
+    """Link (or copy) what was not part of the earlier design into the new one."""
+    try:
+        own = set(json.loads((before / "design.json").read_text())["files"]) | OUTDATED
+    except (OSError, ValueError, KeyError, TypeError):
+        own = {"design.json"}
+    for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):
+        name = path.relative_to(before)
+        if str(name) in own or (folder / name).exists():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, folder / name, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(path, folder / name, follow_symlinks=False)
