@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 # xdist: one worker a core.
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test check bench results golden clean
+.PHONY: demo test check bench results conformance golden clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m examples.demo
@@ -34,6 +34,10 @@ bench: $(VENV)/.installed-dev
 results: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'
 	$(BIN)/python -m benchmarks.results > results.tmp && mv results.tmp docs/results.md
+
+# The figures of docs/conformance.md: ONNX's own test cases.
+conformance: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.conformance > conformance.tmp && mv conformance.tmp docs/conformance.md
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)

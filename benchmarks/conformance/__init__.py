@@ -1,0 +1,1 @@
+"""ONNX's own test cases on hlsgen: which pass, which are refused and why."""
