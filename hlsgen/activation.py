@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,7 @@ from hlsgen.hardware import Arithmetic
 
 @dataclass(frozen=True)
 class Activation:
-    """An element-wise function. `kind` is one of `KINDS`; unused parameters are 0.
-
-    relu: max(x, 0); clip: min(max(x, low), high); leaky_relu: x < 0 ? alpha x : x; sigmoid: 1 / (1 + exp(-x)).
-    """
+    """An element-wise function. `kind` is one of `KINDS`; parameters that it does not use are 0."""
 
     kind: str
     alpha: float = 0.0
@@ -23,14 +21,8 @@ class Activation:
 
     def reference(self, x: np.ndarray) -> np.ndarray:
         """Apply the function in numpy, element by element."""
-        if self.kind == "relu":
-            return np.maximum(x, 0)
-        if self.kind == "clip":
-            return np.minimum(np.maximum(x, self.low), self.high)
-        if self.kind == "leaky_relu":
-            return np.where(x < 0, x * self.alpha, x)
-        with np.errstate(over="ignore"):
-            return 1 / (1 + np.exp(-x))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return FUNCTIONS[self.kind].reference(x, self)
 
     def expression(self, x: str) -> str:
         """The OpenCL expression for a scalar or vector value named `x`."""
@@ -40,21 +32,79 @@ class Activation:
 
     def units(self, lanes: int) -> Arithmetic:
         """The floating-point units that `expression` takes for `lanes` values a cycle."""
-        return {
-            "relu": Arithmetic(compares=lanes),
-            "clip": Arithmetic(compares=2 * lanes),
-            "leaky_relu": Arithmetic(compares=2 * lanes, multiply_adds=lanes),
-            "sigmoid": Arithmetic(adds=lanes, divides=lanes, exponentials=lanes),
-        }[self.kind]
+        return FUNCTIONS[self.kind].units.times(lanes)
+
+
+@dataclass(frozen=True)
+class Function:
+    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane."""
+
+    expression: str
+    reference: Callable[[np.ndarray, Activation], np.ndarray]
+    units: Arithmetic
+
+
+def negative_exponential(x: np.ndarray, a: Activation) -> np.ndarray:
+    """ELU: x above 0, alpha (exp(x) - 1) below."""
+    return np.where(x > 0, x, a.alpha * np.expm1(np.minimum(x, 0)))
+
+
+def ramp(x: np.ndarray, a: Activation) -> np.ndarray:
+    """Hard sigmoid: alpha x + low, kept between 0 and 1."""
+    return np.clip(a.alpha * x + a.low, 0, 1)
 
 
 # Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves every vector width.
-EXPRESSIONS = {
-    "relu": "fmax({x}, 0.0f)",
-    "clip": "fmin(fmax({x}, {low}), {high})",
-    "leaky_relu": "fmax({x}, 0.0f) + {alpha} * fmin({x}, 0.0f)",
-    "sigmoid": "1.0f / (1.0f + exp(-({x})))",
+FUNCTIONS = {
+    "relu": Function("fmax({x}, 0.0f)", lambda x, a: np.maximum(x, 0), Arithmetic(compares=1)),
+    "clip": Function(
+        "fmin(fmax({x}, {low}), {high})", lambda x, a: np.minimum(np.maximum(x, a.low), a.high), Arithmetic(compares=2)
+    ),
+    "leaky_relu": Function(
+        "fmax({x}, 0.0f) + {alpha} * fmin({x}, 0.0f)",
+        lambda x, a: np.where(x < 0, x * a.alpha, x),
+        Arithmetic(compares=2, multiply_adds=1),
+    ),
+    "sigmoid": Function(
+        "1.0f / (1.0f + exp(-({x})))", lambda x, a: 1 / (1 + np.exp(-x)), Arithmetic(adds=1, divides=1, exponentials=1)
+    ),
+    "tanh": Function("tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)),
+    "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1)),
+    "log": Function("log({x})", lambda x, a: np.log(x), Arithmetic(exponentials=1)),
+    "sqrt": Function("sqrt({x})", lambda x, a: np.sqrt(x), Arithmetic(divides=1)),
+    # 1 / sqrt(x + low): normalisation by a variance.
+    "rsqrt": Function("1.0f / sqrt({x} + {low})", lambda x, a: 1 / np.sqrt(x + a.low), Arithmetic(adds=1, divides=1)),
+    "reciprocal": Function("1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1)),
+    "abs": Function("fabs({x})", lambda x, a: np.abs(x), Arithmetic()),
+    "elu": Function(
+        "fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f))",
+        negative_exponential,
+        Arithmetic(compares=2, adds=1, multiply_adds=1, exponentials=1),
+    ),
+    "selu": Function(
+        "{low} * (fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f)))",
+        lambda x, a: a.low * negative_exponential(x, a),
+        Arithmetic(compares=2, adds=1, multiply_adds=1, multiplies=1, exponentials=1),
+    ),
+    "softplus": Function(
+        "fmax({x}, 0.0f) + log(1.0f + exp(-fabs({x})))",
+        lambda x, a: np.logaddexp(x, 0),
+        Arithmetic(compares=1, adds=2, exponentials=2),
+    ),
+    "softsign": Function("{x} / (1.0f + fabs({x}))", lambda x, a: x / (1 + np.abs(x)), Arithmetic(adds=1, divides=1)),
+    "silu": Function(
+        "{x} / (1.0f + exp(-({x})))", lambda x, a: x / (1 + np.exp(-x)), Arithmetic(adds=1, divides=1, exponentials=1)
+    ),
+    "hard_sigmoid": Function(
+        "fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)", ramp, Arithmetic(compares=2, multiply_adds=1)
+    ),
+    "hard_swish": Function(
+        "{x} * fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)",
+        lambda x, a: x * ramp(x, a),
+        Arithmetic(compares=2, multiply_adds=1, multiplies=1),
+    ),
 }
+EXPRESSIONS = {kind: function.expression for kind, function in FUNCTIONS.items()}
 KINDS = tuple(EXPRESSIONS)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hlsgen.activation import KINDS
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
+from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement
 from hlsgen.plan import Engines, StepPlan
 
@@ -42,9 +43,9 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("out_groups", "int", "groups of output vectors"),
     ("out_vectors", "int", "output vectors of a group"),
     ("out_valid", "int", "output vectors in all; more are dropped"),
-    ("residual", "int", "1: the epilogue adds a tensor"),
+    ("residual", "int", "0 none, else how the epilogue joins a second tensor: its number in the kernel text"),
     ("residual_base", "int", "its first vector"),
-    ("residual_stride", "int", "its vectors from pixel to pixel"),
+    ("residual_stride", "int", "its vectors from pixel to pixel; 0: one pixel for all"),
     ("bias_base", "int", "first bias vector"),
     ("weight_base", "int", "first weight word"),
     ("weight_words", "int", "weight words of a group"),
@@ -87,12 +88,24 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("array_turns", "int", "convolution: turns of the array in all"),
     ("mask_y", "int", "bit i: row i of the engine's window counts"),
     ("mask_x", "int", "bit i: column i of the engine's window counts"),
-    ("mode", "int", "pooling: 0 maximum, 1 average"),
+    ("mode", "int", "pooling: 0 maximum, 1 average; softmax: 1 its logarithm"),
     ("count_top", "int", "average pooling: first scan row that counts"),
     ("count_left", "int", "average pooling: first scan column that counts"),
     ("count_bottom", "int", "average pooling: scan row after the last that counts"),
     ("count_right", "int", "average pooling: scan column after the last that counts"),
     ("channels", "int", "channels of a pixel"),
+    ("rows", "int", "gather: first entry of the table of rows"),
+    ("columns", "int", "gather: first entry of the table of columns"),
+    ("channel_table", "int", "gather: first entry of the table of channels"),
+    ("channels_step", "int", "gather: entries of a pixel's own table of channels; 0: one table for all"),
+    ("blend", "int", "gather: 0 one value, 1 two blended by row, 2 by column"),
+    ("other_rows", "int", "gather: as rows, for the second value"),
+    ("other_columns", "int", "gather: as columns, for the second value"),
+    ("other_channel_table", "int", "gather: as channel_table, for the second value"),
+    ("other_channels_step", "int", "gather: as channels_step, for the second value"),
+    ("blend_weights", "int", "gather: first entry of the weights of the second value"),
+    ("whole", "int", "gather: 1: whole vectors move"),
+    ("scale_negative", "int", "1: the epilogue scales negative values alone"),
     ("activation", "int", "0 none, else its number in the kernel text"),
     ("alpha", "float", "parameter of the activation"),
     ("low", "float", "parameter of the activation"),
@@ -102,8 +115,25 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("constant_2", "float", "engine's constant"),
     ("number", "int", "the step's own number"),
     ("next_step", "int", "1: another step follows"),
-    ("next_residual", "int", "1: the step that follows adds a tensor"),
+    ("next_residual", "int", "1: the step that follows joins a second tensor"),
 )
+
+
+# Fields that only some operators use: networks without them have shorter records.
+FIELDS_OF = {
+    "gather": (
+        "rows", "columns", "channel_table", "channels_step", "blend", "other_rows", "other_columns", "other_channel_table",
+        "other_channels_step", "blend_weights", "whole",
+    ),
+    "prelu": ("scale_negative",),
+}  # fmt: skip
+
+
+def record_fields(graph: Graph) -> tuple[tuple[str, str, str], ...]:
+    """The fields of a network's records."""
+    present = {layer.op for layer in graph.layers}
+    left_out = {name for op, names in FIELDS_OF.items() if op not in present for name in names}
+    return tuple(field for field in FIELDS if field[0] not in left_out)
 
 
 def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
@@ -225,7 +255,14 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     fields: dict[str, Any] = {}
     if step.residual:
         at = placement.locations[step.residual]
-        fields |= {"residual": 1, "residual_base": at.base + step.first_vector, "residual_stride": at.stride}
+        # `layer` is the join itself, fused or not.
+        attributes = layer.attributes
+        fields |= {
+            "residual": FUNCTION_NAMES.index(attributes.function) + 1,
+            "residual_base": at.base + step.first_vector,
+        }
+        fields["residual_stride"] = 0 if attributes.broadcast else at.stride
+    fields |= operator(layer.op).epilogue_fields(layer)
     if step.finish and layer.activation is not None and layer.op != "concat":
         a = layer.activation
         fields |= {"activation": KINDS.index(a.kind) + 1, "alpha": a.alpha, "low": a.low, "high": a.high}
@@ -235,11 +272,11 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     return fields
 
 
-def table_array(steps: list[dict[str, Any]]) -> np.ndarray:
-    """The table as int32 words, floats by their bits, `(steps, len(FIELDS))`."""
-    table = np.zeros((len(steps), len(FIELDS)), np.int32)
+def table_array(steps: list[dict[str, Any]], fields: tuple[tuple[str, str, str], ...]) -> np.ndarray:
+    """The table as int32 words, floats by their bits, `(steps, len(fields))`."""
+    table = np.zeros((len(steps), len(fields)), np.int32)
     for row, step in zip(table, steps, strict=True):
-        for column, (name, kind, _) in enumerate(FIELDS):
+        for column, (name, kind, _) in enumerate(fields):
             row[column] = np.float32(step[name]).view(np.int32) if kind == "float" else step[name]
     return table
 
@@ -249,5 +286,5 @@ def with_order(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for number, (step, following) in enumerate(zip(steps, [*steps[1:], None], strict=True)):
         step["number"] = number
         step["next_step"] = int(following is not None)
-        step["next_residual"] = int(following is not None and following["residual"])
+        step["next_residual"] = int(following is not None and bool(following["residual"]))
     return steps

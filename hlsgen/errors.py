@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class HlsgenError(Exception):
     """A problem with the user's input, shown as one message and never as a traceback.
@@ -23,7 +25,14 @@ class ModelError(HlsgenError):
 
 
 class UnsupportedError(HlsgenError):
-    """The network uses operators or attributes that no template covers yet."""
+    """The network uses operators or attributes that no template covers yet.
+
+    `needs_constant` names values that are computed or fed at run time where a constant is needed.
+    """
+
+    def __init__(self, reason: str, *, where: str = "", remedy: str = "", needs_constant: Collection[str] = ()):
+        super().__init__(reason, where=where, remedy=remedy)
+        self.needs_constant = frozenset(needs_constant)
 
 
 class BoardError(HlsgenError):

@@ -135,6 +135,12 @@ class Port:
     view: View
     columns: Columns | None = None
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image's ONNX value, led by a 1 that stands for the images."""
+        shape = self.view.value_shape
+        return shape if shape[:1] == (1,) else (1, *shape)
+
 
 @dataclass(frozen=True)
 class Layer:

@@ -21,6 +21,10 @@ class Arithmetic:
     def __add__(self, other: Arithmetic) -> Arithmetic:
         return Arithmetic(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def times(self, count: int) -> Arithmetic:
+        """So many of each unit."""
+        return Arithmetic(*(getattr(self, f.name) * count for f in fields(self)))
+
 
 @dataclass(frozen=True)
 class Memory:

@@ -15,7 +15,10 @@ def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.n
 
     `inputs` maps ONNX input names to their values. Each layer is computed in float64 and rounded once.
     """
-    tensors = {port.tensor: port.view.invert(np.asarray(inputs[port.name], np.float32))[0] for port in graph.inputs}
+    tensors = {
+        port.tensor: port.view.invert(np.asarray(inputs[port.name], np.float32).reshape(port.view.value_shape))[0]
+        for port in graph.inputs
+    }
     for layer in graph.layers:
         result = operator(layer.op).reference(layer, [tensors[name] for name in layer.inputs])
         if layer.activation is not None:

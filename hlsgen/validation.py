@@ -24,7 +24,7 @@ class Reference:
         path = design.path / "model.onnx"
         if not path.is_file():
             raise HostError(f"{path} is missing, so there is nothing to compare with", remedy="build the design again")
-        self.graph: Graph = load(path, {entry["name"]: entry["shape"] for entry in design.manifest["inputs"]})
+        self.graph: Graph = load(path, {entry["name"]: entry["model_shape"] for entry in design.manifest["inputs"]})
         known = {layer.name for layer in self.graph.layers}
         missing = [entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known]
         if missing:
@@ -39,7 +39,9 @@ class Reference:
     def __call__(self, index: int) -> tuple[Tensors, Tensors]:
         """All tensors of an image by tensor name, and the network's outputs by output name."""
         tensors = run_layers(self.graph, self.image(index))
-        return tensors, {p.name: p.view.apply(tensors[p.tensor][None]) for p in self.graph.outputs}
+        return tensors, {
+            p.name: p.view.apply(tensors[p.tensor][None]).reshape(p.image_shape) for p in self.graph.outputs
+        }
 
     def against_onnxruntime(self, outputs: Tensors) -> dict[str, Any] | None:
         """Compare a design's outputs with onnxruntime's. None where onnxruntime is not installed.
@@ -54,7 +56,11 @@ class Reference:
         session = onnxruntime.InferenceSession(str(self.design.path / "model.onnx"), providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         count = len(next(iter(self.inputs.values())))
-        runs = [session.run(names, self.image(i)) for i in range(count)]
+        shapes = {port.name: port.view.value_shape for port in self.graph.inputs}
+        feeds = [{n: array.reshape(shapes[n]) for n, array in self.image(i).items()} for i in range(count)]
+        results = [session.run(names, feed) for feed in feeds]
+        wanted = {port.name: port.image_shape for port in self.graph.outputs}
+        runs = [[array.reshape(wanted[n]) for n, array in zip(names, run, strict=True)] for run in results]
         expected = {name: np.concatenate([run[i] for run in runs]) for i, name in enumerate(names)}
         found = {name: compare(outputs[name], expected[name], self.design.manifest["dtype"]) for name in names}
         worst = max(found.values(), key=lambda c: c.max_rel_error)

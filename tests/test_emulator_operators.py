@@ -2,6 +2,7 @@
 
 import pytest
 
+from hlsgen.errors import PlanError
 from tests.cases import CASES, case
 from tests.networks import assert_right, build
 
@@ -15,12 +16,29 @@ BRANCHING = [
     "strided_branches",
     "two_outputs",
     "joins_in_a_row",
+    "squeeze_and_excitation",
+    "broadcast_over_channels",
+    "max_min",
+    "split",
+    "channel_shuffle",
+    "depth_to_space",
+    "resize_linear",
+    "instance_normalization",
 ]
+
+
+# What a style cannot take.
+REFUSED = {("reshape_unaligned", "pipelined")}
 
 
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
 @pytest.mark.parametrize("name", CASES)
 def test_operator(name, style, tmp_path):
+    if (name, style) in REFUSED:
+        with pytest.raises(PlanError, match=f"{style} design, layer .*: cannot take it"):
+            build(case(name), tmp_path / "design", style)
+        assert build(case(name), tmp_path / "design", "auto").manifest["style"] == "folded"
+        return
     assert_right(build(case(name), tmp_path / "design", style), images=2)
 
 

@@ -64,7 +64,7 @@ def test_batch_normalization_of_a_shared_result_stays():
     check(
         parse(f"(float[1,3,3,3] x, float[4,3,1,1] w, {BN}) => (float[1,4,3,3] y) "
               "{ t = Conv(x, w) u = BatchNormalization(t, s, b, m, var) y = Add(t, u) }"),
-        ops=["conv", "scale", "add"],
+        ops=["conv", "scale", "binary"],
     )  # fmt: skip
 
 
@@ -111,11 +111,12 @@ def test_pad_folds_into_pooling():
     check(model, ops=["max_pool"])
 
 
-def test_pad_that_cannot_fold_is_refused():
+@pytest.mark.parametrize(
+    ("body", "ops"), [("y = MaxPool<kernel_shape=[2,2]>(t)", ["gather", "max_pool"]), ("y = Relu(t)", ["gather"])]
+)
+def test_pad_that_cannot_fold_is_a_movement(body, ops):
     pads = "p = Constant<value_ints=[0,0,1,1,0,0,1,1]>()"
-    for body in ("y = MaxPool<kernel_shape=[2,2]>(t)", "y = Relu(t)"):
-        with pytest.raises(UnsupportedError, match="Pad"):
-            hlsgen.load(parse(f"(float[1,2,5,5] x) => (float[1,2,N,M] y) {{ {pads} t = Pad(x, p) {body} }}"))
+    check(parse(f"(float[1,2,5,5] x) => (float[1,2,N,M] y) {{ {pads} t = Pad(x, p) {body} }}"), ops=ops)
 
 
 def test_nhwc_network_costs_no_layer():
@@ -128,10 +129,48 @@ def test_nhwc_network_costs_no_layer():
     assert graph.tensors[graph.inputs[0].tensor].shape == (3, 5, 6)
 
 
-def test_transpose_that_moves_data_is_refused():
-    with pytest.raises(UnsupportedError, match="moves data"):
-        hlsgen.load(parse("(float[1,4,4,4] x, float[4,4,1,1] w, float[4,4,1,1] v) => (float[1,4,4,4] y) "
-                          "{ t = Conv(x, w) u = Transpose<perm=[0,2,3,1]>(t) y = Conv(u, v) }"))  # fmt: skip
+def test_transpose_that_moves_data_is_a_layer():
+    check(
+        parse("(float[1,4,4,4] x, float[4,4,1,1] w, float[4,4,1,1] v) => (float[1,4,4,4] y) "
+              "{ t = Conv(x, w) u = Transpose<perm=[0,2,3,1]>(t) y = Conv(u, v) }"),
+        ops=["conv", "gather", "conv"],
+    )  # fmt: skip
+
+
+def test_movements_that_follow_each_other_are_one():
+    check(
+        parse("(float[1,6,4,4] x, float[6,6,1,1] w) => (float[1,6,6,2] y) { t = Conv(x, w) s = Constant<value_ints=[1,2,3,4,4]>() "
+              "u = Reshape(t, s) v = Transpose<perm=[0,2,1,3,4]>(u) r = Constant<value_ints=[1,6,4,4]>() z = Reshape(v, r) "
+              "p = Constant<value_ints=[0,0,1,0,0,0,1,0]>() q = Pad<mode=\"edge\">(z, p) a = Constant<value_ints=[1]>() "
+              "b = Constant<value_ints=[3]>() d = Constant<value_ints=[3]>() y = Slice(q, a, b, d) }"),
+        ops=["conv", "gather"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [("s = Sigmoid(t) y = Mul(t, s)", "silu"), ("s = HardSigmoid(t) y = Mul(s, t)", "hard_swish")]
+)
+def test_gates_are_activations(body, kind):
+    text = f"(float[1,2,5,5] x, float[2,2,1,1] w) => (float[1,2,5,5] y) {{ t = Conv(x, w) {body} }}"
+    check(parse(text), ops=["conv"], activations=[kind])
+
+
+def test_a_batch_is_a_number_of_images():
+    graph = hlsgen.load(
+        parse(
+            "(float[4,3,5,5] x, float[4,3,3,3] w, float[36,7] v) => (float[4,7] y) { t = Conv(x, w) "
+            "s = Constant<value=int64[2] {4,-1}>() f = Reshape(t, s) y = MatMul(f, v) }"
+        )
+    )
+    assert graph.inputs[0].view.value_shape == (1, 3, 5, 5)
+    assert graph.outputs[0].view.value_shape == (1, 7)
+
+
+def test_a_first_axis_that_mixes_is_no_batch():
+    graph = hlsgen.load(parse("(float[4,3] x) => (float[4,3] y) { y = Softmax<axis=0>(x) }"))
+    assert [layer.op for layer in graph.layers] == ["softmax"]
+    assert graph.inputs[0].view.value_shape == (4, 3)
+    assert graph.inputs[0].image_shape == (1, 4, 3)
 
 
 def test_constants_are_computed():

@@ -128,8 +128,8 @@ def test_fifo_round_a_residual_holds_the_lag():
     """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes itself."""
     graph = hlsgen.load(parse(RESIDUAL))
     add, source = graph.layers[-1], graph.inputs[0].tensor
-    assert depth(source, add.name, 4, graph, pixel_times(graph)) == 2 * 8 + 2 + 1 + MARGIN
-    assert depth(source, add.name, 1, graph, pixel_times(graph)) == 4 * (2 * 8 + 2 + 1) + MARGIN
+    assert depth(source, add.name, 1, 4, graph, pixel_times(graph)) == 2 * 8 + 2 + 1 + MARGIN
+    assert depth(source, add.name, 1, 1, graph, pixel_times(graph)) == 4 * (2 * 8 + 2 + 1) + MARGIN
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
-from hlsgen.descriptors import FIELDS, step_fields
+from hlsgen.descriptors import record_fields, step_fields
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
-from hlsgen.schedule.engines import STEP_WORDS
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import structure
@@ -116,17 +115,18 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     section = next(s for s in design.manifest["weights"]["sections"] if s["name"] == "table")
+    fields = record_fields(graph)
     data = (design.path / "weights").read_bytes()[section["offset"] :][: 4 * section["elements"]]
-    table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(FIELDS))
+    table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(fields))
     shaped = unfold(graph, plan.unfolded)
     placement = place_tensors(shaped, plan.engines.width)
-    column = [name for name, _, _ in FIELDS].index("array_turns")
+    column = [name for name, _, _ in fields].index("array_turns")
     for n, (step, time) in enumerate(zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)):
-        fields = step_fields(shaped, step, plan.engines, placement)
-        assert table[n][column] == fields["array_turns"]
+        found = step_fields(shaped, step, plan.engines, placement)
+        assert table[n][column] == found["array_turns"]
         if step.engine == "convolution":
-            assert time.cycles >= fields["array_turns"] - fields["tap_words"]
-    assert len(FIELDS) == STEP_WORDS
+            assert time.cycles >= found["array_turns"] - found["tap_words"]
+    assert f"#define STEP_WORDS {len(fields)}" in design.source
 
 
 def test_dsps_closed_form():

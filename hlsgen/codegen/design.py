@@ -64,7 +64,8 @@ def feature_layout(buffer: str, tensor: Tensor, lanes: int, base: int = 0, strid
 
 def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
     """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H, W) array."""
-    steps: list[list[Any]] = [[kind, list(argument)] for kind, argument in port.view.inverse.steps]
+    steps: list[list[Any]] = [["reshape", list(port.view.value_shape)]] * (port.image_shape != port.view.value_shape)
+    steps += [[kind, list(argument)] for kind, argument in port.view.inverse.steps]
     if port.columns is not None:
         steps.append(["columns", list(astuple(port.columns))])
     return port_entry(port, steps, layout)
@@ -72,14 +73,17 @@ def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
 
 def output_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
     """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the ONNX value."""
-    return port_entry(port, [[kind, list(argument)] for kind, argument in port.view.steps], layout)
+    steps: list[list[Any]] = [[kind, list(argument)] for kind, argument in port.view.steps]
+    steps += [["reshape", list(port.image_shape)]] * (port.image_shape != port.view.value_shape)
+    return port_entry(port, steps, layout)
 
 
 def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> dict[str, Any]:
     """What inputs and outputs have in common."""
     return {
         "name": port.name,
-        "shape": list(port.view.value_shape),
+        "shape": list(port.image_shape),
+        "model_shape": list(port.view.value_shape),
         "dtype": "float32",
         "steps": steps,
         "layout": layout,

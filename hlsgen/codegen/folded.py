@@ -9,12 +9,20 @@ import numpy as np
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
 from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
-from hlsgen.codegen.folded_runs import SCRATCH_ENGINES, bias_stream, filter_stream, folded_runs, weight_stream
+from hlsgen.codegen.folded_runs import (
+    SCRATCH_ENGINES,
+    TABLE_ENGINES,
+    bias_stream,
+    filter_stream,
+    folded_runs,
+    weight_stream,
+)
 from hlsgen.codegen.render import C_TYPES, render, vector_type
-from hlsgen.descriptors import FIELDS, filter_words, step_fields, table_array, with_order
+from hlsgen.descriptors import filter_words, record_fields, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
+from hlsgen.ops.binary import FUNCTIONS, NAMES
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.schedule.unfold import unfold
@@ -43,6 +51,8 @@ class FoldedGenerator:
         self.numbers = {"": 0} | {name: i for i, name in enumerate(names, start=1)}
         self.scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
         self.words: list[np.ndarray] = []
+        self.tables: list[np.ndarray] = []
+        self.table_size = 0
         self.biases: list[np.ndarray] = []
         self.word_count = self.bias_count = 0
 
@@ -52,7 +62,7 @@ class FoldedGenerator:
         for step in self.plan.steps:
             fields = step_fields(self.graph, step, self.engines, self.placement)
             fields["engine"] = self.numbers[step.engine]
-            fields |= self.add_weights(step) | self.add_bias(step)
+            fields |= self.add_weights(step) | self.add_bias(step) | self.add_tables(step)
             found.append(fields)
         return with_order(found)
 
@@ -71,6 +81,22 @@ class FoldedGenerator:
             feeder = self.graph.layer(step.feeder)
             packed = operator(feeder.op).filter_words(feeder, self.engines, bias=True)  # type: ignore[attr-defined]
             found["filter_base"], found["filter_words"] = self.append_words(packed)
+        return found
+
+    def add_tables(self, step: StepPlan) -> dict[str, int]:
+        """Append the tables of the step's engine; the fields hold where each begins."""
+        layer, found = self.graph.layer(step.layer), {}
+        source = self.graph.tensors[layer.inputs[0]]
+        stride = self.placement.locations[source.name].stride
+        if step.engine not in TABLE_ENGINES:
+            return {}
+        for field, value in operator(layer.op).folded_tables(layer, source, stride, self.engines).items():
+            if np.ndim(value):
+                found[field] = self.table_size
+                self.tables.append(np.asarray(value, np.int32))
+                self.table_size += len(value)
+            else:
+                found[field] = int(value)
         return found
 
     def append_words(self, packed: np.ndarray) -> tuple[int, int]:
@@ -126,7 +152,9 @@ class FoldedGenerator:
             np.concatenate(self.biases),
             f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""),
         )
-        weights.add("table", table_array(steps), "step table; fields in design.json")
+        weights.add("table", table_array(steps, record_fields(self.graph)), "step table; fields in design.json")
+        if self.tables:
+            weights.add("tables", np.concatenate(self.tables), "where data movements find their values")
         return self.manifest(source, weights, steps)
 
     def context(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
@@ -147,13 +175,14 @@ class FoldedGenerator:
                         "inputs": max((s["loads"] for s in reading), default=0),
                         "outputs": max((s["results"] for s in mine), default=0),
                         "weights": max(stream(s) for s in (reading if name == "depthwise" else mine)),
+                        "fed": name not in TABLE_ENGINES,
                     }
                 )
         plain = [s for s in steps if s["engine"] == 0]
         modes = {s["mode"] for s in steps if s["engine"] == self.numbers.get("pooling", -1)}
         return {
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
-            "fields": [(name, kind) for name, kind, _ in FIELDS],
+            "fields": [(name, kind) for name, kind, _ in record_fields(self.graph)],
             "engines": engines,
             "convolution": self.array_streams(steps),
             "activations": self.activations(steps),
@@ -174,12 +203,37 @@ class FoldedGenerator:
             "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
             "maximum": 0 in modes,
             "averaging": 1 in modes,
+            "logarithms": any(s["mode"] for s in steps if s["engine"] == self.numbers.get("softmax", -1)),
+            "joins": self.joins(steps),
+            "negatives": any(s["scale_negative"] for s in steps),
+            "moves": self.moves(steps),
             "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
         } | (AUTORUN if autorun else LAUNCHED)
 
     def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All activations that have a number in the kernel text."""
         return list({a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)}.values())
+
+    def joins(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The ways in which the epilogue joins a second tensor."""
+        used = sorted({s["residual"] for s in steps} - {0})
+        return [
+            {
+                "name": NAMES[n - 1],
+                "number": n,
+                "expression": FUNCTIONS[NAMES[n - 1]].expression.format(a="value", b="other"),
+            }
+            for n in used
+        ]
+
+    def moves(self, steps: list[dict[str, Any]]) -> dict[str, bool]:
+        """What the gather engine must be able to do."""
+        mine = [s for s in steps if s["engine"] == self.numbers.get("gather", -1)]
+        return {
+            "whole": any(s["whole"] for s in mine),
+            "single": any(not s["whole"] for s in mine),
+            "blend": any(s["blend"] for s in mine),
+        }
 
     def array_streams(self, steps: list[dict[str, Any]]) -> dict[str, int]:
         """The longest streams into and out of the convolution array."""
@@ -204,7 +258,8 @@ class FoldedGenerator:
         sizes = {section["name"]: section for section in weights.sections}
         buffers: dict[str, dict[str, Any]] = {
             name: {"elements": sizes[name]["elements"], "dtype": sizes[name]["dtype"], "section": name}
-            for name in ("weights", "biases", "table")
+            for name in ("weights", "biases", "table", "tables")
+            if name in sizes
         }
         buffers["features"] = {"elements": self.placement.size * e.width, "dtype": "float32"}
         scratch = not self.plan.enabled("cached_writes")
@@ -221,7 +276,7 @@ class FoldedGenerator:
         inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
         outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
         runs = folded_runs(self.plan, steps, self.numbers)
-        documentation = {"step_fields": {name: meaning for name, _, meaning in FIELDS}}
+        documentation = {"step_fields": {name: meaning for name, _, meaning in record_fields(self.graph)}}
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
 
     def layout(self, tensor: Tensor) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from hlsgen.plan import Plan
 ENGINE_KERNELS = {"convolution": ("convolution_tiles", "convolution_engine", "convolution_results")}
 # Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
 SCRATCH_ENGINES = ("convolution", "dense")
+# Engines that read feature maps and tables by themselves, launched by the host as the readers are.
+TABLE_ENGINES = ("gather",)
 Step = dict[str, Any]
 
 
@@ -56,6 +58,8 @@ def users(steps: list[Step]) -> dict[str, int]:
 def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
     """An engine's kernels that the host launches, for `count` steps."""
     found = []
+    if name in TABLE_ENGINES:
+        return [launch(f"{name}_engine", {"buffer": "features"}, {"buffer": "tables"}, {"int": count})]
     for kernel in engine_kernels(name):
         scratch = needs_scratch(plan, name) and kernel == f"{name}_engine"
         found.append(launch(kernel, {"int": count}, *([{"buffer": "scratch"}] if scratch else [])))
@@ -90,7 +94,7 @@ def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> di
     launches = [read_steps(0, len(steps)), *(walk(name, count) for name, count in users(steps).items() if count)]
     autorun: list[str] = []
     for name, number in numbers.items():
-        if name and plan.enabled("autorun") and not needs_scratch(plan, name):
+        if name and plan.enabled("autorun") and not needs_scratch(plan, name) and name not in TABLE_ENGINES:
             autorun += engine_kernels(name)
         elif name:
             launches += engine_launches(plan, name, sum(uses(step, name, number) for step in steps))

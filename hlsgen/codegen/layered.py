@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hlsgen.boards import Board
 from hlsgen.codegen.design import (
     Generated,
@@ -56,20 +58,21 @@ def kernel_arguments(
     layer: Layer, graph: Graph, plan: Plan, weights: Weights, buffers: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights and scratch."""
-    found = []
+    found, ctype = [], C_TYPES[plan.dtype]
     for position, name in enumerate(layer.inputs):
         parameter = "input" if position == 0 else f"input_{position + 1}"
-        found.append({"name": parameter, "buffer": f"tensor_{name}", "constant": True})
+        found.append({"name": parameter, "buffer": f"tensor_{name}", "constant": True, "type": ctype})
     for name, array in operator(layer.op).layered_arrays(layer).items():
         buffer = f"{layer.name}_{name}"
         weights.add(buffer, array, f"{name} of {layer.name}, shape {list(array.shape)}")
-        buffers[buffer] = {"elements": int(array.size), "dtype": "float32", "section": buffer}
-        found.append({"name": name, "buffer": buffer, "constant": True})
+        buffers[buffer] = {"elements": int(array.size), "dtype": str(array.dtype), "section": buffer}
+        kind = "int" if array.dtype == np.int32 else ctype
+        found.append({"name": name, "buffer": buffer, "constant": True, "type": kind})
     if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
         buffer = f"{layer.name}_scratch"
         buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": "float32"}
-        found.append({"name": "scratch", "buffer": buffer, "constant": False})
-    found.append({"name": "output", "buffer": f"tensor_{layer.output}", "constant": False})
+        found.append({"name": "scratch", "buffer": buffer, "constant": False, "type": ctype})
+    found.append({"name": "output", "buffer": f"tensor_{layer.output}", "constant": False, "type": ctype})
     return found
 
 
@@ -98,4 +101,4 @@ def layer_context(layer: Layer, graph: Graph, plan: Plan, arguments: list[dict[s
         "fuse": plan.enabled("fuse"),
         "cached": plan.enabled("cached_writes"),
         "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
-    }
+    } | operator(layer.op).layered_context(layer)

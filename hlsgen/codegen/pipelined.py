@@ -123,7 +123,7 @@ class PipelinedGenerator:
             "scratch": self.has_scratch(layer),
             "fuse": self.plan.enabled("fuse"),
             "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
-        }
+        } | op.pipelined_context(layer, self.graph, kernel)
 
     def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, int]:
         """Append the layer's stream."""

@@ -6,25 +6,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from hlsgen.errors import UnsupportedError
-from hlsgen.graph import Graph, Layer
-from hlsgen.ops.pad import PadAttributes
+from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.ops.gather import GatherAttributes
+from hlsgen.ops.pad import FLOAT_MIN, PadAttributes
 from hlsgen.ops.pool import PoolAttributes
 
 
 def fold_pad(graph: Graph) -> Graph:
-    """Add the pads of every Pad layer to its consumers. Raises UnsupportedError where that would change the result."""
+    """Add the pads of every Pad layer to its consumers; where that would change the result it becomes data movement."""
     for pad in [layer for layer in graph.layers if layer.op == "pad"]:
         consumers = graph.consumers[pad.output]
-        if not consumers or any(port.tensor == pad.output for port in graph.outputs):
-            raise _unfoldable(pad, "it does not lead into a convolution or pooling")
-        absorbed = {consumer.name: _absorb(pad, consumer) for consumer in consumers}
-        layers = tuple(absorbed.get(layer.name, layer) for layer in graph.layers if layer.name != pad.name)
+        exported = any(port.tensor == pad.output for port in graph.outputs)
+        if consumers and not exported and all(can_absorb(pad, consumer) for consumer in consumers):
+            absorbed = {consumer.name: _absorb(pad, consumer) for consumer in consumers}
+            layers = tuple(absorbed.get(layer.name, layer) for layer in graph.layers if layer.name != pad.name)
+        else:
+            moved = as_movement(pad, graph.tensors[pad.inputs[0]])
+            layers = tuple(moved if layer.name == pad.name else layer for layer in graph.layers)
         graph = replace(graph, layers=layers)
     return graph
 
 
-def _absorb(pad: Layer, consumer: Layer) -> Layer:
+def can_absorb(pad: Layer, consumer: Layer) -> bool:
+    """Whether a window operator can take a border as its own: the border must hold what its own pads hold."""
     attributes: PadAttributes = pad.attributes
     fits = {
         "conv": attributes.fill == 0,
@@ -32,16 +36,25 @@ def _absorb(pad: Layer, consumer: Layer) -> Layer:
         "max_pool": attributes.fill == -np.inf,
     }.get(consumer.op, False)
     if not fits:
-        raise _unfoldable(pad, f"padding with {attributes.fill} cannot become part of {consumer.name} ({consumer.op})")
+        return False
     window = consumer.attributes.window
-    if consumer.op == "average_pool" and any(window.pads) and consumer.attributes.counted_pads != window.pads:
-        raise _unfoldable(pad, f"{consumer.name} has borders of its own that do not count")
-    pads = tuple(a + b for a, b in zip(window.pads, attributes.pads, strict=True))
+    return consumer.op != "average_pool" or not any(window.pads) or consumer.attributes.counted_pads == window.pads
+
+
+def _absorb(pad: Layer, consumer: Layer) -> Layer:
+    window = consumer.attributes.window
+    pads = tuple(a + b for a, b in zip(window.pads, pad.attributes.pads, strict=True))
     changed = replace(consumer.attributes, window=replace(window, pads=pads))
     if isinstance(changed, PoolAttributes) and consumer.op == "average_pool":
         changed = replace(changed, counted_pads=pads)
     return replace(consumer, attributes=changed, inputs=pad.inputs, nodes=(*pad.nodes, *consumer.nodes))
 
 
-def _unfoldable(pad: Layer, reason: str) -> UnsupportedError:
-    return UnsupportedError(reason, where=pad.nodes[0], remedy="give the pads to the convolution or pooling instead")
+def as_movement(pad: Layer, source: Tensor) -> Layer:
+    """The border as a layer of its own."""
+    top, left, bottom, right = pad.attributes.pads
+    index = np.arange(source.size).reshape(source.shape)
+    index = np.pad(index, ((0, 0), (top, bottom), (left, right)), constant_values=-1)
+    # Kernels know no infinities: relaxed floating point assumes that there are none.
+    fill = min(max(pad.attributes.fill, FLOAT_MIN), -FLOAT_MIN)
+    return replace(pad, op="gather", attributes=GatherAttributes(source.shape, index.astype(np.int32), "padding", fill))

@@ -10,12 +10,15 @@ from pathlib import Path
 import onnx
 
 from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.frontend.batch import one_image
 from hlsgen.frontend.fold_constants import fold_constants
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
+from hlsgen.frontend.fuse_gate import fuse_gate
+from hlsgen.frontend.fuse_gather import fuse_gather
 from hlsgen.frontend.model import PreparedModel, read_model
-from hlsgen.graph import Graph, Port
+from hlsgen.graph import Graph, Layer, Port
 from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import GraphBuilder, NodeImporter
 
@@ -24,19 +27,21 @@ def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int
     """Read a network and normalise it for hardware.
 
     `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name. BatchNormalization is
-    folded, bias and activation are fused, pads are absorbed, relabelling operators are gone.
+    folded, bias and activation are fused, pads are absorbed, relabelling operators are gone. A fixed batch becomes one image
+    where images do not mix (`graph.model` is then that network).
     Raises ModelError or UnsupportedError.
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = "network" if isinstance(source, onnx.ModelProto) else Path(source).stem
+    model = one_image(model)
     refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
     prepared = PreparedModel(model, shapes)
     prepared.nodes = fold_constants(prepared)
     graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
-    for normalise in (fold_pad, fold_scale, fuse_activation, drop_unused):
+    for normalise in (fold_pad, fold_scale, fuse_gate, fuse_gather, fuse_activation, drop_unused):
         graph = normalise(graph)
     if not graph.layers:
-        raise ModelError("nothing is left to compute: every node only relabels its input", where="model")
+        graph = with_copies(graph)
     return replace(graph, model=model)
 
 
@@ -48,6 +53,7 @@ def import_nodes(model: PreparedModel, name: str) -> Graph:
     used = {value for node in model.nodes for value in node.input} | set(model.outputs)
     builder = GraphBuilder(model.constants, model.inputs, used)
     problems: list[str] = []
+    wanted: set[str] = set()
     for node, label in zip(model.nodes, labels, strict=True):
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):
             continue  # fed by a node that was refused already
@@ -55,11 +61,23 @@ def import_nodes(model: PreparedModel, name: str) -> Graph:
             importers[node.op_type].import_node(NodeImporter(builder, node, label))
         except UnsupportedError as error:
             problems.append(str(error))
-        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+            wanted |= error.needs_constant
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             problems.append(f"{label}: its attributes or shapes make no sense ({error})")
     if problems:
-        raise unsupported_nodes(problems)
+        raise unsupported_nodes(problems, wanted)
     return finish(builder, model, name)
+
+
+def with_copies(graph: Graph) -> Graph:
+    """A network that only relabels its inputs, with a layer that copies each output."""
+    tensors, layers, outputs = dict(graph.tensors), [], []
+    for number, port in enumerate(graph.outputs, start=1):
+        copy = replace(tensors[port.tensor], name=f"t_copy_{number}")
+        tensors[copy.name] = copy
+        layers.append(Layer(f"copy_{number}", "activation", None, (port.tensor,), copy.name, nodes=(port.name,)))
+        outputs.append(replace(port, tensor=copy.name))
+    return replace(graph, tensors=tensors, layers=tuple(layers), outputs=tuple(outputs))
 
 
 def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) -> None:
@@ -79,14 +97,15 @@ def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) 
         raise unsupported_nodes(unknown)
 
 
-def unsupported_nodes(problems: list[str]) -> UnsupportedError:
-    """One error that lists every node that cannot be built."""
+def unsupported_nodes(problems: list[str], wanted: Collection[str] = ()) -> UnsupportedError:
+    """One error that lists every node that cannot be built. `wanted`: values that should have been constants."""
     if len(problems) == 1 and "\n" in problems[0]:
-        return UnsupportedError(problems[0])
+        return UnsupportedError(problems[0], needs_constant=wanted)
     listing = "\n".join(f"  - {p}" for p in problems)
     return UnsupportedError(
         f"{len(problems)} node(s) of the network are not supported:\n{listing}",
         remedy=f"change or replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
+        needs_constant=wanted,
     )
 
 

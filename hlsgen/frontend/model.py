@@ -146,7 +146,7 @@ def bind_shapes(
     for value in runtime:
         found[value.name] = bind_shape(value, shapes.get(value.name))
     if not found:
-        raise ModelError("the network has no inputs", where="model")
+        raise ModelError("no input of type float32 is left: the network computes a constant", where="model")
     return found
 
 
@@ -155,11 +155,16 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
     where, tensor = f"input {value.name}", value.type.tensor_type
     if not value.type.HasField("tensor_type") or tensor.elem_type != onnx.TensorProto.FLOAT:
         kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise UnsupportedError(f"it is of type {kind}", where=where, remedy="only float32 tensors are supported")
+        raise UnsupportedError(
+            f"it is of type {kind}",
+            where=where,
+            remedy="only float32 tensors are supported",
+            needs_constant=[value.name],
+        )
     dims = list(tensor.shape.dim) if tensor.HasField("shape") else []
     if given is not None and dims and len(given) != len(dims):
         raise ModelError(f"--shape gives {len(given)} dimensions, the network has {len(dims)}", where=where)
-    if not dims and given is None:
+    if not tensor.HasField("shape") and given is None:
         raise ModelError("its shape is not known", where=where, remedy=f"give it with --shape {value.name}=1,3,224,224")
     sizes: list[int] = []
     for axis in range(len(dims) or len(given or ())):
@@ -182,12 +187,6 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
                 f"axis {axis} has size {size}", where=where, remedy="export the network with positive sizes"
             )
         sizes.append(size)
-    if sizes and sizes[0] != 1:
-        raise UnsupportedError(
-            f"its batch is {sizes[0]}",
-            where=where,
-            remedy="export with batch 1; a design streams one image after another",
-        )
     del tensor.shape.dim[:]
     for size in sizes:
         tensor.shape.dim.add().dim_value = size

@@ -1,4 +1,4 @@
-"""The operators: every module here that defines `OPERATOR` adds one; nothing else needs to know of it."""
+"""The operators: every module here adds one; nothing else needs to know of it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import importlib
 import pkgutil
 from functools import cache
 
-from hlsgen.ops.base import Operator
+from hlsgen.ops.base import Importer, Operator
+
+
+@cache
+def importers() -> tuple[Importer, ...]:
+    """What every module here defines as `OPERATOR`, or as `IMPORTER` where it only translates into other operators."""
+    found = []
+    for name in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        module = importlib.import_module(f"{__name__}.{name}")
+        found += [getattr(module, kind) for kind in ("OPERATOR", "IMPORTER") if hasattr(module, kind)]
+    return tuple(found)
 
 
 @cache
 def operators() -> dict[str, Operator]:
     """All operators by their internal name."""
-    found: dict[str, Operator] = {}
-    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
-        operator = getattr(importlib.import_module(f"{__name__}.{module}"), "OPERATOR", None)
-        if operator is not None:
-            found[operator.name] = operator
-    return found
+    return {found.name: found for found in importers() if isinstance(found, Operator)}
 
 
 def operator(name: str) -> Operator:
@@ -26,6 +31,6 @@ def operator(name: str) -> Operator:
 
 
 @cache
-def onnx_importers() -> dict[str, Operator]:
-    """The operator that imports each ONNX operator type."""
-    return {onnx_type: op for op in operators().values() for onnx_type in op.onnx_types}
+def onnx_importers() -> dict[str, Importer]:
+    """What imports each ONNX operator type."""
+    return {onnx_type: found for found in importers() for onnx_type in found.onnx_types}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,10 +16,27 @@ if TYPE_CHECKING:
 
 
 class Activate(Operator):
-    """ONNX Relu, Clip, LeakyRelu and Sigmoid: a copy whose epilogue is the function."""
+    """Element-wise functions: a copy whose epilogue is the function."""
 
     name = "activation"
-    onnx_types = ("Relu", "Clip", "LeakyRelu", "Sigmoid")
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Relu": "",
+        "Clip": "constant bounds",
+        "LeakyRelu": "alpha",
+        "Sigmoid": "",
+        "Tanh": "",
+        "Exp": "",
+        "Log": "",
+        "Sqrt": "",
+        "Reciprocal": "",
+        "Abs": "",
+        "Elu": "alpha",
+        "Selu": "alpha, gamma",
+        "Softplus": "",
+        "Softsign": "",
+        "HardSigmoid": "alpha, beta",
+        "HardSwish": "",
+    }
 
     def import_node(self, node: NodeImporter) -> None:
         """Import one of the element-wise functions; Clip's bounds may be inputs or attributes."""
@@ -28,10 +45,13 @@ class Activate(Operator):
         node.bind(tensor, View(value.view.shape, value.view.steps))
 
     def _activation(self, node: NodeImporter) -> Activation:
-        if node.op_type == "LeakyRelu":
-            return Activation("leaky_relu", alpha=float(node.attribute("alpha", 0.01)))
+        kind = KINDS.get(node.op_type, node.op_type.lower())
+        if node.op_type == "HardSwish":
+            return Activation(kind, alpha=1 / 6, low=0.5)
         if node.op_type != "Clip":
-            return Activation(node.op_type.lower())
+            defaults = PARAMETERS.get(node.op_type, {})
+            found = {field: float(node.attribute(name, default)) for name, (field, default) in defaults.items()}
+            return Activation(kind, **found)
         low, high = (
             float(node.need_constant(i, name).ravel()[0])
             if node.input_name(i)
@@ -47,5 +67,13 @@ class Activate(Operator):
         return inputs[0].astype(np.float64)
 
 
+KINDS = {"LeakyRelu": "leaky_relu", "HardSigmoid": "hard_sigmoid", "HardSwish": "hard_swish"}
+# ONNX attribute -> parameter of `Activation`, with ONNX's default.
+PARAMETERS = {
+    "LeakyRelu": {"alpha": ("alpha", 0.01)},
+    "Elu": {"alpha": ("alpha", 1.0)},
+    "Selu": {"alpha": ("alpha", 1.6732632423543772), "gamma": ("low", 1.0507009873554805)},
+    "HardSigmoid": {"alpha": ("alpha", 0.2), "beta": ("low", 0.5)},
+}
 FLOAT_MAX = float(np.finfo(np.float32).max)
 OPERATOR = Activate()

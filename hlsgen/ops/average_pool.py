@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,7 +29,9 @@ class AveragePool(Pool):
     """ONNX AveragePool on (1, C, H, W), with count_include_pad and ceil_mode."""
 
     name = "average_pool"
-    onnx_types = ("AveragePool",)
+    onnx_types: ClassVar[dict[str, str]] = {
+        "AveragePool": "one to three spatial dimensions; pads, auto_pad, ceil_mode, count_include_pad"
+    }
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Sum over each window divided by the number of positions that count."""

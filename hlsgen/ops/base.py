@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -68,7 +68,21 @@ def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     return np.pad(array, widths)
 
 
-class Operator(ABC):
+class Importer(ABC):
+    """Translates ONNX operators into layers, its own or other operators'."""
+
+    # The ONNX operators it imports, each with what is supported of its attributes and inputs.
+    onnx_types: ClassVar[Mapping[str, str]] = {}
+
+    # The operators whose layers it may make, beside its own.
+    makes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def import_node(self, node: NodeImporter) -> None:
+        """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
+
+
+class Operator(Importer):
     """One operator: how it is imported, what it computes, what it costs, which templates make it.
 
     Templates are found by name: `templates/layered/<name>.cl.j2`, `templates/pipelined/<name>.cl.j2`, and for the
@@ -76,15 +90,10 @@ class Operator(ABC):
     """
 
     name: str = ""
-    onnx_types: tuple[str, ...] = ()
     engine: str = ""
     engine_weights: bool = False
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
-
-    @abstractmethod
-    def import_node(self, node: NodeImporter) -> None:
-        """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
         """Canonical shape of the result from the shapes `(C, H, W)` of the inputs."""
@@ -98,11 +107,19 @@ class Operator(ABC):
         """Arithmetic and weights of one image."""
         return Work(operations=graph.output_tensor(layer).size)
 
+    def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
+        """Why the pipelined or folded `style` cannot take a layer; None where it can."""
+        return None
+
     # ---- layered: a kernel a layer through global memory, feature maps as [H][W][C]
 
     def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
         """The constant arrays that the layered kernel takes, by parameter name."""
         return layer.weights
+
+    def layered_context(self, layer: Layer) -> dict[str, Any]:
+        """What the operator's own layered template needs beyond what all get."""
+        return {}
 
     # ---- pipelined: a kernel a layer, vectors of channels in raster order through channels
 
@@ -117,6 +134,10 @@ class Operator(ABC):
     def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
         """In how many turns the kernel may go through a vector's lanes."""
         return (1,)
+
+    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
+        """What the operator's own template needs beyond what all get."""
+        return {}
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`; empty if none."""
@@ -199,6 +220,10 @@ class Operator(ABC):
         """
         return None
 
+    def needed_of(self, layer: Layer, graph: Graph, position: int) -> np.ndarray | None:
+        """The same for input number `position`."""
+        return self.needed_pixels(layer, graph)
+
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
@@ -218,6 +243,10 @@ class Operator(ABC):
         """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
 
+    def folded_tables(self, layer: Layer, source: Tensor, stride: int, engines: Engines) -> dict[str, Any]:
+        """Integer tables that the layer's engine reads, by step field, for input pixels of `stride` vectors."""
+        return {}
+
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """Cycles of one step at II 1, without memory stalls."""
         return step.tile_height * step.tile_width * step.vector_count
@@ -225,6 +254,10 @@ class Operator(ABC):
     def folded_scale(self, layer: Layer) -> np.ndarray | None:
         """Per-channel scale that the epilogue multiplies in, or None."""
         return None
+
+    def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
+        """Descriptor fields for the epilogue of the layer's steps."""
+        return {}
 
     def folded_shift(self, layer: Layer) -> np.ndarray | None:
         """Per-channel shift (bias) that the epilogue adds, or None."""

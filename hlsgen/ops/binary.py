@@ -1,73 +1,194 @@
-"""Element-wise addition of feature maps (residual joins), and addition of a constant."""
+"""Element-wise functions of two feature maps: residual joins, gates, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import Arithmetic
-from hlsgen.ops.base import Operator, Work
+from hlsgen.activation import Activation
+from hlsgen.graph import Graph, Layer, View
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
+from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
-    from hlsgen.ops.importing import NodeImporter, Value
+    from hlsgen.ops.importing import NodeImporter
 
 
-class Add(Operator):
-    """ONNX Add and Sum of feature maps of one shape; a constant addend becomes a per-channel shift."""
+@dataclass(frozen=True)
+class Function:
+    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with its operands swapped."""
 
-    name = "add"
-    onnx_types = ("Add", "Sum")
+    expression: str
+    reference: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    units: Arithmetic
+    swapped: str
+
+
+FUNCTIONS = {
+    "add": Function("{a} + {b}", np.add, Arithmetic(adds=1), "add"),
+    "sub": Function("{a} - {b}", np.subtract, Arithmetic(adds=1), "rsub"),
+    "rsub": Function("{b} - {a}", lambda a, b: b - a, Arithmetic(adds=1), "sub"),
+    "mul": Function("{a} * {b}", np.multiply, Arithmetic(multiplies=1), "mul"),
+    "div": Function("{a} / {b}", np.divide, Arithmetic(divides=1), "rdiv"),
+    "rdiv": Function("{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div"),
+    "max": Function("fmax({a}, {b})", np.maximum, Arithmetic(compares=1), "max"),
+    "min": Function("fmin({a}, {b})", np.minimum, Arithmetic(compares=1), "min"),
+}
+NAMES = tuple(FUNCTIONS)
+ONNX_NAMES = {"Sum": "add"}
+FLOAT_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class BinaryAttributes:
+    """`function` is a key of `FUNCTIONS`. With `broadcast` the second operand is one pixel, for all of the first's."""
+
+    function: str
+    broadcast: bool = False
+
+
+class Binary(Operator):
+    """ONNX Add, Sub, Mul, Div, Max, Min and Sum; constants become a scale and a shift a channel, or a bound."""
+
+    name = "binary"
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Add": "two feature maps with broadcasting, or a constant that does not vary within a channel",
+        "Sub": "as Add",
+        "Mul": "as Add",
+        "Div": "as Add",
+        "Max": "feature maps with broadcasting; one number",
+        "Min": "feature maps with broadcasting; one number",
+        "Sum": "as Add, any number of terms",
+    }
+    makes = ("scale", "activation", "gather")
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Add or Sum; a sum of n terms becomes a chain of n - 1 additions."""
-        constants = [i for i in range(len(node.node.input)) if node.constant(i) is not None]
-        variables = [i for i in range(len(node.node.input)) if i not in constants]
+        """Import any of them; n operands become a chain of n - 1 layers."""
+        function = ONNX_NAMES.get(node.op_type, node.op_type.lower())
+        count = len(node.node.input)
+        constants = [i for i in range(count) if node.constant(i) is not None]
+        variables = [i for i in range(count) if i not in constants]
         if not variables:
             raise node.unsupported("all its inputs are constants")
         current = node.value(variables[0])
         for index in variables[1:]:
-            current = self._join(node, current, node.value(index))
-        if not constants:
-            node.bind(current.tensor, current.view)
-            return
-        total = np.asarray(sum(np.asarray(node.constant(i), np.float64) for i in constants), np.float32)
-        shift = node.per_channel(total, current)
-        node.builder.values[node.input_name(variables[0]) or ""] = current
-        add_scale(node, variables[0], np.ones_like(shift), shift)
-
-    def _join(self, node: NodeImporter, left: Value, right: Value) -> Value:
-        shapes = left.view.value_shape, right.view.value_shape
-        if shapes[0] != shapes[1]:
-            raise node.unsupported(
-                f"shapes {list(shapes[0])} and {list(shapes[1])} differ: broadcasting of two feature maps",
-                "make both inputs the same shape",
-            )
-        same = left.tensor.shape == right.tensor.shape and (
-            left.view.steps == right.view.steps or np.array_equal(left.view.indices, right.view.indices)
-        )
-        if not same:
-            raise node.unsupported(
-                "its inputs are laid out differently", "remove the Transpose or Reshape before one of them"
-            )
-        tensor = node.add(self.name, None, [left.tensor, right.tensor], left.tensor.shape)
-        return type(left)(tensor, left.view)
+            current = join(node, function, current, node.value(index))
+        node.bind(current.tensor, current.view)
+        for index in constants:
+            # Sub and Div alone have an order, and then two operands.
+            swapped = function in ("sub", "div") and index < variables[0]
+            apply_constant(node, function, current, np.asarray(node.constant(index), np.float64), swapped)
+            current = node.builder.values[node.node.output[0]]
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """The sum."""
-        return inputs[0].astype(np.float64) + inputs[1]
+        """The function; numpy broadcasts a single pixel."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return FUNCTIONS[layer.attributes.function].reference(inputs[0].astype(np.float64), inputs[1])
 
     def work(self, layer: Layer, graph: Graph) -> Work:
-        """One addition a value."""
+        """One operation a value."""
         return Work(operations=graph.output_tensor(layer).size)
 
+    def layered_context(self, layer: Layer) -> dict[str, Any]:
+        """The expression."""
+        return {"expression": FUNCTIONS[layer.attributes.function].expression}
+
+    # ---- pipelined
+
+    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
+        """The expression."""
+        return {"expression": FUNCTIONS[layer.attributes.function].expression}
+
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """One adder a lane."""
-        return Arithmetic(adds=kernel.input_width)
+        """One unit a lane."""
+        return FUNCTIONS[layer.attributes.function].units.times(kernel.input_width)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The one pixel of a broadcast operand."""
+        if not layer.attributes.broadcast:
+            return ()
+        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
+        return (Memory("held", count, kernel.input_width * WEIGHT_BITS),)
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """A broadcast operand is read with the first pixel."""
+        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
+        first = vectors(graph.output_tensor(layer).channels, kernel.input_width)
+        return Events((turns, turns[:first] if layer.attributes.broadcast else turns), turns)
+
+    def needed_of(self, layer: Layer, graph: Graph, position: int) -> np.ndarray | None:
+        """Every output pixel needs the one pixel of a broadcast operand."""
+        if position == 1 and layer.attributes.broadcast:
+            return np.ones(graph.output_tensor(layer).pixels, np.int64)
+        return None
 
 
-OPERATOR = Add()
+def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
+    """A layer that joins two values. The larger one's layout is kept; the other is broadcast or moved into it."""
+    shapes = left.view.value_shape, right.view.value_shape
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise node.unsupported(f"shapes {list(shapes[0])} and {list(shapes[1])} do not broadcast") from None
+    first = next((v for v in (left, right) if v.view.value_shape == shape and v.tensor.size > 1), None)
+    view = first.view if first else View((1, *canonical_shape(shape))).then("reshape", shape)
+    operands = [fit(node, value, shape, view) for value in (left, right)]
+    if operands[0][1] and not operands[1][1]:
+        operands.reverse()
+        function = FUNCTIONS[function].swapped
+    broadcast = operands[1][1]
+    if broadcast and operands[0][1]:
+        broadcast = False  # both are one pixel: no broadcasting at all
+    tensors = [tensor for tensor, _ in operands]
+    canonical = view.shape[1:]
+    result = node.add("binary", BinaryAttributes(function, broadcast), tensors, canonical)
+    return Value(result, view)
+
+
+def fit(node: NodeImporter, value: Value, shape: tuple[int, ...], view: View) -> tuple[Any, bool]:
+    """The tensor of an operand in the layout `view` of the result, and whether it is one pixel that serves all."""
+    index = view.invert(np.broadcast_to(value.view.indices, shape))[0]
+    channels = np.arange(value.tensor.size)
+    if value.tensor.shape == view.shape[1:] and np.array_equal(index.ravel(), channels):
+        return value.tensor, False
+    one_pixel = value.tensor.pixels == 1 and value.tensor.channels == view.shape[1]
+    if one_pixel and np.array_equal(index, np.broadcast_to(channels[:, None, None], view.shape[1:])):
+        return value.tensor, True
+    return node.gather(value.tensor, index, "broadcast" if index.size > value.tensor.size else "new layout"), False
+
+
+def apply_constant(node: NodeImporter, function: str, value: Value, constant: np.ndarray, swapped: bool) -> None:
+    """Bind `function` of a value and a constant (of a constant and a value, if `swapped`) to the node's output."""
+    if function in ("max", "min"):
+        if constant.size != 1:
+            raise node.unsupported(f"a bound of shape {list(constant.shape)}", "give one number, or a feature map")
+        bound = float(constant.ravel()[0])
+        low, high = (bound, FLOAT_MAX) if function == "max" else (-FLOAT_MAX, bound)
+        activate(node, value, Activation("clip", low=low, high=high))
+        return
+    if function == "div" and swapped:
+        activate(node, value, Activation("reciprocal"))
+        value, function = node.builder.values[node.node.output[0]], "mul"
+    if function == "div":
+        constant, function = 1 / constant, "mul"
+    amount, value = node.per_channel(np.asarray(constant, np.float32), value)
+    one, none = np.ones_like(amount), np.zeros_like(amount)
+    scale, shift = {"add": (one, amount), "mul": (amount, none), "sub": (-one, amount) if swapped else (one, -amount)}[
+        function
+    ]
+    add_scale(node, value, scale, shift)
+
+
+def activate(node: NodeImporter, value: Value, activation: Activation) -> None:
+    """Bind an activation of a value to the node's output."""
+    tensor = node.add("activation", None, [value.tensor], value.tensor.shape, activation=activation)
+    node.bind(tensor, value.view)
+
+
+OPERATOR = Binary()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Concat(Operator):
-    """ONNX Concat where the axis is the channels."""
+    """ONNX Concat; an axis that is not the channels is first made the channels."""
 
     name = "concat"
-    onnx_types = ("Concat",)
+    onnx_types: ClassVar[dict[str, str]] = {"Concat": "any axis but the batch"}
+    makes = ("gather",)
     fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:
@@ -33,27 +34,32 @@ class Concat(Operator):
             return
         rank = len(values[0].view.value_shape)
         axis = node.attribute("axis", 1) % rank
-        view = self._common_view(node, values, axis)
-        shape = self.output_shape(None, [v.tensor.shape for v in values])
-        node.bind(node.add(self.name, None, [v.tensor for v in values], shape), View((1, *shape), view))
+        tensors, view = [v.tensor for v in values], self._common_view(values, axis)
+        shape = self.output_shape(None, [t.shape for t in tensors])
+        if view is not None:
+            node.bind(node.add(self.name, None, tensors, shape), View((1, *shape), view))
+            return
+        tensors = [channels_first(node, value, axis) for value in values]
+        shape = self.output_shape(None, [t.shape for t in tensors])
+        others = [n for i, n in enumerate(values[0].view.value_shape) if i != axis]
+        order = (*range(1, axis + 1), 0, *range(axis + 1, rank))
+        whole = View((1, *shape)).then("reshape", (shape[0], *others)).then("transpose", order)
+        node.bind(node.add(self.name, None, tensors, shape), whole)
 
-    def _common_view(self, node: NodeImporter, values: list[Value], axis: int) -> tuple[Any, ...]:
-        """The relabelling steps of the result. Raises UnsupportedError unless `axis` is the channels in all inputs."""
-        error = node.unsupported(
-            "it joins along an axis that is not the channels", "only concatenation along channels is supported"
-        )
+    def _common_view(self, values: list[Value], axis: int) -> tuple[Any, ...] | None:
+        """The relabelling steps of the result; None unless `axis` is the channels in all inputs."""
         if any(v.tensor.shape[1:] != values[0].tensor.shape[1:] for v in values):
-            raise error
+            return None
         first = values[0].view
         if all(kind == "transpose" for v in values for kind, _ in v.view.steps):
             marks = View((1, 2, 1, 1), first.steps).value_shape
             if any(v.view.steps != first.steps for v in values) or marks.index(2) != axis:
-                raise error
+                return None
             return first.steps
         total = sum(v.tensor.channels for v in values)
         flat = all(v.tensor.pixels == 1 and v.view.value_shape[axis] == v.tensor.channels for v in values)
         if not flat:
-            raise error
+            return None
         shape = list(first.value_shape)
         shape[axis] = total
         return (("reshape", tuple(shape)),)
@@ -103,6 +109,14 @@ class Concat(Operator):
                 )
             first += count
         return tuple(steps)
+
+
+def channels_first(node: NodeImporter, value: Value, axis: int) -> Tensor:
+    """The value with `axis` as channels and its other axes as the pixels of one row."""
+    index = np.moveaxis(value.view.indices, axis, 0).reshape(value.view.value_shape[axis], 1, -1)
+    if index.shape == value.tensor.shape and np.array_equal(index.ravel(), np.arange(index.size)):
+        return value.tensor
+    return node.gather(value.tensor, index, "axis as channels")
 
 
 OPERATOR = Concat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, gcd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
-from hlsgen.ops.window import Window, explicit_pads, scan
+from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class Conv(Operator):
     """ONNX Conv on (1, C, H, W)."""
 
     name = "conv"
-    onnx_types = ("Conv",)
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; constant weights"
+    }
     engine = "convolution"
     engine_weights = True
 
@@ -44,25 +47,25 @@ class Conv(Operator):
         """Import a Conv node with constant weights."""
         weight = node.need_constant(1, "weight")
         bias = node.need_constant(2, "bias") if node.input_name(2) else np.zeros(weight.shape[0], np.float32)
-        if weight.ndim != 4:
+        if weight.ndim not in (3, 4, 5):
+            raise node.unsupported(f"convolution over {weight.ndim - 2} spatial dimension(s)", "use one, two or three")
+        source = node.spatial(0, (weight.ndim,))
+        groups, channels = node.attribute("group", 1), node.value(0).view.value_shape[1]
+        if weight.shape[1] * groups != channels or weight.shape[0] % groups:
             raise node.unsupported(
-                f"convolution over {weight.ndim - 2} spatial dimension(s)",
-                "express it as a two-dimensional convolution",
+                f"weight {list(weight.shape)} with group={groups} does not fit {channels} input channels"
             )
-        source = node.nchw(0)
-        groups = node.attribute("group", 1)
-        if weight.shape[1] * groups != source.channels or weight.shape[0] % groups:
-            raise node.unsupported(
-                f"weight {list(weight.shape)} with group={groups} does not fit {source.channels} input channels"
-            )
-        kernel = tuple(weight.shape[2:])
-        stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
-        pads = explicit_pads(
-            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
-        )
-        attributes = ConvAttributes(int(weight.shape[0]), groups, Window(kernel, stride, dilation, pads))
+        depth, window = imported_window(node, tuple(weight.shape[2:]), node.value(0).view.value_shape[2:])
+        slices = 1
+        if depth is not None:
+            slices = depth.output_size(source.channels // channels, 1)[0]
+            weight, bias = depth_among_channels(weight, depth, source.channels // channels), np.repeat(bias, slices)
+        weight = weight.reshape(*weight.shape[:2], *window.kernel)
+        attributes = ConvAttributes(int(weight.shape[0]), groups, window)
         shape = self.output_shape(attributes, [source.shape])
-        node.bind(node.add(self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias}))
+        result = node.add(self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias})
+        spatial = (*((slices,) if depth else ()), *shape[1:])[-len(node.value(0).view.value_shape) + 2 :]
+        node.bind_spatial(result, (1, shape[0] // slices, *spatial))
 
     def output_shape(self, attributes: ConvAttributes, inputs: Sequence[Shape]) -> Shape:
         """(filters, OH, OW)."""
@@ -353,6 +356,24 @@ def depthwise_words(filters: np.ndarray, bias: np.ndarray | None, window: Window
     words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
     spare = np.zeros((words.shape[0], 1, v), np.float32) if bias is None else pad_axis(bias, 0, v).reshape(-1, 1, v)
     return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)
+
+
+def depth_among_channels(weight: np.ndarray, depth: Window, size: int) -> np.ndarray:
+    """Filters (O, C, KD, KH, KW) of a three-dimensional convolution as (O * OD, C * D, KH, KW) of a two-dimensional one.
+
+    Channel c * D + d is slice d of channel c. Slice kd of a filter multiplies input slice od * stride + kd * dilation - pad.
+    """
+    filters, channels, taps, *rest = weight.shape
+    slices = depth.output_size(size, 1)[0]
+    if slices * size * filters * channels * int(np.prod(rest)) > LARGEST_TENSOR:
+        raise ValueError(f"{slices} x {size} slices of depth make too large a two-dimensional convolution")
+    spread = np.zeros((filters, max(slices, 0), channels, size, *rest), weight.dtype)
+    for out in range(slices):
+        for tap in range(taps):
+            at = out * depth.stride[0] + tap * depth.dilation[0] - depth.pads[0]
+            if 0 <= at < size:
+                spread[:, out, :, at] = weight[:, :, tap]
+    return spread.reshape(filters * slices, channels * size, *rest)
 
 
 OPERATOR = Conv()

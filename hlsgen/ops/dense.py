@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,11 @@ class Dense(Operator):
     """Gemm and MatMul of one image with a constant matrix; a Flatten before it is absorbed into the weights."""
 
     name = "dense"
-    onnx_types = ("Gemm", "MatMul")
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Gemm": "constant matrix; alpha, beta, transA, transB",
+        "MatMul": "constant matrix on the right",
+    }
+    makes = ("conv",)
     engine = "dense"
     engine_weights = True
 
@@ -45,7 +49,7 @@ class Dense(Operator):
         value = node.value(0)
         if node.op_type == "Gemm":
             if node.attribute("transA", 0):
-                raise node.unsupported("transA=1 transposes the feature map", "export the network with transA=0")
+                value = type(value)(value.tensor, value.view.then("transpose", (1, 0)))
             matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute("alpha", 1.0)
             if node.input_name(2):
                 bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)

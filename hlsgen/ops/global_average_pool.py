@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,13 +20,14 @@ class GlobalAveragePool(Operator):
     """ONNX GlobalAveragePool: the mean of every channel."""
 
     name = "global_average_pool"
-    onnx_types = ("GlobalAveragePool",)
+    onnx_types: ClassVar[dict[str, str]] = {"GlobalAveragePool": ""}
     engine = "global_pooling"
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a GlobalAveragePool node."""
-        source = node.nchw(0)
-        node.bind(node.add(self.name, None, [source], (source.channels, 1, 1)))
+        source = node.spatial(0, (3, 4))
+        result = node.add(self.name, None, [source], (source.channels, 1, 1))
+        node.bind_spatial(result, (1, source.channels, *(1,) * (len(node.value(0).view.value_shape) - 2)))
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
         """(C, 1, 1)."""

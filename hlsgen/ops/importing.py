@@ -14,7 +14,10 @@ import onnx
 from hlsgen.activation import Activation
 from hlsgen.errors import UnsupportedError
 from hlsgen.graph import Layer, Tensor, View
-from hlsgen.ops.reserved import RESERVED
+from hlsgen.ops.reserved import PREFIXES, RESERVED, SUFFIXES
+
+# Kernels count elements in 32-bit integers, with room for sums of offsets.
+LARGEST_TENSOR = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,14 @@ class GraphBuilder:
         return value
 
     def rebase_input(self, value: Value) -> Value | None:
-        """A further canonical form of a network input, in the order its consumer wants; None for other tensors."""
+        """A further canonical form of a network input, in the order its consumer wants; None for other tensors.
+
+        `value` is seen as `(1, C, H, W)`.
+        """
         for name, known in self.ports:
-            if known.tensor.name != value.tensor.name or len(value.view.value_shape) != 4:
+            if known.tensor.name != value.tensor.name:
                 continue
             wanted = value.view.value_shape
-            if wanted[0] != 1:
-                return None
             # wanted = value.view(canonical); raw = known.view(canonical): so raw = known.view(inverse(value.view)(wanted)).
             steps = (*value.view.inverse.steps, *known.view.steps)
             tensor = self.add_tensor(name, wanted[1:])
@@ -69,18 +73,26 @@ class GraphBuilder:
     def unique(self, name: str) -> str:
         """A C identifier that resembles `name` and that nothing else in this network uses."""
         base = re.sub(r"[^0-9a-zA-Z_]+", "_", name).strip("_").lower()[:48] or "layer"
-        if base[0].isdigit() or keyword.iskeyword(base):
+        base = base.replace("_to_", "_2_")  # channels are called <producer>_to_<consumer>
+        if base[0].isdigit() or keyword.iskeyword(base) or base.startswith(PREFIXES):
             base = f"layer_{base}"
         candidate, count = base, 1
-        while candidate in self._names:
+        while not self._names.isdisjoint(derived := {candidate, *(candidate + suffix for suffix in SUFFIXES)}):
             count += 1
             candidate = f"{base}_{count}"
-        self._names.add(candidate)
+        self._names |= derived
         return candidate
 
     def add_tensor(self, name: str, shape: Sequence[int]) -> Tensor:
         """A new tensor of canonical `(C, H, W)` shape, under a unique name derived from `name`."""
         tensor = Tensor(self.unique(f"t_{name}"), *(int(n) for n in shape))
+        if tensor.size > LARGEST_TENSOR:
+            raise UnsupportedError(
+                f"feature map {list(tensor.shape)} holds {tensor.size:,} values, more than the {LARGEST_TENSOR:,} that the kernels' "
+                "addresses reach",
+                where=f"value {name}",
+                remedy="use smaller inputs",
+            )
         self.tensors[tensor.name] = tensor
         return tensor
 
@@ -110,7 +122,9 @@ class NodeImporter:
         """An ONNX attribute, with bytes decoded and lists as tuples."""
         value = self.attributes.get(name, default)
         if isinstance(value, bytes):
-            return value.decode()
+            return value.decode(errors="replace")
+        if isinstance(value, float) and value != value:
+            raise self.unsupported(f"attribute {name} is not a number", "export the network again")
         return tuple(value) if isinstance(value, list) else value
 
     def input_name(self, index: int) -> str | None:
@@ -128,9 +142,11 @@ class NodeImporter:
         """The constant at input `index`. Raises UnsupportedError when it is computed at run time."""
         value = self.constant(index)
         if value is None:
-            raise self.unsupported(
+            raise UnsupportedError(
                 f"its {what} is not a constant",
-                "store it as an initializer; weights computed at run time are not supported",
+                where=self.label,
+                remedy="store it as an initializer; weights computed at run time are not supported",
+                needs_constant=[self.input_name(index) or ""],
             )
         return value
 
@@ -141,32 +157,72 @@ class NodeImporter:
             raise self.unsupported(f"input {index} is a constant where a feature map is needed")
         return self.builder.values[name]
 
-    def nchw(self, index: int) -> Tensor:
-        """The tensor at input `index` as canonical NCHW. Raises UnsupportedError if its data would have to be moved."""
+    def spatial(self, index: int, ranks: Sequence[int] = (3, 4, 5)) -> Tensor:
+        """The tensor at input `index`, `(1, C, ...)` with as many spatial axes as `ranks` allow, in canonical order.
+
+        Raises UnsupportedError for other shapes.
+        """
         value = self.value(index)
         shape = value.view.value_shape
-        if len(shape) != 4:
+        if len(shape) not in ranks or shape[0] != 1:
             raise self.unsupported(
-                f"input has shape {list(shape)}; {self.op_type} is supported on (1, C, H, W) alone",
-                "reshape the input to four dimensions (a one-dimensional signal as height 1)",
+                f"input has shape {list(shape)}; {self.op_type} is supported on (1, C, ...) with {min(ranks) - 2} to "
+                f"{max(ranks) - 2} spatial dimensions",
+                "reshape the input",
             )
         return self.canonical(value)
 
     def canonical(self, value: Value) -> Tensor:
-        """The tensor whose canonical array is the four-dimensional ONNX value itself.
+        """The tensor whose canonical array is the ONNX value itself, in order.
 
-        A network input is simply packed differently by the host; any other tensor must already be in that order,
-        else UnsupportedError is raised.
+        A network input is simply packed differently by the host; any other tensor that was transposed, or reshaped so that its
+        data lie differently, is moved by a layer.
         """
-        if value.view.is_identity:
+        wanted = (1, *canonical_shape(value.view.value_shape))
+        view = value.view if value.view.value_shape == wanted else value.view.then("reshape", wanted)
+        if view.is_identity:
             return value.tensor
-        rebased = self.builder.rebase_input(value)
-        if rebased is None:
-            raise self.unsupported(
-                "its input was transposed or reshaped in a way that moves data",
-                "remove the Transpose or Reshape before it, or keep the network in one layout",
-            )
-        return rebased.tensor
+        rebased = self.builder.rebase_input(Value(value.tensor, view))
+        return rebased.tensor if rebased is not None else self.gather(value.tensor, view.indices[0], "new layout")
+
+    def gather(
+        self, source: Tensor, index: np.ndarray, what: str, fill: float = 0.0, blend: Mapping[str, Any] | None = None
+    ) -> Tensor:
+        """Append a layer whose result (C', H', W') takes from each place of `index` (canonical and flat; -1 is `fill`).
+
+        `blend`: further fields of `GatherAttributes`.
+        """
+        from hlsgen.ops.gather import GatherAttributes
+
+        return self.add(
+            "gather",
+            GatherAttributes(source.shape, index.astype(np.int32), what, fill, **(blend or {})),
+            [source],
+            index.shape,
+        )
+
+    def move(self, value: Value, index: np.ndarray, what: str, fill: float = 0.0, output: int = 0) -> None:
+        """Bind an output to values picked from `value`: `index` has the result's shape and holds canonical flat indices.
+
+        A result that was seen through a transposition stays so, so that its channels stay together in memory.
+        """
+        steps = value.view.steps
+        order = tuple(range(index.ndim))
+        if index.ndim == 4 and steps and all(kind == "transpose" for kind, _ in steps):
+            order = View((1, 2, 3, 4), steps).value_shape
+            order = tuple(n - 1 for n in order)
+        inner = index.transpose(np.argsort(order)) if order != tuple(range(index.ndim)) else index
+        shape = (1, *canonical_shape(inner.shape))
+        view = View(shape)
+        if inner.shape != shape:
+            view = view.then("reshape", inner.shape)
+        if order != tuple(range(index.ndim)):
+            view = view.then("transpose", order)
+        canonical = inner.reshape(shape)[0]
+        if canonical.shape == value.tensor.shape and np.array_equal(canonical.ravel(), np.arange(canonical.size)):
+            self.bind(value.tensor, view, output)
+        else:
+            self.bind(self.gather(value.tensor, canonical, what, fill), view, output)
 
     def add(
         self,
@@ -177,15 +233,25 @@ class NodeImporter:
         *,
         weights: Mapping[str, np.ndarray] | None = None,
         activation: Activation | None = None,
+        part: str = "",
     ) -> Tensor:
-        """Append a layer and return its output tensor."""
+        """Append a layer and return its output tensor. `part` names a layer that is a part of what the node does."""
         if any(n <= 0 for n in shape):
             raise self.unsupported(
                 f"its output would have shape {list(shape)}", "check kernel, stride and pads against the input size"
             )
+        for what, array in (weights or {}).items():
+            if not np.isfinite(array).all():
+                raise self.unsupported(
+                    f"its {what} holds values that are not finite", "train or export the network again"
+                )
+        numbers = (activation.alpha, activation.low, activation.high) if activation else ()
+        if not all(np.isfinite(number) for number in numbers):
+            raise self.unsupported(f"a parameter of its function is not finite: {numbers}", "export the network again")
         result = self.node.output[0]
-        name = self.builder.unique(self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}"))
-        tensor = self.builder.add_tensor(self.node.output[0], shape)
+        base = self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}")
+        name = self.builder.unique(f"{base}_{part}" if part else base)
+        tensor = self.builder.add_tensor(f"{result}_{part}" if part else result, shape)
         self.builder.layers.append(
             Layer(
                 name,
@@ -200,14 +266,20 @@ class NodeImporter:
         )
         return tensor
 
-    def bind(self, tensor: Tensor, view: View | None = None) -> None:
-        """Make `tensor`, seen through `view`, the node's first output."""
-        self.builder.values[self.node.output[0]] = Value(tensor, view or View((1, *tensor.shape)))
+    def bind(self, tensor: Tensor, view: View | None = None, output: int = 0) -> None:
+        """Make `tensor`, seen through `view`, an output of the node."""
+        self.builder.values[self.node.output[output]] = Value(tensor, view or View((1, *tensor.shape)))
 
-    def per_channel(self, constant: np.ndarray, value: Value) -> np.ndarray:
-        """A constant that broadcasts against `value`, as one number a channel `(C,)`.
+    def bind_spatial(self, tensor: Tensor, shape: Sequence[int]) -> None:
+        """Make `tensor` the node's first output, in canonical order with the ONNX shape `shape`."""
+        view = View((1, *tensor.shape))
+        self.bind(tensor, view if view.shape == tuple(shape) else view.then("reshape", tuple(shape)))
 
-        Raises UnsupportedError when it varies within a channel or would enlarge the value.
+    def per_channel(self, constant: np.ndarray, value: Value) -> tuple[np.ndarray, Value]:
+        """A constant that broadcasts against `value`, as one number a channel `(C,)`, and the value.
+
+        Where the constant varies within what are the value's channels in memory, the value is moved into canonical order.
+        Raises UnsupportedError when it varies within a channel then too, or would enlarge the value.
         """
         shape = value.view.value_shape
         try:
@@ -216,16 +288,29 @@ class NodeImporter:
             raise self.unsupported(f"a constant of shape {list(constant.shape)} would enlarge {list(shape)}") from None
         channels = value.tensor.channels
         if constant.size == 1:
-            return np.full(channels, constant.ravel()[0], np.float32)
-        canonical = value.view.invert(full).reshape(channels, -1)
-        if not np.array_equal(canonical, np.broadcast_to(canonical[:, :1], canonical.shape)):
+            return np.full(channels, constant.ravel()[0], np.float32), value
+        by_channel = one_a_channel(value.view.invert(full))
+        if by_channel is not None:
+            return by_channel, value
+        by_channel = one_a_channel(full.reshape(1, *canonical_shape(shape)))
+        if by_channel is None:
             raise self.unsupported("its constant varies within a channel", "use one value a channel, or one in all")
-        return np.ascontiguousarray(canonical[:, 0], np.float32)
+        moved = self.canonical(value)
+        view = View((1, *moved.shape))
+        return by_channel, Value(moved, view if view.shape == shape else view.then("reshape", shape))
+
+
+def one_a_channel(canonical: np.ndarray) -> np.ndarray | None:
+    """The number of each channel of a `(1, C, H, W)` array; None where it varies within one."""
+    planes = canonical.reshape(canonical.shape[1], -1)
+    if not np.array_equal(planes, np.broadcast_to(planes[:, :1], planes.shape)):
+        return None
+    return np.ascontiguousarray(planes[:, 0], np.float32)
 
 
 def canonical_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """`(C, H, W)` for an ONNX shape whose first dimension is the batch of 1."""
-    rest = shape[1:] if shape else ()
+    """`(C, H, W)` for an ONNX shape; a first dimension of 1 is the batch."""
+    rest = shape[1:] if shape and shape[0] == 1 else shape
     if len(rest) == 0:
         return (1, 1, 1)
     if len(rest) == 1:

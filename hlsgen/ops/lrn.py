@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -42,12 +42,12 @@ class Lrn(Operator):
     """ONNX LRN on (1, C, H, W)."""
 
     name = "lrn"
-    onnx_types = ("LRN",)
+    onnx_types: ClassVar[dict[str, str]] = {"LRN": ""}
     engine = "normalisation"
 
     def import_node(self, node: NodeImporter) -> None:
         """Import an LRN node."""
-        source = node.nchw(0)
+        source = node.spatial(0, (4,))
         attributes = LrnAttributes(
             int(node.attribute("size", 1)),
             float(node.attribute("alpha", 1e-4)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,9 @@ class MaxPool(Pool):
     """ONNX MaxPool on (1, C, H, W); borders never win."""
 
     name = "max_pool"
-    onnx_types = ("MaxPool",)
+    onnx_types: ClassVar[dict[str, str]] = {
+        "MaxPool": "one to three spatial dimensions; pads, auto_pad, dilations, ceil_mode"
+    }
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Maximum over each window."""

@@ -1,18 +1,22 @@
-"""Padding, which folds into the window operators that follow it."""
+"""Padding. Constant borders fold into the window operators that follow them; all else is data movement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from hlsgen.graph import Layer
 from hlsgen.ops.base import Operator, Shape
+from hlsgen.ops.importing import LARGEST_TENSOR
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
+
+FLOAT_MIN = float(np.finfo(np.float32).min)
 
 
 @dataclass(frozen=True)
@@ -24,26 +28,41 @@ class PadAttributes:
 
 
 class Pad(Operator):
-    """ONNX Pad with mode constant over height and width. `frontend.fold_pad` removes every one."""
+    """ONNX Pad. A layer of this kind is a constant border; `frontend.fold_pad` removes every one."""
 
     name = "pad"
-    onnx_types = ("Pad",)
+    onnx_types: ClassVar[dict[str, str]] = {"Pad": "constant, reflect, edge, wrap; constant pads, also negative; axes"}
+    makes = ("gather",)
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Pad; pads and value may be inputs or attributes."""
-        if node.attribute("mode", "constant") != "constant":
-            raise node.unsupported(f"mode {node.attribute('mode', '')}", "only constant padding is supported")
-        if node.input_name(3):
-            raise node.unsupported("the axes input", "give pads for all axes")
-        source = node.nchw(0)
+        value, mode = node.value(0), node.attribute("mode", "constant")
+        index = value.view.indices
         pads = node.attribute("pads", None)
         pads = tuple(int(n) for n in node.need_constant(1, "pads").ravel()) if pads is None else pads
         fill = float(node.need_constant(2, "value").ravel()[0]) if node.input_name(2) else node.attribute("value", 0.0)
-        if len(pads) != 8 or any(pads[i] for i in (0, 1, 4, 5)) or min(pads) < 0:
-            raise node.unsupported(f"pads {list(pads)}", "only non-negative pads of height and width are supported")
-        spatial = (pads[2], pads[3], pads[6], pads[7])
-        attributes = PadAttributes(spatial, fill)
-        node.bind(node.add(self.name, attributes, [source], self.output_shape(attributes, [source.shape])))
+        axes = list(range(index.ndim))
+        if node.input_name(3):
+            axes = [int(a) % index.ndim for a in node.need_constant(3, "axes").ravel()]
+        if len(pads) != 2 * len(axes):
+            raise node.unsupported(f"pads {list(pads)} for {len(axes)} axes")
+        amounts = [(0, 0)] * index.ndim
+        for axis, before, after in zip(axes, pads, pads[len(axes) :], strict=False):
+            amounts[axis] = (before, after)
+        spatial = index.ndim == 4 and amounts[:2] == [(0, 0), (0, 0)] and min(pads) >= 0
+        if mode == "constant" and spatial:
+            source = node.spatial(0)
+            attributes = PadAttributes((amounts[2][0], amounts[3][0], amounts[2][1], amounts[3][1]), fill)
+            node.bind(node.add(self.name, attributes, [source], self.output_shape(attributes, [source.shape])))
+            return
+        modes = {"constant": {"constant_values": -1}, "reflect": {}, "edge": {}, "wrap": {}}
+        if mode not in modes:
+            raise node.unsupported(f"mode {mode}", "use constant, reflect, edge or wrap")
+        kept = index[tuple(slice(-min(b, 0), n + min(a, 0)) for (b, a), n in zip(amounts, index.shape, strict=True))]
+        if prod(n + max(b, 0) + max(a, 0) for (b, a), n in zip(amounts, kept.shape, strict=True)) > LARGEST_TENSOR:
+            raise node.unsupported(f"pads {list(pads)} make its result too large", "use smaller pads")
+        grown = [(max(b, 0), max(a, 0)) for b, a in amounts]
+        node.move(value, np.pad(kept, grown, mode=mode, **modes[mode]), "padding", fill)
 
     def output_shape(self, attributes: PadAttributes, inputs: Sequence[Shape]) -> Shape:
         """Height and width grow."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
 from hlsgen.ops.conv import window_fields
-from hlsgen.ops.window import Window, explicit_pads, scan
+from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -34,20 +34,30 @@ class Pool(Operator):
     def import_node(self, node: NodeImporter) -> None:
         """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do not count."""
         node.need_one_output()
-        source = node.nchw(0)
         kernel = node.attribute("kernel_shape", None)
-        if kernel is None or len(kernel) != 2:
-            raise node.unsupported(f"kernel_shape {kernel}", "pooling is supported over two spatial dimensions")
-        stride, dilation = node.attribute("strides", (1, 1)), node.attribute("dilations", (1, 1))
-        pads = explicit_pads(
-            node.attribute("auto_pad", ""), node.attribute("pads", None), source.shape[1:], kernel, stride, dilation
-        )
-        window = Window(kernel, stride, dilation, pads)
-        counted = pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0)
+        if kernel is None or len(kernel) not in (1, 2, 3):
+            raise node.unsupported(f"kernel_shape {kernel}", "pool over one, two or three spatial dimensions")
+        source = node.spatial(0, (len(kernel) + 2,))
+        shape = node.value(0).view.value_shape
+        depth, window = imported_window(node, kernel, shape[2:])
+        result = self._pool(node, source, window)
+        if depth is None:
+            node.bind_spatial(result, (1, shape[1], *result.shape[1:][-len(kernel) :]))
+            return
+        # The depth's turn: its slices become rows, and the pixels of a slice columns.
+        pixels = result.shape[1:]
+        index = np.arange(result.size).reshape(shape[1], shape[2], -1)
+        deep = self._pool(node, node.gather(result, index, "slices as rows"), depth, "depth")
+        node.bind_spatial(deep, (1, shape[1], deep.height, *pixels))
+
+    def _pool(self, node: NodeImporter, source: Tensor, window: Window, part: str = "") -> Tensor:
+        """One layer over two axes."""
+        counted = window.pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0)
         if node.attribute("ceil_mode", 0):
             window = ceil_window(window, source.height, source.width)
         attributes = PoolAttributes(window, counted)
-        node.bind(node.add(self.name, attributes, [source], self.output_shape(attributes, [source.shape])))
+        shape = self.output_shape(attributes, [source.shape])
+        return node.add(self.name, attributes, [source], shape, part=part)
 
     def output_shape(self, attributes: PoolAttributes, inputs: Sequence[Shape]) -> Shape:
         """(C, OH, OW)."""

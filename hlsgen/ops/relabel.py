@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import onnx
 
-from hlsgen.graph import Layer
-from hlsgen.ops.base import Operator
+from hlsgen.ops.base import Importer
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class Relabel(Operator):
-    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity and inference-time Dropout."""
+class Relabel(Importer):
+    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Cast to float32 and inference-time Dropout."""
 
-    name = "relabel"
-    onnx_types = ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout")
+    onnx_types: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"),
+        "free: data stay where they are until an operator needs another order",
+    )
 
     def import_node(self, node: NodeImporter) -> None:
         """Bind the output to the input's tensor under a new view; no layer is made."""
         node.need_one_output()
         value = node.value(0)
         shape = value.view.value_shape
-        if node.op_type in ("Identity", "Dropout"):
+        if node.op_type == "Cast" and node.attribute("to", 1) != onnx.TensorProto.FLOAT:
+            kind = onnx.TensorProto.DataType.Name(node.attribute("to", 1)).lower()
+            raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
+        if node.op_type == "Dropout" and node.input_name(2) and node.need_constant(2, "training mode").any():
+            raise node.unsupported("training_mode is on", "export the network for inference")
+        if node.op_type in ("Identity", "Dropout", "Cast"):
             view = value.view
         elif node.op_type == "Transpose":
             view = value.view.then("transpose", node.attribute("perm", tuple(reversed(range(len(shape))))))
         else:
             view = value.view.then("reshape", self._target(node, shape))
         node.bind(value.tensor, view)
-
-    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """The data do not change."""
-        return inputs[0]
 
     def _target(self, node: NodeImporter, shape: tuple[int, ...]) -> tuple[int, ...]:
         if node.op_type == "Flatten":
@@ -62,4 +64,4 @@ class Relabel(Operator):
         return tuple(1 if i in places else next(rest) for i in range(rank))
 
 
-OPERATOR = Relabel()
+IMPORTER = Relabel()

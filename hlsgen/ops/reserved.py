@@ -16,4 +16,15 @@ WORDS = """
     feature_reader residual_reader parameter_reader epilogue writer weight_loader read_input write_output
 """
 # C and OpenCL C keywords and types; built-in functions; kernels that the templates add.
-RESERVED = frozenset(WORDS.split())
+SCALARS = ("char", "uchar", "short", "ushort", "int", "uint", "long", "ulong", "float", "double", "half", "lanes")
+RESERVED = frozenset(WORDS.split()) | {f"{scalar}{n}" for scalar in SCALARS for n in (1, 2, 3, 4, 8, 16)}
+# Families of built-in functions, and kernels that the templates add.
+PREFIXES = (
+    "as_", "convert_", "native_", "half_", "atomic_", "atom_", "get_", "vload", "vstore", "async_", "work_group_",
+    "read_", "write_", "sub_group_", "intel_", "cl_",
+)  # fmt: skip
+# What the templates append to a layer's name to name something of its own.
+SUFFIXES = (
+    "_weights", "_parts", "_reciprocal", "_rows", "_columns", "_channels", "_other_rows", "_other_columns", "_other_channels",
+    "_needed", "_weight",
+)  # fmt: skip

@@ -1,9 +1,9 @@
-"""A scale and a shift a channel: BatchNormalization, and Mul by a constant, where they cannot fold into a convolution."""
+"""A scale and a shift a channel: BatchNormalization, and arithmetic with constants, where they cannot fold into a convolution."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -13,12 +13,11 @@ from hlsgen.ops.base import WEIGHT_BITS, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
-    from hlsgen.ops.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter, Value
 
 
-def add_scale(node: NodeImporter, index: int, scale: np.ndarray, shift: np.ndarray) -> None:
-    """Add a scale layer on input `index` of a node, keeping the input's view."""
-    value = node.value(index)
+def add_scale(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> None:
+    """Bind a scale and a shift of a value to the node's output, keeping the value's view."""
     tensor = node.add("scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift})
     node.bind(tensor, View(value.view.shape, value.view.steps))
 
@@ -27,17 +26,15 @@ class Scale(Operator):
     """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
 
     name = "scale"
-    onnx_types = ("BatchNormalization", "Mul")
+    onnx_types: ClassVar[dict[str, str]] = {"BatchNormalization": "inference; constant parameters", "Neg": ""}
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import inference-time BatchNormalization, or Mul by a constant."""
+        """Import inference-time BatchNormalization, or Neg."""
         if node.op_type == "BatchNormalization":
             self._import_batch_normalization(node)
             return
-        index = 1 if node.constant(0) is not None else 0
-        constant = node.need_constant(1 - index, "second factor")
-        scale = node.per_channel(constant, node.value(index))
-        add_scale(node, index, scale, np.zeros_like(scale))
+        scale = np.full(node.value(0).tensor.channels, -1, np.float32)
+        add_scale(node, node.value(0), scale, np.zeros_like(scale))
 
     def _import_batch_normalization(self, node: NodeImporter) -> None:
         if node.attribute("training_mode", 0):
@@ -54,7 +51,9 @@ class Scale(Operator):
         if len(factor) != shape[1]:
             raise node.unsupported(f"{len(factor)} parameters for {shape[1]} channels")
         spread = (1, -1) + (1,) * (len(shape) - 2)
-        add_scale(node, 0, *(node.per_channel(p.reshape(spread).astype(np.float32), value) for p in (factor, shift)))
+        scale, value = node.per_channel(factor.reshape(spread).astype(np.float32), value)
+        shift, value = node.per_channel(shift.reshape(spread).astype(np.float32), value)
+        add_scale(node, value, scale, shift)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Scale and shift, channel by channel."""

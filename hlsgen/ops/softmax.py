@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,32 +17,44 @@ if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
+@dataclass(frozen=True)
+class SoftmaxAttributes:
+    """`logarithm`: the result is log(softmax(x))."""
+
+    logarithm: bool = False
+
+
 class Softmax(Operator):
-    """ONNX Softmax where the axis is the channels of each pixel."""
+    """Over the channels of each pixel; another axis is first made the channels."""
 
     name = "softmax"
-    onnx_types = ("Softmax",)
+    onnx_types: ClassVar[dict[str, str]] = {"Softmax": "any axis", "LogSoftmax": "any axis"}
     engine = "softmax"
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Softmax (opset 13 semantics: one axis)."""
-        value = node.value(0)
+        """Import Softmax or LogSoftmax (opset 13 semantics: one axis)."""
+        value, attributes = node.value(0), SoftmaxAttributes(node.op_type == "LogSoftmax")
         shape = value.view.value_shape
         axis = node.attribute("axis", -1) % len(shape)
-        # The elements that one softmax sees, as canonical indices: they must be the channels of one pixel.
+        # The elements that one softmax sees, as canonical indices: they should be the channels of one pixel.
         rows = np.moveaxis(value.view.indices, axis, -1).reshape(-1, shape[axis])
-        if shape[axis] != value.tensor.channels or not np.all(np.diff(rows, axis=1) == value.tensor.pixels):
-            raise node.unsupported(
-                f"softmax over axis {axis} of {list(shape)}, which is not the channels", "use the channel axis"
-            )
-        tensor = node.add(self.name, None, [value.tensor], value.tensor.shape)
-        node.bind(tensor, View(value.view.shape, value.view.steps))
+        if shape[axis] == value.tensor.channels and np.all(np.diff(rows, axis=1) == value.tensor.pixels):
+            tensor = node.add(self.name, attributes, [value.tensor], value.tensor.shape)
+            node.bind(tensor, View(value.view.shape, value.view.steps))
+            return
+        moved = node.gather(value.tensor, rows.T[:, None, :], "axis as channels")
+        tensor = node.add(self.name, attributes, [moved], moved.shape)
+        others = [n for i, n in enumerate(shape) if i != axis]
+        order = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
+        view = View((1, *tensor.shape)).then("reshape", (shape[axis], *others)).then("transpose", tuple(order))
+        node.bind(tensor, view)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """exp(x - max) / sum, over channels."""
+        """exp(x - max) / sum, over channels, or its logarithm."""
         x = inputs[0].astype(np.float64)
-        e = np.exp(x - x.max(axis=0, keepdims=True))
-        return e / e.sum(axis=0, keepdims=True)
+        centred = x - x.max(axis=0, keepdims=True)
+        total = np.exp(centred).sum(axis=0, keepdims=True)
+        return centred - np.log(total) if layer.attributes.logarithm else np.exp(centred) / total
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Compare, subtract, exponential, add, multiply."""
@@ -75,7 +88,7 @@ class Softmax(Operator):
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """One group of all vectors."""
-        return {"channels": graph.output_tensor(layer).channels}
+        return {"channels": graph.output_tensor(layer).channels, "mode": int(layer.attributes.logarithm)}
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """Three passes."""

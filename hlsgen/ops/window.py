@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+# Positions of a padded input that a kernel may walk.
+LARGEST_RASTER = 1 << 28
+
+if TYPE_CHECKING:
+    from hlsgen.ops.importing import NodeImporter
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,40 @@ def scan(window: Window, height: int, width: int) -> Scan:
         inside = (at >= window.pads[axis]) & (at < window.pads[axis] + extent)
         masks.append((inside, due))
     return Scan(*(np.logical_and.outer(masks[0][i], masks[1][i]).ravel() for i in (0, 1)))
+
+
+def imported_window(node: NodeImporter, kernel: tuple[int, ...], size: tuple[int, ...]) -> tuple[Window | None, Window]:
+    """The windows of a node over depth (None for one or two dimensions; its second axis is idle) and over height and width.
+
+    One-dimensional windows lie along the width. `size`: of the input, as many axes as `kernel`.
+    """
+    count = len(kernel)
+    strides, dilations = node.attribute("strides", (1,) * count), node.attribute("dilations", (1,) * count)
+    pads = node.attribute("pads", None) or (0,) * (2 * count)
+    if not count == len(strides) == len(dilations) == len(size) == len(pads) // 2:
+        raise node.unsupported(
+            f"kernel {list(kernel)}, strides, dilations and pads of different lengths", "give one an axis"
+        )
+    if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
+        raise node.unsupported(
+            f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}, pads {list(pads)}",
+            "kernel, strides and dilations must be positive, pads not negative",
+        )
+    if prod(n + pads[i] + pads[i + count] for i, n in enumerate(size)) > LARGEST_RASTER:
+        raise node.unsupported(f"pads {list(pads)} make its padded input too large", "use smaller pads")
+    axes = [(kernel[i], strides[i], dilations[i], pads[i], pads[i + count], size[i]) for i in range(count)]
+    idle = (1, 1, 1, 0, 0, 1)
+    auto = node.attribute("auto_pad", "")
+
+    def window(first: tuple[int, ...], second: tuple[int, ...]) -> Window:
+        pairs = list(zip(first, second, strict=True))
+        explicit = (first[3], second[3], first[4], second[4])
+        chosen = explicit_pads(auto, explicit, pairs[5], pairs[0], pairs[1], pairs[2])
+        return Window(pairs[0], pairs[1], pairs[2], chosen)
+
+    if count == 1:
+        return None, window(idle, axes[0])
+    return (window(axes[0], idle) if count == 3 else None), window(axes[-2], axes[-1])
 
 
 def explicit_pads(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hlsgen.activation import Activation
-from hlsgen.descriptors import FIELDS
+from hlsgen.descriptors import record_fields
 from hlsgen.graph import Graph
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
 from hlsgen.ops import operator
+from hlsgen.ops.binary import FUNCTIONS
+from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
 
-# Words of a record of the step table, which travels word by word.
-STEP_WORDS = len(FIELDS)
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
 DEPTH = 64
@@ -20,7 +20,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     """All kernels and channels of a folded plan."""
     e = plan.engines
     assert e is not None
-    vector = e.width * bits
+    vector, words = e.width * bits, len(record_fields(graph))
     residual = any(step.residual for step in plan.steps)
     scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
     fed = [step for step in plan.steps if step.feeder]
@@ -35,15 +35,15 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
     kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
                           channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
-    fifos_of_steps = [Fifo(f"{name}_steps", WORD, STEP_WORDS) for name in listeners]
-    fifos = [Fifo("epilogue_step", WORD, STEP_WORDS), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
+    fifos_of_steps = [Fifo(f"{name}_steps", WORD, words) for name in listeners]
+    fifos = [Fifo("epilogue_step", WORD, words), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
     fifos.append(Fifo("epilogue_bias", vector, max(DEPTH, 4 * e.outputs * (1 + scaled))))
     fifos += fifos_of_steps + [Fifo("plain_in", vector, DEPTH)] * plain
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
         kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
-        fifos += [f for f in engine_fifos(engine, e, bits) if engine in writing or not f.name.endswith("_out")]
+        fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
     fifos += [Fifo("depthwise_to_convolution", vector, DEPTH)] * bool(fed)
     if "depthwise" in used:
         kernels.append(filter_reader(vector * e.burst))
@@ -57,7 +57,8 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
     """Kernels that read global memory."""
     word = vector * e.burst
     weighted = sum(engine in ("convolution", "dense") for engine in used)
-    ends = len(used) + plain
+    fed = sum(engine != "gather" for engine in used)
+    ends = fed + plain
     found = [
         Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
                channel_ends=ends + len(used) + 1, integer_bits=1536),
@@ -78,18 +79,16 @@ def filter_reader(word: int) -> Kernel:
     return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
 
 
-def engine_fifos(engine: str, e: Engines, bits: int) -> list[Fifo]:
-    """Channels round one engine."""
+def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
+    """Channels round one engine; a record of the step table, of `words`, travels word by word."""
     vector = e.width * bits
-    found = [
-        Fifo(f"{engine}_step", WORD, STEP_WORDS),
-        Fifo(f"{engine}_in", vector, DEPTH),
-        Fifo(f"{engine}_out", vector, DEPTH),
-    ]
+    found = [Fifo(f"{engine}_step", WORD, words), Fifo(f"{engine}_out", vector, DEPTH)]
+    if engine != "gather":
+        found.append(Fifo(f"{engine}_in", vector, DEPTH))
     if engine in ("convolution", "depthwise", "dense"):
         found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
     if engine == "convolution":
-        found += [Fifo("convolution_array_step", WORD, STEP_WORDS), Fifo("convolution_results_step", WORD, STEP_WORDS)]
+        found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_results_step", WORD, words)]
         found += [Fifo("convolution_pixels", vector * e.inputs, 16), Fifo("convolution_sums", vector * e.outputs, 16)]
     return found
 
@@ -102,6 +101,8 @@ def engine_kernels(
     lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
     if engine == "convolution":
         return convolution_kernels(e, bits, autorun, lsus)
+    if engine == "gather":
+        return [gather_kernel(graph, e, bits)]
     if engine == "dense":
         memories: tuple[Memory, ...] = (
             Memory("inputs", e.dense_vectors, vector),
@@ -134,6 +135,26 @@ def engine_kernels(
     return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
 
 
+def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
+    """The kernel of data movement: a load unit for whole vectors, one for every lane otherwise, and those of the tables."""
+    placement, v = place_tensors(graph, e.width), e.width
+    lsus: list[Lsu] = []
+    kinds: set[tuple[bool, bool]] = set()
+    for layer in graph.layers:
+        if layer.op == "gather":
+            source = graph.tensors[layer.inputs[0]]
+            tables = operator(layer.op).folded_tables(layer, source, placement.locations[source.name].stride, e)
+            kinds.add((bool(tables["whole"]), "blend_weights" in tables))
+    whole, single = any(w for w, _ in kinds), any(not w for w, _ in kinds)
+    blend = any(b for _, b in kinds)
+    for _ in range(1 + blend):
+        lsus += [Lsu("tables", WORD)] * (2 + whole) + [Lsu("features", v * bits)] * whole
+        lsus += [Lsu("tables", WORD), Lsu("features", bits)] * (v * single)
+    lsus += [Lsu("tables", WORD)] * blend
+    arithmetic = Arithmetic(adds=v * blend, multiply_adds=v * blend)
+    return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024)
+
+
 def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
     """Tiles, multiplier array, results."""
     v, vector = e.width, e.width * bits
@@ -159,7 +180,10 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
 def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:
     """Scale, bias, residual and activations of one vector a cycle."""
     v = e.width
-    arithmetic = Arithmetic(multiplies=v * scaled, adds=v * (1 + any(step.residual for step in plan.steps)))
+    arithmetic = Arithmetic(multiplies=v * scaled, adds=v)
+    joins = {graph.layer(step.joined or step.layer).attributes.function for step in plan.steps if step.residual}
+    for function in sorted(joins):
+        arithmetic += FUNCTIONS[function].units.times(v)
     kinds = {layer.activation.kind: layer.activation for layer in graph.layers if layer.activation}
     for activation in kinds.values():
         arithmetic += activation.units(v)

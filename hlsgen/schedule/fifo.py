@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 
 # Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of any FIFO.
@@ -22,29 +22,35 @@ def pixel_times(graph: Graph) -> dict[str, np.ndarray]:
     """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in input pixels."""
     times = {port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs}
     for layer in graph.layers:
-        needed = operator(layer.op).needed_pixels(layer, graph)
-        if needed is None:
-            times[layer.output] = np.max([times[name] for name in layer.inputs], axis=0)
-        else:
-            # Output pixels leave in order, and one that lies in the padding alone needs no input at all.
-            source = np.concatenate([[0], times[layer.inputs[0]]])
-            times[layer.output] = np.maximum.accumulate(source[needed])
+        arrivals = [arrival(layer, graph, i, times[name]) for i, name in enumerate(layer.inputs)]
+        times[layer.output] = np.max(arrivals, axis=0)
     return times
 
 
-def waiting_pixels(tensor: str, consumer: str, graph: Graph, times: dict[str, np.ndarray]) -> int:
-    """The most pixels of `tensor` that wait at once for the layer `consumer`."""
+def arrival(layer: Layer, graph: Graph, position: int, times: np.ndarray) -> np.ndarray:
+    """When what each output pixel needs of an input has come."""
+    needed = operator(layer.op).needed_of(layer, graph, position)
+    if needed is None:
+        return times
+    # Output pixels leave in order, and one that lies in the padding alone needs no input at all.
+    return np.maximum.accumulate(np.concatenate([[0], times])[needed])
+
+
+def waiting_pixels(tensor: str, consumer: str, position: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
+    """The most pixels of `tensor` that wait at once for the layer `consumer`, which reads it as input `position`."""
     layer = graph.layer(consumer)
     if len(layer.inputs) == 1:
         return 0
     produced = np.searchsorted(times[tensor], times[layer.output], side="right")
-    return int((produced - np.arange(len(produced))).max())
+    needed = operator(layer.op).needed_of(layer, graph, position)
+    consumed = np.arange(len(produced)) if needed is None else np.concatenate([[0], needed[:-1]])
+    return int((produced - consumed).max())
 
 
-def depth(tensor: str, consumer: str, width: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
-    """Depth in vectors of the channel from `tensor` to `consumer` ("" is the host's writer)."""
+def depth(tensor: str, consumer: str, position: int, width: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
+    """Depth in vectors of the channel from `tensor` to input `position` of `consumer` ("" is the host's writer)."""
     if not consumer:
         return MARGIN
     per_pixel = -(-graph.tensors[tensor].channels // width)
-    waiting = waiting_pixels(tensor, consumer, graph, times)
+    waiting = waiting_pixels(tensor, consumer, position, graph, times)
     return waiting * per_pixel + MARGIN

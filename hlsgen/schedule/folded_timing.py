@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.descriptors import FIELDS, filter_words, step_fields
+from hlsgen.descriptors import filter_words, record_fields, step_fields
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.placement import Placement, place_tensors
@@ -53,7 +53,9 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
         "compute": engine_turns(graph, step, engines, f),
         "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
-    start = board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 1) * float(len(FIELDS))
+    start = (
+        board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 1) * float(len(record_fields(graph)))
+    )
     tail = 0.0
     if step.engine == "convolution":
         group = float(f["pixels"] * step.vectors_at_once)
@@ -65,6 +67,8 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
     busiest = max(streams, key=lambda name: streams[name])
     vector = engines.width * BYTES["float32"]
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
+    if step.engine == "gather":
+        moved += f["results"] * vector  # it loads what it sends
     moved += tiles * step.groups * (weights * engines.burst + step.vectors_at_once) * vector
     if step.feeder:
         moved += f["planes"] * filter_words(engines) * engines.burst * vector

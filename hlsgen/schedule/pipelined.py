@@ -22,6 +22,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     Raises PlanError when not even the smallest design fits.
     """
+    refuse(graph, "pipelined")
     classes = tensor_classes(graph)
     choice, proof = solve(graph, board, plan, goal, classes)
     best = complete(graph, plan, classes, choice)
@@ -36,6 +37,16 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     return deeper.with_reason(reason(deeper, predicted, board, f"{proof} {pace}".strip()))
 
 
+def refuse(graph: Graph, style: str) -> None:
+    """Raise PlanError for a layer that the style cannot take."""
+    for layer in graph.layers:
+        why = operator(layer.op).refusal(layer, graph, style)
+        if why is not None:
+            raise PlanError(
+                f"cannot take it: {why}", where=f"{style} design, layer {layer.name}", remedy="use --style folded"
+            )
+
+
 def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
     """The plan with the kernels and channels of a choice."""
     kernels = plan_kernels(graph, classes, choice)
@@ -47,11 +58,13 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
             for position, source in enumerate(layer.inputs):
                 if source == name:
                     edges.append(
-                        EdgePlan(name, layer.name, position, width, depth(name, layer.name, width, graph, times))
+                        EdgePlan(
+                            name, layer.name, position, width, depth(name, layer.name, position, width, graph, times)
+                        )
                     )
         for position, port in enumerate(graph.outputs):
             if port.tensor == name:
-                edges.append(EdgePlan(name, "", position, width, depth(name, "", width, graph, times)))
+                edges.append(EdgePlan(name, "", position, width, depth(name, "", position, width, graph, times)))
     return replace(plan, kernels=kernels, edges=tuple(edges))
 
 

@@ -56,7 +56,12 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
         except PlanError as error:
             refused[style] = error
     if not found:
-        raise refused["folded"]
+        # A window of thousands of taps fits neither style; one kernel a layer without unrolling takes anything.
+        base = schedule(graph, board, "base", disabled, goal)
+        if not estimate(graph, base, goal.calibration, target).resources.fits(target, goal.caps):
+            raise refused["folded"]
+        why = "; ".join(f"the {style} design {error.reason}" for style, error in refused.items())
+        return base.with_reason(f"Base, because {why}. {base.reason}")
     predicted = {style: estimate(graph, plan, goal.calibration, target) for style, plan in found.items()}
     best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
     clauses = [f"the {style} design {error.reason}" for style, error in refused.items()]

@@ -224,10 +224,10 @@ def channel_cost(
     """Cost of all channels of a class's tensors at a width."""
     total = np.zeros(5)
     for tensor in (t for t, owner in classes.items() if owner == name):
-        readers = [layer.name for layer in graph.consumers[tensor]]
-        readers += [""] * sum(port.tensor == tensor for port in graph.outputs)
-        for reader in readers:
-            fifo = Fifo(tensor, width * BITS[plan.dtype], depth(tensor, reader, width, graph, times))
+        readers = [(layer.name, i) for layer in graph.layers for i, name in enumerate(layer.inputs) if name == tensor]
+        readers += [("", 0)] * sum(port.tensor == tensor for port in graph.outputs)
+        for reader, position in readers:
+            fifo = Fifo(tensor, width * BITS[plan.dtype], depth(tensor, reader, position, width, graph, times))
             total = total + fifo_cost(fifo, board.device)
     return total
 

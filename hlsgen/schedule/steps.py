@@ -31,9 +31,9 @@ def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ..
             step = replace(plain, feeder=fed.get(layer.name, ""))
             if layer.name in fused:
                 addition = graph.layer(fused[layer.name])
-                residual = next(name for name in addition.inputs if name != layer.output)
+                residual = addition.inputs[1 - addition.inputs.index(layer.output)]
                 step = replace(step, residual=residual, joined=addition.name)
-            elif layer.op == "add":
+            elif layer.op == "binary":
                 step = replace(step, residual=layer.inputs[1])
             if not plan.enabled("fuse") and step.engine:
                 steps += [replace(step, finish=False), finishing_step(layer, graph, step, engines)]
@@ -80,23 +80,26 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
 
 
 def fused_additions(graph: Graph) -> dict[str, str]:
-    """Layers whose epilogue can add the other input of the addition that alone reads their result.
+    """Layers whose epilogue can take in the other input of the join (addition, product, ...) that alone reads their result.
 
-    Of an addition's two inputs the one computed last is fused, since the other must be in memory by then.
+    Of a join's two inputs the one computed last is fused, since the other must be in memory by then.
     """
     order = {layer.name: i for i, layer in enumerate(graph.layers)}
     exported = {port.tensor for port in graph.outputs}
     fused = {}
     for layer in graph.layers:
-        if layer.op != "add" or layer.inputs[0] == layer.inputs[1]:
+        if layer.op != "binary" or layer.inputs[0] == layer.inputs[1]:
             continue
+        # The fused layer's result must be the first operand, or as good as it.
+        either = not layer.attributes.broadcast and layer.attributes.function in ("add", "mul", "max", "min")
         producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
         last = max(producers, key=lambda p: order[p.name], default=None)
         if (
             last is not None
             and last.activation is None
             and last.name not in fused
-            and last.op not in ("concat", "add")
+            and last.op not in ("concat", "binary")
+            and (either or last.output == layer.inputs[0])
             and len(graph.consumers[last.output]) == 1
             and last.output not in exported
         ):

@@ -234,7 +234,7 @@ __kernel void feature_reader(__global const volatile vec *restrict features, con
     }
 }
 
-// Sends the tensor that the epilogue adds, in the order in which results leave it.
+// Sends the second tensor that the epilogue takes in, in the order in which results leave it.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void residual_reader(__global const volatile vec *restrict features, const int steps)
 {

@@ -1,0 +1,300 @@
+"""Data movement: every output value is one input value, a constant, or a blend of two input values.
+
+Transpose, Slice, Split, Pad, DepthToSpace, Resize and their like differ only in which value goes where. They import as an index
+array (made by numpy itself from the array of all indices), and share one kernel in each style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, vectors
+from hlsgen.plan import Engines, KernelPlan, StepPlan
+
+# An offset that makes any sum of offsets negative: the value is the constant.
+NOWHERE = -(1 << 30)
+# Turns between the write of a word of on-chip memory and its first use: more than the memory's latency.
+SETTLE = 8
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Where output (c, y, x) finds its value: element `rows[y] + columns[x] + channels[c]`, or the constant if that is negative."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    channels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class GatherAttributes:
+    """`source`: shape of the input. `index` (C', H', W'): flat index into it, or -1 for `fill`. `what`: how comments call it.
+
+    `other` (as `index`) and `weight` (W' or H' values along `axis`, "x" or "y") make it a blend: value + weight * (other - value).
+    """
+
+    source: Shape
+    index: np.ndarray
+    what: str
+    fill: float = 0.0
+    other: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    axis: str = ""
+
+    @cached_property
+    def indices(self) -> tuple[np.ndarray, ...]:
+        """The index arrays in use."""
+        return (self.index,) if self.other is None else (self.index, self.other)
+
+
+def elements(index: np.ndarray, source: Shape, stride: int, ring: int = 0) -> np.ndarray:
+    """Element offsets in a memory of pixels of `stride` elements; with `ring`, one that holds so many rows in turn."""
+    channel, pixel = np.divmod(index.astype(np.int64), source[1] * source[2])
+    row, column = np.divmod(pixel, source[2])
+    row = row % ring if ring else row
+    return np.where(index < 0, NOWHERE, (row * source[2] + column) * stride + channel)
+
+
+def separate(found: np.ndarray) -> Offsets | None:
+    """Element offsets (C', H', W') as the sum of one for each axis; None where they are no such sum."""
+    valid = np.greater_equal(found, 0)
+    masks: list[np.ndarray] = [np.any(valid, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    if not valid.any():
+        return Offsets(*(np.full(n, NOWHERE, np.int64) for n in (found.shape[1], found.shape[2], found.shape[0])))
+    if not np.array_equal(valid, masks[0][:, None, None] & masks[1][:, None] & masks[2]):
+        return None
+    c, y, x = (int(mask.argmax()) for mask in masks)
+    first = found[c, y, x]
+    channels, rows, columns = found[:, y, x], found[c, :, x] - first, found[c, y, :] - first
+    total = channels[:, None, None] + rows[:, None] + columns
+    if not np.array_equal(total[valid], found[valid]):
+        return None
+    parts = zip((rows, columns, channels), (masks[1], masks[2], masks[0]), strict=True)
+    return Offsets(*(np.where(mask, part, NOWHERE) for part, mask in parts))
+
+
+class Gather(Operator):
+    """The layer behind all data movement."""
+
+    name = "gather"
+    engine = "gather"
+
+    def import_node(self, node: Any) -> None:
+        """No ONNX operator is imported as it stands: `hlsgen.ops.movement` and others make these layers."""
+        raise NotImplementedError
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Pick, and blend where there are two."""
+        a: GatherAttributes = layer.attributes
+        flat = np.append(inputs[0].astype(np.float64).ravel(), a.fill)
+        value = flat[a.index]
+        if a.other is None or a.weight is None:
+            return value
+        weight = a.weight.astype(np.float64) if a.axis == "x" else a.weight.astype(np.float64)[:, None]
+        return value + weight * (flat[a.other] - value)
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """Data movement, or three operations a blend."""
+        return Work(operations=0 if layer.attributes.other is None else 3 * graph.output_tensor(layer).size)
+
+    # ---- layered
+
+    def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
+        """For each output value the place of its input, [H][W][C] both; for blends the other's place and the weights."""
+        a: GatherAttributes = layer.attributes
+        arrays: dict[str, np.ndarray] = {}
+        for name, index in zip(("index", "other"), a.indices, strict=False):
+            places = np.maximum(elements(index, a.source, a.source[0]), -1)
+            arrays[name] = np.ascontiguousarray(places.transpose(1, 2, 0), np.int32)
+        return arrays if a.weight is None else {**arrays, "weight": a.weight.astype(np.float32)}
+
+    # ---- pipelined
+
+    def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
+        """A pipelined kernel computes addresses from small tables, one an axis."""
+        a: GatherAttributes = layer.attributes
+        if style != "pipelined" or all(separate(elements(i, a.source, a.source[0])) for i in a.indices):
+            return None
+        return "its new place for a value is no sum of a row's, a column's and a channel's part"
+
+    def is_local(self, layer: Layer, graph: Graph) -> bool:
+        """Whether values move within their pixel alone."""
+        source, index = graph.tensors[layer.inputs[0]], layer.attributes.index
+        if len(layer.attributes.indices) > 1 or index.shape[1:] != (source.height, source.width):
+            return False
+        here = np.arange(source.pixels).reshape(source.height, source.width)
+        return bool(np.all((index < 0) | (index % source.pixels == here))) and bool(
+            np.array_equal((index < 0).any(axis=(1, 2)), (index < 0).all(axis=(1, 2)))
+        )
+
+    def needed_rows(self, layer: Layer, graph: Graph) -> np.ndarray:
+        """For each output row, how many input rows must have come before it can leave (no fewer than for the row before)."""
+        source = graph.tensors[layer.inputs[0]]
+        last = np.max([(np.where(i < 0, -1, i % source.pixels // source.width)).max(axis=(0, 2)) for i in layer.attributes.indices], axis=0)  # fmt: skip
+        return np.maximum.accumulate(last + 1)
+
+    def ring_rows(self, layer: Layer, graph: Graph) -> int:
+        """Input rows that the kernel must hold: from the oldest that is still to be used to the newest that is needed."""
+        source = graph.tensors[layer.inputs[0]]
+        first = np.min([np.where(i < 0, source.height, i % source.pixels // source.width).min(axis=(0, 2)) for i in layer.attributes.indices], axis=0)  # fmt: skip
+        oldest = np.minimum.accumulate(first[::-1])[::-1]
+        return max(1, int((self.needed_rows(layer, graph) - oldest).max()))
+
+    def tables(self, layer: Layer, graph: Graph, width: int) -> tuple[Offsets, ...]:
+        """Offsets into the kernel's buffer, whose pixels are whole vectors of `width`."""
+        source = graph.tensors[layer.inputs[0]]
+        stride = vectors(source.channels, width) * width
+        if self.is_local(layer, graph):
+            index = layer.attributes.index
+            found = separate(np.where(index < 0, NOWHERE, index // source.pixels))
+            return (found,) if found else ()
+        ring = self.ring_rows(layer, graph)
+        return tuple(o for i in layer.attributes.indices if (o := separate(elements(i, source.shape, stride, ring))))
+
+    def keeps_vectors(self, offsets: Sequence[Offsets], width: int) -> bool:
+        """Whether whole vectors of `width` channels move as they are."""
+        for o in offsets:
+            lane = np.arange(len(o.channels)) % width
+            start = o.channels[np.arange(len(o.channels)) - lane]
+            moved = np.where(o.channels < 0, start < 0, (o.channels == start + lane) & (start % width == 0))
+            aligned = all(((part < 0) | (part % width == 0)).all() for part in (o.rows, o.columns))
+            negative = any(((part < 0) & (part > NOWHERE)).any() for part in (o.rows, o.columns))
+            if not (moved.all() and aligned) or negative:
+                return False
+        return True
+
+    def settles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Turns that a local kernel waits after each pixel, so that what was written last can be read."""
+        count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+        return SETTLE if count >= SETTLE else 0
+
+    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
+        """Tables and sizes for the template."""
+        offsets = self.tables(layer, graph, kernel.input_width)
+        local = self.is_local(layer, graph)
+        weight = layer.attributes.weight
+        return {
+            "offsets": offsets,
+            "local": local,
+            "whole": self.keeps_vectors(offsets, kernel.input_width),
+            "pause": self.settles(layer, graph, kernel) if local else SETTLE,
+            "needed": [] if local else self.needed_rows(layer, graph),
+            "ring": 0 if local else self.ring_rows(layer, graph),
+            "source": graph.tensors[layer.inputs[0]],
+            "result": graph.output_tensor(layer),
+            "weight": [] if weight is None else weight,
+        }
+
+    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Local: a pixel goes out while the next comes in. Else a turn a vector in, a turn a vector out, and pauses between."""
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        inputs, outputs = vectors(source.channels, kernel.input_width), vectors(result.channels, kernel.output_width)
+        if self.is_local(layer, graph):
+            return (source.pixels + 1) * (max(inputs, outputs) + self.settles(layer, graph, kernel))
+        levels = np.unique([*self.needed_rows(layer, graph), source.height])
+        pauses = np.count_nonzero(levels)  # after every stretch of reading
+        return int(source.pixels * inputs + result.pixels * outputs + pauses * SETTLE)
+
+    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+        """Reads and writes as the template's loop orders them."""
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        inputs, outputs = vectors(source.channels, kernel.input_width), vectors(result.channels, kernel.output_width)
+        if self.is_local(layer, graph):
+            length = max(inputs, outputs) + self.settles(layer, graph, kernel)
+            starts = np.arange(source.pixels)[:, None] * length
+            return Events(((starts + np.arange(inputs)).ravel(),), (starts + length + np.arange(outputs)).ravel())
+        row_in, row_out = source.width * inputs, result.width * outputs
+        reads: list[np.ndarray] = []
+        writes: list[np.ndarray] = []
+        turn = got = 0
+        for needed in (*self.needed_rows(layer, graph), source.height):
+            if needed > got:
+                count = (needed - got) * row_in
+                reads.append(turn + np.arange(count))
+                turn, got = turn + count + SETTLE, needed
+            if len(writes) < result.height:
+                writes.append(turn + np.arange(row_out))
+                turn += row_out
+        return Events((np.concatenate(reads),), np.concatenate(writes))
+
+    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
+        """Pixel by pixel, or whole rows."""
+        if self.is_local(layer, graph):
+            return None
+        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        return np.repeat(self.needed_rows(layer, graph) * source.width, result.width)
+
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """A blend subtracts, multiplies and adds."""
+        lanes = 0 if layer.attributes.other is None else kernel.output_width
+        return Arithmetic(adds=lanes, multiply_adds=lanes)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The buffer, once for every lane that reads a place of its own, and the tables."""
+        source, width = graph.tensors[layer.inputs[0]], kernel.input_width
+        count = vectors(source.channels, width)
+        offsets = self.tables(layer, graph, width)
+        reads = len(offsets) * (1 if self.keeps_vectors(offsets, width) else width)
+        local = self.is_local(layer, graph)
+        words = 2 * count if local else self.ring_rows(layer, graph) * source.width * count
+        parts = [len(part) for o in offsets for part in (o.rows, o.columns, o.channels)]
+        tables = tuple(Memory("table", n, WEIGHT_BITS) for n in parts if n > 1)
+        return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *tables)
+
+    # ---- folded
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """One pass, pixel by pixel."""
+        tensor = graph.output_tensor(layer)
+        count = vectors(tensor.channels, engines.width)
+        return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, count, 0, count),)
+
+    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """The engine reads by itself: the feature reader sends nothing."""
+        a: GatherAttributes = layer.attributes
+        return {"in_rows": 0, "pad_value": a.fill, "blend": {"": 0, "y": 1, "x": 2}[a.axis]}
+
+    def folded_tables(self, layer: Layer, source: Tensor, stride: int, engines: Engines) -> dict[str, Any]:
+        """Tables of the engine by field, for pixels of `stride` vectors, channels padded to whole vectors; and two plain fields.
+
+        `channels_step` is the length of a pixel's own table where the offsets are no sum over the axes, else 0. `whole` tells that
+        whole vectors move.
+        """
+        a: GatherAttributes = layer.attributes
+        found: dict[str, Any] = {"whole": 1}
+        for prefix, index in zip(("", "other_"), a.indices, strict=False):
+            offsets = elements(index, source.shape, stride * engines.width)
+            parts, step = separate(offsets), 0
+            missing = -len(offsets) % engines.width
+            if parts is None:
+                # Lanes beyond the last channel repeat it: nobody reads them.
+                padded = np.pad(offsets, ((0, missing), (0, 0), (0, 0)), mode="edge")
+                step, zeros = len(padded), np.zeros(max(padded.shape), np.int64)
+                parts = Offsets(zeros[: padded.shape[1]], zeros[: padded.shape[2]], padded.transpose(1, 2, 0).ravel())
+                found["whole"] = 0
+            else:
+                found["whole"] &= int(self.keeps_vectors((parts,), engines.width))
+                parts = replace(parts, channels=np.pad(parts.channels, (0, missing), mode="edge"))
+            found |= {
+                f"{prefix}rows": parts.rows,
+                f"{prefix}columns": parts.columns,
+                f"{prefix}channel_table": parts.channels,
+            }
+            found[f"{prefix}channels_step"] = step
+        if a.weight is not None:
+            found["blend_weights"] = a.weight.astype(np.float32).view(np.int32)
+        return found
+
+    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
+        """A vector a cycle."""
+        return step.tile_height * step.tile_width * step.vector_count
+
+
+OPERATOR = Gather()

@@ -1,0 +1,70 @@
+"""PRelu: a slope a channel for negative values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer, View
+from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Operator, Work, pad_axis, vectors
+from hlsgen.plan import KernelPlan
+
+if TYPE_CHECKING:
+    from hlsgen.ops.importing import NodeImporter
+
+
+class PRelu(Operator):
+    """y = x above 0, slope[c] * x below. Weights: `slope` (C,)."""
+
+    name = "prelu"
+    onnx_types: ClassVar[dict[str, str]] = {"PRelu": "constant slopes, one a channel or one in all"}
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import PRelu."""
+        value = node.value(0)
+        slope, shape = node.need_constant(1, "slope"), value.view.value_shape
+        if slope.ndim == 1 and len(shape) > 2 and slope.size == shape[1] != shape[-1]:
+            slope = slope.reshape(-1, *(1,) * (len(shape) - 2))  # before opset 7 one axis meant the channels
+        slope, value = node.per_channel(slope, value)
+        tensor = node.add(self.name, None, [value.tensor], value.tensor.shape, weights={"slope": slope})
+        node.bind(tensor, View(value.view.shape, value.view.steps))
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """By the definition."""
+        x = inputs[0].astype(np.float64)
+        return np.where(x < 0, x * layer.weights["slope"].astype(np.float64)[:, None, None], x)
+
+    def work(self, layer: Layer, graph: Graph) -> Work:
+        """A comparison and a multiplication a value."""
+        return Work(operations=2 * graph.output_tensor(layer).size, weights=len(layer.weights["slope"]))
+
+    def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
+        """Slopes, (C,)."""
+        return layer.weights
+
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """Two comparators and a multiply-add a lane."""
+        return Arithmetic(compares=2, multiply_adds=1).times(kernel.input_width)
+
+    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+        """The slopes."""
+        width = kernel.output_width
+        return (Memory("slope", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS),)
+
+    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """Slopes."""
+        return pad_axis(layer.weights["slope"], 0, kernel.output_width).reshape(-1, kernel.output_width)
+
+    def folded_scale(self, layer: Layer) -> np.ndarray:
+        """The epilogue multiplies negative values alone."""
+        return layer.weights["slope"]
+
+    def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
+        """Which values the scale is for."""
+        return {"scale_negative": 1}
+
+
+OPERATOR = PRelu()

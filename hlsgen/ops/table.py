@@ -1,0 +1,56 @@
+"""The table of supported ONNX operators, from the operator modules and their templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+from hlsgen.ops import importers, operators
+from hlsgen.ops.base import Importer, Operator
+
+DTYPES = ("float32",)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One ONNX operator: what of it is supported, the layers it becomes, the styles that have templates for all of them."""
+
+    name: str
+    supported: str
+    layers: tuple[str, ...]
+    styles: tuple[str, ...]
+    dtypes: tuple[str, ...] = DTYPES
+
+
+def entries() -> tuple[Entry, ...]:
+    """All operators by name."""
+    found = []
+    for importer in importers():
+        layers = becomes(importer)
+        styles = tuple(s for s in ("base", "pipelined", "folded") if all(has_template(layer, s) for layer in layers))
+        found += [Entry(name, note, layers, styles) for name, note in importer.onnx_types.items()]
+    return tuple(sorted(found, key=lambda entry: entry.name))
+
+
+def becomes(importer: Importer) -> tuple[str, ...]:
+    """The operators whose layers an importer may make."""
+    own = (importer.name,) if isinstance(importer, Operator) and importer.name != "pad" else ()
+    return (*own, *(name for name in importer.makes if name not in own))
+
+
+def has_template(name: str, style: str) -> bool:
+    """Whether an operator has a template in a style. In the folded one an engine serves it, or the epilogue alone."""
+    templates = resources.files("hlsgen.templates")
+    if style == "folded":
+        engine = operators()[name].engine
+        return not engine or templates.joinpath(f"folded/{engine}.cl.j2").is_file()
+    return templates.joinpath(f"{'layered' if style == 'base' else style}/{name}.cl.j2").is_file()
+
+
+def markdown() -> str:
+    """The table as docs/operators.md holds it."""
+    lines = ["| ONNX operator | supported | layers | styles | data types |", "|---|---|---|---|---|"]
+    for e in entries():
+        cells = (e.name, e.supported, ", ".join(e.layers), ", ".join(e.styles), ", ".join(e.dtypes))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
