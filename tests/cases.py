@@ -136,6 +136,7 @@ CASES: dict[str, str] = {
     "pad_reflect": '(float[1,3,4,5] x, float[4,3,3,3] w) => (float[1,4,5,7] y) { p = Constant<value_ints=[0,0,1,2,0,0,2,2]>() t = Pad<mode="reflect">(x, p) y = Conv(t, w) }',
     "pad_edge": '(float[1,18,4,5] x) => (float[1,18,6,9] y) { p = Constant<value_ints=[0,0,0,1,0,0,2,3]>() y = Pad<mode="edge">(x, p) }',
     "pad_channels": "(float[1,3,4,5] x, float[5,6,1,1] w) => (float[1,5,4,5] y) { p = Constant<value_ints=[0,1,0,0,0,2,0,0]>() t = Pad(x, p) y = Conv(t, w) }",
+    "pad_all_axes": "(float[1,3,2,3] x) => (float[1,4,4,4] y) { t = Relu(x) p = Constant<value_ints=[0,1,1,1,0,0,1,0]>() y = Pad(t, p) }",
     "pad_negative": "(float[1,3,6,6] x) => (float[1,3,4,8] y) { p = Constant<value_ints=[0,0,-1,1,0,0,-1,1]>() y = Pad(x, p) }",
     "slice_space": "(float[1,3,8,9] x) => (float[1,3,3,4] y) { a = Constant<value_ints=[1,8]>() b = Constant<value_ints=[7,0]>() "
     "c = Constant<value_ints=[2,3]>() d = Constant<value_ints=[2,-2]>() y = Slice(x, a, b, c, d) }",
@@ -166,6 +167,8 @@ CASES: dict[str, str] = {
     "conv_transpose_padded": "(float[1,6,4,5] x, float[6,4,4,4] w) => (float[1,8,8,10] y) { t = ConvTranspose<strides=[2,2], pads=[1,1,1,1], group=2>(x, w) y = Relu(t) }",
     "conv_transpose_odd": "(float[1,3,4,4] x, float[3,2,3,2] w) => (float[1,2,9,13] y) "
     "{ y = ConvTranspose<strides=[2,3], dilations=[1,2], output_padding=[1,1], pads=[0,0,1,0]>(x, w) }",
+    "conv_transpose_phases_in_place": "(float[1,3,1,1] x, float[3,3,2,3] w) => (float[1,3,2,3] y) "
+    "{ y = ConvTranspose<strides=[2,1]>(x, w) }",
     "conv_transpose_plain": "(float[1,3,4,4] x, float[3,5,3,3] w) => (float[1,5,6,6] y) { y = ConvTranspose(x, w) }",
     "conv_1d": "(float[1,3,17] x, float[6,3,5] w, float[6] b) => (float[1,6,8] y) { y = Conv<strides=[2], pads=[1,1]>(x, w, b) }",
     "conv_1d_transposed": "(float[1,3,5] x, float[3,4,3] w) => (float[1,4,11] y) { y = ConvTranspose<strides=[2]>(x, w) }",

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 Choose = Callable[[Sequence[Any]], Any]
 # Feature maps stay this small, so that a network runs in a second.
 LARGEST = 600
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, dict[str, Any]] = {
     "Relu": {}, "LeakyRelu": {"alpha": 0.2}, "Sigmoid": {}, "Tanh": {}, "Elu": {"alpha": 0.8}, "Selu": {}, "Softplus": {},
     "Softsign": {}, "HardSigmoid": {}, "HardSwish": {}, "Abs": {}, "Neg": {},
 }  # fmt: skip
@@ -75,11 +75,12 @@ def random_network(choose: Choose, largest: int = 7) -> onnx.ModelProto:
     b = Builder(choose)
     for _ in range(choose(range(1, largest + 1))):
         value, shape = choose(b.live)
+        nodes, live = len(b.nodes), len(b.live)
         made = choose(OPERATORS)(b, value, shape)
         if made is not None and 0 < int(np.prod(made[1])) <= LARGEST:
             b.live.append(made)
-        elif made is not None:
-            b.nodes = [node for node in b.nodes if made[0] not in node.output]
+        elif made is not None:  # too large: as if it had not been
+            del b.nodes[nodes:], b.live[live:]
     if not b.nodes:
         b.live.append((b.node("Relu", ["x"])[0], b.shape))
     return b.model()

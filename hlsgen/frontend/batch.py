@@ -30,7 +30,9 @@ def one_image(model: onnx.ModelProto) -> onnx.ModelProto:
             value.type.tensor_type.shape.dim[0].dim_value = 1
     del single.graph.value_info[:]
     for output in single.graph.output:
-        output.type.tensor_type.ClearField("shape")
+        dims = output.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value == batch:
+            dims[0].dim_value = 1
     set_targets(single, batch)
     return single if keeps_images_apart(model, single, batch) else model
 

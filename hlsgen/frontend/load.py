@@ -111,7 +111,7 @@ def unsupported_nodes(problems: list[str], wanted: Collection[str] = ()) -> Unsu
 
 def node_label(node: onnx.NodeProto) -> str:
     """How a node is named in messages."""
-    return f"node {node.name or node.output[0]} ({node.op_type})"
+    return f"node {node.name or next(iter(node.output), 'without a name')} ({node.op_type})"
 
 
 def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
@@ -122,6 +122,8 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
             raise ModelError("it is a constant, or no node computes it", where=f"output {output}")
         value = builder.values[output]
         outputs.append(Port(output, value.tensor.name, value.view))
+    if not outputs:
+        raise ModelError("the network has no outputs", where="model", remedy="export the network again")
     inputs = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.ports)
     return Graph(name, builder.tensors, tuple(builder.layers), inputs, tuple(outputs))
 

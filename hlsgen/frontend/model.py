@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference, version_converter
 
 from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.ops.importing import type_name
 
 # Every model below this opset is converted to it; newer ones are read as they are.
 TARGET_OPSET = 17
@@ -33,6 +34,7 @@ def read_model(path: str | Path) -> onnx.ModelProto:
         raise ModelError(
             "this is not an ONNX file, or it is truncated", where=where, remedy="export or copy the network again"
         ) from None
+    refuse_text(model, where)
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # the onnx package raises many kinds here, all about the data file
@@ -42,6 +44,18 @@ def read_model(path: str | Path) -> onnx.ModelProto:
             remedy="keep the data files beside it",
         ) from None
     return model
+
+
+def refuse_text(model: onnx.ModelProto, where: str) -> None:
+    """Raise ModelError for names that are not valid UTF-8: protobuf hands them over as bytes."""
+    graph = model.graph
+    texts = [graph.name, *(o.domain for o in model.opset_import)]
+    texts += [entry.name for entry in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+    for text in texts:
+        if not isinstance(text, str):
+            raise ModelError(f"a name is not text ({text!r})", where=where, remedy="export or copy the network again")
 
 
 def first_line(error: Exception) -> str:
@@ -89,7 +103,7 @@ def refuse_structure(model: onnx.ModelProto) -> None:
         )
     for tensor in model.graph.initializer:
         if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16):
-            kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+            kind = type_name(tensor.data_type)
             raise UnsupportedError(
                 f"it is of type {kind}", where=f"initializer {tensor.name}", remedy="export the network in float32"
             )
@@ -154,7 +168,7 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
     """Make one input static in place and return its shape."""
     where, tensor = f"input {value.name}", value.type.tensor_type
     if not value.type.HasField("tensor_type") or tensor.elem_type != onnx.TensorProto.FLOAT:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        kind = type_name(tensor.elem_type)
         raise UnsupportedError(
             f"it is of type {kind}",
             where=where,
@@ -200,7 +214,7 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
         model = shape_inference.infer_shapes(model)
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except Exception as error:  # beside its own ValidationError, errors of decoding text
         raise ModelError(
             first_line(error), where="model", remedy="export the network again with a current exporter"
         ) from None

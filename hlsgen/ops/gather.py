@@ -18,8 +18,9 @@ from hlsgen.hardware import Arithmetic, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
-# An offset that makes any sum of offsets negative: the value is the constant.
-NOWHERE = -(1 << 30)
+# An offset that makes any sum of offsets negative: the value is the constant. Three of them still fit 32 bits, and no place in a
+# memory lies so far (`LARGEST_MOVEMENT`).
+NOWHERE = -(1 << 29)
 # Turns between the write of a word of on-chip memory and its first use: more than the memory's latency.
 SETTLE = 8
 
@@ -53,17 +54,94 @@ class GatherAttributes:
         """The index arrays in use."""
         return (self.index,) if self.other is None else (self.index, self.other)
 
+    @cached_property
+    def parts(self) -> tuple[Parts | None, ...]:
+        """For each index array its parts; None where they are no sums over the axes."""
+        return tuple(take_apart(index, self.source) for index in self.indices)
 
-def elements(index: np.ndarray, source: Shape, stride: int, ring: int = 0) -> np.ndarray:
-    """Element offsets in a memory of pixels of `stride` elements; with `ring`, one that holds so many rows in turn."""
+    @cached_property
+    def local(self) -> bool:
+        """Whether values move within their pixel alone, in every pixel alike."""
+        pixels, index = self.source[1] * self.source[2], self.index
+        if len(self.indices) > 1 or index.shape[1:] != self.source[1:]:
+            return False
+        here = np.arange(pixels).reshape(self.source[1:])
+        places = np.where(index < 0, -1, index // pixels)
+        return bool(np.all((index < 0) | (index % pixels == here)) and (places == places[:, :1, :1]).all())
+
+    @cached_property
+    def needed_rows(self) -> np.ndarray:
+        """For each output row, how many input rows must have come before it can leave (no fewer than for the row before)."""
+        last = [np.where(i < 0, -1, self.rows_of(i)).max(axis=(0, 2)) for i in self.indices]
+        return np.maximum.accumulate(np.max(last, axis=0) + 1)
+
+    @cached_property
+    def ring_rows(self) -> int:
+        """Input rows that a streaming kernel must hold: from the oldest that is still to be used to the newest that is needed.
+
+        All of them where an output row takes values from several places at once (a transposition).
+        """
+        height, width = self.source[1:]
+        first = [np.where(i < 0, height, self.rows_of(i)).min(axis=(0, 2)) for i in self.indices]
+        oldest = np.minimum.accumulate(np.min(first, axis=0)[::-1])[::-1]
+        return (
+            max(1, int((self.needed_rows - oldest).max()))
+            if all(p and p.by_rows(width) for p in self.parts)
+            else height
+        )
+
+    def rows_of(self, index: np.ndarray) -> np.ndarray:
+        """Input rows of an index array."""
+        return index % (self.source[1] * self.source[2]) // self.source[2]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Source pixel and source channel of output (c, y, x), each a sum over the three axes."""
+
+    pixel: Offsets
+    channel: Offsets
+
+    def by_rows(self, width: int) -> bool:
+        """Whether an output row takes all its values from one input row."""
+        p = self.pixel
+        columns = p.columns[p.columns > NOWHERE]
+        inside = ((columns >= 0) & (columns < width)).all()
+        return bool(inside and (p.rows[p.rows >= 0] % width == 0).all() and not p.channels[p.channels > NOWHERE].any())
+
+    def offsets(self, stride: int, width: int, ring: int = 0) -> Offsets:
+        """Element offsets in a memory of pixels of `stride` elements; with `ring`, one that holds so many rows in turn."""
+        rows = self.pixel.rows
+        if ring:
+            rows = np.where(rows < 0, rows, rows // width % ring * width + rows % width)
+        pairs = zip(
+            (rows, self.pixel.columns, self.pixel.channels),
+            (self.channel.rows, self.channel.columns, self.channel.channels),
+            strict=True,
+        )
+        return Offsets(*(np.where(pixel <= NOWHERE, NOWHERE, pixel * stride + channel) for pixel, channel in pairs))
+
+
+def take_apart(index: np.ndarray, source: Shape) -> Parts | None:
+    """The parts of an index array (C', H', W'); None where pixel or channel is no sum over the axes."""
+    pixels = source[1] * source[2]
+    pixel = separate(np.where(index < 0, NOWHERE, index % pixels))
+    if pixel is not None and len(columns := np.unique(pixel.rows[pixel.rows >= 0] % source[2])) == 1:
+        # All rows begin in one column: that is the columns' part of the sum.
+        rows = np.where(pixel.rows < 0, NOWHERE, pixel.rows - columns[0])
+        pixel = Offsets(rows, np.where(pixel.columns <= NOWHERE, NOWHERE, pixel.columns + columns[0]), pixel.channels)
+    channel = separate(np.where(index < 0, NOWHERE, index // pixels))
+    return Parts(pixel, channel) if pixel and channel else None
+
+
+def elements(index: np.ndarray, source: Shape, stride: int) -> np.ndarray:
+    """Element offsets of all values in a memory of pixels of `stride` elements."""
     channel, pixel = np.divmod(index.astype(np.int64), source[1] * source[2])
-    row, column = np.divmod(pixel, source[2])
-    row = row % ring if ring else row
-    return np.where(index < 0, NOWHERE, (row * source[2] + column) * stride + channel)
+    return np.where(index < 0, NOWHERE, pixel * stride + channel)
 
 
 def separate(found: np.ndarray) -> Offsets | None:
-    """Element offsets (C', H', W') as the sum of one for each axis; None where they are no such sum."""
+    """Numbers (C', H', W') as the sum of one for each axis, the constant with the rows; None where they are no such sum."""
     valid = np.greater_equal(found, 0)
     masks: list[np.ndarray] = [np.any(valid, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
     if not valid.any():
@@ -71,13 +149,13 @@ def separate(found: np.ndarray) -> Offsets | None:
     if not np.array_equal(valid, masks[0][:, None, None] & masks[1][:, None] & masks[2]):
         return None
     c, y, x = (int(mask.argmax()) for mask in masks)
-    first = found[c, y, x]
-    channels, rows, columns = found[:, y, x], found[c, :, x] - first, found[c, y, :] - first
+    first = int(found[c, y, x])
+    channels, rows, columns = found[:, y, x] - first, found[c, :, x], found[c, y, :] - first
     total = channels[:, None, None] + rows[:, None] + columns
     if not np.array_equal(total[valid], found[valid]):
         return None
     parts = zip((rows, columns, channels), (masks[1], masks[2], masks[0]), strict=True)
-    return Offsets(*(np.where(mask, part, NOWHERE) for part, mask in parts))
+    return Offsets(*(np.where(mask, part, NOWHERE).astype(np.int64) for part, mask in parts))
 
 
 class Gather(Operator):
@@ -119,54 +197,29 @@ class Gather(Operator):
 
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """A pipelined kernel computes addresses from small tables, one an axis."""
-        a: GatherAttributes = layer.attributes
-        if style != "pipelined" or all(separate(elements(i, a.source, a.source[0])) for i in a.indices):
+        if style != "pipelined" or all(layer.attributes.parts):
             return None
         return "its new place for a value is no sum of a row's, a column's and a channel's part"
 
-    def is_local(self, layer: Layer, graph: Graph) -> bool:
-        """Whether values move within their pixel alone."""
-        source, index = graph.tensors[layer.inputs[0]], layer.attributes.index
-        if len(layer.attributes.indices) > 1 or index.shape[1:] != (source.height, source.width):
-            return False
-        here = np.arange(source.pixels).reshape(source.height, source.width)
-        return bool(np.all((index < 0) | (index % source.pixels == here))) and bool(
-            np.array_equal((index < 0).any(axis=(1, 2)), (index < 0).all(axis=(1, 2)))
-        )
-
-    def needed_rows(self, layer: Layer, graph: Graph) -> np.ndarray:
-        """For each output row, how many input rows must have come before it can leave (no fewer than for the row before)."""
-        source = graph.tensors[layer.inputs[0]]
-        last = np.max([(np.where(i < 0, -1, i % source.pixels // source.width)).max(axis=(0, 2)) for i in layer.attributes.indices], axis=0)  # fmt: skip
-        return np.maximum.accumulate(last + 1)
-
-    def ring_rows(self, layer: Layer, graph: Graph) -> int:
-        """Input rows that the kernel must hold: from the oldest that is still to be used to the newest that is needed."""
-        source = graph.tensors[layer.inputs[0]]
-        first = np.min([np.where(i < 0, source.height, i % source.pixels // source.width).min(axis=(0, 2)) for i in layer.attributes.indices], axis=0)  # fmt: skip
-        oldest = np.minimum.accumulate(first[::-1])[::-1]
-        return max(1, int((self.needed_rows(layer, graph) - oldest).max()))
-
     def tables(self, layer: Layer, graph: Graph, width: int) -> tuple[Offsets, ...]:
         """Offsets into the kernel's buffer, whose pixels are whole vectors of `width`."""
-        source = graph.tensors[layer.inputs[0]]
-        stride = vectors(source.channels, width) * width
-        if self.is_local(layer, graph):
-            index = layer.attributes.index
-            found = separate(np.where(index < 0, NOWHERE, index // source.pixels))
-            return (found,) if found else ()
-        ring = self.ring_rows(layer, graph)
-        return tuple(o for i in layer.attributes.indices if (o := separate(elements(i, source.shape, stride, ring))))
+        a: GatherAttributes = layer.attributes
+        if a.local:
+            parts = a.parts[0]
+            # Rows and columns are constants, and the rows hold the constant of the sum.
+            return (replace(parts.channel, channels=parts.channel.channels + max(parts.channel.rows)),) if parts else ()
+        stride = vectors(a.source[0], width) * width
+        return tuple(p.offsets(stride, a.source[2], a.ring_rows) for p in a.parts if p)
 
     def keeps_vectors(self, offsets: Sequence[Offsets], width: int) -> bool:
         """Whether whole vectors of `width` channels move as they are."""
         for o in offsets:
             lane = np.arange(len(o.channels)) % width
             start = o.channels[np.arange(len(o.channels)) - lane]
-            moved = np.where(o.channels < 0, start < 0, (o.channels == start + lane) & (start % width == 0))
-            aligned = all(((part < 0) | (part % width == 0)).all() for part in (o.rows, o.columns))
-            negative = any(((part < 0) & (part > NOWHERE)).any() for part in (o.rows, o.columns))
-            if not (moved.all() and aligned) or negative:
+            moved = (o.channels == start + lane) & (start % width == 0)
+            moved = np.where(o.channels <= NOWHERE, start <= NOWHERE, moved)
+            aligned = all(((part <= NOWHERE) | (part % width == 0)).all() for part in (o.rows, o.columns))
+            if not (moved.all() and aligned):
                 return False
         return True
 
@@ -178,15 +231,15 @@ class Gather(Operator):
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """Tables and sizes for the template."""
         offsets = self.tables(layer, graph, kernel.input_width)
-        local = self.is_local(layer, graph)
+        local = layer.attributes.local
         weight = layer.attributes.weight
         return {
             "offsets": offsets,
             "local": local,
             "whole": self.keeps_vectors(offsets, kernel.input_width),
             "pause": self.settles(layer, graph, kernel) if local else SETTLE,
-            "needed": [] if local else self.needed_rows(layer, graph),
-            "ring": 0 if local else self.ring_rows(layer, graph),
+            "needed": [] if local else layer.attributes.needed_rows,
+            "ring": 0 if local else layer.attributes.ring_rows,
             "source": graph.tensors[layer.inputs[0]],
             "result": graph.output_tensor(layer),
             "weight": [] if weight is None else weight,
@@ -196,9 +249,9 @@ class Gather(Operator):
         """Local: a pixel goes out while the next comes in. Else a turn a vector in, a turn a vector out, and pauses between."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, outputs = vectors(source.channels, kernel.input_width), vectors(result.channels, kernel.output_width)
-        if self.is_local(layer, graph):
+        if layer.attributes.local:
             return (source.pixels + 1) * (max(inputs, outputs) + self.settles(layer, graph, kernel))
-        levels = np.unique([*self.needed_rows(layer, graph), source.height])
+        levels = np.unique([*layer.attributes.needed_rows, source.height])
         pauses = np.count_nonzero(levels)  # after every stretch of reading
         return int(source.pixels * inputs + result.pixels * outputs + pauses * SETTLE)
 
@@ -206,7 +259,7 @@ class Gather(Operator):
         """Reads and writes as the template's loop orders them."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, outputs = vectors(source.channels, kernel.input_width), vectors(result.channels, kernel.output_width)
-        if self.is_local(layer, graph):
+        if layer.attributes.local:
             length = max(inputs, outputs) + self.settles(layer, graph, kernel)
             starts = np.arange(source.pixels)[:, None] * length
             return Events(((starts + np.arange(inputs)).ravel(),), (starts + length + np.arange(outputs)).ravel())
@@ -214,7 +267,7 @@ class Gather(Operator):
         reads: list[np.ndarray] = []
         writes: list[np.ndarray] = []
         turn = got = 0
-        for needed in (*self.needed_rows(layer, graph), source.height):
+        for needed in (*layer.attributes.needed_rows, source.height):
             if needed > got:
                 count = (needed - got) * row_in
                 reads.append(turn + np.arange(count))
@@ -226,10 +279,10 @@ class Gather(Operator):
 
     def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
         """Pixel by pixel, or whole rows."""
-        if self.is_local(layer, graph):
+        if layer.attributes.local:
             return None
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        return np.repeat(self.needed_rows(layer, graph) * source.width, result.width)
+        return np.repeat(layer.attributes.needed_rows * source.width, result.width)
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """A blend subtracts, multiplies and adds."""
@@ -242,8 +295,8 @@ class Gather(Operator):
         count = vectors(source.channels, width)
         offsets = self.tables(layer, graph, width)
         reads = len(offsets) * (1 if self.keeps_vectors(offsets, width) else width)
-        local = self.is_local(layer, graph)
-        words = 2 * count if local else self.ring_rows(layer, graph) * source.width * count
+        local = layer.attributes.local
+        words = 2 * count if local else layer.attributes.ring_rows * source.width * count
         parts = [len(part) for o in offsets for part in (o.rows, o.columns, o.channels)]
         tables = tuple(Memory("table", n, WEIGHT_BITS) for n in parts if n > 1)
         return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *tables)
@@ -269,23 +322,23 @@ class Gather(Operator):
         """
         a: GatherAttributes = layer.attributes
         found: dict[str, Any] = {"whole": 1}
-        for prefix, index in zip(("", "other_"), a.indices, strict=False):
-            offsets = elements(index, source.shape, stride * engines.width)
-            parts, step = separate(offsets), 0
-            missing = -len(offsets) % engines.width
+        for prefix, index, parts in zip(("", "other_"), a.indices, a.parts, strict=False):
+            missing, step = -len(index) % engines.width, 0
             if parts is None:
                 # Lanes beyond the last channel repeat it: nobody reads them.
-                padded = np.pad(offsets, ((0, missing), (0, 0), (0, 0)), mode="edge")
-                step, zeros = len(padded), np.zeros(max(padded.shape), np.int64)
-                parts = Offsets(zeros[: padded.shape[1]], zeros[: padded.shape[2]], padded.transpose(1, 2, 0).ravel())
+                every = elements(index, source.shape, stride * engines.width)
+                every = np.pad(every, ((0, missing), (0, 0), (0, 0)), mode="edge")
+                step, zeros = len(every), np.zeros(max(every.shape), np.int64)
+                offsets = Offsets(zeros[: every.shape[1]], zeros[: every.shape[2]], every.transpose(1, 2, 0).ravel())
                 found["whole"] = 0
             else:
-                found["whole"] &= int(self.keeps_vectors((parts,), engines.width))
-                parts = replace(parts, channels=np.pad(parts.channels, (0, missing), mode="edge"))
+                offsets = parts.offsets(stride * engines.width, source.width)
+                found["whole"] &= int(self.keeps_vectors((offsets,), engines.width))
+                offsets = replace(offsets, channels=np.pad(offsets.channels, (0, missing), mode="edge"))
             found |= {
-                f"{prefix}rows": parts.rows,
-                f"{prefix}columns": parts.columns,
-                f"{prefix}channel_table": parts.channels,
+                f"{prefix}rows": offsets.rows,
+                f"{prefix}columns": offsets.columns,
+                f"{prefix}channel_table": offsets.channels,
             }
             found[f"{prefix}channels_step"] = step
         if a.weight is not None:

@@ -18,6 +18,8 @@ from hlsgen.ops.reserved import PREFIXES, RESERVED, SUFFIXES
 
 # Kernels count elements in 32-bit integers, with room for sums of offsets.
 LARGEST_TENSOR = 1 << 27
+# Data movement is planned value by value.
+LARGEST_MOVEMENT = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,11 @@ class NodeImporter:
         """
         from hlsgen.ops.gather import GatherAttributes
 
+        padded = source.pixels * -(-source.channels // 16) * 16  # whole vectors
+        if max(index.size, padded) > LARGEST_MOVEMENT:
+            raise self.unsupported(
+                f"{max(index.size, padded):,} values would be moved one by one", f"the most is {LARGEST_MOVEMENT:,}"
+            )
         return self.add(
             "gather",
             GatherAttributes(source.shape, index.astype(np.int32), what, fill, **(blend or {})),
@@ -298,6 +305,16 @@ class NodeImporter:
         moved = self.canonical(value)
         view = View((1, *moved.shape))
         return by_channel, Value(moved, view if view.shape == shape else view.then("reshape", shape))
+
+
+def type_name(number: int) -> str:
+    """An ONNX data type in words."""
+    known = onnx.TensorProto.DataType.values()
+    return (
+        onnx.TensorProto.DataType.Name(number).lower()
+        if number in known
+        else f"number {number}, which ONNX does not know"
+    )
 
 
 def one_a_channel(canonical: np.ndarray) -> np.ndarray | None:

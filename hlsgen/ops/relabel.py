@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 
 from hlsgen.ops.base import Importer
+from hlsgen.ops.importing import type_name
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -27,7 +28,7 @@ class Relabel(Importer):
         value = node.value(0)
         shape = value.view.value_shape
         if node.op_type == "Cast" and node.attribute("to", 1) != onnx.TensorProto.FLOAT:
-            kind = onnx.TensorProto.DataType.Name(node.attribute("to", 1)).lower()
+            kind = type_name(node.attribute("to", 1))
             raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
         if node.op_type == "Dropout" and node.input_name(2) and node.need_constant(2, "training mode").any():
             raise node.unsupported("training_mode is on", "export the network for inference")

@@ -10,6 +10,8 @@ import numpy as np
 
 # Positions of a padded input that a kernel may walk.
 LARGEST_RASTER = 1 << 28
+# Height and width of the largest window, dilation included.
+LARGEST_EXTENT = 1 << 13
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -137,8 +139,6 @@ def imported_window(node: NodeImporter, kernel: tuple[int, ...], size: tuple[int
             f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}, pads {list(pads)}",
             "kernel, strides and dilations must be positive, pads not negative",
         )
-    if prod(n + pads[i] + pads[i + count] for i, n in enumerate(size)) > LARGEST_RASTER:
-        raise node.unsupported(f"pads {list(pads)} make its padded input too large", "use smaller pads")
     axes = [(kernel[i], strides[i], dilations[i], pads[i], pads[i + count], size[i]) for i in range(count)]
     idle = (1, 1, 1, 0, 0, 1)
     auto = node.attribute("auto_pad", "")
@@ -147,7 +147,13 @@ def imported_window(node: NodeImporter, kernel: tuple[int, ...], size: tuple[int
         pairs = list(zip(first, second, strict=True))
         explicit = (first[3], second[3], first[4], second[4])
         chosen = explicit_pads(auto, explicit, pairs[5], pairs[0], pairs[1], pairs[2])
-        return Window(pairs[0], pairs[1], pairs[2], chosen)
+        found = Window(pairs[0], pairs[1], pairs[2], chosen)
+        if max(found.extent) > LARGEST_EXTENT or prod(found.scan_size(*pairs[5])) > LARGEST_RASTER:
+            raise node.unsupported(
+                f"a window of {list(found.extent)} with pads {list(chosen)} is too large",
+                "use smaller windows and pads",
+            )
+        return found
 
     if count == 1:
         return None, window(idle, axes[0])

@@ -256,8 +256,8 @@ def fit_matrix(goal: Goal) -> np.ndarray:
 
 
 def scaled(cost: np.ndarray) -> tuple[int, ...]:
-    """Rounded up to the solver's whole numbers."""
-    return tuple(int(v) for v in np.ceil(cost * SCALE - 1e-9))
+    """Rounded up to the solver's whole numbers; what exceeds any device by far is as good as infinite."""
+    return tuple(int(v) for v in np.minimum(np.ceil(cost * SCALE - 1e-9), 1 << 40))
 
 
 # ---- CP-SAT
