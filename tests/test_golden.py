@@ -9,6 +9,7 @@ import pytest
 import hlsgen
 from hlsgen.schedule.scheduler import check_plan
 from tests.networks import build, parse
+from tests.test_ablation import MOVEMENT
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -23,6 +24,7 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
   low = Constant<value_float=0.0>() high = Constant<value_float=6.0>()
   pointwise = Conv(depthwise_relu, p) clipped = Clip(pointwise, low, high)
   y = AveragePool<kernel_shape=[3,3], strides=[3,3], pads=[1,1,0,0]>(clipped) }""",
+    "movement": MOVEMENT,
 }
 
 

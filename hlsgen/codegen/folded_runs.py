@@ -59,7 +59,8 @@ def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
     """An engine's kernels that the host launches, for `count` steps."""
     found = []
     if name in TABLE_ENGINES:
-        return [launch(f"{name}_engine", {"buffer": "features"}, {"buffer": "tables"}, {"int": count})]
+        buffers = [{"buffer": buffer} for buffer in ("features", "features", "tables")]
+        return [launch(f"{name}_engine", *buffers, {"int": count})]
     for kernel in engine_kernels(name):
         scratch = needs_scratch(plan, name) and kernel == f"{name}_engine"
         found.append(launch(kernel, {"int": count}, *([{"buffer": "scratch"}] if scratch else [])))

@@ -252,8 +252,8 @@ class Gather(Operator):
         if layer.attributes.local:
             return (source.pixels + 1) * (max(inputs, outputs) + self.settles(layer, graph, kernel))
         levels = np.unique([*layer.attributes.needed_rows, source.height])
-        pauses = np.count_nonzero(levels)  # after every stretch of reading
-        return int(source.pixels * inputs + result.pixels * outputs + pauses * SETTLE)
+        stretches = np.count_nonzero(levels)  # of reading, with a pause before and after
+        return int(source.pixels * inputs + result.pixels * outputs + 2 * stretches * SETTLE)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Reads and writes as the template's loop orders them."""
@@ -270,8 +270,8 @@ class Gather(Operator):
         for needed in (*layer.attributes.needed_rows, source.height):
             if needed > got:
                 count = (needed - got) * row_in
-                reads.append(turn + np.arange(count))
-                turn, got = turn + count + SETTLE, needed
+                reads.append(turn + SETTLE + np.arange(count))
+                turn, got = turn + count + 2 * SETTLE, needed
             if len(writes) < result.height:
                 writes.append(turn + np.arange(row_out))
                 turn += row_out
@@ -297,9 +297,14 @@ class Gather(Operator):
         reads = len(offsets) * (1 if self.keeps_vectors(offsets, width) else width)
         local = layer.attributes.local
         words = 2 * count if local else layer.attributes.ring_rows * source.width * count
-        parts = [len(part) for o in offsets for part in (o.rows, o.columns, o.channels)]
-        tables = tuple(Memory("table", n, WEIGHT_BITS) for n in parts if n > 1)
-        return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *tables)
+        tables = {f"{prefix}{part}": len(getattr(o, part)) for prefix, o in zip(("", "other_"), offsets, strict=False)
+                  for part in (("channels",) if local else ("rows", "columns", "channels"))}  # fmt: skip
+        if not local:
+            tables["needed"] = len(layer.attributes.needed_rows) + 1
+        if layer.attributes.weight is not None:
+            tables["weight"] = len(layer.attributes.weight)
+        memories = (Memory(name, depth, WEIGHT_BITS) for name, depth in tables.items())
+        return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *memories)
 
     # ---- folded
 

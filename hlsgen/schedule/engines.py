@@ -149,7 +149,7 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
     blend = any(b for _, b in kinds)
     for _ in range(1 + blend):
         lsus += [Lsu("tables", WORD)] * (2 + whole) + [Lsu("features", v * bits)] * whole
-        lsus += [Lsu("tables", WORD), Lsu("features", bits)] * (v * single)
+        lsus += [Lsu("tables", WORD), Lsu("values", bits)] * (v * single)
     lsus += [Lsu("tables", WORD)] * blend
     arithmetic = Arithmetic(adds=v * blend, multiply_adds=v * blend)
     return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024)

@@ -78,11 +78,11 @@ __kernel void weight_loader(__global const float *restrict weights)
 {
     for (int i = 0; i < 970; ++i) {
         const float value = weights[i];
-if (i < 296)
+        if (i < 296)
             write_channel_intel(stem_weights, value);
-else if (i < 880)
+        else if (i < 880)
             write_channel_intel(inner_weights, value);
-else 
+        else 
             write_channel_intel(scores_weights, value);
     }
 }

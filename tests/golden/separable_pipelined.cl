@@ -71,9 +71,9 @@ __kernel void weight_loader(__global const float *restrict weights)
 {
     for (int i = 0; i < 224; ++i) {
         const float value = weights[i];
-if (i < 80)
+        if (i < 80)
             write_channel_intel(depthwise_weights, value);
-else 
+        else 
             write_channel_intel(pointwise_weights, value);
     }
 }
