@@ -6,10 +6,12 @@ import argparse
 import time
 from pathlib import Path
 
+import onnx
+
 from hlsgen.boards import board
 from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import check_target, generate
-from hlsgen.errors import HlsgenError
+from hlsgen.errors import HlsgenError, PlanError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
@@ -18,6 +20,7 @@ from hlsgen.schedule.calibration import load_calibration
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal, parse_pins
 from hlsgen.schedule.scheduler import check_plan, schedule
+from hlsgen.sparsify.apply import sparsify
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
@@ -53,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LAYER.FIELD=N",
         help="pin a decision, for example conv1.unroll_oc=16 or engines.width=8",
     )
+    parser.add_argument(
+        "--sparsify", metavar="METHOD:SHARE", help="zero that share of the weights on the way, for example relative:0.5"
+    )
     parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
@@ -77,6 +83,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     check_target(Path(options.out))
     with console.status("reading the network") as update:
         graph = load(options.model, parse_shapes(options.shape))
+        if options.sparsify:
+            update("sparsifying")
+            graph = load(sparse_model(graph.model, options.sparsify, console), parse_shapes(options.shape), graph.name)
         update("scheduling")
         if options.plan:
             plan = check_plan(graph, Plan.load(options.plan))
@@ -111,6 +120,19 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         }
     )
     return 0
+
+
+def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.ModelProto:
+    """The model with small weights zeroed, as METHOD:SHARE says. Raises PlanError."""
+    method, _, share = text.partition(":")
+    try:
+        result = sparsify(model, method, sparsity=float(share))
+    except ValueError:
+        raise PlanError(
+            f"{text!r} is not METHOD:SHARE", where="--sparsify", remedy="for example relative:0.5"
+        ) from None
+    console.say(f"{result.method}: {result.sparsity:.1%} of {result.weights:,} weights are zero")
+    return result.model
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -23,16 +23,19 @@ from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import GraphBuilder, NodeImporter
 
 
-def load(source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None) -> Graph:
+def load(
+    source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None, name: str = ""
+) -> Graph:
     """Read a network and normalise it for hardware.
 
-    `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name. BatchNormalization is
+    `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name; `name` is the network's, else the
+    file's. BatchNormalization is
     folded, bias and activation are fused, pads are absorbed, relabelling operators are gone. A fixed batch becomes one image
     where images do not mix (`graph.model` is then that network).
     Raises ModelError or UnsupportedError.
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
-    name = "network" if isinstance(source, onnx.ModelProto) else Path(source).stem
+    name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
     model = one_image(model)
     refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
     prepared = PreparedModel(model, shapes)

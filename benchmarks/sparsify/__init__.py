@@ -1,0 +1,1 @@
+"""Accuracy against sparsity of trained networks, and the time that sparsifying takes."""

@@ -1,0 +1,254 @@
+"""`sparsify`: an ONNX network with fewer weights."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from hlsgen.cli.console import Console
+from hlsgen.errors import ModelError, OutputError, PlanError
+from hlsgen.frontend.model import read_model
+from hlsgen.sparsify.apply import Sparsified, sparsify
+from hlsgen.sparsify.data import Pictures, Preparation, read_pictures
+from hlsgen.sparsify.evaluate import METRICS, Evaluator, Score, input_shape
+from hlsgen.sparsify.methods import METHODS
+from hlsgen.sparsify.norms import input_norms
+from hlsgen.sparsify.report import write_curves
+from hlsgen.sparsify.search import Found, Searcher, curves
+
+NAME = "sparsify"
+HELP = "zero small weights of an ONNX network, without retraining"
+EXAMPLE = "hlsgen sparsify net.onnx -o sparse.onnx --method relative --max-loss 5% --metric top5 --data pictures/"
+# Pictures that Wanda looks at.
+CALIBRATION = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="ONNX file")
+    parser.add_argument(
+        "-o", "--out", metavar="FILE", help="the sparse network; needed unless --curves is all that is wanted"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    parser.add_argument("--method", choices=tuple(METHODS), default="relative", help="default relative")
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument(
+        "--sparsity", type=float, metavar="S", help="share of the weights that is to be zero, met exactly"
+    )
+    goal.add_argument(
+        "--threshold", metavar="T[,T2]", help="zero weights up to this size; for triangular of the first and last layer"
+    )
+    goal.add_argument(
+        "--max-loss", metavar="5%", help="search the sparsest network that loses at most so many points of accuracy"
+    )
+    parser.add_argument("--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)")
+    parser.add_argument(
+        "--data",
+        metavar="DIR|FILE",
+        help="pictures: image folder, idx files or .npz; without labels the dense network's answers count",
+    )
+    parser.add_argument(
+        "--prepare", metavar="FILE.toml", help="scale, mean, deviation, resize: how pictures become inputs"
+    )
+    parser.add_argument(
+        "--curves", metavar="DIR", help="write accuracy against sparsity of all methods there, CSV and PNG"
+    )
+    parser.add_argument("--depthwise", action="store_true", help="sparsify depthwise filters too")
+    parser.add_argument("--spare", default="", metavar="NODE,...", help="leave these layers alone")
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Run the command."""
+    check_options(options)
+    model = read_model(options.model)
+    spare = [name for name in options.spare.split(",") if name]
+    pictures = read_data(options, model) if options.data else None
+    norms = None
+    if pictures is not None and (options.method == "wanda" or options.curves):
+        norms = input_norms(model, pictures.inputs[:CALIBRATION])
+    found: Found | None = None
+    result: Sparsified | None = None
+    files: list[Path] = []
+    evaluator: Evaluator | None = None
+    if pictures is not None:
+        with console.status("evaluating") as update:
+            evaluator = Evaluator(model, pictures, options.metric, lambda n: update(f"evaluating, {n} networks so far"))
+            searcher = Searcher(model, evaluator, percent(options.max_loss or "0"), norms, options.depthwise, spare)
+            if options.max_loss is not None:
+                found = searcher.search(options.method)
+                result = found.result
+            if options.curves:
+                title = f"{Path(options.model).stem}: {options.metric} of {len(pictures.inputs)} pictures"
+                files = write_curves(curves(searcher), Path(options.curves), title)
+    if result is None and options.out:
+        threshold = None if options.threshold is None else numbers(options.threshold)
+        result = sparsify(
+            model, options.method, sparsity=options.sparsity, threshold=threshold, norms=norms,
+            depthwise=options.depthwise, spare=spare,
+        )  # fmt: skip
+    score = None
+    if result is not None:
+        if evaluator is not None:
+            score = found.score if found else evaluator("result", lambda: result.model)
+        write(result.model, options.out, options.force)
+        show(console, result, options.out)
+    if evaluator is not None:
+        tell(console, evaluator, score, found, options.metric)
+    for file in files:
+        console.say(f"curves: {file}")
+    console.result(as_json(options, result, evaluator, score, found, files))
+    return 0
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise PlanError for options that do not go together."""
+    goals = (options.sparsity, options.threshold, options.max_loss)
+    if not options.out and not options.curves:
+        raise PlanError("nothing to write", where="-o", remedy="name the sparse network's file with -o")
+    if options.out and all(goal is None for goal in goals):
+        raise PlanError("how sparse?", where="--sparsity", remedy="give --sparsity, --threshold or --max-loss")
+    if (options.max_loss is not None or options.curves or options.method == "wanda") and not options.data:
+        raise PlanError(
+            "accuracy needs pictures", where="--data", remedy="name an image folder, idx files or an .npz file"
+        )
+    if options.out and Path(options.out).exists() and not options.force:
+        raise OutputError("exists", where=f"-o {options.out}", remedy="name another file, or overwrite it with --force")
+    if options.max_loss is not None:
+        percent(options.max_loss)
+
+
+def percent(text: str) -> float:
+    """ "5%" or "0.05" as a share. Raises PlanError."""
+    try:
+        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise PlanError(f"{text!r} is no share between 0 and 100%", where="--max-loss", remedy="for example 5%")
+    return value
+
+
+def numbers(text: str) -> list[float]:
+    """Comma-separated numbers. Raises PlanError."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise PlanError(f"{text!r} is not one or two numbers", where="--threshold") from None
+
+
+def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> Pictures:
+    """The user's pictures, prepared."""
+    preparation = Preparation()
+    if options.prepare:
+        try:
+            import tomllib
+        except ImportError:  # before Python 3.11
+            import tomli as tomllib
+        try:
+            fields: dict[str, Any] = tomllib.loads(Path(options.prepare).read_text())
+            for name in ("mean", "deviation"):
+                if name in fields:
+                    fields[name] = tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
+            preparation = Preparation(**fields)
+        except (OSError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"cannot be used ({error})",
+                where=f"--prepare {options.prepare}",
+                remedy="fields: scale, mean, deviation, resize",
+            ) from None
+    return read_pictures(options.data, input_shape(model), preparation)
+
+
+def write(model: onnx.ModelProto, name: str, force: bool) -> None:
+    """Write the network, all of it or nothing. Raises OutputError."""
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(model.SerializeToString(deterministic=True))
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"-o {name}") from None
+
+
+def show(console: Console, result: Sparsified, out: str) -> None:
+    """The table of layers."""
+    titles = [
+        ("layer", "left"),
+        ("weights", "right"),
+        ("zero", "right"),
+        ("up to", "right"),
+        ("largest", "right"),
+        ("bytes", "right"),
+    ]
+    rows = [
+        (
+            r.name,
+            f"{r.weights:,}",
+            f"{1 - r.kept / r.weights:.1%}",
+            f"{r.threshold:.3g}",
+            f"{r.span:.3g}",
+            f"{r.bytes:,}",
+        )
+        for r in result.layers
+    ]
+    console.table(titles, rows)
+    data = result.to_dict()
+    console.say(
+        f"{out}: {result.method}, {result.sparsity:.2%} of {result.weights:,} weights are zero, {data['compression']:.2f} times fewer; "
+        f"compressed {data['compressed_bytes'] / 1e6:.2f} MB in place of {data['dense_bytes'] / 1e6:.2f} MB"
+    )
+
+
+def tell(console: Console, evaluator: Evaluator, score: Score | None, found: Found | None, metric: str) -> None:
+    """Accuracy before and after, and how sure that is."""
+    kind = metric if evaluator.pictures.labels is not None else f"{metric} agreement with the dense network"
+    dense = evaluator.reference
+    console.say(f"dense: {kind} {dense.share:.1%} of {dense.pictures} pictures ({words(dense)})")
+    if score is not None:
+        console.say(f"sparse: {kind} {score.share:.1%} ({words(score)})")
+    if found is not None:
+        console.say(f"found with {found.evaluations} evaluations: {found.settings}")
+
+
+def words(score: Score) -> str:
+    """The interval in words."""
+    low, high = score.interval
+    return f"95% interval {low:.1%} to {high:.1%}"
+
+
+def as_json(
+    options: argparse.Namespace,
+    result: Sparsified | None,
+    evaluator: Evaluator | None,
+    score: Score | None,
+    found: Found | None,
+    files: list[Path],
+) -> dict[str, Any]:
+    """The command's JSON object."""
+    data: dict[str, Any] = {"ok": True, "model": options.model, "out": options.out, "curves": [str(f) for f in files]}
+    if result is not None:
+        data |= result.to_dict()
+    if evaluator is not None:
+        for name, value in (("dense_accuracy", evaluator.reference), ("accuracy", score)):
+            if value is not None:
+                data[name] = {
+                    "right": value.right,
+                    "pictures": value.pictures,
+                    "share": value.share,
+                    "interval": value.interval,
+                }
+        data["metric"] = options.metric
+    if found is not None:
+        data |= {"settings": found.settings, "evaluations": found.evaluations}
+    return data

@@ -1,0 +1,112 @@
+"""Accuracy of a network on a user's pictures, with onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+import onnx
+
+from hlsgen.errors import ModelError
+from hlsgen.sparsify.data import Pictures
+
+METRICS = {"top1": 1, "top5": 5}
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of so many pictures are right. Without labels: where the dense network's answer is among the first k."""
+
+    right: int
+    pictures: int
+
+    @property
+    def share(self) -> float:
+        """Accuracy."""
+        return self.right / self.pictures
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy (E. B. Wilson, 1927)."""
+        z, n, p = 1.96, self.pictures, self.share
+        middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+
+@dataclass
+class Evaluator:
+    """Scores networks on pictures; each network once. `progress` is called after every evaluation."""
+
+    dense: onnx.ModelProto
+    pictures: Pictures
+    metric: str = "top1"
+    progress: Callable[[int], None] | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    labels: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        outputs = run(self.dense, self.pictures.inputs)
+        if outputs.ndim < 2 or outputs[0].size < 2:
+            raise ModelError(f"its output has shape {list(outputs.shape[1:])}, no score a class", where="model")
+        scores = outputs.reshape(len(outputs), -1)
+        if self.pictures.labels is None:
+            self.labels = scores.argmax(axis=1)
+        else:
+            self.labels = self.pictures.labels
+            if self.labels.min() < 0 or self.labels.max() >= scores.shape[1]:
+                raise ModelError(
+                    f"labels from {self.labels.min()} to {self.labels.max()}, the network has {scores.shape[1]} classes",
+                    where="--data",
+                    remedy="number the classes as the network was trained",
+                )
+        self.reference = self.count(scores)
+
+    def count(self, scores: np.ndarray) -> Score:
+        """Pictures whose label is among the largest scores."""
+        k = min(METRICS[self.metric], scores.shape[1])
+        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        return Score(int((best == self.labels[:, None]).any(axis=1).sum()), len(scores))
+
+    def __call__(self, key: str, make: Callable[[], onnx.ModelProto]) -> Score:
+        """The score of the network that `make` returns, known as `key`."""
+        if key not in self.scores:
+            outputs = run(make(), self.pictures.inputs)
+            self.scores[key] = self.count(outputs.reshape(len(outputs), -1))
+            if self.progress is not None:
+                self.progress(len(self.scores))
+        return self.scores[key]
+
+
+def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
+    """The first output of all inputs, in batches where the network takes any number of images. Raises ModelError."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(
+            "evaluating needs onnxruntime", where="--data", remedy="pip install 'hlsgen[onnxruntime]'"
+        ) from None
+    onnxruntime.set_default_logger_severity(3)
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        entry = session.get_inputs()[0]
+        size = entry.shape[0] if isinstance(entry.shape[0], int) else BATCH
+        parts = [session.run(None, {entry.name: inputs[i : i + size]})[0] for i in range(0, len(inputs), size)]
+    except Exception as error:  # onnxruntime raises kinds of its own
+        raise ModelError(f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model") from None
+    return np.concatenate(parts)
+
+
+def input_shape(model: onnx.ModelProto) -> tuple[int, ...]:
+    """The network's one input; a dynamic first axis counts as 1. Raises ModelError."""
+    known = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in known]
+    if len(inputs) != 1:
+        raise ModelError(f"it has {len(inputs)} inputs, pictures are for one", where="model")
+    dims = inputs[0].type.tensor_type.shape.dim
+    sizes = [d.dim_value if d.HasField("dim_value") else (1 if i == 0 else 0) for i, d in enumerate(dims)]
+    if not all(sizes):
+        raise ModelError("its input has dynamic axes", where="model", remedy="export it with fixed sizes")
+    return tuple(sizes)
