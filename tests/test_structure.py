@@ -14,15 +14,18 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import structure
 from hlsgen.schedule.unfold import unfold
+from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.cases import case
 from tests.networks import parse
 from tests.test_ablation import MOVEMENT, NETWORK
+from tests.test_sparse_engine import NETWORK as SPARSE
 
 NETWORKS = {
     "lenet": lambda: network("lenet5"),
     "mixed": lambda: parse(NETWORK),
     "mobilenet": lambda: network("mobilenetv1", size=32, width=0.25),
+    "sparse": lambda: sparsify(parse(SPARSE), "relative", sparsity=0.9).model,
     "movement": lambda: parse(MOVEMENT),
     "branches": lambda: case("branches_of_different_length"),
 }

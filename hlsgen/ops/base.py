@@ -91,6 +91,8 @@ class Operator(Importer):
 
     name: str = ""
     engine: str = ""
+    # Engines that a step may name in its place.
+    alternative_engines: tuple[str, ...] = ()
     engine_weights: bool = False
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True

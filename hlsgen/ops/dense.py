@@ -13,6 +13,7 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -40,6 +41,7 @@ class Dense(Operator):
     }
     makes = ("conv",)
     engine = "dense"
+    alternative_engines = ("sparse",)
     engine_weights = True
 
     def import_node(self, node: NodeImporter) -> None:
@@ -163,8 +165,15 @@ class Dense(Operator):
     # ---- folded
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
-        """Runs of output vectors, each short enough that its weights fit one stream."""
+        """Runs of output vectors, each short enough that its weights fit one stream; without the zeros where that pays."""
         tensor, total = graph.tensors[layer.inputs[0]], vectors(layer.attributes.outputs, engines.width)
+        counts = row_counts(layer.weights["weight"])
+        if is_worthwhile(counts, tensor.size, engines.burst):
+            length = max(1, LARGEST_STREAM // (row_words(counts, engines.burst) * engines.burst))
+            return tuple(
+                StepPlan(layer.name, "sparse", 1, 1, 1, first, min(length, total - first))
+                for first in range(0, total, length)
+            )
         stream = tensor.pixels * vectors(tensor.channels, engines.width) * engines.width
         run = max(1, min(total, LARGEST_STREAM // stream))
         return tuple(
@@ -188,6 +197,8 @@ class Dense(Operator):
         """Per group: pixel, input vector, block of `burst` input lanes, output vector; `burst` lanes of V outputs a word."""
         v, burst = engines.width, engines.burst
         first = step.first_vector * v
+        if step.engine == "sparse":
+            return packed(self.step_rows(layer, step, engines), v, burst, self.sparse_words(layer, step, engines))
         weight = layer.weights["weight"][first : first + step.vector_count * v]
         weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
         _, channels, height, width = weight.shape
@@ -195,10 +206,24 @@ class Dense(Operator):
         return split.transpose(0, 6, 7, 3, 4, 1, 5, 2).reshape(split.shape[0], -1, v)
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """`burst` weight vectors a cycle."""
+        """`burst` weight vectors a cycle, or as many words as the fullest row takes for every output vector."""
         tensor = graph.tensors[layer.inputs[0]]
         inputs = tensor.pixels * vectors(tensor.channels, engines.width)
+        if step.engine == "sparse":
+            return inputs + step.groups * self.sparse_words(layer, step, engines)
         return inputs + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
+
+    def sparse_words(self, layer: Layer, step: StepPlan, engines: Engines) -> int:
+        """Words of compressed weights for every output vector of a step."""
+        first = step.first_vector * engines.width
+        counts = row_counts(layer.weights["weight"])[first : first + step.vector_count * engines.width]
+        return row_words(counts, engines.burst)
+
+    def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
+        """The rows of a step's outputs, columns in the order in which the engine keeps the input: pixel, padded channels."""
+        first = step.first_vector * engines.width
+        part = layer.weights["weight"][first : first + step.vector_count * engines.width]
+        return pad_axis(part.transpose(0, 2, 3, 1), 3, engines.width).reshape(len(part), -1)
 
 
 OPERATOR = Dense()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from hlsgen.activation import Activation
 from hlsgen.descriptors import record_fields
 from hlsgen.graph import Graph
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
 from hlsgen.ops import operator
 from hlsgen.ops.binary import FUNCTIONS
+from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
 
@@ -56,7 +59,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
 def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
-    weighted = sum(engine in ("convolution", "dense") for engine in used)
+    weighted = sum(engine in ("convolution", "dense", "sparse") for engine in used)
     fed = sum(engine != "gather" for engine in used)
     ends = fed + plain
     found = [
@@ -85,7 +88,7 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
     found = [Fifo(f"{engine}_step", WORD, words), Fifo(f"{engine}_out", vector, DEPTH)]
     if engine != "gather":
         found.append(Fifo(f"{engine}_in", vector, DEPTH))
-    if engine in ("convolution", "depthwise", "dense"):
+    if engine in ("convolution", "depthwise", "dense", "sparse"):
         found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
     if engine == "convolution":
         found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_results_step", WORD, words)]
@@ -109,6 +112,11 @@ def engine_kernels(
             Memory("sums", 8 * e.outputs, vector),
         )
         body = Body(Arithmetic(multiply_adds=v * e.burst, adds=9 * v), memories)
+    elif engine == "sparse":
+        lanes = v * entries_a_word(e.burst)
+        # Two lanes share a copy of the inputs: a memory block has two ports.
+        memories = (Memory("inputs", e.dense_vectors * v, bits, copies=ceil(lanes / 2)), Memory("sums", 8, vector))
+        body = Body(Arithmetic(multiply_adds=lanes, adds=9 * v), memories)
     elif engine in ("depthwise", "pooling"):
         extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)
         memories = (Memory("line", line, vector, banks=extent - 1),) if extent > 1 else ()
@@ -131,7 +139,7 @@ def engine_kernels(
         if engine == "normalisation":
             special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
         body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
-    ends = 4 if engine in ("depthwise", "dense") else 3
+    ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
 
 

@@ -11,6 +11,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
+from hlsgen.ops.sparse import imbalance, row_counts
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.estimate import Estimate, estimate
@@ -78,7 +79,7 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         raise problem or PlanError(
             "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
-    return best.plan.with_reason(reason(best, board, goal, tried))
+    return best.plan.with_reason(reason(best, graph, board, goal, tried))
 
 
 def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
@@ -246,18 +247,26 @@ def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
     return 1 << (tile - 1).bit_length(), pixels
 
 
-def reason(best: Candidate, board: Board, goal: Goal, tried: int) -> str:
+def reason(best: Candidate, graph: Graph, board: Board, goal: Goal, tried: int) -> str:
     """One paragraph: the engines, what they cost, what they reach, what limits them."""
     e, r, t = best.plan.engines, best.predicted.resources, best.predicted.timing
     assert e is not None
     count = sum(bool(step.feeder) for step in best.plan.steps)
+    skipping = {step.layer for step in best.plan.steps if step.engine == "sparse"}
+    zeros = ""
+    if skipping:
+        worst = max(imbalance(row_counts(graph.layer(name).weights["weight"])) for name in skipping)
+        zeros = (
+            f"{len(skipping)} fully connected layer{'s' if len(skipping) > 1 else ''} skip zeros (fullest row {worst:.2f} times "
+            "the mean). "
+        )
     pairs = f"{count} depthwise layers stream into the convolutions after them. " if count else ""
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     fit = (
         "" if r.fits(board, goal.caps) else " With the optimisations that were switched off it does not fit the board."
     )
     return (
-        f"{pairs}{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
+        f"{pairs}{zeros}{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
         f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {rate(t.throughput)} images a second "
         f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
         f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
@@ -300,7 +309,7 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
         layer = graph.layer(step.layer)
     except KeyError:
         raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
-    if step.engine not in ("", engine_of(layer)):
+    if step.engine not in ("", engine_of(layer), *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
     if step.feeder and (step.engine != "convolution" or feeding_layers(graph).get(layer.name) != step.feeder):
         raise PlanError(

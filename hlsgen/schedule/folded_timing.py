@@ -10,6 +10,7 @@ from hlsgen.boards import Board
 from hlsgen.descriptors import filter_words, record_fields, step_fields
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
+from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
@@ -81,6 +82,9 @@ def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
         return fields["taps"] * fields["tap_words"]
     if step.engine == "depthwise":
         return filter_words(engines)
+    if step.engine == "sparse":
+        layer = graph.layer(step.layer)
+        return operator(layer.op).sparse_words(layer, step, engines)  # type: ignore[attr-defined]
     if step.engine == "dense":
         return step.vectors_at_once * ceil(fields["tile_loads"] * engines.width / engines.burst)
     return 0
@@ -134,5 +138,6 @@ def engine_macs(engine: str, e: Engines) -> int:
         "convolution": e.width * e.width * e.inputs * e.outputs,
         "depthwise": e.width * e.depthwise_extent**2,
         "dense": e.width * e.burst,
+        "sparse": e.width * entries_a_word(e.burst),
     }
     return table.get(engine, e.width)
