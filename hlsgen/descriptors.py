@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -105,6 +106,10 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("other_channels_step", "int", "gather: as channels_step, for the second value"),
     ("blend_weights", "int", "gather: first entry of the weights of the second value"),
     ("whole", "int", "gather: 1: whole vectors move"),
+    ("group_words", "int", "weight expander: words of a group"),
+    ("blocks", "int", "weight expander: blocks of a group"),
+    ("block_rows", "int", "weight expander: compressed words of a block; 0: the step is not compressed"),
+    ("last_block", "int", "weight expander: words of a group's last block"),
     ("scale_negative", "int", "1: the epilogue scales negative values alone"),
     ("activation", "int", "0 none, else its number in the kernel text"),
     ("alpha", "float", "parameter of the activation"),
@@ -126,12 +131,13 @@ FIELDS_OF = {
         "other_channels_step", "blend_weights", "whole",
     ),
     "prelu": ("scale_negative",),
+    "expander": ("group_words", "blocks", "block_rows", "last_block"),
 }  # fmt: skip
 
 
-def record_fields(graph: Graph) -> tuple[tuple[str, str, str], ...]:
-    """The fields of a network's records."""
-    present = {layer.op for layer in graph.layers}
+def record_fields(graph: Graph, steps: Sequence[StepPlan]) -> tuple[tuple[str, str, str], ...]:
+    """The fields of the records of a network's steps."""
+    present = {layer.op for layer in graph.layers} | ({"expander"} if any(s.compressed for s in steps) else set())
     left_out = {name for op, names in FIELDS_OF.items() if op not in present for name in names}
     return tuple(field for field in FIELDS if field[0] not in left_out)
 

@@ -68,7 +68,8 @@ class StepPlan:
     `vectors_at_once` output vectors are computed together; `residual` names a tensor that the epilogue adds, and
     `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue. `source`
     is the tensor to read where it is not the layer's first input. Without `finish` bias and activation are left out.
-    `feeder` names a depthwise layer whose results stream straight into this convolution's tiles (hybrid designs).
+    `feeder` names a depthwise layer whose results stream straight into this convolution's tiles (hybrid designs). With `compressed` a
+    convolution's weights lie in memory without their zeros.
     """
 
     layer: str
@@ -83,6 +84,7 @@ class StepPlan:
     source: str = ""
     finish: bool = True
     feeder: str = ""
+    compressed: bool = False
 
     @property
     def groups(self) -> int:

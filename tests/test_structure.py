@@ -129,7 +129,7 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     section = next(s for s in design.manifest["weights"]["sections"] if s["name"] == "table")
-    fields = record_fields(graph)
+    fields = record_fields(graph, plan.steps)
     data = (design.path / "weights").read_bytes()[section["offset"] :][: 4 * section["elements"]]
     table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(fields))
     shaped = unfold(graph, plan.unfolded)

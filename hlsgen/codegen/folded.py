@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hlsgen.codegen.folded_runs import (
     SCRATCH_ENGINES,
     TABLE_ENGINES,
     bias_stream,
+    expanded_stream,
     filter_stream,
     folded_runs,
     weight_stream,
@@ -23,8 +25,9 @@ from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
 from hlsgen.ops.binary import FUNCTIONS, NAMES
+from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.placement import Placement, place_tensors
-from hlsgen.plan import Plan, StepPlan
+from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.unfold import unfold
 
 # In the epilogue an activation's parameters come from the step.
@@ -76,6 +79,9 @@ class FoldedGenerator:
             return found
         kind = "filter" if step.engine == "depthwise" else "weight"
         packed = operator(layer.op).folded_weights(layer, self.graph, step, self.engines)
+        if step.engine == "convolution":
+            packed, fields = expander_words(packed, step, self.engines)
+            found |= fields
         found[f"{kind}_base"], found[f"{kind}_words"] = self.append_words(packed)
         if step.feeder:
             feeder = self.graph.layer(step.feeder)
@@ -139,6 +145,7 @@ class FoldedGenerator:
         for engine in context["engines"]:
             launched = {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
             engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched))
+        context["expander_text"] = render("folded/expander.cl.j2", **context) if context["expander"] else ""
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
         empty = np.zeros(e.width * e.burst, np.float32)
@@ -152,7 +159,9 @@ class FoldedGenerator:
             np.concatenate(self.biases),
             f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""),
         )
-        weights.add("table", table_array(steps, record_fields(self.graph)), "step table; fields in design.json")
+        weights.add(
+            "table", table_array(steps, record_fields(self.graph, self.plan.steps)), "step table; fields in design.json"
+        )
         if self.tables:
             weights.add("tables", np.concatenate(self.tables), "where data movements find their values")
         return self.manifest(source, weights, steps)
@@ -174,7 +183,10 @@ class FoldedGenerator:
                         "number": number,
                         "inputs": max((s["loads"] for s in reading), default=0),
                         "outputs": max((s["results"] for s in mine), default=0),
-                        "weights": max(stream(s) for s in (reading if name == "depthwise" else mine)),
+                        "weights": max(
+                            (expanded_stream if name == "convolution" else stream)(s)
+                            for s in (reading if name == "depthwise" else mine)
+                        ),
                         "fed": name not in TABLE_ENGINES,
                     }
                 )
@@ -182,7 +194,7 @@ class FoldedGenerator:
         modes = {s["mode"] for s in steps if s["engine"] == self.numbers.get("pooling", -1)}
         return {
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
-            "fields": [(name, kind) for name, kind, _ in record_fields(self.graph)],
+            "fields": [(name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)],
             "engines": engines,
             "convolution": self.array_streams(steps),
             "activations": self.activations(steps),
@@ -204,6 +216,8 @@ class FoldedGenerator:
             "maximum": 0 in modes,
             "averaging": 1 in modes,
             "logarithms": any(s["mode"] for s in steps if s["engine"] == self.numbers.get("softmax", -1)),
+            "expander": self.expander(steps),
+            "block": BLOCK,
             "joins": self.joins(steps),
             "negatives": any(s["scale_negative"] for s in steps),
             "moves": self.moves(steps),
@@ -213,6 +227,11 @@ class FoldedGenerator:
     def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All activations that have a number in the kernel text."""
         return list({a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)}.values())
+
+    def expander(self, steps: list[dict[str, Any]]) -> int:
+        """The longest stream into the weight expander; 0 without one."""
+        mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
+        return max(weight_stream(s) for s in mine) if any(s["block_rows"] for s in mine) else 0
 
     def joins(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The ways in which the epilogue joins a second tensor."""
@@ -276,13 +295,26 @@ class FoldedGenerator:
         inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
         outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
         runs = folded_runs(self.plan, steps, self.numbers)
-        documentation = {"step_fields": {name: meaning for name, _, meaning in record_fields(self.graph)}}
+        documentation = {
+            "step_fields": {name: meaning for name, _, meaning in record_fields(self.graph, self.plan.steps)}
+        }
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
 
     def layout(self, tensor: Tensor) -> dict[str, Any]:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
+
+
+def expander_words(packed: np.ndarray, step: StepPlan, engines: Engines) -> tuple[np.ndarray, dict[str, int]]:
+    """A convolution's weight words as they lie in memory, and what the weight expander must know of them."""
+    count = packed.shape[1] // engines.burst
+    fields = {"group_words": count, "blocks": 0, "block_rows": 0, "last_block": 0}
+    if not step.compressed:
+        return packed, fields
+    rows, blocks = block_rows(packed, engines.burst), ceil(count / BLOCK)
+    fields |= {"blocks": blocks, "block_rows": rows, "last_block": count - (blocks - 1) * BLOCK}
+    return compressed(packed, engines.burst, rows), fields
 
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:

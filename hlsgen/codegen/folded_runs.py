@@ -61,15 +61,16 @@ def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
     if name in TABLE_ENGINES:
         buffers = [{"buffer": buffer} for buffer in ("features", "features", "tables")]
         return [launch(f"{name}_engine", *buffers, {"int": count})]
-    for kernel in engine_kernels(name):
+    for kernel in engine_kernels(plan, name):
         scratch = needs_scratch(plan, name) and kernel == f"{name}_engine"
         found.append(launch(kernel, {"int": count}, *([{"buffer": "scratch"}] if scratch else [])))
     return found
 
 
-def engine_kernels(name: str) -> tuple[str, ...]:
+def engine_kernels(plan: Plan, name: str) -> tuple[str, ...]:
     """Names of an engine's kernels."""
-    return ENGINE_KERNELS.get(name, (f"{name}_engine",))
+    expander = ("weight_expander",) if name == "convolution" and any(step.compressed for step in plan.steps) else ()
+    return (*expander, *ENGINE_KERNELS.get(name, (f"{name}_engine",)))
 
 
 def needs_scratch(plan: Plan, name: str) -> bool:
@@ -96,7 +97,7 @@ def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> di
     autorun: list[str] = []
     for name, number in numbers.items():
         if name and plan.enabled("autorun") and not needs_scratch(plan, name) and name not in TABLE_ENGINES:
-            autorun += engine_kernels(name)
+            autorun += engine_kernels(plan, name)
         elif name:
             launches += engine_launches(plan, name, sum(uses(step, name, number) for step in steps))
     if plan.enabled("autorun"):
@@ -119,6 +120,11 @@ def filter_stream(step: Step) -> int:
 def weight_stream(step: dict[str, Any]) -> int:
     """Weight words that an engine receives in a step."""
     return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["weight_words"]
+
+
+def expanded_stream(step: Step) -> int:
+    """Weight words that the convolution array receives in a step."""
+    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["group_words"]
 
 
 def bias_stream(step: dict[str, Any]) -> int:

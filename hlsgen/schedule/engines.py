@@ -10,6 +10,7 @@ from hlsgen.graph import Graph
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
 from hlsgen.ops import operator
 from hlsgen.ops.binary import FUNCTIONS
+from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
@@ -23,7 +24,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     """All kernels and channels of a folded plan."""
     e = plan.engines
     assert e is not None
-    vector, words = e.width * bits, len(record_fields(graph))
+    vector, words = e.width * bits, len(record_fields(graph, plan.steps))
     residual = any(step.residual for step in plan.steps)
     scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
     fed = [step for step in plan.steps if step.feeder]
@@ -48,6 +49,9 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
         kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
         fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
     fifos += [Fifo("depthwise_to_convolution", vector, DEPTH)] * bool(fed)
+    if any(step.compressed for step in plan.steps):
+        kernels.append(expander(e, bits, autorun))
+        fifos += [Fifo("expander_step", WORD, words), Fifo("expander_in", vector * e.burst, DEPTH)]
     if "depthwise" in used:
         kernels.append(filter_reader(vector * e.burst))
     kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
@@ -141,6 +145,17 @@ def engine_kernels(
         body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
+
+
+def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
+    """The kernel that puts zeros back between compressed weights."""
+    lanes = e.width * e.burst
+    body = Body(
+        memories=(Memory("block", 2 * BLOCK, bits, banks=lanes),),
+        register_bits=2 * BLOCK * lanes + lanes * bits,
+        multiplexer_bits=lanes * (bits + BLOCK),
+    )
+    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512)
 
 
 def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 
+import numpy as np
+
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
-from hlsgen.ops.sparse import imbalance, row_counts
+from hlsgen.ops.compress import BLOCK
+from hlsgen.ops.sparse import WORTHWHILE, imbalance, row_counts
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded_timing import step_time
+from hlsgen.schedule.folded_timing import compressed_rows, step_time
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.steps import engine_of, feeding_layers, plan_steps, tile_words
 from hlsgen.schedule.times import rate
@@ -79,7 +82,40 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         raise problem or PlanError(
             "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
+    best = compress(best, graph, board, goal)
     return best.plan.with_reason(reason(best, graph, board, goal, tried))
+
+
+def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candidate:
+    """The design with the weights of its convolutions compressed in memory where that makes it better.
+
+    Compressed words may be wider on the chip than the memory could deliver them dense.
+    """
+    plan, e = found.plan, found.plan.engines
+    assert e is not None
+    best, shaped = found, unfold(graph, plan.unfolded)
+    if not any(pays(step, shaped, e) for step in plan.steps):
+        return found
+    for burst in (b for b in BURSTS if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b):
+        wider = evaluate(graph, replace(plan, engines=replace(e, burst=burst)), board, goal).plan
+        assert wider.engines is not None
+        steps = tuple(replace(step, compressed=pays(step, shaped, wider.engines)) for step in wider.steps)
+        done = replace(wider, steps=steps)
+        better = Candidate(done, estimate(graph, done, goal.calibration, board))
+        fits = plan.disabled or better.predicted.resources.fits(board, goal.caps)
+        if fits and score(better, board, goal) < score(best, board, goal):
+            best = better
+    return best
+
+
+def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
+    """Whether a convolution's compressed weights take so much less memory that reading them is worth an expander."""
+    if step.engine != "convolution":
+        return False
+    weight = graph.layer(step.layer).weights["weight"]
+    if np.count_nonzero(weight) > WORTHWHILE * weight.size:
+        return False
+    return compressed_rows(graph, step, engines) < WORTHWHILE * BLOCK
 
 
 def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
@@ -253,10 +289,11 @@ def reason(best: Candidate, graph: Graph, board: Board, goal: Goal, tried: int) 
     assert e is not None
     count = sum(bool(step.feeder) for step in best.plan.steps)
     skipping = {step.layer for step in best.plan.steps if step.engine == "sparse"}
-    zeros = ""
+    packed = sum(step.compressed for step in best.plan.steps)
+    zeros = f"The weights of {packed} convolution steps are compressed in memory. " if packed else ""
     if skipping:
         worst = max(imbalance(row_counts(graph.layer(name).weights["weight"])) for name in skipping)
-        zeros = (
+        zeros += (
             f"{len(skipping)} fully connected layer{'s' if len(skipping) > 1 else ''} skip zeros (fullest row {worst:.2f} times "
             "the mean). "
         )
@@ -311,6 +348,8 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
         raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
     if step.engine not in ("", engine_of(layer), *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
+    if step.compressed and step.engine != "convolution":
+        raise PlanError("weights of convolutions alone can be compressed", where=where)
     if step.feeder and (step.engine != "convolution" or feeding_layers(graph).get(layer.name) != step.feeder):
         raise PlanError(
             f"{step.feeder!r} cannot feed it",

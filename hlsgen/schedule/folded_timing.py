@@ -10,6 +10,7 @@ from hlsgen.boards import Board
 from hlsgen.descriptors import filter_words, record_fields, step_fields
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
+from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
@@ -55,7 +56,9 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
         "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
     start = (
-        board.device.load_latency + STEP_LATENCY + RECORD_HOPS.get(step.engine, 1) * float(len(record_fields(graph)))
+        board.device.load_latency
+        + STEP_LATENCY
+        + RECORD_HOPS.get(step.engine, 1) * float(len(record_fields(graph, (step,))))
     )
     tail = 0.0
     if step.engine == "convolution":
@@ -70,10 +73,25 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
     if step.engine == "gather":
         moved += f["results"] * vector  # it loads what it sends
-    moved += tiles * step.groups * (weights * engines.burst + step.vectors_at_once) * vector
+    stored = weights
+    if step.compressed:
+        rows, blocks = compressed_rows(graph, step, engines), ceil(weights / BLOCK)
+        stored = blocks * rows
+        # A block's words go out while the next one's come in.
+        streams["weight stream"] = (
+            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once) + BLOCK
+        )
+        busiest = max(streams, key=lambda name: streams[name])
+    moved += tiles * step.groups * (stored * engines.burst + step.vectors_at_once) * vector
     if step.feeder:
         moved += f["planes"] * filter_words(engines) * engines.burst * vector
     return StepTime(start, streams[busiest], tail, moved, busiest)
+
+
+def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
+    """Words that a block of a compressed step takes in memory."""
+    layer = graph.layer(step.layer)
+    return block_rows(operator(layer.op).folded_weights(layer, graph, step, engines), engines.burst)
 
 
 def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> int:
