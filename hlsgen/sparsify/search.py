@@ -113,13 +113,16 @@ class Searcher:
         return Found(result, self.evaluator(key, lambda: result.model), settings, len(self.evaluator.scores))
 
     def shares(self) -> np.ndarray:
-        """Shares of zeros for every layer: first alike, then layer by layer as far as the budget goes.
+        """Shares of zeros for every layer: first alike, or as LAMP spreads them if that goes further; then layer by layer.
 
         The layers that hold most weights, and lose least accuracy alone at a high share, move first; steps become smaller.
         """
         layers = layers_of(self.model, self.depthwise, self.spare)
         sizes = np.array([layer.values.size for layer in layers], float)
         shares = np.full(len(layers), self.bisect("relative", partial(self.make, "relative")))
+        spread = self.make("lamp", self.bisect("lamp", partial(self.make, "lamp")))
+        if spread.sparsity > float(shares @ sizes / sizes.sum()):
+            shares = np.array([1 - layer.kept / layer.weights for layer in spread.layers])
         alone = []
         for number in range(len(layers)):
             trial = np.zeros(len(layers))
