@@ -294,7 +294,7 @@ def reason(best: Candidate, graph: Graph, board: Board, goal: Goal, tried: int) 
     if skipping:
         worst = max(imbalance(row_counts(graph.layer(name).weights["weight"])) for name in skipping)
         zeros += (
-            f"{len(skipping)} fully connected layer{'s' if len(skipping) > 1 else ''} skip zeros (fullest row {worst:.2f} times "
+            f"{len(skipping)} fully connected layer{'s skip' if len(skipping) > 1 else ' skips'} zeros (fullest row {worst:.2f} times "
             "the mean). "
         )
     pairs = f"{count} depthwise layers stream into the convolutions after them. " if count else ""
