@@ -38,6 +38,7 @@ class Prepared(BackendRep):
         self.inputs = [value.name for value in model.graph.input if value.name not in known]
         self.constants, self.graph = find_constants(model, self.inputs)
         self._bound: dict[str, bytes] = {}
+        self._built: tuple[Graph, tempfile.TemporaryDirectory[str]] | None = None
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[np.ndarray, ...]:
         """Results of the network's outputs in order, as a named tuple. `inputs`: arrays in the order of the network's inputs.
@@ -46,9 +47,12 @@ class Prepared(BackendRep):
         """
         values = dict(zip(self.inputs, [np.asarray(value) for value in inputs], strict=True))
         graph = self._graph(values)
-        outputs = run_images(graph, values, self._runner(graph))
+        images = batch(graph, values)
+        outputs = reference(graph, images) if self.device == "CPU" else run(self._design(graph), images).outputs
+        shapes = {port.name: port.view.value_shape for port in graph.outputs}
         names = [output.name for output in self.model.graph.output]
-        return namedtupledict("Outputs", names)(*(outputs[name] for name in names))
+        results = (outputs[n] if len(outputs[n]) > 1 else outputs[n].reshape(shapes[n]) for n in names)
+        return namedtupledict("Outputs", names)(*results)
 
     def _graph(self, values: dict[str, np.ndarray]) -> Graph:
         """The normalised network, with the constants of this run."""
@@ -64,21 +68,13 @@ class Prepared(BackendRep):
                 self.constants += more
         return self.graph
 
-    def _runner(self, graph: Graph) -> Any:
-        """The function that computes one image's outputs."""
-        if self.device == "CPU":
-            return lambda feeds: run_network(graph, feeds)
-
-        def emulate(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            with tempfile.TemporaryDirectory(prefix="hlsgen-") as folder:
-                generate(graph, schedule(graph, self.board, self.style), Path(folder) / "design")
-                design = HostDesign(Path(folder) / "design")
-                shapes = {port.name: port.image_shape for port in graph.inputs}
-                given = {name: feeds[name].reshape(shape).astype(np.float32) for name, shape in shapes.items()}
-                found = run(design, given, device="emulator").outputs
-            return {port.name: found[port.name].reshape(port.view.value_shape) for port in graph.outputs}
-
-        return emulate
+    def _design(self, graph: Graph) -> HostDesign:
+        """The network's design, built once in a directory that lives as long as this object."""
+        if self._built is None or self._built[0] is not graph:
+            folder = tempfile.TemporaryDirectory(prefix="hlsgen-")
+            generate(graph, schedule(graph, self.board, self.style), Path(folder.name) / "design")
+            self._built = graph, folder
+        return HostDesign(Path(self._built[1].name) / "design")
 
 
 def find_constants(model: onnx.ModelProto, inputs: Sequence[str]) -> tuple[list[str], Graph | None]:
@@ -105,19 +101,29 @@ def bind(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> onnx.ModelPro
     return bound
 
 
-def run_images(graph: Graph, values: dict[str, np.ndarray], runner: Any) -> dict[str, np.ndarray]:
-    """Run the images of a batch one by one where the network was made for one image, else all at once."""
-    shapes = {port.name: port.view.value_shape for port in graph.inputs}
-    batches = {
-        len(values[n]) for n, shape in shapes.items() if values[n].shape != shape and values[n].shape[1:] == shape[1:]
+def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The inputs as images `(N, ...)`: one that is the whole value, or as many as a batch holds. Raises ModelError."""
+    images = {}
+    for port in graph.inputs:
+        value, shape = values[port.name].astype(np.float32), port.view.value_shape
+        if value.shape == shape:
+            value = value.reshape(port.image_shape)
+        elif value.ndim != len(shape) or value.shape[1:] != shape[1:] or shape[0] != 1:
+            raise ModelError(f"shape {list(value.shape)} given, {list(shape)} needed", where=f"input {port.name}")
+        images[port.name] = value
+    if len({len(value) for value in images.values()}) > 1:
+        raise ModelError("its inputs hold different numbers of images", where="model")
+    return images
+
+
+def reference(graph: Graph, images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of all images by the numpy references, `(N, ...)`."""
+    count = len(next(iter(images.values())))
+    runs = [run_network(graph, {name: value[i : i + 1] for name, value in images.items()}) for i in range(count)]
+    return {
+        port.name: np.concatenate([found[port.name].reshape(port.image_shape) for found in runs])
+        for port in graph.outputs
     }
-    if not batches:
-        for name, shape in shapes.items():
-            if values[name].shape != shape:
-                raise ModelError(f"shape {list(values[name].shape)} given, {list(shape)} needed", where=f"input {name}")
-        return runner({name: values[name] for name in shapes})
-    images = [runner({n: values[n][i : i + 1] for n in shapes}) for i in range(batches.pop())]
-    return {name: np.concatenate([image[name] for image in images]) for name in images[0]}
 
 
 class Backend(OnnxBackend):

@@ -10,7 +10,7 @@ from hlsgen.ops.base import Importer, Operator
 
 
 @cache
-def importers() -> tuple[Importer, ...]:
+def definitions() -> tuple[Importer | Operator, ...]:
     """What every module here defines as `OPERATOR`, or as `IMPORTER` where it only translates into other operators."""
     found = []
     for name in sorted(info.name for info in pkgutil.iter_modules(__path__)):
@@ -19,10 +19,15 @@ def importers() -> tuple[Importer, ...]:
     return tuple(found)
 
 
+def importers() -> tuple[Importer, ...]:
+    """All that translate ONNX operators."""
+    return tuple(found for found in definitions() if isinstance(found, Importer))
+
+
 @cache
 def operators() -> dict[str, Operator]:
     """All operators by their internal name."""
-    return {found.name: found for found in importers() if isinstance(found, Operator)}
+    return {found.name: found for found in definitions() if isinstance(found, Operator)}
 
 
 def operator(name: str) -> Operator:

@@ -9,13 +9,13 @@ import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.graph import Layer, View
-from hlsgen.ops.base import Operator
+from hlsgen.ops.base import Importer, Operator
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class Activate(Operator):
+class Activate(Operator, Importer):
     """Element-wise functions: a copy whose epilogue is the function."""
 
     name = "activation"

@@ -82,8 +82,8 @@ class Importer(ABC):
         """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
 
 
-class Operator(Importer):
-    """One operator: how it is imported, what it computes, what it costs, which templates make it.
+class Operator(ABC):
+    """One operator: what it computes, what it costs, which templates make it.
 
     Templates are found by name: `templates/layered/<name>.cl.j2`, `templates/pipelined/<name>.cl.j2`, and for the
     folded style `templates/folded/<engine>.cl.j2` (`engine = ""` sends the tensor straight to the epilogue).

@@ -11,7 +11,7 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Arithmetic, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
@@ -53,7 +53,7 @@ class BinaryAttributes:
     broadcast: bool = False
 
 
-class Binary(Operator):
+class Binary(Operator, Importer):
     """ONNX Add, Sub, Mul, Div, Max, Min and Sum; constants become a scale and a shift a channel, or a bound."""
 
     name = "binary"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
 
 
-class Concat(Operator):
+class Concat(Operator, Importer):
     """ONNX Concat; an axis that is not the channels is first made the channels."""
 
     name = "concat"

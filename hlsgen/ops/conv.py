@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.importing import LARGEST_TENSOR
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -33,7 +33,7 @@ class ConvAttributes:
     window: Window
 
 
-class Conv(Operator):
+class Conv(Operator, Importer):
     """ONNX Conv on (1, C, H, W)."""
 
     name = "conv"

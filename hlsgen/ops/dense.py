@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window
@@ -31,7 +31,7 @@ class DenseAttributes:
     outputs: int
 
 
-class Dense(Operator):
+class Dense(Operator, Importer):
     """Gemm and MatMul of one image with a constant matrix; a Flatten before it is absorbed into the weights."""
 
     name = "dense"

@@ -159,14 +159,10 @@ def separate(found: np.ndarray) -> Offsets | None:
 
 
 class Gather(Operator):
-    """The layer behind all data movement."""
+    """The layer behind all data movement; `hlsgen.ops.movement` and others import ONNX operators as it."""
 
     name = "gather"
     engine = "gather"
-
-    def import_node(self, node: Any) -> None:
-        """No ONNX operator is imported as it stands: `hlsgen.ops.movement` and others make these layers."""
-        raise NotImplementedError
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Pick, and blend where there are two."""

@@ -9,14 +9,14 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Arithmetic
-from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class GlobalAveragePool(Operator):
+class GlobalAveragePool(Operator, Importer):
     """ONNX GlobalAveragePool: the mean of every channel."""
 
     name = "global_average_pool"

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Arithmetic, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.ops.softmax import pixel_events, plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -38,7 +38,7 @@ class LrnAttributes:
         return self.size - 1 - self.before
 
 
-class Lrn(Operator):
+class Lrn(Operator, Importer):
     """ONNX LRN on (1, C, H, W)."""
 
     name = "lrn"

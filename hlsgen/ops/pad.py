@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Layer
-from hlsgen.ops.base import Operator, Shape
+from hlsgen.ops.base import Importer, Operator, Shape
 from hlsgen.ops.importing import LARGEST_TENSOR
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class PadAttributes:
     fill: float
 
 
-class Pad(Operator):
+class Pad(Operator, Importer):
     """ONNX Pad. A layer of this kind is a constant border; `frontend.fold_pad` removes every one."""
 
     name = "pad"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv import window_fields
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -26,7 +26,7 @@ class PoolAttributes:
     counted_pads: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-class Pool(Operator):
+class Pool(Operator, Importer):
     """A window reduced channel by channel. Subclasses say how."""
 
     engine = "pooling"

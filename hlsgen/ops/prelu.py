@@ -9,14 +9,14 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Arithmetic, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Operator, Work, pad_axis, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class PRelu(Operator):
+class PRelu(Operator, Importer):
     """y = x above 0, slope[c] * x below. Weights: `slope` (C,)."""
 
     name = "prelu"

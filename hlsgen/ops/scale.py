@@ -9,7 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Arithmetic, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Operator, Work, pad_axis, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_scale(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.nda
     node.bind(tensor, View(value.view.shape, value.view.steps))
 
 
-class Scale(Operator):
+class Scale(Operator, Importer):
     """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
 
     name = "scale"

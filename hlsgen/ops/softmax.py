@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Arithmetic, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Work, vectors
+from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class SoftmaxAttributes:
     logarithm: bool = False
 
 
-class Softmax(Operator):
+class Softmax(Operator, Importer):
     """Over the channels of each pixel; another axis is first made the channels."""
 
     name = "softmax"
