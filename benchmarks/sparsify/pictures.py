@@ -9,7 +9,7 @@ import numpy as np
 
 from examples.trained import DEVIATION, MEAN, crop, package_file
 from examples.trained import imagenet as labelled_photographs
-from hlsgen.sparsify.data import Pictures
+from hlsgen.data.pictures import Pictures
 
 # Debian's opencv-doc.
 DIGITS = Path("/usr/share/doc/opencv-doc/examples/data/digits.png")

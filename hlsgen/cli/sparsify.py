@@ -14,8 +14,8 @@ from hlsgen.cli.console import Console
 from hlsgen.errors import ModelError, OutputError, PlanError
 from hlsgen.frontend.model import read_model
 from hlsgen.sparsify.apply import Sparsified, sparsify
-from hlsgen.sparsify.data import Pictures, Preparation, read_pictures
-from hlsgen.sparsify.evaluate import METRICS, Evaluator, Score, input_shape
+from hlsgen.data.pictures import Pictures, Preparation, read_pictures
+from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.report import write_curves

@@ -48,13 +48,13 @@ def load(
     return replace(graph, model=model)
 
 
-def import_nodes(model: PreparedModel, name: str) -> Graph:
-    """Translate all nodes. Unsupported ones are collected and reported together."""
+def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Graph:
+    """Translate all nodes. Unsupported ones are collected and reported together. `training`: see `GraphBuilder`."""
     importers = onnx_importers()
     refuse_unknown(model.nodes, model.constants)
     labels = [node_label(node) for node in model.nodes]
     used = {value for node in model.nodes for value in node.input} | set(model.outputs)
-    builder = GraphBuilder(model.constants, model.inputs, used)
+    builder = GraphBuilder(model.constants, model.inputs, used, training)
     problems: list[str] = []
     wanted: set[str] = set()
     for node, label in zip(model.nodes, labels, strict=True):

@@ -31,12 +31,20 @@ class Value:
 
 
 class GraphBuilder:
-    """Collects tensors and layers while the ONNX nodes are imported in order."""
+    """Collects tensors and layers while the ONNX nodes are imported in order.
+
+    `training`: what behaves otherwise in training, BatchNormalization and Dropout, becomes a layer of its own.
+    """
 
     def __init__(
-        self, constants: dict[str, np.ndarray], inputs: Mapping[str, tuple[int, ...]], used: Collection[str] = ()
+        self,
+        constants: dict[str, np.ndarray],
+        inputs: Mapping[str, tuple[int, ...]],
+        used: Collection[str] = (),
+        training: bool = False,
     ):
         self.constants = constants
+        self.training = training
         self.used = frozenset(used)  # names of values that some node or output of the network reads
         self.values: dict[str, Value] = {}
         self.tensors: dict[str, Tensor] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -12,6 +13,13 @@ from hlsgen.ops.importing import type_name
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
+
+
+@dataclass(frozen=True)
+class DropoutAttributes:
+    """Dropout as a layer, in graphs for training alone: the share of values that a minibatch loses."""
+
+    ratio: float
 
 
 class Relabel(Importer):
@@ -32,6 +40,11 @@ class Relabel(Importer):
             raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
         if node.op_type == "Dropout" and node.input_name(2) and node.need_constant(2, "training mode").any():
             raise node.unsupported("training_mode is on", "export the network for inference")
+        if node.op_type == "Dropout" and node.builder.training:
+            ratio = node.need_constant(1, "ratio") if node.input_name(1) else np.float32(0.5)
+            tensor = node.add("dropout", DropoutAttributes(float(ratio)), [value.tensor], value.tensor.shape)
+            node.bind(tensor, value.view)
+            return
         if node.op_type in ("Identity", "Dropout", "Cast"):
             view = value.view
         elif node.op_type == "Transpose":

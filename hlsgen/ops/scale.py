@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,6 +15,17 @@ from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
+
+
+@dataclass(frozen=True)
+class BatchNormAttributes:
+    """BatchNormalization as a layer, in graphs for training alone. Weights: `scale`, `bias`, `mean`, `variance`, (C,) each.
+
+    `momentum` is ONNX's: running = momentum * running + (1 - momentum) * batch.
+    """
+
+    epsilon: float
+    momentum: float
 
 
 def add_scale(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> None:
@@ -50,10 +62,24 @@ class Scale(Operator, Importer):
         shape = value.view.value_shape
         if len(factor) != shape[1]:
             raise node.unsupported(f"{len(factor)} parameters for {shape[1]} channels")
+        if node.builder.training:
+            self._keep_batch_normalization(node, {name: node.need_constant(i, name) for i, name in enumerate(names, 1)})
+            return
         spread = (1, -1) + (1,) * (len(shape) - 2)
         scale, value = node.per_channel(factor.reshape(spread).astype(np.float32), value)
         shift, value = node.per_channel(shift.reshape(spread).astype(np.float32), value)
         add_scale(node, value, scale, shift)
+
+    def _keep_batch_normalization(self, node: NodeImporter, weights: Mapping[str, np.ndarray]) -> None:
+        """A layer of its own, for training."""
+        source = node.spatial(0, (2, 3, 4, 5))
+        attributes = BatchNormAttributes(node.attribute("epsilon", 1e-5), node.attribute("momentum", 0.9))
+        if source.channels != len(weights["scale"]):
+            raise node.unsupported(
+                "in training its channels must be those of the feature map", "use two spatial dimensions"
+            )
+        tensor = node.add("batch_norm", attributes, [source], source.shape, weights=weights)
+        node.bind_spatial(tensor, node.value(0).view.value_shape)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Scale and shift, channel by channel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from hlsgen.sparsify.evaluate import BATCH
+from hlsgen.data.evaluate import BATCH
 from hlsgen.sparsify.weights import layers_of
 
 

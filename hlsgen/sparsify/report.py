@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from hlsgen.errors import OutputError
-from hlsgen.sparsify.evaluate import Score
+from hlsgen.data.evaluate import Score
 
 Curves = dict[str, list[tuple[float, Score]]]
 

@@ -11,7 +11,7 @@ import onnx
 
 from hlsgen.errors import PlanError
 from hlsgen.sparsify.apply import Sparsified, sparsify
-from hlsgen.sparsify.evaluate import Evaluator, Score
+from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.sparsify.methods import METHODS, Norms
 from hlsgen.sparsify.weights import layers_of
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from hlsgen.errors import ModelError
-from hlsgen.sparsify.data import Pictures
+from hlsgen.data.pictures import Pictures
 
 METRICS = {"top1": 1, "top5": 5}
 BATCH = 32

@@ -1,0 +1,1 @@
+"""Labelled pictures of a user, and what a network makes of them."""
