@@ -45,3 +45,7 @@ class PlanError(HlsgenError):
 
 class OutputError(HlsgenError):
     """The design directory cannot be written."""
+
+
+class TrainingError(HlsgenError):
+    """A training run failed, or cannot be resumed."""

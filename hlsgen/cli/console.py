@@ -59,10 +59,10 @@ class Console:
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Any]:
-        """A bar on a terminal's standard error, moved by calling `update(done, of)`; silent elsewhere."""
+        """A bar on a terminal's standard error, moved by calling `update(done, of, text)`; silent elsewhere."""
         if not self._err.is_terminal or self.as_json:
-            yield lambda done, of: None
+            yield lambda done, of, now=text: None
             return
         with rich.progress.Progress(console=self._err, transient=True) as bar:
             task = bar.add_task(text, total=None)
-            yield lambda done, of: bar.update(task, completed=done, total=of)
+            yield lambda done, of, now=text: bar.update(task, completed=done, total=of, description=now)

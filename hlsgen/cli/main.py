@@ -7,13 +7,27 @@ import json
 import sys
 from collections.abc import Sequence
 
-from hlsgen.cli import boards, build, calibrate, doctor, explore, ops, reference, report, run, sparsify, validate, zoo
+from hlsgen.cli import (
+    boards,
+    build,
+    calibrate,
+    doctor,
+    explore,
+    ops,
+    reference,
+    report,
+    run,
+    sparsify,
+    train,
+    validate,
+    zoo,
+)
 from hlsgen.cli.console import Console
 from hlsgen.errors import HlsgenError
 from hlsgen.host.errors import HostError
 from hlsgen.version import __version__
 
-COMMANDS = (sparsify, build, validate, run, report, explore, calibrate, zoo, boards, ops, doctor, reference)
+COMMANDS = (train, sparsify, build, validate, run, report, explore, calibrate, zoo, boards, ops, doctor, reference)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from hlsgen.cli.console import Console
-from hlsgen.errors import ModelError, OutputError, PlanError
-from hlsgen.frontend.model import read_model
-from hlsgen.sparsify.apply import Sparsified, sparsify
-from hlsgen.data.pictures import Pictures, Preparation, read_pictures
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
+from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
+from hlsgen.errors import OutputError, PlanError
+from hlsgen.frontend.model import read_model, write_model
+from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.report import write_curves
@@ -95,7 +93,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if result is not None:
         if evaluator is not None:
             score = found.score if found else evaluator("result", lambda: result.model)
-        write(result.model, options.out, options.force)
+        write_model(result.model, options.out)
         show(console, result, options.out)
     if evaluator is not None:
         tell(console, evaluator, score, found, options.metric)
@@ -143,42 +141,7 @@ def numbers(text: str) -> list[float]:
 
 def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> Pictures:
     """The user's pictures, prepared."""
-    preparation = Preparation()
-    if options.prepare:
-        try:
-            import tomllib
-        except ImportError:  # before Python 3.11
-            import tomli as tomllib
-        try:
-            fields: dict[str, Any] = tomllib.loads(Path(options.prepare).read_text())
-            for name in ("mean", "deviation"):
-                if name in fields:
-                    fields[name] = tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
-            preparation = Preparation(**fields)
-        except (OSError, ValueError, TypeError) as error:
-            raise ModelError(
-                f"cannot be used ({error})",
-                where=f"--prepare {options.prepare}",
-                remedy="fields: scale, mean, deviation, resize",
-            ) from None
-    return read_pictures(options.data, input_shape(model), preparation)
-
-
-def write(model: onnx.ModelProto, name: str, force: bool) -> None:
-    """Write the network, all of it or nothing. Raises OutputError."""
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(model.SerializeToString(deterministic=True))
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"-o {name}") from None
+    return read_pictures(options.data, input_shape(model), read_preparation(options.prepare))
 
 
 def show(console: Console, result: Sparsified, out: str) -> None:

@@ -62,9 +62,9 @@ def npz_file(path: Path, part: str) -> Arrays | None:
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(f"cannot be read ({error})", where=f"--data {path}") from None
     for kind in (part,) if part else ("train", "test"):
-        for images, labels in ((f"{kind}_images", f"{kind}_labels"), (f"x_{kind}", f"y_{kind}")):
-            if images in arrays:
-                return arrays[images], class_numbers(arrays.get(labels), path)
+        for name, label in ((f"{kind}_images", f"{kind}_labels"), (f"x_{kind}", f"y_{kind}")):
+            if name in arrays:
+                return arrays[name], class_numbers(arrays.get(label), path)
     if part == "test":
         return None
     images = next((arrays[name] for name in ("input", "images") if name in arrays), None)

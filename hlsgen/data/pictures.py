@@ -81,6 +81,26 @@ def read_pictures(path: str | Path, shape: tuple[int, ...], preparation: Prepara
     return Pictures(stored.inputs(), stored.labels)
 
 
+def read_preparation(path: str | Path | None) -> Preparation:
+    """The preparation that a TOML file describes; the plain one without a file. Raises ModelError."""
+    if not path:
+        return Preparation()
+    try:
+        import tomllib
+    except ImportError:  # before Python 3.11
+        import tomli as tomllib
+    try:
+        fields: dict[str, Any] = tomllib.loads(Path(path).read_text())
+        for name in ("mean", "deviation"):
+            if name in fields:
+                fields[name] = tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
+        return Preparation(**fields)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"cannot be used ({error})", where=f"--prepare {path}", remedy="fields: scale, mean, deviation, resize"
+        ) from None
+
+
 def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparation) -> np.ndarray:
     """Bytes as inputs; smaller pictures are put in the middle of a frame of zeros, grey ones fill all channels."""
     if images.ndim == 3:

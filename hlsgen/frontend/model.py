@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper, shape_inference, version_converter
 
-from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.errors import ModelError, OutputError, UnsupportedError
 from hlsgen.ops.importing import type_name
 
 # Every model below this opset is converted to it; newer ones are read as they are.
@@ -44,6 +46,23 @@ def read_model(path: str | Path) -> onnx.ModelProto:
             remedy="keep the data files beside it",
         ) from None
     return model
+
+
+def write_model(model: onnx.ModelProto, name: str | Path) -> None:
+    """Write an ONNX file, all of it or nothing. Raises OutputError."""
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(model.SerializeToString(deterministic=True))
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"-o {name}") from None
 
 
 def refuse_text(model: onnx.ModelProto, where: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from hlsgen.errors import OutputError
 from hlsgen.data.evaluate import Score
+from hlsgen.errors import OutputError
 
 Curves = dict[str, list[tuple[float, Score]]]
 

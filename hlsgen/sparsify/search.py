@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import onnx
 
+from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.errors import PlanError
 from hlsgen.sparsify.apply import Sparsified, sparsify
-from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.sparsify.methods import METHODS, Norms
 from hlsgen.sparsify.weights import layers_of
 

@@ -27,7 +27,7 @@ class NetworkBuilder:
 
     def constant(self, name: str, array: np.ndarray) -> str:
         """Store an initializer."""
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def node(self, op: str, inputs: list[str], name: str, channels: int, **attributes: Any) -> str:
@@ -88,6 +88,10 @@ class NetworkBuilder:
         """MaxPool or AveragePool."""
         attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": int(ceil)}
         return self.node(op, [x], name, self.channels[x], **attributes)
+
+    def dropout(self, x: str, name: str, ratio: float = 0.5) -> str:
+        """Dropout: something in training alone."""
+        return self.node("Dropout", [x, self.constant(f"{name}.ratio", np.float32(ratio))], name, self.channels[x])
 
     def add(self, a: str, b: str, name: str) -> str:
         """Residual addition."""

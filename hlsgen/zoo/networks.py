@@ -112,6 +112,50 @@ def _residual_block(n: NetworkBuilder, x: str, name: str, filters: int, stride: 
     return n.relu(n.add(x, shortcut, f"{name}_add"), f"{name}_relu")
 
 
+def cifar_resnet(name: str, repeats: int, size: int, width: float, seed: int) -> onnx.ModelProto:
+    """ResNet for 32x32 pictures of ten classes (He et al., 2015, section 4.2): three stages of `repeats` blocks, 16 to 64 channels."""
+    n = NetworkBuilder(name, 3, size, seed)
+    x = n.relu(
+        n.batch_norm(n.conv("input", "conv1", scaled(16, width), 3, pad=1, bias=False), "conv1_bn"), "conv1_relu"
+    )
+    for stage in range(1, 4):
+        for index in range(1, repeats + 1):
+            stride = 2 if stage > 1 and index == 1 else 1
+            x = _residual_block(n, x, f"stage{stage}_block{index}", scaled(8 << stage, width), stride, False)
+    return n.finish(n.dense(n.global_pool(x), "fc", 10))
+
+
+def alexnet(size: int, width: float, seed: int) -> onnx.ModelProto:
+    """AlexNet's five convolutions and three dense layers with 3x3 windows, for 32x32 pictures of ten classes."""
+    n = NetworkBuilder("alexnet", 3, size, seed)
+    x, side = "input", -(-size // 2)
+    for index, (filters, pooled) in enumerate(
+        ((64, True), (192, True), (384, False), (256, False), (256, True)), start=1
+    ):
+        x = n.conv(x, f"conv{index}", scaled(filters, width), 3, stride=2 if index == 1 else 1, pad=1)
+        x = n.relu(x, f"relu{index}")
+        if pooled:
+            x, side = n.pool("MaxPool", x, f"pool{index}", 2, 2), side // 2
+    x = n.flatten(x, n.channels[x] * side * side)
+    for index in (6, 7):
+        x = n.relu(n.dense(n.dropout(x, f"dropout{index}"), f"fc{index}", scaled(4096, width)), f"relu{index}")
+    return n.finish(n.dense(x, "fc8", 10))
+
+
+def vgg16(size: int, width: float, seed: int) -> onnx.ModelProto:
+    """VGG-16's thirteen 3x3 convolutions, with BatchNormalization, and two dense layers, for 32x32 pictures of ten classes."""
+    n = NetworkBuilder("vgg16", 3, size, seed)
+    x, side = "input", size
+    for block, (filters, repeats) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+        for index in range(1, repeats + 1):
+            name = f"conv{block}_{index}"
+            x = n.conv(x, name, scaled(filters, width), 3, pad=1, bias=False)
+            x = n.relu(n.batch_norm(x, f"{name}_bn"), f"{name}_relu")
+        x, side = n.pool("MaxPool", x, f"pool{block}", 2, 2), side // 2
+    x = n.relu(n.dense(n.flatten(x, n.channels[x] * side * side), "fc1", scaled(512, width)), "fc1_relu")
+    return n.finish(n.dense(n.dropout(x, "dropout"), "fc2", 10))
+
+
 def squeezenet(size: int, width: float, seed: int) -> onnx.ModelProto:
     """SqueezeNet 1.1: fire modules, whose two expansions are concatenated."""
     n = NetworkBuilder("squeezenet", 3, size, seed)
@@ -130,6 +174,10 @@ def squeezenet(size: int, width: float, seed: int) -> onnx.ModelProto:
     return n.finish(n.global_pool(x))
 
 
+def _cifar_resnet(depth: int) -> Callable[[int, float, int], onnx.ModelProto]:
+    return lambda size, width, seed: cifar_resnet(f"resnet{depth}", (depth - 2) // 6, size, width, seed)
+
+
 def _resnet(
     name: str, repeats: tuple[int, ...], bottleneck: bool = False
 ) -> Callable[[int, float, int], onnx.ModelProto]:
@@ -145,4 +193,9 @@ NETWORKS: dict[str, tuple[Callable[[int, float, int], onnx.ModelProto], int]] = 
     "resnet34": (_resnet("resnet34", (3, 4, 6, 3)), 224),
     "resnet50": (_resnet("resnet50", (3, 4, 6, 3), True), 224),
     "squeezenet": (squeezenet, 224),
+    "alexnet": (alexnet, 32),
+    "vgg16": (vgg16, 32),
+    "resnet20": (_cifar_resnet(20), 32),
+    "resnet56": (_cifar_resnet(56), 32),
+    "resnet110": (_cifar_resnet(110), 32),
 }

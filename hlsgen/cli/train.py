@@ -1,0 +1,180 @@
+"""`train`: an ONNX network learns from pictures, its stages in a pipeline of workers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from hlsgen.cli.console import Console
+from hlsgen.data.known import KNOWN
+from hlsgen.data.pictures import read_preparation
+from hlsgen.errors import HlsgenError, OutputError, PlanError
+from hlsgen.train.roles import worker_count
+from hlsgen.train.settings import DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
+
+NAME = "train"
+HELP = "train an ONNX network on pictures, its stages in a pipeline with stale weights"
+EXAMPLE = "hlsgen train lenet5.onnx --data fashion-mnist --workers 2 --epochs 5 --hybrid 0.5 -o trained.onnx"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", metavar="MODEL", help="ONNX file; training starts from its weights")
+    parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the trained network")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE and the folder of an earlier run")
+    parser.add_argument(
+        "--data", metavar="DIR|FILE|NAME", required=True,
+        help=f"labelled pictures: image folders, idx files, CIFAR-10's binary batches or .npz; or {', '.join(KNOWN)}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--test",
+        metavar="DIR|FILE|NAME",
+        default="",
+        help="pictures to test on (default: those of --data, else a tenth held out)",
+    )
+    parser.add_argument(
+        "--prepare", metavar="FILE.toml", help="scale, mean, deviation, resize: how pictures become inputs"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cut", metavar="LAYER,...", default="", help="cut the network after these layers: a worker a stage"
+    )
+    where.add_argument(
+        "--workers", type=int, metavar="N", help="so many workers, the cuts chosen so that they take equally long"
+    )
+    parser.add_argument(
+        "--scheme",
+        choices=SCHEMES,
+        default="pipelined",
+        help="stale weights (default), one minibatch at a time, or GPipe's schedule",
+    )
+    parser.add_argument(
+        "--placement",
+        choices=PLACEMENTS,
+        default="together",
+        help="both passes of a stage on one worker (default), or apart",
+    )
+    parser.add_argument(
+        "--hybrid", type=float, default=1.0, metavar="F", help="pipeline the first share F, then train without"
+    )
+    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default 10")
+    parser.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="learn from N pictures alone, chosen at random"
+    )
+    parser.add_argument("--batch", type=int, default=128, metavar="N", help="pictures in a minibatch (default 128)")
+    parser.add_argument(
+        "--microbatches", type=int, default=4, metavar="N", help="of a minibatch, for gpipe (default 4)"
+    )
+    parser.add_argument("--lr", type=float, default=0.05, metavar="R", help="learning rate (default 0.05)")
+    parser.add_argument(
+        "--schedule", choices=DECAYS, default="constant", help="of the learning rate (default constant)"
+    )
+    parser.add_argument(
+        "--warmup", type=int, default=0, metavar="N", help="minibatches in which the learning rate rises to R"
+    )
+    parser.add_argument("--momentum", type=float, default=0.9, metavar="M", help="default 0.9")
+    parser.add_argument("--weight-decay", type=float, default=0.0, metavar="D", help="default 0")
+    parser.add_argument(
+        "--keep-zeros", action="store_true", help="weights that are zero stay zero: fine-tune a sparse network"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of the pictures' order and of dropout (default 0)"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of each worker (default 1)")
+    parser.add_argument(
+        "--layout", choices=LAYOUTS, default="auto", help="of feature maps in memory (default: the faster one)"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU a worker, over nccl")
+    parser.add_argument(
+        "--log", metavar="DIR", help="folder for losses, curves and checkpoints (default: FILE.training)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint there")
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Train, and write the network."""
+    settings = read_settings(options)
+    folder = Path(options.log or f"{options.out}.training")
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "0"))
+    if world <= 1:
+        check_targets(options, folder)
+    make_folder(folder)
+    try:
+        from hlsgen.cli.training import run_worker
+        from hlsgen.train.launch import launch
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise HlsgenError("training needs torch", where="train", remedy="pip install 'hlsgen[train]'") from None
+    if world > 1:  # torchrun started this worker
+        run_worker(rank, world, "env://", settings, folder, options.resume, options.out, options.json)
+        return 0
+    workers = settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
+    arguments = (settings, folder, options.resume, options.out, options.json)
+    if workers == 1:
+        run_worker(0, 1, "", *arguments)
+    else:
+        launch(run_worker, workers, folder, *arguments)
+    return 0
+
+
+def read_settings(options: argparse.Namespace) -> Settings:
+    """The options as settings. Raises PlanError for values that make no sense."""
+    positive = ("epochs", "batch", "microbatches", "threads")
+    for name in positive:
+        if getattr(options, name) < 1:
+            raise PlanError(f"{getattr(options, name)} is less than 1", where=f"--{name}")
+    for name, low, high in (
+        ("hybrid", 0, 1), ("lr", 0, 1e6), ("momentum", 0, 1), ("weight_decay", 0, 1e6), ("warmup", 0, 1e9), ("limit", 0, 1e12), ("seed", 0, 2**32)
+    ):  # fmt: skip
+        if not low <= getattr(options, name) <= high:
+            raise PlanError(
+                f"{getattr(options, name)} is not between {low} and {high:g}", where=f"--{name.replace('_', '-')}"
+            )
+    if options.workers is not None and options.workers < 1:
+        raise PlanError(f"{options.workers} workers", where="--workers", remedy="1 or more")
+    if options.hybrid < 1 and options.scheme != "pipelined":
+        raise PlanError(
+            "only a pipelined run has a pipelined share", where="--hybrid", remedy="leave it or --scheme out"
+        )
+    if options.placement == "apart" and options.scheme == "gpipe":
+        raise PlanError("torch's GPipe runs both passes of a stage on one worker", where="--placement apart")
+    if options.batch % options.microbatches and options.scheme == "gpipe":
+        raise PlanError(
+            f"{options.batch} pictures do not divide into {options.microbatches} microbatches", where="--microbatches"
+        )
+    names = (
+        "model", "data", "test", "scheme", "placement", "hybrid", "epochs", "limit", "batch", "microbatches", "warmup", "momentum",
+        "weight_decay", "keep_zeros", "seed", "threads", "layout", "device",
+    )  # fmt: skip
+    return Settings(
+        **{name: getattr(options, name) for name in names},
+        preparation=read_preparation(options.prepare),
+        cuts=tuple(name for name in options.cut.split(",") if name),
+        workers=options.workers or 0,
+        rate=options.lr,
+        decay=options.schedule,
+    )
+
+
+def check_targets(options: argparse.Namespace, folder: Path) -> None:
+    """Raise OutputError where a file or an earlier run would be lost."""
+    if options.force or options.resume:
+        return
+    if Path(options.out).exists():
+        raise OutputError("exists", where=f"-o {options.out}", remedy="name another file, or overwrite it with --force")
+    if (folder / "checkpoint.pt").exists():
+        raise OutputError(
+            "holds the checkpoint of an earlier run",
+            where=f"--log {folder}",
+            remedy="go on with --resume, or start anew with --force",
+        )
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the run. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made ({error.strerror})", where=f"--log {folder}") from None

@@ -1,0 +1,159 @@
+"""A worker of `train`: runs the trainer, and on the worker that reports shows the run and writes the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hlsgen.cli.console import Console
+from hlsgen.data.evaluate import run as run_onnxruntime
+from hlsgen.frontend.model import write_model
+from hlsgen.train.cut import Part
+from hlsgen.train.journal import CURVES, EPOCHS, Epoch
+from hlsgen.train.schedule import Sequential, Stale, stale_share
+from hlsgen.train.settings import Settings
+from hlsgen.train.trainer import Outcome, StageReport, Survey, Trainer, Watcher, join, leave
+
+
+def run_worker(
+    rank: int, world: int, store: str, settings: Settings, folder: Path, resume: bool, out: str, as_json: bool
+) -> None:
+    """One worker's share of the run. Raises HlsgenError."""
+    if world > 1:
+        join(settings, rank, world, store)
+    console = Console(as_json)
+    with console.progress("training") as update:
+        show = Show(console, settings, update)
+        watcher = Watcher(show.start, show.minibatch, show.epoch)
+        outcome = Trainer(settings, folder, rank, world, resume, watcher=watcher).run()
+    if world > 1:
+        leave()
+    if outcome is not None:
+        finish(outcome, settings, folder, out, console)
+
+
+@dataclass
+class Show:
+    """What the reporting worker prints while training; `update` moves the bar."""
+
+    console: Console
+    settings: Settings
+    update: Any
+
+    def start(self, parts: Sequence[Part], survey: Survey) -> None:
+        """The stages."""
+        schedule = Stale(len(parts)) if self.settings.scheme == "pipelined" else Sequential(len(parts))
+        times = {time.name: time.forward + time.backward for time in survey.times}
+        rows = []
+        weights = []
+        for number, part in enumerate(parts):
+            weights.append(sum(array.size for layer in part.layers for array in layer.weights.values()))
+            names = [layer.name for layer in part.layers]
+            span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            took = f"{1e3 * sum(times[name] for name in names):.1f}" if times else ""
+            rows.append((str(number + 1), span, f"{weights[-1]:,}", took, str(schedule.staleness(number))))
+        columns = [
+            ("stage", "right"),
+            ("layers", "left"),
+            ("weights", "right"),
+            ("ms alone", "right"),
+            ("staleness", "right"),
+        ]
+        self.console.table(columns, rows)
+        stale = stale_share(schedule, weights)
+        self.console.say(
+            f"{self.settings.scheme}, {len(parts)} stage(s); {stale:.1%} of the weights are stale in forward passes; "
+            f"feature maps {survey.layout.replace('_', ' ')}"
+        )
+
+    def minibatch(self, done: int, total: int, loss: float, accuracy: float) -> None:
+        """Move the bar."""
+        self.update(done, total, f"loss {loss:.3f}, accuracy {accuracy:.1%}")
+
+    def epoch(self, epoch: Epoch) -> None:
+        """A line an epoch."""
+        self.console.say(
+            f"epoch {epoch.epoch}/{self.settings.epochs}, {epoch.scheme}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}, "
+            f"test {epoch.test_accuracy:.2%}, {epoch.seconds:.1f} s"
+        )
+
+
+def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console: Console) -> None:
+    """Write the network, and say how it went."""
+    model = outcome.network.restore(outcome.values)
+    write_model(model, out)
+    show_workers(outcome.reports, console)
+    test = outcome.test
+    with console.status("testing with onnxruntime"):
+        scores = run_onnxruntime(model, test.stored.inputs(test.chosen))
+    labels = test.stored.labels
+    assert labels is not None
+    right = int((scores.reshape(len(scores), -1).argmax(1) == labels[test.chosen]).sum())
+    last = outcome.journal.epochs[-1]
+    console.say(
+        f"{out}: {right / len(scores):.2%} of {len(scores):,} test pictures right in onnxruntime, {last.test_accuracy:.2%} in torch; "
+        f"{outcome.seconds:.1f} s of training"
+    )
+    console.say(f"curves: {folder / CURVES}; tables: {folder / EPOCHS}")
+    console.result(
+        {
+            "ok": True,
+            "out": out,
+            "cuts": list(outcome.survey.cuts),
+            "layout": outcome.survey.layout,
+            "accuracy": right / len(scores),
+            "torch_accuracy": last.test_accuracy,
+            "pictures": len(scores),
+            "seconds": outcome.seconds,
+            "epochs": [vars(epoch) for epoch in outcome.journal.epochs],
+            "workers": [worker_record(report) for report in outcome.reports],
+            "folder": str(folder),
+        }
+    )
+
+
+def worker_record(report: StageReport) -> dict[str, Any]:
+    """A worker's part of the JSON object."""
+    return {
+        "role": report.role.title,
+        "layers": list(report.layers),
+        "weights": report.weights,
+        "busy": report.clock.busy,
+        "forward_seconds": report.clock.forward,
+        "backward_seconds": report.clock.backward,
+        "seconds": report.clock.total,
+        "staleness": report.staleness,
+        "minibatches_in_flight": report.flying,
+        "bytes_a_minibatch": report.bytes_a_minibatch,
+        "most_bytes": report.kept_bytes,
+    }
+
+
+def show_workers(reports: Sequence[StageReport], console: Console) -> None:
+    """Where the workers' time went and what they held."""
+    columns = [
+        ("worker", "left"),
+        ("busy", "right"),
+        ("idle", "right"),
+        ("forward s", "right"),
+        ("backward s", "right"),
+        ("measured staleness", "right"),
+        ("minibatches held", "right"),
+        ("MB held", "right"),
+    ]
+    rows = [
+        (
+            report.role.title,
+            f"{report.clock.busy:.0%}",
+            f"{1 - report.clock.busy:.0%}",
+            f"{report.clock.forward:.1f}",
+            f"{report.clock.backward:.1f}",
+            str(report.staleness) if report.role.forward else "",
+            str(report.flying) if report.flying else "",
+            f"{report.kept_bytes / 1e6:.1f}" if report.flying else "",
+        )
+        for report in reports
+    ]
+    console.table(columns, rows)

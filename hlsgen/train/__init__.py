@@ -1,0 +1,5 @@
+"""Pipelined training with stale weights, on torch.distributed. Nothing else of hlsgen imports torch.
+
+`schedule` says who does what when, `cut` where the network is cut, `stage` what a stage keeps and computes; `engine` and `apart` run a
+stage in a process of its own, and `reference` runs all stages in one process, cycle by cycle.
+"""

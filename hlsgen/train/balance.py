@@ -1,0 +1,97 @@
+"""Chooses cuts so that the stages take equally long: measured times of the layers, measured traffic between workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+
+from hlsgen.errors import PlanError
+from hlsgen.frontend.training import Trainable
+from hlsgen.graph import Graph
+from hlsgen.train.cut import Part, crossing, trained_layers
+from hlsgen.train.layers import Tensor
+from hlsgen.train.module import PartModule, canonical
+
+# Runs of each layer, of which the fastest counts.
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Seconds of a minibatch's passes through one layer, its weights' update within `backward`."""
+
+    name: str
+    forward: float
+    backward: float
+
+
+def measure_layers(network: Trainable, inputs: Tensor, channels_last: bool = False) -> list[LayerTime]:
+    """Run the layers one by one on a minibatch, in one layout."""
+    layers, _ = trained_layers(network.graph)
+    values: dict[str, Tensor] = {port.tensor: canonical(inputs, port) for port in network.graph.inputs}
+    found = []
+    for layer in layers:
+        module = PartModule(
+            network, Part((layer,), layer.inputs, (layer.output,), False), str(inputs.device), channels_last
+        )
+        module.mode.training = True
+        entering = [module.laid_out(values[name]).detach().requires_grad_() for name in layer.inputs]
+        forward, backward = [], []
+        for _ in range(REPEATS):
+            start = perf_counter()
+            (result,) = module(*entering)
+            middle = perf_counter()
+            weights = list(module.weights.values())
+            torch.autograd.backward(result, torch.ones_like(result), inputs=[*entering, *weights])
+            with torch.no_grad():
+                for weight in weights:  # as long as an update takes
+                    weight.data.add_(weight.grad, alpha=0.0) if weight.grad is not None else None
+            forward.append(middle - start)
+            backward.append(perf_counter() - middle)
+        values[layer.output] = result.detach()
+        found.append(LayerTime(layer.name, min(forward), min(backward)))
+    return found
+
+
+def crossing_bytes(graph: Graph, place: int, batch: int) -> int:
+    """Bytes of a minibatch that a cut before a place sends forward, and as gradients back."""
+    layers, scores = trained_layers(graph)
+    return 8 * batch * sum(graph.tensors[name].size for name in crossing(graph, layers, scores, place))
+
+
+def choose_cuts(graph: Graph, times: Sequence[LayerTime], stages: int, batch: int, bandwidth: float) -> list[str]:
+    """The layers to cut after, so that the slowest stage, its sending included, is as fast as can be; of equals the least traffic.
+
+    `bandwidth` is in bytes a second. Dynamic programming over the places; raises PlanError for more stages than layers.
+    """
+    count = len(times)
+    if stages > count:
+        raise PlanError(f"{stages} stages of {count} layers", where="--workers", remedy="use fewer workers")
+    compute = [0.0]
+    for time in times:
+        compute.append(compute[-1] + time.forward + time.backward)
+    sending = [0.0, *(crossing_bytes(graph, place, batch) / bandwidth for place in range(1, count)), 0.0]
+    best: list[dict[int, tuple[float, float, list[int]]]] = [{0: (0.0, 0.0, [])}]
+    for stage in range(1, stages + 1):
+        row: dict[int, tuple[float, float, list[int]]] = {}
+        for end in range(stage, count - (stages - stage) + 1):
+            options = [
+                (
+                    max(slowest, compute[end] - compute[start] + sending[start] + sending[end]),
+                    traffic + sending[end],
+                    [*cuts, end],
+                )
+                for start, (slowest, traffic, cuts) in best[-1].items()
+                if start < end
+            ]
+            row[end] = min(options, key=lambda option: option[:2])
+        best.append(row)
+    return [times[place - 1].name for place in best[-1][count][2][:-1]]
+
+
+def seconds_of(times: Sequence[LayerTime]) -> float:
+    """All layers' passes of a minibatch."""
+    return sum(time.forward + time.backward for time in times)

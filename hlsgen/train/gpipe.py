@@ -1,0 +1,80 @@
+"""The comparison: GPipe's schedule as torch.distributed.pipelining runs it. Minibatches are cut into microbatches, weights are never
+stale, and the pipeline runs empty after every minibatch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
+
+from hlsgen.train.batches import Batches
+from hlsgen.train.engine import Report, Worker
+from hlsgen.train.exchange import Kind
+from hlsgen.train.schedule import Stale
+from hlsgen.train.stage import Stage
+
+
+class GpipeWorker(Worker):
+    """A stage in GPipe's schedule."""
+
+    def __init__(self, stage: Stage, number: int, stages: int, entering: list[Kind], leaving: list[Kind]):
+        super().__init__(stage, number, stages, entering, leaving)
+        settings = stage.settings
+        device = torch.device(stage.device)
+        pipe = PipelineStage(OneOrMany(stage), number, stages, device)
+        self.pipe = ScheduleGPipe(
+            pipe, settings.microbatches, loss_fn=lambda scores, y: F.cross_entropy(scores.flatten(1), y)
+        )
+
+    def train(self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report) -> None:
+        """Run the minibatches; all of a step counts as forward, since torch does not tell its passes apart."""
+        with self.clock.measure("total"):
+            for step in range(offset, offset + steps):
+                self.train_step(step, batches, report)
+
+    def train_step(self, step: int, batches: Batches, report: Report) -> None:
+        """One minibatch and its update."""
+        stage = self.stage
+        stage.module.mode.training, stage.module.mode.seed = True, stage.settings.seed * (stage.steps + 1) + step
+        for weight in stage.learnt:
+            weight.grad = None
+        with self.clock.measure("forward"):
+            if self.last:
+                labels = batches.labels(step).to(stage.device)
+                losses: list[torch.Tensor] = []
+                entering = () if self.number else (batches.inputs(step).to(stage.device),)
+                scores = self.pipe.step(*entering, target=labels, losses=losses)
+                right = (scores.flatten(1).argmax(1) == labels).sum()
+                report(step, float(torch.stack(losses).detach().mean()), int(right))
+            elif self.first:
+                self.pipe.step(batches.inputs(step).to(stage.device))
+            else:
+                self.pipe.step()
+        with self.clock.measure("backward"):
+            stage.update(step)
+
+
+class OneOrMany(torch.nn.Module):
+    """A stage as torch.distributed.pipelining wants it: a single result is no tuple."""
+
+    def __init__(self, stage: Stage):
+        super().__init__()
+        self.inner = stage.module
+        self.first, self.last = stage.part.first, stage.module.channels_last
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """The stage's outputs."""
+        if not self.first:
+            inputs = tuple(self.arrived(x) for x in inputs)
+        outputs = tuple(self.sent(y) for y in self.inner(*inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def sent(self, y: torch.Tensor) -> torch.Tensor:
+        """A result in the order in which it travels: torch sends contiguous tensors alone."""
+        return (y.permute(0, 2, 3, 1) if self.last else y).contiguous()
+
+    def arrived(self, x: torch.Tensor) -> torch.Tensor:
+        """An input as the layers want it; its gradient will travel too."""
+        if x.requires_grad:
+            x.register_hook(lambda gradient: gradient.contiguous())
+        return x.permute(0, 3, 1, 2) if self.last else x

@@ -1,0 +1,134 @@
+"""What a stage keeps and computes, whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hlsgen.frontend.training import Trainable
+from hlsgen.train.cut import Part
+from hlsgen.train.layers import Tensor
+from hlsgen.train.meter import Meter
+from hlsgen.train.module import PartModule
+from hlsgen.train.settings import Settings
+
+Tensors = tuple[Tensor, ...]
+
+
+@dataclass
+class Flight:
+    """A minibatch between its forward and its backward pass."""
+
+    inputs: Tensors
+    outputs: Tensors
+
+
+@dataclass
+class Stage:
+    """A part of the network in training. `steps`: minibatches of the whole run, for the learning rate's schedule.
+
+    There is one copy of the weights. The optimizer reaches it through parameters of its own, so that autograd does not take an
+    update for a mistake: a backward pass uses the weights as they are by then, with the activations of its forward pass.
+    """
+
+    network: Trainable
+    part: Part
+    settings: Settings
+    steps: int
+    device: str = "cpu"
+    meter: Meter | None = None
+    flying: dict[int, Flight] = field(default_factory=dict)
+    # For every forward pass the number of updates that its weights had seen.
+    versions: dict[int, int] = field(default_factory=dict)
+    updates: int = 0
+
+    def __post_init__(self) -> None:
+        self.module = PartModule(self.network, self.part, self.device, self.settings.layout == "channels_last")
+        self.learnt = list(self.module.weights.values())
+        self.ours = [nn.Parameter(weight.data) for weight in self.learnt]
+        self.masks = [weight.data != 0 for weight in self.ours] if self.settings.keep_zeros else []
+        s = self.settings
+        self.optimizer = torch.optim.SGD(
+            self.ours or [nn.Parameter(torch.zeros(1))], s.rate, momentum=s.momentum, weight_decay=s.weight_decay
+        )
+
+    def run(self, step: int, inputs: Sequence[Tensor], training: bool = True) -> Tensors:
+        """The outputs for these inputs."""
+        self.module.mode.training, self.module.mode.seed = training, self.settings.seed * (self.steps + 1) + step
+        return self.module(*inputs)
+
+    def forward(self, step: int, inputs: Sequence[Tensor]) -> Tensors:
+        """The forward pass of a minibatch; its activations are kept. The outputs are cut off from autograd."""
+        self.versions[step] = self.updates
+        own = tuple(x if self.part.first else x.detach().requires_grad_() for x in inputs)
+        if self.meter is None:
+            outputs = self.run(step, own)
+        else:
+            with self.meter.watch(step, self.learnt):
+                outputs = self.run(step, own)
+        self.flying[step] = Flight(own, outputs)
+        return tuple(output.detach() for output in outputs)
+
+    def loss(self, step: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the last stage's minibatch in flight: the mean cross entropy, and how many pictures are right."""
+        flight = self.flying[step]
+        scores = flight.outputs[0].flatten(1)
+        loss = F.cross_entropy(scores, labels)
+        self.flying[step] = Flight(flight.inputs, (loss,))
+        return loss.detach(), (scores.detach().argmax(1) == labels).sum()
+
+    def backward(self, step: int, gradients: Sequence[Tensor]) -> Tensors:
+        """The backward pass of a minibatch: the gradients of its inputs; those of the weights wait for `update`.
+
+        `gradients` are those of the outputs; none for the last stage, whose output is the loss.
+        """
+        flight = self.flying.pop(step)
+        pairs = list(zip(flight.outputs, gradients or (None,), strict=True))
+        pairs = [(output, gradient) for output, gradient in pairs if output.requires_grad]
+        leaves = [] if self.part.first else list(flight.inputs)
+        for weight in self.learnt:
+            weight.grad = None
+        if pairs:
+            torch.autograd.backward(
+                [output for output, _ in pairs], [gradient for _, gradient in pairs], inputs=[*leaves, *self.learnt]
+            )
+        if self.meter is not None:
+            self.meter.release(step)
+        return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)
+
+    def update(self, step: int) -> None:
+        """Apply the gradients to the weights as they are now."""
+        for ours, weight in zip(self.ours, self.learnt, strict=True):
+            ours.grad = weight.grad
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate_at(step, self.steps)
+        self.optimizer.step()
+        for ours, mask in zip(self.ours, self.masks, strict=False):
+            ours.data.mul_(mask)
+        self.updates += 1
+
+    @torch.no_grad()
+    def evaluate(self, inputs: Sequence[Tensor]) -> Tensors:
+        """The outputs with running statistics and without dropout."""
+        return self.run(0, inputs, training=False)
+
+    def state(self) -> dict[str, object]:
+        """Weights, statistics and momentum, for a checkpoint."""
+        return {
+            "weights": {name: w.detach().clone() for name, w in self.module.weights.items()},
+            "running": {name: r.clone() for name, r in self.module.running.items()},
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    @torch.no_grad()
+    def load(self, state: dict[str, dict]) -> None:
+        """Go on from a checkpoint."""
+        for name, weight in self.module.weights.items():
+            weight.data.copy_(state["weights"][name])
+        for name, running in self.module.running.items():
+            running.copy_(state["running"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
