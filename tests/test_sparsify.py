@@ -10,10 +10,10 @@ import pytest
 from onnx import numpy_helper
 
 from hlsgen.cli.main import main
+from hlsgen.data.evaluate import Evaluator, Score
+from hlsgen.data.pictures import Preparation, read_pictures
 from hlsgen.errors import ModelError, PlanError
 from hlsgen.sparsify import METHODS, sparsify
-from hlsgen.data.pictures import Preparation, read_pictures
-from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.search import Searcher
 from hlsgen.sparsify.select import smallest
