@@ -10,8 +10,8 @@ import onnx
 
 from benchmarks.sparsify import pictures
 from examples.trained import mnist_cnn, mobilenet_v2
-from hlsgen.data.pictures import Pictures
 from hlsgen.data.evaluate import Evaluator, Score
+from hlsgen.data.pictures import Pictures
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.report import write_curves

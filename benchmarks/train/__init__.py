@@ -1,0 +1,1 @@
+"""Training measured: accuracy with and without pipeline, speed, memory, and what more workers would bring."""
