@@ -304,3 +304,38 @@ def test_a_sparse_network_validates_on_the_emulator(style, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["ok"]
     assert main(["build", str(tmp_path / "lenet.onnx"), "--sparsify", "relative", "--out", design]) == 2
     assert "METHOD:SHARE" in capsys.readouterr().err
+
+
+def test_fine_tuning_keeps_the_zeros_and_learns(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    labels = np.arange(640) % 10
+    images = random.integers(0, 60, (640, 3, 8, 8), np.uint8)
+    for label in range(10):
+        images[labels == label, :, label % 8, :] += np.uint8(120 if label < 8 else 0)
+        images[labels == label, :, :, label % 8] += np.uint8(120 if label >= 8 else 0)
+    np.savez(
+        tmp_path / "pictures.npz",
+        train_images=images,
+        train_labels=labels,
+        test_images=images[:200],
+        test_labels=labels[:200],
+    )
+    onnx.save(parse(NETWORK), tmp_path / "dense.onnx")
+    command = [
+        "sparsify",
+        str(tmp_path / "dense.onnx"),
+        "--sparsity",
+        "0.6",
+        "--data",
+        str(tmp_path / "pictures.npz"),
+        "--json",
+    ]
+    shares = []
+    for name, options in (("plain.onnx", []), ("tuned.onnx", ["--fine-tune", "30", "--lr", "0.02"])):
+        assert main([*command, *options, "-o", str(tmp_path / name)]) == 0
+        shares.append(json.loads(capsys.readouterr().out)["accuracy"]["share"])
+    assert shares[1] > 0.9 > shares[0]
+    plain, tuned = (weights(onnx.load(tmp_path / name)) for name in ("plain.onnx", "tuned.onnx"))
+    assert all(np.array_equal(plain[name] == 0, tuned[name] == 0) for name in LAYERS)
+    assert main([*command[:4], "--fine-tune", "2", "-o", str(tmp_path / "no.onnx")]) == 2
+    assert "labelled pictures" in capsys.readouterr().err

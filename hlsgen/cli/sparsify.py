@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import onnx
 from hlsgen.cli.console import Console
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
 from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
-from hlsgen.errors import OutputError, PlanError
+from hlsgen.errors import HlsgenError, OutputError, PlanError
 from hlsgen.frontend.model import read_model, write_model
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
@@ -56,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--curves", metavar="DIR", help="write accuracy against sparsity of all methods there, CSV and PNG"
     )
+    parser.add_argument(
+        "--fine-tune", type=int, default=0, metavar="N", help="train N epochs on --data's training pictures, zeros kept"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.005, metavar="R", help="learning rate of fine-tuning (default 0.005)"
+    )
     parser.add_argument("--depthwise", action="store_true", help="sparsify depthwise filters too")
     parser.add_argument("--spare", default="", metavar="NODE,...", help="leave these layers alone")
 
@@ -90,9 +97,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             depthwise=options.depthwise, spare=spare,
         )  # fmt: skip
     score = None
+    if result is not None and options.fine_tune:
+        result = replace(result, model=fine_tuned(result.model, options, console))
     if result is not None:
         if evaluator is not None:
-            score = found.score if found else evaluator("result", lambda: result.model)
+            score = found.score if found and not options.fine_tune else evaluator("result", lambda: result.model)
         write_model(result.model, options.out)
         show(console, result, options.out)
     if evaluator is not None:
@@ -114,6 +123,12 @@ def check_options(options: argparse.Namespace) -> None:
         raise PlanError(
             "accuracy needs pictures", where="--data", remedy="name an image folder, idx files or an .npz file"
         )
+    if options.fine_tune < 0 or not 0 < options.lr < 1e6:
+        raise PlanError(
+            f"{options.fine_tune} epochs at a rate of {options.lr}", where="--fine-tune", remedy="for example 2"
+        )
+    if options.fine_tune and not options.data:
+        raise PlanError("training needs labelled pictures", where="--fine-tune", remedy="name them with --data")
     if options.out and Path(options.out).exists() and not options.force:
         raise OutputError("exists", where=f"-o {options.out}", remedy="name another file, or overwrite it with --force")
     if options.max_loss is not None:
@@ -137,6 +152,18 @@ def numbers(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise PlanError(f"{text!r} is not one or two numbers", where="--threshold") from None
+
+
+def fine_tuned(model: onnx.ModelProto, options: argparse.Namespace, console: Console) -> onnx.ModelProto:
+    """The sparse network, trained on. Raises HlsgenError."""
+    try:
+        from hlsgen.train.fine_tune import fine_tune
+    except ImportError as error:
+        if error.name != "torch":
+            raise
+        raise HlsgenError("training needs torch", where="--fine-tune", remedy="pip install 'hlsgen[train]'") from None
+    with console.progress("fine-tuning") as update:
+        return fine_tune(model, options.data, read_preparation(options.prepare), options.fine_tune, options.lr, update)
 
 
 def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> Pictures:

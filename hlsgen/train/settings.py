@@ -24,7 +24,8 @@ UNPREPARED = Preparation()
 
 @dataclass(frozen=True)
 class Settings:
-    """All options of `hlsgen train` but where results go. `hybrid`: the share of the minibatches that is pipelined."""
+    """All options of `hlsgen train` but where results go. `hybrid`: the share of the minibatches that is pipelined;
+    `threads` 0: as many as torch takes by itself."""
 
     model: str
     data: str

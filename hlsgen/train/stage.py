@@ -50,7 +50,8 @@ class Stage:
         self.module = PartModule(self.network, self.part, self.device, self.settings.layout == "channels_last")
         self.learnt = list(self.module.weights.values())
         self.ours = [nn.Parameter(weight.data) for weight in self.learnt]
-        self.masks = [weight.data != 0 for weight in self.ours] if self.settings.keep_zeros else []
+        # Of matrices and filters alone: biases start at zero as a rule.
+        self.masks = [(w, w.data != 0) for w in self.ours if w.dim() > 1] if self.settings.keep_zeros else []
         s = self.settings
         self.optimizer = torch.optim.SGD(
             self.ours or [nn.Parameter(torch.zeros(1))], s.rate, momentum=s.momentum, weight_decay=s.weight_decay
@@ -107,8 +108,8 @@ class Stage:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate_at(step, self.steps)
         self.optimizer.step()
-        for ours, mask in zip(self.ours, self.masks, strict=False):
-            ours.data.mul_(mask)
+        for weight, mask in self.masks:
+            weight.data.mul_(mask)
         self.updates += 1
 
     @torch.no_grad()

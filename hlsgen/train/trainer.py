@@ -96,7 +96,7 @@ class Trainer:
 
     def run(self) -> Outcome | None:
         """The whole run. Returns the outcome on the reporting worker, None on others. Raises HlsgenError."""
-        torch.set_num_threads(self.settings.threads)
+        torch.set_num_threads(self.settings.threads or torch.get_num_threads())
         self.device = device_of(self.settings.device)
         self.network = load_for_training(self.settings.model)
         self.train, self.test = self.read_data()

@@ -1,0 +1,113 @@
+"""Speed, in one run: python -m benchmarks.train.speed OUT [--networks ...] [--rounds N]
+
+One worker, two workers in the pipeline with stale weights, two in GPipe's schedule and two without a pipeline, a thread each, take
+turns; the time is that of an epoch of 40 minibatches (the second; in the first one memory is being laid out). Prints medians, the
+ratios to one worker of the same round, the workers' idle time, and what the stages keep in memory against the formula.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.train.runs import NETWORKS, table, train
+
+BATCH, MINIBATCHES = 128, 40
+SCHEMES: dict[str, list[str]] = {
+    "1 worker": ["--workers", "1"],
+    "pipelined": ["--workers", "2"],
+    "gpipe": ["--workers", "2", "--scheme", "gpipe", "--microbatches", "4"],
+    "sequential": ["--workers", "2", "--scheme", "sequential"],
+}
+
+
+def measure(folder: Path, name: str, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """What the command tells of each scheme, round by round."""
+    spec = replace(NETWORKS[name], rate=0.001)
+    common = ["--epochs", "2", "--batch", str(BATCH), "--limit", str(BATCH * MINIBATCHES)]
+    found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
+    layout: list[str] = []
+    for _ in range(rounds):
+        for scheme, options in SCHEMES.items():
+            told = train(
+                folder, spec, 0, "fashion-mnist", "--test", str(folder / "few.npz"), *common, *options, *layout
+            )
+            layout = ["--layout", told["layout"]]  # all of them as the first one chose
+            found[scheme].append(told)
+    return found
+
+
+def seconds(told: dict[str, Any]) -> float:
+    """The second epoch."""
+    return told["epochs"][1]["seconds"]
+
+
+def few_pictures(folder: Path) -> None:
+    """A small test set: testing is not what is measured."""
+    import numpy as np
+
+    from hlsgen.data.pictures import read_stored
+
+    stored = read_stored("fashion-mnist", (1, 1, 28, 28), part="test")
+    assert stored is not None and stored.labels is not None
+    np.savez(folder / "few.npz", images=stored.images[:BATCH], labels=stored.labels[:BATCH])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    few_pictures(options.out)
+    speeds, memories = [], []
+    for name in options.networks.split(","):
+        found = measure(options.out, name, options.rounds)
+        one = [seconds(told) for told in found["1 worker"]]
+        row = [name, f"{1e3 * median(one) / MINIBATCHES:.0f}"]
+        for scheme in list(SCHEMES)[1:]:
+            ratios = [a / seconds(told) for a, told in zip(one, found[scheme], strict=True)]
+            row.append(f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        last = found["pipelined"][-1]
+        row.append(", ".join(f"{1 - worker['busy']:.0%}" for worker in last["workers"]))
+        speeds.append(row)
+        memories.append([name, *memory(last)])
+    print(
+        table(
+            [
+                "network",
+                "1 worker, ms a minibatch",
+                "pipelined",
+                "GPipe, 4 microbatches",
+                "2 workers in sequence",
+                "idle in the pipeline",
+            ],
+            speeds,
+        )
+    )
+    print()
+    print(
+        table(["network", "kept, MB", "formula, MB", "without pipeline, MB", "more", "with weight stashing"], memories)
+    )
+
+
+def memory(told: dict[str, Any]) -> list[str]:
+    """Activations kept: measured, by the formula, without a pipeline; what the pipeline adds to activations and weights of plain
+    training, and what it would add if every minibatch in flight kept the weights of its forward pass."""
+    workers, stages = told["workers"], len(told["workers"])
+    held = sum(w["most_bytes"] for w in workers)
+    plain = sum(w["bytes_a_minibatch"] for w in workers)
+    extra = sum(2 * (stages - 1 - i) * w["bytes_a_minibatch"] for i, w in enumerate(workers))
+    stash = sum(2 * (stages - 1 - i) * 4 * w["weights"] for i, w in enumerate(workers))
+    base = plain + sum(4 * w["weights"] for w in workers)
+    megabytes = [f"{n / 1e6:.1f}" for n in (held, plain + extra, plain)]
+    return [*megabytes, f"{extra / base:.0%}", f"{(extra + stash) / base:.0%}"]
+
+
+if __name__ == "__main__":
+    main()
