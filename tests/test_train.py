@@ -210,6 +210,15 @@ def test_segments_of_a_hybrid_run():
     assert {s.scheme for s in segments(Settings("m", "d", epochs=2, hybrid=0), 5)} == {"sequential"}
 
 
+def test_learning_rates():
+    plain = Settings("m", "d", rate=0.4, warmup=4)
+    assert [round(plain.rate_at(step, 100), 6) for step in (0, 1, 3, 4, 99)] == [0.1, 0.2, 0.4, 0.4, 0.4]
+    cosine = Settings("m", "d", rate=2.0, decay="cosine")
+    assert [round(cosine.rate_at(step, 100), 6) for step in (0, 50, 100)] == [2.0, 1.0, 0.0]
+    steps = Settings("m", "d", rate=1.0, decay="step")
+    assert [round(steps.rate_at(step, 100), 6) for step in (0, 49, 50, 75, 99)] == [1.0, 1.0, 0.1, 0.01, 0.01]
+
+
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_roles(stages):
     for placement in ("together", "apart"):

@@ -2,7 +2,7 @@
 
 One worker, two workers in the pipeline with stale weights, two in GPipe's schedule and two without a pipeline, a thread each, take
 turns; the time is that of an epoch of 40 minibatches (the second; in the first one memory is being laid out). Prints medians, the
-ratios to one worker of the same round, the workers' idle time, and what the stages keep in memory against the formula.
+ratios to one worker of the same round and the workers' idle time.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     few_pictures(options.out)
-    speeds, memories = [], []
+    speeds = []
     for name in options.networks.split(","):
         found = measure(options.out, name, options.rounds)
         one = [seconds(told) for told in found["1 worker"]]
@@ -73,40 +73,16 @@ def main() -> None:
         for scheme in list(SCHEMES)[1:]:
             ratios = [a / seconds(told) for a, told in zip(one, found[scheme], strict=True)]
             row.append(f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-        last = found["pipelined"][-1]
-        row.append(", ".join(f"{1 - worker['busy']:.0%}" for worker in last["workers"]))
+        row.append(", ".join(f"{1 - worker['busy']:.0%}" for worker in found["pipelined"][-1]["workers"]))
         speeds.append(row)
-        memories.append([name, *memory(last)])
-    print(
-        table(
-            [
-                "network",
-                "1 worker, ms a minibatch",
-                "pipelined",
-                "GPipe, 4 microbatches",
-                "2 workers in sequence",
-                "idle in the pipeline",
-            ],
-            speeds,
-        )
-    )
-    print()
-    print(
-        table(["network", "kept, MB", "formula, MB", "without pipeline, MB", "more", "with weight stashing"], memories)
-    )
-
-
-def memory(told: dict[str, Any]) -> list[str]:
-    """Activations kept: measured, by the formula, without a pipeline; what the pipeline adds to activations and weights of plain
-    training, and what it would add if every minibatch in flight kept the weights of its forward pass."""
-    workers, stages = told["workers"], len(told["workers"])
-    held = sum(w["most_bytes"] for w in workers)
-    plain = sum(w["bytes_a_minibatch"] for w in workers)
-    extra = sum(2 * (stages - 1 - i) * w["bytes_a_minibatch"] for i, w in enumerate(workers))
-    stash = sum(2 * (stages - 1 - i) * 4 * w["weights"] for i, w in enumerate(workers))
-    base = plain + sum(4 * w["weights"] for w in workers)
-    megabytes = [f"{n / 1e6:.1f}" for n in (held, plain + extra, plain)]
-    return [*megabytes, f"{extra / base:.0%}", f"{(extra + stash) / base:.0%}"]
+    titles = [
+        "1 worker, ms a minibatch",
+        "pipelined",
+        "GPipe, 4 microbatches",
+        "2 workers in sequence",
+        "idle in the pipeline",
+    ]
+    print(table(["network", *titles], speeds))
 
 
 if __name__ == "__main__":
