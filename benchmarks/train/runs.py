@@ -46,7 +46,7 @@ NETWORKS = {
 }
 
 
-def train(folder: Path, spec: Network, seed: int, data: str, *options: str) -> dict[str, Any]:
+def train(folder: Path, spec: Network, seed: int, *options: str) -> dict[str, Any]:
     """Train a network of the zoo and return what the command tells. Raises RuntimeError when it fails."""
     model = folder / f"{spec.name}-{spec.width}-{seed}.onnx"
     if not model.is_file():
@@ -62,7 +62,7 @@ def train(folder: Path, spec: Network, seed: int, data: str, *options: str) -> d
         "--force",
         "--json",
     ]
-    command += ["--data", data, "--seed", str(seed), "--lr", str(spec.rate), *options]
+    command += ["--seed", str(seed), "--lr", str(spec.rate), *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(result.stderr)

@@ -27,7 +27,18 @@ SCHEMES: dict[str, list[str]] = {
 def measure(folder: Path, name: str, rounds: int) -> dict[str, list[dict[str, Any]]]:
     """What the command tells of each scheme, round by round."""
     spec = replace(NETWORKS[name], rate=0.001)
-    common = ["--epochs", "2", "--batch", str(BATCH), "--limit", str(BATCH * MINIBATCHES)]
+    common = [
+        "--data",
+        "fashion-mnist",
+        "--test",
+        str(folder / "few.npz"),
+        "--epochs",
+        "2",
+        "--batch",
+        str(BATCH),
+        "--limit",
+        str(BATCH * MINIBATCHES),
+    ]
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     layout: list[str] = []
     for _ in range(rounds):
