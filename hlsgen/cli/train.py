@@ -102,14 +102,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     make_folder(folder)
     try:
         from hlsgen.cli.training import run_worker
-        from hlsgen.train.launch import launch
+        from hlsgen.train.launch import end_process, launch
     except ImportError as error:
         if error.name != "torch":
             raise
         raise HlsgenError("training needs torch", where="train", remedy="pip install 'hlsgen[train]'") from None
     if world > 1:  # torchrun started this worker
         run_worker(rank, world, "env://", settings, folder, options.resume, options.out, options.json)
-        return 0
+        end_process()
     workers = settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
     arguments = (settings, folder, options.resume, options.out, options.json)
     if workers == 1:

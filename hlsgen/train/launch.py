@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import traceback
@@ -83,6 +84,14 @@ def child(entry: Entry, rank: int, world: int, shared: str, folder: Path, argume
             message += f"\n  what to do: see {folder / FAILURE}"
         Path(shared, f"error-{rank}.json").write_text(json.dumps({"cause": cause, "message": message}))
         os._exit(1)  # threads of the engine may wait for neighbours that are gone
+    end_process()
+
+
+def end_process() -> None:
+    """End a worker whose work is done, at once: torch's threads do not always survive an orderly end of the interpreter."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def end_with_parent() -> None:

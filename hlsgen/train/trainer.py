@@ -285,7 +285,7 @@ def device_of(device: str) -> str:
 
 
 def leave() -> None:
-    """Leave the other workers, when all have come so far."""
+    """Leave the other workers, when all have come so far: one that goes early takes its connections with it."""
     dist.barrier()
     dist.destroy_process_group()
 
