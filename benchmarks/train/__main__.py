@@ -28,7 +28,7 @@ def options_of(spec: Network, variant: str) -> list[str]:
         "--limit",
         str(spec.limit),
         "--schedule",
-        "step",
+        "cosine",
         "--warmup",
         "100",
         "--weight-decay",
