@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hlsgen.host import runner
 from hlsgen.host.design import HostDesign
 
 import hlsgen
+from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.scheduler import check_plan
@@ -95,3 +97,37 @@ def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
     design = hlsgen.generate(graph, edited, tmp_path / "design")
     assert "sparse_engine" not in design.source
     assert_right(HostDesign(design.path))
+
+
+def test_counted_turns_are_the_models(tmp_path, monkeypatch):
+    """Counters put into the emulated kernel: every turn of its loops, step by step."""
+    graph = hlsgen.load(sparse(0.85))
+    plan = hlsgen.schedule(graph, style="folded")
+    design = HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path)
+    path = next((tmp_path / "design" / "kernels").glob("*.cl"))
+    text = path.read_text()
+    for old, new in (
+        ("        lanes inputs[", "        int turns = 0;\n        lanes inputs["),
+        ("            inputs[n].v = read", "            ++turns, inputs[n].v = read"),
+        ("                vec product = 0.0f;\n", "                ++turns;\n                vec product = 0.0f;\n"),
+        ("            write_channel_intel(sparse_out, total);\n        }\n", "            write_channel_intel(sparse_out, total);\n        }\n"
+         '        printf("turns %d\\n", turns);\n'),
+    ):  # fmt: skip
+        start = text.index("__kernel void sparse_engine")
+        assert text[start:].count(old) == 1
+        text = text[:start] + text[start:].replace(old, new)
+    path.write_text(text)
+    printed: list[int] = []
+    last_event = runner.last_event
+
+    def read_log(reader, child, silence, log, progress):
+        event = last_event(reader, child, silence, log, progress)
+        child.wait()
+        printed.extend(int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("turns "))
+        return event
+
+    monkeypatch.setattr(runner, "last_event", read_log)
+    assert_right(design)
+    steps = [step for step in plan.steps if step.engine == "sparse"]
+    dense = operator("dense")
+    assert printed == [dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps] != []
