@@ -36,7 +36,8 @@ class KernelPlan:
 
     `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of the channel loops.
     `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1. A depthwise kernel with an
-    unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers.
+    unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero
+    weights: each output lane takes so many non-zero ones a turn.
     """
 
     layer: str
@@ -45,6 +46,7 @@ class KernelPlan:
     unroll_window: bool = False
     partial_sums: int = 1
     fold: int = 1
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _record(kind: Any, data: Any, where: str) -> Any:
         wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
         if wanted is not None and type(value) is not wanted:
             raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
-        if wanted is int and value < (0 if name in ("first_vector", "position") else 1):
+        if wanted is int and value < (0 if name in ("first_vector", "position", "skip") else 1):
             raise PlanError(f"{name} must be positive, not {value}", where=where)
     try:
         return kind(**data)

@@ -19,6 +19,7 @@ from hlsgen.zoo import network
 from tests.cases import case
 from tests.networks import parse
 from tests.test_ablation import MOVEMENT, NETWORK
+from tests.test_skip import NETWORK as SKIPPING
 from tests.test_sparse_engine import NETWORK as SPARSE
 
 NETWORKS = {
@@ -26,6 +27,7 @@ NETWORKS = {
     "mixed": lambda: parse(NETWORK),
     "mobilenet": lambda: network("mobilenetv1", size=32, width=0.25),
     "sparse": lambda: sparsify(parse(SPARSE), "relative", sparsity=0.9).model,
+    "skipping": lambda: sparsify(parse(SKIPPING), "relative", sparsity=0.85).model,
     "movement": lambda: parse(MOVEMENT),
     "branches": lambda: case("branches_of_different_length"),
 }
@@ -108,7 +110,7 @@ def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
             if declared is None:  # a table of constants, beside the kernel
                 declared = re.search(rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M)
             assert declared, (kernel.name, memory)
-            size = 32 * int(re.search(r"\d*$", declared.group(1)).group() or 1)
+            size = 16 if declared.group(1) == "ushort" else 32 * int(re.search(r"\d*$", declared.group(1)).group() or 1)
             for length in re.findall(r"\d+", declared.group(2)):
                 size *= int(length)
             assert size == memory.depth * memory.bits * memory.banks, (kernel.name, memory)

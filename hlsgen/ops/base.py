@@ -137,6 +137,10 @@ class Operator(ABC):
         """In how many turns the kernel may go through a vector's lanes."""
         return (1,)
 
+    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """How many non-zero weights an output lane may take a turn; 0: the kernel multiplies by all weights."""
+        return (0,)
+
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """What the operator's own template needs beyond what all get."""
         return {}

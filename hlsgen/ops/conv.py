@@ -12,6 +12,7 @@ import numpy as np
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
+from hlsgen.ops import skip
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.importing import LARGEST_TENSOR
 from hlsgen.ops.window import Window, imported_window, scan
@@ -109,6 +110,17 @@ class Conv(Operator, Importer):
             return (1,)
         return tuple(n for n in (1, 2, 4, 8, 16) if n <= kernel.output_width)
 
+    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """Sparse 1x1 convolutions, which keep one pixel at a time."""
+        a: ConvAttributes = layer.attributes
+        if a.groups > 1 or kernel.unroll_window or a.window != Window((1, 1)):
+            return (0,)
+        return skip.skips(layer, graph.tensors[layer.inputs[0]], kernel, 1)
+
+    def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Vectors of a pixel of the input."""
+        return vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
         groups = layer.attributes.groups
@@ -118,6 +130,8 @@ class Conv(Operator, Importer):
         """Biases, then the filter words in loop order, `(elements, output_width)`."""
         a: ConvAttributes = layer.attributes
         vin, vout = kernel.input_width, kernel.output_width
+        if kernel.skip:
+            return skip.stream(layer, kernel, pad_axis(layer.weights["weight"][:, :, 0, 0], 1, vin))
         weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
         taps = a.window.taps
         if self.is_depthwise(layer):
@@ -134,6 +148,8 @@ class Conv(Operator, Importer):
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Input vectors of a group times taps that are not unrolled, interleaved over its output vectors."""
         a: ConvAttributes = layer.attributes
+        if kernel.skip:
+            return skip.words(layer, kernel.skip), skip.outputs(layer, kernel)
         steps = 1 if kernel.unroll_window else a.window.taps
         if self.is_depthwise(layer):
             return steps, 1
@@ -142,7 +158,9 @@ class Conv(Operator, Importer):
         return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """Unrolled taps times lanes."""
+        """Unrolled taps times lanes, or the entries that all lanes take."""
+        if kernel.skip:
+            return kernel.skip * kernel.output_width
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
         lanes = (
             kernel.output_width // kernel.fold if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
@@ -151,6 +169,8 @@ class Conv(Operator, Importer):
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
+        if kernel.skip:
+            return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, interleaved = self.reduction(layer, graph, kernel)
         a: ConvAttributes = layer.attributes
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
@@ -164,6 +184,8 @@ class Conv(Operator, Importer):
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+        if kernel.skip:
+            return result.pixels * skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
         rows, columns = a.window.scan_size(source.height, source.width)
         inputs = vectors(source.channels, kernel.input_width)
         steps, interleaved = self.reduction(layer, graph, kernel)
@@ -175,6 +197,8 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         source = graph.tensors[layer.inputs[0]]
         inputs = vectors(source.channels, kernel.input_width)
+        if kernel.skip:
+            return skip.events(layer, kernel, inputs, source.pixels)
         steps, outputs = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         walk = scan(a.window, source.height, source.width)

@@ -11,6 +11,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Memory
+from hlsgen.ops import skip
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
@@ -123,6 +124,8 @@ class Dense(Operator, Importer):
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word."""
         vin, vout = kernel.input_width, kernel.output_width
+        if kernel.skip:
+            return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin))
         weight = pad_axis(pad_axis(layer.weights["weight"], 0, vout), 1, vin)
         outputs, channels, height, width = weight.shape
         blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
@@ -137,24 +140,41 @@ class Dense(Operator, Importer):
         """Input vectors, interleaved over output vectors."""
         source = graph.tensors[layer.inputs[0]]
         inputs = source.pixels * vectors(source.channels, kernel.input_width)
-        return inputs, vectors(layer.attributes.outputs, kernel.output_width)
+        steps = skip.words(layer, kernel.skip) if kernel.skip else inputs
+        return steps, vectors(layer.attributes.outputs, kernel.output_width)
+
+    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """Where the weights are sparse."""
+        source = graph.tensors[layer.inputs[0]]
+        return skip.skips(layer, source, kernel, source.pixels)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """Lanes in times lanes out."""
-        return kernel.input_width * kernel.output_width
+        """Lanes in times lanes out, or the entries that all lanes take."""
+        return (kernel.skip or kernel.input_width) * kernel.output_width
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
+        if kernel.skip:
+            return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         words = self.pipelined_turns(layer, graph, kernel)
         return (Memory("weights", words, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""
+        if kernel.skip:
+            return skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, outputs = self.reduction(layer, graph, kernel)
         return steps * outputs
 
+    def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Vectors of the whole input."""
+        source = graph.tensors[layer.inputs[0]]
+        return source.pixels * vectors(source.channels, kernel.input_width)
+
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Every input vector meets all output vectors; these are written in the last turns."""
+        if kernel.skip:
+            return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), 1)
         steps, outputs = self.reduction(layer, graph, kernel)
         return Events((np.arange(steps) * outputs,), (steps - 1) * outputs + np.arange(outputs))
 
@@ -222,8 +242,12 @@ class Dense(Operator, Importer):
     def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
         """The rows of a step's outputs, columns in the order in which the engine keeps the input: pixel, padded channels."""
         first = step.first_vector * engines.width
-        part = layer.weights["weight"][first : first + step.vector_count * engines.width]
-        return pad_axis(part.transpose(0, 2, 3, 1), 3, engines.width).reshape(len(part), -1)
+        return input_rows(layer.weights["weight"][first : first + step.vector_count * engines.width], engines.width)
+
+
+def input_rows(weight: np.ndarray, width: int) -> np.ndarray:
+    """A weight (outputs, C, H, W) as rows (outputs, input values) in the order pixel, channel, channels padded to whole vectors."""
+    return pad_axis(weight.transpose(0, 2, 3, 1), 3, width).reshape(len(weight), -1)
 
 
 OPERATOR = Dense()

@@ -17,11 +17,13 @@ ACCUMULATION_LATENCY = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector."""
+    """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector, non-zero
+    weights a lane takes a turn."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
     folds: Mapping[str, int] = field(default_factory=dict)
+    skips: Mapping[str, int] = field(default_factory=dict)
 
 
 def tensor_classes(graph: Graph) -> dict[str, str]:
@@ -51,6 +53,7 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             choice.widths[classes[layer.output]],
             layer.name in choice.unrolled,
             fold=choice.folds.get(layer.name, 1),
+            skip=choice.skips.get(layer.name, 0),
         )
         steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
         kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))

@@ -19,6 +19,7 @@ KERNEL_FIELDS = {
     "output_width": "output_width",
     "unroll_window": "unroll_window",
     "fold": "fold",
+    "skip": "skip",
 }
 ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels")
 

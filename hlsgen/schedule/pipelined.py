@@ -8,6 +8,7 @@ from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
+from hlsgen.ops.sparse import imbalance, row_counts
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.depths import fit_depths
@@ -34,7 +35,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     if not plan.disabled and not predicted.resources.fits(board, goal.caps):
         pace = "FIFOs that would keep the full pace do not fit: these have the least depths that cannot deadlock."
         deeper, predicted = best, estimate(graph, best, goal.calibration, board)
-    return deeper.with_reason(reason(deeper, predicted, board, f"{proof} {pace}".strip()))
+    return deeper.with_reason(reason(graph, deeper, predicted, board, f"{proof} {pace}".strip()))
 
 
 def refuse(graph: Graph, style: str) -> None:
@@ -68,12 +69,17 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
     return replace(plan, kernels=kernels, edges=tuple(edges))
 
 
-def reason(plan: Plan, predicted: Estimate, board: Board, proof: str) -> str:
+def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: str) -> str:
     """One paragraph: what fits, what limits, what it reaches, how good that is."""
     r, t = predicted.resources, predicted.timing
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
+    sparse = [kernel.layer for kernel in plan.kernels if kernel.skip]
+    worst = max((imbalance(row_counts(graph.layer(name).weights["weight"])) for name in sparse), default=0.0)
+    zeros = (
+        f"{len(sparse)} of them skip zero weights (fullest row up to {worst:.2f} times the mean). " if sparse else ""
+    )
     return (
-        f"All {len(plan.kernels)} kernels are resident and stream into each other. Predicted: {t.throughput:,.0f} images a "
+        f"All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}Predicted: {t.throughput:,.0f} images a "
         f"second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. "
         f"The bottleneck is {t.bottleneck}: {t.cycles:,.0f} cycles an image in the slowest kernel; the design reaches "
         f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
@@ -101,6 +107,8 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             raise PlanError("input_width and output_width must be equal", where=where)
         if kernel.fold not in op.folds(layer, kernel):
             raise PlanError(f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where)
+        if kernel.skip not in op.skips(layer, graph, kernel):
+            raise PlanError(f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps

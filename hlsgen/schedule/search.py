@@ -71,7 +71,8 @@ def solve(graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str,
     widths = {name: found[name] for name in problem.widths}
     unrolled = frozenset(layer for layer in problem.options if found[f"{layer} unrolled"])
     folds = {layer: found[f"{layer} fold"] for layer in problem.options}
-    return Choice(widths, unrolled, folds), proof
+    skips = {layer: found[f"{layer} skip"] for layer in problem.options}
+    return Choice(widths, unrolled, folds, skips), proof
 
 
 def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
@@ -191,13 +192,7 @@ def layer_options(
     for width in widths[source]:
         for output in (width,) if source == result else widths[result]:
             for window in windows:
-                kernel = KernelPlan(layer.name, width, output, window)
-                steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
-                kernel = replace(kernel, partial_sums=partial_sums(steps, interleaved))
-                folds = (
-                    operator(layer.op).folds(layer, kernel) if plan.enabled("fuse") and plan.enabled("tile") else (1,)
-                )
-                choices = [replace(kernel, fold=fold) for fold in folds]
+                choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window))
                 found += [option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)]
     if not found:
         raise PlanError(
@@ -206,6 +201,15 @@ def layer_options(
             remedy="choose other factors: powers of two up to 16",
         )
     return tuple(found)
+
+
+def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> list[KernelPlan]:
+    """The kernels of given widths: folded or not, skipping zeros or not."""
+    op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
+    shapes = [replace(kernel, fold=fold) for fold in (op.folds(layer, kernel) if free else (1,))]
+    if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
+        shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
+    return [replace(shape, partial_sums=partial_sums(*op.reduction(layer, graph, shape))) for shape in shapes]
 
 
 def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan, convert: np.ndarray) -> Option:
@@ -310,6 +314,7 @@ def run(
     found = {name: next(w for w in ws if solver.value(width[name, w])) for name, ws in problem.widths.items()}
     kernels = [option.kernel for v, option in chosen if solver.value(v)]
     found |= {f"{kernel.layer} unrolled": int(kernel.unroll_window) for kernel in kernels}
+    found |= {f"{kernel.layer} skip": kernel.skip for kernel in kernels}
     return found | {f"{kernel.layer} fold": kernel.fold for kernel in kernels}
 
 

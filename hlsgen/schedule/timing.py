@@ -70,6 +70,8 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
         kernel = plan.kernel(layer.name)
         cycles = pipelined_cycles(layer, graph, kernel, plan, board)
         macs = operator(layer.op).work(layer, graph).macs
+        if kernel.skip:  # zeros are no work
+            macs = round(macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
         units = operator(layer.op).pipelined_arithmetic(layer, graph, kernel).multiply_adds
         times[layer.name] = cycles
         layers.append(LayerTime(layer.name, cycles, macs / units if units else 0.0, 0.0, "compute"))
