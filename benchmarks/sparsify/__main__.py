@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 
 from benchmarks.sparsify import pictures
+from benchmarks.sparsify.squeezenet import squeezenet
 from examples.trained import mnist_cnn, mobilenet_v2
 from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.data.pictures import Pictures
@@ -58,11 +59,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.sparsify", description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--labels", type=Path, help="labels of ai-benchmark's photographs: CSV with columns file, ids")
+    parser.add_argument("--squeezenet", type=Path, help="source distribution of ndf 0.1.4, for SqueezeNet")
+    parser.add_argument("--only", choices=("mnist", "mobilenetv2", "squeezenet"), help="this network alone")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    lines = study("mnist", mnist_cnn(), pictures.digits(), "top1", options.out)
-    photographs = pictures.photographs(options.labels)
-    lines += study("mobilenetv2", mobilenet_v2(), photographs, "top5", options.out)
+    lines = []
+    if options.only in (None, "mnist"):
+        lines += study("mnist", mnist_cnn(), pictures.digits(), "top1", options.out)
+    if options.only in (None, "mobilenetv2"):
+        lines += study("mobilenetv2", mobilenet_v2(), pictures.photographs(options.labels), "top5", options.out)
+    if options.squeezenet and options.only in (None, "squeezenet"):
+        photographs = pictures.photographs(options.labels, pictures.bgr)
+        lines += study("squeezenet", squeezenet(options.squeezenet), photographs, "top5", options.out)
     (options.out / "results.md").write_text("\n".join(lines))
 
 

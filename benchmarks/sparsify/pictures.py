@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from examples.trained import DEVIATION, MEAN, crop, package_file
-from examples.trained import imagenet as labelled_photographs
+from benchmarks.sparsify import squeezenet
+from examples.trained import DEVIATION, MEAN, crop, package_file, pictures
 from hlsgen.data.pictures import Pictures
 
 # Debian's opencv-doc.
@@ -25,7 +26,17 @@ def digits(path: Path = DIGITS) -> Pictures:
     return Pictures(((framed - 0.1307) / 0.3081).astype(np.float32), np.repeat(np.arange(10), 500))
 
 
-def photographs(labels: Path | None = None) -> Pictures:
+def bgr(image: np.ndarray) -> np.ndarray:
+    """A photograph as SqueezeNet takes it."""
+    return (crop(image, squeezenet.SIZE)[:, :, ::-1] - squeezenet.MEAN).transpose(2, 0, 1)
+
+
+def rgb(image: np.ndarray) -> np.ndarray:
+    """A photograph as torchvision's networks take it."""
+    return ((crop(image) / 255.0 - MEAN) / DEVIATION).transpose(2, 0, 1)
+
+
+def photographs(labels: Path | None = None, prepare: Callable[[np.ndarray], np.ndarray] = rgb) -> Pictures:
     """foolbox's 20 ImageNet pictures and ai-benchmark's 100 photographs.
 
     The latter carry no labels: `labels`, a CSV with columns file and ids (ImageNet classes, the first of several joined by /), adds them; without
@@ -33,16 +44,15 @@ def photographs(labels: Path | None = None) -> Pictures:
     """
     from PIL import Image
 
-    first, known = labelled_photographs()
+    first, known = pictures("imagenet")
     folder = package_file("ai-benchmark", "ai_benchmark/data/classification")
     files = sorted(folder.glob("*.jpg"), key=lambda file: int(file.stem))
-    raw = np.stack([crop(np.asarray(Image.open(file).convert("RGB"))) for file in files]) / 255.0
-    second = ((raw - MEAN) / DEVIATION).transpose(0, 3, 1, 2)
-    inputs = np.concatenate([first, second]).astype(np.float32)
+    images = [*first, *(np.asarray(Image.open(file).convert("RGB")) for file in files)]
     if labels is None:
-        return Pictures(inputs, None)
+        return Pictures(np.stack([prepare(image) for image in images]).astype(np.float32), None)
     with open(labels) as file:
         ids = {row["file"]: int(row["ids"].split("/")[0]) for row in csv.DictReader(file)}
     kept = [i for i, file in enumerate(files) if file.name in ids]
-    chosen = [*range(len(first)), *(len(first) + i for i in kept)]
-    return Pictures(inputs[chosen], np.concatenate([known, [ids[files[i].name] for i in kept]]))
+    chosen = [images[i] for i in (*range(len(first)), *(len(first) + i for i in kept))]
+    inputs = np.stack([prepare(image) for image in chosen]).astype(np.float32)
+    return Pictures(inputs, np.concatenate([known, [ids[files[i].name] for i in kept]]))
