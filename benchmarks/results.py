@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 
 import hlsgen
+from benchmarks.sparsify.fps import lines as sparse_lines
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
@@ -145,6 +146,10 @@ def main() -> None:
             f"TVM (untuned) {tvm_rate(model)}.\n",
             flush=True,
         )
+    print("## Sparse networks\n")
+    print("Images a second with the same share of zeros in every layer; see [sparsification.md](sparsification.md).\n")
+    for text in sparse_lines():
+        print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 import hlsgen
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.sparsify import sparsify
 from tests.networks import build, parse
 from tests.test_ablation import MOVEMENT
 
@@ -25,14 +26,18 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
   pointwise = Conv(depthwise_relu, p) clipped = Clip(pointwise, low, high)
   y = AveragePool<kernel_shape=[3,3], strides=[3,3], pads=[1,1,0,0]>(clipped) }""",
     "movement": MOVEMENT,
+    "sparse": """(float[1,24,4,4] x, float[32,24,1,1] p, float[32] pb, float[512,40] f, float[40] fb) => (float[1,40] y) {
+  pointwise = Conv(x, p, pb) pointwise_relu = Relu(pointwise) flat = Flatten(pointwise_relu) y = Gemm(flat, f, fb) }""",
 }
+SPARSITY = {"sparse": 0.85}
 
 
 @pytest.mark.parametrize(
     ("name", "style"), [*itertools.product(NETWORKS, ["base", "pipelined", "folded"]), ("separable", "hybrid")]
 )
 def test_generated_text(name, style, tmp_path, request):
-    design = build(parse(NETWORKS[name]), tmp_path / "design", style, board="pac_a10")
+    model = sparsify(parse(NETWORKS[name]), "relative", sparsity=SPARSITY.get(name, 0.0)).model
+    design = build(model, tmp_path / "design", style, board="pac_a10")
     for file in ("kernels/network.cl", "Makefile"):
         golden = GOLDEN / f"{name}_{style}{Path(file).suffix or '.make'}"
         text = (design.path / file).read_text()

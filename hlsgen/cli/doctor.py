@@ -25,6 +25,7 @@ PACKAGES = (
     ("jinja2", False, "pip install jinja2"),
     ("pyopencl", False, "pip install pyopencl"),
     ("onnxruntime", True, "pip install 'hlsgen[onnxruntime]'"),
+    ("torch", True, "pip install 'hlsgen[train]'"),
 )
 
 

@@ -14,7 +14,7 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
 from hlsgen.ops import skip
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
-from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -380,24 +380,6 @@ def depthwise_words(filters: np.ndarray, bias: np.ndarray | None, window: Window
     words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
     spare = np.zeros((words.shape[0], 1, v), np.float32) if bias is None else pad_axis(bias, 0, v).reshape(-1, 1, v)
     return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)
-
-
-def depth_among_channels(weight: np.ndarray, depth: Window, size: int) -> np.ndarray:
-    """Filters (O, C, KD, KH, KW) of a three-dimensional convolution as (O * OD, C * D, KH, KW) of a two-dimensional one.
-
-    Channel c * D + d is slice d of channel c. Slice kd of a filter multiplies input slice od * stride + kd * dilation - pad.
-    """
-    filters, channels, taps, *rest = weight.shape
-    slices = depth.output_size(size, 1)[0]
-    if slices * size * filters * channels * int(np.prod(rest)) > LARGEST_TENSOR:
-        raise ValueError(f"{slices} x {size} slices of depth make too large a two-dimensional convolution")
-    spread = np.zeros((filters, max(slices, 0), channels, size, *rest), weight.dtype)
-    for out in range(slices):
-        for tap in range(taps):
-            at = out * depth.stride[0] + tap * depth.dilation[0] - depth.pads[0]
-            if 0 <= at < size:
-                spread[:, out, :, at] = weight[:, :, tap]
-    return spread.reshape(filters * slices, channels * size, *rest)
 
 
 OPERATOR = Conv()
