@@ -164,7 +164,7 @@ class PipelinedGenerator:
             plan=self.plan,
             board=board,
             channels=True,
-            widths=sorted({*self.widths.values(), *(k.output_width // k.fold for k in self.plan.kernels)}),
+            widths=sorted({*self.widths.values(), *(w for kernel in self.plan.kernels for w in lane_widths(kernel))}),
             fifos=fifos,
             inputs=inputs,
             outputs=outputs,
@@ -221,6 +221,11 @@ class PipelinedGenerator:
         size = context["image"] * context["width"]
         buffers[name] = {"elements": size, "dtype": "float32", "per_image": True}
         return feature_layout(name, self.graph.tensors[tensor], context["width"])
+
+
+def lane_widths(kernel: KernelPlan) -> tuple[int, ...]:
+    """Widths of parts of vectors that a kernel handles: a turn's lanes, and those of a bank of inputs."""
+    return kernel.output_width // kernel.fold, kernel.input_width // max(kernel.skip, 1)
 
 
 def activate(layer: Layer) -> Callable[[str], str]:

@@ -115,7 +115,7 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         if a.groups > 1 or kernel.unroll_window or a.window != Window((1, 1)):
             return (0,)
-        return skip.skips(layer, graph.tensors[layer.inputs[0]], kernel, 1)
+        return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of a pixel of the input."""
@@ -149,7 +149,7 @@ class Conv(Operator, Importer):
         """Input vectors of a group times taps that are not unrolled, interleaved over its output vectors."""
         a: ConvAttributes = layer.attributes
         if kernel.skip:
-            return skip.words(layer, kernel.skip), skip.outputs(layer, kernel)
+            return skip.words(layer, kernel), skip.outputs(layer, kernel)
         steps = 1 if kernel.unroll_window else a.window.taps
         if self.is_depthwise(layer):
             return steps, 1

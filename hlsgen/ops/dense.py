@@ -140,13 +140,12 @@ class Dense(Operator, Importer):
         """Input vectors, interleaved over output vectors."""
         source = graph.tensors[layer.inputs[0]]
         inputs = source.pixels * vectors(source.channels, kernel.input_width)
-        steps = skip.words(layer, kernel.skip) if kernel.skip else inputs
+        steps = skip.words(layer, kernel) if kernel.skip else inputs
         return steps, vectors(layer.attributes.outputs, kernel.output_width)
 
     def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Where the weights are sparse."""
-        source = graph.tensors[layer.inputs[0]]
-        return skip.skips(layer, source, kernel, source.pixels)
+        return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes in times lanes out, or the entries that all lanes take."""

@@ -1,43 +1,67 @@
 """Kernels of pipelined designs that skip zero weights: fully connected layers and 1x1 convolutions.
 
-A kernel keeps the input vectors of a pixel on chip. Each lane of its output vector has a list of its own of non-zero weights, each with the
-place of the input value that it multiplies, and takes `skip` of them a turn; output vectors take turns, so that an accumulator rests
-between two additions. Lists are as long as the fullest row's: time falls with the density of that row.
+A kernel keeps the input vectors of a pixel on chip, in `skip` banks: bank k holds lanes k * B to (k + 1) * B of every vector, B = input_width / skip.
+Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's inputs, each with the place of the input
+that it multiplies; in a turn it takes one entry of each list. Output vectors take turns, so that an accumulator rests between two additions. All
+lists are as long as the longest: time falls with the density of the fullest bank of the fullest row.
+
+Banks keep the fetches cheap: an output lane needs a copy of every bank, B values wide, in place of a copy of all inputs for every entry.
 """
 
 from __future__ import annotations
 
-from math import ceil
+import weakref
 
 import numpy as np
 
-from hlsgen.graph import Layer, Tensor
+from hlsgen.graph import Layer
 from hlsgen.hardware import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, pad_axis, vectors
-from hlsgen.ops.sparse import WORTHWHILE, packed, row_counts
+from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan
 
 # Non-zero weights that a lane may take a turn.
 SKIPS = (2, 4, 8, 16)
-# Bits of a place: no more input values than that a pixel.
+# Bits of a place: no more input values than that in a bank.
 PLACE_BITS = 16
 
 
-def skips(layer: Layer, source: Tensor, kernel: KernelPlan, pixels: int) -> tuple[int, ...]:
+def skips(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
     """How many non-zero weights a lane may take a turn where that takes fewer multiplications than all weights do; 0 is the dense
-    kernel. `pixels`: those of the input that make one output pixel."""
-    values = pixels * vectors(source.channels, kernel.input_width) * kernel.input_width
-    if values > 1 << PLACE_BITS:
-        return (0,)
+    kernel. `inputs`: the input vectors that make an output pixel."""
     weight = layer.weights["weight"]
-    fullest = int(row_counts(weight).max(initial=0))
-    least = WORTHWHILE * weight[0].size
-    return (0, *(n for n in SKIPS if n * words(layer, n) < least and (n == SKIPS[0] or n <= fullest)))
+    width = kernel.input_width
+    possible = [n for n in SKIPS if n <= width and inputs * width // n <= 1 << PLACE_BITS]
+    return (0, *(n for n in possible if n * longest(weight, width, n) < WORTHWHILE * weight[0].size))
 
 
-def words(layer: Layer, skip: int) -> int:
-    """Turns that the fullest row takes."""
-    return max(1, ceil(int(row_counts(layer.weights["weight"]).max(initial=0)) / skip))
+def list_lengths(weight: np.ndarray, width: int, skip: int) -> np.ndarray:
+    """Non-zero weights of every output and bank, `(outputs, skip)`, of a weight (outputs, C, ...)."""
+    counts = pad_axis(np.count_nonzero(weight.reshape(*weight.shape[:2], -1), axis=2), 1, width)
+    return counts.reshape(len(weight), -1, skip, width // skip).sum(axis=(1, 3))
+
+
+def longest(weight: np.ndarray, width: int, skip: int) -> int:
+    """The longest list. Remembered for as long as the array lives: the search asks for it again and again."""
+    key = (id(weight), width, skip)
+    known = _LONGEST.get(key)
+    if known is None or known[0]() is not weight:
+        known = _LONGEST[key] = (weakref.ref(weight), max(1, int(list_lengths(weight, width, skip).max(initial=0))))
+    return known[1]
+
+
+_LONGEST: dict[tuple[int, int, int], tuple[weakref.ref[np.ndarray], int]] = {}
+
+
+def words(layer: Layer, kernel: KernelPlan) -> int:
+    """Turns that an output vector takes: the longest list."""
+    return longest(layer.weights["weight"], kernel.input_width, kernel.skip)
+
+
+def imbalance(layer: Layer, kernel: KernelPlan) -> float:
+    """The longest list over the mean one."""
+    lengths = list_lengths(layer.weights["weight"], kernel.input_width, kernel.skip)
+    return float(lengths.max() / max(lengths.mean(), 1e-9))
 
 
 def outputs(layer: Layer, kernel: KernelPlan) -> int:
@@ -47,28 +71,38 @@ def outputs(layer: Layer, kernel: KernelPlan) -> int:
 
 def turns(layer: Layer, kernel: KernelPlan, inputs: int) -> int:
     """Turns of an output pixel: its `inputs` vectors come in, then every output vector takes its words."""
-    return inputs + words(layer, kernel.skip) * outputs(layer, kernel)
+    return inputs + words(layer, kernel) * outputs(layer, kernel)
 
 
 def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
-    """Biases, then for every word of every output vector the values and the places (bits of integers) of its entries.
+    """Biases, then for every word of every output vector the value and the place (bits of an integer) for every bank.
 
-    `rows` (outputs, input values) in the order in which the kernel keeps them.
+    `rows` (outputs, input values), vector after vector. Place n of a bank is lane n % B of its vector n // B.
     """
-    lanes, count = kernel.output_width, words(layer, kernel.skip)
+    lanes, skip, count, groups = kernel.output_width, kernel.skip, words(layer, kernel), outputs(layer, kernel)
+    width = kernel.input_width // skip
+    banks = rows.reshape(len(rows), -1, skip, width).transpose(0, 2, 1, 3).reshape(len(rows), skip, -1)
+    entries = np.zeros((count, groups, skip, 2, lanes), np.float32)
+    places = entries[:, :, :, 1].view(np.int32)
+    for number, row in enumerate(banks):
+        group, lane = divmod(number, lanes)
+        for bank in range(skip):
+            at = np.flatnonzero(row[bank])
+            entries[: len(at), group, bank, 0, lane] = row[bank, at]
+            places[: len(at), group, bank, lane] = at
     bias = pad_axis(layer.weights["bias"], 0, lanes).reshape(-1, lanes)
-    groups = packed(rows, lanes, 2 * kernel.skip, count).reshape(-1, count, 2 * kernel.skip, lanes)
-    return np.concatenate([bias, groups.transpose(1, 0, 2, 3).reshape(-1, lanes)])
+    return np.concatenate([bias, entries.reshape(-1, lanes)])
 
 
 def memories(layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS) -> tuple[Memory, ...]:
-    """Values and places; and the inputs, a copy for every entry that is fetched in a turn."""
+    """Values and places; and the banks of the inputs, a copy for every output lane."""
     entries = kernel.skip * kernel.output_width
-    count = words(layer, kernel.skip) * outputs(layer, kernel)
+    count = words(layer, kernel) * outputs(layer, kernel)
+    width = kernel.input_width // kernel.skip
     return (
         Memory("values", count, entries * bits),
         Memory("places", count, entries * PLACE_BITS),
-        Memory("inputs", inputs * kernel.input_width, bits, copies=entries),
+        Memory("inputs", inputs, width * bits, banks=kernel.skip, copies=kernel.output_width),
     )
 
 

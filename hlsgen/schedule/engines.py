@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from hlsgen.activation import Activation
 from hlsgen.descriptors import record_fields
 from hlsgen.graph import Graph
@@ -118,8 +116,8 @@ def engine_kernels(
         body = Body(Arithmetic(multiply_adds=v * e.burst, adds=9 * v), memories)
     elif engine == "sparse":
         lanes = v * entries_a_word(e.burst)
-        # Two lanes share a copy of the inputs: a memory block has two ports.
-        memories = (Memory("inputs", e.dense_vectors * v, bits, copies=ceil(lanes / 2)), Memory("sums", 8, vector))
+        # Every lane needs a copy of the inputs, whole vectors wide: they come in vector by vector.
+        memories = (Memory("inputs", e.dense_vectors, vector, copies=lanes), Memory("sums", 8, vector))
         body = Body(Arithmetic(multiply_adds=lanes, adds=9 * v), memories)
     elif engine in ("depthwise", "pooling"):
         extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)

@@ -8,7 +8,7 @@ from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
-from hlsgen.ops.sparse import imbalance, row_counts
+from hlsgen.ops.skip import imbalance
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.depths import fit_depths
@@ -24,9 +24,9 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     Raises PlanError when not even the smallest design fits.
     """
     refuse(graph, "pipelined")
-    classes = tensor_classes(graph)
-    choice, proof = solve(graph, board, plan, goal, classes)
-    best = complete(graph, plan, classes, choice)
+    best, proof = search(graph, board, plan, goal)
+    if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
+        best, proof = better_without_skipping(graph, board, plan, goal, best, proof)
     predicted = estimate(graph, best, goal.calibration, board)
     if not plan.disabled:
         predicted.resources.check(board, goal.caps, "pipelined")
@@ -36,6 +36,30 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         pace = "FIFOs that would keep the full pace do not fit: these have the least depths that cannot deadlock."
         deeper, predicted = best, estimate(graph, best, goal.calibration, board)
     return deeper.with_reason(reason(graph, deeper, predicted, board, f"{proof} {pace}".strip()))
+
+
+def search(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
+    """The plan with the best kernels, and a sentence on how good they are."""
+    classes = tensor_classes(graph)
+    choice, proof = solve(graph, board, plan, goal, classes)
+    return complete(graph, plan, classes, choice), proof
+
+
+def better_without_skipping(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: str
+) -> tuple[Plan, str]:
+    """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
+
+    The search counts cycles; kernels that skip zeros take logic besides, and that costs clock.
+    """
+    dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
+    try:
+        dense, dense_proof = search(graph, board, plan, dense_goal)
+    except PlanError:  # it fits sparse alone
+        return best, proof
+    mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))
+    faster = other.latency < mine.latency if goal.objective == "latency" else other.throughput > mine.throughput
+    return (dense, dense_proof) if faster else (best, proof)
 
 
 def refuse(graph: Graph, style: str) -> None:
@@ -73,10 +97,10 @@ def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: s
     """One paragraph: what fits, what limits, what it reaches, how good that is."""
     r, t = predicted.resources, predicted.timing
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
-    sparse = [kernel.layer for kernel in plan.kernels if kernel.skip]
-    worst = max((imbalance(row_counts(graph.layer(name).weights["weight"])) for name in sparse), default=0.0)
+    sparse = [kernel for kernel in plan.kernels if kernel.skip]
+    worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
     zeros = (
-        f"{len(sparse)} of them skip zero weights (fullest row up to {worst:.2f} times the mean). " if sparse else ""
+        f"{len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean). " if sparse else ""
     )
     return (
         f"All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}Predicted: {t.throughput:,.0f} images a "

@@ -2,7 +2,7 @@
 //
 // 1 fully connected layer skips zeros (fullest row 1.21 times the mean). 2 steps share engines of 8 channels a
 // vector; the convolution engine multiplies 8 input by 16 output channels a cycle. Predicted: 6,396 images a second
-// (232 MHz, band 204 to 260), 0.157 ms an image, with 26% of the ALMs, 24% of the memory blocks, 16% of the DSPs. An
+// (232 MHz, band 204 to 260), 0.157 ms an image, with 27% of the ALMs, 28% of the memory blocks, 16% of the DSPs. An
 // image takes about 1,474 cycles, 1% of the roofline; the longest step is pointwise (compute). The best of 455
 // engine shapes, all others being bounded.
 //
