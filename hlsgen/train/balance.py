@@ -32,23 +32,29 @@ def measure_layers(network: Trainable, inputs: Tensor, channels_last: bool = Fal
     """Run the layers one by one on a minibatch, in one layout."""
     layers, _ = trained_layers(network.graph)
     values: dict[str, Tensor] = {port.tensor: canonical(inputs, port) for port in network.graph.inputs}
-    found = []
+    pictures, found = set(values), []
     for layer in layers:
         module = PartModule(
             network, Part((layer,), layer.inputs, (layer.output,), False), str(inputs.device), channels_last
         )
         module.mode.training = True
-        entering = [module.laid_out(values[name]).detach().requires_grad_() for name in layer.inputs]
+        # Nobody wants the gradient of the network's own input.
+        entering = [
+            module.laid_out(values[name]).detach().requires_grad_(name not in pictures) for name in layer.inputs
+        ]
+        leaves = [x for x in entering if x.requires_grad]
         forward, backward = [], []
         for _ in range(REPEATS):
             start = perf_counter()
             (result,) = module(*entering)
             middle = perf_counter()
             weights = list(module.weights.values())
-            torch.autograd.backward(result, torch.ones_like(result), inputs=[*entering, *weights])
+            if result.requires_grad:
+                torch.autograd.backward(result, torch.ones_like(result), inputs=[*leaves, *weights])
             with torch.no_grad():
-                for weight in weights:  # as long as an update takes
-                    weight.data.add_(weight.grad, alpha=0.0) if weight.grad is not None else None
+                for weight in weights:
+                    if weight.grad is not None:
+                        weight.data.add_(weight.grad, alpha=0.0)  # as long as an update takes
             forward.append(middle - start)
             backward.append(perf_counter() - middle)
         values[layer.output] = result.detach()

@@ -127,13 +127,16 @@ def max_pool(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mod
 
 
 def average_pool(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -> Tensor:
-    """Sum over each window divided by the positions that count: a convolution of each channel with ones."""
+    """Sum over each window divided by the positions that count."""
     window: Window = layer.attributes.window
     x, pads = padded(inputs[0], window, 0.0)
-    channels = x.shape[1]
-    ones = x.new_ones(channels, 1, *window.kernel)
-    sums = F.conv2d(x, ones, None, window.stride, pads, window.dilation, channels)
     rows, columns = (torch.from_numpy(n).to(x) for n in counts(layer.attributes, *inputs[0].shape[2:]))
+    if window.dilation == (1, 1) and 2 * pads[0] <= window.kernel[0] and 2 * pads[1] <= window.kernel[1]:
+        means = F.avg_pool2d(x, window.kernel, window.stride, pads)
+        every = bool((rows == window.kernel[0]).all() and (columns == window.kernel[1]).all())
+        return means if every else means * (window.taps / torch.outer(rows, columns).clamp(min=1))
+    ones = x.new_ones(x.shape[1], 1, *window.kernel)
+    sums = F.conv2d(x, ones, None, window.stride, pads, window.dilation, x.shape[1])
     return sums / torch.outer(rows, columns).clamp(min=1)
 
 
