@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from hlsgen.errors import PlanError
-from hlsgen.sparsify.select import chunks, smallest, zero_smallest
+from hlsgen.sparsify.select import CHUNK, chunks, smallest, zero_smallest
 from hlsgen.sparsify.weights import Layer
 
 # Norms of each layer's inputs by input channel, by layer name (Wanda alone).
@@ -102,10 +102,17 @@ def lamp(layers: Sequence[Layer], count: int) -> None:
 
 def lamp_scores(values: np.ndarray) -> np.ndarray:
     """LAMP's scores of a layer, from the smallest weight to the largest."""
-    square = np.sort(np.abs(values).reshape(-1))
+    square = np.abs(values).reshape(-1)
+    square.sort()
     square *= square
-    tails = np.cumsum(square[::-1], dtype=np.float64)[::-1]
-    np.divide(square, np.maximum(tails, 1e-300), out=square, casting="same_kind")
+    after = (
+        0.0  # the sum of all that is larger; from the largest down, in pieces, so that little memory is needed beside
+    )
+    for end in range(square.size, 0, -CHUNK):
+        piece = square[max(end - CHUNK, 0) : end]
+        tails = np.cumsum(piece[::-1], dtype=np.float64)[::-1] + after
+        after = float(tails[0])
+        np.divide(piece, np.maximum(tails, 1e-300), out=piece, casting="same_kind")
     return square
 
 
