@@ -43,9 +43,7 @@ def measure(folder: Path, name: str, rounds: int) -> dict[str, list[dict[str, An
     layout: list[str] = []
     for _ in range(rounds):
         for scheme, options in SCHEMES.items():
-            told = train(
-                folder, spec, 0, "fashion-mnist", "--test", str(folder / "few.npz"), *common, *options, *layout
-            )
+            told = train(folder, spec, 0, *common, *options, *layout)
             layout = ["--layout", told["layout"]]  # all of them as the first one chose
             found[scheme].append(told)
     return found
