@@ -18,7 +18,7 @@ from hlsgen.frontend.model import read_model
 from hlsgen.sparsify import sparsify
 from hlsgen.train.fine_tune import fine_tune
 
-SHARES = (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.88, 0.91, 0.94, 0.97)
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97)
 METHODS = ("relative", "lamp")
 BUDGETS = (0.01, 0.05)
 
