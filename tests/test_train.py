@@ -383,6 +383,17 @@ def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp
             assert np.allclose(values[name], array, rtol=1e-4, atol=1e-6), name
 
 
+@pytest.mark.parametrize("placement", ["together", "apart"])
+def test_a_first_stage_may_have_nothing_to_learn(placement, tmp_path, data):
+    text = "(float[1,2,8,8] x, float[32,4] w, float[4] b) => (float[1,4] y) "
+    text += "{ p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) f = Flatten(p) y = Gemm(f, w, b) }"
+    onnx.save(parse(text), tmp_path / "pool.onnx")
+    settings = settings_for(tmp_path / "pool.onnx", data, cuts=("p",), placement=placement)
+    launch(train_workers.run, worker_count(2, placement), tmp_path, settings, tmp_path)
+    losses = np.load(tmp_path / "reports.npz")["losses"]
+    assert losses[-5:].mean() < losses[:5].mean()
+
+
 def test_gpipe_is_exact(tmp_path, data):
     """Without batch statistics and dropout GPipe's schedule is plain SGD."""
     text = NETWORK.replace("q = BatchNormalization(p, g, beta, mean, var) r = Relu(q)", "r = Relu(p)").replace(
@@ -611,6 +622,7 @@ def test_bad_options(options, words, tmp_path, model, data, capsys):
     errors = capsys.readouterr().err
     assert status == 2 and words in errors and errors.count("error:") == 1 and "Traceback" not in errors
     assert not (tmp_path / "out.onnx").exists()
+    assert words == "the loss is" or not (tmp_path / "out.onnx.training").exists()
 
 
 def test_bad_data(tmp_path, model, capsys):

@@ -97,9 +97,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     settings = read_settings(options)
     folder = Path(options.log or f"{options.out}.training")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "0"))
-    if world <= 1:
-        check_targets(options, folder)
-    make_folder(folder)
+    check_targets(options, folder)
     try:
         from hlsgen.cli.training import run_worker
         from hlsgen.train.launch import end_process, launch
@@ -107,15 +105,20 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         if error.name != "torch":
             raise
         raise HlsgenError("training needs torch", where="train", remedy="pip install 'hlsgen[train]'") from None
+    make_folder(folder)
+    arguments = (settings, folder, options.resume, options.out, options.json)
     if world > 1:  # torchrun started this worker
-        run_worker(rank, world, "env://", settings, folder, options.resume, options.out, options.json)
+        run_worker(rank, world, "env://", *arguments)
         end_process()
     workers = settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
-    arguments = (settings, folder, options.resume, options.out, options.json)
-    if workers == 1:
-        run_worker(0, 1, "", *arguments)
-    else:
-        launch(run_worker, workers, folder, *arguments)
+    try:
+        if workers == 1:
+            run_worker(0, 1, "", *arguments)
+        else:
+            launch(run_worker, workers, folder, *arguments)
+    finally:
+        if not any(folder.iterdir()):  # it did not come to training
+            folder.rmdir()
     return 0
 
 

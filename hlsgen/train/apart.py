@@ -19,7 +19,7 @@ from hlsgen.train.layers import Tensor
 from hlsgen.train.module import PartModule
 from hlsgen.train.roles import backward_rank, forward_rank
 from hlsgen.train.schedule import Stale
-from hlsgen.train.stage import Stage, Tensors
+from hlsgen.train.stage import Stage, Tensors, run_backward
 
 
 class Saved:
@@ -74,15 +74,10 @@ class Trace:
     def backward(self, saved: Tensors, gradients: Sequence[Tensor]) -> Tensors:
         """The gradients of the inputs for what a forward pass saved; those of the weights are left in them."""
         self.current = saved
-        pairs = [(o, g) for o, g in zip(self.outputs, gradients, strict=True) if o.requires_grad]
-        leaves = [] if self.stage.part.first else list(self.inputs)
-        for tensor in (*leaves, *self.stage.learnt):
-            tensor.grad = None
-        torch.autograd.backward(
-            [o for o, _ in pairs], [g for _, g in pairs], retain_graph=True, inputs=[*leaves, *self.stage.learnt]
-        )
+        leaves = () if self.stage.part.first else self.inputs
+        entering = run_backward(self.outputs, gradients, leaves, self.stage.learnt, again=True)
         self.current = ()
-        return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)
+        return entering
 
 
 class ForwardWorker(Worker):

@@ -55,11 +55,6 @@ class Kind:
         )
         return cls(tuple(tensor.shape), tensor.dtype, last)
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of one."""
-        return int(torch.Size(self.shape).numel()) * self.dtype.itemsize
-
     def empty(self, device: str) -> Tensor:
         """A tensor of this kind."""
         memory = torch.channels_last if self.channels_last else torch.contiguous_format

@@ -35,7 +35,7 @@ class GpipeWorker(Worker):
     def train_step(self, step: int, batches: Batches, report: Report) -> None:
         """One minibatch and its update."""
         stage = self.stage
-        stage.module.mode.training, stage.module.mode.seed = True, stage.settings.seed * (stage.steps + 1) + step
+        stage.prepare(step)
         for weight in stage.learnt:
             weight.grad = None
         with self.clock.measure("forward"):

@@ -70,7 +70,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Activation], Tensor]] = {
 }
 
 
-def padded(x: Tensor, window: Window, fill: float, counted: bool = False) -> tuple[Tensor, tuple[int, int]]:
+def padded(x: Tensor, window: Window, fill: float) -> tuple[Tensor, tuple[int, int]]:
     """The input, and the pads that torch's own function may add: all of them when they are alike on both sides."""
     top, left, bottom, right = window.pads
     alike = top == bottom and left == right and top >= 0 and left >= 0

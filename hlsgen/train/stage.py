@@ -59,8 +59,12 @@ class Stage:
 
     def run(self, step: int, inputs: Sequence[Tensor], training: bool = True) -> Tensors:
         """The outputs for these inputs."""
-        self.module.mode.training, self.module.mode.seed = training, self.settings.seed * (self.steps + 1) + step
+        self.prepare(step, training)
         return self.module(*inputs)
+
+    def prepare(self, step: int, training: bool = True) -> None:
+        """Tell the layers what runs next."""
+        self.module.mode.training, self.module.mode.seed = training, self.settings.seed * (self.steps + 1) + step
 
     def forward(self, step: int, inputs: Sequence[Tensor]) -> Tensors:
         """The forward pass of a minibatch; its activations are kept. The outputs are cut off from autograd."""
@@ -88,18 +92,11 @@ class Stage:
         `gradients` are those of the outputs; none for the last stage, whose output is the loss.
         """
         flight = self.flying.pop(step)
-        pairs = list(zip(flight.outputs, gradients or (None,), strict=True))
-        pairs = [(output, gradient) for output, gradient in pairs if output.requires_grad]
-        leaves = [] if self.part.first else list(flight.inputs)
-        for weight in self.learnt:
-            weight.grad = None
-        if pairs:
-            torch.autograd.backward(
-                [output for output, _ in pairs], [gradient for _, gradient in pairs], inputs=[*leaves, *self.learnt]
-            )
+        leaves = () if self.part.first else flight.inputs
+        entering = run_backward(flight.outputs, gradients or (None,), leaves, self.learnt)
         if self.meter is not None:
             self.meter.release(step)
-        return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)
+        return entering
 
     def update(self, step: int) -> None:
         """Apply the gradients to the weights as they are now."""
@@ -133,3 +130,21 @@ class Stage:
         for name, running in self.module.running.items():
             running.copy_(state["running"][name])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def run_backward(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    leaves: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    again: bool = False,
+) -> Tensors:
+    """The gradients of `leaves` for those of `outputs`; those of the weights are left in them. `again`: the graph is kept."""
+    for tensor in (*leaves, *weights):
+        tensor.grad = None
+    pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if o.requires_grad]
+    if pairs:  # a first stage may have nothing to learn
+        torch.autograd.backward(
+            [o for o, _ in pairs], [g for _, g in pairs], retain_graph=again, inputs=[*leaves, *weights]
+        )
+    return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)

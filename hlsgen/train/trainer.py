@@ -47,7 +47,6 @@ class StageReport:
     flying: int
     kept_bytes: int
     bytes_a_minibatch: int
-    weight_bytes: int
 
 
 @dataclass(frozen=True)
@@ -83,14 +82,13 @@ class Watcher:
 
 @dataclass
 class Trainer:
-    """One worker of a run. `folder` takes journal and checkpoints; `measure` has the stages count what they keep."""
+    """One worker of a run. `folder` takes journal and checkpoints."""
 
     settings: Settings
     folder: Path
     rank: int = 0
     world: int = 1
     resume: bool = False
-    measure: bool = True
     watcher: Watcher = field(default_factory=Watcher)
     recent: list[tuple[float, int]] = field(default_factory=list)
 
@@ -160,11 +158,8 @@ class Trainer:
     def make_worker(self) -> Worker | BackwardWorker:
         """The worker for this role."""
         part, settings = self.parts[self.role.stage], replace(self.settings, layout=self.survey.layout)
-        meter = (
-            Meter()
-            if self.measure and self.role.forward and self.role.backward and self.settings.scheme != "gpipe"
-            else None
-        )
+        both = self.role.forward and self.role.backward
+        meter = Meter() if both and settings.scheme != "gpipe" else None
         stage = Stage(self.network, part, settings, self.total, self.device, meter)
         entering, leaving = self.kinds(part.inputs, part.first), self.kinds(part.outputs, False)
         place = (stage, self.role.stage, self.stages, entering, leaving)
@@ -261,15 +256,7 @@ class Trainer:
         names = tuple(layer.name for layer in stage.part.layers)
         size = meter.most_bytes // max(meter.most_minibatches, 1)
         return StageReport(
-            self.role,
-            names,
-            weights,
-            self.worker.clock,
-            self.staleness,
-            meter.most_minibatches,
-            meter.most_bytes,
-            size,
-            4 * weights,
+            self.role, names, weights, self.worker.clock, self.staleness, meter.most_minibatches, meter.most_bytes, size
         )
 
 
