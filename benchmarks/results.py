@@ -23,6 +23,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
@@ -30,6 +31,8 @@ from hlsgen.zoo import network
 BOARD = "pac_d5005"
 NETWORKS = ("lenet5", "mobilenetv1", "resnet18", "resnet34", "mobilenetv2", "resnet50")
 GOALS = {"lenet5": 100_000, "mobilenetv1": 1_000, "resnet34": 150}
+# A launch of the designs that share weights among images.
+IMAGES = 8
 # Switched on one after another; the rest stays off.
 LADDER = (
     ("cached_writes",),
@@ -62,15 +65,18 @@ def rows(graph: Graph) -> list[Row]:
             disable = [name for name in OPTIMISATIONS if name not in on]
             title = f"{style}: + {', '.join(step)}" if step[0] == "channels" or not disable else f"+ {', '.join(step)}"
             found.append(row(graph, title if disable else f"**{style}**", style, disable))
+        if style == "folded":
+            found.append(row(graph, f"**folded, {IMAGES} images a launch**", style, [], IMAGES))
     if feeding_layers(graph):
         found.append(row(graph, "**hybrid**", "hybrid", []))
+        found.append(row(graph, f"**hybrid, {IMAGES} images a launch**", "hybrid", [], IMAGES))
     return found
 
 
-def row(graph: Graph, title: str, style: str, disable: list[str]) -> Row:
+def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 1) -> Row:
     """Plan and predict; a design that does not fit says so."""
     try:
-        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable)
+        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable, goal=Goal(images=images))
     except PlanError as error:
         return Row(title, None, error.reason)
     return Row(title, estimate(graph, plan))
@@ -128,7 +134,7 @@ def main() -> None:
         assert base is not None
         print(f"## {name}\n")
         print(
-            "| design | images/s | ms an image | over base | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |"
+            "| design | images/s | latency, ms | over base | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |"
         )
         print("|---|---|---|---|---|---|---|---|---|---|")
         for item in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -29,6 +30,8 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("pad_value", "float", "what the padding holds"),
     ("tiles_y", "int", "tiles from top to bottom"),
     ("tiles_x", "int", "tiles from left to right"),
+    ("tiles", "int", "tiles in all"),
+    ("tile_images", "int", "images of a tile"),
     ("in_step_y", "int", "input rows from tile to tile"),
     ("in_step_x", "int", "input columns from tile to tile"),
     ("in_groups", "int", "passes over a tile's positions"),
@@ -58,22 +61,25 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("dilation_x", "int", "horizontal dilation"),
     ("extent_y", "int", "window height with dilation"),
     ("extent_x", "int", "window width with dilation"),
-    ("row_step", "int", "tile words from output row to output row"),
-    ("column_step", "int", "tile words from output column to output column"),
-    ("tap_step_x", "int", "tile words from tap to tap"),
-    ("tap_step_y", "int", "tile words from after a row of taps to the next row"),
-    ("vector_step", "int", "tile words from after all taps to the next input word"),
+    ("image_step", "int", "tile vectors from image to image"),
+    ("row_step", "int", "tile vectors from output row to output row"),
+    ("column_step", "int", "tile vectors from output column to output column"),
+    ("tap_step_x", "int", "tile vectors from tap to tap"),
+    ("tap_step_y", "int", "tile vectors from after a row of taps to the next row"),
+    ("vector_step", "int", "tile vectors from after all taps of an input vector to the next one"),
     ("loads", "int", "input vectors in all"),
     ("results", "int", "output vectors in all"),
     ("pixels", "int", "output pixels of a tile"),
     ("plane", "int", "scan positions of a tile"),
     ("plane_turns", "int", "depthwise: turns of a plane, no fewer than its weight words"),
     ("tile_loads", "int", "convolution: input vectors of a tile"),
-    ("tile_sends", "int", "convolution: vectors that the array reads for a tile"),
+    ("send_turns", "int", "convolution: turns in which a tile is sent to the array"),
+    ("word_turns", "int", "convolution: turns of a word, its pixels' or as many as its taps"),
+    ("window_taps", "int", "convolution: taps of a group, an input vector at a place of the window each"),
     ("tile_vectors", "int", "convolution: input vectors at each position of a tile"),
     ("taps_y", "int", "convolution: window height"),
     ("taps_x", "int", "convolution: window width"),
-    ("planes", "int", "depthwise: planes in all"),
+    ("planes", "int", "planes in all"),
     ("emit_end", "int", "depthwise, pooling: scan column after the last that gives an output"),
     ("filter_base", "int", "depthwise: first weight word"),
     ("filter_words", "int", "depthwise: weight words of a plane"),
@@ -82,9 +88,9 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("feeder_alpha", "float", "its parameter"),
     ("feeder_low", "float", "its parameter"),
     ("feeder_high", "float", "its parameter"),
-    ("taps", "int", "convolution: additions to an accumulator"),
-    ("tap_words", "int", "convolution: weight words of a tap"),
-    ("phases", "int", "convolution: taps of all groups of all tiles"),
+    ("taps", "int", "convolution: words of a group, so many additions to an accumulator"),
+    ("tap_words", "int", "convolution: weight words of a word of taps"),
+    ("phases", "int", "convolution: words of all groups of all tiles"),
     ("phase_turns", "int", "convolution: turns of a phase"),
     ("array_turns", "int", "convolution: turns of the array in all"),
     ("mask_y", "int", "bit i: row i of the engine's window counts"),
@@ -124,6 +130,8 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+# A record that says nothing yet.
+NOTHING: dict[str, Any] = {name: 0 for name, _, _ in FIELDS}
 # Fields that only some operators use: networks without them have shorter records.
 FIELDS_OF = {
     "gather": (
@@ -131,15 +139,29 @@ FIELDS_OF = {
         "other_channels_step", "blend_weights", "whole",
     ),
     "prelu": ("scale_negative",),
+    "images": ("tiles", "tile_images"),
     "expander": ("group_words", "blocks", "block_rows", "last_block"),
 }  # fmt: skip
 
 
 def record_fields(graph: Graph, steps: Sequence[StepPlan]) -> tuple[tuple[str, str, str], ...]:
     """The fields of the records of a network's steps."""
-    present = {layer.op for layer in graph.layers} | ({"expander"} if any(s.compressed for s in steps) else set())
+    present = {layer.op for layer in graph.layers}
+    present |= {"expander"} if any(s.compressed for s in steps) else set()
+    present |= {"images"} if several_images(steps) else set()
+    return fields_of(frozenset(present))
+
+
+@cache
+def fields_of(present: frozenset[str]) -> tuple[tuple[str, str, str], ...]:
+    """The fields without those of operators that are not `present`."""
     left_out = {name for op, names in FIELDS_OF.items() if op not in present for name in names}
     return tuple(field for field in FIELDS if field[0] not in left_out)
+
+
+def several_images(steps: Sequence[StepPlan]) -> bool:
+    """Whether a launch takes more than one image."""
+    return any(step.images > 1 or step.first_image for step in steps)
 
 
 def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
@@ -150,8 +172,7 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
     plain = not step.engine
     first = graph.layer(step.feeder).inputs[0] if step.feeder else layer.inputs[0]
     source = graph.tensors[step.source or first]
-    fields: dict[str, Any] = {name: 0 for name, _, _ in FIELDS}
-    fields |= {
+    fields: dict[str, Any] = NOTHING | {
         "in_height": source.height,
         "in_width": source.width,
         "tiles_y": 1,
@@ -170,11 +191,12 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
     own = {} if plain else operator(layer.op).folded_fields(layer, graph, step, engines)
     fields |= {name: value for name, value in own.items() if name != "in_first"}
     at, out = placement.locations[source.name], placement.locations[result.name]
+    image = step.first_image * placement.size
     first_in = own.get("in_first", 0) if not plain else (step.first_vector if source.name == result.name else 0)
     fields |= {
-        "in_base": at.base + first_in,
+        "in_base": image + at.base + first_in,
         "in_stride": at.stride,
-        "out_base": out.base + step.first_vector,
+        "out_base": image + out.base + step.first_vector,
         "out_stride": out.stride,
         "out_height": result.height,
         "out_width": result.width,
@@ -193,18 +215,27 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
     """Address steps and masks, so that no kernel multiplies or divides where a constant will do."""
     extent_y = (fields["kernel_y"] - 1) * fields["dilation_y"] + 1
     extent_x = (fields["kernel_x"] - 1) * fields["dilation_x"] + 1
-    tiles, plane = fields["tiles_y"] * fields["tiles_x"], fields["in_rows"] * fields["in_columns"]
+    tiles, plane = (
+        step.images // step.tile_images * fields["tiles_y"] * fields["tiles_x"],
+        fields["in_rows"] * fields["in_columns"],
+    )
+    pixels, tile_loads = (
+        step.tile_images * step.tile_height * step.tile_width,
+        step.tile_images * plane * fields["in_vectors"],
+    )
     derived = {
         "extent_y": extent_y,
         "extent_x": extent_x,
-        "pixels": step.tile_height * step.tile_width,
+        "tiles": tiles,
+        "tile_images": step.tile_images,
+        "pixels": pixels,
         "plane": plane,
         "planes": tiles * fields["in_groups"],
         "plane_turns": max(plane, filter_words(engines)),
         "emit_end": (step.tile_width - 1) * fields["stride_x"] + extent_x,
-        "loads": tiles * fields["in_groups"] * plane * fields["in_vectors"],
-        "results": tiles * step.groups * step.tile_height * step.tile_width * step.vectors_at_once,
-        "tile_loads": plane * fields["in_vectors"],
+        "loads": tiles * fields["in_groups"] * tile_loads,
+        "results": tiles * step.groups * pixels * step.vectors_at_once,
+        "tile_loads": tile_loads,
     }
     if step.engine == "pooling":
         first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
@@ -221,7 +252,7 @@ def filter_words(engines: Engines) -> int:
 
 
 def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """How the convolution's tile is walked, and the array's turns; a phase is one tap of one group of one tile.
+    """How the convolution's tile is walked, and the array's turns; a phase is one word of taps of one group of one tile.
 
     A fused step's tile holds the depthwise results, and its convolution is 1x1.
     """
@@ -230,25 +261,28 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     columns = step.tile_width if fused else fields["in_columns"]
     names = ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x")
     taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (1 if fused else fields[name] for name in names)
-    words = ceil(vectors / engines.inputs)
-    row_of_taps = dilation_y * columns * words
-    taps = words * taps_y * taps_x
+    row_of_taps = dilation_y * columns * vectors
+    window_taps = vectors * taps_y * taps_x
+    taps, word_turns = ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
     tap_words = step.vectors_at_once * engines.inputs * engines.width // engines.burst
     turns = max(fields["pixels"], tap_words, LEAST_PHASE)
-    phases = fields["tiles_y"] * fields["tiles_x"] * step.groups * taps
+    phases = fields["tiles"] * step.groups * taps
     return {
         "fused": int(fused),
         "tile_vectors": vectors,
         "taps_y": taps_y,
         "taps_x": taps_x,
-        "row_step": stride_y * columns * words,
-        "column_step": stride_x * words,
-        "tap_step_x": dilation_x * words,
-        "tap_step_y": row_of_taps - taps_x * dilation_x * words,
+        "image_step": fields["in_rows"] * columns * vectors,
+        "row_step": stride_y * columns * vectors,
+        "column_step": stride_x * vectors,
+        "tap_step_x": dilation_x * vectors,
+        "tap_step_y": row_of_taps - taps_x * dilation_x * vectors,
         "vector_step": 1 - taps_y * row_of_taps,
         "tile_loads": fields["pixels"] * vectors if fused else fields["tile_loads"],
         "taps": taps,
-        "tile_sends": step.groups * taps * fields["pixels"],
+        "window_taps": window_taps,
+        "word_turns": word_turns,
+        "send_turns": step.groups * taps * word_turns,
         "tap_words": tap_words,
         "phases": phases,
         "phase_turns": turns,
@@ -265,7 +299,7 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
         attributes = layer.attributes
         fields |= {
             "residual": FUNCTION_NAMES.index(attributes.function) + 1,
-            "residual_base": at.base + step.first_vector,
+            "residual_base": step.first_image * placement.size + at.base + step.first_vector,
         }
         fields["residual_stride"] = 0 if attributes.broadcast else at.stride
     fields |= operator(layer.op).epilogue_fields(layer)

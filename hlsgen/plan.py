@@ -71,7 +71,8 @@ class StepPlan:
     `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue. `source`
     is the tensor to read where it is not the layer's first input. Without `finish` bias and activation are left out.
     `feeder` names a depthwise layer whose results stream straight into this convolution's tiles (hybrid designs). With `compressed` a
-    convolution's weights lie in memory without their zeros.
+    convolution's weights lie in memory without their zeros. A step serves `images` images of a launch, the first being number `first_image`; a
+    tile holds `tile_images` of them, so that its weights serve them all.
     """
 
     layer: str
@@ -87,6 +88,9 @@ class StepPlan:
     finish: bool = True
     feeder: str = ""
     compressed: bool = False
+    images: int = 1
+    first_image: int = 0
+    tile_images: int = 1
 
     @property
     def groups(self) -> int:
@@ -98,9 +102,9 @@ class StepPlan:
 class Engines:
     """The shape of the folded design's engines, shared by all layers.
 
-    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: input vectors that the convolution engine multiplies
-    and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
-    of the input tile, in words of `inputs` vectors, and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
+    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: taps (input vectors at a place of the window) that the convolution
+    engine multiplies and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
+    of the input tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
     `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
     engines. `normalisation_size`: channels that LRN's window spans.
     """
@@ -125,8 +129,8 @@ class Plan:
     """A complete schedule of one network on one board.
 
     `style` is what was built; `disabled` the optimisations switched off; `reason` one paragraph of why. `kernels` and
-    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones; `unfolded` names the convolutions
-    whose window columns the host unfolds into channels.
+    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones, which take `images` images a launch; `unfolded` names the
+    convolutions whose window columns the host unfolds into channels, `convolved` the fully connected layers that the convolution engine computes.
     """
 
     network: str
@@ -140,6 +144,8 @@ class Plan:
     engines: Engines | None = None
     steps: tuple[StepPlan, ...] = ()
     unfolded: tuple[str, ...] = ()
+    convolved: tuple[str, ...] = ()
+    images: int = 1
 
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""
@@ -184,7 +190,7 @@ class Plan:
             data[key] = tuple(_record(kind, item, f"{where}, {key}[{i}]") for i, item in enumerate(data.get(key) or ()))
         if data.get("engines"):
             data["engines"] = _record(Engines, data["engines"], f"{where}, engines")
-        for key in ("disabled", "unfolded"):
+        for key in ("disabled", "unfolded", "convolved"):
             data[key] = tuple(data.get(key) or ())
         plan: Plan = _record(Plan, data, where)
         check_names(plan.style, plan.disabled)
@@ -202,7 +208,7 @@ def _record(kind: Any, data: Any, where: str) -> Any:
         wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
         if wanted is not None and type(value) is not wanted:
             raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
-        if wanted is int and value < (0 if name in ("first_vector", "position", "skip") else 1):
+        if wanted is int and value < (0 if name in ("first_vector", "first_image", "position", "skip") else 1):
             raise PlanError(f"{name} must be positive, not {value}", where=where)
     try:
         return kind(**data)

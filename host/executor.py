@@ -49,9 +49,9 @@ class Executor:
         return self.tapped or not entry.get("tap")
 
     def batch_size(self, images: int) -> int:
-        """Images per launch: all of them in concurrent mode, as many as memory allows in sequential mode."""
+        """Images per launch: as many as the design takes; of a pipelined design all in concurrent mode, else as many as memory allows."""
         if not self.batched:
-            return 1
+            return self.design.manifest["images"]
         if self.mode == "concurrent":
             return images
         values = sum(b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image"))
@@ -129,10 +129,15 @@ class Executor:
             position += 1
 
     def write_inputs(self, inputs: dict[str, np.ndarray]) -> None:
-        """Pack a batch of ONNX values `(images, ...)` into the input buffers."""
+        """Pack a batch of ONNX values `(images, ...)` into the input buffers.
+
+        A design that takes several images a launch gets the last one again where there are fewer.
+        """
         for entry in self.design.manifest["inputs"]:
             layout = entry["layout"]
             images = inputs[entry["name"]]
+            if not self.batched:
+                images = images[np.minimum(np.arange(self.batch), len(images) - 1)]
             elements = self.design.manifest["buffers"][layout["buffer"]]["elements"]
             per_image = self.design.manifest["buffers"][layout["buffer"]].get("per_image")
             for index, image in enumerate(images):

@@ -12,6 +12,7 @@ from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
 
 import hlsgen
+from hlsgen.schedule.goal import Goal
 from hlsgen.validation import Reference
 
 
@@ -66,10 +67,12 @@ def build(
     style: str = "auto",
     board: str = "pac_d5005",
     disable: Sequence[str] = (),
+    images: int = 1,
 ):
     """Build a design and return it for the host."""
     graph = hlsgen.load(model)
-    hlsgen.generate(graph, hlsgen.schedule(graph, board=board, style=style, disable=disable), out)
+    goal = Goal(images=images)
+    hlsgen.generate(graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal), out)
     return HostDesign(out)
 
 

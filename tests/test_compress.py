@@ -10,11 +10,11 @@ from hlsgen.host.design import HostDesign
 
 import hlsgen
 from hlsgen.ops.compress import BLOCK, block_rows, blocks_of, compressed
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded_timing import compressed_rows
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.structure import structure
-from hlsgen.schedule.unfold import unfold
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.networks import assert_right, parse
@@ -82,7 +82,7 @@ def test_a_wrong_expander_is_found(tmp_path):
 
 def test_the_model_counts_what_is_generated(tmp_path):
     graph, plan, design = design_of("windows", 0.85, tmp_path / "design")
-    shaped = unfold(graph, plan.unfolded)
+    shaped = reshaped(graph, plan)
     found = structure(shaped, plan)
     assert {k.name for k in found.kernels} == set(re.findall(r"__kernel void (\w+)\(", design.source))
     declared = re.findall(r"^channel \w+ (\w+) __attribute__", design.source, re.M)

@@ -63,6 +63,32 @@ class Counting:
         return future
 
 
+def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
+    points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1, 4])
+    assert [(p.style, p.images) for p in points] == [("pipelined", 1), ("folded", 1), ("folded", 4)]
+    assert len({p.key for p in points}) == 3
+    options = [
+        "--boards",
+        "pac_a10",
+        "--styles",
+        "folded",
+        "--shares",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    assert main(["explore", model, *options, "--images", "1,4"]) == 0
+    one, four = json.loads((tmp_path / "x" / "results.json").read_text())
+    assert (
+        four["images"] == 4
+        and four["throughput_fps"] > one["throughput_fps"]
+        and four["latency_ms"] > one["latency_ms"]
+    )
+    assert main(["explore", model, *options, "--images", "1,many"]) != 0
+
+
 def test_resumed_runs_repeat_nothing(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "")
     first, second, third = Counting(), Counting(), Counting()

@@ -33,11 +33,17 @@ SPARSITY = {"sparse": 0.85}
 
 
 @pytest.mark.parametrize(
-    ("name", "style"), [*itertools.product(NETWORKS, ["base", "pipelined", "folded"]), ("separable", "hybrid")]
+    ("name", "style", "images"),
+    [
+        *((name, style, 1) for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])),
+        ("separable", "hybrid", 1),
+        ("residual", "folded", 4),
+    ],
 )
-def test_generated_text(name, style, tmp_path, request):
+def test_generated_text(name, style, images, tmp_path, request):
     model = sparsify(parse(NETWORKS[name]), "relative", sparsity=SPARSITY.get(name, 0.0)).model
-    design = build(model, tmp_path / "design", style, board="pac_a10")
+    design = build(model, tmp_path / "design", style, board="pac_a10", images=images)
+    style += f"_{images}_images" if images > 1 else ""
     for file in ("kernels/network.cl", "Makefile"):
         golden = GOLDEN / f"{name}_{style}{Path(file).suffix or '.make'}"
         text = (design.path / file).read_text()

@@ -17,6 +17,7 @@ from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.choices import Choice, partial_sums, tensor_classes
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
 from hlsgen.schedule.goal import Goal, parse_pins
@@ -190,12 +191,12 @@ def test_a_stem_is_unfolded_where_that_saves_steps():
     graph = hlsgen.load(network("resnet18", size=64))
     plan = hlsgen.schedule(graph, style="folded")
     assert plan.unfolded == ("conv1",)
-    shaped = unfold(graph, plan.unfolded)
+    shaped = reshaped(graph, plan)
     layer = shaped.layer("conv1")
     assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (21, 64, 32)
-    # 7 x ceil(21 / 16 / inputs) taps of the engine for each pixel in place of 49.
+    # ceil(7 * 2 / inputs) words of taps for each pixel in place of ceil(49 / inputs).
     fields = step_fields(shaped, plan.steps[0], plan.engines, place_tensors(shaped, 16))
-    assert fields["taps"] == 7 * -(-2 // plan.engines.inputs)
+    assert fields["window_taps"] == 14 and fields["taps"] == -(-14 // plan.engines.inputs)
     with pytest.raises(PlanError, match="network input"):
         unfold(graph, ["stage1_block1_conv1"])
 

@@ -10,10 +10,10 @@ from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import structure
-from hlsgen.schedule.unfold import unfold
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.cases import case
@@ -65,7 +65,7 @@ def test_load_store_units(style, model, tmp_path):
         style = "folded"
     plan = hlsgen.schedule(graph, style=style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
-    design = structure(unfold(graph, plan.unfolded), plan)
+    design = structure(reshaped(graph, plan), plan)
     texts = kernels_of(source)
     assert len(texts) == len(design.kernels)
     for kernel in design.kernels:
@@ -82,7 +82,7 @@ def test_channels(style, model, tmp_path):
         style = "folded"
     plan = hlsgen.schedule(graph, style=style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
-    design = structure(unfold(graph, plan.unfolded), plan)
+    design = structure(reshaped(graph, plan), plan)
     declared = re.findall(r"^channel (\w+) \w+ __attribute__\(\(depth\((.+)\)\)\);", source, re.M)
     assert len(declared) == len(design.fifos)
     e = plan.engines
@@ -134,7 +134,7 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     fields = record_fields(graph, plan.steps)
     data = (design.path / "weights").read_bytes()[section["offset"] :][: 4 * section["elements"]]
     table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(fields))
-    shaped = unfold(graph, plan.unfolded)
+    shaped = reshaped(graph, plan)
     placement = place_tensors(shaped, plan.engines.width)
     column = [name for name, _, _ in fields].index("array_turns")
     for n, (step, time) in enumerate(zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)):

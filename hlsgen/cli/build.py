@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, default=0.0, metavar="N", help="images a second that --objective resources must reach"
     )
     parser.add_argument(
+        "--images",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images a launch of a folded or hybrid design: they share weights, for throughput at the price of latency (default 1)",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -78,6 +85,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             options.fps,
             pins=parse_pins(options.set),
             calibration=load_calibration(options.calibration),
+            images=options.images,
         )
     )
     check_target(Path(options.out))

@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,...",
         help="shares of the caps that a design may use (default 1,0.5,0.25)",
     )
+    parser.add_argument(
+        "--images", default="1", metavar="N,...", help="images a launch of folded and hybrid designs (default 1)"
+    )
     parser.add_argument("--fps", type=float, default=0.0, metavar="N", help="images a second for --objective resources")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="where results go; a run that was interrupted there is resumed"
@@ -116,7 +119,10 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
         raise HlsgenError(
             f"{options.shares!r} are not shares between 0 and 1", where="--shares", remedy="for example --shares 1,0.5"
         )
-    points = grid(names, styles, objectives, shares, options.fps, options.calibration)
+    images = split(options.images)
+    if not images or not all(text.isdigit() for text in images):
+        raise HlsgenError(f"{options.images!r} are not numbers", where="--images", remedy="for example --images 1,8")
+    points = grid(names, styles, objectives, shares, options.fps, options.calibration, [int(text) for text in images])
     for point in points:
         check_goal(goal_of(point))
     return points
@@ -136,7 +142,14 @@ def compile_front(
     folders = []
     for r in best:
         point = Point(
-            r["board"], r["style"], r["objective"], r["share"], r["fps"], tuple(r["disable"]), r["calibration"]
+            r["board"],
+            r["style"],
+            r["objective"],
+            r["share"],
+            r["fps"],
+            tuple(r["disable"]),
+            r["calibration"],
+            r["images"],
         )
         folder = out / "designs" / point.key
         if not folder.exists():

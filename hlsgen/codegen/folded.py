@@ -28,7 +28,7 @@ from hlsgen.ops.binary import FUNCTIONS, NAMES
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
-from hlsgen.schedule.unfold import unfold
+from hlsgen.schedule.convolve import reshaped
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
@@ -193,6 +193,8 @@ class FoldedGenerator:
         plain = [s for s in steps if s["engine"] == 0]
         modes = {s["mode"] for s in steps if s["engine"] == self.numbers.get("pooling", -1)}
         return {
+            "image_size": self.placement.size if self.plan.images > 1 else 0,
+            "tiles": "s.tiles" if self.plan.images > 1 else "s.tiles_y * s.tiles_x",
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
             "fields": [(name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)],
             "engines": engines,
@@ -206,7 +208,7 @@ class FoldedGenerator:
             "at_once": max(s["out_vectors"] for s in steps),
             "words": filter_words(e),
             "filters": "depthwise" in self.numbers,
-            "pairs": max((s["tiles_y"] * s["tiles_x"] * s["tile_loads"] for s in steps if s["fused"]), default=0),
+            "pairs": max((s["tiles"] * s["tile_loads"] for s in steps if s["fused"]), default=0),
             "plain_depthwise": any(s["engine"] == self.numbers.get("depthwise", -1) for s in steps),
             "feeder_activations": self.activations(steps, "feeder_"),
             "scaled": self.scaled,
@@ -258,7 +260,7 @@ class FoldedGenerator:
         """The longest streams into and out of the convolution array."""
         mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
         return {
-            "pixels": max((s["tiles_y"] * s["tiles_x"] * s["tile_sends"] for s in mine), default=0),
+            "pixels": max((s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine), default=0),
             "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),
         }
 
@@ -281,6 +283,8 @@ class FoldedGenerator:
             if name in sizes
         }
         buffers["features"] = {"elements": self.placement.size * e.width, "dtype": "float32"}
+        if self.plan.images > 1:
+            buffers["features"]["per_image"] = True
         scratch = not self.plan.enabled("cached_writes")
         if scratch:
             pixels = max(e.outputs * e.tile_pixels, 8 * max(s["out_vectors"] for s in steps))
@@ -319,4 +323,4 @@ def expander_words(packed: np.ndarray, step: StepPlan, engines: Engines) -> tupl
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a folded design."""
-    return FoldedGenerator(unfold(graph, plan.unfolded), plan).generate(board)
+    return FoldedGenerator(reshaped(graph, plan), plan).generate(board)

@@ -119,14 +119,14 @@ def filter_stream(step: Step) -> int:
 
 def weight_stream(step: dict[str, Any]) -> int:
     """Weight words that an engine receives in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["weight_words"]
+    return step["tiles"] * step["out_groups"] * step["weight_words"]
 
 
 def expanded_stream(step: Step) -> int:
     """Weight words that the convolution array receives in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["group_words"]
+    return step["tiles"] * step["out_groups"] * step["group_words"]
 
 
 def bias_stream(step: dict[str, Any]) -> int:
     """Bias vectors that the epilogue receives in a step."""
-    return step["tiles_y"] * step["tiles_x"] * step["out_groups"] * step["out_vectors"]
+    return step["tiles"] * step["out_groups"] * step["out_vectors"]

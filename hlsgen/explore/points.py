@@ -26,7 +26,7 @@ CRITERIA = (("throughput_fps", True), ("latency_ms", False), ("dsps", False), ("
 
 @dataclass(frozen=True)
 class Point:
-    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it may."""
+    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it may; `images` a launch of folded designs."""
 
     board: str
     style: str
@@ -35,6 +35,7 @@ class Point:
     fps: float = 0.0
     disable: tuple[str, ...] = ()
     calibration: str = ""
+    images: int = 1
 
     @property
     def key(self) -> str:
@@ -42,6 +43,8 @@ class Point:
         parts = [Path(self.board).stem, self.style, self.objective, f"{self.share:g}", *self.disable]
         if self.fps:
             parts.append(f"fps{self.fps:g}")
+        if self.images > 1:
+            parts.append(f"images{self.images}")
         return "-".join(parts)
 
 
@@ -52,13 +55,15 @@ def grid(
     shares: Sequence[float],
     fps: float,
     calibration: str,
+    images: Sequence[int] = (1,),
 ) -> list[Point]:
-    """All combinations. Raises BoardError for a board that does not exist."""
+    """All combinations; pipelined designs stream, so that `images` a launch make no other design of them. Raises BoardError for a board that does not exist."""
     for name in boards:
         find_board(name)
     return [
-        Point(*parts, fps=fps, calibration=calibration)
-        for parts in itertools.product(boards, styles, objectives, shares)
+        Point(board, style, objective, share, fps, calibration=calibration, images=count)
+        for board, style, objective, share, count in itertools.product(boards, styles, objectives, shares, images)
+        if count == min(images) or style in ("auto", "folded", "hybrid")
     ]
 
 
@@ -80,7 +85,9 @@ def goal_of(point: Point) -> Goal:
     """The scheduler's goal for a point."""
     caps = Caps()
     caps = Caps(*(cap * point.share for cap in vars(caps).values()))
-    return Goal(point.objective, point.fps, caps, calibration=load_calibration(point.calibration or None))
+    return Goal(
+        point.objective, point.fps, caps, calibration=load_calibration(point.calibration or None), images=point.images
+    )
 
 
 def evaluate(model: str, digest: str, point: Point) -> dict[str, Any]:

@@ -58,6 +58,10 @@ class Events:
     writes: np.ndarray
 
 
+# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one after another.
+LARGEST_STREAM = 1 << 18
+
+
 def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     """Zero-pad `axis` at its end to a multiple."""
     missing = -array.shape[axis] % multiple

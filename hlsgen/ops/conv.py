@@ -13,7 +13,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
 from hlsgen.ops import skip
-from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -249,7 +249,15 @@ class Conv(Operator, Importer):
             )
         # Groups of equal size, so that none leaves most of the array idle.
         at_once = ceil(outputs / ceil(outputs / engines.outputs))
-        return tuple(StepPlan(layer.name, self.engine, *tile, at_once, run * outputs, outputs) for run in range(runs))
+        part = outputs
+        if runs == 1:
+            # The weights of a step fit one stream; parts are whole groups.
+            most = max(1, LARGEST_STREAM // (depth * a.window.taps * engines.width * at_once))
+            part = min(outputs, most * at_once)
+        return tuple(
+            StepPlan(layer.name, self.engine, *tile, min(at_once, count - first), first, min(part, count - first))
+            for first in range(0, count, part)
+        )
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """The window, and the halo that a tile of outputs needs."""
@@ -265,9 +273,9 @@ class Conv(Operator, Importer):
             return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
         result = graph.output_tensor(layer)
         source = graph.tensors[layer.inputs[0]]
-        total, depth = vectors(result.channels, engines.width), vectors(source.channels, engines.width)
-        runs = total // step.vector_count if total % step.vector_count == 0 else 1
-        depth = depth // runs
+        a: ConvAttributes = layer.attributes
+        runs = group_runs(source.channels, a.filters, a.groups, engines.width)
+        depth = ceil(vectors(source.channels, engines.width) / runs)
         return fields | {
             "tiles_y": ceil(result.height / step.tile_height),
             "tiles_x": ceil(result.width / step.tile_width),
@@ -281,7 +289,10 @@ class Conv(Operator, Importer):
         }
 
     def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
-        """Filter words of every output group: input vector, tap, output vector, input lane; V output lanes each."""
+        """Filter words of every output group: word of `inputs` taps, output vector, tap, input lane; V output lanes each.
+
+        Taps are column by column, row by row, input vector by input vector.
+        """
         a: ConvAttributes = layer.attributes
         v = engines.width
         weight = layer.weights["weight"]
@@ -294,11 +305,13 @@ class Conv(Operator, Importer):
         block = dense_block(
             weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
         )
-        word = v * engines.inputs
-        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, word)
-        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // word
-        split = block.reshape(groups, step.vectors_at_once, v, depth, word, *a.window.kernel)
-        return split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, v)
+        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
+        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
+        split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
+        taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)
+        taps = pad_axis(taps, 1, engines.inputs)
+        words = taps.reshape(groups, -1, engines.inputs, step.vectors_at_once, v, v)
+        return words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
 
 
 def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
@@ -349,10 +362,7 @@ def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> t
         for rows_split in range(1, result.height + 1):
             rows = ceil(result.height / rows_split)
             in_rows = (rows - 1) * window.stride[0] + window.extent[0]
-            if (
-                rows * columns <= engines.tile_pixels
-                and in_rows * in_columns * ceil(depth / engines.inputs) <= engines.tile_vectors
-            ):
+            if rows * columns <= engines.tile_pixels and in_rows * in_columns * depth <= engines.tile_vectors:
                 return rows, columns
     return None
 

@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Memory
 from hlsgen.ops import skip
-from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window
@@ -20,9 +20,6 @@ from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
-
-# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one after another.
-LARGEST_STREAM = 1 << 18
 
 
 @dataclass(frozen=True)

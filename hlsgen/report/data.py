@@ -18,10 +18,10 @@ from hlsgen.hardware import Structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.resources import kernel_cost
 from hlsgen.schedule.structure import structure
-from hlsgen.schedule.unfold import unfold
 
 RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 # A layer that keeps its multipliers busy for less than this share of its time gets an explanation.
@@ -35,7 +35,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
         raise OutputError("is not a design directory", where=str(folder), remedy="make one with `hlsgen build`")
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx")
     target = find_board(plan.board)
-    shaped = unfold(graph, plan.unfolded)
+    shaped = reshaped(graph, plan)
     predicted, design = estimate(graph, plan, calibration), structure(shaped, plan)
     data = predicted.to_dict() | {
         "design": str(folder),
@@ -43,6 +43,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
         "board": plan.board,
         "board_title": target.title,
         "style": plan.style,
+        "images": plan.images,
         "reason": plan.reason,
         "shares": predicted.resources.shares(target),
         "totals": {"alms": target.device.alms, "blocks": target.device.blocks, "dsps": target.available_dsps},

@@ -183,16 +183,16 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     array = Body(
         Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes),
         () if lsus else (Memory("sums", e.tile_pixels, vector, banks=e.outputs),),
-        2 * e.inputs * v * lanes * bits,  # weights in use, and the next tap's
+        2 * e.inputs * v * lanes * bits,  # weights in use, and the next word's
         lanes * bits,
     )
-    tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, banks=e.inputs),))
+    tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, copies=e.inputs),))
     results = Body(
         memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=e.outputs * vector
     )
     step = WORD
     return [
-        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * step, 4, 2, 768),
+        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * step, 4, 3, 768 + 96 * e.inputs),
         Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * step, 5, 2, 512),
         Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
     ]  # fmt: skip

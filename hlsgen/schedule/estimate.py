@@ -11,10 +11,10 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration, default_calibration
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.resources import Resources, design_resources
 from hlsgen.schedule.structure import structure
 from hlsgen.schedule.timing import Timing, design_timing
-from hlsgen.schedule.unfold import unfold
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Estimate:
 def estimate(graph: Graph, plan: Plan, calibration: Calibration | None = None, board: Board | None = None) -> Estimate:
     """Predict resources, clock, throughput and latency of a plan. Raises BoardError, PlanError."""
     target = board or find_board(plan.board)
-    design = structure(unfold(graph, plan.unfolded), plan)
+    design = structure(reshaped(graph, plan), plan)
     resources = design_resources(design, target, calibration or default_calibration())
     timing = design_timing(graph, plan, design, target, resources.fmax)
     macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)

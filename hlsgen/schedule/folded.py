@@ -14,21 +14,24 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.compress import BLOCK
+from hlsgen.ops.conv import group_runs
 from hlsgen.ops.sparse import WORTHWHILE, imbalance, row_counts
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.convolve import convolvable, reshaped
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_timing import compressed_rows, step_time
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.steps import engine_of, feeding_layers, plan_steps, tile_words
+from hlsgen.schedule.resources import clock_of
+from hlsgen.schedule.steps import TOGETHER, engine_of, feeding_layers, plan_steps, tile_size
 from hlsgen.schedule.times import rate
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
 WIDTHS = (16, 8, 4, 2, 1)
 # Output vectors that the array computes at once. Counts between the powers of two use up a device's last DSPs.
 OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
-# Input vectors that it multiplies at once.
-INPUTS = (1, 2, 4, 5, 8)
+# Taps that it multiplies at once.
+INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
@@ -51,8 +54,9 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     In a hybrid plan depthwise layers stream into the 1x1 convolutions after them; without such a pair it is refused.
 
-    All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its resources do not fit, or when
-    its multipliers at the device's highest clock could not beat the best found: both bounds are sound.
+    All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its multipliers alone do not fit, or
+    when they alone could not beat the best found (`hopeless`): both bounds are sound. Nor are smaller buffers tried than those that
+    the steps left partly unused.
     """
     if plan.style == "hybrid" and not feeding_layers(graph):
         raise PlanError(
@@ -63,16 +67,16 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     best: Candidate | None = None
     problem: PlanError | None = None
     tried = 0
-    for engines in candidates(graph, board, plan, goal):
-        if best is not None and hopeless(graph, engines, best, board, goal):
+    last: Plan | None = None
+    for shape in candidates(graph, board, plan, goal):
+        if (last and no_smaller(shape, last)) or (best is not None and hopeless(graph, shape, best, board, goal)):
             continue
-        shape = replace(plan, engines=engines, unfolded=worth_unfolding(graph, engines.width))
         try:
             found = evaluate(graph, shape, board, goal)
         except PlanError as error:
             problem = problem or error
             continue
-        tried += 1
+        tried, last = tried + 1, found.plan
         if not plan.disabled and not found.predicted.resources.fits(board, goal.caps):
             problem = too_large(found, board, goal) or problem
             continue
@@ -93,7 +97,7 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
     """
     plan, e = found.plan, found.plan.engines
     assert e is not None
-    best, shaped = found, unfold(graph, plan.unfolded)
+    best, shaped = found, reshaped(graph, plan)
     if not any(pays(step, shaped, e) for step in plan.steps):
         return found
     for burst in (b for b in BURSTS if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b):
@@ -128,33 +132,56 @@ def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
 
 
 def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
-    """Plan the steps of an engine shape, shrink its buffers to what they use, predict."""
+    """Plan the steps of an engine shape, shrink its buffers to what they use, predict.
+
+    How tiles are best cut depends on the clock, and the clock on the buffers that tiles take: so once for the device's best clock, then
+    for the one that the first cut gives.
+    """
+    first = evaluate_at(graph, plan, board, goal, board.device.fmax)
+    if not plan.enabled("tile"):
+        return first
+    second = evaluate_at(graph, plan, board, goal, first.predicted.resources.fmax)
+    return min(first, second, key=lambda found: score(found, board, goal))
+
+
+def evaluate_at(graph: Graph, plan: Plan, board: Board, goal: Goal, clock: float) -> Candidate:
+    """As `evaluate`, tiles cut for a clock in MHz."""
     engines = plan.engines
     assert engines is not None
-    shaped = unfold(graph, plan.unfolded)
+    shaped = reshaped(graph, plan)
     steps = plan_steps(shaped, engines, plan)
     if plan.enabled("tile"):
         placement = place_tensors(shaped, engines.width)
-        steps = tuple(cut(step, shaped, engines, placement, board) for step in steps)
+        steps = tuple(cut(step, shaped, engines, placement, board, clock) for step in steps)
     done = replace(plan, steps=steps, engines=fitted(shaped, steps, engines))
     return Candidate(done, estimate(graph, done, goal.calibration, board))
 
 
-def cut(step: StepPlan, graph: Graph, engines: Engines, placement: Placement, board: Board) -> StepPlan:
-    """A convolution's step with the tile height that takes the fewest cycles."""
+def cut(step: StepPlan, graph: Graph, engines: Engines, placement: Placement, board: Board, clock: float) -> StepPlan:
+    """A convolution's step with the tile that takes the fewest cycles at a clock in MHz: some rows, or several whole images."""
     if step.engine != "convolution":
         return step
     height = graph.output_tensor(graph.layer(step.layer)).height
     heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
     options = [replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
-    # A word of memory traffic costs as many cycles as the memory takes for it at the device's best clock.
-    rate = board.device.fmax * 1e6 / (board.sustained_bandwidth(3) * 1e9)
+    options += [option for count in range(2, step.images + 1) if (option := together(step, count, graph, engines))]
+    rate = clock * 1e6 / (board.sustained_bandwidth(3) * 1e9)
 
     def cycles(option: StepPlan) -> float:
         time = step_time(graph, option, engines, placement, board)
         return time.start + max(time.body, time.bytes * rate) + time.tail
 
     return min(options, key=cycles)
+
+
+def together(step: StepPlan, count: int, graph: Graph, engines: Engines) -> StepPlan | None:
+    """The step with `count` whole images in a tile, so that its weights are read once for all; None where that is impossible."""
+    layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
+    option = replace(step, tile_height=result.height, tile_width=result.width, tile_images=count)
+    if step.images % count or step.feeder or count * result.pixels > engines.tile_pixels:
+        return None
+    fields = operator(layer.op).folded_fields(layer, graph, option, engines)
+    return option if tile_size(fields, option) <= engines.tile_vectors else None
 
 
 def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
@@ -168,15 +195,43 @@ def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
     return 1 / found.predicted.throughput, shares
 
 
-def hopeless(graph: Graph, engines: Engines, best: Candidate, board: Board, goal: Goal) -> bool:
-    """Whether the array alone, never idle and at the highest clock, would take longer than the best design."""
+def no_smaller(shape: Plan, done: Plan) -> bool:
+    """Whether a shape differs from a finished plan in buffers alone, and these would hold all that the plan's steps put there."""
+    new, old = shape.engines, done.engines
+    assert new is not None and old is not None
+    same = replace(old, tile_vectors=new.tile_vectors, tile_pixels=new.tile_pixels) == new
+    return (
+        same
+        and shape.convolved == done.convolved
+        and new.tile_vectors >= old.tile_vectors
+        and new.tile_pixels >= old.tile_pixels
+    )
+
+
+def hopeless(graph: Graph, shape: Plan, best: Candidate, board: Board, goal: Goal) -> bool:
+    """Whether the convolution engine alone, never waiting and at the clock of a design without anything else, would take longer than the best."""
     if goal.objective == "resources":
         return False
-    macs = sum(
-        operator(layer.op).work(layer, graph).macs for layer in graph.layers if engine_of(layer) == "convolution"
-    )
-    least = macs / (engines.width**2 * engines.inputs * engines.outputs) / (board.device.fmax_high * 1e6)
-    return least > 1 / best.predicted.throughput
+    e = shape.engines
+    assert e is not None
+    dsps = e.width**2 * e.inputs * e.outputs * board.device.multiply_add_dsps
+    clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
+    least = shape.images * least_cycles(reshaped(graph, shape), e) / (clock * 1e6)
+    known = best.predicted.latency if goal.objective == "latency" else shape.images / best.predicted.throughput
+    return least > known
+
+
+def least_cycles(graph: Graph, engines: Engines) -> int:
+    """Cycles an image below which no tiling brings the convolution engine: whole words of taps, whole groups of outputs, a result vector a cycle."""
+    total = 0
+    for layer in graph.layers:
+        if engine_of(layer) == "convolution":
+            a, source, result = layer.attributes, graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+            runs = group_runs(source.channels, a.filters, a.groups, engines.width)
+            depth, outputs = (ceil(vectors(n, engines.width) / runs) for n in (source.channels, a.filters))
+            words = ceil(depth * a.window.taps / engines.inputs)
+            total += runs * result.pixels * max(ceil(outputs / engines.outputs) * words, outputs)
+    return total
 
 
 def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
@@ -186,12 +241,21 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
         if step.engine == "convolution":
             layer = graph.layer(step.layer)
             fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tile = max(tile, tile_words(fields, step, engines))
-            pixels = max(pixels, step.tile_height * step.tile_width)
+            tile = max(tile, tile_size(fields, step))
+            pixels = max(pixels, step.tile_images * step.tile_height * step.tile_width)
     return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
 
 
-def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
+def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Plan]:
+    """The plan with all engines worth trying, with an engine of their own for fully connected layers and without."""
+    names = convolvable(graph)
+    both = names and any(engine_of(layer) == "convolution" for layer in graph.layers)
+    for convolved in ((), names) if both else ((),):
+        for engines in shapes(graph, board, plan, goal):
+            yield replace(plan, engines=engines, unfolded=worth_unfolding(graph, engines.width), convolved=convolved)
+
+
+def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
     """All engine shapes worth trying under the plan's switches and the goal's pins."""
     base, pins = network_sizes(graph), goal.engine_pins()
     unroll, tile = plan.enabled("unroll"), plan.enabled("tile")
@@ -210,8 +274,8 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[E
         else:
             tiles = [whole_layers(unfold(graph, worth_unfolding(graph, width)), width)]
         for count in outputs:
-            # Several input vectors at once pay where the widest vector is too narrow.
-            for inputs in INPUTS if width == WIDTHS[0] and count in INPUTS else (1,):
+            # Several taps at once pay where the widest vector is too narrow.
+            for inputs in INPUTS if width == WIDTHS[0] else (1,):
                 if unroll and width * width * count * inputs > limit and not plan.disabled:
                     continue
                 for tile_vectors, tile_pixels in dict.fromkeys(tiles):
@@ -297,6 +361,7 @@ def reason(best: Candidate, graph: Graph, board: Board, goal: Goal, tried: int) 
             f"{len(skipping)} fully connected layer{'s skip' if len(skipping) > 1 else ' skips'} zeros (fullest row {worst:.2f} times "
             "the mean). "
         )
+    what = f"a launch of {best.plan.images} images" if best.plan.images > 1 else "an image"
     pairs = f"{count} depthwise layers stream into the convolutions after them. " if count else ""
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     fit = (
@@ -304,8 +369,8 @@ def reason(best: Candidate, graph: Graph, board: Board, goal: Goal, tried: int) 
     )
     return (
         f"{pairs}{zeros}{len(best.plan.steps)} steps share engines of {e.width} channels a vector; the convolution engine multiplies "
-        f"{e.inputs * e.width} input by {e.outputs * e.width} output channels a cycle. Predicted: {rate(t.throughput)} images a second "
-        f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. An image "
+        f"{e.inputs * e.width} inputs by {e.outputs * e.width} output channels a cycle. Predicted: {rate(t.throughput)} images a second "
+        f"({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms {what}, with {shares}. An image "
         f"takes about {t.cycles:,.0f} cycles, {best.predicted.throughput / best.predicted.roofline_fps:.0%} of the roofline; the "
         f"longest step is {t.bottleneck}. The best of {tried} engine shapes, all others being bounded.{fit}"
     )
@@ -316,7 +381,7 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     e = plan.engines
     if e is None:
         raise PlanError("a folded plan needs engines", where="plan, engines")
-    graph = unfold(graph, plan.unfolded)
+    graph = reshaped(graph, plan)
     if e.width not in WIDTHS or not aligned(graph, e.width):
         raise PlanError(
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines"
@@ -327,16 +392,32 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
         if getattr(e, name) < getattr(needed, name):
             raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
-    covered: dict[str, set[int]] = {}
+    covered: dict[str, set[tuple[int, int]]] = {}
     for step in plan.steps:
+        check_images(step, plan.images)
         check_step(graph, step, e)
         done = covered.setdefault(step.joined or step.layer, set())
-        done.update(range(step.first_vector, step.first_vector + step.vector_count))
+        for vector in range(step.first_vector, step.first_vector + step.vector_count):
+            done.update((image, vector) for image in range(step.first_image, step.first_image + step.images))
     for layer in graph.layers:
-        expected = set(range(ceil(graph.output_tensor(layer).channels / e.width)))
+        count = ceil(graph.output_tensor(layer).channels / e.width)
+        expected = {(image, vector) for image in range(plan.images) for vector in range(count)}
         absorbed = any((step.joined and step.layer == layer.name) or step.feeder == layer.name for step in plan.steps)
         if not absorbed and layer.op != "concat" and covered.get(layer.name) != expected:
-            raise PlanError("its steps do not cover all its channels", where=f"plan, layer {layer.name}")
+            raise PlanError("its steps do not cover all its channels of all images", where=f"plan, layer {layer.name}")
+
+
+def check_images(step: StepPlan, images: int) -> None:
+    """Raise PlanError for a step that takes other images than the plan has, or more at once than its engine can."""
+    where = f"plan, step {step.layer}"
+    if step.first_image + step.images > images:
+        raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
+    if step.images > 1 and step.engine not in TOGETHER:
+        raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
+    if step.images % step.tile_images:
+        raise PlanError(f"tile_images must divide the step's {step.images} images", where=where)
+    if step.tile_images > 1 and (step.engine != "convolution" or step.feeder):
+        raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
 
 
 def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
@@ -359,8 +440,11 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
     if step.engine != "convolution":
         return
     fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-    tile = tile_words(fields, step, engines)
-    if step.vectors_at_once > engines.outputs or step.tile_height * step.tile_width > engines.tile_pixels:
+    tile = tile_size(fields, step)
+    if (
+        step.vectors_at_once > engines.outputs
+        or step.tile_images * step.tile_height * step.tile_width > engines.tile_pixels
+    ):
         raise PlanError("it computes more outputs at once than the engine has accumulators", where=where)
     if tile > engines.tile_vectors:
-        raise PlanError(f"its input tile of {tile} words exceeds the engine's {engines.tile_vectors}", where=where)
+        raise PlanError(f"its input tile of {tile} vectors exceeds the engine's {engines.tile_vectors}", where=where)

@@ -14,8 +14,8 @@ from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
-from hlsgen.schedule.unfold import unfold
 
 # Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
 # last result to the token that starts the next step.
@@ -46,7 +46,7 @@ class StepTime:
 def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placement, board: Board) -> StepTime:
     """One step's time."""
     f = step_fields(graph, step, engines, placement)
-    tiles = f["tiles_y"] * f["tiles_x"]
+    tiles = f["tiles"]
     weights = weight_words(graph, step, engines, f) if step.engine else 0
     streams = {
         "input stream": float(f["loads"]),
@@ -114,12 +114,14 @@ def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
         return filter_words(engines) + fields["planes"] * fields["plane_turns"]
     if step.engine in ("", "convolution"):
         return 0.0
-    return operator(graph.layer(step.layer).op).folded_cycles(graph.layer(step.layer), graph, step, engines)
+    layer = graph.layer(step.layer)
+    return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
 
 
 def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """Steps run one after another; each takes its cycles or its memory traffic, whichever is longer."""
-    engines, shaped = plan.engines, unfold(graph, plan.unfolded)
+    """Steps run one after another; each takes its cycles or its memory traffic, whichever is longer. Layers' figures are for one image,
+    the latency is that of all images of a launch."""
+    engines, shaped = plan.engines, reshaped(graph, plan)
     assert engines is not None
     placement = place_tensors(shaped, engines.width)
     bandwidth = board.sustained_bandwidth(3 if any(s.residual for s in plan.steps) else 2) * 1e9
@@ -134,20 +136,26 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
             * engines.width
             / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
         )
-        macs = operator(layer.op).work(layer, graph=shaped).macs * share
+        macs = operator(layer.op).work(layer, graph=shaped).macs * share * step.images
         ideal = macs / engine_macs(step.engine, engines) if step.engine else 0.0
         bound = "external memory" if memory > time.body else time.busiest
-        layers.append(LayerTime(step.layer, spent, ideal, time.bytes, bound))
+        if step.first_image == 0:
+            layers.append(
+                LayerTime(step.layer, spent / step.images, ideal / step.images, time.bytes / step.images, bound)
+            )
         moved, cycles = moved + time.bytes, cycles + spent
     link = (
-        sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
+        plan.images
+        * sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
         * BYTES[plan.dtype]
         / (board.pcie_bandwidth * 1e9)
     )
     run = cycles / (clock * 1e6) + LAUNCHES * board.launch_us * 1e-6
     slowest = max(layers, key=lambda item: item.cycles)
     bottleneck = f"{slowest.name} ({slowest.bound})" if run >= link else "host link"
-    return Timing(run + link, 1 / max(run, link), bottleneck, tuple(layers), moved, cycles)
+    return Timing(
+        run + link, plan.images / max(run, link), bottleneck, tuple(layers), moved / plan.images, cycles / plan.images
+    )
 
 
 def engine_macs(engine: str, e: Engines) -> int:

@@ -23,11 +23,15 @@ KERNEL_FIELDS = {
 }
 ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels")
 
+# Images of one launch of a folded design: their feature maps lie in memory together.
+MOST_IMAGES = 64
+
 
 @dataclass(frozen=True)
 class Goal:
     """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a second. `pins` fixes kernel fields
-    as {(layer, field): value}, engine fields as {("engines", field): value}. `seconds` bounds each solver call."""
+    as {(layer, field): value}, engine fields as {("engines", field): value}. `seconds` bounds each solver call. A folded design takes `images` images a launch, so that their
+    layers share weights: more throughput, at the price of latency."""
 
     objective: str = "throughput"
     fps: float = 0.0
@@ -35,6 +39,7 @@ class Goal:
     pins: Mapping[tuple[str, str], int] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=default_calibration)
     seconds: float = 5.0
+    images: int = 1
 
     def engine_pins(self) -> dict[str, int]:
         """Pinned fields of the folded engines."""
@@ -59,6 +64,8 @@ def check_goal(goal: Goal) -> Goal:
             where="--objective",
             remedy=f"choose one of {', '.join(OBJECTIVES)}",
         )
+    if not 1 <= goal.images <= MOST_IMAGES:
+        raise PlanError(f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}")
     if goal.objective == "resources" and goal.fps <= 0:
         raise PlanError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
     return goal

@@ -41,7 +41,8 @@ def schedule(
     if style == "auto":
         return schedule_auto(graph, target, board, disabled, goal)
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
-    plan = Plan(graph.name, board, effective, disabled=disabled)
+    images = goal.images if effective in ("folded", "hybrid") else 1
+    plan = Plan(graph.name, board, effective, disabled=disabled, images=images)
     planner = {"pipelined": plan_pipelined, "folded": plan_folded, "hybrid": plan_folded}.get(effective, plan_layered)
     return planner(graph, target, plan, goal)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 from typing import Any
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan, StepPlan
+
+# Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
+TOGETHER = ("", "convolution", "depthwise", "pooling", "global_pooling")
 
 
 def engine_of(layer: Layer) -> str:
@@ -36,10 +38,17 @@ def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ..
             elif layer.op == "binary":
                 step = replace(step, residual=layer.inputs[1])
             if not plan.enabled("fuse") and step.engine:
-                steps += [replace(step, finish=False), finishing_step(layer, graph, step, engines)]
-            else:
-                steps.append(step)
+                steps += for_images(replace(step, finish=False), plan.images)
+                step = finishing_step(layer, graph, step, engines)
+            steps += for_images(step, plan.images)
     return tuple(steps)
+
+
+def for_images(step: StepPlan, images: int) -> list[StepPlan]:
+    """The step for all images of a launch at once where its engine takes them plane after plane or tile after tile, else one after another."""
+    if step.engine in TOGETHER:
+        return [replace(step, images=images)]
+    return [replace(step, first_image=image) for image in range(images)]
 
 
 def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
@@ -107,8 +116,8 @@ def fused_additions(graph: Graph) -> dict[str, str]:
     return fused
 
 
-def tile_words(fields: dict[str, Any], step: StepPlan, engines: Engines) -> int:
-    """Words of `inputs` vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
+def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
+    """Vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
     if step.feeder:
-        return step.tile_height * step.tile_width * ceil(fields["in_groups"] / engines.inputs)
-    return fields["in_rows"] * fields["in_columns"] * ceil(fields["in_vectors"] / engines.inputs)
+        return step.tile_height * step.tile_width * fields["in_groups"]
+    return step.tile_images * fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]

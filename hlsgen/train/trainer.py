@@ -224,13 +224,15 @@ class Trainer:
         return found
 
     def save_checkpoint(self, epoch: int) -> None:
-        """Save everything that the run goes on from."""
+        """Save everything that the run goes on from. No worker begins the next epoch before that is done, so a failure there cannot take it along."""
         states = self.gather(self.worker.stage.state())
         if self.reporting:
             self.journal.write()
             chosen = {"cuts": list(self.survey.cuts), "layout": self.survey.layout}
             done = {"epoch": epoch, "seconds": self.seconds, "journal": self.journal.state(), "workers": states}
             write_checkpoint(self.folder, {"identity": self.settings.identity()} | chosen | done)
+        if self.world > 1:
+            dist.barrier()
 
     def go_on_from(self, saved: dict[str, Any]) -> int:
         """Go on from a checkpoint; returns the epochs that are done."""
