@@ -37,7 +37,8 @@ class KernelPlan:
     `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of the channel loops.
     `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1. A depthwise kernel with an
     unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero
-    weights: each output lane takes so many non-zero ones a turn.
+    weights: each output lane takes so many non-zero ones a turn. `at_once` input vectors are multiplied in a turn, put together by a kernel
+    of its own.
     """
 
     layer: str
@@ -47,6 +48,7 @@ class KernelPlan:
     partial_sums: int = 1
     fold: int = 1
     skip: int = 0
+    at_once: int = 1
 
 
 @dataclass(frozen=True)

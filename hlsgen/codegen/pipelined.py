@@ -26,6 +26,7 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.structure import COLLECTED_FIFO
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")
@@ -111,6 +112,7 @@ class PipelinedGenerator:
             "window": window_context(layer, self.graph, inputs[0]["vectors"]),
             "depthwise": depthwise,
             "steps": steps,
+            "collected_depth": COLLECTED_FIFO,
             "words": steps * interleaved * (output_vectors * kernel.fold if depthwise else groups),
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),
@@ -166,6 +168,7 @@ class PipelinedGenerator:
             channels=True,
             widths=sorted({*self.widths.values(), *(w for kernel in self.plan.kernels for w in lane_widths(kernel))}),
             fifos=fifos,
+            helpers=any(kernel.at_once > 1 for kernel in self.plan.kernels),
             inputs=inputs,
             outputs=outputs,
             layers=layers,
@@ -203,14 +206,19 @@ class PipelinedGenerator:
                 size = context["output"]["vectors"] * context["output"]["width"]
                 buffers[name] = {"elements": size, "dtype": "float32"}
                 arguments.append({"buffer": name})
+            if context["kernel"].at_once > 1:
+                middle.append(launch(f"{layer.name}_collect", {"images": True}))
             middle.append(launch(layer.name, *arguments))
             if not context["autorun"]:
+                if context["kernel"].at_once > 1:
+                    resident.append(middle[-2])
                 resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
         # Kernels that the host launches for every batch read their weights anew each time.
         before, once = (load, []) if resident else ([], load)
         runs = {"sequential": run_mode([*load, *first, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"])}
         if self.plan.enabled("concurrent_queues"):
             autorun = [c["name"] for c in layers if c["autorun"]]
+            autorun += [f"{c['name']}_collect" for c in layers if c["autorun"] and c["kernel"].at_once > 1]
             launches = [*before, *first, *resident, *last]
             runs["concurrent"] = run_mode(launches, options=["-DHLSGEN_EMULATION"], once=once, autorun=autorun)
         return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)

@@ -52,7 +52,8 @@ class Sums:
 
 @dataclass(frozen=True)
 class Events:
-    """When a pipelined kernel reads a vector from each of its inputs and writes one, in cycles from an image's start at II 1."""
+    """When a pipelined kernel reads a vector (or a word of `at_once` vectors) from each of its inputs and writes one, in cycles from an
+    image's start at II 1."""
 
     reads: tuple[np.ndarray, ...]
     writes: np.ndarray
@@ -145,6 +146,10 @@ class Operator(ABC):
         """How many non-zero weights an output lane may take a turn; 0: the kernel multiplies by all weights."""
         return (0,)
 
+    def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """How many input vectors the kernel may multiply in a turn."""
+        return (1,)
+
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """What the operator's own template needs beyond what all get."""
         return {}
@@ -209,7 +214,7 @@ class Operator(ABC):
                 memories.append(Memory("history", inputs, vector, banks=rows * (columns - 1)))
                 registers += rows * columns * vector
             else:
-                registers += rows * ((columns - 1) * inputs + 1) * vector
+                registers += rows * ((columns - 1) * inputs + 1) * vector * kernel.at_once
         sums = self.sums(layer, graph, kernel)
         steps, _ = self.reduction(layer, graph, kernel)
         arithmetic += Arithmetic(adds=lanes * (sums.used if steps > 1 else 0))

@@ -21,6 +21,8 @@ from hlsgen.plan import Engines, KernelPlan, StepPlan
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
+# Input vectors that a 1x1 convolution may multiply at once: between the powers of two, so that unequal layers can be balanced.
+AT_ONCE = (1, 2, 3, 4, 5, 6)
 # A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
 LARGEST_DEPTHWISE_EXTENT = 7
 
@@ -112,10 +114,23 @@ class Conv(Operator, Importer):
 
     def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Sparse 1x1 convolutions, which keep one pixel at a time."""
-        a: ConvAttributes = layer.attributes
-        if a.groups > 1 or kernel.unroll_window or a.window != Window((1, 1)):
+        if not self.is_plain(layer, kernel):
             return (0,)
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
+
+    def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """1x1 convolutions with wide vectors; the kernel that puts input vectors together reads one a turn, so they must not be more than
+        the output vectors that these meet."""
+        a: ConvAttributes = layer.attributes
+        if not self.is_plain(layer, kernel) or min(kernel.input_width, kernel.output_width) < 8:
+            return (1,)
+        most = min(self.input_vectors(layer, graph, kernel), vectors(a.filters, kernel.output_width))
+        return tuple(n for n in AT_ONCE if n <= most)
+
+    def is_plain(self, layer: Layer, kernel: KernelPlan) -> bool:
+        """Whether every input pixel gives an output pixel, from that pixel alone."""
+        a: ConvAttributes = layer.attributes
+        return a.groups == 1 and not kernel.unroll_window and a.window == Window((1, 1))
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of a pixel of the input."""
@@ -129,7 +144,7 @@ class Conv(Operator, Importer):
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then the filter words in loop order, `(elements, output_width)`."""
         a: ConvAttributes = layer.attributes
-        vin, vout = kernel.input_width, kernel.output_width
+        vin, vout = kernel.input_width * kernel.at_once, kernel.output_width
         if kernel.skip:
             return skip.stream(layer, kernel, pad_axis(layer.weights["weight"][:, :, 0, 0], 1, vin))
         weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
@@ -154,7 +169,7 @@ class Conv(Operator, Importer):
         if self.is_depthwise(layer):
             return steps, 1
         source = graph.tensors[layer.inputs[0]]
-        inputs = vectors(source.channels // a.groups, kernel.input_width)
+        inputs = vectors(source.channels // a.groups, kernel.input_width * kernel.at_once)
         return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
@@ -165,7 +180,7 @@ class Conv(Operator, Importer):
         lanes = (
             kernel.output_width // kernel.fold if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
         )
-        return taps * lanes
+        return taps * lanes * kernel.at_once
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
@@ -193,7 +208,8 @@ class Conv(Operator, Importer):
         return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector is read in the first of its turns; a group's output vectors are written in the last turns of the group."""
+        """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's output vectors are written in the last turns
+        of the group."""
         a: ConvAttributes = layer.attributes
         source = graph.tensors[layer.inputs[0]]
         inputs = vectors(source.channels, kernel.input_width)
@@ -205,8 +221,11 @@ class Conv(Operator, Importer):
         turns = steps * outputs * kernel.fold  # of a group; fold is 1 unless the convolution is depthwise
         busy = groups * turns
         starts = walk.starts(inputs, busy)
-        pace = np.where(walk.due, busy // inputs, 1)
-        reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
+        if kernel.at_once > 1:
+            reads = (starts[:, None] + np.arange(steps) * outputs).ravel()
+        else:
+            pace = np.where(walk.due, busy // inputs, 1)
+            reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
         ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
         return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 

@@ -18,12 +18,13 @@ ACCUMULATION_LATENCY = 8
 @dataclass(frozen=True)
 class Choice:
     """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector, non-zero
-    weights a lane takes a turn."""
+    weights a lane takes a turn, input vectors a turn."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
     folds: Mapping[str, int] = field(default_factory=dict)
     skips: Mapping[str, int] = field(default_factory=dict)
+    at_onces: Mapping[str, int] = field(default_factory=dict)
 
 
 def tensor_classes(graph: Graph) -> dict[str, str]:
@@ -54,6 +55,7 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             layer.name in choice.unrolled,
             fold=choice.folds.get(layer.name, 1),
             skip=choice.skips.get(layer.name, 0),
+            at_once=choice.at_onces.get(layer.name, 1),
         )
         steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
         kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))

@@ -20,6 +20,7 @@ KERNEL_FIELDS = {
     "unroll_window": "unroll_window",
     "fold": "fold",
     "skip": "skip",
+    "at_once": "at_once",
 }
 ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels")
 

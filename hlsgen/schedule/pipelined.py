@@ -30,11 +30,13 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     predicted = estimate(graph, best, goal.calibration, board)
     if not plan.disabled:
         predicted.resources.check(board, goal.caps, "pipelined")
-    deeper, pace = fit_depths(graph, best, board)
+
+    def fits(candidate: Plan) -> bool:
+        resources = estimate(graph, candidate, goal.calibration, board).resources
+        return bool(plan.disabled) or resources.fits(board, goal.caps)
+
+    deeper, pace = fit_depths(graph, best, board, fits)
     predicted = estimate(graph, deeper, goal.calibration, board)
-    if not plan.disabled and not predicted.resources.fits(board, goal.caps):
-        pace = "FIFOs that would keep the full pace do not fit: these have the least depths that cannot deadlock."
-        deeper, predicted = best, estimate(graph, best, goal.calibration, board)
     return deeper.with_reason(reason(graph, deeper, predicted, board, f"{proof} {pace}".strip()))
 
 
@@ -133,6 +135,10 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             raise PlanError(f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where)
         if kernel.skip not in op.skips(layer, graph, kernel):
             raise PlanError(f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where)
+        if kernel.at_once not in op.at_onces(layer, graph, kernel) or (kernel.at_once > 1 and kernel.skip):
+            raise PlanError(
+                f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip", where=where
+            )
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps

@@ -24,7 +24,7 @@ from hlsgen.schedule.choices import WIDTHS, Choice, partial_sums
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import costs, fifo_cost, kernel_cost, lsu_cost
-from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, pipelined_kernel
+from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels
 from hlsgen.schedule.timing import pipelined_cycles, shares
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
@@ -72,7 +72,8 @@ def solve(graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str,
     unrolled = frozenset(layer for layer in problem.options if found[f"{layer} unrolled"])
     folds = {layer: found[f"{layer} fold"] for layer in problem.options}
     skips = {layer: found[f"{layer} skip"] for layer in problem.options}
-    return Choice(widths, unrolled, folds, skips), proof
+    at_onces = {layer: found[f"{layer} at once"] for layer in problem.options}
+    return Choice(widths, unrolled, folds, skips, at_onces), proof
 
 
 def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
@@ -204,11 +205,12 @@ def layer_options(
 
 
 def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> list[KernelPlan]:
-    """The kernels of given widths: folded or not, skipping zeros or not."""
+    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a turn or several."""
     op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
     shapes = [replace(kernel, fold=fold) for fold in (op.folds(layer, kernel) if free else (1,))]
     if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
         shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
+        shapes += [replace(kernel, at_once=count) for count in op.at_onces(layer, graph, kernel) if count > 1]
     return [replace(shape, partial_sums=partial_sums(*op.reduction(layer, graph, shape))) for shape in shapes]
 
 
@@ -216,7 +218,9 @@ def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelP
     """Cycles and cost of one kernel, with its share of the weight loader."""
     readers = [EdgePlan(layer.output, c.name, 0, kernel.output_width, 1) for c in graph.consumers[layer.output]]
     one = replace(plan, kernels=(kernel,), edges=tuple(readers))
-    cost = kernel_cost(pipelined_kernel(layer, graph, one), board.device)
+    cost = sum((kernel_cost(k, board.device) for k in pipelined_kernels(layer, graph, one)), np.zeros(5))
+    if kernel.at_once > 1:
+        cost = cost + fifo_cost(collected(kernel, BITS[plan.dtype]), board.device)
     if layer.weights:
         cost = cost + fifo_cost(Fifo("weights", BITS[plan.dtype], WEIGHT_FIFO), board.device)
     return Option(kernel, pipelined_cycles(layer, graph, kernel, plan, board), scaled(convert @ cost))
@@ -315,6 +319,7 @@ def run(
     kernels = [option.kernel for v, option in chosen if solver.value(v)]
     found |= {f"{kernel.layer} unrolled": int(kernel.unroll_window) for kernel in kernels}
     found |= {f"{kernel.layer} skip": kernel.skip for kernel in kernels}
+    found |= {f"{kernel.layer} at once": kernel.at_once for kernel in kernels}
     return found | {f"{kernel.layer} fold": kernel.fold for kernel in kernels}
 
 

@@ -18,6 +18,7 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import Events, vectors
 from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.structure import COLLECTED_FIFO
 from hlsgen.schedule.timing import KERNEL_LATENCY, initiation_interval
 
 
@@ -73,6 +74,7 @@ def simulate(
     """Run `images` images through a pipelined plan. `depths` overrides those of channels by their position in `plan.edges`."""
     target = board or find_board(plan.board)
     channels = [Channel((depths or {}).get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
+    channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.at_once > 1]
     processes = build_processes(graph, plan, images, target)
     run_until_blocked(processes, channels)
     blocked = {p.name: waiting_for(p, channels, plan.edges) for p in processes if p.position < len(p.turns)}
@@ -86,7 +88,9 @@ def simulate(
         if not blocked
         else ()
     )
-    return Simulation(ends, blocked, tuple(most_held(c) for c in channels), {p.name: p.late for p in processes})
+    return Simulation(
+        ends, blocked, tuple(most_held(c) for c in channels[: len(plan.edges)]), {p.name: p.late for p in processes}
+    )
 
 
 def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list[Process]:
@@ -97,7 +101,7 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
         feeding.setdefault(edge.tensor, []).append(index)
         reading[edge.consumer, edge.position] = index
     width = {edge.tensor: edge.width for edge in plan.edges}
-    found = []
+    found, collected = [], len(plan.edges)
     for port in graph.inputs:
         count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
         events = Events((), np.arange(count))
@@ -108,6 +112,13 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
         kernel, op = plan.kernel(layer.name), operator(layer.op)
         interval = initiation_interval(layer, graph, kernel, plan, board)
         inputs = [reading[layer.name, i] for i in range(len(layer.inputs))]
+        if kernel.at_once > 1:
+            tensor = graph.tensors[layer.inputs[0]]
+            count = vectors(tensor.channels, kernel.input_width)
+            events = collector_events(tensor.pixels, count, kernel.at_once)
+            name, cycles = f"{layer.name}_collect", tensor.pixels * count
+            found.append(process(name, events, cycles, images, 1, inputs, [collected], KERNEL_LATENCY))
+            inputs, collected = [collected], collected + 1
         cycles = op.pipelined_cycles(layer, graph, kernel)
         events = op.pipelined_events(layer, graph, kernel)
         found.append(
@@ -128,6 +139,12 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
             )
         )
     return found
+
+
+def collector_events(pixels: int, count: int, at_once: int) -> Events:
+    """A kernel that puts `at_once` of a pixel's `count` vectors together reads one a turn, and writes when a word is full or the pixel ends."""
+    ends = np.append(np.arange(at_once, count, at_once), count) - 1
+    return Events((np.arange(pixels * count),), (np.arange(pixels)[:, None] * count + ends).ravel())
 
 
 def process(
@@ -202,9 +219,11 @@ def waiting_for(p: Process, channels: list[Channel], edges: tuple[EdgePlan, ...]
     """What a blocked process waits for."""
     port = p.ports[p.position]
     if port >= 0:
-        edge = edges[p.inputs[port]]
-        return f"a vector of {edge.tensor}"
+        index = p.inputs[port]
+        return f"a vector of {edges[index].tensor}" if index < len(edges) else "a word of vectors"
     full = next(i for i in p.outputs if len(channels[i].available) - channels[i].depth >= len(channels[i].taken))
+    if full >= len(edges):
+        return "room for a word of vectors"
     return f"room in the channel of {edges[full].tensor} to {edges[full].consumer or 'the output'}"
 
 

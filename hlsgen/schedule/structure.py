@@ -8,12 +8,14 @@ from __future__ import annotations
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.ops import operator
-from hlsgen.plan import EdgePlan, Plan
+from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.engines import folded_structure
 
 BITS = {"float32": 32}
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
 WEIGHT_FIFO = 16
+# Words of input vectors between the kernel that puts them together and the one that multiplies them.
+COLLECTED_FIFO = 4
 # Operators that keep running sums, in global scratch memory where cached writes are switched off.
 ACCUMULATING = ("conv", "dense", "global_average_pool")
 
@@ -34,7 +36,7 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     """A kernel a layer, readers, writers and a weight loader."""
     bits = BITS[plan.dtype]
     width = {edge.tensor: edge.width for edge in plan.edges}
-    kernels = [pipelined_kernel(layer, graph, plan) for layer in graph.layers]
+    kernels = [kernel for layer in graph.layers for kernel in pipelined_kernels(layer, graph, plan)]
     for port in graph.inputs:
         vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor)
         kernels.append(transfer("read_input", Lsu("image_data", vector), vector * readers, readers))
@@ -44,6 +46,7 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     fifos = [
         Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
     ]
+    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.at_once > 1]
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
         fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
@@ -51,11 +54,28 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     return Structure(tuple(kernels), tuple(fifos))
 
 
+def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
+    """The kernel of one layer, and the one that puts input vectors together for it."""
+    kernel, main = plan.kernel(layer.name), pipelined_kernel(layer, graph, plan)
+    if kernel.at_once == 1:
+        return (main,)
+    vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
+    body = Body(register_bits=word, multiplexer_bits=word)
+    return main, Kernel(f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2)
+
+
+def collected(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of words of input vectors."""
+    return Fifo(f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO)
+
+
 def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     """The kernel of one layer."""
     bits, kernel = BITS[plan.dtype], plan.kernel(layer.name)
     readers = ends(plan.edges, layer.output)
-    channel = len(layer.inputs) * kernel.input_width + (readers + bool(layer.weights)) * kernel.output_width
+    channel = (
+        len(layer.inputs) * kernel.input_width * kernel.at_once + (readers + bool(layer.weights)) * kernel.output_width
+    )
     scratch = not plan.enabled("cached_writes") and layer.op in ACCUMULATING
     vector = kernel.output_width * bits
     return Kernel(
