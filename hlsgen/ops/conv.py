@@ -113,8 +113,8 @@ class Conv(Operator, Importer):
         return tuple(n for n in (1, 2, 4, 8, 16) if n <= kernel.output_width)
 
     def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """Sparse 1x1 convolutions, which keep one pixel at a time."""
-        if not self.is_plain(layer, kernel):
+        """Sparse convolutions of one group, which keep what one output pixel sees."""
+        if layer.attributes.groups > 1 or kernel.unroll_window:
             return (0,)
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
@@ -146,7 +146,8 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         vin, vout = kernel.input_width * kernel.at_once, kernel.output_width
         if kernel.skip:
-            return skip.stream(layer, kernel, pad_axis(layer.weights["weight"][:, :, 0, 0], 1, vin))
+            rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
+            return skip.stream(layer, kernel, pad_axis(rows, 2, vin))
         weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
         taps = a.window.taps
         if self.is_depthwise(layer):
@@ -175,7 +176,7 @@ class Conv(Operator, Importer):
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Unrolled taps times lanes, or the entries that all lanes take."""
         if kernel.skip:
-            return kernel.skip * kernel.output_width
+            return layer.attributes.window.taps * kernel.skip * kernel.output_width
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
         lanes = (
             kernel.output_width // kernel.fold if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
@@ -199,10 +200,11 @@ class Conv(Operator, Importer):
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        if kernel.skip:
-            return result.pixels * skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
         rows, columns = a.window.scan_size(source.height, source.width)
         inputs = vectors(source.channels, kernel.input_width)
+        if kernel.skip:
+            idle = rows * columns - result.pixels
+            return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
@@ -214,7 +216,7 @@ class Conv(Operator, Importer):
         source = graph.tensors[layer.inputs[0]]
         inputs = vectors(source.channels, kernel.input_width)
         if kernel.skip:
-            return skip.events(layer, kernel, inputs, source.pixels)
+            return skip.events(layer, kernel, inputs, scan(a.window, source.height, source.width))
         steps, outputs = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         walk = scan(a.window, source.height, source.width)

@@ -15,7 +15,7 @@ from hlsgen.ops import skip
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
-from hlsgen.ops.window import Window
+from hlsgen.ops.window import Window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Dense(Operator, Importer):
         """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word."""
         vin, vout = kernel.input_width, kernel.output_width
         if kernel.skip:
-            return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin))
+            return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
         weight = pad_axis(pad_axis(layer.weights["weight"], 0, vout), 1, vin)
         outputs, channels, height, width = weight.shape
         blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
@@ -170,7 +170,7 @@ class Dense(Operator, Importer):
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Every input vector meets all output vectors; these are written in the last turns."""
         if kernel.skip:
-            return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), 1)
+            return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1))
         steps, outputs = self.reduction(layer, graph, kernel)
         return Events((np.arange(steps) * outputs,), (steps - 1) * outputs + np.arange(outputs))
 

@@ -1,7 +1,7 @@
-"""Kernels of pipelined designs that skip zero weights: fully connected layers and 1x1 convolutions.
+"""Kernels of pipelined designs that skip zero weights: fully connected layers and convolutions.
 
-A kernel keeps the input vectors of a pixel on chip, in `skip` banks: bank k holds lanes k * B to (k + 1) * B of every vector, B = input_width / skip.
-Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's inputs, each with the place of the input
+A kernel keeps what an output pixel sees on chip, in `skip` banks for every tap of the window: bank k of a tap holds lanes k * B to (k + 1) * B of every
+input vector there, B = input_width / skip. Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's inputs, each with the place of the input
 that it multiplies; in a turn it takes one entry of each list. Output vectors take turns, so that an accumulator rests between two additions. All
 lists are as long as the longest: time falls with the density of the fullest bank of the fullest row.
 
@@ -18,10 +18,11 @@ from hlsgen.graph import Layer
 from hlsgen.hardware import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
+from hlsgen.ops.window import Scan
 from hlsgen.plan import KernelPlan
 
-# Non-zero weights that a lane may take a turn.
-SKIPS = (2, 4, 8, 16)
+# Non-zero weights that a lane may take a turn, for every tap of the window; one is too slow where there is one tap.
+SKIPS = (1, 2, 4, 8, 16)
 # Bits of a place: no more input values than that in a bank.
 PLACE_BITS = 16
 
@@ -29,38 +30,46 @@ PLACE_BITS = 16
 def skips(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
     """How many non-zero weights a lane may take a turn where that takes fewer multiplications than all weights do; 0 is the dense
     kernel. `inputs`: the input vectors that make an output pixel."""
-    weight = layer.weights["weight"]
-    width = kernel.input_width
-    possible = [n for n in SKIPS if n <= width and inputs * width // n <= 1 << PLACE_BITS]
-    return (0, *(n for n in possible if n * longest(weight, width, n) < WORTHWHILE * weight[0].size))
+    weight, count, width = layer.weights["weight"], taps(layer), kernel.input_width
+    possible = [n for n in SKIPS if n <= width and n * count > 1 and inputs * width // n <= 1 << PLACE_BITS]
+    return (0, *(n for n in possible if n * count * longest(weight, width, n, count) < WORTHWHILE * weight[0].size))
 
 
-def list_lengths(weight: np.ndarray, width: int, skip: int) -> np.ndarray:
-    """Non-zero weights of every output and bank, `(outputs, skip)`, of a weight (outputs, C, ...)."""
-    counts = pad_axis(np.count_nonzero(weight.reshape(*weight.shape[:2], -1), axis=2), 1, width)
-    return counts.reshape(len(weight), -1, skip, width // skip).sum(axis=(1, 3))
+def taps(layer: Layer) -> int:
+    """Taps of the layer's window, each with banks of its own; a fully connected layer has one."""
+    window = getattr(layer.attributes, "window", None)
+    return window.taps if window is not None else 1
 
 
-def longest(weight: np.ndarray, width: int, skip: int) -> int:
+def list_lengths(weight: np.ndarray, width: int, skip: int, count: int = 1) -> np.ndarray:
+    """Non-zero weights of every output and bank, `(outputs, count * skip)`, of a weight (outputs, C, ...) whose last axis is `count` taps."""
+    outputs, channels = weight.shape[:2]
+    found = pad_axis(np.count_nonzero(weight.reshape(outputs, channels, -1, count), axis=2), 1, width)
+    lists = found.reshape(outputs, -1, skip, width // skip, count).sum(axis=(1, 3))
+    return lists.transpose(0, 2, 1).reshape(outputs, -1)
+
+
+def longest(weight: np.ndarray, width: int, skip: int, count: int = 1) -> int:
     """The longest list. Remembered for as long as the array lives: the search asks for it again and again."""
-    key = (id(weight), width, skip)
+    key = (id(weight), width, skip, count)
     known = _LONGEST.get(key)
     if known is None or known[0]() is not weight:
-        known = _LONGEST[key] = (weakref.ref(weight), max(1, int(list_lengths(weight, width, skip).max(initial=0))))
+        lengths = list_lengths(weight, width, skip, count)
+        known = _LONGEST[key] = (weakref.ref(weight), max(1, int(lengths.max(initial=0))))
     return known[1]
 
 
-_LONGEST: dict[tuple[int, int, int], tuple[weakref.ref[np.ndarray], int]] = {}
+_LONGEST: dict[tuple[int, int, int, int], tuple[weakref.ref[np.ndarray], int]] = {}
 
 
 def words(layer: Layer, kernel: KernelPlan) -> int:
     """Turns that an output vector takes: the longest list."""
-    return longest(layer.weights["weight"], kernel.input_width, kernel.skip)
+    return longest(layer.weights["weight"], kernel.input_width, kernel.skip, taps(layer))
 
 
 def imbalance(layer: Layer, kernel: KernelPlan) -> float:
     """The longest list over the mean one."""
-    lengths = list_lengths(layer.weights["weight"], kernel.input_width, kernel.skip)
+    lengths = list_lengths(layer.weights["weight"], kernel.input_width, kernel.skip, taps(layer))
     return float(lengths.max() / max(lengths.mean(), 1e-9))
 
 
@@ -77,16 +86,17 @@ def turns(layer: Layer, kernel: KernelPlan, inputs: int) -> int:
 def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
     """Biases, then for every word of every output vector the value and the place (bits of an integer) for every bank.
 
-    `rows` (outputs, input values), vector after vector. Place n of a bank is lane n % B of its vector n // B.
+    `rows` (outputs, taps, input values), vector after vector. Place n of a bank is lane n % B of its vector n // B.
     """
-    lanes, skip, count, groups = kernel.output_width, kernel.skip, words(layer, kernel), outputs(layer, kernel)
-    width = kernel.input_width // skip
-    banks = rows.reshape(len(rows), -1, skip, width).transpose(0, 2, 1, 3).reshape(len(rows), skip, -1)
-    entries = np.zeros((count, groups, skip, 2, lanes), np.float32)
+    lanes, count, groups = kernel.output_width, words(layer, kernel), outputs(layer, kernel)
+    width, number_of = kernel.input_width // kernel.skip, taps(layer) * kernel.skip
+    split = rows.reshape(len(rows), taps(layer), -1, kernel.skip, width).transpose(0, 1, 3, 2, 4)
+    banks = split.reshape(len(rows), number_of, -1)
+    entries = np.zeros((count, groups, number_of, 2, lanes), np.float32)
     places = entries[:, :, :, 1].view(np.int32)
     for number, row in enumerate(banks):
         group, lane = divmod(number, lanes)
-        for bank in range(skip):
+        for bank in range(number_of):
             at = np.flatnonzero(row[bank])
             entries[: len(at), group, bank, 0, lane] = row[bank, at]
             places[: len(at), group, bank, lane] = at
@@ -96,19 +106,19 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
 
 def memories(layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
-    entries = kernel.skip * kernel.output_width
+    entries = taps(layer) * kernel.skip * kernel.output_width
     count = words(layer, kernel) * outputs(layer, kernel)
     width = kernel.input_width // kernel.skip
     return (
         Memory("values", count, entries * bits),
         Memory("places", count, entries * PLACE_BITS),
-        Memory("inputs", inputs, width * bits, banks=kernel.skip, copies=kernel.output_width),
+        Memory("inputs", inputs, width * bits, banks=taps(layer) * kernel.skip, copies=kernel.output_width),
     )
 
 
-def events(layer: Layer, kernel: KernelPlan, inputs: int, pixels: int) -> Events:
-    """Vectors come in at a pixel's start and leave in its last turns, `pixels` output pixels one after another."""
-    start = np.arange(pixels)[:, None] * turns(layer, kernel, inputs)
-    count = outputs(layer, kernel)
-    last = turns(layer, kernel, inputs) - count + np.arange(count)
-    return Events(((start + np.arange(inputs)).ravel(),), (start + last).ravel())
+def events(layer: Layer, kernel: KernelPlan, inputs: int, walk: Scan) -> Events:
+    """Vectors come in at the start of a position and leave in the last turns of one that gives an output."""
+    busy, count = turns(layer, kernel, inputs), outputs(layer, kernel)
+    starts = walk.starts(inputs, busy)
+    reads = starts[walk.inside][:, None] + np.arange(inputs)
+    return Events((reads.ravel(),), (starts[walk.due][:, None] + busy - count + np.arange(count)).ravel())
