@@ -73,8 +73,12 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("plane", "int", "scan positions of a tile"),
     ("plane_turns", "int", "depthwise: turns of a plane, no fewer than its weight words"),
     ("tile_loads", "int", "convolution: input vectors of a tile"),
-    ("send_turns", "int", "convolution: turns in which a tile is sent to the array"),
-    ("word_turns", "int", "convolution: turns of a word, its pixels' or as many as its taps"),
+    (
+        "send_turns",
+        "int",
+        "convolution: turns in which a tile is sent to the array, or multiplied where zeros are skipped",
+    ),
+    ("word_turns", "int", "convolution: turns in which a word is sent, its pixels' or as many as its taps"),
     ("window_taps", "int", "convolution: taps of a group, an input vector at a place of the window each"),
     ("tile_vectors", "int", "convolution: input vectors at each position of a tile"),
     ("taps_y", "int", "convolution: window height"),
@@ -263,9 +267,11 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (1 if fused else fields[name] for name in names)
     row_of_taps = dilation_y * columns * vectors
     window_taps = vectors * taps_y * taps_x
-    taps, word_turns = ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
-    tap_words = step.vectors_at_once * engines.inputs * engines.width // engines.burst
+    taps, word_turns = fields["taps"] or ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
+    tap_words = step.vectors_at_once * engines.inputs * engines.width * (1 + engines.skipping) // engines.burst
     turns = max(fields["pixels"], tap_words, LEAST_PHASE)
+    if engines.skipping:
+        word_turns = turns
     phases = fields["tiles"] * step.groups * taps
     return {
         "fused": int(fused),

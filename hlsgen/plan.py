@@ -108,7 +108,8 @@ class Engines:
     engine multiplies and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
     of the input tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
     `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
-    engines. `normalisation_size`: channels that LRN's window spans.
+    engines. `normalisation_size`: channels that LRN's window spans. `skipping`: the convolution engine skips zero weights; `inputs` is then the
+    weights of each lane of its input vectors that it takes at once.
     """
 
     width: int
@@ -124,6 +125,7 @@ class Engines:
     pixel_vectors: int = 1
     normalisation_size: int = 1
     inputs: int = 1
+    skipping: bool = False
 
 
 @dataclass(frozen=True)

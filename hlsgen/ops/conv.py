@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
-from hlsgen.ops import skip
+from hlsgen.ops import skip, skipping
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window, scan
@@ -281,9 +281,12 @@ class Conv(Operator, Importer):
         )
 
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """The window, and the halo that a tile of outputs needs."""
+        """The window, and the halo that a tile of outputs needs; where zeros are skipped also the words that the fullest list takes."""
+        words = {}
+        if engines.skipping and step.engine == "convolution":
+            words = {"taps": skipping.words(self.step_lists(layer, step, engines), engines.inputs)}
         if step.feeder:
-            return fused_fields(layer, graph, step, engines)
+            return fused_fields(layer, graph, step, engines) | words
         window: Window = layer.attributes.window
         fields = window_fields(window)
         if step.engine == "depthwise":
@@ -307,7 +310,14 @@ class Conv(Operator, Importer):
             "in_groups": 1,
             "in_vectors": depth,
             "in_first": step.first_vector // step.vector_count * depth if runs > 1 else 0,
+            **words,
         }
+
+    def step_lists(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
+        """Non-zero weights of every output and input lane of a step."""
+        first = step.first_vector * engines.width
+        lengths = skipping.list_lengths(layer.weights["weight"], layer.attributes.groups, engines.width)
+        return lengths[first : first + step.vector_count * engines.width]
 
     def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
         """Filter words of every output group: word of `inputs` taps, output vector, tap, input lane; V output lanes each.
@@ -327,6 +337,12 @@ class Conv(Operator, Importer):
             weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
         )
         block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
+        if engines.skipping:
+            ky, kx = np.indices(a.window.kernel) * np.reshape(a.window.dilation, (2, 1, 1))
+            places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(fields["in_vectors"])[
+                :, None, None
+            ]
+            return skipping.packed(block, places, step.vectors_at_once, fields["taps"], engines)
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
         taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)

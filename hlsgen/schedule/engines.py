@@ -93,8 +93,9 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
     if engine in ("convolution", "depthwise", "dense", "sparse"):
         found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
     if engine == "convolution":
-        found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_results_step", WORD, words)]
-        found += [Fifo("convolution_pixels", vector * e.inputs, 16), Fifo("convolution_sums", vector * e.outputs, 16)]
+        found += [Fifo("convolution_results_step", WORD, words), Fifo("convolution_sums", vector * e.outputs, 16)]
+        if not e.skipping:
+            found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_pixels", vector * e.inputs, 16)]
     return found
 
 
@@ -177,7 +178,7 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
 
 
 def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
-    """Tiles, multiplier array, results."""
+    """Tiles, multiplier array (one kernel where zeros are skipped), results."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
     array = Body(
@@ -191,6 +192,20 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
         memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=e.outputs * vector
     )
     step = WORD
+    if e.skipping:
+        memories = (
+            Memory("tiles", 2 * e.tile_vectors, bits, banks=v, copies=e.inputs * lanes),
+            Memory("sums", e.tile_pixels, vector, banks=e.outputs),
+        )
+        # Weights and places in use, and the next word's; places take 16 bits.
+        kept = 2 * e.inputs * v * lanes * (bits + 16)
+        engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
+        return [
+            Kernel(
+                "convolution_engine", engine, autorun, (), vector * (1 + e.burst) + lanes * bits + 2 * step, 5, 4, 1024
+            ),
+            Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
+        ]
     return [
         Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * step, 4, 3, 768 + 96 * e.inputs),
         Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * step, 5, 2, 512),

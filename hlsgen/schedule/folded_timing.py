@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from hlsgen.boards import Board
 from hlsgen.descriptors import filter_words, record_fields, step_fields
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.ops.sparse import entries_a_word
@@ -58,7 +60,8 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
     start = (
         board.device.load_latency
         + STEP_LATENCY
-        + RECORD_HOPS.get(step.engine, 1) * float(len(record_fields(graph, (step,))))
+        + (RECORD_HOPS.get(step.engine, 1) - engines.skipping * (step.engine == "convolution"))
+        * float(len(record_fields(graph, (step,))))
     )
     tail = 0.0
     if step.engine == "convolution":
@@ -137,6 +140,8 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
             / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
         )
         macs = operator(layer.op).work(layer, graph=shaped).macs * share * step.images
+        if engines.skipping and step.engine == "convolution":  # zeros are no work
+            macs = round(macs * density(layer))
         ideal = macs / engine_macs(step.engine, engines) if step.engine else 0.0
         bound = "external memory" if memory > time.body else time.busiest
         if step.first_image == 0:
@@ -156,6 +161,11 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
     return Timing(
         run + link, plan.images / max(run, link), bottleneck, tuple(layers), moved / plan.images, cycles / plan.images
     )
+
+
+def density(layer: Layer) -> float:
+    """Share of a layer's weights that are not zero."""
+    return float(np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
 
 
 def engine_macs(engine: str, e: Engines) -> int:

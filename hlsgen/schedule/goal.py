@@ -22,7 +22,7 @@ KERNEL_FIELDS = {
     "skip": "skip",
     "at_once": "at_once",
 }
-ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels")
+ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels", "skipping")
 
 # Images of one launch of a folded design: their feature maps lie in memory together.
 MOST_IMAGES = 64

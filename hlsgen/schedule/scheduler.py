@@ -10,8 +10,9 @@ from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
+from hlsgen.schedule.check_folded import check_folded
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded import check_folded, plan_folded
+from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined

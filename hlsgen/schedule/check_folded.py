@@ -1,0 +1,89 @@
+"""Checks of folded plans, perhaps edited: whether they fit the network and their own engines."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.shapes import WIDTHS, aligned, network_sizes, with_width
+from hlsgen.schedule.steps import TOGETHER, engine_of, feeding_layers, tile_size
+
+
+def check_folded(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError when a (perhaps edited) plan does not fit the network."""
+    e = plan.engines
+    if e is None:
+        raise PlanError("a folded plan needs engines", where="plan, engines")
+    graph = reshaped(graph, plan)
+    if e.width not in WIDTHS or not aligned(graph, e.width):
+        raise PlanError(
+            f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines"
+        )
+    if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
+        raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
+    needed = with_width(network_sizes(graph), graph, e.width)
+    for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
+        if getattr(e, name) < getattr(needed, name):
+            raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
+    covered: dict[str, set[tuple[int, int]]] = {}
+    for step in plan.steps:
+        check_images(step, plan.images)
+        check_step(graph, step, e)
+        done = covered.setdefault(step.joined or step.layer, set())
+        for vector in range(step.first_vector, step.first_vector + step.vector_count):
+            done.update((image, vector) for image in range(step.first_image, step.first_image + step.images))
+    for layer in graph.layers:
+        count = ceil(graph.output_tensor(layer).channels / e.width)
+        expected = {(image, vector) for image in range(plan.images) for vector in range(count)}
+        absorbed = any((step.joined and step.layer == layer.name) or step.feeder == layer.name for step in plan.steps)
+        if not absorbed and layer.op != "concat" and covered.get(layer.name) != expected:
+            raise PlanError("its steps do not cover all its channels of all images", where=f"plan, layer {layer.name}")
+
+
+def check_images(step: StepPlan, images: int) -> None:
+    """Raise PlanError for a step that takes other images than the plan has, or more at once than its engine can."""
+    where = f"plan, step {step.layer}"
+    if step.first_image + step.images > images:
+        raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
+    if step.images > 1 and step.engine not in TOGETHER:
+        raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
+    if step.images % step.tile_images:
+        raise PlanError(f"tile_images must divide the step's {step.images} images", where=where)
+    if step.tile_images > 1 and (step.engine != "convolution" or step.feeder):
+        raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
+
+
+def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
+    """Raise PlanError for a step that the engines cannot run."""
+    where = f"plan, step {step.layer}"
+    try:
+        layer = graph.layer(step.layer)
+    except KeyError:
+        raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
+    if step.engine not in ("", engine_of(layer), *operator(layer.op).alternative_engines):
+        raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
+    if step.compressed and (step.engine != "convolution" or engines.skipping):
+        raise PlanError(
+            "weights can be compressed for convolution engines alone that multiply all of them", where=where
+        )
+    if step.feeder and (step.engine != "convolution" or feeding_layers(graph).get(layer.name) != step.feeder):
+        raise PlanError(
+            f"{step.feeder!r} cannot feed it",
+            where=where,
+            remedy="feeder is a depthwise layer before a 1x1 convolution",
+        )
+    if step.engine != "convolution":
+        return
+    fields = operator(layer.op).folded_fields(layer, graph, step, engines)
+    tile = tile_size(fields, step)
+    if (
+        step.vectors_at_once > engines.outputs
+        or step.tile_images * step.tile_height * step.tile_width > engines.tile_pixels
+    ):
+        raise PlanError("it computes more outputs at once than the engine has accumulators", where=where)
+    if tile > engines.tile_vectors:
+        raise PlanError(f"its input tile of {tile} vectors exceeds the engine's {engines.tile_vectors}", where=where)

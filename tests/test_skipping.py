@@ -1,0 +1,164 @@
+"""The convolution engine of folded designs that skips zero weights: packed as documented, right on the emulator, as long as the model says, chosen
+where that pays."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hlsgen.host import runner
+from hlsgen.host.design import HostDesign
+
+import hlsgen
+from hlsgen.descriptors import step_fields
+from hlsgen.errors import PlanError
+from hlsgen.ops import operator, skipping
+from hlsgen.placement import place_tensors
+from hlsgen.plan import Engines, Plan
+from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.scheduler import check_plan
+from hlsgen.sparsify import sparsify
+from tests.networks import assert_right, parse
+from tests.test_images import MIXED, WINDOWS
+
+
+def planned(model, share=0.8, images=1, style="folded", **pins):
+    """A sparse network, and its design with an engine that skips zeros."""
+    model = parse(model) if isinstance(model, str) else model
+    graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
+    goal = Goal(images=images, pins={("engines", name): value for name, value in {"skipping": 1, **pins}.items()})
+    return graph, check_plan(graph, hlsgen.schedule(graph, style=style, goal=goal))
+
+
+def generated(graph, plan, folder):
+    return HostDesign(hlsgen.generate(graph, plan, folder).path)
+
+
+def test_words_by_hand():
+    """Two lanes, two inputs a turn: non-zero weights of an output and a lane are dealt out in turn."""
+    filters = np.zeros((2, 4, 1, 2), np.float32)
+    filters[0, 0, 0] = [5, 6]  # lane 0, vector 0, both taps
+    filters[0, 2, 0, 1] = 7  # lane 0, vector 1, tap 1
+    filters[1, 3, 0, 0] = 8  # lane 1, vector 1, tap 0
+    places = np.arange(4).reshape(2, 1, 2) * 10  # vector 0: 0 and 10; vector 1: 20 and 30
+    engines = Engines(2, 1, 1, 64, 16, inputs=2, skipping=True)
+    lengths = skipping.list_lengths(filters, 1, 2)
+    assert lengths.tolist() == [[3, 0], [0, 1]] and skipping.words(lengths, 2) == 2
+    found = skipping.packed(filters, places, 1, 2, engines).reshape(
+        2, 2, 2, 2, 2
+    )  # word, turn, lane in, kind, lane out
+    values, kept = found[..., 0, :], found.view(np.int32)[..., 1, :]
+    assert values[0, 0, 0].tolist() == [5, 0] and kept[0, 0, 0].tolist() == [0, 0]
+    assert values[0, 1, 0].tolist() == [6, 0] and kept[0, 1, 0].tolist() == [10, 0]
+    assert values[1, 0, 0].tolist() == [7, 0] and kept[1, 0, 0].tolist() == [30, 0]
+    assert values[0, 0, 1].tolist() == [0, 8] and kept[0, 0, 1].tolist() == [0, 20]
+    assert np.count_nonzero(values) == 4
+
+
+def test_lists_of_a_grouped_convolution():
+    """Filters of the second group see the second half of the channels."""
+    filters = np.ones((4, 3, 1, 1), np.float32)  # 6 channels in two groups
+    assert skipping.list_lengths(filters, 2, 4).tolist() == [[1, 1, 1, 0]] * 2 + [[1, 1, 0, 1]] * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "images", "pins", "strict"),
+    [
+        (WINDOWS, 1, {"inputs": 3, "width": 16}, True),
+        (WINDOWS, 2, {"inputs": 1, "width": 4, "outputs": 2}, False),
+        (WINDOWS, 1, {"inputs": 2, "width": 16, "burst": 1}, False),
+        (MIXED, 3, {}, False),
+    ],
+)
+def test_right_on_the_emulator(model, images, pins, strict, tmp_path):
+    graph, plan = planned(model, images=images, **pins)
+    design = generated(graph, plan, tmp_path / "d")
+    assert "skips zero weights" in design.source and "convolution_tiles" not in design.source
+    assert_right(design, images=2, strict=strict)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_fed_by_depthwise_layers(strict, tmp_path):
+    text = """(float[1,16,9,9] x, float[16,1,3,3] d, float[24,16,1,1] p, float[24,1,3,3] e, float[16,24,1,1] q) => (float[1,16,9,9] y) {
+        a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv(a, p) c = Conv<group=24, pads=[1,1,1,1]>(b, e) y = Conv(c, q) }"""
+    graph, plan = planned(text, style="hybrid", images=2)
+    assert any(step.feeder for step in plan.steps)
+    assert_right(generated(graph, plan, tmp_path / "d"), images=2, strict=strict)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("places[t][i][l] + address", "places[t][i][l]"),
+        ("tiles[i % 16]", "tiles[0]"),
+        ("(ushort)as_int", "(ushort)1 + as_int"),
+    ],
+)
+def test_a_wrong_kernel_is_found(change, tmp_path):
+    graph, plan = planned(WINDOWS, inputs=2, width=16)
+    design = generated(graph, plan, tmp_path / "d")
+    assert change[0] in design.source
+    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(design.source.replace(*change))
+    with pytest.raises(AssertionError):
+        assert_right(HostDesign(tmp_path / "d"))
+
+
+def test_counted_turns_are_the_models(tmp_path, monkeypatch):
+    """A counter in the emulated engine: turns that multiply are the words of the longest lists, for every group of every tile."""
+    graph, plan = planned(WINDOWS, inputs=2, width=16, outputs=1)
+    design = generated(graph, plan, tmp_path / "d")
+    text = design.source.replace("        int phase = 0; // words", "        int worked = 0, phase = 0; // words")
+    text = text.replace("                    if (pixel < s.pixels) {\n                        convolution_group", "                    ++worked;\n                    if (pixel < s.pixels) {\n                        convolution_group")  # fmt: skip
+    engine = text.index("__kernel void convolution_engine")
+    end = text.index("\n}\n", engine)
+    body = re.sub(r"\n    }$", '\n        printf("worked %d %d\\\\n", s.number, worked);\n    }', text[engine:end])
+    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(text[:engine] + body + text[end:])
+    printed: list[list[int]] = []
+    last_event = runner.last_event
+
+    def read_log(reader, child, silence, log, progress):
+        event = last_event(reader, child, silence, log, progress)
+        child.wait()
+        printed.extend([int(n) for n in line.split()[1:]] for line in log.read_text().splitlines() if "worked" in line)
+        return event
+
+    monkeypatch.setattr(runner, "last_event", read_log)
+    assert_right(HostDesign(tmp_path / "d"))
+    shaped = reshaped(graph, plan)
+    placement = place_tensors(shaped, 16)
+    expected = []
+    for number, step in enumerate(plan.steps):
+        layer = shaped.layer(step.layer)
+        lists = operator("conv").step_lists(layer, step, plan.engines)
+        fields = step_fields(shaped, step, plan.engines, placement)
+        assert fields["taps"] == max(1, -(-lists.max() // 2))
+        expected.append([number, fields["tiles"] * step.groups * fields["taps"] * fields["phase_turns"]])
+    assert sorted(printed) == expected
+
+
+def test_chosen_where_it_pays_and_named_in_the_reason():
+    """Few pixels, many weights: half of them zero the engine multiplies by all; with 95 % zeros it skips them."""
+    model = parse("""(float[1,256,8,8] x, float[512,256,3,3] a, float[256,512,3,3] b) => (float[1,256,8,8] y) {
+        p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }""")
+    plans = {}
+    for share in (0.5, 0.95):
+        graph = hlsgen.load(sparsify(model, "flat", sparsity=share).model)
+        plans[share] = hlsgen.schedule(graph, style="folded")
+    assert not plans[0.5].engines.skipping and plans[0.95].engines.skipping
+    assert "The convolution engine skips zeros: words of" in plans[0.95].reason
+    forced = hlsgen.schedule(graph, style="folded", goal=Goal(pins={("engines", "skipping"): 0}))
+    assert not forced.engines.skipping
+    assert estimate(graph, plans[0.95]).throughput > 1.3 * estimate(graph, forced).throughput
+    ablated = hlsgen.schedule(graph, style="folded", disable=["fuse"])
+    assert not ablated.engines.skipping
+
+
+def test_plans_are_saved_and_checked(tmp_path):
+    graph, plan = planned(WINDOWS)
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    packed = tuple(replace(step, compressed=True) for step in plan.steps)
+    with pytest.raises(PlanError, match="multiply all"):
+        check_plan(graph, replace(plan, steps=packed))
