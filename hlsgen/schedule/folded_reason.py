@@ -29,7 +29,7 @@ def reason(plan: Plan, predicted: Estimate, graph: Graph, board: Board, goal: Go
         )
     what = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     if e.skipping:
-        zeros += f"The convolution engine skips zeros: words of {skipped_words(plan, graph):.2f} times the mean list. "
+        zeros += f"The convolution engine skips zeros (its fullest lists take {skipped_words(plan, graph):.2f} times the words of the mean). "
     pairs = f"{count} depthwise layers stream into the convolutions after them. " if count else ""
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     fit = (

@@ -305,15 +305,16 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
     }
 }
 
+typedef struct { vec v[1]; } convolution_group; // all output vectors of one pixel
+channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
+channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 256))));
+
 // Convolution engine: 48 products of each of 16 output channels of one pixel a cycle, in three kernels that run
 // side by side: tiles come in, the multiplier array works, results go out.
 
 typedef struct { vec v[3]; } convolution_word; // input vectors of one pixel that are multiplied at once
-typedef struct { vec v[1]; } convolution_group; // all output vectors of one pixel
 channel int convolution_array_step __attribute__((depth(STEP_WORDS)));
 channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 768))));
-channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
-channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 256))));
 
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is 3 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
