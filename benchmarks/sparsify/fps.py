@@ -16,12 +16,12 @@ from hlsgen.zoo import network
 
 SHARES = (0.0, 0.5, 0.73, 0.85)
 # Networks in the style that serves them best: those whose weights fit on the chip are pipelined.
-STYLES = {"mobilenetv1": ("pipelined", "folded"), "mobilenetv2": ("pipelined", "folded")}
+STYLES = {"mobilenetv1": ("pipelined", "folded"), "mobilenetv2": ("pipelined", "folded"), "squeezenet": ("pipelined",)}
 
 
 def models() -> dict[str, onnx.ModelProto]:
     """The networks, seeded weights: only where the zeros are matters here."""
-    found = {name: network(name) for name in ("mobilenetv1", "mobilenetv2", "resnet34")}
+    found = {name: network(name) for name in ("mobilenetv1", "mobilenetv2", "squeezenet", "resnet34")}
     return found | {"alexnet": light.model("bvlc_alexnet"), "vgg19": light.model("vgg19")}
 
 
@@ -29,7 +29,8 @@ def cell(model: onnx.ModelProto, share: float, style: str) -> tuple[float, int]:
     """Images a second, and layers that skip zeros."""
     graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
     plan = schedule(graph, style=style)
-    skipping = {s.layer for s in plan.steps if s.engine == "sparse"} | {k.layer for k in plan.kernels if k.skip}
+    engines = ("sparse", "convolution") if plan.engines is not None and plan.engines.skipping else ("sparse",)
+    skipping = {s.layer for s in plan.steps if s.engine in engines} | {k.layer for k in plan.kernels if k.skip}
     return estimate(graph, plan).throughput, len(skipping)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, gcd
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
 from hlsgen.ops import skip, skipping
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.conv_steps import conv_tile, dense_block, depthwise_words, fused_fields, group_runs, window_fields
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -349,84 +350,6 @@ class Conv(Operator, Importer):
         taps = pad_axis(taps, 1, engines.inputs)
         words = taps.reshape(groups, -1, engines.inputs, step.vectors_at_once, v, v)
         return words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
-
-
-def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """Fields of a 1x1 convolution that a depthwise layer feeds: the reader and the depthwise engine walk the latter's tiles."""
-    window: Window = graph.layer(step.feeder).attributes.window
-    result = graph.output_tensor(layer)
-    source = graph.tensors[graph.layer(step.feeder).inputs[0]]
-    columns = (step.tile_width - 1) * window.stride[1] + window.extent[1]
-    return window_fields(window) | {
-        "tiles_y": ceil(result.height / step.tile_height),
-        "tiles_x": ceil(result.width / step.tile_width),
-        "in_step_y": step.tile_height * window.stride[0],
-        "in_step_x": step.tile_width * window.stride[1],
-        "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
-        "in_columns": max(columns, engines.depthwise_extent),
-        "in_groups": vectors(source.channels, engines.width),
-        "in_vectors": 1,
-    }
-
-
-def window_fields(window: Window) -> dict[str, Any]:
-    """Descriptor fields that any windowed engine reads."""
-    return {
-        "kernel_y": window.kernel[0],
-        "kernel_x": window.kernel[1],
-        "stride_y": window.stride[0],
-        "stride_x": window.stride[1],
-        "dilation_y": window.dilation[0],
-        "dilation_x": window.dilation[1],
-        "pad_top": window.pads[0],
-        "pad_left": window.pads[1],
-    }
-
-
-def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
-    """Into how many independent steps a grouped convolution splits so that every step covers whole vectors."""
-    runs = gcd(groups, gcd(channels, filters))
-    while runs > 1 and ((channels // runs) % width or (filters // runs) % width or groups % runs):
-        runs -= 1
-    return runs
-
-
-def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> tuple[int, int] | None:
-    """The tile (rows, columns) of outputs with the fewest tiles whose input and accumulators fit on chip."""
-    for columns_split in range(1, result.width + 1):
-        columns = ceil(result.width / columns_split)
-        in_columns = (columns - 1) * window.stride[1] + window.extent[1]
-        for rows_split in range(1, result.height + 1):
-            rows = ceil(result.height / rows_split)
-            in_rows = (rows - 1) * window.stride[0] + window.extent[0]
-            if rows * columns <= engines.tile_pixels and in_rows * in_columns * depth <= engines.tile_vectors:
-                return rows, columns
-    return None
-
-
-def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) -> np.ndarray:
-    """The block of a grouped filter `(O, I/groups, KH, KW)` as if it were dense, zeros between groups."""
-    if groups == 1:
-        return weight[outputs, inputs]
-    per_in, per_out = weight.shape[1], weight.shape[0] // groups
-    first, last = outputs.start, min(outputs.stop, weight.shape[0])
-    block = np.zeros((last - first, min(inputs.stop, per_in * groups) - inputs.start, *weight.shape[2:]), np.float32)
-    for o in range(first, last):
-        start = o // per_out * per_in - inputs.start
-        block[o - first, start : start + per_in] = weight[o]
-    return block
-
-
-def depthwise_words(filters: np.ndarray, bias: np.ndarray | None, window: Window, engines: Engines) -> np.ndarray:
-    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias, `(C/V, words * burst, V)`."""
-    v, extent = engines.width, engines.depthwise_extent
-    full = np.zeros((filters.shape[0], extent, extent), np.float32)
-    top, left = extent - window.extent[0], extent - window.extent[1]
-    full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
-    lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
-    words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
-    spare = np.zeros((words.shape[0], 1, v), np.float32) if bias is None else pad_axis(bias, 0, v).reshape(-1, 1, v)
-    return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)
 
 
 OPERATOR = Conv()

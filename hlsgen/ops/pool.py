@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
-from hlsgen.ops.conv import window_fields
+from hlsgen.ops.conv_steps import window_fields
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

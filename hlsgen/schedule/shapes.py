@@ -10,7 +10,7 @@ from typing import Any
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import pad_axis, vectors
-from hlsgen.ops.conv import group_runs
+from hlsgen.ops.conv_steps import group_runs
 from hlsgen.ops.skipping import list_lengths
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import Engines, Plan
