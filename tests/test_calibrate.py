@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hlsgen.calibrate.fit import evaluate, fit, overall
+from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import COLUMNS, Clock, ReportError, Sample, load_lenient, read_sources
 from hlsgen.cli.main import main
 from hlsgen.schedule.calibration import default_calibration, load_calibration
@@ -123,6 +124,40 @@ def test_report_folders(tmp_path):
     )
     assert found[1].estimate == (1000, 2000, 3, 4, 0)  # no MLAB column in 17.1 and 18.1
     assert clocks[0].fmax == 237.5 and clocks[0].percent == (48, 50, 85) and clocks[0].family == "arria10"
+
+
+# A kernel with a nest, an unrolled loop, one that waits for memory, and one that is not pipelined.
+LOOPS = {
+    "columns": ["", "Pipelined", "II", "Speculated iterations", "Details"],
+    "children": [
+        {"name": "Kernel: conv1 (conv.cl:10)", "data": ["", "", ""], "children": [
+            {"name": "conv1.B1", "data": ["Yes", ">=1", "0"], "children": [
+                {"name": "conv1.B2", "data": ["Yes", "~1", "2"], "children": [
+                    {"name": "Fully unrolled loop", "data": ["n/a", "n/a", "n/a"], "children": []}]},
+                {"name": "conv1.B3", "data": ["Yes", "~185", "0"], "children": []}]}]},
+        {"name": "pool", "data": ["", "", ""], "children": [{"name": "pool.B1", "data": ["No", "n/a", "n/a"], "children": []}]},
+    ],
+}  # fmt: skip
+
+
+def test_loops_that_do_not_keep_the_pace_are_named(tmp_path, capsys):
+    assert read_loops(tmp_path) is None
+    (tmp_path / "loops.json").write_text(json.dumps(LOOPS))
+    found = read_loops(tmp_path)
+    assert [(loop.kernel, loop.name, loop.pipelined, loop.interval) for loop in found] == [
+        ("conv1", "conv1.B2", True, 1),
+        ("conv1", "conv1.B3", True, 185),
+        ("pool", "pool.B1", False, None),
+    ]
+    text = "1 of 3 innermost loops run at II 1; not so conv1.B3 of conv1 (II 185), pool.B1 of pool (not pipelined)"
+    assert summary(found) == text
+    (tmp_path / "area.json").write_text(json.dumps(AREA))
+    (tmp_path / "quartus.json").write_text(MALFORMED)
+    assert main(["calibrate", "--evaluate", str(tmp_path)]) == 0
+    assert "1 of 3 innermost loops" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "loops.json").write_text("{{{")
+    with pytest.raises(ReportError, match="not JSON"):
+        read_loops(tmp_path)
 
 
 def test_clocks_are_fitted_for_their_own_family():

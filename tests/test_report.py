@@ -11,7 +11,7 @@ import pytest
 
 from hlsgen.cli.main import main
 from hlsgen.zoo import network
-from tests.test_calibrate import AREA, REPORT
+from tests.test_calibrate import AREA, LOOPS, REPORT
 
 
 @pytest.fixture(scope="module", params=["pipelined", "folded", "base"])
@@ -66,6 +66,12 @@ def test_beside_aoc(design, capsys, tmp_path):
     assert (
         names == (["conv1"] if "conv1" in {k["name"] for k in data["kernels"]} else []) and data["aoc"]["fmax"] == 237.5
     )
+    assert data["aoc"]["loops"] is None
+    (tmp_path / "loops.json").write_text(json.dumps(LOOPS))
+    data = report(design, capsys, "--aoc", str(tmp_path))
+    assert data["aoc"]["loops"].startswith("1 of 3 innermost loops run at II 1")
+    assert all(row["intervals"] == ["II 1", "II 185"] for row in data["aoc"]["kernels"])
+    assert "II 185" in Path(data["page"]).read_text()
     assert main(["report", str(design), "--aoc", str(tmp_path / "nowhere")]) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import ReportError, read_sources
 from hlsgen.cli.console import Console
 from hlsgen.errors import OutputError
@@ -39,7 +40,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         from hlsgen.calibrate.fit import evaluate, fit, overall
     except ImportError:
         raise ReportError("needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'") from None
-    samples, clocks = read_sources([options.evaluate] if options.evaluate else options.sources)
+    sources = [options.evaluate] if options.evaluate else options.sources
+    samples, clocks = read_sources(sources)
+    for source in sources:
+        if Path(source).is_dir() and (loops := read_loops(Path(source))) is not None:
+            console.say(f"{source}: {summary(loops)}")
     if options.evaluate:
         if not samples:
             raise ReportError("holds no kernel with both an estimate and a fit", where=options.evaluate)

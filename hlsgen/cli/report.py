@@ -91,3 +91,5 @@ def describe(data: dict[str, Any], console: Console) -> None:
             for k in data["aoc"]["kernels"]
         ]
         console.table(columns, rows)
+        if data["aoc"]["loops"]:
+            console.say(f"aoc's loops: {data['aoc']['loops']}")

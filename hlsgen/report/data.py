@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.boards import board as find_board
+from hlsgen.calibrate.loops import interval_text, read_loops, summary
 from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
 from hlsgen.errors import HlsgenError, OutputError
 from hlsgen.frontend.load import load
@@ -117,7 +118,7 @@ def read_validation(folder: Path) -> dict[str, Any] | None:
 
 
 def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
-    """Our estimate beside aoc's, kernel by kernel. Raises HlsgenError without an area.json."""
+    """Our estimate beside aoc's, kernel by kernel, and the loops that it did not pipeline as counted on. Raises HlsgenError without an area.json."""
     area = next(iter(sorted(folder.rglob("area.json"))), None)
     if area is None:
         raise HlsgenError(
@@ -129,10 +130,15 @@ def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
         if kernel["name"] in theirs:
             figures = dict(zip(RESOURCES, theirs[kernel["name"]], strict=True))
             rows.append({"name": kernel["name"], "ours": {n: kernel[n] for n in RESOURCES}, "aoc": figures})
+    loops = read_loops(folder)
+    for row in rows:
+        mine = [loop for loop in loops or () if loop.kernel == row["name"]]
+        row["intervals"] = [interval_text(loop) for loop in mine]
     text = next(iter(sorted(folder.rglob("acl_quartus_report.txt"))), None)
     clock = read_clock(folder.name, text) if text else None
     return {
         "kernels": rows,
         "missing": sorted(set(theirs) - {r["name"] for r in rows}),
         "fmax": clock.fmax if clock else None,
+        "loops": summary(loops) if loops is not None else None,
     }
