@@ -31,7 +31,8 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("tiles_y", "int", "tiles from top to bottom"),
     ("tiles_x", "int", "tiles from left to right"),
     ("tiles", "int", "tiles in all"),
-    ("tile_images", "int", "images of a tile"),
+    ("images", "int", "images of the step"),
+    ("tile_images", "int", "images of a tile; those of the last tile beyond the step's are dropped"),
     ("in_step_y", "int", "input rows from tile to tile"),
     ("in_step_x", "int", "input columns from tile to tile"),
     ("in_groups", "int", "passes over a tile's positions"),
@@ -143,7 +144,7 @@ FIELDS_OF = {
         "other_channels_step", "blend_weights", "whole",
     ),
     "prelu": ("scale_negative",),
-    "images": ("tiles", "tile_images"),
+    "images": ("tiles", "images", "tile_images"),
     "expander": ("group_words", "blocks", "block_rows", "last_block"),
 }  # fmt: skip
 
@@ -220,7 +221,7 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
     extent_y = (fields["kernel_y"] - 1) * fields["dilation_y"] + 1
     extent_x = (fields["kernel_x"] - 1) * fields["dilation_x"] + 1
     tiles, plane = (
-        step.images // step.tile_images * fields["tiles_y"] * fields["tiles_x"],
+        ceil(step.images / step.tile_images) * fields["tiles_y"] * fields["tiles_x"],
         fields["in_rows"] * fields["in_columns"],
     )
     pixels, tile_loads = (
@@ -231,6 +232,7 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
         "extent_y": extent_y,
         "extent_x": extent_x,
         "tiles": tiles,
+        "images": step.images,
         "tile_images": step.tile_images,
         "pixels": pixels,
         "plane": plane,

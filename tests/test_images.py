@@ -64,9 +64,9 @@ def test_several_images_with_an_optimisation_off(disable, tmp_path):
     assert_right(built(graph, plan, tmp_path / "d"), images=3)
 
 
-@pytest.mark.parametrize(("tile_images", "strict"), [(1, False), (2, True), (4, False)])
+@pytest.mark.parametrize(("tile_images", "strict"), [(1, False), (2, True), (3, False), (3, True), (4, False)])
 def test_tiles_of_several_images(tile_images, strict, tmp_path):
-    """Whatever number of images shares a tile, and where the tile's weights are read once for all."""
+    """Whatever number of images shares a tile, also where they do not fill the last one."""
     graph, plan = folded(MIXED, 4, pins={"tile_vectors": 4096, "tile_pixels": 1024})
     shaped = reshaped(graph, plan)
     steps = []
@@ -155,7 +155,7 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
     for wrong, words in (
         (replace(first, images=5), "takes image 5 of 4"),
         (replace(first, images=2), "of all images"),
-        (replace(first, tile_images=3), "must divide"),
+        (replace(first, tile_images=5), "must not exceed"),
         (replace(softmax, images=4), "one image a step"),
     ):
         steps = tuple(wrong if step in (first, softmax) and step.layer == wrong.layer else step for step in plan.steps)

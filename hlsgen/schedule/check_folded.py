@@ -51,8 +51,8 @@ def check_images(step: StepPlan, images: int) -> None:
         raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
     if step.images > 1 and step.engine not in TOGETHER:
         raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
-    if step.images % step.tile_images:
-        raise PlanError(f"tile_images must divide the step's {step.images} images", where=where)
+    if step.tile_images > step.images:
+        raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
     if step.tile_images > 1 and (step.engine != "convolution" or step.feeder):
         raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
 

@@ -186,7 +186,7 @@ def together(step: StepPlan, count: int, graph: Graph, engines: Engines) -> Step
     """The step with `count` whole images in a tile, so that its weights are read once for all; None where that is impossible."""
     layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
     option = replace(step, tile_height=result.height, tile_width=result.width, tile_images=count)
-    if step.images % count or step.feeder or count * result.pixels > engines.tile_pixels:
+    if step.feeder or count * result.pixels > engines.tile_pixels:
         return None
     fields = operator(layer.op).folded_fields(layer, graph, option, engines)
     return option if tile_size(fields, option) <= engines.tile_vectors else None
