@@ -6,6 +6,7 @@ from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
+from hlsgen.host.design import HostDesign
 from hlsgen.host.layout import unfold_columns
 
 import hlsgen
@@ -26,7 +27,7 @@ from hlsgen.schedule.resources import Caps, memory_blocks
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
-from tests.networks import parse
+from tests.networks import assert_right, parse
 
 RESIDUAL = """(float[1,4,8,8] x, float[4,4,3,3] a, float[4,4,3,3] b) => (float[1,4,8,8] y) {
 s = Conv<pads=[1,1,1,1]>(x, a) r = Relu(s) t = Conv<pads=[1,1,1,1]>(r, b) y = Add(t, x) }"""
@@ -261,3 +262,18 @@ def test_the_search_is_optimal(lenet):
             if found.resources.fits(target, Caps()):
                 walked.append(found.timing.cycles)
     assert best == min(walked)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_a_plan_of_an_input_that_is_an_output_too_is_accepted(style, tmp_path):
+    graph = hlsgen.load(
+        parse(
+            "(float[1,4,6,6] x, float[5,4,1,1] w) => (float[1,4,6,6] z, float[1,5,6,6] y) { z = Identity(x) y = Conv(x, w) }"
+        )
+    )
+    plan = check_plan(graph, hlsgen.schedule(graph, style=style))
+    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path))
+    if style == "pipelined":
+        edges = tuple(replace(edge, width=3) for edge in plan.edges)
+        with pytest.raises(PlanError, match="width 3"):
+            check_plan(graph, replace(plan, edges=edges))

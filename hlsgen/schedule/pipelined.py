@@ -151,7 +151,10 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             "its channels are not those of the network", where="plan, edges", remedy="save a new plan with build"
         )
     for edge in plan.edges:
-        if edge.width != widths[edge.tensor]:
+        if edge.width not in WIDTHS:
+            raise PlanError(f"vector width {edge.width} is not one of {WIDTHS}", where=f"plan, edge {edge.tensor}")
+        # An input that is an output too may pass through no kernel at all.
+        if edge.width != widths.setdefault(edge.tensor, edge.width):
             raise PlanError(
                 f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}"
             )
