@@ -144,6 +144,11 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps
         ):
             raise PlanError(f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}", where=where)
+    check_edges(graph, plan, widths)
+
+
+def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
+    """Raise PlanError when the plan's channels are not those of the network, or not as wide as the kernels at their ends."""
     expected = {(t, layer.name, i) for layer in graph.layers for i, t in enumerate(layer.inputs)}
     expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
     if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
