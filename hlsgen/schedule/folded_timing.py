@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import numpy as np
-
 from hlsgen.boards import Board
 from hlsgen.descriptors import filter_words, record_fields, step_fields
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
-from hlsgen.ops.sparse import entries_a_word
+from hlsgen.ops.sparse import entries_a_word, row_counts
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
@@ -165,7 +163,8 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
 
 def density(layer: Layer) -> float:
     """Share of a layer's weights that are not zero."""
-    return float(np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
+    weight = layer.weights["weight"]
+    return float(row_counts(weight).sum() / weight.size)
 
 
 def engine_macs(engine: str, e: Engines) -> int:
