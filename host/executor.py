@@ -51,7 +51,7 @@ class Executor:
     def batch_size(self, images: int) -> int:
         """Images per launch: as many as the design takes; of a pipelined design all in concurrent mode, else as many as memory allows."""
         if not self.batched:
-            return self.design.manifest["images"]
+            return self.design.manifest.get("images", 1)  # designs of earlier builds take one
         if self.mode == "concurrent":
             return images
         values = sum(b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image"))

@@ -1,5 +1,6 @@
 """Folded designs that take several images a launch, and taps packed into words: right on the emulator, as predicted, refused where impossible."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -171,3 +172,12 @@ def test_pipelined_designs_stream_whatever_the_number():
     graph = hlsgen.load(network("lenet5"))
     assert hlsgen.schedule(graph, style="pipelined", goal=Goal(images=8)).images == 1
     assert np.all([step.images == 1 for step in hlsgen.schedule(graph, style="folded").steps])
+
+
+def test_a_design_of_an_earlier_build_takes_one_image_a_launch(tmp_path):
+    graph, plan = folded(DENSE)
+    built(graph, plan, tmp_path / "d")
+    manifest = json.loads((tmp_path / "d" / "design.json").read_text())
+    assert manifest.pop("images") == 1
+    (tmp_path / "d" / "design.json").write_text(json.dumps(manifest))
+    assert_right(HostDesign(tmp_path / "d"), images=2)

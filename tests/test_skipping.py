@@ -162,3 +162,5 @@ def test_plans_are_saved_and_checked(tmp_path):
     packed = tuple(replace(step, compressed=True) for step in plan.steps)
     with pytest.raises(PlanError, match="multiply all"):
         check_plan(graph, replace(plan, steps=packed))
+    with pytest.raises(PlanError, match="at most 65,536 vectors"):
+        check_plan(graph, replace(plan, engines=replace(plan.engines, tile_vectors=1 << 17)))

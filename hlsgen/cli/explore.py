@@ -149,7 +149,7 @@ def compile_front(
             r["fps"],
             tuple(r["disable"]),
             r["calibration"],
-            r["images"],
+            r.get("images", 1),
         )
         folder = out / "designs" / point.key
         if not folder.exists():

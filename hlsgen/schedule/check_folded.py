@@ -7,6 +7,7 @@ from math import ceil
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
+from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.shapes import WIDTHS, aligned, network_sizes, with_width
@@ -25,6 +26,10 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         )
     if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
         raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
+    if e.skipping and e.tile_vectors > 1 << PLACE_BITS:
+        raise PlanError(
+            f"where zeros are skipped a tile has at most {1 << PLACE_BITS:,} vectors", where="plan, engines"
+        )
     needed = with_width(network_sizes(graph), graph, e.width)
     for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
         if getattr(e, name) < getattr(needed, name):

@@ -9,6 +9,7 @@ from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structu
 from hlsgen.ops import operator
 from hlsgen.ops.binary import FUNCTIONS
 from hlsgen.ops.compress import BLOCK
+from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
@@ -197,8 +198,8 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
             Memory("tiles", 2 * e.tile_vectors, bits, banks=v, copies=e.inputs * lanes),
             Memory("sums", e.tile_pixels, vector, banks=e.outputs),
         )
-        # Weights and places in use, and the next word's; places take 16 bits.
-        kept = 2 * e.inputs * v * lanes * (bits + 16)
+        # Weights and places in use, and the next word's.
+        kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
         engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
         return [
             Kernel(
