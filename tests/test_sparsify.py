@@ -19,7 +19,7 @@ from hlsgen.sparsify.search import Searcher
 from hlsgen.sparsify.select import smallest
 from hlsgen.sparsify.storage import stored_bytes
 from hlsgen.zoo import network
-from tests.networks import parse, run_onnxruntime
+from tests.networks import assert_right, build, parse, run_onnxruntime
 
 NETWORK = """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,1,3,3] d, float[12,8,1,1] b, float[432,10] f, float[10] fb)
 => (float[1,10] y) { t = Conv(x, a, ab) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, d) v = Conv(u, b) g = Flatten(v) y = Gemm(g, f, fb) }"""
@@ -304,6 +304,15 @@ def test_a_sparse_network_validates_on_the_emulator(style, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["ok"]
     assert main(["build", str(tmp_path / "lenet.onnx"), "--sparsify", "relative", "--out", design]) == 2
     assert "METHOD:SHARE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_a_sparse_mobilenet_validates_on_the_emulator(style, tmp_path):
+    """Its pipelined kernels skip zeros."""
+    model = sparsify(network("mobilenetv2", size=64, width=0.5), "relative", sparsity=0.85).model
+    design = build(model, tmp_path / "design", style)
+    assert ("zeros are skipped" in design.source) == (style == "pipelined")
+    assert_right(design)
 
 
 def test_fine_tuning_keeps_the_zeros_and_learns(tmp_path, capsys):
