@@ -14,7 +14,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement
-from hlsgen.plan import Engines, StepPlan
+from hlsgen.plan import ARRAYS, Engines, StepPlan
 
 # Turns between two additions to one accumulator, at least: more than the adder's latency.
 LEAST_PHASE = 16
@@ -171,7 +171,7 @@ def several_images(steps: Sequence[StepPlan]) -> bool:
 
 def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
     """The fields of a step that follow from graph, plan and placement, without parameters' addresses."""
-    layer = graph.layer(step.layer)
+    layer, engines = graph.layer(step.layer), engines.of(step.engine)
     result_layer = graph.layer(step.joined) if step.joined else layer
     result = graph.output_tensor(result_layer)
     plain = not step.engine
@@ -247,7 +247,7 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
         first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
         derived["mask_y"] = sum(1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"]))
         derived["mask_x"] = sum(1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"]))
-    if step.engine == "convolution":
+    if step.engine in ARRAYS:
         derived |= array_arithmetic(fields | derived, step, engines)
     return derived
 
@@ -270,9 +270,10 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     row_of_taps = dilation_y * columns * vectors
     window_taps = vectors * taps_y * taps_x
     taps, word_turns = fields["taps"] or ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
-    tap_words = step.vectors_at_once * engines.inputs * engines.width * (1 + engines.skipping) // engines.burst
+    skipping = step.engine == "skipping"  # then places travel with the weights
+    tap_words = step.vectors_at_once * engines.inputs * engines.width * (1 + skipping) // engines.burst
     turns = max(fields["pixels"], tap_words, LEAST_PHASE)
-    if engines.skipping:
+    if skipping:
         word_turns = turns
     phases = fields["tiles"] * step.groups * taps
     return {

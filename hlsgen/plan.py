@@ -14,6 +14,13 @@ from typing import Any
 from hlsgen.errors import PlanError
 
 SCHEMA = 1
+# Fields that may be 0; all others are positive.
+MAY_BE_ZERO = (
+    "first_vector", "first_image", "position", "skip", "tile_vectors", "tile_pixels",
+    "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
+)  # fmt: skip
+# Engines that compute convolutions tile by tile, with all weights or without the zeros.
+ARRAYS = ("convolution", "skipping")
 STYLES = ("base", "pipelined", "folded", "hybrid", "layered")
 
 # What `--disable` can switch off, one at a time or together.
@@ -108,8 +115,9 @@ class Engines:
     engine multiplies and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
     of the input tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
     `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
-    engines. `normalisation_size`: channels that LRN's window spans. `skipping`: the convolution engine skips zero weights; `inputs` is then the
-    weights of each lane of its input vectors that it takes at once.
+    engines. `normalisation_size`: channels that LRN's window spans. `skip_inputs`, `skip_outputs`, `skip_tile_vectors`, `skip_tile_pixels`: the
+    same of the convolution engine that skips zero weights; its inputs are the weights of each lane of an input vector that it takes at once.
+    An engine without a tile buffer does not exist.
     """
 
     width: int
@@ -125,7 +133,22 @@ class Engines:
     pixel_vectors: int = 1
     normalisation_size: int = 1
     inputs: int = 1
-    skipping: bool = False
+    skip_inputs: int = 0
+    skip_outputs: int = 0
+    skip_tile_vectors: int = 0
+    skip_tile_pixels: int = 0
+
+    def of(self, engine: str) -> Engines:
+        """As the steps of one engine see them: the array that skips zeros in the place of the one that multiplies by all weights."""
+        if engine != "skipping":
+            return self
+        return replace(
+            self,
+            inputs=self.skip_inputs,
+            outputs=self.skip_outputs,
+            tile_vectors=self.skip_tile_vectors,
+            tile_pixels=self.skip_tile_pixels,
+        )
 
 
 @dataclass(frozen=True)
@@ -212,7 +235,7 @@ def _record(kind: Any, data: Any, where: str) -> Any:
         wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
         if wanted is not None and type(value) is not wanted:
             raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
-        if wanted is int and value < (0 if name in ("first_vector", "first_image", "position", "skip") else 1):
+        if wanted is int and value < (0 if name in MAY_BE_ZERO else 1):
             raise PlanError(f"{name} must be positive, not {value}", where=where)
     try:
         return kind(**data)

@@ -32,7 +32,7 @@ NETWORKS = {
 def design_of(name, share, folder, style="folded", every=True):
     """A design whose convolutions are compressed: all, or every other one."""
     graph = hlsgen.load(sparsify(parse(NETWORKS[name]), "relative", sparsity=share).model)
-    plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skipping"): 0}))
+    plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skip_outputs"): 0}))
     number = iter(range(len(plan.steps)))
     steps = tuple(
         replace(s, compressed=s.engine == "convolution" and (next(number) % 2 == 0 or every)) for s in plan.steps

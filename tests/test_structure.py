@@ -87,7 +87,8 @@ def test_channels(style, model, tmp_path):
     assert len(declared) == len(design.fifos)
     e = plan.engines
     special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
-               "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32} if e else {}  # fmt: skip
+               "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32,
+                   "skipping_group": e.width * e.skip_outputs * 32} if e else {}  # fmt: skip
     # Words of input vectors that a kernel of its own puts together.
     for vector, count, name in re.findall(r"^typedef struct { (\w+) v\[(\d+)\]; } (\w+_vectors);", source, re.M):
         special[name] = 32 * int(vector.removeprefix("float") or 1) * int(count)

@@ -29,8 +29,9 @@ def cell(model: onnx.ModelProto, share: float, style: str) -> tuple[float, int]:
     """Images a second, and layers that skip zeros."""
     graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
     plan = schedule(graph, style=style)
-    engines = ("sparse", "convolution") if plan.engines is not None and plan.engines.skipping else ("sparse",)
-    skipping = {s.layer for s in plan.steps if s.engine in engines} | {k.layer for k in plan.kernels if k.skip}
+    skipping = {s.layer for s in plan.steps if s.engine in ("sparse", "skipping")} | {
+        k.layer for k in plan.kernels if k.skip
+    }
     return estimate(graph, plan).throughput, len(skipping)
 
 

@@ -27,7 +27,7 @@ from hlsgen.ops.base import pad_axis
 from hlsgen.ops.binary import FUNCTIONS, NAMES
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.placement import Placement, place_tensors
-from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 
 # In the epilogue an activation's parameters come from the step.
@@ -144,7 +144,8 @@ class FoldedGenerator:
         }
         for engine in context["engines"]:
             launched = {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
-            engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched))
+            own = {"e": e.of(engine["name"]), "streams": self.array_streams(engine["name"], steps)}
+            engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched | own))
         context["expander_text"] = render("folded/expander.cl.j2", **context) if context["expander"] else ""
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
@@ -198,7 +199,6 @@ class FoldedGenerator:
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
             "fields": [(name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)],
             "engines": engines,
-            "convolution": self.array_streams(steps),
             "activations": self.activations(steps),
             "numbered": self.numbered(steps),
             "plain": max((s["loads"] for s in plain), default=0),
@@ -208,7 +208,7 @@ class FoldedGenerator:
             "at_once": max(s["out_vectors"] for s in steps),
             "words": filter_words(e),
             "filters": "depthwise" in self.numbers,
-            "pairs": max((s["tiles"] * s["tile_loads"] for s in steps if s["fused"]), default=0),
+            "pairs": self.pairs(steps),
             "plain_depthwise": any(s["engine"] == self.numbers.get("depthwise", -1) for s in steps),
             "feeder_activations": self.activations(steps, "feeder_"),
             "scaled": self.scaled,
@@ -256,9 +256,19 @@ class FoldedGenerator:
             "blend": any(s["blend"] for s in mine),
         }
 
-    def array_streams(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """The longest streams into and out of the convolution array."""
-        mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
+    def pairs(self, steps: list[dict[str, Any]]) -> dict[str, int]:
+        """The longest stream from the depthwise engine into each array."""
+        found: dict[str, int] = {}
+        for name in ARRAYS:
+            fed = [
+                s["tiles"] * s["tile_loads"] for s in steps if s["fused"] and s["engine"] == self.numbers.get(name, -1)
+            ]
+            found |= {name: max(fed)} if fed else {}
+        return found
+
+    def array_streams(self, engine: str, steps: list[dict[str, Any]]) -> dict[str, int]:
+        """The longest streams into and out of a convolution array."""
+        mine = [s for s in steps if s["engine"] == self.numbers[engine]]
         return {
             "pixels": max((s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine), default=0),
             "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),

@@ -8,8 +8,10 @@ from hlsgen.codegen.design import launch, run_mode
 from hlsgen.plan import Plan
 
 # The kernels of an engine, in the order of the data, where they are not one alone.
-ENGINE_KERNELS = {"convolution": ("convolution_tiles", "convolution_engine", "convolution_results")}
-SKIPPING_KERNELS = {"convolution": ("convolution_engine", "convolution_results")}
+ENGINE_KERNELS = {
+    "convolution": ("convolution_tiles", "convolution_engine", "convolution_results"),
+    "skipping": ("skipping_engine", "skipping_results"),
+}
 # Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
 SCRATCH_ENGINES = ("convolution", "dense")
 # Engines that read feature maps and tables by themselves, launched by the host as the readers are.
@@ -71,9 +73,7 @@ def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
 def engine_kernels(plan: Plan, name: str) -> tuple[str, ...]:
     """Names of an engine's kernels."""
     expander = ("weight_expander",) if name == "convolution" and any(step.compressed for step in plan.steps) else ()
-    assert plan.engines is not None
-    kernels = SKIPPING_KERNELS if plan.engines.skipping else ENGINE_KERNELS
-    return (*expander, *kernels.get(name, (f"{name}_engine",)))
+    return (*expander, *ENGINE_KERNELS.get(name, (f"{name}_engine",)))
 
 
 def needs_scratch(plan: Plan, name: str) -> bool:

@@ -45,6 +45,7 @@ class Conv(Operator, Importer):
         "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; constant weights"
     }
     engine = "convolution"
+    alternative_engines = ("skipping",)
     engine_weights = True
 
     def import_node(self, node: NodeImporter) -> None:
@@ -284,8 +285,8 @@ class Conv(Operator, Importer):
     def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
         """The window, and the halo that a tile of outputs needs; where zeros are skipped also the words that the fullest list takes."""
         words = {}
-        if engines.skipping and step.engine == "convolution":
-            words = {"taps": skipping.words(self.step_lists(layer, step, engines), engines.inputs)}
+        if step.engine == "skipping":
+            words = {"taps": skipping.words(self.step_lists(layer, step, engines), engines.skip_inputs)}
         if step.feeder:
             return fused_fields(layer, graph, step, engines) | words
         window: Window = layer.attributes.window
@@ -338,12 +339,12 @@ class Conv(Operator, Importer):
             weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
         )
         block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
-        if engines.skipping:
+        if step.engine == "skipping":
             ky, kx = np.indices(a.window.kernel) * np.reshape(a.window.dilation, (2, 1, 1))
             places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(fields["in_vectors"])[
                 :, None, None
             ]
-            return skipping.packed(block, places, step.vectors_at_once, fields["taps"], engines)
+            return skipping.packed(block, places, step.vectors_at_once, fields["taps"], engines.of(step.engine))
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
         taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)

@@ -8,7 +8,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.skip import PLACE_BITS
-from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.shapes import WIDTHS, aligned, network_sizes, with_width
 from hlsgen.schedule.steps import TOGETHER, engine_of, feeding_layers, tile_size
@@ -24,9 +24,9 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         raise PlanError(
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated", where="plan, engines"
         )
-    if e.width % e.burst or e.tile_vectors & (e.tile_vectors - 1):
+    if e.width % e.burst or any(n & (n - 1) for n in (e.tile_vectors, e.skip_tile_vectors)):
         raise PlanError("burst must divide width, and tile_vectors be a power of two", where="plan, engines")
-    if e.skipping and e.tile_vectors > 1 << PLACE_BITS:
+    if e.skip_tile_vectors > 1 << PLACE_BITS:
         raise PlanError(
             f"where zeros are skipped a tile has at most {1 << PLACE_BITS:,} vectors", where="plan, engines"
         )
@@ -58,7 +58,7 @@ def check_images(step: StepPlan, images: int) -> None:
         raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
     if step.tile_images > step.images:
         raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
-    if step.tile_images > 1 and (step.engine != "convolution" or step.feeder):
+    if step.tile_images > 1 and (step.engine not in ARRAYS or step.feeder):
         raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
 
 
@@ -71,18 +71,19 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
         raise PlanError("the network has no such layer", where=where, remedy="save a new plan with build") from None
     if step.engine not in ("", engine_of(layer), *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
-    if step.compressed and (step.engine != "convolution" or engines.skipping):
+    if step.compressed and step.engine != "convolution":
         raise PlanError(
             "weights can be compressed for convolution engines alone that multiply all of them", where=where
         )
-    if step.feeder and (step.engine != "convolution" or feeding_layers(graph).get(layer.name) != step.feeder):
+    if step.feeder and (step.engine not in ARRAYS or feeding_layers(graph).get(layer.name) != step.feeder):
         raise PlanError(
             f"{step.feeder!r} cannot feed it",
             where=where,
             remedy="feeder is a depthwise layer before a 1x1 convolution",
         )
-    if step.engine != "convolution":
+    if step.engine not in ARRAYS:
         return
+    engines = engines.of(step.engine)
     fields = operator(layer.op).folded_fields(layer, graph, step, engines)
     tile = tile_size(fields, step)
     if (

@@ -12,7 +12,7 @@ from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import place_tensors
-from hlsgen.plan import Engines, Plan
+from hlsgen.plan import ARRAYS, Engines, Plan
 
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
@@ -47,7 +47,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
         kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
         fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
-    fifos += [Fifo("depthwise_to_convolution", vector, DEPTH)] * bool(fed)
+    fifos += [Fifo(f"depthwise_to_{name}", vector, DEPTH) for name in ARRAYS if name in {step.engine for step in fed}]
     if any(step.compressed for step in plan.steps):
         kernels.append(expander(e, bits, autorun))
         fifos += [Fifo("expander_step", WORD, words), Fifo("expander_in", vector * e.burst, DEPTH)]
@@ -62,7 +62,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
 def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
-    weighted = sum(engine in ("convolution", "dense", "sparse") for engine in used)
+    weighted = sum(engine in (*ARRAYS, "dense", "sparse") for engine in used)
     fed = sum(engine != "gather" for engine in used)
     ends = fed + plain
     found = [
@@ -91,12 +91,15 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
     found = [Fifo(f"{engine}_step", WORD, words), Fifo(f"{engine}_out", vector, DEPTH)]
     if engine != "gather":
         found.append(Fifo(f"{engine}_in", vector, DEPTH))
-    if engine in ("convolution", "depthwise", "dense", "sparse"):
+    if engine in (*ARRAYS, "depthwise", "dense", "sparse"):
         found.append(Fifo(f"{engine}_weights", vector * e.burst, DEPTH))
+    if engine in ARRAYS:
+        found += [
+            Fifo(f"{engine}_results_step", WORD, words),
+            Fifo(f"{engine}_sums", vector * e.of(engine).outputs, 16),
+        ]
     if engine == "convolution":
-        found += [Fifo("convolution_results_step", WORD, words), Fifo("convolution_sums", vector * e.outputs, 16)]
-        if not e.skipping:
-            found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_pixels", vector * e.inputs, 16)]
+        found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_pixels", vector * e.inputs, 16)]
     return found
 
 
@@ -108,6 +111,8 @@ def engine_kernels(
     lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
     if engine == "convolution":
         return convolution_kernels(e, bits, autorun, lsus)
+    if engine == "skipping":
+        return skipping_kernels(e.of(engine), bits, autorun)
     if engine == "gather":
         return [gather_kernel(graph, e, bits)]
     if engine == "dense":
@@ -179,7 +184,7 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
 
 
 def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
-    """Tiles, multiplier array (one kernel where zeros are skipped), results."""
+    """Tiles, multiplier array, results."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
     array = Body(
@@ -189,29 +194,37 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
         lanes * bits,
     )
     tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, copies=e.inputs),))
-    results = Body(
-        memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=e.outputs * vector
-    )
-    step = WORD
-    if e.skipping:
-        memories = (
-            Memory("tiles", 2 * e.tile_vectors, bits, banks=v, copies=e.inputs * lanes),
-            Memory("sums", e.tile_pixels, vector, banks=e.outputs),
-        )
-        # Weights and places in use, and the next word's.
-        kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
-        engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
-        return [
-            Kernel(
-                "convolution_engine", engine, autorun, (), vector * (1 + e.burst) + lanes * bits + 2 * step, 5, 4, 1024
-            ),
-            Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
-        ]
     return [
-        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * step, 4, 3, 768 + 96 * e.inputs),
-        Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * step, 5, 2, 512),
-        Kernel("convolution_results", results, autorun, (), lanes * bits + vector + step, 3, 2, 512),
+        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * WORD, 4, 3, 768 + 96 * e.inputs),
+        Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * WORD, 5, 2, 512),
+        results_kernel("convolution", e, bits, autorun),
     ]  # fmt: skip
+
+
+def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
+    """Tile and multipliers in one kernel, results; `e` as the engine sees it."""
+    v, vector = e.width, e.width * bits
+    lanes = e.outputs * v
+    memories = (
+        Memory("tiles", 2 * e.tile_vectors, bits, banks=v, copies=e.inputs * lanes),
+        Memory("sums", e.tile_pixels, vector, banks=e.outputs),
+    )
+    # Weights and places in use, and the next word's.
+    kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
+    engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
+    channel_bits = vector * (1 + e.burst) + lanes * bits + 2 * WORD
+    return [
+        Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024),
+        results_kernel("skipping", e, bits, autorun),
+    ]
+
+
+def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
+    """The kernel that sends an array's results one by one."""
+    vector = e.width * bits
+    group = e.outputs * vector
+    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=group)
+    return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
 
 
 def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:

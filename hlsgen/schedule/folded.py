@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil
+from math import inf
 
 import numpy as np
 
@@ -14,19 +14,20 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.sparse import WORTHWHILE
-from hlsgen.placement import Placement, place_tensors
-from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.placement import place_tensors
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_reason import reason
-from hlsgen.schedule.folded_timing import compressed_rows, step_time
+from hlsgen.schedule.folded_timing import compressed_rows
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.shapes import BURSTS, candidates, hopeless, is_sparse, no_smaller
-from hlsgen.schedule.steps import feeding_layers, plan_steps, tile_size
+from hlsgen.schedule.pace import Pace
+from hlsgen.schedule.paired import MOST_PAIRS, pairs
+from hlsgen.schedule.shapes import BURSTS, TILES, Shape, candidates, hopeless, is_sparse, launch_seconds, no_smaller
+from hlsgen.schedule.steps import feeding_layers, plan_steps, step_ways, tile_size
 
-# Into how many rows of tiles a convolution's output may be cut, beside what capacity demands: smaller tiles fill and
-# drain faster, larger ones read their weights less often.
-CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
+# Shapes that differ in buffers alone.
+MOST_BUFFERS = len(TILES) ** len(ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its multipliers alone do not fit, or
     when they alone could not beat the best found (`hopeless`): both bounds are sound. Nor are smaller buffers tried than those that
-    the steps left partly unused. For a sparse network engines that skip zeros are tried after those that multiply by all weights.
+    the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
+    both side by side, every layer on the one that is quicker.
     """
     if plan.style == "hybrid" and not feeding_layers(graph):
         raise PlanError(
@@ -61,41 +63,71 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
             where="hybrid design",
             remedy="use --style folded",
         )
-    found = best_shape(graph, board, goal, candidates(graph, board, plan, goal), None)
-    if found.best is not None:
-        found = replace(found, best=compress(found.best, graph, board, goal))
-    if not plan.disabled and any(is_sparse(layer) for layer in graph.layers):
-        skipping = best_shape(graph, board, goal, candidates(graph, board, plan, goal, skipping=True), found.best)
-        found = replace(skipping, tried=found.tried + skipping.tried, problem=found.problem or skipping.problem)
-    if found.best is None:
+    sparse = not plan.disabled and any(is_sparse(layer) for layer in graph.layers)
+    found = Found(None, 0, None)
+    finalists = []
+    for options in (all_weights, without_zeros, both_ways) if sparse else (all_weights,):
+        more = best_shape(graph, board, goal, options(graph, board, plan, goal, found.best), found.best)
+        if more.best is not None and more.best is not found.best:
+            finalists.append(compress(more.best, graph, board, goal))
+        found = Found(more.best, found.tried + more.tried, found.problem or more.problem)
+    if not finalists:
         raise found.problem or PlanError(
             "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
-    return found.best.plan.with_reason(reason(found.best.plan, found.best.predicted, graph, board, goal, found.tried))
+    best = min(finalists, key=lambda finalist: score(finalist, board, goal))
+    bounded = (
+        f"others being bounded, and of two convolution engines the {MOST_PAIRS} most promising pairs tried"
+        if sparse
+        else "all others being bounded"
+    )
+    why = reason(best.plan, best.predicted, graph, board, goal)
+    return best.plan.with_reason(f"{why} The best of {found.tried} engine shapes, {bounded}.")
 
 
-def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Plan], best: Candidate | None) -> Found:
+def all_weights(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+    """Designs whose convolutions multiply by all weights."""
+    return candidates(graph, board, plan, goal)
+
+
+def without_zeros(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+    """Designs whose convolutions all skip zeros."""
+    return candidates(graph, board, plan, goal, "skipping")
+
+
+def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+    """Designs with both engines, those alone that could be better than the best with one."""
+    if goal.objective == "resources":
+        return ()
+    limit = launch_seconds(best.predicted, plan.images, goal) if best else inf
+    dense, skipping = (candidates(graph, board, plan, goal, array) for array in ARRAYS)
+    return pairs(graph, dense, skipping, board, goal, limit)
+
+
+def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape], best: Candidate | None) -> Found:
     """The best of `options` and `best`."""
     problem: PlanError | None = None
-    tried = 0
-    last: Plan | None = None
+    done: list[tuple[Plan, Plan]] = []
     for shape in options:
-        if (last and no_smaller(shape, last)) or (
-            best is not None and hopeless(graph, shape, best.predicted, board, goal)
+        assert shape.plan.engines is not None
+        if not goal.allows_engines(shape.plan.engines):
+            continue
+        if any(no_smaller(shape.plan, *pair) for pair in done[-MOST_BUFFERS:]) or (
+            best is not None and hopeless(shape, best.predicted, goal)
         ):
             continue
         try:
-            found = evaluate(graph, shape, board, goal)
+            found = evaluate(graph, shape.plan, board, goal)
         except PlanError as error:
             problem = problem or error
             continue
-        tried, last = tried + 1, found.plan
-        if not shape.disabled and not found.predicted.resources.fits(board, goal.caps):
+        done.append((shape.plan, found.plan))
+        if not shape.plan.disabled and not found.predicted.resources.fits(board, goal.caps):
             problem = too_large(found, board, goal) or problem
             continue
         if best is None or score(found, board, goal) < score(best, board, goal):
             best = found
-    return Found(best, tried, problem)
+    return Found(best, len(done), problem)
 
 
 def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candidate:
@@ -106,7 +138,7 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
     plan, e = found.plan, found.plan.engines
     assert e is not None
     best, shaped = found, reshaped(graph, plan)
-    if e.skipping or not any(pays(step, shaped, e) for step in plan.steps):
+    if not any(pays(step, shaped, e) for step in plan.steps):
         return found
     for burst in (b for b in BURSTS if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b):
         wider = evaluate(graph, replace(plan, engines=replace(e, burst=burst)), board, goal).plan
@@ -157,39 +189,13 @@ def evaluate_at(graph: Graph, plan: Plan, board: Board, goal: Goal, clock: float
     engines = plan.engines
     assert engines is not None
     shaped = reshaped(graph, plan)
-    steps = plan_steps(shaped, engines, plan)
     if plan.enabled("tile"):
-        placement = place_tensors(shaped, engines.width)
-        steps = tuple(cut(step, shaped, engines, placement, board, clock) for step in steps)
+        pace = Pace(shaped, engines, place_tensors(shaped, engines.width), board, clock)
+        steps = tuple(step for ways in step_ways(shaped, engines, plan) for step in pace.quickest(ways))
+    else:
+        steps = plan_steps(shaped, engines, plan)
     done = replace(plan, steps=steps, engines=fitted(shaped, steps, engines))
     return Candidate(done, estimate(graph, done, goal.calibration, board))
-
-
-def cut(step: StepPlan, graph: Graph, engines: Engines, placement: Placement, board: Board, clock: float) -> StepPlan:
-    """A convolution's step with the tile that takes the fewest cycles at a clock in MHz: some rows, or several whole images."""
-    if step.engine != "convolution":
-        return step
-    height = graph.output_tensor(graph.layer(step.layer)).height
-    heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
-    options = [replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
-    options += [option for count in range(2, step.images + 1) if (option := together(step, count, graph, engines))]
-    rate = clock * 1e6 / (board.sustained_bandwidth(3) * 1e9)
-
-    def cycles(option: StepPlan) -> float:
-        time = step_time(graph, option, engines, placement, board)
-        return time.start + max(time.body, time.bytes * rate) + time.tail
-
-    return min(options, key=cycles)
-
-
-def together(step: StepPlan, count: int, graph: Graph, engines: Engines) -> StepPlan | None:
-    """The step with `count` whole images in a tile, so that its weights are read once for all; None where that is impossible."""
-    layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
-    option = replace(step, tile_height=result.height, tile_width=result.width, tile_images=count)
-    if step.feeder or count * result.pixels > engines.tile_pixels:
-        return None
-    fields = operator(layer.op).folded_fields(layer, graph, option, engines)
-    return option if tile_size(fields, option) <= engines.tile_vectors else None
 
 
 def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
@@ -204,12 +210,22 @@ def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
 
 
 def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
-    """The engines with tile buffer and accumulators no larger than the steps use (the buffer a power of two)."""
-    tile, pixels = 1, 16
+    """The engines with tile buffers and accumulators no larger than the steps use (a buffer a power of two); an array without steps has none."""
+    tiles, pixels = dict.fromkeys(ARRAYS, 0), dict.fromkeys(ARRAYS, 0)
     for step in steps:
-        if step.engine == "convolution":
+        if step.engine in ARRAYS:
             layer = graph.layer(step.layer)
             fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tile = max(tile, tile_size(fields, step))
-            pixels = max(pixels, step.tile_images * step.tile_height * step.tile_width)
-    return replace(engines, tile_vectors=1 << (tile - 1).bit_length(), tile_pixels=pixels)
+            tiles[step.engine] = max(tiles[step.engine], 1 << (tile_size(fields, step) - 1).bit_length())
+            pixels[step.engine] = max(pixels[step.engine], 16, step.tile_images * step.tile_height * step.tile_width)
+    if not tiles["skipping"]:
+        engines = replace(engines, skip_inputs=0, skip_outputs=0)
+    if not tiles["convolution"]:
+        engines = replace(engines, inputs=1)
+    return replace(
+        engines,
+        tile_vectors=tiles["convolution"],
+        tile_pixels=pixels["convolution"],
+        skip_tile_vectors=tiles["skipping"],
+        skip_tile_pixels=pixels["skipping"],
+    )

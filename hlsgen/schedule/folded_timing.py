@@ -13,16 +13,16 @@ from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.ops.sparse import entries_a_word, row_counts
 from hlsgen.placement import Placement, place_tensors
-from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
 
 # Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
 # last result to the token that starts the next step.
 STEP_LATENCY = 150
-# A step's record is at the readers before its turn comes; from there it travels word by word to the engine, and through the three
-# kernels of the convolution.
-RECORD_HOPS = {"convolution": 3}
+# A step's record is at the readers before its turn comes; from there it travels word by word to the engine, and through the
+# kernels of a convolution.
+RECORD_HOPS = {"convolution": 3, "skipping": 2}
 # Kernels that the host launches for an image: step reader, readers and writer.
 LAUNCHES = 5
 
@@ -55,14 +55,10 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, placement: Placeme
         "compute": engine_turns(graph, step, engines, f),
         "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
-    start = (
-        board.device.load_latency
-        + STEP_LATENCY
-        + (RECORD_HOPS.get(step.engine, 1) - engines.skipping * (step.engine == "convolution"))
-        * float(len(record_fields(graph, (step,))))
-    )
+    hops = RECORD_HOPS.get(step.engine, 1)
+    start = float(board.device.load_latency + STEP_LATENCY + hops * len(record_fields(graph, (step,))))
     tail = 0.0
-    if step.engine == "convolution":
+    if step.engine in ARRAYS:
         group = float(f["pixels"] * step.vectors_at_once)
         # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through its planes.
         start += (f["in_groups"] * f["plane_turns"] if step.feeder else f["tile_loads"]) + f["tap_words"]
@@ -97,7 +93,7 @@ def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
 
 def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> int:
     """Words of `burst` weight vectors of one group of outputs."""
-    if step.engine == "convolution":
+    if step.engine in ARRAYS:
         return fields["taps"] * fields["tap_words"]
     if step.engine == "depthwise":
         return filter_words(engines)
@@ -113,7 +109,7 @@ def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
     """Turns of the engine's own loop (the convolution's are counted in `step_time`)."""
     if step.engine == "depthwise":
         return filter_words(engines) + fields["planes"] * fields["plane_turns"]
-    if step.engine in ("", "convolution"):
+    if step.engine in ("", *ARRAYS):
         return 0.0
     layer = graph.layer(step.layer)
     return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
@@ -138,7 +134,7 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
             / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
         )
         macs = operator(layer.op).work(layer, graph=shaped).macs * share * step.images
-        if engines.skipping and step.engine == "convolution":  # zeros are no work
+        if step.engine == "skipping":  # zeros are no work
             macs = round(macs * density(layer))
         ideal = macs / engine_macs(step.engine, engines) if step.engine else 0.0
         bound = "external memory" if memory > time.body else time.busiest
@@ -171,6 +167,7 @@ def engine_macs(engine: str, e: Engines) -> int:
     """Multiply-accumulates a cycle of an engine."""
     table = {
         "convolution": e.width * e.width * e.inputs * e.outputs,
+        "skipping": e.width * e.width * e.skip_inputs * e.skip_outputs,
         "depthwise": e.width * e.depthwise_extent**2,
         "dense": e.width * e.burst,
         "sparse": e.width * entries_a_word(e.burst),

@@ -22,8 +22,10 @@ KERNEL_FIELDS = {
     "skip": "skip",
     "at_once": "at_once",
 }
-ENGINE_FIELDS = ("width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels", "skipping")
-
+ENGINE_FIELDS = (
+    "width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels",
+    "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
+)  # fmt: skip
 # Images of one launch of a folded design: their feature maps lie in memory together.
 MOST_IMAGES = 64
 

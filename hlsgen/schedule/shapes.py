@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
+
+import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
@@ -31,20 +33,86 @@ INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
+# Fields of the engines that belong to an array begin so.
+PREFIX = {"convolution": "", "skipping": "skip_"}
 TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (512, 64), (256, 16))
 
 
-def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, skipping: bool = False) -> Iterator[Plan]:
-    """The plan with all engines worth trying, with an engine of their own for fully connected layers and without; whether the convolution engine
-    skips zeros."""
+@dataclass(frozen=True)
+class Shape:
+    """A plan with engines to try, and seconds a launch below which no tiling brings its convolutions, at the clock of a design without
+    anything else. `cycles`: the least of each convolution, for an image."""
+
+    plan: Plan
+    seconds: float
+    cycles: tuple[int, ...] = ()
+
+
+def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = "convolution") -> Iterator[Shape]:
+    """The plan with all engines worth trying, with an engine of their own for fully connected layers and without; `array` computes the
+    convolutions."""
     names = convolvable(graph)
     both = names and any(engine_of(layer) == "convolution" for layer in graph.layers)
+    base, pins = network_sizes(graph), goal.engine_pins()
     for convolved in ((), names) if both else ((),):
-        for plain in shapes(graph, board, plan, goal):
-            engines = replace(plain, skipping=skipping)
-            if goal.allows_engines(engines) and (plan.disabled or tiles_fit(engines, board, goal)):
-                unfolded = worth_unfolding(graph, engines.width)
-                yield replace(plan, engines=engines, unfolded=unfolded, convolved=convolved)
+        for width in WIDTHS if plan.enabled("unroll") else (1,):
+            if aligned(graph, width) and pins.get("width", width) == width:
+                burst = pins.get("burst", weight_burst(width, board))
+                engines = replace(with_width(base, graph, width), width=width, burst=burst)
+                sized = replace(plan, engines=engines, unfolded=worth_unfolding(graph, width), convolved=convolved)
+                yield from shapes(graph, board, sized, goal, array)
+
+
+def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> Iterator[Shape]:
+    """All sizes of an array in a design whose other engines are fixed, with all tile buffers."""
+    e, shaped, pins = plan.engines, reshaped(graph, plan), goal.engine_pins()
+    assert e is not None
+    multipliers = board.available_dsps * goal.caps.dsps / board.device.multiply_add_dsps
+    for inputs, outputs in array_sizes(shaped, plan, pins, array):
+        used = e.width**2 * inputs * outputs
+        if used > multipliers and not plan.disabled:
+            continue
+        dsps = used * board.device.multiply_add_dsps
+        clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
+        cycles = least_cycles(shaped, array, e.width, inputs, outputs)
+        seconds = plan.images * sum(cycles) / (clock * 1e6)
+        for tile in tile_sizes(graph, plan, pins, array):
+            # Groups of other engines' results are as large as the array's.
+            engines = with_array(replace(e, outputs=outputs), array, (inputs, outputs), tile)
+            if plan.disabled or tiles_fit(engines, board, goal):
+                yield Shape(replace(plan, engines=engines), seconds, cycles)
+
+
+def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
+    """Taps and output vectors at once of an array, under the plan's switches and the user's pins; none where a pin leaves the array out."""
+    assert plan.engines is not None
+    if any(pins.get(PREFIX[name] + field) == 0 for field in ("inputs", "outputs", "tile_vectors", "tile_pixels")):
+        return []
+    outputs = list(OUTPUTS) if plan.enabled("unroll") and plan.enabled("tile") else [1]
+    # Several taps at once pay where the widest vector is too narrow.
+    inputs = list(INPUTS) if plan.engines.width == WIDTHS[0] else [1]
+    if not any(engine_of(layer) == "convolution" for layer in graph.layers):
+        outputs = outputs[-1:]
+    inputs, outputs = (
+        [pins[PREFIX[name] + field]] if PREFIX[name] + field in pins else options
+        for field, options in (("inputs", inputs), ("outputs", outputs))
+    )
+    return [(i, o) for o in outputs for i in inputs]
+
+
+def tile_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
+    """Tile buffers and accumulators of an array."""
+    assert plan.engines is not None
+    if not plan.enabled("tile"):
+        return [whole_layers(unfold(graph, plan.unfolded), plan.engines.width)]
+    names = [PREFIX[name] + field for field in ("tile_vectors", "tile_pixels")]
+    return list(dict.fromkeys((pins.get(names[0], v), pins.get(names[1], p)) for v, p in TILES))
+
+
+def with_array(e: Engines, name: str, size: tuple[int, int], tile: tuple[int, int]) -> Engines:
+    """The engines with one of the arrays."""
+    fields = dict(zip(("inputs", "outputs", "tile_vectors", "tile_pixels"), (*size, *tile), strict=True))
+    return replace(e, **{PREFIX[name] + field: value for field, value in fields.items()})
 
 
 def is_sparse(layer: Layer) -> bool:
@@ -53,42 +121,12 @@ def is_sparse(layer: Layer) -> bool:
 
 
 def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
-    """Whether the copies of the tile buffer alone leave the caps in peace. (What needs less than the whole buffer comes again with a smaller one.)"""
-    words, bits = 2 * engines.tile_vectors, BYTES["float32"] * 8
-    if engines.skipping:
-        blocks = engines.width**2 * engines.inputs * engines.outputs * memory_blocks(words, bits, board.device)
-    else:
-        blocks = engines.inputs * memory_blocks(words, engines.width * bits, board.device)
+    """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than the whole buffer comes again with a smaller one.)"""
+    bits, skipping = BYTES["float32"] * 8, engines.of("skipping")
+    blocks = engines.inputs * memory_blocks(2 * engines.tile_vectors, engines.width * bits, board.device)
+    copies = skipping.width**2 * skipping.inputs * skipping.outputs
+    blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device)
     return blocks * goal.calibration.ram + board.reserved_blocks <= goal.caps.blocks * board.device.blocks
-
-
-def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Iterator[Engines]:
-    """All engine shapes worth trying under the plan's switches and the goal's pins."""
-    base, pins = network_sizes(graph), goal.engine_pins()
-    unroll, tile = plan.enabled("unroll"), plan.enabled("tile")
-    multiplies = any(engine_of(layer) == "convolution" for layer in graph.layers)
-    for width in WIDTHS if unroll else (1,):
-        if not aligned(graph, width):
-            continue
-        sizes = with_width(base, graph, width)
-        burst = pins.get("burst", weight_burst(width, board))
-        limit = board.available_dsps * goal.caps.dsps / board.device.multiply_add_dsps
-        outputs = [pins["outputs"]] if "outputs" in pins else list(OUTPUTS) if unroll and tile else [1]
-        if not multiplies:
-            outputs = outputs[-1:]
-        if tile:
-            tiles = [(pins.get("tile_vectors", v), pins.get("tile_pixels", p)) for v, p in TILES]
-        else:
-            tiles = [whole_layers(unfold(graph, worth_unfolding(graph, width)), width)]
-        for count in outputs:
-            # Several taps at once pay where the widest vector is too narrow.
-            for inputs in INPUTS if width == WIDTHS[0] else (1,):
-                if unroll and width * width * count * inputs > limit and not plan.disabled:
-                    continue
-                for tile_vectors, tile_pixels in dict.fromkeys(tiles):
-                    engines = replace(sizes, width=width, inputs=inputs, outputs=count, burst=burst,
-                                      tile_vectors=tile_vectors, tile_pixels=tile_pixels)  # fmt: skip
-                    yield engines
 
 
 def weight_burst(width: int, board: Board) -> int:
@@ -127,7 +165,7 @@ def network_sizes(graph: Graph) -> Engines:
             sizes[f"{key}_line"] = max(sizes[f"{key}_line"], sizes[f"{key}_extent"], columns)
         if engine == "normalisation":
             sizes["normalisation_size"] = max(sizes["normalisation_size"], layer.attributes.size)
-    return Engines(1, 1, 1, 1, 1, **sizes)
+    return Engines(1, 1, 1, 0, 0, **sizes)
 
 
 def with_width(engines: Engines, graph: Graph, width: int) -> Engines:
@@ -159,44 +197,48 @@ def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
     return 1 << (tile - 1).bit_length(), pixels
 
 
-def no_smaller(shape: Plan, done: Plan) -> bool:
-    """Whether a shape differs from a finished plan in buffers alone, and these would hold all that the plan's steps put there."""
-    new, old = shape.engines, done.engines
-    assert new is not None and old is not None
-    same = replace(old, tile_vectors=new.tile_vectors, tile_pixels=new.tile_pixels) == new
-    return (
-        same
-        and shape.convolved == done.convolved
-        and new.tile_vectors >= old.tile_vectors
-        and new.tile_pixels >= old.tile_pixels
-    )
+def buffers(e: Engines) -> tuple[int, ...]:
+    """Capacities of the arrays' buffers."""
+    return e.tile_vectors, e.tile_pixels, e.skip_tile_vectors, e.skip_tile_pixels
 
 
-def hopeless(graph: Graph, shape: Plan, best: Estimate, board: Board, goal: Goal) -> bool:
-    """Whether the convolution engine alone, never waiting and at the clock of a design without anything else, would take longer than the best."""
-    if goal.objective == "resources":
-        return False
-    e = shape.engines
-    assert e is not None
-    dsps = e.width**2 * e.inputs * e.outputs * board.device.multiply_add_dsps
-    clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
-    least = shape.images * least_cycles(reshaped(graph, shape), e) / (clock * 1e6)
-    known = best.latency if goal.objective == "latency" else shape.images / best.throughput
-    return least > known
+def no_smaller(shape: Plan, tried: Plan, done: Plan) -> bool:
+    """Whether a shape differs from one that was tried in buffers alone, which are smaller but would hold all that the steps of the
+    finished plan put there."""
+    new, old, used = shape.engines, tried.engines, done.engines
+    assert new is not None and old is not None and used is not None
+    names = ("tile_vectors", "tile_pixels", "skip_tile_vectors", "skip_tile_pixels")
+    same = replace(old, **dict(zip(names, buffers(new), strict=True))) == new and shape.convolved == tried.convolved
+    return same and all(b <= a and b >= c for a, b, c in zip(buffers(old), buffers(new), buffers(used), strict=True))
 
 
-def least_cycles(graph: Graph, engines: Engines) -> int:
-    """Cycles an image below which no tiling brings the convolution engine: whole words of taps, whole groups of outputs, a result vector a cycle."""
-    total = 0
+def hopeless(shape: Shape, best: Estimate, goal: Goal) -> bool:
+    """Whether the convolution engines alone would take longer than the best design."""
+    return goal.objective != "resources" and shape.seconds > launch_seconds(best, shape.plan.images, goal)
+
+
+def launch_seconds(found: Estimate, images: int, goal: Goal) -> float:
+    """What a launch of a design takes, as the goal counts it."""
+    return found.latency if goal.objective == "latency" else images / found.throughput
+
+
+def least_cycles(graph: Graph, array: str, width: int, inputs: int, outputs: int) -> tuple[int, ...]:
+    """Cycles an image below which no tiling brings each of the convolutions on an array: whole words of taps, whole groups of outputs, a
+    result vector a cycle."""
+    found = []
     for layer in graph.layers:
         if engine_of(layer) == "convolution":
             a, source, result = layer.attributes, graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-            runs = group_runs(source.channels, a.filters, a.groups, engines.width)
-            depth, outputs = (ceil(vectors(n, engines.width) / runs) for n in (source.channels, a.filters))
-            words = ceil(depth * a.window.taps / engines.inputs)
-            if engines.skipping:  # a step takes as many as the longest list of its vectors: no fewer than their mean
-                lengths = pad_axis(list_lengths(layer.weights["weight"], a.groups, engines.width), 0, engines.width)
-                fullest = lengths.reshape(-1, engines.width**2).max(axis=1)
-                words = max(1, ceil(float(fullest.mean()) / engines.inputs))
-            total += runs * result.pixels * max(ceil(outputs / engines.outputs) * words, outputs)
-    return total
+            runs = group_runs(source.channels, a.filters, a.groups, width)
+            depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
+            words = ceil(depth * a.window.taps / inputs)
+            if array == "skipping":  # a step takes as many as the longest list of its vectors: no fewer than their mean
+                words = max(1, ceil(mean_of_fullest(layer.weights["weight"], a.groups, width) / inputs))
+            found.append(runs * result.pixels * max(ceil(count / outputs) * words, count))
+    return tuple(found)
+
+
+def mean_of_fullest(weight: np.ndarray, groups: int, width: int) -> float:
+    """Over output vectors the mean of the longest list of non-zero weights of any output and lane."""
+    lengths = pad_axis(list_lengths(weight, groups, width), 0, width)
+    return float(lengths.reshape(-1, width**2).max(axis=1).mean())

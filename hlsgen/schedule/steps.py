@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
-from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 
 # Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
-TOGETHER = ("", "convolution", "depthwise", "pooling", "global_pooling")
+TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
+# The ways in which a layer may be computed, each with its steps.
+Ways = list[tuple[StepPlan, ...]]
 
 
 def engine_of(layer: Layer) -> str:
@@ -21,27 +24,61 @@ def engine_of(layer: Layer) -> str:
 
 
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
-    """All steps in order, with residual additions fused where that is switched on."""
+    """All steps in order, each layer in the first of its ways. Raises PlanError."""
+    return tuple(step for ways in step_ways(graph, engines, plan) for step in ways[0])
+
+
+def step_ways(graph: Graph, engines: Engines, plan: Plan) -> list[Ways]:
+    """For every layer in order the ways to compute it, with residual additions fused where that is switched on. Raises PlanError."""
     fused = fused_additions(graph) if plan.enabled("fuse") else {}
     fed = feeding_layers(graph) if plan.style == "hybrid" else {}
     absorbed = {*fused.values(), *fed.values()}
-    steps: list[StepPlan] = []
+    found = []
     for layer in graph.layers:
-        if layer.name in absorbed:
-            continue
-        for plain in operator(layer.op).folded_steps(layer, graph, engines):
-            step = replace(plain, feeder=fed.get(layer.name, ""))
-            if layer.name in fused:
-                addition = graph.layer(fused[layer.name])
-                residual = addition.inputs[1 - addition.inputs.index(layer.output)]
-                step = replace(step, residual=residual, joined=addition.name)
-            elif layer.op == "binary":
-                step = replace(step, residual=layer.inputs[1])
-            if not plan.enabled("fuse") and step.engine:
-                steps += for_images(replace(step, finish=False), plan.images)
-                step = finishing_step(layer, graph, step, engines)
-            steps += for_images(step, plan.images)
-    return tuple(steps)
+        if layer.name not in absorbed:
+            ways = []
+            for steps in engine_ways(layer, graph, engines):
+                joined = (joining(replace(step, feeder=fed.get(layer.name, "")), graph, fused) for step in steps)
+                ways.append(tuple(part for step in joined for part in completed(step, graph, engines, plan)))
+            found.append(ways)
+    return found
+
+
+def engine_ways(layer: Layer, graph: Graph, engines: Engines) -> Ways:
+    """The steps of a layer, on either array where it is a convolution and both exist. Raises PlanError."""
+    op = operator(layer.op)
+    if engine_of(layer) != "convolution":
+        return [op.folded_steps(layer, graph, engines)]
+    found: Ways = []
+    problem = None
+    for array in ARRAYS:
+        shape = engines.of(array)
+        try:
+            if shape.tile_vectors or (array == "convolution" and not engines.skip_tile_vectors):
+                found.append(tuple(replace(step, engine=array) for step in op.folded_steps(layer, graph, shape)))
+        except PlanError as error:
+            problem = error
+    if not found:
+        assert problem is not None
+        raise problem
+    return found
+
+
+def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
+    """The step with the second tensor that its epilogue takes in."""
+    layer = graph.layer(step.layer)
+    if layer.name in fused:
+        addition = graph.layer(fused[layer.name])
+        return replace(step, residual=addition.inputs[1 - addition.inputs.index(layer.output)], joined=addition.name)
+    return replace(step, residual=layer.inputs[1]) if layer.op == "binary" else step
+
+
+def completed(step: StepPlan, graph: Graph, engines: Engines, plan: Plan) -> list[StepPlan]:
+    """The step for all images; bias and activation in a step of their own where fusion is switched off."""
+    if plan.enabled("fuse") or not step.engine:
+        return for_images(step, plan.images)
+    finishing = finishing_step(graph.layer(step.layer), graph, step, engines)
+    return for_images(replace(step, finish=False), plan.images) + for_images(finishing, plan.images)
 
 
 def for_images(step: StepPlan, images: int) -> list[StepPlan]:
