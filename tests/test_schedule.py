@@ -25,6 +25,7 @@ from hlsgen.schedule.goal import Goal, parse_pins
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.resources import Caps, memory_blocks
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.search import Option, undominated
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
 from tests.networks import assert_right, parse
@@ -247,7 +248,7 @@ def test_objectives(lenet):
 
 
 def test_the_search_is_optimal(lenet):
-    """Against an exhaustive walk over all widths: no choice within the caps has a faster slowest kernel."""
+    """Against an exhaustive walk over all widths, windows and words: no choice within the caps has a faster slowest kernel."""
     graph = hlsgen.load(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) => (float[1,8,6,6] y) {
         s = Conv(x, a) y = Conv(s, b) }"""))  # fmt: skip
     target = board("de10_nano")
@@ -257,11 +258,21 @@ def test_the_search_is_optimal(lenet):
     for widths in itertools.product((1, 2, 4, 8), repeat=3):
         for windows in itertools.product((False, True), repeat=2):
             layers = [a.name for a, on in zip(graph.layers, windows, strict=True) if on]
-            choice = Choice(dict(zip(dict.fromkeys(classes.values()), widths, strict=True)), frozenset(layers))
-            found = estimate(graph, complete(graph, plan, classes, choice))
-            if found.resources.fits(target, Caps()):
-                walked.append(found.timing.cycles)
-    assert best == min(walked)
+            last = KernelPlan("y", *widths[1:], unroll_window="y" in layers)
+            for at_once in operator("conv").at_onces(graph.layer("y"), graph, last):
+                named = dict(zip(dict.fromkeys(classes.values()), widths, strict=True))
+                choice = Choice(named, frozenset(layers), at_onces={"y": at_once})
+                found = estimate(graph, complete(graph, plan, classes, choice))
+                if found.resources.fits(target, Caps()):
+                    walked.append((found.timing.cycles, at_once))
+    assert best == min(walked)[0] and any(at_once > 1 for _, at_once in walked)
+
+
+def test_options_that_others_beat_are_left_out():
+    kernels = [KernelPlan("y", 4, 4, at_once=n) for n in range(1, 6)]
+    figures = [(10, (1, 1, 1)), (10, (1, 2, 1)), (5, (2, 1, 1)), (4, (2, 1, 1)), (12, (1, 1, 0))]
+    options = [Option(kernel, cycles, cost) for kernel, (cycles, cost) in zip(kernels, figures, strict=True)]
+    assert sorted(o.kernel.at_once for o in undominated(options)) == [1, 4, 5]
 
 
 @pytest.mark.parametrize("style", ["pipelined", "folded"])

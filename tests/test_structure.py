@@ -4,20 +4,24 @@ import re
 
 import numpy as np
 import pytest
+from hlsgen.host.design import HostDesign
 
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
+from hlsgen.schedule.choices import Choice, tensor_classes
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.pipelined import complete
+from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import COLLECTED_FIFO, structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.cases import case
-from tests.networks import parse
+from tests.networks import assert_right, parse
 from tests.test_ablation import MOVEMENT, NETWORK
 from tests.test_skip import NETWORK as SKIPPING
 from tests.test_sparse_engine import NETWORK as SPARSE
@@ -158,3 +162,19 @@ def test_dsps_closed_form():
     arithmetic = operator("conv").pipelined_body(layer, graph, kernel, 32).arithmetic
     assert arithmetic.multiply_adds == 9 * 4 * 2 and arithmetic.adds == 2
     assert board("pac_a10").device.multiply_add_dsps == 1
+
+
+@pytest.mark.parametrize(("channels", "unroll"), [(3, True), (3, False), (5, False), (1, True)])
+def test_lanes_that_hold_no_channel_have_no_multipliers(channels, unroll, tmp_path):
+    """A vector of four lanes carries an image of three channels: 9 taps x 3 x 2 multipliers."""
+    text = f"(float[1,{channels},10,10] x, float[16,{channels},3,3] w, float[16] b) => (float[1,16,8,8] y)"
+    graph = hlsgen.load(parse(f"{text} {{ y = Conv(x, w, b) }}"))
+    plan = hlsgen.schedule(graph, style="pipelined")
+    choice = Choice({"t_x": 4, "t_y": 2}, frozenset({"y"} if unroll else ()))
+    plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
+    design = hlsgen.generate(graph, plan, tmp_path / "design")
+    multipliers = (9 if unroll else 1) * min(channels, 4) * 2
+    assert f"; {multipliers} multipliers" in design.source
+    kernel = next(kernel for kernel in structure(graph, plan).kernels if kernel.name == "y")
+    assert kernel.body.arithmetic.multiply_adds == multipliers
+    assert_right(HostDesign(design.path), images=2)

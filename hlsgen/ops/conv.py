@@ -22,8 +22,8 @@ from hlsgen.plan import Engines, KernelPlan, StepPlan
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
-# Input vectors that a 1x1 convolution may multiply at once: between the powers of two, so that unequal layers can be balanced.
-AT_ONCE = (1, 2, 3, 4, 5, 6)
+# Input vectors that a 1x1 convolution may multiply at once: any number, so that unequal layers can be balanced.
+AT_ONCE = tuple(range(1, 33))
 # A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
 LARGEST_DEPTHWISE_EXTENT = 7
 
@@ -121,10 +121,10 @@ class Conv(Operator, Importer):
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """1x1 convolutions with wide vectors; the kernel that puts input vectors together reads one a turn, so they must not be more than
-        the output vectors that these meet."""
+        """1x1 convolutions with output vectors of 4 channels or more; the kernel that puts input vectors together reads one a turn, so they
+        must not be more than the output vectors that these meet."""
         a: ConvAttributes = layer.attributes
-        if not self.is_plain(layer, kernel) or min(kernel.input_width, kernel.output_width) < 8:
+        if not self.is_plain(layer, kernel) or kernel.output_width < 4:
             return (1,)
         most = min(self.input_vectors(layer, graph, kernel), vectors(a.filters, kernel.output_width))
         return tuple(n for n in AT_ONCE if n <= most)
@@ -133,6 +133,10 @@ class Conv(Operator, Importer):
         """Whether every input pixel gives an output pixel, from that pixel alone."""
         a: ConvAttributes = layer.attributes
         return a.groups == 1 and not kernel.unroll_window and a.window == Window((1, 1))
+
+    def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""
+        return min(kernel.input_width, layer.weights["weight"].shape[1])
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of a pixel of the input."""
@@ -146,10 +150,10 @@ class Conv(Operator, Importer):
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then the filter words in loop order, `(elements, output_width)`."""
         a: ConvAttributes = layer.attributes
-        vin, vout = kernel.input_width * kernel.at_once, kernel.output_width
+        vin, vout = self.input_lanes(layer, kernel) * kernel.at_once, kernel.output_width
         if kernel.skip:
             rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
-            return skip.stream(layer, kernel, pad_axis(rows, 2, vin))
+            return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
         weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
         taps = a.window.taps
         if self.is_depthwise(layer):
@@ -180,10 +184,9 @@ class Conv(Operator, Importer):
         if kernel.skip:
             return layer.attributes.window.taps * kernel.skip * kernel.output_width
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
-        lanes = (
-            kernel.output_width // kernel.fold if self.is_depthwise(layer) else kernel.input_width * kernel.output_width
-        )
-        return taps * lanes * kernel.at_once
+        if self.is_depthwise(layer):
+            return taps * kernel.output_width // kernel.fold
+        return taps * self.input_lanes(layer, kernel) * kernel.output_width * kernel.at_once
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""

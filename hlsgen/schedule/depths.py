@@ -1,85 +1,100 @@
 """FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline, as the simulator says.
 
 Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a vector. A FIFO that is too shallow hands
-one kernel's pause on to its neighbours. So all depths are doubled until the simulated design keeps the pace of one with unlimited FIFOs, or no longer
-fits the board; what a FIFO never held is taken back at once, and then one FIFO after another where that does no harm.
+one kernel's pause on to its neighbours. How deep is deep enough, `simulate.even_flow` tells. Where so much does not fit the board, all
+depths are cut by the same share. Last, one FIFO after another goes back to the least depth where that does no harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.ops.base import vectors
 from hlsgen.plan import Plan
 from hlsgen.schedule.fifo import MARGIN
-from hlsgen.schedule.simulate import Simulation, simulate
+from hlsgen.schedule.simulate import Simulation, even_flow, simulate
 
-# Vectors that all simulations of a build may move together: some ten seconds.
-WORK = 8_000_000
-MOST_RUNS = 60
-# How much slower than with unlimited FIFOs the pipeline may run.
-SLACK = 1.01
-UNLIMITED = 1 << 40
+# Vectors that the simulations of a build may move together, some ten seconds, and images that each moves.
+WORK = 16_000_000
+LEAST_IMAGES, MOST_IMAGES, MOST_RUNS = 2, 6, 60
+# Images until the FIFOs of an even flow hold what they ever hold.
+SETTLED = 8
+# Where the needed depths do not fit, so many equal parts of them are tried.
+PARTS = 32
 # No FIFO is made deeper than so many images of its tensor: a branch may lag more than one behind another.
 IMAGES = 4
+TOO_LARGE = (
+    "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
+)
 
-Depths = Mapping[int, int]
+Depths = dict[int, int]
 
 
 def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
-    """Vectors that each channel carries for an image."""
+    """Vectors an image that each channel carries."""
     return [graph.tensors[e.tensor].pixels * vectors(graph.tensors[e.tensor].channels, e.width) for e in plan.edges]
 
 
-def fit_depths(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> tuple[Plan, str]:
-    """The plan with FIFOs that keep the pace, or come nearest to it among those that `fits` lets through, and what the simulator says of it.
-    Networks too large to simulate in a build keep the analytical depths."""
+@dataclass(frozen=True)
+class Paced:
+    """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the network is too large to simulate);
+    `complete`: the FIFOs are as deep as they need be; `least`: the depths that cannot deadlock."""
+
+    plan: Plan
+    interval: int
+    complete: bool
+    least: Depths
+
+
+def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Paced:
+    """The plan with FIFOs that keep the pace, or come as near to it as `fits` lets them. Networks too large to simulate in a build keep
+    the analytical depths."""
     carried = edge_tokens(graph, plan)
-    runs = min(MOST_RUNS, WORK // max(sum(carried), 1))
-    if runs < 3:
-        return (
-            plan,
-            "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock.",
-        )
-
-    def run(depths: Depths) -> Simulation:
-        return simulate(graph, plan, 2, board, depths)
-
-    free = run(dict.fromkeys(range(len(carried)), UNLIMITED))
     least = {i: edge.depth for i, edge in enumerate(plan.edges)}
-    depths, best, runs = dict(least), dict(least), runs - 2
-    while runs > 0:
-        found, runs = run(depths), runs - 1
-        held = {i: max(least[i], min(depth, found.occupancy[i] + 1)) for i, depth in depths.items()}
-        if not fits(with_depths(plan, held)):
+    images = min(SETTLED, WORK // max(sum(carried), 1))
+    if images < LEAST_IMAGES + 1:
+        return Paced(plan, 0, True, least)
+    flow = even_flow(graph, plan, images, board)
+    needed = {i: min(flow.occupancy[i] + 1, IMAGES * carried[i] + MARGIN) for i in least}
+    for part in range(PARTS, -1, -1):
+        depths = {i: max(depth, ceil(needed[i] * part / PARTS)) for i, depth in least.items()}
+        deeper = with_depths(plan, depths)
+        if part == 0 or fits(deeper):
             break
-        best = held
-        wider = {i: max(least[i], min(2 * depth, IMAGES * carried[i] + MARGIN)) for i, depth in depths.items()}
-        if not slow(found, free) or wider == depths:
-            break
-        depths = wider
-    pace = run(best)
-    for i in sorted((i for i in best if best[i] > least[i]), key=lambda i: -plan.edges[i].width * best[i])[:runs]:
-        trial = {**best, i: least[i]}
-        if not slower(found := run(trial), pace):
-            best, pace = trial, found
-    text = f"The simulator of the channel graph sees an image leave every {pace.interval:,.0f} cycles"
-    return with_depths(plan, best), f"{text}, {free.interval:,.0f} with unlimited FIFOs."
+    return Paced(deeper, flow.interval, part == PARTS, least)
+
+
+def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
+    """A run of as many images as there is time for."""
+    return simulate(graph, plan, images_a_run(graph, plan), board)
+
+
+def trimmed(graph: Graph, paced: Paced, board: Board) -> tuple[Plan, str]:
+    """One FIFO after another back at its least depth, the largest first, where no image leaves later; and what the simulator says of the plan."""
+    if not paced.interval:
+        return paced.plan, TOO_LARGE
+    plan, least = paced.plan, paced.least
+    found = simulated(graph, plan, board)
+    tokens = sum(edge_tokens(graph, plan)) * images_a_run(graph, plan)
+    deep = [i for i, edge in enumerate(plan.edges) if edge.depth > least[i]]
+    largest = sorted(deep, key=lambda i: -plan.edges[i].width * plan.edges[i].depth)
+    for i in largest[: max(0, min(MOST_RUNS, WORK // tokens - 2))]:
+        trial = with_depths(plan, {n: edge.depth for n, edge in enumerate(plan.edges)} | {i: least[i]})
+        if (other := simulated(graph, trial, board)).no_later(found):
+            plan, found = trial, other
+    text = f"The simulator of the channel graph sees an image leave every {found.interval:,.0f} cycles"
+    return plan, f"{text}; with unlimited FIFOs it would be {paced.interval:,} in the long run."
+
+
+def images_a_run(graph: Graph, plan: Plan) -> int:
+    """Images of one simulation: more show the pace in the long run, fewer take less time."""
+    return max(LEAST_IMAGES, min(MOST_IMAGES, WORK // (4 * max(sum(edge_tokens(graph, plan)), 1))))
 
 
 def with_depths(plan: Plan, depths: Depths) -> Plan:
     """The plan with other FIFO depths, by position in `plan.edges`."""
     return replace(plan, edges=tuple(replace(edge, depth=depths[i]) for i, edge in enumerate(plan.edges)))
-
-
-def slow(found: Simulation, free: Simulation) -> bool:
-    """Whether a design deadlocks or runs slower than one with unlimited FIFOs."""
-    return found.deadlocked or found.interval > SLACK * free.interval
-
-
-def slower(found: Simulation, other: Simulation) -> bool:
-    """Whether a design deadlocks or runs slower than another at all."""
-    return found.deadlocked or found.interval > other.interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from hlsgen.boards import Board
@@ -11,11 +12,14 @@ from hlsgen.ops import operator
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
-from hlsgen.schedule.depths import fit_depths
+from hlsgen.schedule.depths import Paced, deepen, simulated, trimmed
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.search import solve
+
+# Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
+ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06)
 
 
 def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
@@ -25,23 +29,53 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     """
     refuse(graph, "pipelined")
     best, proof = search(graph, board, plan, goal)
-    if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
-        best, proof = better_without_skipping(graph, board, plan, goal, best, proof)
-    predicted = estimate(graph, best, goal.calibration, board)
     if not plan.disabled:
-        predicted.resources.check(board, goal.caps, "pipelined")
+        estimate(graph, best, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
 
     def fits(candidate: Plan) -> bool:
         resources = estimate(graph, candidate, goal.calibration, board).resources
         return bool(plan.disabled) or resources.fits(board, goal.caps)
 
-    deeper, pace = fit_depths(graph, best, board, fits)
-    predicted = estimate(graph, deeper, goal.calibration, board)
-    return deeper.with_reason(reason(graph, deeper, predicted, board, f"{proof} {pace}".strip()))
+    def seconds(found: Paced, cycles: float) -> float:
+        return cycles / estimate(graph, found.plan, goal.calibration, board).resources.fmax
+
+    paced = deepen(graph, best, board, fits)
+    if not paced.complete and goal.objective == "throughput":
+        interval = simulated(graph, paced.plan, board).interval
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits)
+        if roomy and seconds(roomy, roomy.interval) < seconds(paced, interval):
+            paced, proof = roomy, roomy_proof
+    deep, pace = trimmed(graph, paced, board)
+    predicted = estimate(graph, deep, goal.calibration, board)
+    return deep.with_reason(reason(graph, deep, predicted, board, f"{proof} {pace}".strip()))
+
+
+def with_room(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool]
+) -> tuple[Paced | None, str]:
+    """The plan with the best kernels that leave room for FIFOs as deep as these need, with the sentence on it; None where none does."""
+    for room in ROOMS:
+        smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
+        try:
+            kernels, proof = search(graph, board, plan, smaller)
+        except PlanError:  # so few memory blocks hold no design
+            break
+        paced = deepen(graph, kernels, board, fits)
+        if paced.complete:
+            return paced, f"{proof} {room:.0%} of the memory blocks were kept for FIFOs."
+    return None, ""
 
 
 def search(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
-    """The plan with the best kernels, and a sentence on how good they are."""
+    """The plan with the best kernels, zeros skipped where that is better, and a sentence on how good they are."""
+    best, proof = solved(graph, board, plan, goal)
+    if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
+        return better_without_skipping(graph, board, plan, goal, best, proof)
+    return best, proof
+
+
+def solved(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
+    """The plan with the kernels that count the fewest cycles, and a sentence on how good they are."""
     classes = tensor_classes(graph)
     choice, proof = solve(graph, board, plan, goal, classes)
     return complete(graph, plan, classes, choice), proof
@@ -56,7 +90,7 @@ def better_without_skipping(
     """
     dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
     try:
-        dense, dense_proof = search(graph, board, plan, dense_goal)
+        dense, dense_proof = solved(graph, board, plan, dense_goal)
     except PlanError:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))

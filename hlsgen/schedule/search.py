@@ -194,7 +194,7 @@ def layer_options(
         for output in (width,) if source == result else widths[result]:
             for window in windows:
                 choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window))
-                found += [option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)]
+                found += undominated([option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)])
     if not found:
         raise PlanError(
             "its layer cannot be built so",
@@ -202,6 +202,16 @@ def layer_options(
             remedy="choose other factors: powers of two up to 16",
         )
     return tuple(found)
+
+
+def undominated(options: list[Option]) -> list[Option]:
+    """The options of one pair of widths without those that another beats, or equals, in time and in every resource."""
+    ordered = sorted(options, key=lambda o: (o.cycles, sum(o.cost)))
+    kept: list[Option] = []
+    for option in ordered:
+        if not any(all(a <= b for a, b in zip(best.cost, option.cost, strict=True)) for best in kept):
+            kept.append(option)
+    return kept
 
 
 def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> list[KernelPlan]:

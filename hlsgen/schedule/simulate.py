@@ -2,7 +2,8 @@
 
 Each kernel walks the turns of its loop; some turns read a vector, some write one (`Operator.pipelined_events`). A turn waits until
 its vector is there and its place in every FIFO is free; then all later turns are late by as much. Kernels are deterministic, so running
-each until it blocks, in any order, gives every token its exact time. If nobody can go on, that is a deadlock.
+each until it blocks, in any order, gives every token its exact time. If nobody can go on, that is a deadlock. Where FIFOs are unlimited
+nobody waits for room, and each kernel's tokens follow from its inputs' in one go.
 """
 
 from __future__ import annotations
@@ -39,10 +40,16 @@ class Simulation:
 
     @property
     def interval(self) -> float:
-        """Cycles between the last two images."""
+        """Cycles between images, the mean over the later half of them; of a single image, all its cycles."""
         if len(self.completions) < 2:
             return float(self.completions[0])
-        return float(self.completions[-1] - self.completions[-2])
+        first = (len(self.completions) - 1) // 2
+        return (self.completions[-1] - self.completions[first]) / (len(self.completions) - 1 - first)
+
+    def no_later(self, other: Simulation) -> bool:
+        """Whether every image leaves, and none later than in the other."""
+        pairs = zip(self.completions, other.completions, strict=False)
+        return not self.deadlocked and (other.deadlocked or all(mine <= theirs for mine, theirs in pairs))
 
 
 @dataclass
@@ -56,7 +63,8 @@ class Channel:
 
 @dataclass
 class Process:
-    """A kernel under way: its events in order, and how late it is."""
+    """A kernel under way: the events of an image in order, the event and image that it has come to, and how late it is. It takes
+    `period` cycles an image where it never waits."""
 
     name: str
     turns: list[int]
@@ -64,7 +72,9 @@ class Process:
     inputs: list[int]
     outputs: list[int]
     latency: int
+    period: int
     position: int = 0
+    image: int = 0
     late: int = 0
 
 
@@ -75,26 +85,61 @@ def simulate(
     target = board or find_board(plan.board)
     channels = [Channel((depths or {}).get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
     channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.at_once > 1]
-    processes = build_processes(graph, plan, images, target)
-    run_until_blocked(processes, channels)
-    blocked = {p.name: waiting_for(p, channels, plan.edges) for p in processes if p.position < len(p.turns)}
+    processes = build_processes(graph, plan, target)
+    run_until_blocked(processes, channels, images)
+    blocked = {p.name: waiting_for(p, channels, plan.edges) for p in processes if p.image < images}
     writers = [p for p in processes if not p.outputs]
     last = [channels[p.inputs[0]].taken for p in writers]
     ends = (
-        tuple(
-            max(t[(i + 1) * (len(p.turns) // images) - 1] for p, t in zip(writers, last, strict=True))
-            for i in range(images)
-        )
+        tuple(max(t[(i + 1) * len(p.turns) - 1] for p, t in zip(writers, last, strict=True)) for i in range(images))
         if not blocked
         else ()
     )
     return Simulation(
-        ends, blocked, tuple(most_held(c) for c in channels[: len(plan.edges)]), {p.name: p.late for p in processes}
+        ends,
+        blocked,
+        tuple(most_held(np.array(c.available), np.array(c.taken)) for c in channels[: len(plan.edges)]),
+        {p.name: p.late for p in processes},
     )
 
 
-def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list[Process]:
-    """Readers, layers and writers, with the turns of all images."""
+@dataclass(frozen=True)
+class EvenFlow:
+    """What a design with unlimited FIFOs does when an image enters evenly every `interval` cycles, as long as its slowest kernel takes:
+    the most vectors that each channel held."""
+
+    interval: int
+    occupancy: tuple[int, ...]
+
+
+def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
+    """Run `images` images through unlimited FIFOs. With none of them an image cannot leave more often than every `interval` cycles; with FIFOs
+    as deep as the occupancy says none leaves less often, because nobody would have waited for room, and a vector that comes earlier makes
+    no other one later."""
+    interval = max(p.period for p in build_processes(graph, plan, board))
+    processes = build_processes(graph, plan, board, interval)
+    available: dict[int, np.ndarray] = {}
+    taken: dict[int, np.ndarray] = {}
+    for p in processes:
+        turns = np.add.outer(p.period * np.arange(images), p.turns).ravel()
+        ports = np.tile(p.ports, images)
+        waits = np.zeros(len(turns), np.int64)
+        for port, channel in enumerate(p.inputs):
+            reads = ports == port
+            waits[reads] = available[channel] - turns[reads]
+        turns += np.maximum.accumulate(np.maximum(waits, 0))
+        taken |= {channel: turns[ports == port] for port, channel in enumerate(p.inputs)}
+        available |= dict.fromkeys(p.outputs, turns[ports < 0] + p.latency)
+    for p in processes:
+        word = next((channel for channel in p.outputs if channel >= len(plan.edges)), None)
+        if word is not None:  # there is room for few words: a vector waits in front until its word is taken
+            ports = np.tile(p.ports, images)
+            taken[p.inputs[0]] = taken[word][np.cumsum(ports < 0)[ports == 0]]
+    return EvenFlow(interval, tuple(most_held(available[i], taken[i]) for i in range(len(plan.edges))))
+
+
+def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> list[Process]:
+    """Readers, layers and writers, sources first. An image enters evenly over `pace` cycles, or as fast as the reader can."""
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
     for index, edge in enumerate(plan.edges):
@@ -104,9 +149,10 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
     found, collected = [], len(plan.edges)
     for port in graph.inputs:
         count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
-        events = Events((), np.arange(count))
+        cycles = max(count, pace)
+        events = Events((), np.arange(count) * cycles // count)
         found.append(
-            process(f"input {port.name}", events, count, images, 1, [], feeding[port.tensor], board.device.load_latency)
+            process(f"input {port.name}", events, cycles, 1, [], feeding[port.tensor], board.device.load_latency)
         )
     for layer in graph.layers:
         kernel, op = plan.kernel(layer.name), operator(layer.op)
@@ -117,13 +163,11 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
             count = vectors(tensor.channels, kernel.input_width)
             events = collector_events(tensor.pixels, count, kernel.at_once)
             name, cycles = f"{layer.name}_collect", tensor.pixels * count
-            found.append(process(name, events, cycles, images, 1, inputs, [collected], KERNEL_LATENCY))
+            found.append(process(name, events, cycles, 1, inputs, [collected], KERNEL_LATENCY))
             inputs, collected = [collected], collected + 1
         cycles = op.pipelined_cycles(layer, graph, kernel)
         events = op.pipelined_events(layer, graph, kernel)
-        found.append(
-            process(layer.name, events, cycles, images, interval, inputs, feeding[layer.output], KERNEL_LATENCY)
-        )
+        found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], KERNEL_LATENCY))
     for position, port in enumerate(graph.outputs):
         count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
         found.append(
@@ -131,7 +175,6 @@ def build_processes(graph: Graph, plan: Plan, images: int, board: Board) -> list
                 f"output {port.name}",
                 Events((np.arange(count),), np.arange(0)),
                 count,
-                images,
                 1,
                 [reading["", position]],
                 [],
@@ -148,40 +191,35 @@ def collector_events(pixels: int, count: int, at_once: int) -> Events:
 
 
 def process(
-    name: str,
-    events: Events,
-    cycles: int,
-    images: int,
-    interval: int,
-    inputs: list[int],
-    outputs: list[int],
-    latency: int,
+    name: str, events: Events, cycles: int, interval: int, inputs: list[int], outputs: list[int], latency: int
 ) -> Process:
-    """Events of one image merged in order of turns (reads first) and repeated for every image."""
+    """Events of one image merged in order of turns, reads first."""
     turns = np.concatenate([*events.reads, events.writes])
     ports = np.concatenate([*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)])
     order = np.lexsort((ports < 0, turns))
-    all_turns = (turns[order][None, :] + cycles * np.arange(images)[:, None]).ravel() * interval
-    return Process(name, all_turns.tolist(), np.tile(ports[order], images).tolist(), inputs, outputs, latency)
+    return Process(
+        name, (turns[order] * interval).tolist(), ports[order].tolist(), inputs, outputs, latency, cycles * interval
+    )
 
 
-def run_until_blocked(processes: list[Process], channels: list[Channel]) -> None:
+def run_until_blocked(processes: list[Process], channels: list[Channel], images: int) -> None:
     """Let every process run as far as it can, until none can."""
     moved = True
     while moved:
         moved = False
         for current in processes:
-            moved = advance(current, channels) or moved
+            while current.image < images and advance(current, channels):
+                moved = True
 
 
 def advance(p: Process, channels: list[Channel]) -> bool:
-    """Run one process until its next token is not there or a FIFO is full. Returns whether it moved."""
+    """Run one process until its image ends, its next token is not there or a FIFO is full. Returns whether it moved."""
     start, position, late = p.position, p.position, p.late
-    turns, ports, end = p.turns, p.ports, len(p.turns)
+    turns, ports, end, begun = p.turns, p.ports, len(p.turns), p.image * p.period
     inputs = [channels[i] for i in p.inputs]
     outputs = [channels[i] for i in p.outputs]
     while position < end:
-        turn, port = turns[position], ports[position]
+        turn, port = begun + turns[position], ports[position]
         if port >= 0:
             source = inputs[port]
             index = len(source.taken)
@@ -212,6 +250,8 @@ def advance(p: Process, channels: list[Channel]) -> bool:
             break
         position += 1
     p.position, p.late = position, late
+    if position == end:
+        p.position, p.image = 0, p.image + 1
     return position > start
 
 
@@ -227,10 +267,7 @@ def waiting_for(p: Process, channels: list[Channel], edges: tuple[EdgePlan, ...]
     return f"room in the channel of {edges[full].tensor} to {edges[full].consumer or 'the output'}"
 
 
-def most_held(channel: Channel) -> int:
-    """The most tokens that were in the FIFO at once."""
-    if not channel.taken:
-        return len(channel.available)
-    available, taken = np.array(channel.available), np.array(channel.taken)
+def most_held(available: np.ndarray, taken: np.ndarray) -> int:
+    """The most tokens that were in a FIFO at once, from when each could be read, and when each was."""
     held = np.arange(1, len(available) + 1) - np.searchsorted(taken, available, side="left")
-    return int(held.max())
+    return int(held.max(initial=0))
