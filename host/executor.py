@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ class Executor:
 
     `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts poisoned
     margins round all buffers.
+
+    A design may prepare the next batch while it computes this one (`ahead` in the manifest): its alternating buffers exist twice then, and
+    `batches` swaps them.
     """
 
     def __init__(self, design: HostDesign, device: Any, mode: str, *, tapped: bool, images: int, guarded: bool = False):
@@ -38,10 +41,17 @@ class Executor:
         self.build_seconds = time.perf_counter() - started
         self.queues: dict[str, Any] = {}
         self.device = device
+        self.ahead = self.run.get("ahead", [])
         self.buffers = {
             name: self.buffer(name, entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)
         }
-        self.kernels: dict[int, Any] = {}
+        self.other = {
+            name: self.buffer(f"{name} (other)", entry)
+            for name, entry in design.manifest["buffers"].items()
+            if self.ahead and entry.get("alternating")
+        }
+        self.swapped = False
+        self.kernels: dict[tuple[int, bool], Any] = {}
         self.started_once = False
 
     def wanted(self, entry: dict[str, Any]) -> bool:
@@ -108,22 +118,24 @@ class Executor:
 
     def launch(self, item: dict[str, Any], images: int) -> Any:
         """Enqueue one launch of the manifest as a single work-item."""
-        kernel = self.kernels.get(id(item))
+        key = id(item), self.swapped
+        kernel = self.kernels.get(key)
         if kernel is None:
-            kernel = self.kernels[id(item)] = cl.Kernel(self.program, item["kernel"])
+            kernel = self.kernels[key] = cl.Kernel(self.program, item["kernel"])
             self.set_arguments(kernel, item, images)
         elif self.batched:
             self.set_arguments(kernel, item, images)
         return cl.enqueue_nd_range_kernel(self.queue(item["queue"]), kernel, (1,), (1,))
 
     def set_arguments(self, kernel: Any, item: dict[str, Any], images: int) -> None:
-        """Bind buffers and numbers."""
+        """Bind buffers and numbers. What is launched ahead works on the memories of the next batch."""
+        buffers = self.buffers | (self.other if any(item is one for one in self.ahead) else {})
         position = 0
         for argument in item["arguments"]:
             if argument.get("tap") and not self.tapped:
                 continue
             if "buffer" in argument:
-                kernel.set_arg(position, self.buffers[argument["buffer"]])
+                kernel.set_arg(position, buffers[argument["buffer"]])
             else:
                 kernel.set_arg(position, np.int32(images if argument.get("images") else argument["int"]))
             position += 1
@@ -160,15 +172,39 @@ class Executor:
         cl.enqueue_copy(self.queue("host"), host, self.buffers[layout["buffer"]], src_offset=offset * 4)
         return unpack(host, layout | {"base": 0})
 
-    def execute(self, images: int, timeout: float) -> float:
-        """Run one batch that is in the input buffers. Returns the seconds it took.
+    def batches(self, batches: Sequence[dict[str, np.ndarray]], timeout: float) -> Iterator[float]:
+        """Run batches of inputs, each an array `(images, ...)` a name, and yield the seconds that each took, its results being in the buffers.
 
         Raises DeadlockError, and HostError for a write into a margin.
         """
+        for number, inputs in enumerate(batches):
+            images = len(next(iter(inputs.values())))
+            if not self.ahead:
+                self.write_inputs(inputs)
+                yield self.execute(self.run["launches"], images, timeout)
+                continue
+            if number == 0:
+                self.write_inputs(inputs)
+                self.execute(self.ahead, images, timeout)
+            self.swap()
+            # Nothing follows the last batch.
+            more = number + 1 < len(batches)
+            if more:
+                self.write_inputs(batches[number + 1])
+            yield self.execute([*self.run["launches"], *(self.ahead if more else ())], images, timeout)
+
+    def swap(self) -> None:
+        """What was prepared is now to be computed, and the other way round."""
+        for name, buffer in self.other.items():
+            self.buffers[name], self.other[name] = buffer, self.buffers[name]
+        self.swapped = not self.swapped
+
+    def execute(self, launches: Sequence[dict[str, Any]], images: int, timeout: float) -> float:
+        """Run launches on what is in the buffers. Returns the seconds they took."""
         started = time.perf_counter()
         items = [] if self.started_once else list(self.run["once"])
         self.started_once = True
-        events = [(item["kernel"], self.launch(item, images)) for item in (*items, *self.run["launches"])]
+        events = [(item["kernel"], self.launch(item, images)) for item in (*items, *launches)]
         for queue in self.queues.values():
             queue.flush()
         wait(events, timeout, self.run["autorun"] if self.mode == "concurrent" else [])

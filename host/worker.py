@@ -48,11 +48,14 @@ def run_job(folder: Path, job: dict[str, Any], descriptor: int) -> dict[str, Any
     report(descriptor, event="built", seconds=executor.build_seconds)
     seconds: list[float] = []
     results: list[dict[str, np.ndarray]] = []
-    for first in range(0, count, executor.batch):
-        size = min(executor.batch, count - first)
-        executor.write_inputs({name: array[first : first + size] for name, array in inputs.items()})
-        for _ in range(job["repeat"]):
-            seconds.append(executor.execute(size, job["timeout"]) / size)
+    repeat, batch = job["repeat"], executor.batch
+    firsts = [first for first in range(0, count, batch) for _ in range(repeat)]
+    batches = [{name: array[first : first + batch] for name, array in inputs.items()} for first in firsts]
+    for number, taken in enumerate(executor.batches(batches, job["timeout"])):
+        first, size = firsts[number], min(batch, count - firsts[number])
+        seconds.append(taken / size)
+        if (number + 1) % repeat:
+            continue
         for index in range(size):
             results.append(executor.outputs(index))
             if job["layers"]:

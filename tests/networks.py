@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,10 @@ from hlsgen.host.validation import validate
 import hlsgen
 from hlsgen.schedule.goal import Goal
 from hlsgen.validation import Reference
+
+NO_PINS: Mapping[tuple[str, str], int] = {}
+# A hybrid design without a front: with pairs of layers alone.
+NO_FRONT = {("front", "layers"): 0}
 
 
 def parse(text: str, opset: int = 17, inputs: Sequence[str] = ("x",), seed: int = 0) -> onnx.ModelProto:
@@ -68,10 +72,11 @@ def build(
     board: str = "pac_d5005",
     disable: Sequence[str] = (),
     images: int = 1,
+    pins: Mapping[tuple[str, str], int] = NO_PINS,
 ):
     """Build a design and return it for the host."""
     graph = hlsgen.load(model)
-    goal = Goal(images=images)
+    goal = Goal(images=images, pins=pins)
     hlsgen.generate(graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal), out)
     return HostDesign(out)
 

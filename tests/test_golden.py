@@ -9,7 +9,7 @@ import pytest
 import hlsgen
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
-from tests.networks import build, parse
+from tests.networks import NO_FRONT, build, parse
 from tests.test_ablation import MOVEMENT
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,20 +29,25 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
     "sparse": """(float[1,24,4,4] x, float[32,24,1,1] p, float[32] pb, float[512,40] f, float[40] fb) => (float[1,40] y) {
   pointwise = Conv(x, p, pb) pointwise_relu = Relu(pointwise) flat = Flatten(pointwise_relu) y = Gemm(flat, f, fb) }""",
 }
+# A stem and pooling as a front.
+AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b, float[24,16,1,1] c) => (float[1,24,3,3] y) {
+  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
+  inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner) joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
 SPARSITY = {"sparse": 0.85}
 
 
 @pytest.mark.parametrize(
-    ("name", "style", "images"),
+    ("name", "style", "images", "pins"),
     [
-        *((name, style, 1) for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])),
-        ("separable", "hybrid", 1),
-        ("residual", "folded", 4),
+        *((name, style, 1, {}) for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])),
+        ("separable", "hybrid", 1, NO_FRONT),
+        ("ahead", "hybrid", 2, {("front", "layers"): 2}),
+        ("residual", "folded", 4, {}),
     ],
 )
-def test_generated_text(name, style, images, tmp_path, request):
-    model = sparsify(parse(NETWORKS[name]), "relative", sparsity=SPARSITY.get(name, 0.0)).model
-    design = build(model, tmp_path / "design", style, board="pac_a10", images=images)
+def test_generated_text(name, style, images, pins, tmp_path, request):
+    model = sparsify(parse((NETWORKS | {"ahead": AHEAD})[name]), "relative", sparsity=SPARSITY.get(name, 0.0)).model
+    design = build(model, tmp_path / "design", style, board="pac_a10", images=images, pins=pins)
     style += f"_{images}_images" if images > 1 else ""
     for file in ("kernels/network.cl", "Makefile"):
         golden = GOLDEN / f"{name}_{style}{Path(file).suffix or '.make'}"

@@ -8,10 +8,11 @@ from hlsgen.host.design import HostDesign
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.zoo import network
-from tests.networks import assert_right, build, parse, verdict_of
+from tests.networks import NO_FRONT, assert_right, build, parse, verdict_of
 
 # Strides, pads on one side, a window smaller than the engine's on a narrow map, activations of either layer, a residual, a plain
 # depthwise layer, a pair whose middle is also an output (no pair), vectors that are not full.
@@ -36,14 +37,14 @@ BOARDS = ("pac_d5005", "pac_a10", "de5_net")
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right(name, board, tmp_path):
-    design = build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", board=board)
+    design = build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", board=board, pins=NO_FRONT)
     assert "depthwise_to_convolution" in design.source
     assert_right(design, images=2)
 
 
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right_at_true_fifo_depth(name, tmp_path):
-    assert_right(build(parse(NETWORKS[name]), tmp_path / "design", "hybrid"), images=2, strict=True)
+    assert_right(build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_FRONT), images=2, strict=True)
 
 
 def cut_up(plan, height):
@@ -55,29 +56,29 @@ def cut_up(plan, height):
 def test_many_tiles(strict, tmp_path):
     """The next tile comes through the depthwise engine while this one is multiplied; the last one reaches over the edge."""
     graph = hlsgen.load(parse(NETWORKS["separable"]))
-    plan = cut_up(hlsgen.schedule(graph, style="hybrid"), 2)
+    plan = cut_up(hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT)), 2)
     hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(tmp_path / "design"), images=2, strict=strict)
 
 
 @pytest.mark.parametrize("disable", ["autorun", "cached_writes", "unroll", "fuse", "tile", "concurrent_queues"])
 def test_switched_off(disable, tmp_path):
-    assert_right(build(parse(NETWORKS["two_kinds"]), tmp_path / "design", "hybrid", disable=[disable]))
+    assert_right(build(parse(NETWORKS["two_kinds"]), tmp_path / "design", "hybrid", disable=[disable], pins=NO_FRONT))
 
 
 def test_only_pairs_that_have_the_tensor_to_themselves():
     graph = hlsgen.load(parse(NETWORKS["shared"]))
     assert list(feeding_layers(graph).values()) == ["a"]
     with pytest.raises(PlanError, match="no depthwise layer"):
-        hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid")
-    plan = hlsgen.schedule(graph, style="hybrid")
+        hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid", goal=Goal(pins=NO_FRONT))
+    plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT))
     wrong = replace(plan, steps=tuple(replace(s, feeder="b") if s.feeder else s for s in plan.steps))
     with pytest.raises(PlanError, match="cannot feed"):
         check_plan(graph, wrong)
 
 
 def test_a_broken_pair_is_found(tmp_path):
-    design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid")
+    design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_FRONT)
     file = design.path / design.manifest["kernels"][0]
     text = file.read_text()
     assert "vec value = sum + weights[9];" in text

@@ -7,8 +7,8 @@ import pytest
 import hlsgen
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import depth, pixel_times
+from hlsgen.schedule.pipelined_timing import KERNEL_LATENCY
 from hlsgen.schedule.simulate import even_flow, simulate
-from hlsgen.schedule.timing import KERNEL_LATENCY
 from hlsgen.zoo import network
 from tests.cases import CASES, case
 from tests.networks import parse, verdict_of

@@ -21,7 +21,7 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
-from tests.networks import assert_right, parse
+from tests.networks import NO_FRONT, assert_right, parse
 from tests.test_images import MIXED, WINDOWS
 
 
@@ -29,7 +29,9 @@ def planned(model, share=0.8, images=1, style="folded", **pins):
     """A sparse network, and its design with an engine that skips zeros."""
     model = parse(model) if isinstance(model, str) else model
     graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
-    goal = Goal(images=images, pins={("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()})
+    goal = Goal(
+        images=images, pins=NO_FRONT | {("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()}
+    )
     return graph, check_plan(graph, hlsgen.schedule(graph, style=style, goal=goal))
 
 

@@ -9,14 +9,16 @@ from hlsgen.host.design import HostDesign
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
+from hlsgen.errors import PlanError
+from hlsgen.front import fronts
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.schedule.choices import Choice, tensor_classes
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.scheduler import check_plan
-from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.structure import COLLECTED_FIFO, structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
@@ -42,6 +44,18 @@ def model(request):
     return NETWORKS[request.param]()
 
 
+def planned(graph, style):
+    """A plan of a style; a hybrid one has a front if it can, else pairs of layers if there are any, else it is folded."""
+    if style != "hybrid":
+        return hlsgen.schedule(graph, style=style)
+    for layers in (*[count for count in fronts(graph) if count > 1][:1], 0):
+        try:
+            return hlsgen.schedule(graph, style=style, goal=Goal(images=2, pins={("front", "layers"): layers}))
+        except PlanError:
+            continue
+    return hlsgen.schedule(graph, style="folded")
+
+
 def kernels_of(source):
     """The text of every kernel by name."""
     return {m.group(1): m.group(0) for m in re.finditer(r"__kernel void (\w+)\(.*?^}", source, re.S | re.M)}
@@ -65,9 +79,7 @@ def global_accesses(text):
 @pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
 def test_load_store_units(style, model, tmp_path):
     graph = hlsgen.load(model)
-    if style == "hybrid" and not feeding_layers(graph):
-        style = "folded"
-    plan = hlsgen.schedule(graph, style=style)
+    plan = planned(graph, style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
     design = structure(reshaped(graph, plan), plan)
     texts = kernels_of(source)
@@ -82,9 +94,7 @@ def test_load_store_units(style, model, tmp_path):
 @pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
 def test_channels(style, model, tmp_path):
     graph = hlsgen.load(model)
-    if style == "hybrid" and not feeding_layers(graph):
-        style = "folded"
-    plan = hlsgen.schedule(graph, style=style)
+    plan = planned(graph, style)
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
     design = structure(reshaped(graph, plan), plan)
     declared = re.findall(r"^channel (\w+) \w+ __attribute__\(\(depth\((.+)\)\)\);", source, re.M)
@@ -98,8 +108,9 @@ def test_channels(style, model, tmp_path):
         special[name] = 32 * int(vector.removeprefix("float") or 1) * int(count)
     bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
     assert sorted(bits) == sorted(fifo.bits for fifo in design.fifos)
-    if style == "pipelined":
-        depths = [int(re.match(r"DEPTH\((\d+),", depth).group(1)) for _, depth in declared if depth.startswith("DEPTH")]
+    if plan.edges:
+        stated = [re.match(r"STREAM_DEPTH\((\d+),", depth) for _, depth in declared]
+        depths = [int(found.group(1)) for found in stated if found]
         collected = [COLLECTED_FIFO for kernel in plan.kernels if kernel.at_once > 1]
         assert sorted(depths) == sorted([*collected, *(edge.depth for edge in plan.edges)])
 

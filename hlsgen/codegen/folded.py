@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -130,8 +131,8 @@ class FoldedGenerator:
         self.bias_count += vectors.size // v
         return {"bias_base": base}
 
-    def generate(self, board: Board) -> Generated:
-        """The whole design."""
+    def generate(self, board: Board, front: str = "", front_widths: Sequence[int] = ()) -> Generated:
+        """The whole design, with the text of a front's kernels (which handle vectors of `front_widths`) where it has one."""
         e = self.engines
         steps = self.steps()
         context = self.context(steps) | {
@@ -139,7 +140,8 @@ class FoldedGenerator:
             "plan": self.plan,
             "board": board,
             "channels": True,
-            "widths": [e.width],
+            "widths": sorted({e.width, *front_widths}),
+            "front": front,
             "e": e,
         }
         for engine in context["engines"]:

@@ -14,6 +14,7 @@ from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import generate_folded
+from hlsgen.codegen.front import generate_hybrid
 from hlsgen.codegen.layered import generate_layered
 from hlsgen.codegen.pipelined import generate_pipelined
 from hlsgen.codegen.place import put_in_place, workspace
@@ -27,7 +28,7 @@ MANIFEST_SCHEMA = 1
 GENERATORS = {
     "pipelined": generate_pipelined,
     "folded": generate_folded,
-    "hybrid": generate_folded,
+    "hybrid": generate_hybrid,
     "layered": generate_layered,
     "base": generate_layered,
 }

@@ -134,8 +134,8 @@ class PipelinedGenerator:
         self.offset += stream.size
         return {"elements": len(stream), "count": stream.size}
 
-    def generate(self, board: Board) -> Generated:
-        """The whole design."""
+    def context(self) -> dict[str, Any]:
+        """What the text of all kernels needs; collects the weights."""
         layers = [self.layer_context(layer) for layer in self.graph.layers]
         for layer, context in zip(self.graph.layers, layers, strict=True):
             context["text"] = render(f"pipelined/{layer.op}.cl.j2", l=context)
@@ -158,26 +158,41 @@ class PipelinedGenerator:
             edge = next(e for e in self.plan.edges if not e.consumer and e.position == position)
             outputs.append(
                 self.tensor_context(self.graph.tensors[port.tensor])
-                | {"kernel": self.output_kernel(position), "channel": self.channel(edge)}
+                | {"kernel": self.output_kernel(position), "channel": self.channel(edge), "memory": None}
             )
+        return {
+            "fifos": fifos,
+            "helpers": any(kernel.at_once > 1 for kernel in self.plan.kernels),
+            "inputs": inputs,
+            "outputs": outputs,
+            "layers": layers,
+            "weighted": [context for context in layers if context["weights"]["count"]],
+        }
+
+    def generate(self, board: Board) -> Generated:
+        """The whole design."""
+        context = self.context()
         source = render(
             "pipelined/design.cl.j2",
             network=self.plan.network,
             plan=self.plan,
             board=board,
             channels=True,
-            widths=sorted({*self.widths.values(), *(w for kernel in self.plan.kernels for w in lane_widths(kernel))}),
-            fifos=fifos,
-            helpers=any(kernel.at_once > 1 for kernel in self.plan.kernels),
-            inputs=inputs,
-            outputs=outputs,
-            layers=layers,
-            weighted=[context for context in layers if context["weights"]["count"]],
+            widths=self.lane_unions(),
+            **context,
         )
+        self.store(self.weights, "weights")
+        return self.manifest(source, context["layers"])
+
+    def store(self, weights: Weights, name: str) -> None:
+        """Add the streams of all layers to the weights file as one section."""
         if self.offset:
             meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"
-            self.weights.add("weights", np.concatenate(self.streams), meaning)
-        return self.manifest(source, layers)
+            weights.add(name, np.concatenate(self.streams), meaning)
+
+    def lane_unions(self) -> list[int]:
+        """Widths of the vectors whose lanes the kernels take apart."""
+        return sorted({*self.widths.values(), *(w for kernel in self.plan.kernels for w in lane_widths(kernel))})
 
     def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
         """Buffers, ports, launches."""

@@ -24,7 +24,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import Pace
 from hlsgen.schedule.paired import MOST_PAIRS, pairs
 from hlsgen.schedule.shapes import BURSTS, TILES, Shape, candidates, hopeless, is_sparse, launch_seconds, no_smaller
-from hlsgen.schedule.steps import feeding_layers, plan_steps, step_ways, tile_size
+from hlsgen.schedule.steps import plan_steps, step_ways, tile_size
 
 # Shapes that differ in buffers alone.
 MOST_BUFFERS = len(TILES) ** len(ARRAYS)
@@ -50,19 +50,13 @@ class Found:
 def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     """Complete `plan` with the engines that serve the goal best. Raises PlanError when none fits.
 
-    In a hybrid plan depthwise layers stream into the 1x1 convolutions after them; without such a pair it is refused.
+    In a hybrid plan depthwise layers stream into the 1x1 convolutions after them.
 
     All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its multipliers alone do not fit, or
     when they alone could not beat the best found (`hopeless`): both bounds are sound. Nor are smaller buffers tried than those that
     the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
     both side by side, every layer on the one that is quicker.
     """
-    if plan.style == "hybrid" and not feeding_layers(graph):
-        raise PlanError(
-            "has no depthwise layer that alone feeds a 1x1 convolution",
-            where="hybrid design",
-            remedy="use --style folded",
-        )
     sparse = not plan.disabled and any(is_sparse(layer) for layer in graph.layers)
     found = Found(None, 0, None)
     finalists = []

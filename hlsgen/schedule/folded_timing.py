@@ -115,13 +115,44 @@ def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[st
     return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
 
 
+@dataclass(frozen=True)
+class FoldedRun:
+    """All steps of a launch: times of the layers (an image), bytes and cycles of all images."""
+
+    layers: tuple[LayerTime, ...]
+    bytes: float
+    cycles: float
+
+    @property
+    def longest(self) -> str:
+        """The layer that takes longest, and what limits it."""
+        slowest = max(self.layers, key=lambda item: item.cycles)
+        return f"{slowest.name} ({slowest.bound})"
+
+
 def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
     """Steps run one after another; each takes its cycles or its memory traffic, whichever is longer. Layers' figures are for one image,
     the latency is that of all images of a launch."""
+    found, link = folded_run(graph, plan, board, clock), link_seconds(graph, plan, board)
+    run = found.cycles / (clock * 1e6) + LAUNCHES * board.launch_us * 1e-6
+    bottleneck = found.longest if run >= link else "host link"
+    cycles, moved = found.cycles / plan.images, found.bytes / plan.images
+    return Timing(run + link, plan.images / max(run, link), bottleneck, found.layers, moved, cycles)
+
+
+def link_seconds(graph: Graph, plan: Plan, board: Board) -> float:
+    """Seconds in which a launch's inputs and outputs pass the link to the host."""
+    sizes = sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
+    return plan.images * sizes * BYTES[plan.dtype] / (board.pcie_bandwidth * 1e9)
+
+
+def folded_run(graph: Graph, plan: Plan, board: Board, clock: float, taken: float = 0.0, readers: int = 0) -> FoldedRun:
+    """All steps of a launch, where other kernels (`readers` of them reading) take `taken` bytes a second of the memory's bandwidth."""
     engines, shaped = plan.engines, reshaped(graph, plan)
     assert engines is not None
     placement = place_tensors(shaped, engines.width)
-    bandwidth = board.sustained_bandwidth(3 if any(s.residual for s in plan.steps) else 2) * 1e9
+    readers += 3 if any(s.residual for s in plan.steps) else 2
+    bandwidth = board.sustained_bandwidth(readers) * 1e9 - taken
     layers, moved, cycles = [], 0.0, 0.0
     for step in plan.steps:
         time = step_time(shaped, step, engines, placement, board)
@@ -143,18 +174,7 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
                 LayerTime(step.layer, spent / step.images, ideal / step.images, time.bytes / step.images, bound)
             )
         moved, cycles = moved + time.bytes, cycles + spent
-    link = (
-        plan.images
-        * sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
-        * BYTES[plan.dtype]
-        / (board.pcie_bandwidth * 1e9)
-    )
-    run = cycles / (clock * 1e6) + LAUNCHES * board.launch_us * 1e-6
-    slowest = max(layers, key=lambda item: item.cycles)
-    bottleneck = f"{slowest.name} ({slowest.bound})" if run >= link else "host link"
-    return Timing(
-        run + link, plan.images / max(run, link), bottleneck, tuple(layers), moved / plan.images, cycles / plan.images
-    )
+    return FoldedRun(tuple(layers), moved, cycles)
 
 
 def density(layer: Layer) -> float:

@@ -26,6 +26,8 @@ ENGINE_FIELDS = (
     "width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels",
     "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
 )  # fmt: skip
+# How many first layers of a hybrid design are a pipeline.
+FRONT_FIELDS = ("layers",)
 # Images of one launch of a folded design: their feature maps lie in memory together.
 MOST_IMAGES = 64
 
@@ -80,12 +82,12 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
     for text in texts:
         target, _, value = text.partition("=")
         owner, _, name = target.rpartition(".")
-        known = ENGINE_FIELDS if owner == "engines" else tuple(KERNEL_FIELDS)
+        known = {"engines": ENGINE_FIELDS, "front": FRONT_FIELDS}.get(owner, tuple(KERNEL_FIELDS))
         if not owner or name not in known or not value.isdigit():
             raise PlanError(
                 f"{text!r} is not LAYER.FIELD=NUMBER",
                 where="--set",
-                remedy=f"fields of a layer: {', '.join(KERNEL_FIELDS)}; of engines: {', '.join(ENGINE_FIELDS)}",
+                remedy=f"fields of a layer: {', '.join(KERNEL_FIELDS)}; of engines: {', '.join(ENGINE_FIELDS)}; of front: layers",
             )
         pins[owner, KERNEL_FIELDS.get(name, name) if owner != "engines" else name] = int(value)
     return pins

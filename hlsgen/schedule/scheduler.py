@@ -8,15 +8,16 @@ from dataclasses import replace
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
+from hlsgen.front import check_between, halves, has_front
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
 from hlsgen.schedule.check_folded import check_folded
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
+from hlsgen.schedule.hybrid import plan_hybrid
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
-from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
@@ -44,7 +45,7 @@ def schedule(
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     images = goal.images if effective in ("folded", "hybrid") else 1
     plan = Plan(graph.name, board, effective, disabled=disabled, images=images)
-    planner = {"pipelined": plan_pipelined, "folded": plan_folded, "hybrid": plan_folded}.get(effective, plan_layered)
+    planner = {"pipelined": plan_pipelined, "folded": plan_folded, "hybrid": plan_hybrid}.get(effective, plan_layered)
     return planner(graph, target, plan, goal)
 
 
@@ -52,11 +53,17 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
     """The style that the model predicts to serve the goal best, with the reason."""
     found: dict[str, Plan] = {}
     refused: dict[str, PlanError] = {}
-    for style in ("pipelined", "folded", *(("hybrid",) if feeding_layers(graph) else ())):
+    for style in ("pipelined", "folded"):
         try:
             found[style] = schedule(graph, board, style, disabled, goal)
         except PlanError as error:
             refused[style] = error
+    if "folded" in found and found["folded"].style == "folded":
+        empty = Plan(graph.name, board, "hybrid", disabled=disabled, images=goal.images)
+        try:
+            found["hybrid"] = plan_hybrid(graph, target, empty, goal, found["folded"])
+        except PlanError as error:
+            refused["hybrid"] = error
     if not found:
         # A window of thousands of taps fits neither style; one kernel a layer without unrolling takes anything.
         base = schedule(graph, board, "base", disabled, goal)
@@ -95,7 +102,12 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
                 where=f"plan, kernel {kernel.layer}",
                 remedy="save a new plan with build",
             )
-    if plan.style == "pipelined":
+    if has_front(plan):
+        (front, ahead), (rest, after) = halves(graph, plan)
+        check_pipelined(front, ahead)
+        check_folded(rest, after)
+        check_between(rest, plan)
+    elif plan.style == "pipelined":
         check_pipelined(graph, plan)
     elif plan.style in ("folded", "hybrid"):
         check_folded(graph, plan)

@@ -23,9 +23,9 @@ from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, partial_sums
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.pipelined_timing import pipelined_cycles, shares
 from hlsgen.schedule.resources import costs, fifo_cost, kernel_cost, lsu_cost
 from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels
-from hlsgen.schedule.timing import pipelined_cycles, shares
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
@@ -154,7 +154,7 @@ def check_pins(graph: Graph, goal: Goal) -> None:
     """Raise PlanError for pins of layers that do not exist."""
     known = {layer.name for layer in graph.layers}
     for owner, name in goal.pins:
-        if owner != "engines" and owner not in known:
+        if owner not in ("engines", "front") and owner not in known:
             raise PlanError(
                 f"the network has no layer {owner!r}",
                 where=f"--set {owner}.{name}",

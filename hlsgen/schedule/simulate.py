@@ -19,8 +19,8 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.base import Events, vectors
 from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.pipelined_timing import KERNEL_LATENCY, initiation_interval
 from hlsgen.schedule.structure import COLLECTED_FIFO
-from hlsgen.schedule.timing import KERNEL_LATENCY, initiation_interval
 
 
 @dataclass(frozen=True)

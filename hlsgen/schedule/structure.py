@@ -5,6 +5,7 @@ It is derived from the plan alone, as the code generator's text is; `tests/test_
 
 from __future__ import annotations
 
+from hlsgen.front import halves, has_front
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.ops import operator
@@ -24,6 +25,9 @@ def structure(graph: Graph, plan: Plan) -> Structure:
     """What the design of a plan consists of."""
     if plan.style == "pipelined":
         return pipelined_structure(graph, plan)
+    if has_front(plan):
+        front, rest = (structure(part, own) for part, own in halves(graph, plan))
+        return Structure(front.kernels + rest.kernels, front.fifos + rest.fifos)
     if plan.style in ("folded", "hybrid"):
         return folded_structure(graph, plan, BITS[plan.dtype])
     return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))

@@ -6,129 +6,24 @@ Where a design waits for memory, time is bytes / sustained bandwidth (`Board.sus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import ceil
-
-import numpy as np
-
 from hlsgen.boards import Board
-from hlsgen.graph import Graph, Layer
+from hlsgen.front import has_front
+from hlsgen.graph import Graph
 from hlsgen.hardware import Structure
-from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
-from hlsgen.plan import KernelPlan, Plan
-from hlsgen.schedule.choices import ACCUMULATION_LATENCY
+from hlsgen.plan import Plan
 from hlsgen.schedule.folded_timing import folded_timing
+from hlsgen.schedule.front_timing import front_timing
 from hlsgen.schedule.layered_timing import layered_timing
-from hlsgen.schedule.times import BYTES, LayerTime, Timing
-
-# Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
-KERNEL_LATENCY = 40
+from hlsgen.schedule.pipelined_timing import pipelined_timing
+from hlsgen.schedule.times import Timing
 
 
 def design_timing(graph: Graph, plan: Plan, design: Structure, board: Board, clock: float) -> Timing:
     """Timing of a plan at `clock` MHz."""
     if plan.style == "pipelined":
         return pipelined_timing(graph, plan, board, clock)
+    if has_front(plan):
+        return front_timing(graph, plan, board, clock)
     if plan.style in ("folded", "hybrid"):
         return folded_timing(graph, plan, board, clock)
     return layered_timing(graph, plan, design, board, clock)
-
-
-# ---- pipelined
-
-
-def initiation_interval(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board) -> int:
-    """Cycles between two turns of a kernel."""
-    op = operator(layer.op)
-    steps, outputs = op.reduction(layer, graph, kernel)
-    if steps == 1:
-        return 1
-    if not plan.enabled("cached_writes") and layer.op in ("conv", "dense", "global_average_pool"):
-        return board.device.load_latency + board.device.add_latency
-    distance = kernel.partial_sums * outputs
-    return (
-        ceil(ACCUMULATION_LATENCY / distance) if distance < ACCUMULATION_LATENCY and steps > kernel.partial_sums else 1
-    )
-
-
-def pipelined_cycles(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board) -> int:
-    """Cycles an image of a layer's kernel."""
-    turns = operator(layer.op).pipelined_cycles(layer, graph, kernel)
-    cycles = turns * initiation_interval(layer, graph, kernel, plan, board)
-    if not plan.enabled("fuse"):
-        result = graph.output_tensor(layer)
-        loops = 1 + ("bias" in layer.weights) + (layer.activation is not None)
-        cycles += result.pixels * loops * (vectors(result.channels, kernel.output_width) + KERNEL_LATENCY)
-    return cycles
-
-
-def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """The slowest kernel, reader or link sets the rate; an image's latency is the longest way through."""
-    times, layers = {}, []
-    for layer in graph.layers:
-        kernel = plan.kernel(layer.name)
-        cycles = pipelined_cycles(layer, graph, kernel, plan, board)
-        macs = operator(layer.op).work(layer, graph).macs
-        if kernel.skip:  # zeros are no work
-            macs = round(macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
-        units = operator(layer.op).pipelined_arithmetic(layer, graph, kernel).multiply_adds
-        times[layer.name] = cycles
-        layers.append(LayerTime(layer.name, cycles, macs / units if units else 0.0, 0.0, "compute"))
-    bytes_moved = image_bytes(graph, plan)
-    limits = {name: cycles / (clock * 1e6) for name, cycles in times.items()}
-    widths = {edge.tensor: edge.width for edge in plan.edges}
-    for kind, ports in (("input", graph.inputs), ("output", graph.outputs)):
-        for port in ports:
-            tensor = graph.tensors[port.tensor]
-            limits[f"network {kind}"] = tensor.pixels * vectors(tensor.channels, widths[port.tensor]) / (clock * 1e6)
-    limits["external memory"] = bytes_moved / (board.sustained_bandwidth(len(graph.inputs)) * 1e9)
-    limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
-    slowest = max(limits, key=lambda name: limits[name])
-    fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
-    latency = fill + bytes_moved / (board.pcie_bandwidth * 1e9) + board.launch_us * 1e-6
-    return Timing(latency, 1 / limits[slowest], slowest, tuple(layers), bytes_moved, max(times.values()))
-
-
-def image_bytes(graph: Graph, plan: Plan) -> float:
-    """Bytes of inputs and outputs as they cross memory and link, padded to whole vectors."""
-    widths = {edge.tensor: edge.width for edge in plan.edges}
-    total = 0
-    for port in (*graph.inputs, *graph.outputs):
-        tensor = graph.tensors[port.tensor]
-        total += tensor.pixels * vectors(tensor.channels, widths[port.tensor]) * widths[port.tensor]
-    return total * BYTES[plan.dtype]
-
-
-def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:
-    """Cycles from the first value of an image to its last result.
-
-    Each layer's first output waits for the share of its input that `needed_pixels` says; its last follows its input's last by the
-    work that is left then. Layers in between run as fast as their own cycles and their inputs allow.
-    """
-    widths = {edge.tensor: edge.width for edge in plan.edges}
-    span: dict[str, tuple[float, float]] = {}
-    for port in graph.inputs:
-        tensor = graph.tensors[port.tensor]
-        span[port.tensor] = (1, tensor.pixels * vectors(tensor.channels, widths[port.tensor]))
-    for layer in graph.layers:
-        lead, rest = shares(layer, graph)
-        first_in, last_in = (max(span[name][i] for name in layer.inputs) for i in (0, 1))
-        own = cycles[layer.name]
-        last = max(first_in + own, last_in + rest * own) + KERNEL_LATENCY
-        first = (
-            last
-            if graph.output_tensor(layer).pixels == 1
-            else first_in + lead * max(last_in - first_in, own) + KERNEL_LATENCY
-        )
-        span[layer.output] = (min(first, last), last)
-    return max(span[port.tensor][1] for port in graph.outputs)
-
-
-def shares(layer: Layer, graph: Graph) -> tuple[float, float]:
-    """The share of the input before the first output, and the share of the work after the last input value."""
-    pixels = graph.tensors[layer.inputs[0]].pixels
-    needed = operator(layer.op).needed_pixels(layer, graph)
-    if needed is None or len(needed) == 1:
-        return 1 / pixels, 1 / pixels
-    return float(needed[0]) / pixels, float(np.mean(needed >= pixels))

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.errors import PlanError
+from hlsgen.front import BETWEEN
 from hlsgen.graph import Columns, Graph, Layer, Port, Tensor
 from hlsgen.ops.base import vectors
 
@@ -25,7 +26,7 @@ def can_unfold(graph: Graph, layer: Layer) -> bool:
         layer.op == "conv"
         and layer.attributes.groups == 1
         and layer.attributes.window.kernel[1] > 1
-        and sum(port.tensor == source for port in graph.inputs) == 1
+        and sum(port.tensor == source and port.name != BETWEEN for port in graph.inputs) == 1
         and len(graph.consumers[source]) == 1
         and all(port.tensor != source for port in graph.outputs)
     )

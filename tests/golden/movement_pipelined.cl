@@ -22,12 +22,12 @@ typedef union { float v; float lane[1]; } lanes1;
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0)))
 #define STREAMING_PARAMETERS(vector) const int images TAP_PARAMETER(vector)
 #define EVERY_TURN(image) for (long turn = 0; turn < (long)images * (image); ++turn)
-#define DEPTH(board, image) ((image) * HLSGEN_IMAGES)
+#define STREAM_DEPTH(board, image) ((image) * HLSGEN_IMAGES)
 #else
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0), autorun))
 #define STREAMING_PARAMETERS(vector) void
 #define EVERY_TURN(image) while (1)
-#define DEPTH(board, image) (board)
+#define STREAM_DEPTH(board, image) (board)
 #endif
 
 // Weights flow one way, once, before anything else, so that their FIFOs cannot deadlock: any emulation may make them deep.
@@ -47,20 +47,20 @@ typedef union { float v; float lane[1]; } lanes1;
 #endif
 
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
-channel float8 read_input_to_q __attribute__((depth(DEPTH(16, 36))));
-channel float8 q_to_s __attribute__((depth(DEPTH(16, 64))));
-channel float8 s_to_t __attribute__((depth(DEPTH(16, 36))));
-channel float8 t_to_g __attribute__((depth(DEPTH(16, 36))));
-channel float8 t_to_m_1 __attribute__((depth(DEPTH(52, 36))));
-channel float8 g_to_h __attribute__((depth(DEPTH(16, 1))));
-channel float8 h_to_m_2 __attribute__((depth(DEPTH(17, 1))));
-channel float8 m_to_r __attribute__((depth(DEPTH(16, 36))));
-channel float8 m_to_n __attribute__((depth(DEPTH(16, 36))));
-channel float8 r_to_r_2 __attribute__((depth(DEPTH(16, 72))));
-channel float8 r_2_to_u_1 __attribute__((depth(DEPTH(160, 144))));
-channel float8 n_to_u_2 __attribute__((depth(DEPTH(160, 144))));
-channel float8 u_to_c __attribute__((depth(DEPTH(16, 144))));
-channel float c_to_write_output __attribute__((depth(DEPTH(16, 144))));
+channel float8 read_input_to_q __attribute__((depth(STREAM_DEPTH(16, 36))));
+channel float8 q_to_s __attribute__((depth(STREAM_DEPTH(16, 64))));
+channel float8 s_to_t __attribute__((depth(STREAM_DEPTH(16, 36))));
+channel float8 t_to_g __attribute__((depth(STREAM_DEPTH(16, 36))));
+channel float8 t_to_m_1 __attribute__((depth(STREAM_DEPTH(52, 36))));
+channel float8 g_to_h __attribute__((depth(STREAM_DEPTH(16, 1))));
+channel float8 h_to_m_2 __attribute__((depth(STREAM_DEPTH(17, 1))));
+channel float8 m_to_r __attribute__((depth(STREAM_DEPTH(16, 36))));
+channel float8 m_to_n __attribute__((depth(STREAM_DEPTH(16, 36))));
+channel float8 r_to_r_2 __attribute__((depth(STREAM_DEPTH(16, 72))));
+channel float8 r_2_to_u_1 __attribute__((depth(STREAM_DEPTH(160, 144))));
+channel float8 n_to_u_2 __attribute__((depth(STREAM_DEPTH(160, 144))));
+channel float8 u_to_c __attribute__((depth(STREAM_DEPTH(16, 144))));
+channel float c_to_write_output __attribute__((depth(STREAM_DEPTH(16, 144))));
 channel float s_weights __attribute__((depth(WEIGHT_DEPTH(440))));
 channel float t_weights __attribute__((depth(WEIGHT_DEPTH(8))));
 channel float h_weights __attribute__((depth(WEIGHT_DEPTH(72))));

@@ -23,12 +23,12 @@ typedef union { float v; float lane[1]; } lanes1;
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0)))
 #define STREAMING_PARAMETERS(vector) const int images TAP_PARAMETER(vector)
 #define EVERY_TURN(image) for (long turn = 0; turn < (long)images * (image); ++turn)
-#define DEPTH(board, image) ((image) * HLSGEN_IMAGES)
+#define STREAM_DEPTH(board, image) ((image) * HLSGEN_IMAGES)
 #else
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0), autorun))
 #define STREAMING_PARAMETERS(vector) void
 #define EVERY_TURN(image) while (1)
-#define DEPTH(board, image) (board)
+#define STREAM_DEPTH(board, image) (board)
 #endif
 
 // Weights flow one way, once, before anything else, so that their FIFOs cannot deadlock: any emulation may make them deep.
@@ -48,14 +48,14 @@ typedef union { float v; float lane[1]; } lanes1;
 #endif
 
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
-channel float4 read_input_to_stem __attribute__((depth(DEPTH(16, 64))));
-channel float8 stem_to_inner __attribute__((depth(DEPTH(16, 64))));
-channel float8 stem_to_joined_2 __attribute__((depth(DEPTH(43, 64))));
-channel float8 inner_to_joined_1 __attribute__((depth(DEPTH(35, 64))));
-channel float8 joined_to_pooled __attribute__((depth(DEPTH(16, 64))));
-channel float8 pooled_to_scores __attribute__((depth(DEPTH(16, 1))));
-channel float scores_to_y __attribute__((depth(DEPTH(16, 10))));
-channel float y_to_write_output __attribute__((depth(DEPTH(16, 10))));
+channel float4 read_input_to_stem __attribute__((depth(STREAM_DEPTH(16, 64))));
+channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(16, 64))));
+channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(43, 64))));
+channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(35, 64))));
+channel float8 joined_to_pooled __attribute__((depth(STREAM_DEPTH(16, 64))));
+channel float8 pooled_to_scores __attribute__((depth(STREAM_DEPTH(16, 1))));
+channel float scores_to_y __attribute__((depth(STREAM_DEPTH(16, 10))));
+channel float y_to_write_output __attribute__((depth(STREAM_DEPTH(16, 10))));
 channel float stem_weights __attribute__((depth(WEIGHT_DEPTH(224))));
 channel float inner_weights __attribute__((depth(WEIGHT_DEPTH(584))));
 channel float scores_weights __attribute__((depth(WEIGHT_DEPTH(90))));

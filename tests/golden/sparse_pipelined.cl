@@ -23,12 +23,12 @@ typedef union { float v; float lane[1]; } lanes1;
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0)))
 #define STREAMING_PARAMETERS(vector) const int images TAP_PARAMETER(vector)
 #define EVERY_TURN(image) for (long turn = 0; turn < (long)images * (image); ++turn)
-#define DEPTH(board, image) ((image) * HLSGEN_IMAGES)
+#define STREAM_DEPTH(board, image) ((image) * HLSGEN_IMAGES)
 #else
 #define STREAMING_KERNEL __attribute__((max_global_work_dim(0), autorun))
 #define STREAMING_PARAMETERS(vector) void
 #define EVERY_TURN(image) while (1)
-#define DEPTH(board, image) (board)
+#define STREAM_DEPTH(board, image) (board)
 #endif
 
 // Weights flow one way, once, before anything else, so that their FIFOs cannot deadlock: any emulation may make them deep.
@@ -48,9 +48,9 @@ typedef union { float v; float lane[1]; } lanes1;
 #endif
 
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
-channel float16 read_input_to_pointwise __attribute__((depth(DEPTH(16, 32))));
-channel float16 pointwise_to_y __attribute__((depth(DEPTH(16, 32))));
-channel float16 y_to_write_output __attribute__((depth(DEPTH(16, 3))));
+channel float16 read_input_to_pointwise __attribute__((depth(STREAM_DEPTH(16, 32))));
+channel float16 pointwise_to_y __attribute__((depth(STREAM_DEPTH(16, 32))));
+channel float16 y_to_write_output __attribute__((depth(STREAM_DEPTH(16, 3))));
 channel float pointwise_weights __attribute__((depth(WEIGHT_DEPTH(1056))));
 channel float y_weights __attribute__((depth(WEIGHT_DEPTH(18480))));
 

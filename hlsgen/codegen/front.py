@@ -1,0 +1,97 @@
+"""Generates hybrid designs whose front is a pipeline: its kernels beside the engines that compute the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from hlsgen.boards import Board
+from hlsgen.codegen.design import Generated, run_mode
+from hlsgen.codegen.folded import FoldedGenerator, generate_folded
+from hlsgen.codegen.pipelined import PipelinedGenerator
+from hlsgen.codegen.render import render
+from hlsgen.front import halves, has_front
+from hlsgen.graph import Graph
+from hlsgen.plan import Plan
+from hlsgen.schedule.convolve import reshaped
+
+# What the text of the engines names, beside words that no layer is called by (`hlsgen/ops/reserved.py`).
+READERS = ("step_reader", "filter_reader", "weight_expander")
+ENGINE_SUFFIXES = ("_weights", "_engine", "_tiles", "_results")
+# Buffers of a pipelined design under their names beside a folded one: results go into the memory of feature maps.
+BUFFERS = {"weights": "front_weights", "output_1": "features"}
+
+
+def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
+    """Generate a hybrid design, with a front or without."""
+    if not has_front(plan):
+        return generate_folded(graph, plan, board)
+    (front, ahead), (rest, after) = halves(graph, plan)
+    engines = FoldedGenerator(reshaped(rest, after), after)
+    stream = PipelinedGenerator(*with_own_names(front, ahead, engines.numbers))
+    context = stream.context()
+    (port,), (between,) = context["outputs"], rest.inputs
+    lanes = engines.engines.width // port["width"]  # vectors of the front in one of the engines'
+    place = engines.placement.locations[between.tensor]
+    port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
+    text = render("pipelined/kernels.j2", **context)
+    found = engines.generate(board, front=text, front_widths=stream.lane_unions())
+    stream.store(found.weights, BUFFERS["weights"])
+    beside = stream.manifest("", context["layers"])
+    for entry, layer in zip(beside.layers, front.layers, strict=True):
+        entry["name"] = layer.name
+    return joined(found, beside, plan.images)
+
+
+def with_own_names(front: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
+    """The front with other names for layers that are called like a kernel or a channel of the engines."""
+    taken = {*READERS, *(f"{engine}{suffix}" for engine in engines for suffix in ENGINE_SUFFIXES)}
+    names = {layer.name: layer.name for layer in front.layers}
+    for name in names:
+        if not taken.isdisjoint((name, f"{name}_weights")):
+            names[name] = next(other for n in count(1) if (other := f"{name}_ahead_{n}") not in names)
+    layers = tuple(replace(layer, name=names[layer.name]) for layer in front.layers)
+    kernels = tuple(replace(kernel, layer=names[kernel.layer]) for kernel in plan.kernels)
+    edges = tuple(replace(edge, consumer=names.get(edge.consumer, "")) for edge in plan.edges)
+    return replace(front, layers=layers), replace(plan, kernels=kernels, edges=edges)
+
+
+def joined(rest: Generated, front: Generated, images: int) -> Generated:
+    """The manifest of both parts. The host runs the front for the next launch while the engines run; it swaps the alternating buffers."""
+    buffers = {BUFFERS.get(name, name): entry for name, entry in front.buffers.items()}
+    if "front_weights" in buffers:
+        buffers["front_weights"]["section"] = "front_weights"
+    buffers |= rest.buffers
+    buffers["features"]["alternating"] = True
+    first, then = {mode: adapted(run, images) for mode, run in front.runs.items()}, rest.runs
+    runs = {
+        mode: run_mode(
+            [*(first[mode]["launches"] if mode == "sequential" else ()), *then[mode]["launches"]],
+            options=list(dict.fromkeys([*first[mode]["options"], *then[mode]["options"]])),
+            once=first[mode]["once"],
+            autorun=[*first[mode]["autorun"], *then[mode]["autorun"]],
+        )
+        for mode in then
+    }
+    runs["concurrent"]["ahead"] = first["concurrent"]["launches"]
+    layers = [*front.layers, *rest.layers]
+    return Generated(rest.source, rest.weights, buffers, front.inputs, rest.outputs, layers, runs, rest.documentation)
+
+
+def adapted(run: dict[str, Any], images: int) -> dict[str, Any]:
+    """A run of the front with this design's buffers, always for all images of a launch."""
+
+    def argument(item: dict[str, Any]) -> dict[str, Any]:
+        return (
+            {"int": images}
+            if item.get("images")
+            else item | {k: BUFFERS.get(v, v) for k, v in item.items() if k == "buffer"}
+        )
+
+    launches = {
+        kind: [item | {"arguments": [argument(a) for a in item["arguments"]]} for item in run[kind]]
+        for kind in ("launches", "once")
+    }
+    return run | launches

@@ -1,0 +1,80 @@
+"""Cuts a network in two: a front of first layers, and the rest. A hybrid design may run its front as a pipeline of its own, a launch ahead of the
+engines that compute the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil
+
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer, Port, View
+from hlsgen.plan import Plan
+
+# Ports of a network have the model's names; the one between its parts has none.
+BETWEEN = ""
+
+
+def is_front(graph: Graph, count: int) -> bool:
+    """Whether one tensor, and nothing else, leads from the first `count` layers (in topological order) to the others; it is no output."""
+    if not 0 < count < len(graph.layers):
+        return False
+    front, rest = graph.layers[:count], graph.layers[count:]
+    outputs = {port.tensor for port in graph.outputs}
+    made = {layer.output for layer in front} | {port.tensor for port in graph.inputs}
+    needed = {name for layer in rest for name in layer.inputs} | outputs
+    return needed & made == {front[-1].output} and front[-1].output not in outputs
+
+
+def fronts(graph: Graph) -> Iterator[int]:
+    """How many layers each possible front has, the shortest first."""
+    return (count for count in range(1, len(graph.layers)) if is_front(graph, count))
+
+
+def cut(graph: Graph, count: int) -> tuple[Graph, Graph]:
+    """The front made of the first `count` layers, and the rest, joined by a port without a name."""
+    tensor = graph.layers[count - 1].output
+    between = (Port(BETWEEN, tensor, View((1, *graph.tensors[tensor].shape))),)
+    front = part(graph, graph.layers[:count], graph.inputs, between)
+    return front, part(graph, graph.layers[count:], between, graph.outputs)
+
+
+def part(graph: Graph, layers: tuple[Layer, ...], inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> Graph:
+    """A graph of some of the layers, with the tensors that they use."""
+    used = {name for layer in layers for name in (*layer.inputs, layer.output)}
+    used |= {port.tensor for port in (*inputs, *outputs)}
+    tensors = {name: tensor for name, tensor in graph.tensors.items() if name in used}
+    return replace(graph, tensors=tensors, layers=layers, inputs=inputs, outputs=outputs)
+
+
+def has_front(plan: Plan) -> bool:
+    """Whether a plan is that of a hybrid design with a front."""
+    return plan.style == "hybrid" and bool(plan.kernels)
+
+
+def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, Plan]]:
+    """Front and rest of a hybrid design, each with its part of the plan. Raises PlanError where the plan's kernels are those of no front."""
+    names, count = [kernel.layer for kernel in plan.kernels], len(plan.kernels)
+    if names != [layer.name for layer in graph.layers[:count]] or not is_front(graph, count):
+        raise PlanError(
+            "they are not those of first layers of the network with one tensor alone leading to the others",
+            where="plan, kernels of a hybrid design",
+            remedy="save a new plan with build",
+        )
+    front, rest = cut(graph, count)
+    ahead = replace(plan, style="pipelined", engines=None, steps=(), unfolded=(), convolved=())
+    return (front, ahead), (rest, replace(plan, kernels=(), edges=()))
+
+
+def check_between(rest: Graph, plan: Plan) -> None:
+    """Raise PlanError where vectors of the front's result are not those that the engines read, or the front cannot run ahead."""
+    where = "plan, front of a hybrid design"
+    if plan.disabled:
+        raise PlanError("needs all optimisations", where=where, remedy="build without --disable")
+    assert plan.engines is not None
+    channels, lanes = rest.tensors[rest.inputs[0].tensor].channels, plan.engines.width
+    width = next(edge.width for edge in plan.edges if not edge.consumer)
+    if lanes % width or ceil(channels / width) * width != ceil(channels / lanes) * lanes:
+        raise PlanError(
+            f"{channels} channels in vectors of {width} are not laid out as in vectors of {lanes}", where=where
+        )

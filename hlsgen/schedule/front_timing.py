@@ -1,0 +1,45 @@
+"""Timing of hybrid designs whose front is a pipeline: front and engines work at the same time, the front on the images of the next launch."""
+
+from __future__ import annotations
+
+from hlsgen.boards import Board
+from hlsgen.front import halves
+from hlsgen.graph import Graph
+from hlsgen.plan import Plan
+from hlsgen.schedule.folded_timing import LAUNCHES, folded_run, link_seconds
+from hlsgen.schedule.pipelined_timing import image_bytes, kernel_times, pipelined_latency, port_cycles
+from hlsgen.schedule.times import Timing
+
+# Kernels of the front that the host launches: reader and writer.
+FRONT_LAUNCHES = 2
+
+
+def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
+    """Front, engines or link, whichever takes longest for a launch, set the rate; a launch's images pass through all three.
+
+    The front takes its share of the memory bandwidth from the engines. It is reckoned for engines that do not wait, which is the most that it can be.
+    """
+    (front, ahead), (rest, after) = halves(graph, plan)
+    hertz = clock * 1e6
+    layers = kernel_times(front, ahead, board)
+    times = {item.name: item.cycles for item in layers}
+    slowest = max((*times.values(), *port_cycles(front, ahead).values()))
+    fill = pipelined_latency(front, ahead, times)
+    stream = (fill + (plan.images - 1) * slowest) / hertz + FRONT_LAUNCHES * board.launch_us * 1e-6
+    moved = image_bytes(front, ahead)
+    alone = folded_run(rest, after, board, clock)
+    run = folded_run(rest, after, board, clock, taken=plan.images * moved * hertz / alone.cycles, readers=1)
+    steps = run.cycles / hertz + LAUNCHES * board.launch_us * 1e-6
+    link = link_seconds(graph, plan, board)
+    seconds = {"front": stream, "rest": steps, "host link": link}
+    longest = max(seconds, key=lambda name: seconds[name])
+    first = max(layers, key=lambda item: item.cycles)
+    names = {"front": f"{first.name} (front)", "rest": run.longest, "host link": "host link"}
+    return Timing(
+        sum(seconds.values()),
+        plan.images / seconds[longest],
+        names[longest],
+        (*layers, *run.layers),
+        moved + run.bytes / plan.images,
+        seconds[longest] * hertz / plan.images,
+    )
