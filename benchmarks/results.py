@@ -20,6 +20,7 @@ import hlsgen
 from benchmarks.sparsify.fps import lines as sparse_lines
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
+from hlsgen.front import fronts
 from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.estimate import Estimate, estimate
@@ -67,7 +68,7 @@ def rows(graph: Graph) -> list[Row]:
             found.append(row(graph, title if disable else f"**{style}**", style, disable))
         if style == "folded":
             found.append(row(graph, f"**folded, {IMAGES} images a launch**", style, [], IMAGES))
-    if feeding_layers(graph):
+    if feeding_layers(graph) or any(fronts(graph)):
         found.append(row(graph, "**hybrid**", "hybrid", []))
         found.append(row(graph, f"**hybrid, {IMAGES} images a launch**", "hybrid", [], IMAGES))
     return found
