@@ -33,7 +33,7 @@ BOARD = "pac_d5005"
 NETWORKS = ("lenet5", "mobilenetv1", "resnet18", "resnet34", "mobilenetv2", "resnet50")
 GOALS = {"lenet5": 100_000, "mobilenetv1": 1_000, "resnet34": 150}
 # A launch of the designs that share weights among images.
-IMAGES = 8
+IMAGES = 16
 # Switched on one after another; the rest stays off.
 LADDER = (
     ("cached_writes",),
