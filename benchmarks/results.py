@@ -69,8 +69,11 @@ def rows(graph: Graph) -> list[Row]:
         if style == "folded":
             found.append(row(graph, f"**folded, {IMAGES} images a launch**", style, [], IMAGES))
     if feeding_layers(graph) or any(fronts(graph)):
-        found.append(row(graph, "**hybrid**", "hybrid", []))
-        found.append(row(graph, f"**hybrid, {IMAGES} images a launch**", "hybrid", [], IMAGES))
+        one = row(graph, "**hybrid**", "hybrid", [])
+        several = row(graph, f"**hybrid, {IMAGES} images a launch**", "hybrid", [], IMAGES)
+        found += [
+            item for item in (one, several) if item.predicted
+        ]  # a network may have neither pairs nor a front that helps
     return found
 
 
