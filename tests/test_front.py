@@ -157,7 +157,8 @@ def test_time_by_hand():
     stream = (pipelined_latency(front, ahead, times) + 3 * max(times.values())) / hertz
     stream += FRONT_LAUNCHES * target.launch_us * 1e-6
     alone = folded_run(rest, after, target, found.resources.fmax)
-    taken = 4 * image_bytes(front, ahead) * hertz / alone.cycles
+    traffic = 4 * image_bytes(front, ahead)
+    taken = traffic / (max(alone.cycles / hertz, stream) + traffic / (target.sustained_bandwidth(3) * 1e9))
     run_of = folded_run(rest, after, target, found.resources.fmax, taken=taken, readers=1)
     assert run_of.cycles >= alone.cycles
     steps = run_of.cycles / hertz + LAUNCHES * target.launch_us * 1e-6
@@ -187,6 +188,32 @@ def test_the_best_front_is_taken(name, on):
     assert len(plan.kernels) == max(rates, key=lambda count: rates[count])
     # FIFOs that are deepened last take memory blocks, and these a little of the clock.
     assert estimate(graph, plan).throughput == pytest.approx(max(rates.values()), rel=0.005)
+
+
+@pytest.mark.parametrize("on", ["pac_d5005", "pac_a10", "de5_net"])
+def test_a_front_never_takes_all_the_bandwidth(on):
+    """A front that moves much, beside engines with nearly nothing to do; slow memories too."""
+    text = """(float[1,16,64,64] x, float[16,16,1,1] a, float[16,16,1,1] b) => (float[1,16,1,1] y) {
+        s = Conv(x, a) p = GlobalAveragePool(s) y = Conv(p, b) }"""
+    graph = hlsgen.load(parse(text))
+    plan = hlsgen.schedule(graph, board=on, style="hybrid", goal=Goal(images=2, pins={("front", "layers"): 2}))
+    (front, ahead), _ = halves(graph, plan)
+    found, most = estimate(graph, plan), board(on).sustained_bandwidth(3) * 1e9 / image_bytes(front, ahead)
+    assert 0 < found.throughput <= most
+    assert all(item.cycles > 0 for item in found.timing.layers)
+
+
+def test_a_front_that_cannot_end_at_a_tensor_may_end_later():
+    """24 channels in vectors of 8 are not laid out as in vectors of 16; the search goes on behind them."""
+    text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[32,24,1,1] b, float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
+        s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a) t = Conv(s, b) u = Conv<strides=[2,2], pads=[1,1,1,1]>(t, c)
+        y = Conv<pads=[1,1,1,1]>(u, d) }"""
+    graph, target, goal = hlsgen.load(parse(text)), board("pac_d5005"), Goal(images=2)
+    start = plan_folded(graph, target, Plan(graph.name, "pac_d5005", "hybrid", images=2), goal)
+    assert start.engines.width == 16
+    with pytest.raises(PlanError, match="laid out"):
+        beside(graph, target, start, goal, 1)
+    assert len(hlsgen.schedule(graph, style="hybrid", goal=goal).kernels) >= 2
 
 
 def test_smaller_engines_make_room():

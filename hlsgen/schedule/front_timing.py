@@ -12,12 +12,14 @@ from hlsgen.schedule.times import Timing
 
 # Kernels of the front that the host launches: reader and writer.
 FRONT_LAUNCHES = 2
+# Kernels that read memory at the same time: of the front one, of the engines two or more.
+READERS = 3
 
 
 def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
     """Front, engines or link, whichever takes longest for a launch, set the rate; a launch's images pass through all three.
 
-    The front takes its share of the memory bandwidth from the engines. It is reckoned for engines that do not wait, which is the most that it can be.
+    The front takes its share of the memory bandwidth from the engines: its traffic over the time that a launch takes where the two do not share the memory.
     """
     (front, ahead), (rest, after) = halves(graph, plan)
     hertz = clock * 1e6
@@ -27,8 +29,11 @@ def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing
     fill = pipelined_latency(front, ahead, times)
     stream = (fill + (plan.images - 1) * slowest) / hertz + FRONT_LAUNCHES * board.launch_us * 1e-6
     moved = image_bytes(front, ahead)
+    memory = plan.images * moved / (board.sustained_bandwidth(READERS) * 1e9)
+    stream = max(stream, memory)
     alone = folded_run(rest, after, board, clock)
-    run = folded_run(rest, after, board, clock, taken=plan.images * moved * hertz / alone.cycles, readers=1)
+    taken = plan.images * moved / (max(alone.cycles / hertz, stream) + memory)
+    run = folded_run(rest, after, board, clock, taken=taken, readers=1)
     steps = run.cycles / hertz + LAUNCHES * board.launch_us * 1e-6
     link = link_seconds(graph, plan, board)
     seconds = {"front": stream, "rest": steps, "host link": link}

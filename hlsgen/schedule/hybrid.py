@@ -82,7 +82,10 @@ def with_front(graph: Graph, board: Board, plan: Plan | None, goal: Goal, start:
     wanted = goal.pins.get(("front", "layers"))
     best = start if wanted is None else None
     for count in tried(graph) if wanted is None else (wanted,):
-        found = beside(graph, board, plan, goal, count) if plan is not None else None
+        try:
+            found = beside(graph, board, plan, goal, count) if plan is not None else None
+        except PlanError:  # a front cannot end there; a longer one may
+            continue
         if found is None:
             break  # a longer front is larger still
         if best is None or score(found, board, goal) < score(best, board, goal):
@@ -97,7 +100,8 @@ def tried(graph: Graph) -> list[int]:
 
 def beside(graph: Graph, board: Board, plan: Plan, goal: Goal, count: int) -> Candidate | None:
     """The design whose first `count` layers are a pipeline beside the engines of `plan`: the smallest one that keeps their pace, or comes as near to
-    it as the board has room for. None where that is impossible."""
+    it as the board has room for. None where it does not fit, or has a layer that no pipeline takes. Raises PlanError where no front can end there.
+    """
     if not is_front(graph, count):
         return None
     front, rest = cut(graph, count)
@@ -106,19 +110,19 @@ def beside(graph: Graph, board: Board, plan: Plan, goal: Goal, count: int) -> Ca
     empty = Plan(plan.network, plan.board, "pipelined", plan.dtype)
     names = {layer.name for layer in front.layers}
     pins = {(owner, field): value for (owner, field), value in goal.pins.items() if owner in names}
-    try:
-        after = engines_for(rest, board, plan, goal)
-        for pace in PACES:
-            # Both parts have the same clock, so that the pace is one of cycles; `search` reckons with the lowest clock.
-            fps = pace * board.device.fmax_low * 1e6 / after.predicted.timing.cycles
+    after = engines_for(rest, board, plan, goal)
+    for pace in PACES:
+        # Both parts have the same clock, so that the pace is one of cycles; `search` reckons with the lowest clock.
+        fps = pace * board.device.fmax_low * 1e6 / after.predicted.timing.cycles
+        try:
             ahead, _ = search(front, board, empty, replace(goal, objective="resources", fps=fps, pins=pins, images=1))
-            both = together(after.plan, ahead)
-            check_between(rest, both)
-            predicted = estimate(graph, both, goal.calibration, board)
-            if predicted.resources.fits(board, goal.caps):
-                return Candidate(both, predicted)
-    except PlanError:
-        return None
+        except PlanError:  # not even the smallest fits
+            return None
+        both = together(after.plan, ahead)
+        check_between(rest, both)
+        predicted = estimate(graph, both, goal.calibration, board)
+        if predicted.resources.fits(board, goal.caps):
+            return Candidate(both, predicted)
     return None
 
 
