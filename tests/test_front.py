@@ -89,6 +89,15 @@ def test_right_beside_pairs(strict, tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
 
 
+def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
+    """Channels of the front and of the engines then carry the same type."""
+    graph = hlsgen.load(parse(STEM))
+    pins = {("front", "layers"): 2, ("m", "output_width"): 16}
+    plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
+    assert plan.engines.width == plan.edges[-1].width == 16
+    assert_right(generated(graph, plan, tmp_path / "d"), images=3)
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_with_several_vectors_at_once(strict, tmp_path):
     """A 1x1 convolution in front, with a kernel of its own that puts its input vectors together."""

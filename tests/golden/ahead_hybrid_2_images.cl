@@ -263,7 +263,7 @@ __kernel void write_output(__global float2 *restrict image_data, const int image
 #endif
 
 #define IMAGE 45 // vectors of the feature maps of one image
-typedef float16 vec; // a vector of channels
+#define vec float16 // a vector of channels; no type of its own, since the front has channels of float16 too
 typedef lanes16 lanes;
 typedef struct { vec v[2]; } weight_word; // what the weight memory delivers in a cycle
 
