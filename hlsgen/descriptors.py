@@ -22,9 +22,10 @@ LEAST_PHASE = 16
 FIELDS: tuple[tuple[str, str, str], ...] = (
     ("engine", "int", "number of the engine; 0 goes straight to the epilogue"),
     ("in_base", "int", "address of the first input vector"),
-    ("in_stride", "int", "input vectors from pixel to pixel"),
-    ("in_height", "int", "rows of the input"),
-    ("in_width", "int", "columns of the input"),
+    ("in_stride", "int", "input vectors from pixel to pixel that is read"),
+    ("in_pitch", "int", "input vectors from row to row that is read"),
+    ("in_height", "int", "rows of the input, of those that are read"),
+    ("in_width", "int", "columns of the input, of those that are read"),
     ("pad_top", "int", "rows of padding above"),
     ("pad_left", "int", "columns of padding on the left"),
     ("pad_value", "float", "what the padding holds"),
@@ -194,13 +195,15 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
         "dilation_x": 1,
     }
     own = {} if plain else operator(layer.op).folded_fields(layer, graph, step, engines)
-    fields |= {name: value for name, value in own.items() if name != "in_first"}
+    fields |= {name: value for name, value in own.items() if name in NOTHING}
     at, out = placement.locations[source.name], placement.locations[result.name]
     image = step.first_image * placement.size
     first_in = own.get("in_first", 0) if not plain else (step.first_vector if source.name == result.name else 0)
+    every_y, every_x = own.get("in_every", (1, 1))
     fields |= {
         "in_base": image + at.base + first_in,
-        "in_stride": at.stride,
+        "in_stride": every_x * at.stride,
+        "in_pitch": every_y * source.width * at.stride,
         "out_base": image + out.base + step.first_vector,
         "out_stride": out.stride,
         "out_height": result.height,

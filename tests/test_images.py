@@ -103,6 +103,28 @@ def test_fully_connected_layers_as_convolutions(images, tmp_path):
     assert_right(built(graph, plan, tmp_path / "d"), images=images)
 
 
+SAMPLED = """(float[1,32,11,9] x, float[64,32,1,1] a, float[48,32,1,1] b) => (float[1,48,3,3] y) {
+    p = Conv<strides=[2,3]>(x, a) q = Relu(p) y = Conv<group=2, strides=[2,1]>(q, b) }"""
+
+
+@pytest.mark.parametrize(
+    ("tile", "images", "strict"), [((6, 3, 2), 3, True), ((4, 2, 1), 2, False), ((1, 3, 1), 1, False)]
+)
+def test_strided_1x1_convolutions_read_no_other_pixels(tile, images, strict, tmp_path):
+    """Also in tiles that reach beyond the output, and where several images share one."""
+    graph, plan = folded(SAMPLED, images)
+    first = replace(plan.steps[0], tile_height=tile[0], tile_width=tile[1], tile_images=tile[2])
+    plan = replace(
+        plan, engines=replace(plan.engines, tile_vectors=256, tile_pixels=64), steps=(first, *plan.steps[1:])
+    )
+    placement = place_tensors(graph, plan.engines.width)
+    loads = [step_fields(graph, step, plan.engines, placement)["loads"] for step in plan.steps]
+    vectors, tiles = 32 // plan.engines.width, -(-6 // tile[0]) * -(-3 // tile[1]) * -(-images // tile[2])
+    assert loads[0] == vectors * tiles * tile[0] * tile[1] * tile[2]
+    assert sum(loads[1:]) == 2 * vectors * images * 3 * 3  # a step for each group
+    assert_right(built(graph, plan, tmp_path / "d"), images=images, strict=strict)
+
+
 def test_the_second_image_is_wrong_where_its_place_is(tmp_path):
     """A reader that forgets from which image to read must be found."""
     graph, plan = folded(MIXED, 2)

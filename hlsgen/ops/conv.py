@@ -14,7 +14,16 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Memory
 from hlsgen.ops import skip, skipping
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
-from hlsgen.ops.conv_steps import conv_tile, dense_block, depthwise_words, fused_fields, group_runs, window_fields
+from hlsgen.ops.conv_steps import (
+    conv_tile,
+    dense_block,
+    depthwise_words,
+    fused_fields,
+    group_runs,
+    read_window,
+    tile_fields,
+    window_fields,
+)
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -264,7 +273,7 @@ class Conv(Operator, Importer):
         runs = group_runs(source.channels, a.filters, a.groups, engines.width)
         outputs = ceil(count / runs)
         depth = ceil(vectors(source.channels, engines.width) / runs)
-        tile = conv_tile(a.window, result, depth, engines)
+        tile = conv_tile(read_window(a.window), result, depth, engines)
         if tile is None:
             extent = a.window.extent
             raise PlanError(
@@ -293,27 +302,23 @@ class Conv(Operator, Importer):
         if step.feeder:
             return fused_fields(layer, graph, step, engines) | words
         window: Window = layer.attributes.window
-        fields = window_fields(window)
         if step.engine == "depthwise":
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
             # A row no shorter than the engine's window: words of the line buffer rest for so long.
             columns = max(columns, engines.depthwise_extent)
-            return fields | {"in_rows": rows, "in_columns": columns, "in_groups": step.vector_count, "in_vectors": 1}
+            return window_fields(window) | {
+                "in_rows": rows,
+                "in_columns": columns,
+                "in_groups": step.vector_count,
+                "in_vectors": 1,
+            }
         result = graph.output_tensor(layer)
         source = graph.tensors[layer.inputs[0]]
         a: ConvAttributes = layer.attributes
         runs = group_runs(source.channels, a.filters, a.groups, engines.width)
         depth = ceil(vectors(source.channels, engines.width) / runs)
-        return fields | {
-            "tiles_y": ceil(result.height / step.tile_height),
-            "tiles_x": ceil(result.width / step.tile_width),
-            "in_step_y": step.tile_height * window.stride[0],
-            "in_step_x": step.tile_width * window.stride[1],
-            "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
-            "in_columns": (step.tile_width - 1) * window.stride[1] + window.extent[1],
-            "in_groups": 1,
-            "in_vectors": depth,
+        return tile_fields(window, result, step, depth) | {
             "in_first": step.first_vector // step.vector_count * depth if runs > 1 else 0,
             **words,
         }

@@ -45,6 +45,31 @@ def window_fields(window: Window) -> dict[str, Any]:
     }
 
 
+def read_window(window: Window) -> Window:
+    """The window over the pixels that the reader sends: one of a single tap that strides is sent no others than it needs."""
+    return Window((1, 1)) if window.taps == 1 and not any(window.pads) else window
+
+
+def tile_fields(window: Window, result: Tensor, step: StepPlan, depth: int) -> dict[str, Any]:
+    """Fields of a convolution's tiles of outputs and the halo that they need, `depth` input vectors at every position."""
+    read = read_window(window)
+    sampled = {"in_height": result.height, "in_width": result.width, "in_every": window.stride}
+    return (
+        window_fields(read)
+        | (sampled if read != window else {})
+        | {
+            "tiles_y": ceil(result.height / step.tile_height),
+            "tiles_x": ceil(result.width / step.tile_width),
+            "in_step_y": step.tile_height * read.stride[0],
+            "in_step_x": step.tile_width * read.stride[1],
+            "in_rows": (step.tile_height - 1) * read.stride[0] + read.extent[0],
+            "in_columns": (step.tile_width - 1) * read.stride[1] + read.extent[1],
+            "in_groups": 1,
+            "in_vectors": depth,
+        }
+    )
+
+
 def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
     """Into how many independent steps a grouped convolution splits so that every step covers whole vectors."""
     runs = gcd(groups, gcd(channels, filters))

@@ -2,8 +2,8 @@
 //
 // The first 2 layers (to pooled) are a pipeline that prepares the next launch while engines compute the others. 3
 // steps share engines of 16 channels a vector; the convolution engine multiplies 16 inputs by 16 output channels a
-// cycle. Predicted: 12,617 images a second (232 MHz, band 204 to 260), 0.226 ms a launch of 2 images, with 32% of
-// the ALMs, 30% of the memory blocks, 24% of the DSPs. An image takes about 18,388 cycles, 0% of the roofline; the
+// cycle. Predicted: 12,614 images a second (232 MHz, band 204 to 260), 0.226 ms a launch of 2 images, with 32% of
+// the ALMs, 30% of the memory blocks, 24% of the DSPs. An image takes about 18,392 cycles, 0% of the roofline; the
 // longest step is inner (external memory). The simulator of the channel graph sees an image leave every 688 cycles;
 // with unlimited FIFOs it would be 688 in the long run.
 //
@@ -271,6 +271,7 @@ typedef struct {
     int engine;
     int in_base;
     int in_stride;
+    int in_pitch;
     int in_height;
     int in_width;
     int pad_top;
@@ -363,7 +364,7 @@ typedef struct {
 } Step; // design.json documents the fields
 
 // Steps travel word by word: once a step that costs nothing, and a channel or memory port of all words would cost much logic.
-#define STEP_WORDS 92
+#define STEP_WORDS 93
 typedef union { Step step; int word[STEP_WORDS]; } Record;
 #define READ_STEP(record, name) for (int i = 0; i < STEP_WORDS; ++i) (record).word[i] = read_channel_intel(name)
 #define SEND_STEP(name, record) for (int i = 0; i < STEP_WORDS; ++i) write_channel_intel(name, (record).word[i])
@@ -427,7 +428,7 @@ __kernel void feature_reader(__global const volatile vec *restrict features, con
             const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
             vec value = s.pad_value;
             if (ti * s.tile_images + i < s.images && row >= 0 && row < s.in_height && column >= 0 && column < s.in_width)
-                value = features[s.in_base + (ti * s.tile_images + i) * IMAGE + (row * s.in_width + column) * s.in_stride + g * s.in_vectors + t];
+                value = features[s.in_base + (ti * s.tile_images + i) * IMAGE + row * s.in_pitch + column * s.in_stride + g * s.in_vectors + t];
             if (s.engine == ENGINE_CONVOLUTION)
                 write_channel_intel(convolution_in, value);
             if (s.engine == 0)
