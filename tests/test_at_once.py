@@ -1,4 +1,4 @@
-"""1x1 convolutions of pipelined designs that multiply several input vectors a turn: right on the emulator, as long as the model says, chosen
+"""Convolutions of pipelined designs that multiply several input vectors a turn: right on the emulator, as long as the model says, chosen
 where that pays."""
 
 from dataclasses import replace
@@ -25,15 +25,21 @@ NETWORK = """(float[1,8,6,5] x, float[40,8,3,3] k, float[48,40,1,1] a, float[48]
 float[56] db) => (float[1,56,6,5] y) { v = Conv<pads=[1,1,1,1]>(x, k) p = Conv(v, a, ab) q = Relu(p) s = Conv(q, b) u = Conv(q, c)
 t = Add(s, u) y = Conv(t, d, db) }"""
 
+# Padded, strided, dilated and even windows; one that needs no border; a 1x1 convolution that strides; a branch that waits for a window.
+WINDOWS = """(float[1,40,9,7] x, float[24,40,3,3] a, float[24] ab, float[24,24,3,3] b, float[48,24,2,3] c, float[32,48,1,1] d, float[32,24,3,3] e)
+=> (float[1,32,3,3] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p) r = Conv<pads=[2,2,2,2], dilations=[2,2]>(q, b) s = Add(r, q)
+t = Conv<pads=[0,1,1,1], strides=[2,1]>(s, c) u = Conv<strides=[2,3]>(t, d) v = Conv<strides=[3,2]>(s, e) y = Add(u, v) }"""
 
-def planned(*counts, disable=(), width=8):
-    """A plan with vectors of `width` channels, whose 1x1 convolutions multiply so many at once."""
-    graph = hlsgen.load(parse(NETWORK))
-    wide = [layer for layer in graph.layers if layer.op == "conv" and layer.attributes.window.taps == 1]
+
+def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
+    """A plan with vectors of `width` channels, whose convolutions (all but the first, where it has no channels for several vectors) multiply so many
+    at once."""
+    graph = hlsgen.load(parse(text))
+    wide = [layer for layer in graph.layers if layer.op == "conv" and graph.tensors[layer.inputs[0]].channels > 8]
     plan = schedule(graph, "pac_d5005", "pipelined", disable)
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
-        frozenset(),
+        frozenset(unrolled),
         at_onces={layer.name: n for layer, n in zip(wide, counts, strict=True)},
     )
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
@@ -53,6 +59,58 @@ def test_many_narrow_vectors_are_right_on_the_emulator(counts, strict, tmp_path)
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
 
 
+@pytest.mark.parametrize(
+    ("counts", "width", "unrolled", "strict"),
+    [
+        ((3, 2, 3, 1, 2), 8, ("p", "r"), True),
+        ((5, 3, 2, 1, 3), 8, ("t",), False),
+        ((4, 3, 5, 2, 4), 4, (), True),
+        ((4, 5, 2, 2, 2), 4, ("p", "r", "t", "v"), False),
+    ],
+)
+def test_windows_are_right_on_the_emulator(counts, width, unrolled, strict, tmp_path):
+    graph, plan = planned(*counts, width=width, text=WINDOWS, unrolled=unrolled)
+    assert [kernel.at_once for kernel in plan.kernels if kernel.layer in "prtuv"] == list(counts)
+    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
+
+
+def test_columns_of_words_in_memories_are_right_on_the_emulator(tmp_path):
+    """Where a pixel has so many words that the window's columns lie in memories."""
+    text = """(float[1,76,6,5] x, float[16,76,3,3] a, float[8,16,3,3] b) => (float[1,8,6,5] y) {
+    p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }"""
+    graph, plan = planned(2, 3, width=4, text=text, unrolled=("p",))
+    design = hlsgen.generate(graph, plan, tmp_path / "design")
+    assert "p_vectors history[3][2][10];" in design.source
+    assert_right(HostDesign(design.path), images=2)
+
+
+@pytest.mark.parametrize(
+    "change", [("border.v[b] = 0.0f", "border.v[b] = 1.0f"), (".v[b];\n", ".v[0];\n"), ("b * 8 + i]", "i]")]
+)
+def test_a_wrong_window_is_found(change, tmp_path):
+    graph, plan = planned(3, 2, 3, 1, 2, text=WINDOWS, unrolled=("p", "r"))
+    design = hlsgen.generate(graph, plan, tmp_path / "design")
+    path = next((design.path / "kernels").glob("*.cl"))
+    assert change[0] in path.read_text()
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(AssertionError):
+        assert_right(HostDesign(design.path))
+
+
+def test_turns_of_windows_by_hand():
+    """Positions without an output take a turn a word; the others every word times every output vector (and tap, where these are not unrolled)."""
+    graph = hlsgen.load(parse(WINDOWS))
+    layer = graph.layer("p")
+    for at_once, words in ((1, 5), (2, 3), (3, 2), (5, 1)):
+        idle = (11 * 9 - 9 * 7) * words
+        for unroll, taps in ((True, 9), (False, 1)):
+            kernel = KernelPlan("p", 8, 8, unroll, at_once=at_once)
+            op = operator("conv")
+            assert op.pipelined_turns(layer, graph, kernel) == idle + 63 * words * 3 * (9 // taps)
+            assert op.pipelined_macs(layer, kernel) == taps * 64 * at_once
+            assert (at_once in op.at_onces(layer, graph, kernel)) == (idle + 63 * words * 3 * (9 // taps) >= 63 * 5)
+
+
 @pytest.mark.parametrize("disable", ["autorun", "concurrent_queues"])
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph, plan = planned(3, 3, 3, 3, disable=[disable])
@@ -63,7 +121,7 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        ("[word][b][i]", "[word][0][i]"),
+        ("[word][0][b * 8 + i]", "[word][0][i]"),
         ("if (b == i)", "if (b == 0)"),
         ("const bool full = i == 2 || last;", "const bool full = i == 1 || last;"),
     ],
@@ -104,8 +162,14 @@ def test_stream_order():
 
 
 def test_simulator_and_model_agree():
-    for counts in ((2, 3, 4, 5), (5, 6, 2, 3)):
-        graph, plan = planned(*counts)
+    windows = dict(text=WINDOWS, unrolled=("p", "r"))
+    for counts, options in (
+        ((2, 3, 4, 5), {}),
+        ((5, 6, 2, 3), {}),
+        ((2, 2, 3, 1, 2), windows),
+        ((3, 2, 2, 1, 3), windows),
+    ):
+        graph, plan = planned(*counts, **options)
         found = simulate(graph, plan, 3, depths={i: 1000 for i in range(len(plan.edges))})
         assert found.interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.02)
 

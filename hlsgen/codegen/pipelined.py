@@ -96,7 +96,16 @@ class PipelinedGenerator:
                 e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position)
             )
             inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge)})
-        output = self.graph.output_tensor(layer)
+        output, collected = self.graph.output_tensor(layer), None
+        if kernel.at_once > 1:
+            collected = inputs[0] | {"depth": COLLECTED_FIFO}
+            words = vectors(collected["vectors"], kernel.at_once)
+            inputs[0] = collected | {
+                "type": f"{layer.name}_vectors",
+                "vectors": words,
+                "image": collected["pixels"] * words,
+                "channel": f"{layer.name}_collected",
+            }
         depthwise = layer.op == "conv" and op.same_width(layer)
         steps, interleaved = op.reduction(layer, self.graph, kernel)
         groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
@@ -112,7 +121,7 @@ class PipelinedGenerator:
             "window": window_context(layer, self.graph, inputs[0]["vectors"]),
             "depthwise": depthwise,
             "steps": steps,
-            "collected_depth": COLLECTED_FIFO,
+            "collected": collected,
             "words": steps * interleaved * (output_vectors * kernel.fold if depthwise else groups),
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),

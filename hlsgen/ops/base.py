@@ -200,13 +200,13 @@ class Operator(ABC):
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
         """Everything in the kernel, for values of `bits`: what the template of the operator instantiates."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        inputs, lanes = vectors(source.channels, kernel.input_width), kernel.output_width
+        inputs, lanes = vectors(source.channels, kernel.input_width * kernel.at_once), kernel.output_width
         arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
         memories = list(self.pipelined_memories(layer, graph, kernel))
         registers = 0
         window = getattr(layer.attributes, "window", None)
         if window is not None:
-            vector, (rows, columns) = kernel.input_width * bits, window.extent
+            vector, (rows, columns) = kernel.input_width * kernel.at_once * bits, window.extent
             memories += [
                 Memory("line", window.scan_size(source.height, source.width)[1] * inputs, vector, banks=rows - 1)
             ] * (rows > 1)
@@ -214,7 +214,7 @@ class Operator(ABC):
                 memories.append(Memory("history", inputs, vector, banks=rows * (columns - 1)))
                 registers += rows * columns * vector
             else:
-                registers += rows * ((columns - 1) * inputs + 1) * vector * kernel.at_once
+                registers += rows * ((columns - 1) * inputs + 1) * vector
         sums = self.sums(layer, graph, kernel)
         steps, _ = self.reduction(layer, graph, kernel)
         arithmetic += Arithmetic(adds=lanes * (sums.used if steps > 1 else 0))

@@ -31,7 +31,7 @@ from hlsgen.plan import Engines, KernelPlan, StepPlan
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
-# Input vectors that a 1x1 convolution may multiply at once: any number, so that unequal layers can be balanced.
+# Input vectors that a convolution may multiply at once: any number, so that unequal layers can be balanced.
 AT_ONCE = tuple(range(1, 33))
 # A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
 LARGEST_DEPTHWISE_EXTENT = 7
@@ -130,26 +130,27 @@ class Conv(Operator, Importer):
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """1x1 convolutions with output vectors of 4 channels or more; the kernel that puts input vectors together reads one a turn, so they
-        must not be more than the output vectors that these meet."""
+        """Convolutions of one group with output vectors of 4 channels or more, as many input vectors as do not make the kernel quicker than the one
+        that puts them together, which reads one a turn."""
         a: ConvAttributes = layer.attributes
-        if not self.is_plain(layer, kernel) or kernel.output_width < 4:
+        if a.groups > 1 or kernel.output_width < 4 or (kernel.unroll_window and a.window.taps == 1):
             return (1,)
-        most = min(self.input_vectors(layer, graph, kernel), vectors(a.filters, kernel.output_width))
-        return tuple(n for n in AT_ONCE if n <= most)
-
-    def is_plain(self, layer: Layer, kernel: KernelPlan) -> bool:
-        """Whether every input pixel gives an output pixel, from that pixel alone."""
-        a: ConvAttributes = layer.attributes
-        return a.groups == 1 and not kernel.unroll_window and a.window == Window((1, 1))
+        source = graph.tensors[layer.inputs[0]]
+        count = vectors(source.channels, kernel.input_width)
+        numbers = (n for n in AT_ONCE if n <= count)
+        return tuple(
+            n
+            for n in numbers
+            if n == 1 or self.pipelined_turns(layer, graph, replace(kernel, at_once=n)) >= source.pixels * count
+        )
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""
         return min(kernel.input_width, layer.weights["weight"].shape[1])
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Vectors of a pixel of the input."""
-        return vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+        """Vectors of a pixel of the input, or words of `at_once` of them."""
+        return vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width * kernel.at_once)
 
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
@@ -215,7 +216,7 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         rows, columns = a.window.scan_size(source.height, source.width)
-        inputs = vectors(source.channels, kernel.input_width)
+        inputs = self.input_vectors(layer, graph, kernel)
         if kernel.skip:
             idle = rows * columns - result.pixels
             return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
@@ -228,7 +229,7 @@ class Conv(Operator, Importer):
         of the group."""
         a: ConvAttributes = layer.attributes
         source = graph.tensors[layer.inputs[0]]
-        inputs = vectors(source.channels, kernel.input_width)
+        inputs = self.input_vectors(layer, graph, kernel)
         if kernel.skip:
             return skip.events(layer, kernel, inputs, scan(a.window, source.height, source.width))
         steps, outputs = self.reduction(layer, graph, kernel)
@@ -237,11 +238,8 @@ class Conv(Operator, Importer):
         turns = steps * outputs * kernel.fold  # of a group; fold is 1 unless the convolution is depthwise
         busy = groups * turns
         starts = walk.starts(inputs, busy)
-        if kernel.at_once > 1:
-            reads = (starts[:, None] + np.arange(steps) * outputs).ravel()
-        else:
-            pace = np.where(walk.due, busy // inputs, 1)
-            reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
+        pace = np.where(walk.due, busy // inputs, 1)
+        reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
         ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
         return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 
