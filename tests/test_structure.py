@@ -61,6 +61,12 @@ def kernels_of(source):
     return {m.group(1): m.group(0) for m in re.finditer(r"__kernel void (\w+)\(.*?^}", source, re.S | re.M)}
 
 
+def words_of_vectors(source):
+    """Bits of the words of input vectors that kernels of their own put together, by type."""
+    found = re.findall(r"^typedef struct { (\w+) v\[(\d+)\]; } (\w+_vectors);", source, re.M)
+    return {name: 32 * int(vector.removeprefix("float") or 1) * int(count) for vector, count, name in found}
+
+
 def global_accesses(text):
     """Loads and stores of every `__global` parameter of a kernel: how often it is indexed, in an unrolled loop once a turn."""
     names = re.findall(r"__global (?:const )?(?:volatile )?\w+ \*restrict (\w+)", text.split("{")[0])
@@ -103,9 +109,7 @@ def test_channels(style, model, tmp_path):
     special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
                "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32,
                    "skipping_group": e.width * e.skip_outputs * 32} if e else {}  # fmt: skip
-    # Words of input vectors that a kernel of its own puts together.
-    for vector, count, name in re.findall(r"^typedef struct { (\w+) v\[(\d+)\]; } (\w+_vectors);", source, re.M):
-        special[name] = 32 * int(vector.removeprefix("float") or 1) * int(count)
+    special |= words_of_vectors(source)
     bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
     assert sorted(bits) == sorted(fifo.bits for fifo in design.fifos)
     if plan.edges:
@@ -119,7 +123,7 @@ def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
     graph = hlsgen.load(model)
     plan = hlsgen.schedule(graph, style="pipelined")
     source = hlsgen.generate(graph, plan, tmp_path / "design").source
-    texts = kernels_of(source)
+    texts, special = kernels_of(source), {"ushort": 16} | words_of_vectors(source)
     for kernel in structure(graph, plan).kernels:
         text = texts.get(kernel.name, "")
         stated = re.search(rf"^// {kernel.name}[:,][^\n]*; (\d+) multipliers", source, re.M)
@@ -130,7 +134,8 @@ def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
             if declared is None:  # a table of constants, beside the kernel
                 declared = re.search(rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M)
             assert declared, (kernel.name, memory)
-            size = 16 if declared.group(1) == "ushort" else 32 * int(re.search(r"\d*$", declared.group(1)).group() or 1)
+            kind = declared.group(1)
+            size = special.get(kind) or 32 * int(re.search(r"\d*$", kind).group() or 1)
             for length in re.findall(r"\d+", declared.group(2)):
                 size *= int(length)
             assert size == memory.depth * memory.bits * memory.banks, (kernel.name, memory)
