@@ -6,51 +6,35 @@ long as the engines take for all other layers; they work on the images of the ne
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
-from hlsgen.front import check_between, cut, fronts, halves, is_front
+from hlsgen.front import halves
 from hlsgen.graph import Graph
-from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.schedule.convolve import convolve
+from hlsgen.schedule.beside import Fronts, beside, hopeless, together
 from hlsgen.schedule.depths import deepen, trimmed
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded import Candidate, compress, evaluate, plan_folded, score
+from hlsgen.schedule.folded import Candidate, plan_folded, score
 from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import search
-from hlsgen.schedule.shapes import network_sizes, with_width
+from hlsgen.schedule.splits import splits
 from hlsgen.schedule.steps import feeding_layers
 
-# Which fronts are tried, counted from the shortest on: ever fewer of the long ones.
-TRIED = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
-# Shares of the engines' pace that are tried, until the front fits beside them.
-PACES = (1.0, 0.95, 0.9, 0.85, 0.8)
-# Share of the DSPs that smaller engines leave for a front.
-ROOM = 0.1
-# Sizes of engines that follow from the layers.
-NETWORK_SIZES = (
-    "depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors", "normalisation_size",
-)  # fmt: skip
+# So many pairs of a front and engines are planned, the most promising first, until so many layers of fronts were searched.
+TRIES, LAYERS = 40, 600
 
 
 def plan_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None) -> Plan:
     """The folded design with whatever of both makes it better. Raises PlanError where neither does, and where no pipeline of as many first layers as
     a pin asks for can be.
 
-    `folded` is the folded plan of the same network and goal, where it is known already. Where its engines leave no room for a front, smaller ones
-    are tried.
+    `folded` is the folded plan of the same network and goal, where it is known already.
     """
     paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("front", "layers"))
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
-    start = Candidate(plain, estimate(graph, plain, goal.calibration, board))
     best = None
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
-        best = with_front(graph, board, plain, goal, start) or with_front(
-            graph, board, smaller_engines(graph, board, plan, goal), goal, start
-        )
+        best = with_front(graph, board, plain, goal)
     if best is not None:
         return explained(graph, board, *settled(graph, board, best, goal), goal)
     if wanted:
@@ -68,81 +52,21 @@ def plan_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan
     return plain
 
 
-def smaller_engines(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan | None:
-    """The folded design that leaves some of the DSPs for a front; None where there is none."""
-    caps = replace(goal.caps, dsps=goal.caps.dsps - ROOM)
-    try:
-        return plan_folded(graph, board, plan, replace(goal, caps=caps))
-    except PlanError:
-        return None
-
-
-def with_front(graph: Graph, board: Board, plan: Plan | None, goal: Goal, start: Candidate) -> Candidate | None:
-    """The design with the best front beside the engines of `plan`; None where none is better than `start`."""
-    wanted = goal.pins.get(("front", "layers"))
-    best = start if wanted is None else None
-    for count in tried(graph) if wanted is None else (wanted,):
-        try:
-            found = beside(graph, board, plan, goal, count) if plan is not None else None
-        except PlanError:  # a front cannot end there; a longer one may
-            continue
-        if found is None:
-            break  # a longer front is larger still
-        if best is None or score(found, board, goal) < score(best, board, goal):
-            best = found
+def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate | None:
+    """The best of the most promising pairs of a front and engines; None where none is better than the folded `plan`."""
+    start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
+    best = start if goal.pins.get(("front", "layers")) is None else None
+    assert plan.engines is not None
+    pipelines, tries = Fronts(graph, board, goal, plan.engines.width), 0
+    for split in splits(graph, board, plan, goal, start.predicted):
+        if tries == TRIES or pipelines.layers > LAYERS or hopeless(split.cycles, best, goal):
+            break
+        if pipelines.possible(split.count):
+            tries += 1
+            found = beside(plan, goal, split, pipelines, best)
+            if found is not None and (best is None or score(found, board, goal) < score(best, board, goal)):
+                best = found
     return best if best is not start else None
-
-
-def tried(graph: Graph) -> list[int]:
-    """Numbers of layers of the fronts that are tried."""
-    return [count for number, count in enumerate(fronts(graph), start=1) if number in TRIED]
-
-
-def beside(graph: Graph, board: Board, plan: Plan, goal: Goal, count: int) -> Candidate | None:
-    """The design whose first `count` layers are a pipeline beside the engines of `plan`: the smallest one that keeps their pace, or comes as near to
-    it as the board has room for. None where it does not fit, or has a layer that no pipeline takes. Raises PlanError where no front can end there.
-    """
-    if not is_front(graph, count):
-        return None
-    front, rest = cut(graph, count)
-    if any(operator(layer.op).refusal(layer, front, "pipelined") for layer in front.layers):
-        return None
-    empty = Plan(plan.network, plan.board, "pipelined", plan.dtype)
-    names = {layer.name for layer in front.layers}
-    pins = {(owner, field): value for (owner, field), value in goal.pins.items() if owner in names}
-    after = engines_for(rest, board, plan, goal)
-    for pace in PACES:
-        # Both parts have the same clock, so that the pace is one of cycles; `search` reckons with the lowest clock.
-        fps = pace * board.device.fmax_low * 1e6 / after.predicted.timing.cycles
-        try:
-            ahead, _ = search(front, board, empty, replace(goal, objective="resources", fps=fps, pins=pins, images=1))
-        except PlanError:  # not even the smallest fits
-            return None
-        both = together(after.plan, ahead)
-        check_between(rest, both)
-        predicted = estimate(graph, both, goal.calibration, board)
-        if predicted.resources.fits(board, goal.caps):
-            return Candidate(both, predicted)
-    return None
-
-
-def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
-    """The engines of a plan computing the rest alone, those sizes of theirs that depend on the layers fitted to it. Raises PlanError."""
-    e = plan.engines
-    assert e is not None
-    names = {layer.name for layer in rest.layers}
-    convolved = tuple(name for name in plan.convolved if name in names)
-    needed = with_width(network_sizes(convolve(rest, convolved)), rest, e.width)
-    sizes = {name: getattr(needed, name) for name in NETWORK_SIZES}
-    own = replace(
-        plan, style="hybrid", engines=replace(e, **sizes), steps=(), unfolded=(), convolved=convolved, reason=""
-    )
-    return compress(evaluate(rest, own, board, goal), rest, board, goal)
-
-
-def together(rest: Plan, front: Plan) -> Plan:
-    """One plan of both parts."""
-    return replace(rest, kernels=front.kernels, edges=front.edges)
 
 
 def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> tuple[Plan, str]:

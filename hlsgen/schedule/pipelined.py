@@ -16,7 +16,7 @@ from hlsgen.schedule.depths import Paced, deepen, simulated, trimmed
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.search import solve
+from hlsgen.schedule.search import build_problem, solve
 
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06)
@@ -77,7 +77,7 @@ def search(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, st
 def solved(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
     """The plan with the kernels that count the fewest cycles, and a sentence on how good they are."""
     classes = tensor_classes(graph)
-    choice, proof = solve(graph, board, plan, goal, classes)
+    choice, proof = solve(build_problem(graph, board, plan, goal, classes), board, goal)
     return complete(graph, plan, classes, choice), proof
 
 

@@ -52,9 +52,8 @@ class Problem:
     leads: dict[str, float]
 
 
-def solve(graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str]) -> tuple[Choice, str]:
+def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
     """The best choice for a goal, and a sentence on how good it is. Raises PlanError when nothing fits."""
-    problem = build_problem(graph, board, plan, goal, classes)
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]

@@ -1,0 +1,97 @@
+"""Which fronts beside which engines are worth planning: how many first layers are a pipeline, and how large the convolution engine for the others is.
+
+A front and engines share the board. Long fronts go with small engines: that leaves many pairs, and planning one takes a while. So every pair is first
+weighed by what is known of the folded design: how long its layers take, and how the convolutions among them would scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hlsgen.boards import Board
+from hlsgen.front import fronts
+from hlsgen.graph import Graph
+from hlsgen.ops import operator
+from hlsgen.plan import Engines, Plan
+from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.estimate import Estimate
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.shapes import TILES, array_sizes, least_cycles, tiles_fit, with_array
+from hlsgen.schedule.steps import engine_of
+from hlsgen.schedule.times import BYTES
+
+# Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had it (0.78 to 0.9).
+EFFICIENCY = 0.85
+
+
+@dataclass(frozen=True)
+class Split:
+    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers alone, the largest first; `cycles`: the estimate of an
+    image."""
+
+    count: int
+    engines: tuple[Engines, ...]
+    cycles: float
+
+
+def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
+    """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
+
+    A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
+    The front gets the DSPs that engines and caps leave.
+    """
+    e, per = plan.engines, board.device.multiply_add_dsps
+    assert e is not None
+    macs = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
+    own = e.width**2 * e.inputs * e.outputs * bool(e.tile_vectors)
+    spare = board.available_dsps * goal.caps.dsps - found.resources.dsps + own * per
+    weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers]) * BYTES[plan.dtype] * 8
+    blocks = board.device.blocks * goal.caps.blocks - board.reserved_blocks
+    wanted = goal.pins.get(("front", "layers"))
+    options = []
+    for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
+        left = (spare - e.width**2 * inputs * outputs * per) / per
+        if left <= 0:
+            continue
+        times = layer_cycles(graph, plan, found, inputs, outputs)
+        behind = np.cumsum(times[::-1])[::-1]
+        for count in fronts(graph):
+            held = weights[count - 1] / board.device.block_bits * goal.calibration.ram
+            if wanted in (None, count) and held <= blocks:
+                cycles = max(float(behind[count]), float(macs[count - 1]) / (EFFICIENCY * left))
+                options.append(Split(count, engines, cycles))
+    return sorted(options, key=lambda option: option.cycles)
+
+
+def sizes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> dict[tuple[int, int], tuple[Engines, ...]]:
+    """Engines by taps and output vectors at once: those of the plan, and where no other engine skips zeros beside them all others of their width."""
+    e = plan.engines
+    assert e is not None
+    found: dict[tuple[int, int], tuple[Engines, ...]] = {(e.inputs, e.outputs): (e,)}
+    if not e.tile_vectors or e.skip_tile_vectors:
+        return found
+    for inputs, outputs in array_sizes(graph, plan, goal.engine_pins(), "convolution"):
+        options = [with_array(replace(e, outputs=outputs), "convolution", (inputs, outputs), tile) for tile in TILES]
+        fitting = tuple(option for option in options if tiles_fit(option, board, goal) and goal.allows_engines(option))
+        if fitting:
+            found[inputs, outputs] = fitting
+    return found
+
+
+def layer_cycles(graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs: int) -> np.ndarray:
+    """Cycles of every layer on engines of another size."""
+    e, shaped = plan.engines, reshaped(graph, plan)
+    assert e is not None
+    convolutions = [layer.name for layer in shaped.layers if engine_of(layer) == "convolution"]
+    here, there = (
+        dict(zip(convolutions, least_cycles(shaped, "convolution", e.width, *size), strict=True))
+        for size in ((e.inputs, e.outputs), (inputs, outputs))
+    )
+    times: dict[str, float] = {}
+    for item in found.timing.layers:
+        least, more = there.get(item.name, 0), there.get(item.name, 1) / max(here.get(item.name, 1), 1)
+        cycles = max(item.cycles * more if item.bound == "compute" else item.cycles, least)
+        times[item.name] = times.get(item.name, 0.0) + cycles
+    return np.array([times.get(layer.name, 0.0) for layer in graph.layers])
