@@ -17,7 +17,7 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, compress, evaluate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.search import Problem, build_problem, solve
+from hlsgen.schedule.search import Known, Problem, build_problem, solve
 from hlsgen.schedule.shapes import network_sizes, with_width
 from hlsgen.schedule.splits import Split
 
@@ -40,11 +40,12 @@ def hopeless(cycles: float, best: Candidate | None, goal: Goal) -> bool:
 class Fronts:
     """Pipelines of a network's first layers, each found once; `layers` counts those of all fronts that were asked for."""
 
-    def __init__(self, graph: Graph, board: Board, goal: Goal, lanes: int):
+    def __init__(self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None):
         """`lanes`: of the vectors of the engines that read the front's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1)
         self.problems: dict[int, Problem] = {}
+        self.known = {} if known is None else known
         self.found: dict[tuple[int, int], Plan | None] = {}
         self.layers = 0
 
@@ -69,7 +70,7 @@ class Fronts:
         if count not in self.problems:
             self.layers += count
             goal = replace(self.goal, pins=self.pins(front))
-            self.problems[count] = build_problem(front, self.board, plan, goal, classes)
+            self.problems[count] = build_problem(front, self.board, plan, goal, classes, self.known)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice, _ = solve(self.problems[count], self.board, goal)

@@ -73,8 +73,9 @@ def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
     return simulate(graph, plan, images_a_run(graph, plan), board)
 
 
-def trimmed(graph: Graph, paced: Paced, board: Board) -> tuple[Plan, str]:
-    """One FIFO after another back at its least depth, the largest first, where no image leaves later; and what the simulator says of the plan."""
+def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple[Plan, str]:
+    """One FIFO after another back at its least depth, the largest first, where no image leaves later, as long as the simulations move no more than
+    `work` vectors; and what the simulator says of the plan."""
     if not paced.interval:
         return paced.plan, TOO_LARGE
     plan, least = paced.plan, paced.least
@@ -82,7 +83,7 @@ def trimmed(graph: Graph, paced: Paced, board: Board) -> tuple[Plan, str]:
     tokens = sum(edge_tokens(graph, plan)) * images_a_run(graph, plan)
     deep = [i for i, edge in enumerate(plan.edges) if edge.depth > least[i]]
     largest = sorted(deep, key=lambda i: -plan.edges[i].width * plan.edges[i].depth)
-    for i in largest[: max(0, min(MOST_RUNS, WORK // tokens - 2))]:
+    for i in largest[: max(0, min(MOST_RUNS, work // tokens - 2))]:
         trial = with_depths(plan, {n: edge.depth for n, edge in enumerate(plan.edges)} | {i: least[i]})
         if (other := simulated(graph, trial, board)).no_later(found):
             plan, found = trial, other

@@ -12,29 +12,34 @@ from hlsgen.front import halves
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
 from hlsgen.schedule.beside import Fronts, beside, hopeless, together
-from hlsgen.schedule.depths import deepen, trimmed
+from hlsgen.schedule.depths import WORK, deepen, trimmed
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, plan_folded, score
 from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.search import Known
 from hlsgen.schedule.splits import splits
 from hlsgen.schedule.steps import feeding_layers
 
 # So many pairs of a front and engines are planned, the most promising first, until so many layers of fronts were searched.
 TRIES, LAYERS = 40, 600
+# Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave memory blocks over.
+FRONT_WORK = WORK // 2
 
 
-def plan_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None) -> Plan:
+def plan_hybrid(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None, known: Known | None = None
+) -> Plan:
     """The folded design with whatever of both makes it better. Raises PlanError where neither does, and where no pipeline of as many first layers as
     a pin asks for can be.
 
-    `folded` is the folded plan of the same network and goal, where it is known already.
+    `folded` is the folded plan of the same network and goal, `known` the options of its pipelined design, where they are known already.
     """
     paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("front", "layers"))
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
     best = None
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
-        best = with_front(graph, board, plain, goal)
+        best = with_front(graph, board, plain, goal, known)
     if best is not None:
         return explained(graph, board, *settled(graph, board, best, goal), goal)
     if wanted:
@@ -52,12 +57,12 @@ def plan_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan
     return plain
 
 
-def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate | None:
+def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Candidate | None:
     """The best of the most promising pairs of a front and engines; None where none is better than the folded `plan`."""
     start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
     best = start if goal.pins.get(("front", "layers")) is None else None
     assert plan.engines is not None
-    pipelines, tries = Fronts(graph, board, goal, plan.engines.width), 0
+    pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
     for split in splits(graph, board, plan, goal, start.predicted):
         if tries == TRIES or pipelines.layers > LAYERS or hopeless(split.cycles, best, goal):
             break
@@ -77,7 +82,7 @@ def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> tuple[P
         predicted = estimate(graph, together(found.plan, candidate), goal.calibration, board)
         return predicted.resources.fits(board, goal.caps)
 
-    deep, pace = trimmed(front, deepen(front, ahead, board, fits), board)
+    deep, pace = trimmed(front, deepen(front, ahead, board, fits), board, FRONT_WORK)
     return together(found.plan, deep), pace
 
 

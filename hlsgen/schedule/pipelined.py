@@ -16,19 +16,20 @@ from hlsgen.schedule.depths import Paced, deepen, simulated, trimmed
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.search import build_problem, solve
+from hlsgen.schedule.search import Known, build_problem, solve
 
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06)
 
 
-def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
+def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Plan:
     """Complete `plan` with the widths and unrolled windows that serve the goal best, and FIFO depths.
 
-    Raises PlanError when not even the smallest design fits.
+    `known` remembers the options of the layers. Raises PlanError when not even the smallest design fits.
     """
     refuse(graph, "pipelined")
-    best, proof = search(graph, board, plan, goal)
+    known = {} if known is None else known
+    best, proof = search(graph, board, plan, goal, known)
     if not plan.disabled:
         estimate(graph, best, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
 
@@ -42,7 +43,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     paced = deepen(graph, best, board, fits)
     if not paced.complete and goal.objective == "throughput":
         interval = simulated(graph, paced.plan, board).interval
-        roomy, roomy_proof = with_room(graph, board, plan, goal, fits)
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known)
         if roomy and seconds(roomy, roomy.interval) < seconds(paced, interval):
             paced, proof = roomy, roomy_proof
     deep, pace = trimmed(graph, paced, board)
@@ -51,13 +52,13 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
 
 def with_room(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool]
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known
 ) -> tuple[Paced | None, str]:
     """The plan with the best kernels that leave room for FIFOs as deep as these need, with the sentence on it; None where none does."""
     for room in ROOMS:
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
-            kernels, proof = search(graph, board, plan, smaller)
+            kernels, proof = search(graph, board, plan, smaller, known)
         except PlanError:  # so few memory blocks hold no design
             break
         paced = deepen(graph, kernels, board, fits)
@@ -66,23 +67,23 @@ def with_room(
     return None, ""
 
 
-def search(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
+def search(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, str]:
     """The plan with the best kernels, zeros skipped where that is better, and a sentence on how good they are."""
-    best, proof = solved(graph, board, plan, goal)
+    best, proof = solved(graph, board, plan, goal, known)
     if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
-        return better_without_skipping(graph, board, plan, goal, best, proof)
+        return better_without_skipping(graph, board, plan, goal, best, proof, known)
     return best, proof
 
 
-def solved(graph: Graph, board: Board, plan: Plan, goal: Goal) -> tuple[Plan, str]:
+def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, str]:
     """The plan with the kernels that count the fewest cycles, and a sentence on how good they are."""
     classes = tensor_classes(graph)
-    choice, proof = solve(build_problem(graph, board, plan, goal, classes), board, goal)
+    choice, proof = solve(build_problem(graph, board, plan, goal, classes, known), board, goal)
     return complete(graph, plan, classes, choice), proof
 
 
 def better_without_skipping(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: str
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: str, known: Known
 ) -> tuple[Plan, str]:
     """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
 
@@ -90,7 +91,7 @@ def better_without_skipping(
     """
     dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
     try:
-        dense, dense_proof = solved(graph, board, plan, dense_goal)
+        dense, dense_proof = solved(graph, board, plan, dense_goal, known)
     except PlanError:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))

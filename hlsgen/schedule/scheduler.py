@@ -18,6 +18,7 @@ from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.hybrid import plan_hybrid
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
+from hlsgen.schedule.search import Known
 from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
@@ -42,10 +43,19 @@ def schedule(
     target = find_board(board)
     if style == "auto":
         return schedule_auto(graph, target, board, disabled, goal)
+    return schedule_style(graph, target, board, style, disabled, goal, {})
+
+
+def schedule_style(
+    graph: Graph, target: Board, board: str, style: str, disabled: tuple[str, ...], goal: Goal, known: Known
+) -> Plan:
+    """Plan a network in one style; `known` remembers the options of pipelined layers. Raises PlanError."""
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     images = goal.images if effective in ("folded", "hybrid") else 1
     plan = Plan(graph.name, board, effective, disabled=disabled, images=images)
-    planner = {"pipelined": plan_pipelined, "folded": plan_folded, "hybrid": plan_hybrid}.get(effective, plan_layered)
+    if effective == "pipelined":
+        return plan_pipelined(graph, target, plan, goal, known)
+    planner = {"folded": plan_folded, "hybrid": plan_hybrid}.get(effective, plan_layered)
     return planner(graph, target, plan, goal)
 
 
@@ -53,15 +63,16 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
     """The style that the model predicts to serve the goal best, with the reason."""
     found: dict[str, Plan] = {}
     refused: dict[str, PlanError] = {}
+    known: Known = {}
     for style in ("pipelined", "folded"):
         try:
-            found[style] = schedule(graph, board, style, disabled, goal)
+            found[style] = schedule_style(graph, target, board, style, disabled, goal, known)
         except PlanError as error:
             refused[style] = error
     if "folded" in found and found["folded"].style == "folded":
         empty = Plan(graph.name, board, "hybrid", disabled=disabled, images=goal.images)
         try:
-            found["hybrid"] = plan_hybrid(graph, target, empty, goal, found["folded"])
+            found["hybrid"] = plan_hybrid(graph, target, empty, goal, found["folded"], known)
         except PlanError as error:
             refused["hybrid"] = error
     if not found:

@@ -40,6 +40,10 @@ class Option:
     cost: tuple[int, ...]
 
 
+# Options of layers that were built before, by all that they depend on within one search.
+Known = dict[Any, tuple[Option, ...]]
+
+
 @dataclass(frozen=True)
 class Problem:
     """Options of every layer, cost of every tensor class's channels at each width, fixed costs and limits."""
@@ -121,16 +125,23 @@ def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> PlanErr
 # ---- the model
 
 
-def build_problem(graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str]) -> Problem:
-    """All options with their costs. Raises PlanError when pins leave a layer without any."""
+def build_problem(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None
+) -> Problem:
+    """All options with their costs; `known` remembers those of layers that several graphs have. Raises PlanError when pins leave a layer without any."""
     check_pins(graph, goal)
     tile = plan.enabled("unroll") and plan.enabled("tile")
     possible = WIDTHS if tile else (1,)
     widths = {name: legal_widths(graph, classes, name, possible) for name in dict.fromkeys(classes.values())}
     convert = fit_matrix(goal)
-    options = {
-        layer.name: layer_options(layer, graph, board, plan, goal, classes, widths, convert) for layer in graph.layers
-    }
+    options, known = {}, {} if known is None else known
+    for layer in graph.layers:
+        source, result = classes[layer.inputs[0]], classes[layer.output]
+        pins = tuple(sorted(item for item in goal.pins.items() if item[0][0] == layer.name))
+        key = layer.name, source == result, widths[source], widths[result], len(graph.consumers[layer.output]), pins
+        if key not in known:
+            known[key] = layer_options(layer, graph, board, plan, goal, classes, widths, convert)
+        options[layer.name] = known[key]
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(convert @ channel_cost(graph, board, plan, classes, name, width, times))

@@ -122,11 +122,16 @@ def is_sparse(layer: Layer) -> bool:
 
 def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
     """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than the whole buffer comes again with a smaller one.)"""
+    return tile_blocks(engines, board, goal) + board.reserved_blocks <= goal.caps.blocks * board.device.blocks
+
+
+def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
+    """Memory blocks of the copies of the tile buffers."""
     bits, skipping = BYTES["float32"] * 8, engines.of("skipping")
     blocks = engines.inputs * memory_blocks(2 * engines.tile_vectors, engines.width * bits, board.device)
     copies = skipping.width**2 * skipping.inputs * skipping.outputs
     blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device)
-    return blocks * goal.calibration.ram + board.reserved_blocks <= goal.caps.blocks * board.device.blocks
+    return blocks * goal.calibration.ram
 
 
 def weight_burst(width: int, board: Board) -> int:

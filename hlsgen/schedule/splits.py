@@ -18,12 +18,14 @@ from hlsgen.plan import Engines, Plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.shapes import TILES, array_sizes, least_cycles, tiles_fit, with_array
+from hlsgen.schedule.shapes import TILES, array_sizes, least_cycles, tile_blocks, tiles_fit, with_array
 from hlsgen.schedule.steps import engine_of
 from hlsgen.schedule.times import BYTES
 
 # Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had it (0.78 to 0.9).
 EFFICIENCY = 0.85
+# Share of the bits of its memory blocks that hold its weights: the rest are lines of windows, FIFOs, and what words do not fill (0.7 to 0.85).
+FILLED = 0.8
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
 
     A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
-    The front gets the DSPs that engines and caps leave.
+    The front gets the DSPs that engines and caps leave, and its weights must find memory blocks beside the engines' tiles.
     """
     e, per = plan.engines, board.device.multiply_add_dsps
     assert e is not None
@@ -48,7 +50,7 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     own = e.width**2 * e.inputs * e.outputs * bool(e.tile_vectors)
     spare = board.available_dsps * goal.caps.dsps - found.resources.dsps + own * per
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers]) * BYTES[plan.dtype] * 8
-    blocks = board.device.blocks * goal.caps.blocks - board.reserved_blocks
+    blocks = board.device.blocks * goal.caps.blocks - found.resources.blocks + tile_blocks(e, board, goal)
     wanted = goal.pins.get(("front", "layers"))
     options = []
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
@@ -58,10 +60,11 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
         times = layer_cycles(graph, plan, found, inputs, outputs)
         behind = np.cumsum(times[::-1])[::-1]
         for count in fronts(graph):
-            held = weights[count - 1] / board.device.block_bits * goal.calibration.ram
-            if wanted in (None, count) and held <= blocks:
+            room = blocks - float(weights[count - 1]) / (FILLED * board.device.block_bits) * goal.calibration.ram
+            fitting = tuple(option for option in engines if tile_blocks(option, board, goal) <= room)
+            if wanted in (None, count) and fitting:
                 cycles = max(float(behind[count]), float(macs[count - 1]) / (EFFICIENCY * left))
-                options.append(Split(count, engines, cycles))
+                options.append(Split(count, fitting, cycles))
     return sorted(options, key=lambda option: option.cycles)
 
 
