@@ -25,6 +25,7 @@ from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
@@ -34,6 +35,8 @@ NETWORKS = ("lenet5", "mobilenetv1", "resnet18", "resnet34", "mobilenetv2", "res
 GOALS = {"lenet5": 100_000, "mobilenetv1": 1_000, "resnet34": 150}
 # A launch of the designs that share weights among images.
 IMAGES = 16
+# Copies of a pipelined design that are tried.
+COPIES = (2, 3, 4, 5, 6, 8, 10, 12, 16)
 # Switched on one after another; the rest stays off.
 LADDER = (
     ("cached_writes",),
@@ -66,6 +69,8 @@ def rows(graph: Graph) -> list[Row]:
             disable = [name for name in OPTIMISATIONS if name not in on]
             title = f"{style}: + {', '.join(step)}" if step[0] == "channels" or not disable else f"+ {', '.join(step)}"
             found.append(row(graph, title if disable else f"**{style}**", style, disable))
+        if style == "pipelined" and (copied := best_of_copies(graph, found[-1])):
+            found.append(copied)
         if style == "folded":
             found.append(row(graph, f"**folded, {IMAGES} images a launch**", style, [], IMAGES))
     if feeding_layers(graph) or any(fronts(graph)):
@@ -77,10 +82,25 @@ def rows(graph: Graph) -> list[Row]:
     return found
 
 
-def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 1) -> Row:
+def best_of_copies(graph: Graph, one: Row) -> Row | None:
+    """The fewest copies of the pipelined design that together do the most, where more than one fit the board."""
+    best = one
+    for copies in COPIES:
+        if one.predicted is None or 2 * max(one.predicted.resources.shares(find_board(BOARD)).values()) > Caps().dsps:
+            break  # half the board is not free
+        more = row(graph, f"**pipelined, {copies} copies**", "pipelined", [], copies=copies)
+        assert best.predicted is not None
+        if more.predicted is None or more.predicted.throughput < 1.01 * best.predicted.throughput:
+            break
+        best = more
+    return best if best is not one else None
+
+
+def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 1, copies: int = 1) -> Row:
     """Plan and predict; a design that does not fit says so."""
+    goal = Goal(images=images, copies=copies)
     try:
-        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable, goal=Goal(images=images))
+        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable, goal=goal)
     except PlanError as error:
         return Row(title, None, error.reason)
     return Row(title, estimate(graph, plan))

@@ -157,7 +157,8 @@ class Plan:
 
     `style` is what was built; `disabled` the optimisations switched off; `reason` one paragraph of why. `kernels` and
     `edges` describe pipelined and layered designs, `engines` and `steps` folded ones, which take `images` images a launch; `unfolded` names the
-    convolutions whose window columns the host unfolds into channels, `convolved` the fully connected layers that the convolution engine computes.
+    convolutions whose window columns the host unfolds into channels, `convolved` the fully connected layers that the convolution engine computes. A
+    pipelined design may stand on the board in `copies`, which work on different images.
     """
 
     network: str
@@ -173,6 +174,7 @@ class Plan:
     unfolded: tuple[str, ...] = ()
     convolved: tuple[str, ...] = ()
     images: int = 1
+    copies: int = 1
 
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""

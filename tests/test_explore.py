@@ -89,6 +89,28 @@ def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
     assert main(["explore", model, *options, "--images", "1,many"]) != 0
 
 
+def test_copies_are_an_axis_of_pipelined_designs_alone(model, tmp_path):
+    points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1], [1, 2])
+    assert [(p.style, p.copies) for p in points] == [("pipelined", 1), ("pipelined", 2), ("folded", 1)]
+    assert len({p.key for p in points}) == 3
+    options = [
+        "--boards",
+        "pac_d5005",
+        "--styles",
+        "pipelined",
+        "--shares",
+        "1",
+        "--jobs",
+        "1",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    assert main(["explore", model, *options, "--copies", "2,1"]) == 0
+    one, two = json.loads((tmp_path / "x" / "results.json").read_text())
+    assert (one["copies"], two["copies"]) == (1, 2) and two["dsps"] > one["dsps"]
+    assert main(["explore", model, *options, "--copies", "some"]) != 0
+
+
 def test_resumed_runs_repeat_nothing(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "")
     first, second, third = Counting(), Counting(), Counting()

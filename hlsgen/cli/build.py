@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, default=0.0, metavar="N", help="images a second that --objective resources must reach"
     )
     parser.add_argument(
+        "--copies",
+        type=int,
+        default=1,
+        metavar="N",
+        help="copies of a pipelined design, which work on different images (default 1)",
+    )
+    parser.add_argument(
         "--images",
         type=int,
         default=1,
@@ -86,6 +93,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             pins=parse_pins(options.set),
             calibration=load_calibration(options.calibration),
             images=options.images,
+            copies=options.copies,
         )
     )
     check_target(Path(options.out))

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", default="1", metavar="N,...", help="images a launch of folded and hybrid designs (default 1)"
     )
+    parser.add_argument("--copies", default="1", metavar="N,...", help="copies of pipelined designs (default 1)")
     parser.add_argument("--fps", type=float, default=0.0, metavar="N", help="images a second for --objective resources")
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="where results go; a run that was interrupted there is resumed"
@@ -119,13 +120,19 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
         raise HlsgenError(
             f"{options.shares!r} are not shares between 0 and 1", where="--shares", remedy="for example --shares 1,0.5"
         )
-    images = split(options.images)
-    if not images or not all(text.isdigit() for text in images):
-        raise HlsgenError(f"{options.images!r} are not numbers", where="--images", remedy="for example --images 1,8")
-    points = grid(names, styles, objectives, shares, options.fps, options.calibration, [int(text) for text in images])
+    images, copies = numbers(options.images, "--images"), numbers(options.copies, "--copies")
+    points = grid(names, styles, objectives, shares, options.fps, options.calibration, images, copies)
     for point in points:
         check_goal(goal_of(point))
     return points
+
+
+def numbers(text: str, flag: str) -> list[int]:
+    """The whole numbers of a list with commas, the least first. Raises HlsgenError."""
+    parts = split(text)
+    if not parts or not all(part.isdigit() for part in parts):
+        raise HlsgenError(f"{text!r} are not numbers", where=flag, remedy=f"for example {flag} 1,8")
+    return sorted(int(part) for part in parts)
 
 
 def split(text: str) -> list[str]:
@@ -150,6 +157,7 @@ def compile_front(
             tuple(r["disable"]),
             r["calibration"],
             r.get("images", 1),
+            r.get("copies", 1),
         )
         folder = out / "designs" / point.key
         if not folder.exists():

@@ -42,6 +42,7 @@ class PipelinedGenerator:
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
         self.offset = 0
+        self.own = "[COPY]" if plan.copies > 1 else ""  # the channel of a kernel's own copy
 
     def channel(self, edge: EdgePlan) -> str:
         """The name of a channel, after the kernels at its ends."""
@@ -95,16 +96,16 @@ class PipelinedGenerator:
             edge = next(
                 e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position)
             )
-            inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge)})
+            inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge) + self.own})
         output, collected = self.graph.output_tensor(layer), None
         if kernel.at_once > 1:
-            collected = inputs[0] | {"depth": COLLECTED_FIFO}
+            collected = inputs[0] | {"depth": COLLECTED_FIFO, "all": "[COPIES]" if self.own else ""}
             words = vectors(collected["vectors"], kernel.at_once)
             inputs[0] = collected | {
                 "type": f"{layer.name}_vectors",
                 "vectors": words,
                 "image": collected["pixels"] * words,
-                "channel": f"{layer.name}_collected",
+                "channel": f"{layer.name}_collected{self.own}",
             }
         depthwise = layer.op == "conv" and op.same_width(layer)
         steps, interleaved = op.reduction(layer, self.graph, kernel)
@@ -117,7 +118,8 @@ class PipelinedGenerator:
             "kernel": kernel,
             "inputs": inputs,
             "input": inputs[0],
-            "output": self.tensor_context(output) | {"channels": self.channels_from(output.name)},
+            "output": self.tensor_context(output)
+            | {"channels": [name + self.own for name in self.channels_from(output.name)]},
             "window": window_context(layer, self.graph, inputs[0]["vectors"]),
             "depthwise": depthwise,
             "steps": steps,
@@ -136,12 +138,12 @@ class PipelinedGenerator:
             "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
         } | op.pipelined_context(layer, self.graph, kernel)
 
-    def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, int]:
+    def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any]:
         """Append the layer's stream."""
         stream = operator(layer.op).pipelined_stream(layer, kernel)
         self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
         self.offset += stream.size
-        return {"elements": len(stream), "count": stream.size}
+        return {"elements": len(stream), "count": stream.size, "channel": f"{layer.name}_weights{self.own}"}
 
     def context(self) -> dict[str, Any]:
         """What the text of all kernels needs; collects the weights."""
@@ -171,6 +173,7 @@ class PipelinedGenerator:
             )
         return {
             "fifos": fifos,
+            "copies": self.plan.copies,
             "helpers": any(kernel.at_once > 1 for kernel in self.plan.kernels),
             "inputs": inputs,
             "outputs": outputs,

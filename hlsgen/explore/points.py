@@ -26,7 +26,8 @@ CRITERIA = (("throughput_fps", True), ("latency_ms", False), ("dsps", False), ("
 
 @dataclass(frozen=True)
 class Point:
-    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it may; `images` a launch of folded designs."""
+    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it may; `images` a launch of folded
+    designs, `copies` of pipelined ones."""
 
     board: str
     style: str
@@ -36,6 +37,7 @@ class Point:
     disable: tuple[str, ...] = ()
     calibration: str = ""
     images: int = 1
+    copies: int = 1
 
     @property
     def key(self) -> str:
@@ -45,6 +47,8 @@ class Point:
             parts.append(f"fps{self.fps:g}")
         if self.images > 1:
             parts.append(f"images{self.images}")
+        if self.copies > 1:
+            parts.append(f"copies{self.copies}")
         return "-".join(parts)
 
 
@@ -56,14 +60,17 @@ def grid(
     fps: float,
     calibration: str,
     images: Sequence[int] = (1,),
+    copies: Sequence[int] = (1,),
 ) -> list[Point]:
-    """All combinations; pipelined designs stream, so that `images` a launch make no other design of them. Raises BoardError for a board that does not exist."""
+    """All combinations; pipelined designs stream, so that `images` a launch make no other design of them, and other designs have no `copies`. Raises BoardError
+    for a board that does not exist."""
     for name in boards:
         find_board(name)
     return [
-        Point(board, style, objective, share, fps, calibration=calibration, images=count)
-        for board, style, objective, share, count in itertools.product(boards, styles, objectives, shares, images)
-        if count == min(images) or style in ("auto", "folded", "hybrid")
+        Point(board, style, objective, share, fps, calibration=calibration, images=count, copies=number)
+        for board, style, objective, share in itertools.product(boards, styles, objectives, shares)
+        for count in (images if style in ("auto", "folded", "hybrid") else images[:1])
+        for number in (copies if style in ("auto", "pipelined") else (1,))
     ]
 
 
@@ -86,7 +93,12 @@ def goal_of(point: Point) -> Goal:
     caps = Caps()
     caps = Caps(*(cap * point.share for cap in vars(caps).values()))
     return Goal(
-        point.objective, point.fps, caps, calibration=load_calibration(point.calibration or None), images=point.images
+        point.objective,
+        point.fps,
+        caps,
+        calibration=load_calibration(point.calibration or None),
+        images=point.images,
+        copies=point.copies,
     )
 
 

@@ -15,7 +15,7 @@ from hlsgen.report.charts import svg, text
 from hlsgen.schedule.times import rate
 
 COLUMNS = (
-    "key", "board", "style", "objective", "share", "images", "built", "throughput_fps", "latency_ms", "alms", "blocks", "dsps", "fmax",
+    "key", "board", "style", "objective", "share", "images", "copies", "built", "throughput_fps", "latency_ms", "alms", "blocks", "dsps", "fmax",
     "bottleneck", "roofline_share", "pareto", "error",
 )  # fmt: skip
 # Pictures: x, y, and their titles.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,13 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
         "board_title": target.title,
         "style": plan.style,
         "images": plan.images,
+        "copies": plan.copies,
         "reason": plan.reason,
         "shares": predicted.resources.shares(target),
         "totals": {"alms": target.device.alms, "blocks": target.device.blocks, "dsps": target.available_dsps},
         "unverified": sorted({*target.unverified, *target.device.unverified}),
         "kernels": kernel_rows(design, target),
-        "fifos": [asdict(fifo) for fifo in design.fifos],
+        "fifos": [asdict(fifo) | {"copies": copies} for fifo, copies in Counter(design.fifos).items()],
         "links": links(shaped, plan),
         "peak": {"macs": target.available_dsps / target.device.multiply_add_dsps * predicted.resources.fmax * 1e6,
                  "bandwidth": target.bandwidth * 1e9},
@@ -82,12 +84,13 @@ def explanation(item: dict[str, Any]) -> str:
 
 
 def kernel_rows(design: Structure, target: Any) -> list[dict[str, Any]]:
-    """aoc's kind of estimate of every kernel."""
+    """aoc's kind of estimate of every kernel, all its copies together."""
     rows = []
-    for kernel in design.kernels:
-        cost = np.ceil(kernel_cost(kernel, target.device))
+    for kernel, copies in Counter(design.kernels).items():
+        cost = np.ceil(kernel_cost(kernel, target.device) * copies)
         figures = {name: int(v) for name, v in zip(RESOURCES, cost, strict=True)}
-        rows.append({"name": kernel.name, "autorun": kernel.autorun, "lsus": len(kernel.lsus), **figures})
+        lsus = len(kernel.lsus) * copies
+        rows.append({"name": kernel.name, "copies": copies, "autorun": kernel.autorun, "lsus": lsus, **figures})
     return rows
 
 

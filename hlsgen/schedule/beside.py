@@ -43,7 +43,7 @@ class Fronts:
     def __init__(self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None):
         """`lanes`: of the vectors of the engines that read the front's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
-        self.goal = replace(goal, objective="resources", images=1)
+        self.goal = replace(goal, objective="resources", images=1, copies=1)
         self.problems: dict[int, Problem] = {}
         self.known = {} if known is None else known
         self.found: dict[tuple[int, int], Plan | None] = {}

@@ -30,13 +30,15 @@ ENGINE_FIELDS = (
 FRONT_FIELDS = ("layers",)
 # Images of one launch of a folded design: their feature maps lie in memory together.
 MOST_IMAGES = 64
+# Copies of a pipelined design.
+MOST_COPIES = 16
 
 
 @dataclass(frozen=True)
 class Goal:
     """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a second. `pins` fixes kernel fields
     as {(layer, field): value}, engine fields as {("engines", field): value}. `seconds` bounds each solver call. A folded design takes `images` images a launch, so that their
-    layers share weights: more throughput, at the price of latency."""
+    layers share weights: more throughput, at the price of latency. A pipelined design stands on the board in `copies`."""
 
     objective: str = "throughput"
     fps: float = 0.0
@@ -45,6 +47,7 @@ class Goal:
     calibration: Calibration = field(default_factory=default_calibration)
     seconds: float = 5.0
     images: int = 1
+    copies: int = 1
 
     def engine_pins(self) -> dict[str, int]:
         """Pinned fields of the folded engines."""
@@ -71,6 +74,8 @@ def check_goal(goal: Goal) -> Goal:
         )
     if not 1 <= goal.images <= MOST_IMAGES:
         raise PlanError(f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}")
+    if not 1 <= goal.copies <= MOST_COPIES:
+        raise PlanError(f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}")
     if goal.objective == "resources" and goal.fps <= 0:
         raise PlanError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
     return goal

@@ -28,6 +28,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Kn
     `known` remembers the options of the layers. Raises PlanError when not even the smallest design fits.
     """
     refuse(graph, "pipelined")
+    check_copies(plan)
     known = {} if known is None else known
     best, proof = search(graph, board, plan, goal, known)
     if not plan.disabled:
@@ -134,21 +135,36 @@ def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: s
     """One paragraph: what fits, what limits, what it reaches, how good that is."""
     r, t = predicted.resources, predicted.timing
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
+    copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
+    slowest = max(item.cycles for item in t.layers)
     sparse = [kernel for kernel in plan.kernels if kernel.skip]
     worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
     zeros = (
         f"{len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean). " if sparse else ""
     )
     return (
-        f"All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}Predicted: {t.throughput:,.0f} images a "
+        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}Predicted: {t.throughput:,.0f} images a "
         f"second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. "
-        f"The bottleneck is {t.bottleneck}: {t.cycles:,.0f} cycles an image in the slowest kernel; the design reaches "
+        f"The bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel; the design reaches "
         f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
     )
 
 
+def check_copies(plan: Plan) -> None:
+    """Raise PlanError for copies of kernels that the host would have to launch."""
+    needed = ("channels", "cached_writes", "autorun", "concurrent_queues")
+    off = [name for name in needed if not plan.enabled(name)]
+    if plan.copies > 1 and off:
+        raise PlanError(
+            f"copies need kernels that start by themselves; {off[0]} is switched off",
+            where="--copies",
+            remedy="build one copy",
+        )
+
+
 def check_pipelined(graph: Graph, plan: Plan) -> None:
     """Raise PlanError when a (perhaps edited) plan does not fit the network."""
+    check_copies(plan)
     widths: dict[str, int] = {}
     for layer in graph.layers:
         kernel, op = plan.kernel(layer.name), operator(layer.op)

@@ -49,13 +49,13 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
     layers = kernel_times(graph, plan, board)
     times = {item.name: item.cycles for item in layers}
     bytes_moved = image_bytes(graph, plan)
-    limits = {name: cycles / (clock * 1e6) for name, cycles in (times | port_cycles(graph, plan)).items()}
+    limits = {name: cycles / plan.copies / (clock * 1e6) for name, cycles in (times | port_cycles(graph, plan)).items()}
     limits["external memory"] = bytes_moved / (board.sustained_bandwidth(len(graph.inputs)) * 1e9)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
     fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
     latency = fill + bytes_moved / (board.pcie_bandwidth * 1e9) + board.launch_us * 1e-6
-    return Timing(latency, 1 / limits[slowest], slowest, layers, bytes_moved, max(times.values()))
+    return Timing(latency, 1 / limits[slowest], slowest, layers, bytes_moved, max(times.values()) / plan.copies)
 
 
 def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...]:

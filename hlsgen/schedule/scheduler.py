@@ -41,6 +41,8 @@ def schedule(
     check_names(style, disabled)
     goal = check_goal(goal or Goal())
     target = find_board(board)
+    if goal.copies > 1 and style not in ("auto", "pipelined"):
+        raise PlanError(f"a {style} design has no copies", where="--copies", remedy="use --style pipelined")
     if style == "auto":
         return schedule_auto(graph, target, board, disabled, goal)
     return schedule_style(graph, target, board, style, disabled, goal, {})
@@ -52,7 +54,8 @@ def schedule_style(
     """Plan a network in one style; `known` remembers the options of pipelined layers. Raises PlanError."""
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     images = goal.images if effective in ("folded", "hybrid") else 1
-    plan = Plan(graph.name, board, effective, disabled=disabled, images=images)
+    copies = goal.copies if effective == "pipelined" else 1
+    plan = Plan(graph.name, board, effective, disabled=disabled, images=images, copies=copies)
     if effective == "pipelined":
         return plan_pipelined(graph, target, plan, goal, known)
     planner = {"folded": plan_folded, "hybrid": plan_hybrid}.get(effective, plan_layered)
@@ -113,6 +116,8 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
                 where=f"plan, kernel {kernel.layer}",
                 remedy="save a new plan with build",
             )
+    if plan.copies > 1 and plan.style != "pipelined":
+        raise PlanError(f"a {plan.style} design has no copies", where="plan, copies", remedy="set copies to 1")
     if has_front(plan):
         (front, ahead), (rest, after) = halves(graph, plan)
         check_pipelined(front, ahead)

@@ -62,7 +62,9 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]
     if goal.objective == "resources":
-        allowed = [level for level in levels if board.device.fmax_low * 1e6 / level >= goal.fps] or levels[:1]
+        allowed = [
+            level for level in levels if goal.copies * board.device.fmax_low * 1e6 / level >= goal.fps
+        ] or levels[:1]
         target, proof = allowed[-1], f"Fewest resources for {goal.fps:,.0f} images a second even at the lowest clock."
     else:
         target, proof = bisect(problem, levels, goal)
@@ -149,12 +151,12 @@ def build_problem(
         for width in widths[name]
     }
     caps, device = goal.caps, board.device
-    fixed = scaled(convert @ fixed_cost(graph, board, plan))
+    fixed = scaled(convert @ fixed_cost(graph, board, plan))  # of all copies
     totals = np.array([device.alms * caps.alms - board.reserved_alms, device.blocks * caps.blocks - board.reserved_blocks,
                        board.available_dsps * caps.dsps])  # fmt: skip
     if plan.disabled:
         totals = totals * 1000  # an ablated design need not fit
-    limits = tuple(int(v) for v in np.floor(totals * SCALE) - np.array(fixed))
+    limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
     leads = {layer.name: shares(layer, graph)[0] for layer in graph.layers}
     return Problem(options, widths, channels, limits, ends, leads)
@@ -265,8 +267,8 @@ def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
     device, table = board.device, costs(board.device.family)
     vector = WIDTHS[-1] * BITS[plan.dtype]
     lsus = (
-        [Lsu("in", vector)] * len(graph.inputs)
-        + [Lsu("out", vector, store=True)] * len(graph.outputs)
+        [Lsu("in", vector)] * len(graph.inputs) * plan.copies
+        + [Lsu("out", vector, store=True)] * len(graph.outputs) * plan.copies
         + [Lsu("weights", 32)]
     )
     total = table["interconnect"] + len(lsus) * (

@@ -40,13 +40,16 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     """A kernel a layer, readers, writers and a weight loader."""
     bits = BITS[plan.dtype]
     width = {edge.tensor: edge.width for edge in plan.edges}
-    kernels = [kernel for layer in graph.layers for kernel in pipelined_kernels(layer, graph, plan)]
+    copies = plan.copies
+    kernels = [kernel for layer in graph.layers for kernel in pipelined_kernels(layer, graph, plan)] * copies
     for port in graph.inputs:
-        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor)
-        kernels.append(transfer("read_input", Lsu("image_data", vector), vector * readers, readers))
+        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
+        kernels.append(transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers))
     for port in graph.outputs:
         vector = width[port.tensor] * bits
-        kernels.append(transfer("write_output", Lsu("image_data", vector, store=True), vector, 1))
+        kernels.append(
+            transfer("write_output", (Lsu("image_data", vector, store=True),) * copies, vector * copies, copies)
+        )
     fifos = [
         Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
     ]
@@ -54,8 +57,9 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
         fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
-        kernels.append(transfer("weight_loader", Lsu("weights", bits), bits * len(weighted), len(weighted)))
-    return Structure(tuple(kernels), tuple(fifos))
+        count = len(weighted) * copies
+        kernels.append(transfer("weight_loader", (Lsu("weights", bits),), bits * count, count))
+    return Structure(tuple(kernels), tuple(fifos * copies))
 
 
 def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
@@ -98,9 +102,9 @@ def ends(edges: tuple[EdgePlan, ...], tensor: str) -> int:
     return sum(edge.tensor == tensor for edge in edges)
 
 
-def transfer(name: str, lsu: Lsu, channel_bits: int, channel_ends: int) -> Kernel:
+def transfer(name: str, lsus: tuple[Lsu, ...], channel_bits: int, channel_ends: int) -> Kernel:
     """A kernel between global memory and channels."""
-    return Kernel(name, Body(), lsus=(lsu,), channel_bits=channel_bits, channel_ends=channel_ends)
+    return Kernel(name, Body(), lsus=lsus, channel_bits=channel_bits, channel_ends=channel_ends)
 
 
 # ---- layered and base
