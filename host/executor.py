@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from .layout import apply_steps, pack, unpack
 
 # Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
 BATCH_VALUES = 1 << 25
+# Characters of a compiler's message that are shown.
+MESSAGE = 4000
 
 
 class Executor:
@@ -92,7 +95,7 @@ class Executor:
         try:
             return cl.Program(self.context, self.design.source).build(options=options, devices=[device])
         except cl.RuntimeError as error:
-            raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{str(error)[:4000]}") from None
+            raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}") from None
 
     def buffer(self, name: str, entry: dict[str, Any]) -> Any:
         """A device buffer, filled from the weights file where the manifest says so."""
@@ -256,3 +259,11 @@ def complete(name: str, event: Any) -> bool:
     if status < 0:
         raise HostError(f"kernel {name} failed with OpenCL error {status}")
     return status == cl.command_execution_status.COMPLETE
+
+
+def errors_of(text: str) -> str:
+    """The errors of a compiler's message with the lines that show where, or all of a message that names none; no more than fits a screen or two."""
+    lines = text.splitlines()
+    marked = [n for n, line in enumerate(lines) if re.search(r"\berror\b", line, re.IGNORECASE)]
+    shown = sorted({n + after for n in marked for after in range(3) if n + after < len(lines)})
+    return "\n".join(lines[n] for n in shown)[:MESSAGE] if shown else text[:MESSAGE]

@@ -12,6 +12,7 @@ import pytest
 from hlsgen.host.compare import TOLERANCE, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
+from hlsgen.host.executor import errors_of
 from hlsgen.host.layout import pack, unpack
 from hlsgen.host.runner import find_devices, run
 
@@ -119,6 +120,17 @@ def test_kernels_that_do_not_compile(tmp_path):
     design = broken(tmp_path, "folded", "lanes in;", "lanes in")
     with pytest.raises(HostError, match="do not compile"):
         verdict_of(design)
+
+
+def test_errors_come_before_warnings():
+    """A compiler that warns of every kernel must not hide what is wrong."""
+    warnings = [f"{n}:1: warning: something to look at" for n in range(500)]
+    found = errors_of(
+        "\n".join([*warnings, "7:5: error: no such channel", "    read(x)", "         ^", "1 error generated."])
+    )
+    assert found.splitlines()[:3] == ["7:5: error: no such channel", "    read(x)", "         ^"]
+    assert errors_of("out of memory") == "out of memory"
+    assert len(errors_of("\n".join(warnings))) <= 4000
 
 
 def test_a_crash_of_the_runtime_is_a_message(tmp_path, monkeypatch):
