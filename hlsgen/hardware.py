@@ -68,7 +68,7 @@ class Body:
 @dataclass(frozen=True)
 class Kernel:
     """A kernel of a design. `channel_bits` is the sum of the widths of its channel reads and writes; `integer_bits` the
-    bits of its counters and addresses."""
+    bits of its counters and addresses, `products` how many integers it multiplies for them."""
 
     name: str
     body: Body
@@ -78,6 +78,7 @@ class Kernel:
     channel_ends: int = 0
     loops: int = 1
     integer_bits: int = 256
+    products: int = 0
 
 
 @dataclass(frozen=True)

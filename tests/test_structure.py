@@ -119,6 +119,24 @@ def test_channels(style, model, tmp_path):
         assert sorted(depths) == sorted([*collected, *(edge.depth for edge in plan.edges)])
 
 
+def products(text):
+    """Products of integers in a kernel, each once: of fields of the step, and of the size of an image."""
+    found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|IMAGE)\b)", text)
+    return {(m.group(1), m.group(2)) for m in found if not m.group(2).startswith("s.constant")}
+
+
+@pytest.mark.parametrize(("style", "images"), [("folded", 1), ("folded", 3), ("hybrid", 1)])
+def test_products_of_integers(style, images, model, tmp_path):
+    graph = hlsgen.load(model)
+    plan = (
+        hlsgen.schedule(graph, style="folded", goal=Goal(images=images)) if style == "folded" else planned(graph, style)
+    )
+    texts = kernels_of(hlsgen.generate(graph, plan, tmp_path / "design").source)
+    for kernel in structure(reshaped(graph, plan), plan).kernels:
+        text = texts.get(kernel.name) or texts[f"{kernel.name}_1"]
+        assert len(products(text)) == kernel.products, kernel.name
+
+
 def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
     graph = hlsgen.load(model)
     plan = hlsgen.schedule(graph, style="pipelined")

@@ -17,6 +17,16 @@ from hlsgen.plan import ARRAYS, Engines, Plan
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
 DEPTH = 64
+# Integers that an engine multiplies for its loops: sizes of planes and tiles.
+PRODUCTS = {
+    "dense": 2,
+    "sparse": 2,
+    "depthwise": 1,
+    "pooling": 1,
+    "global_pooling": 1,
+    "normalisation": 1,
+    "softmax": 1,
+}
 
 
 def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
@@ -34,7 +44,8 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     feeders = [graph.layer(step.feeder).activation for step in fed]
     feeding = list({a.kind: a for a in feeders if a is not None}.values())
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-    kernels = [*readers(e, vector, used, residual, plain)]
+    several = plan.images > 1
+    kernels = [*readers(e, vector, used, residual, plain, several)]
     listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
     kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
                           channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
@@ -45,21 +56,37 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
-        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
+        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding, several)
         fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
     fifos += [Fifo(f"depthwise_to_{name}", vector, DEPTH) for name in ARRAYS if name in {step.engine for step in fed}]
     if any(step.compressed for step in plan.steps):
-        kernels.append(expander(e, bits, autorun))
+        kernels.append(expander(e, bits, autorun, several))
         fifos += [Fifo("expander_step", WORD, words), Fifo("expander_in", vector * e.burst, DEPTH)]
     if "depthwise" in used:
         kernels.append(filter_reader(vector * e.burst))
     kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
     walk = (Lsu("features", vector, store=True),)
-    kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
+    kernels.append(
+        Kernel(
+            "writer",
+            Body(),
+            lsus=walk,
+            channel_bits=vector,
+            channel_ends=2,
+            integer_bits=1024,
+            products=walking(several),
+        )
+    )
     return Structure(tuple(kernels), tuple(fifos))
 
 
-def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
+def walking(several: bool) -> int:
+    """Integers that a kernel multiplies to find a vector in memory: of the tile, the row, the column and the group, and of the image where a launch takes
+    several."""
+    return 7 if several else 5
+
+
+def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool, several: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
     weighted = sum(engine in (*ARRAYS, "dense", "sparse") for engine in used)
@@ -67,14 +94,23 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
     ends = fed + plain
     found = [
         Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
-               channel_ends=ends + len(used) + 1, integer_bits=1536),
+               channel_ends=ends + len(used) + 1, integer_bits=1536, products=walking(several)),
         Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector)),
-               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512),
+               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512,
+               products=3 - several),
     ]  # fmt: skip
     if residual:
         lsus = (Lsu("features", vector),)
         found.append(
-            Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
+            Kernel(
+                "residual_reader",
+                Body(),
+                lsus=lsus,
+                channel_bits=vector,
+                channel_ends=2,
+                integer_bits=1024,
+                products=walking(several),
+            )
         )
     return tuple(found)
 
@@ -82,7 +118,9 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
 def filter_reader(word: int) -> Kernel:
     """The kernel that sends the depthwise engine its filters."""
     lsus = (Lsu("weights", word),)
-    return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
+    return Kernel(
+        "filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256, products=2
+    )
 
 
 def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
@@ -104,15 +142,22 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
 
 
 def engine_kernels(
-    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation]
+    engine: str,
+    graph: Graph,
+    e: Engines,
+    bits: int,
+    autorun: bool,
+    scratch: bool,
+    feeding: list[Activation],
+    several: bool,
 ) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
     lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
     if engine == "convolution":
-        return convolution_kernels(e, bits, autorun, lsus)
+        return convolution_kernels(e, bits, autorun, lsus, several)
     if engine == "skipping":
-        return skipping_kernels(e.of(engine), bits, autorun)
+        return skipping_kernels(e.of(engine), bits, autorun, several)
     if engine == "gather":
         return [gather_kernel(graph, e, bits)]
     if engine == "dense":
@@ -149,10 +194,14 @@ def engine_kernels(
             special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
         body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
-    return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
+    return [
+        Kernel(
+            f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768, PRODUCTS[engine]
+        )
+    ]
 
 
-def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
+def expander(e: Engines, bits: int, autorun: bool, several: bool) -> Kernel:
     """The kernel that puts zeros back between compressed weights."""
     lanes = e.width * e.burst
     body = Body(
@@ -160,7 +209,7 @@ def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
         register_bits=2 * BLOCK * lanes + lanes * bits,
         multiplexer_bits=lanes * (bits + BLOCK),
     )
-    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512)
+    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512, 4 - several)
 
 
 def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
@@ -180,10 +229,10 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
         lsus += [Lsu("tables", WORD), Lsu("values", bits)] * (v * single)
     lsus += [Lsu("tables", WORD)] * blend
     arithmetic = Arithmetic(adds=v * blend, multiply_adds=v * blend)
-    return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024)
+    return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024, 2 + blend)
 
 
-def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
+def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...], several: bool) -> list[Kernel]:
     """Tiles, multiplier array, results."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
@@ -195,13 +244,13 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     )
     tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, copies=e.inputs),))
     return [
-        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * WORD, 4, 3, 768 + 96 * e.inputs),
+        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * WORD, 4, 3, 768 + 96 * e.inputs, 1 - several),
         Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * WORD, 5, 2, 512),
-        results_kernel("convolution", e, bits, autorun),
+        results_kernel("convolution", e, bits, autorun, several),
     ]  # fmt: skip
 
 
-def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
+def skipping_kernels(e: Engines, bits: int, autorun: bool, several: bool) -> list[Kernel]:
     """Tile and multipliers in one kernel, results; `e` as the engine sees it."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
@@ -214,17 +263,17 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
     channel_bits = vector * (1 + e.burst) + lanes * bits + 2 * WORD
     return [
-        Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024),
-        results_kernel("skipping", e, bits, autorun),
+        Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024, 1 - several),
+        results_kernel("skipping", e, bits, autorun, several),
     ]
 
 
-def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
+def results_kernel(engine: str, e: Engines, bits: int, autorun: bool, several: bool) -> Kernel:
     """The kernel that sends an array's results one by one."""
     vector = e.width * bits
     group = e.outputs * vector
     body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=group)
-    return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
+    return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512, 3 - several)
 
 
 def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:

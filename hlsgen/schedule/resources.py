@@ -137,7 +137,7 @@ def body_cost(body: Body, device: Device) -> np.ndarray:
 def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
     """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
     table = costs(device.family)
-    cost = body_cost(kernel.body, device) + kernel.loops * table["loop"]
+    cost = body_cost(kernel.body, device) + kernel.loops * table["loop"] + kernel.products * table["integer_multiply"]
     cost += np.array(
         [kernel.integer_bits + 0.25 * kernel.channel_bits, 2 * kernel.integer_bits + kernel.channel_bits, 0, 0, 0]
     )
