@@ -23,18 +23,15 @@ from hlsgen.schedule.splits import Split
 
 # Paces of fronts are powers of this; a front may be so many steps slower than the engines beside it.
 STEP, STEPS = 1.02, 12
-# By how much the clocks of designs of one network differ at most, or nearly so.
-CLOCKS = 1.05
 # Sizes of engines that follow from the layers.
 NETWORK_SIZES = (
     "depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors", "normalisation_size",
 )  # fmt: skip
 
 
-def hopeless(cycles: float, best: Candidate | None, goal: Goal) -> bool:
-    """Whether a design of so many cycles an image cannot be better than the best, its clock being a little higher at most. (Latency is more than
-    the cycles that set the rate.)"""
-    return best is not None and goal.objective == "throughput" and cycles >= CLOCKS * best.predicted.timing.cycles
+def hopeless(rate: float, best: Candidate | None, goal: Goal) -> bool:
+    """Whether a design of so many images a second at most cannot be better than the best. (Of latency a rate says nothing.)"""
+    return best is not None and goal.objective == "throughput" and rate <= best.predicted.throughput
 
 
 class Fronts:
@@ -94,7 +91,7 @@ def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candid
     for engines in split.engines:
         try:
             after = engines_for(rest, board, replace(plan, engines=engines), goal)
-            if hopeless(after.predicted.timing.cycles, best, goal):
+            if hopeless(after.predicted.throughput, best, goal):  # a front beside them makes the clock no higher
                 return None
             found = quickest(after, rest, split.count, pipelines)
         except PlanError:  # buffers too small for a layer, or no front can end there

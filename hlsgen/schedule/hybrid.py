@@ -64,7 +64,7 @@ def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known 
     assert plan.engines is not None
     pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
     for split in splits(graph, board, plan, goal, start.predicted):
-        if tries == TRIES or pipelines.layers > LAYERS or hopeless(split.cycles, best, goal):
+        if tries == TRIES or pipelines.layers > LAYERS or hopeless(split.rate, best, goal):
             break
         if pipelines.possible(split.count):
             tries += 1

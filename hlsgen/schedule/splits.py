@@ -18,6 +18,7 @@ from hlsgen.plan import Engines, Plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.resources import clock_of
 from hlsgen.schedule.shapes import TILES, array_sizes, least_cycles, tile_blocks, tiles_fit, with_array
 from hlsgen.schedule.steps import engine_of
 from hlsgen.schedule.times import BYTES
@@ -30,42 +31,47 @@ FILLED = 0.8
 
 @dataclass(frozen=True)
 class Split:
-    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers alone, the largest first; `cycles`: the estimate of an
-    image."""
+    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers alone, the largest first; estimates: `cycles` an image,
+    `rate` images a second."""
 
     count: int
     engines: tuple[Engines, ...]
     cycles: float
+    rate: float
 
 
 def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
     """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
 
     A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
-    The front gets the DSPs that engines and caps leave, and its weights must find memory blocks beside the engines' tiles.
+    The front gets the DSPs that engines and caps leave, and its weights must find memory blocks beside the engines' tiles. Both set the clock.
     """
-    e, per = plan.engines, board.device.multiply_add_dsps
+    e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
     assert e is not None
     macs = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     own = e.width**2 * e.inputs * e.outputs * bool(e.tile_vectors)
-    spare = board.available_dsps * goal.caps.dsps - found.resources.dsps + own * per
+    spare = board.available_dsps * goal.caps.dsps - r.dsps + own * per
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers]) * BYTES[plan.dtype] * 8
-    blocks = board.device.blocks * goal.caps.blocks - found.resources.blocks + tile_blocks(e, board, goal)
+    blocks = board.device.blocks * goal.caps.blocks - r.blocks + tile_blocks(e, board, goal)
     wanted = goal.pins.get(("front", "layers"))
     options = []
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
-        left = (spare - e.width**2 * inputs * outputs * per) / per
+        array = e.width**2 * inputs * outputs
+        left = spare / per - array
         if left <= 0:
             continue
         times = layer_cycles(graph, plan, found, inputs, outputs)
         behind = np.cumsum(times[::-1])[::-1]
         for count in fronts(graph):
-            room = blocks - float(weights[count - 1]) / (FILLED * board.device.block_bits) * goal.calibration.ram
-            fitting = tuple(option for option in engines if tile_blocks(option, board, goal) <= room)
+            held = float(weights[count - 1]) / (FILLED * board.device.block_bits) * goal.calibration.ram
+            fitting = tuple(option for option in engines if tile_blocks(option, board, goal) <= blocks - held)
             if wanted in (None, count) and fitting:
                 cycles = max(float(behind[count]), float(macs[count - 1]) / (EFFICIENCY * left))
-                options.append(Split(count, fitting, cycles))
-    return sorted(options, key=lambda option: option.cycles)
+                multipliers = own - array - float(macs[count - 1]) / (EFFICIENCY * cycles)  # that become free
+                more = held + tile_blocks(fitting[0], board, goal) - tile_blocks(e, board, goal)
+                clock, *_ = clock_of(r.alms, r.blocks + more, r.dsps - multipliers * per, board, goal.calibration)
+                options.append(Split(count, fitting, cycles, clock * 1e6 / cycles))
+    return sorted(options, key=lambda option: -option.rate)
 
 
 def sizes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> dict[tuple[int, int], tuple[Engines, ...]]:
