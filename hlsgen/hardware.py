@@ -5,6 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+# Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
+KERNEL_LATENCY = 40
+# Words of input vectors between the kernel that puts them together and the one that multiplies them.
+COLLECTED_FIFO = 4
+
 
 @dataclass(frozen=True)
 class Arithmetic:

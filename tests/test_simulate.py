@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 import hlsgen
+from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import depth, pixel_times
-from hlsgen.schedule.pipelined_timing import KERNEL_LATENCY
 from hlsgen.schedule.simulate import even_flow, simulate
 from hlsgen.zoo import network
 from tests.cases import CASES, case

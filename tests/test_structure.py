@@ -11,6 +11,7 @@ from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
 from hlsgen.errors import PlanError
 from hlsgen.front import fronts
+from hlsgen.hardware import COLLECTED_FIFO
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.schedule.choices import Choice, tensor_classes
@@ -19,7 +20,7 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.scheduler import check_plan
-from hlsgen.schedule.structure import COLLECTED_FIFO, structure
+from hlsgen.schedule.structure import structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.cases import case

@@ -23,10 +23,10 @@ from hlsgen.codegen.design import (
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.hardware import COLLECTED_FIFO
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.schedule.structure import COLLECTED_FIFO
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")

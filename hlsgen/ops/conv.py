@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import Memory
+from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, Memory
 from hlsgen.ops import skip, skipping
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv_steps import (
@@ -25,7 +25,7 @@ from hlsgen.ops.conv_steps import (
     window_fields,
 )
 from hlsgen.ops.depth import depth_among_channels
-from hlsgen.ops.window import Window, imported_window, scan
+from hlsgen.ops.window import Window, idle_runs, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -130,19 +130,18 @@ class Conv(Operator, Importer):
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """Convolutions of one group with output vectors of 4 channels or more, as many input vectors as do not make the kernel quicker than the one
-        that puts them together, which reads one a turn."""
+        """Convolutions of one group with output vectors of 4 channels or more. The kernel that puts input vectors together reads one a turn: while an output
+        pixel takes its turns it must get as many together as lead to the next one."""
         a: ConvAttributes = layer.attributes
         if a.groups > 1 or kernel.output_width < 4 or (kernel.unroll_window and a.window.taps == 1):
             return (1,)
-        source = graph.tensors[layer.inputs[0]]
-        count = vectors(source.channels, kernel.input_width)
-        numbers = (n for n in AT_ONCE if n <= count)
-        return tuple(
-            n
-            for n in numbers
-            if n == 1 or self.pipelined_turns(layer, graph, replace(kernel, at_once=n)) >= source.pixels * count
-        )
+        count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+        found = [1]
+        for n in AT_ONCE[1:count]:
+            steps, outputs = self.reduction(layer, graph, replace(kernel, at_once=n))
+            if steps * outputs >= a.window.stride[1] * count:
+                found.append(n)
+        return tuple(found)
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""
@@ -223,6 +222,20 @@ class Conv(Operator, Importer):
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
+
+    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """A turn a cycle, but words of several vectors may come more slowly where no output is due: a vector a cycle, beyond those that wait in the FIFO and
+        in the kernel that puts them together."""
+        turns = self.pipelined_turns(layer, graph, kernel)
+        if kernel.at_once == 1:
+            return turns
+        source = graph.tensors[layer.inputs[0]]
+        count, words = vectors(source.channels, kernel.input_width), self.input_vectors(layer, graph, kernel)
+        waiting = COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY
+        runs = idle_runs(layer.attributes.window, source.height, source.width)
+        return turns + sum(
+            times * max(0, pixels * count - waiting - positions * words) for pixels, positions, times in runs
+        )
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's output vectors are written in the last turns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,21 @@ def scan(window: Window, height: int, width: int) -> Scan:
         inside = (at >= window.pads[axis]) & (at < window.pads[axis] + extent)
         masks.append((inside, due))
     return Scan(*(np.logical_and.outer(masks[0][i], masks[1][i]).ravel() for i in (0, 1)))
+
+
+@cache
+def idle_runs(window: Window, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
+    """The stretches of a streaming kernel's walk without an output: pixels of the image in it, positions in all, and how often there is such a one."""
+    walk = scan(window, height, width)
+    after = np.cumsum(walk.due)[~walk.due]  # by how many outputs before it
+    _, number = np.unique(after, return_inverse=True)
+    inside = np.bincount(number, walk.inside[~walk.due]).astype(int)
+    runs, counts = (
+        np.unique(np.stack([inside, np.bincount(number)], axis=1), axis=0, return_counts=True)
+        if len(number)
+        else ((), ())
+    )
+    return tuple((int(run[0]), int(run[1]), int(count)) for run, count in zip(runs, counts, strict=True))
 
 
 def imported_window(node: NodeImporter, kernel: tuple[int, ...], size: tuple[int, ...]) -> tuple[Window | None, Window]:

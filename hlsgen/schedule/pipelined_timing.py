@@ -9,14 +9,12 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.choices import ACCUMULATION_LATENCY
 from hlsgen.schedule.times import BYTES, LayerTime, Timing
-
-# Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
-KERNEL_LATENCY = 40
 
 
 def initiation_interval(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board) -> int:

@@ -16,11 +16,11 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
+from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY
 from hlsgen.ops import operator
 from hlsgen.ops.base import Events, vectors
 from hlsgen.plan import EdgePlan, Plan
-from hlsgen.schedule.pipelined_timing import KERNEL_LATENCY, initiation_interval
-from hlsgen.schedule.structure import COLLECTED_FIFO
+from hlsgen.schedule.pipelined_timing import initiation_interval, pipelined_cycles
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
     """Run `images` images through unlimited FIFOs. With none of them an image cannot leave more often than every `interval` cycles; with FIFOs
     as deep as the occupancy says none leaves less often, because nobody would have waited for room, and a vector that comes earlier makes
     no other one later."""
-    interval = max(p.period for p in build_processes(graph, plan, board))
+    slowest = max(pipelined_cycles(layer, graph, plan.kernel(layer.name), plan, board) for layer in graph.layers)
+    interval = max(slowest, *(p.period for p in build_processes(graph, plan, board)))
     processes = build_processes(graph, plan, board, interval)
     available: dict[int, np.ndarray] = {}
     taken: dict[int, np.ndarray] = {}
@@ -165,7 +166,8 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> li
             name, cycles = f"{layer.name}_collect", tensor.pixels * count
             found.append(process(name, events, cycles, 1, inputs, [collected], KERNEL_LATENCY))
             inputs, collected = [collected], collected + 1
-        cycles = op.pipelined_cycles(layer, graph, kernel)
+        # A kernel that gets words of several vectors waits for them here.
+        cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(layer, graph, kernel)
         events = op.pipelined_events(layer, graph, kernel)
         found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], KERNEL_LATENCY))
     for position, port in enumerate(graph.outputs):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hlsgen.front import halves, has_front
 from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.hardware import COLLECTED_FIFO, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.engines import folded_structure
@@ -15,8 +15,6 @@ from hlsgen.schedule.engines import folded_structure
 BITS = {"float32": 32}
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
 WEIGHT_FIFO = 16
-# Words of input vectors between the kernel that puts them together and the one that multiplies them.
-COLLECTED_FIFO = 4
 # Operators that keep running sums, in global scratch memory where cached writes are switched off.
 ACCUMULATING = ("conv", "dense", "global_average_pool")
 
