@@ -96,14 +96,21 @@ def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candid
             found = quickest(after, rest, split.count, pipelines)
         except PlanError:  # buffers too small for a layer, or no front can end there
             return None
-        if found is not None:
+        if found is None or fits(found, pipelines):
             return found
+        if found.predicted.resources.shares(board)["memory blocks"] <= goal.caps.blocks:
+            return None  # smaller buffers would not help
     return None
 
 
+def fits(found: Candidate | None, pipelines: Fronts) -> bool:
+    """Whether there is a design, within the caps."""
+    return found is not None and found.predicted.resources.fits(pipelines.board, pipelines.goal.caps)
+
+
 def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Candidate | None:
-    """The engines of `after` with the quickest front that fits beside them, no quicker than they are. Raises PlanError where no front can end at its
-    tensor."""
+    """The engines of `after` with the quickest front that fits beside them, no quicker than they are; where none fits, with the slowest one that was
+    tried, if there is one. Raises PlanError where no front can end at its tensor."""
 
     def at(step: int) -> Candidate | None:
         ahead = pipelines.pipeline(count, step)
@@ -111,19 +118,18 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Ca
             return None
         both = together(after.plan, ahead)
         check_between(rest, both)
-        predicted = estimate(pipelines.graph, both, pipelines.goal.calibration, pipelines.board)
-        return Candidate(both, predicted) if predicted.resources.fits(pipelines.board, pipelines.goal.caps) else None
+        return Candidate(both, estimate(pipelines.graph, both, pipelines.goal.calibration, pipelines.board))
 
-    first = floor(log(after.predicted.timing.cycles) / log(STEP))
-    found = at(first)
-    if found is not None:
+    small = floor(log(after.predicted.timing.cycles) / log(STEP))
+    large = small + STEPS
+    found = at(small)
+    if fits(found, pipelines):
         return found
-    small, large = first, first + STEPS
     found = at(large)
-    while found is not None and large - small > 1:
+    while fits(found, pipelines) and large - small > 1:
         middle = (small + large) // 2
         better = at(middle)
-        small, large, found = (middle, large, found) if better is None else (small, middle, better)
+        small, large, found = (small, middle, better) if fits(better, pipelines) else (middle, large, found)
     return found
 
 

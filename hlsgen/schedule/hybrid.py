@@ -22,7 +22,7 @@ from hlsgen.schedule.splits import splits
 from hlsgen.schedule.steps import feeding_layers
 
 # So many pairs of a front and engines are planned, the most promising first, until so many layers of fronts were searched.
-TRIES, LAYERS = 40, 600
+TRIES, LAYERS = 32, 600
 # Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave memory blocks over.
 FRONT_WORK = WORK // 2
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
+
+import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
@@ -17,7 +20,10 @@ from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.search import Known, build_problem, solve
+from hlsgen.schedule.structure import BITS
 
+# ALMs that make an MLAB.
+MLAB_ALMS = 10
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06)
 
@@ -29,6 +35,7 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Kn
     """
     refuse(graph, "pipelined")
     check_copies(plan)
+    check_weights(graph, board, plan, goal)
     known = {} if known is None else known
     best, proof = search(graph, board, plan, goal, known)
     if not plan.disabled:
@@ -148,6 +155,23 @@ def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: s
         f"The bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel; the design reaches "
         f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
     )
+
+
+def check_weights(graph: Graph, board: Board, plan: Plan, goal: Goal) -> None:
+    """Raise PlanError at once where the weights that are not zero would fill more than the memory blocks that may be used and all MLABs."""
+    device = board.device
+    bits = (
+        plan.copies
+        * BITS[plan.dtype]
+        * sum(np.count_nonzero(w) for layer in graph.layers for w in layer.weights.values())
+    )
+    blocks = int(device.blocks * goal.caps.blocks - board.reserved_blocks)
+    if not plan.disabled and bits > blocks * device.block_bits + device.alms / MLAB_ALMS * device.mlab_bits:
+        raise PlanError(
+            f"needs {ceil(bits / device.block_bits):,} memory blocks for its weights; {blocks:,} may be used",
+            where=f"pipelined design on {board.name}",
+            remedy="use --style folded, or a larger board",
+        )
 
 
 def check_copies(plan: Plan) -> None:

@@ -3,7 +3,7 @@
 // The first 2 layers (to pooled) are a pipeline that prepares the next launch while engines compute the others. 3
 // steps share engines of 16 channels a vector; the convolution engine multiplies 16 inputs by 16 output channels a
 // cycle. Predicted: 12,614 images a second (232 MHz, band 204 to 260), 0.226 ms a launch of 2 images, with 32% of
-// the ALMs, 30% of the memory blocks, 24% of the DSPs. An image takes about 18,392 cycles, 0% of the roofline; the
+// the ALMs, 30% of the memory blocks, 26% of the DSPs. An image takes about 18,392 cycles, 0% of the roofline; the
 // longest step is inner (external memory). The simulator of the channel graph sees an image leave every 688 cycles;
 // with unlimited FIFOs it would be 688 in the long run.
 //

@@ -2,7 +2,7 @@
 //
 // 1 depthwise layers stream into the convolutions after them. 2 steps share engines of 8 channels a vector; the
 // convolution engine multiplies 8 inputs by 8 output channels a cycle. Predicted: 6,442 images a second (232 MHz,
-// band 204 to 260), 0.156 ms an image, with 28% of the ALMs, 26% of the memory blocks, 15% of the DSPs. An image
+// band 204 to 260), 0.156 ms an image, with 28% of the ALMs, 26% of the memory blocks, 17% of the DSPs. An image
 // takes about 1,212 cycles, 0% of the roofline; the longest step is pointwise (depthwise). The best of 79 engine
 // shapes, all others being bounded.
 //
