@@ -44,34 +44,61 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
 
     A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
-    The front gets the DSPs that engines and caps leave, and its weights must find memory blocks beside the engines' tiles. Both set the clock.
     """
-    e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
-    assert e is not None
-    macs = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
-    own = e.width**2 * e.inputs * e.outputs * bool(e.tile_vectors)
-    spare = board.available_dsps * goal.caps.dsps - r.dsps + own * per
-    weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers]) * BYTES[plan.dtype] * 8
-    blocks = board.device.blocks * goal.caps.blocks - r.blocks + tile_blocks(e, board, goal)
+    work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
+    weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
     wanted = goal.pins.get(("front", "layers"))
     options = []
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
-        array = e.width**2 * inputs * outputs
-        left = spare / per - array
-        if left <= 0:
-            continue
         times = layer_cycles(graph, plan, found, inputs, outputs)
-        behind = np.cumsum(times[::-1])[::-1]
         for count in fronts(graph):
-            held = float(weights[count - 1]) / (FILLED * board.device.block_bits) * goal.calibration.ram
-            fitting = tuple(option for option in engines if tile_blocks(option, board, goal) <= blocks - held)
-            if wanted in (None, count) and fitting:
-                cycles = max(float(behind[count]), float(macs[count - 1]) / (EFFICIENCY * left))
-                multipliers = own - array - float(macs[count - 1]) / (EFFICIENCY * cycles)  # that become free
-                more = held + tile_blocks(fitting[0], board, goal) - tile_blocks(e, board, goal)
-                clock, *_ = clock_of(r.alms, r.blocks + more, r.dsps - multipliers * per, board, goal.calibration)
-                options.append(Split(count, fitting, cycles, clock * 1e6 / cycles))
+            if wanted in (None, count):
+                behind = float(times[count:].sum())
+                option = weighed(
+                    count,
+                    (float(work[count - 1]), float(weights[count - 1])),
+                    behind,
+                    engines,
+                    plan,
+                    found,
+                    board,
+                    goal,
+                )
+                options += [option] if option else []
     return sorted(options, key=lambda option: -option.rate)
+
+
+def weighed(
+    count: int,
+    front: tuple[float, float],
+    behind: float,
+    engines: tuple[Engines, ...],
+    plan: Plan,
+    found: Estimate,
+    board: Board,
+    goal: Goal,
+) -> Split | None:
+    """A pair whose front has so many multiply-accumulates and weights, and whose engines take `behind` cycles an image. The front gets the DSPs that
+    engines and caps leave, and its weights must find memory blocks beside the engines' tiles, else there is no such pair; both set the clock."""
+    e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
+    assert e is not None
+    dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
+    blocks = r.blocks - tile_blocks(e, board, goal)
+    blocks += front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
+    most = board.device.blocks * goal.caps.blocks
+    fitting = tuple(option for option in engines if blocks + tile_blocks(option, board, goal) <= most)
+    left = (board.available_dsps * goal.caps.dsps - dsps) / per
+    if left <= 0 or not fitting:
+        return None
+    cycles = max(behind, front[0] / (EFFICIENCY * left))
+    dsps += front[0] / (EFFICIENCY * cycles) * per
+    clock, *_ = clock_of(r.alms, blocks + tile_blocks(fitting[0], board, goal), dsps, board, goal.calibration)
+    return Split(count, fitting, cycles, clock * 1e6 / cycles)
+
+
+def multipliers(engines: Engines) -> int:
+    """Multipliers of the array that multiplies by all weights; none where there is no such array."""
+    return engines.width**2 * engines.inputs * engines.outputs * bool(engines.tile_vectors)
 
 
 def sizes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> dict[tuple[int, int], tuple[Engines, ...]]:
