@@ -63,52 +63,42 @@ class Counting:
         return future
 
 
-def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
-    points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1, 4])
-    assert [(p.style, p.images) for p in points] == [("pipelined", 1), ("folded", 1), ("folded", 4)]
-    assert len({p.key for p in points}) == 3
+def along(model, folder, style, axis, values):
+    """The results of one style on PAC D5005 along an axis, and the outcome where a value is no number."""
     options = [
+        "explore",
+        model,
         "--boards",
-        "pac_a10",
+        "pac_d5005",
         "--styles",
-        "folded",
+        style,
         "--shares",
         "1",
         "--jobs",
         "1",
         "--out",
-        str(tmp_path / "x"),
+        str(folder / "x"),
     ]
-    assert main(["explore", model, *options, "--images", "1,4"]) == 0
-    one, four = json.loads((tmp_path / "x" / "results.json").read_text())
-    assert (
-        four["images"] == 4
-        and four["throughput_fps"] > one["throughput_fps"]
-        and four["latency_ms"] > one["latency_ms"]
-    )
-    assert main(["explore", model, *options, "--images", "1,many"]) != 0
+    assert main([*options, axis, values]) == 0
+    assert main([*options, axis, "1,many"]) != 0
+    return json.loads((folder / "x" / "results.json").read_text())
+
+
+def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
+    points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [4, 1])
+    assert [(p.style, p.images) for p in points] == [("pipelined", 1), ("folded", 4), ("folded", 1)]
+    assert len({p.key for p in points}) == 3
+    one, four = along(model, tmp_path, "folded", "--images", "1,4")
+    assert four["images"] == 4 and four["throughput_fps"] > one["throughput_fps"]
+    assert four["latency_ms"] > one["latency_ms"]
 
 
 def test_copies_are_an_axis_of_pipelined_designs_alone(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1], [1, 2])
     assert [(p.style, p.copies) for p in points] == [("pipelined", 1), ("pipelined", 2), ("folded", 1)]
     assert len({p.key for p in points}) == 3
-    options = [
-        "--boards",
-        "pac_d5005",
-        "--styles",
-        "pipelined",
-        "--shares",
-        "1",
-        "--jobs",
-        "1",
-        "--out",
-        str(tmp_path / "x"),
-    ]
-    assert main(["explore", model, *options, "--copies", "2,1"]) == 0
-    one, two = json.loads((tmp_path / "x" / "results.json").read_text())
+    one, two = along(model, tmp_path, "pipelined", "--copies", "2,1")
     assert (one["copies"], two["copies"]) == (1, 2) and two["dsps"] > one["dsps"]
-    assert main(["explore", model, *options, "--copies", "some"]) != 0
 
 
 def test_resumed_runs_repeat_nothing(model, tmp_path):

@@ -69,7 +69,7 @@ def grid(
     return [
         Point(board, style, objective, share, fps, calibration=calibration, images=count, copies=number)
         for board, style, objective, share in itertools.product(boards, styles, objectives, shares)
-        for count in (images if style in ("auto", "folded", "hybrid") else images[:1])
+        for count in (images if style in ("auto", "folded", "hybrid") else (min(images),))
         for number in (copies if style in ("auto", "pipelined") else (1,))
     ]
 

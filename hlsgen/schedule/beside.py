@@ -29,7 +29,7 @@ NETWORK_SIZES = (
 )  # fmt: skip
 
 
-def hopeless(rate: float, best: Candidate | None, goal: Goal) -> bool:
+def outdone(rate: float, best: Candidate | None, goal: Goal) -> bool:
     """Whether a design of so many images a second at most cannot be better than the best. (Of latency a rate says nothing.)"""
     return best is not None and goal.objective == "throughput" and rate <= best.predicted.throughput
 
@@ -85,13 +85,13 @@ class Fronts:
 
 def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candidate | None = None) -> Candidate | None:
     """The design of a pair: engines with the largest buffers that leave room for the front, the smallest one that keeps their pace, or comes as near
-    to it as the board has room for. None where it does not fit, no front can end there, or the engines alone are hopeless."""
+    to it as the board has room for. None where it does not fit, no front can end there, or the engines alone are outdone."""
     graph, board = pipelines.graph, pipelines.board
     _, rest = cut(graph, split.count)
     for engines in split.engines:
         try:
             after = engines_for(rest, board, replace(plan, engines=engines), goal)
-            if hopeless(after.predicted.throughput, best, goal):  # a front beside them makes the clock no higher
+            if outdone(after.predicted.throughput, best, goal):  # a front beside them makes the clock no higher
                 return None
             found = quickest(after, rest, split.count, pipelines)
         except PlanError:  # buffers too small for a layer, or no front can end there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hlsgen.activation import Activation
 from hlsgen.descriptors import record_fields
 from hlsgen.graph import Graph
@@ -17,16 +19,17 @@ from hlsgen.plan import ARRAYS, Engines, Plan
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
 DEPTH = 64
-# Integers that an engine multiplies for its loops: sizes of planes and tiles.
+# Integers that a kernel multiplies: for addresses (of tile, row, column and group) and for the lengths of its loops.
 PRODUCTS = {
-    "dense": 2,
-    "sparse": 2,
-    "depthwise": 1,
-    "pooling": 1,
-    "global_pooling": 1,
-    "normalisation": 1,
-    "softmax": 1,
-}
+    "feature_reader": 5, "residual_reader": 5, "writer": 5, "parameter_reader": 2, "filter_reader": 2, "convolution_results": 2,
+    "skipping_results": 2, "weight_expander": 3, "dense_engine": 2, "sparse_engine": 2, "depthwise_engine": 1, "pooling_engine": 1,
+    "global_pooling_engine": 1, "normalisation_engine": 1, "softmax_engine": 1,
+}  # fmt: skip
+# Kernels that also find the image, where a launch takes several; and those that multiply the numbers of tiles down and across, where it does not.
+OF_IMAGES = ("feature_reader", "residual_reader", "writer")
+OF_TILES = (
+    "parameter_reader", "convolution_tiles", "skipping_engine", "convolution_results", "skipping_results", "weight_expander",
+)  # fmt: skip
 
 
 def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
@@ -44,8 +47,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     feeders = [graph.layer(step.feeder).activation for step in fed]
     feeding = list({a.kind: a for a in feeders if a is not None}.values())
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-    several = plan.images > 1
-    kernels = [*readers(e, vector, used, residual, plain, several)]
+    kernels = [*readers(e, vector, used, residual, plain)]
     listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
     kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
                           channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
@@ -56,37 +58,27 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
-        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding, several)
+        kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
         fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
     fifos += [Fifo(f"depthwise_to_{name}", vector, DEPTH) for name in ARRAYS if name in {step.engine for step in fed}]
     if any(step.compressed for step in plan.steps):
-        kernels.append(expander(e, bits, autorun, several))
+        kernels.append(expander(e, bits, autorun))
         fifos += [Fifo("expander_step", WORD, words), Fifo("expander_in", vector * e.burst, DEPTH)]
     if "depthwise" in used:
         kernels.append(filter_reader(vector * e.burst))
     kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
     walk = (Lsu("features", vector, store=True),)
-    kernels.append(
-        Kernel(
-            "writer",
-            Body(),
-            lsus=walk,
-            channel_bits=vector,
-            channel_ends=2,
-            integer_bits=1024,
-            products=walking(several),
-        )
-    )
-    return Structure(tuple(kernels), tuple(fifos))
+    kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
+    return Structure(tuple(with_products(kernel, plan.images > 1) for kernel in kernels), tuple(fifos))
 
 
-def walking(several: bool) -> int:
-    """Integers that a kernel multiplies to find a vector in memory: of the tile, the row, the column and the group, and of the image where a launch takes
-    several."""
-    return 7 if several else 5
+def with_products(kernel: Kernel, several: bool) -> Kernel:
+    """The kernel with the integers that it multiplies, where a launch takes several images or one."""
+    more = 2 * (kernel.name in OF_IMAGES) if several else int(kernel.name in OF_TILES)
+    return replace(kernel, products=kernel.products + PRODUCTS.get(kernel.name, 0) + more)
 
 
-def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool, several: bool) -> tuple[Kernel, ...]:
+def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
     weighted = sum(engine in (*ARRAYS, "dense", "sparse") for engine in used)
@@ -94,23 +86,14 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
     ends = fed + plain
     found = [
         Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
-               channel_ends=ends + len(used) + 1, integer_bits=1536, products=walking(several)),
+               channel_ends=ends + len(used) + 1, integer_bits=1536),
         Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector)),
-               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512,
-               products=3 - several),
+               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512),
     ]  # fmt: skip
     if residual:
         lsus = (Lsu("features", vector),)
         found.append(
-            Kernel(
-                "residual_reader",
-                Body(),
-                lsus=lsus,
-                channel_bits=vector,
-                channel_ends=2,
-                integer_bits=1024,
-                products=walking(several),
-            )
+            Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
         )
     return tuple(found)
 
@@ -118,9 +101,7 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
 def filter_reader(word: int) -> Kernel:
     """The kernel that sends the depthwise engine its filters."""
     lsus = (Lsu("weights", word),)
-    return Kernel(
-        "filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256, products=2
-    )
+    return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
 
 
 def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
@@ -142,22 +123,15 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
 
 
 def engine_kernels(
-    engine: str,
-    graph: Graph,
-    e: Engines,
-    bits: int,
-    autorun: bool,
-    scratch: bool,
-    feeding: list[Activation],
-    several: bool,
+    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation]
 ) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
     lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
     if engine == "convolution":
-        return convolution_kernels(e, bits, autorun, lsus, several)
+        return convolution_kernels(e, bits, autorun, lsus)
     if engine == "skipping":
-        return skipping_kernels(e.of(engine), bits, autorun, several)
+        return skipping_kernels(e.of(engine), bits, autorun)
     if engine == "gather":
         return [gather_kernel(graph, e, bits)]
     if engine == "dense":
@@ -194,14 +168,10 @@ def engine_kernels(
             special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
         body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
-    return [
-        Kernel(
-            f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768, PRODUCTS[engine]
-        )
-    ]
+    return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
 
 
-def expander(e: Engines, bits: int, autorun: bool, several: bool) -> Kernel:
+def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that puts zeros back between compressed weights."""
     lanes = e.width * e.burst
     body = Body(
@@ -209,7 +179,7 @@ def expander(e: Engines, bits: int, autorun: bool, several: bool) -> Kernel:
         register_bits=2 * BLOCK * lanes + lanes * bits,
         multiplexer_bits=lanes * (bits + BLOCK),
     )
-    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512, 4 - several)
+    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512)
 
 
 def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
@@ -232,7 +202,7 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
     return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024, 2 + blend)
 
 
-def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...], several: bool) -> list[Kernel]:
+def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
     """Tiles, multiplier array, results."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
@@ -244,13 +214,13 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     )
     tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, copies=e.inputs),))
     return [
-        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * WORD, 4, 3, 768 + 96 * e.inputs, 1 - several),
+        Kernel("convolution_tiles", tiles, autorun, (), (1 + e.inputs) * vector + 2 * WORD, 4, 3, 768 + 96 * e.inputs),
         Kernel("convolution_engine", array, autorun and not lsus, lsus, vector * (e.inputs + e.burst) + lanes * bits + 2 * WORD, 5, 2, 512),
-        results_kernel("convolution", e, bits, autorun, several),
+        results_kernel("convolution", e, bits, autorun),
     ]  # fmt: skip
 
 
-def skipping_kernels(e: Engines, bits: int, autorun: bool, several: bool) -> list[Kernel]:
+def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     """Tile and multipliers in one kernel, results; `e` as the engine sees it."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
@@ -263,17 +233,17 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool, several: bool) -> lis
     engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
     channel_bits = vector * (1 + e.burst) + lanes * bits + 2 * WORD
     return [
-        Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024, 1 - several),
-        results_kernel("skipping", e, bits, autorun, several),
+        Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024),
+        results_kernel("skipping", e, bits, autorun),
     ]
 
 
-def results_kernel(engine: str, e: Engines, bits: int, autorun: bool, several: bool) -> Kernel:
+def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that sends an array's results one by one."""
     vector = e.width * bits
     group = e.outputs * vector
     body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=group)
-    return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512, 3 - several)
+    return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
 
 
 def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:

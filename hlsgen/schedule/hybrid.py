@@ -11,7 +11,7 @@ from hlsgen.errors import PlanError
 from hlsgen.front import halves
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
-from hlsgen.schedule.beside import Fronts, beside, hopeless, together
+from hlsgen.schedule.beside import Fronts, beside, outdone, together
 from hlsgen.schedule.depths import WORK, deepen, trimmed
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, plan_folded, score
@@ -64,7 +64,7 @@ def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known 
     assert plan.engines is not None
     pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
     for split in splits(graph, board, plan, goal, start.predicted):
-        if tries == TRIES or pipelines.layers > LAYERS or hopeless(split.rate, best, goal):
+        if tries == TRIES or pipelines.layers > LAYERS or outdone(split.rate, best, goal):
             break
         if pipelines.possible(split.count):
             tries += 1

@@ -101,11 +101,7 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     pace = Pace(shaped, roomy, place_tensors(shaped, e.width), board, clock)
     cycles = np.array([own_cycles(ways, name, pace) for ways in step_ways(shaped, roomy, plan)])
     own, bits = e.of(name), BYTES[plan.dtype] * 8
-    kernels = (
-        skipping_kernels(own, bits, True, plan.images > 1)
-        if name == "skipping"
-        else convolution_kernels(own, bits, True, (), plan.images > 1)
-    )
+    kernels = skipping_kernels(own, bits, True) if name == "skipping" else convolution_kernels(own, bits, True, ())
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
