@@ -20,9 +20,9 @@ import hlsgen
 from benchmarks.sparsify.fps import lines as sparse_lines
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
-from hlsgen.front import fronts
+from hlsgen.front import fronts, has_front
 from hlsgen.graph import Graph
-from hlsgen.plan import OPTIMISATIONS
+from hlsgen.plan import OPTIMISATIONS, Plan
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import Caps
@@ -50,11 +50,12 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a network's table."""
+    """One line of a network's table; for a hybrid design with a front also what is behind it."""
 
     title: str
     predicted: Estimate | None
     why: str = ""
+    behind: str = ""
 
 
 def rows(graph: Graph) -> list[Row]:
@@ -103,7 +104,18 @@ def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 
         plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable, goal=goal)
     except PlanError as error:
         return Row(title, None, error.reason)
-    return Row(title, estimate(graph, plan))
+    predicted = estimate(graph, plan)
+    return Row(title, predicted, behind=behind_front(graph, plan, predicted) if has_front(plan) else "")
+
+
+def behind_front(graph: Graph, plan: Plan, predicted: Estimate) -> str:
+    """How much of the engines' time behind a front their multipliers work: what they rest is the most that other groups could gain there."""
+    front = {kernel.layer for kernel in plan.kernels}
+    rest = [item for item in predicted.timing.layers if item.name not in front]
+    share = sum(item.ideal_cycles for item in rest) / sum(item.cycles for item in rest)
+    if not share:
+        return ""  # nothing behind it multiplies
+    return f"Behind the {len(front)} layers of the front, with {plan.images} images a launch, the engines' multipliers work {share:.0%} of the time."
 
 
 def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:
@@ -163,6 +175,8 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|---|---|---|")
         for item in found:
             print(line(item, base.throughput))
+        if found[-1].behind:
+            print(f"\n{found[-1].behind}")
         best = max((r.predicted for r in found if r.predicted and r.title.startswith("**")), key=lambda p: p.throughput)
         print(f"\nBest: {rate(best.throughput)} images a second; the bottleneck is {best.timing.bottleneck}.", end=" ")
         if name in GOALS:
