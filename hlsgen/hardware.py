@@ -7,6 +7,11 @@ from dataclasses import dataclass, fields
 
 # Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
 KERNEL_LATENCY = 40
+# An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of addition and the read and write
+# of the accumulator.
+ACCUMULATION_LATENCY = 8
+# Vectors of weights that wait between memory and a kernel that takes them from there.
+STREAMED_FIFO = 32
 # Words of input vectors between the kernel that puts them together and the one that multiplies them.
 COLLECTED_FIFO = 4
 

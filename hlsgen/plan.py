@@ -16,7 +16,7 @@ from hlsgen.errors import PlanError
 SCHEMA = 1
 # Fields that may be 0; all others are positive.
 MAY_BE_ZERO = (
-    "first_vector", "first_image", "position", "skip", "tile_vectors", "tile_pixels",
+    "first_vector", "first_image", "position", "skip", "strips", "tile_vectors", "tile_pixels",
     "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
 )  # fmt: skip
 # Engines that compute convolutions tile by tile, with all weights or without the zeros.
@@ -45,7 +45,7 @@ class KernelPlan:
     `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1. A depthwise kernel with an
     unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero
     weights: each output lane takes so many non-zero ones a turn. `at_once` input vectors are multiplied in a turn, put together by a kernel
-    of its own.
+    of its own. With `strips` the weights are not kept on chip: they stream from memory, anew for each of so many equal strips of the output's rows.
     """
 
     layer: str
@@ -56,6 +56,7 @@ class KernelPlan:
     fold: int = 1
     skip: int = 0
     at_once: int = 1
+    strips: int = 0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from hlsgen.schedule.convolve import reshaped
 READERS = ("step_reader", "filter_reader", "weight_expander")
 ENGINE_SUFFIXES = ("_weights", "_engine", "_tiles", "_results")
 # Buffers of a pipelined design under their names beside a folded one: results go into the memory of feature maps.
-BUFFERS = {"weights": "front_weights", "output_1": "features"}
+BUFFERS = {"weights": "front_weights", "filters": "front_filters", "output_1": "features"}
 
 
 def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
@@ -38,7 +38,7 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
     port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
     text = render("pipelined/kernels.j2", **context)
     found = engines.generate(board, front=text, front_widths=stream.lane_unions())
-    stream.store(found.weights, BUFFERS["weights"])
+    stream.store(found.weights, BUFFERS["weights"], BUFFERS["filters"])
     beside = stream.manifest("", context["layers"])
     for entry, layer in zip(beside.layers, front.layers, strict=True):
         entry["name"] = layer.name
@@ -61,8 +61,9 @@ def with_own_names(front: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Gr
 def joined(rest: Generated, front: Generated, images: int) -> Generated:
     """The manifest of both parts. The host runs the front for the next launch while the engines run; it swaps the alternating buffers."""
     buffers = {BUFFERS.get(name, name): entry for name, entry in front.buffers.items()}
-    if "front_weights" in buffers:
-        buffers["front_weights"]["section"] = "front_weights"
+    for name in (BUFFERS["weights"], BUFFERS["filters"]):
+        if name in buffers:
+            buffers[name]["section"] = name
     buffers |= rest.buffers
     buffers["features"]["alternating"] = True
     first, then = {mode: adapted(run, images) for mode, run in front.runs.items()}, rest.runs

@@ -10,6 +10,7 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.codegen.design import (
+    ALIGNMENT,
     Generated,
     Weights,
     feature_layout,
@@ -23,9 +24,9 @@ from hlsgen.codegen.design import (
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import COLLECTED_FIFO
-from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
+from hlsgen.hardware import COLLECTED_FIFO, STREAMED_FIFO
+from hlsgen.ops import operator, streamed
+from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
@@ -42,6 +43,8 @@ class PipelinedGenerator:
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
         self.offset = 0
+        self.filters: list[np.ndarray] = []  # what streams from memory
+        self.filters_offset = 0
         self.own = "[COPY]" if plan.copies > 1 else ""  # the channel of a kernel's own copy
 
     def channel(self, edge: EdgePlan) -> str:
@@ -128,6 +131,9 @@ class PipelinedGenerator:
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),
             "weights": self.add_weights(layer, kernel),
+            "filters": self.add_filters(layer, kernel),
+            "strips": streamed.strips(layer, self.graph, kernel) if layer.op == "conv" and kernel.strips else None,
+            "streamed": f"{layer.name}_streamed{self.own}",
             "bias": "bias" in layer.weights,
             "bias_first": "bias" in layer.weights and steps > 1 and self.plan.enabled("fuse"),
             "activation": layer.activation,
@@ -141,9 +147,35 @@ class PipelinedGenerator:
     def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any]:
         """Append the layer's stream."""
         stream = operator(layer.op).pipelined_stream(layer, kernel)
+        if kernel.strips:
+            stream = stream[: self.biases(layer, kernel)]
         self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
         self.offset += stream.size
         return {"elements": len(stream), "count": stream.size, "channel": f"{layer.name}_weights{self.own}"}
+
+    def biases(self, layer: Layer, kernel: KernelPlan) -> int:
+        """Vectors of biases, at the start of a layer's stream."""
+        return vectors(self.graph.output_tensor(layer).channels, kernel.output_width)
+
+    def add_filters(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any] | None:
+        """Append the layer's weights to those that stream from memory, aligned so that vectors of any width may start there."""
+        if not kernel.strips:
+            return None
+        words = operator(layer.op).pipelined_stream(layer, kernel)[self.biases(layer, kernel) :]
+        start = self.filters_offset // kernel.output_width
+        values = pad_axis(np.ascontiguousarray(words, np.float32).ravel(), 0, ALIGNMENT // 4)
+        self.filters.append(values)
+        self.filters_offset += values.size
+        return {
+            "kernel": f"{layer.name}_filters",
+            "channel": f"{layer.name}_streamed",
+            "type": vector_type(kernel.output_width, self.ctype),
+            "width": kernel.output_width,
+            "start": start,
+            "count": len(words),
+            "times": kernel.strips,
+            "depth": STREAMED_FIFO,
+        }
 
     def context(self) -> dict[str, Any]:
         """What the text of all kernels needs; collects the weights."""
@@ -178,6 +210,7 @@ class PipelinedGenerator:
             "inputs": inputs,
             "outputs": outputs,
             "layers": layers,
+            "filters": [context["filters"] for context in layers if context["filters"]],
             "weighted": [context for context in layers if context["weights"]["count"]],
         }
 
@@ -193,14 +226,17 @@ class PipelinedGenerator:
             widths=self.lane_unions(),
             **context,
         )
-        self.store(self.weights, "weights")
+        self.store(self.weights, "weights", "filters")
         return self.manifest(source, context["layers"])
 
-    def store(self, weights: Weights, name: str) -> None:
-        """Add the streams of all layers to the weights file as one section."""
+    def store(self, weights: Weights, name: str, filters: str) -> None:
+        """Add the streams of all layers to the weights file as one section, and the weights that stay in memory as another."""
         if self.offset:
             meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"
             weights.add(name, np.concatenate(self.streams), meaning)
+        if self.filters:
+            meaning = "per layer: the filter words that stream from memory, in the order in which its kernel multiplies"
+            weights.add(filters, np.concatenate(self.filters), meaning)
 
     def lane_unions(self) -> list[int]:
         """Widths of the vectors whose lanes the kernels take apart."""
@@ -211,6 +247,8 @@ class PipelinedGenerator:
         buffers: dict[str, dict[str, Any]] = {}
         if self.offset:
             buffers["weights"] = {"elements": self.offset, "dtype": "float32", "section": "weights"}
+        if self.filters:
+            buffers["filters"] = {"elements": self.filters_offset, "dtype": "float32", "section": "filters"}
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
@@ -220,6 +258,11 @@ class PipelinedGenerator:
             layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
             outputs.append(output_entry(port, layout))
             last.append(launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True}))
+        first += [
+            launch(context["filters"]["kernel"], {"buffer": "filters"}, {"images": True})
+            for context in layers
+            if context["filters"]
+        ]
         load = [launch("weight_loader", {"buffer": "weights"})] if self.offset else []
         entries, middle, resident = [], [], []
         for layer, context in zip(self.graph.layers, layers, strict=True):

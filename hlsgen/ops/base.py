@@ -150,6 +150,14 @@ class Operator(ABC):
         """How many input vectors the kernel may multiply in a turn."""
         return (1,)
 
+    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """In how many strips of rows the kernel may work whose weights stream from memory; 0: they are on chip."""
+        return (0,)
+
+    def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Weights that the kernel takes from memory for an image, padded to whole vectors."""
+        return 0
+
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """What the operator's own template needs beyond what all get."""
         return {}
@@ -205,7 +213,7 @@ class Operator(ABC):
         memories = list(self.pipelined_memories(layer, graph, kernel))
         registers = 0
         window = getattr(layer.attributes, "window", None)
-        if window is not None:
+        if window is not None and not kernel.strips:
             vector, (rows, columns) = kernel.input_width * kernel.at_once * bits, window.extent
             memories += [
                 Memory("line", window.scan_size(source.height, source.width)[1] * inputs, vector, banks=rows - 1)
@@ -228,16 +236,18 @@ class Operator(ABC):
             arithmetic += layer.activation.units(lanes // kernel.fold)
         return Body(arithmetic, tuple(memories), registers, 2 * lanes * bits)
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray | None:
         """For each output pixel in raster order, how many pixels of the first input must have arrived.
 
-        None means pixel by pixel. Drives the sizing of FIFOs round branches.
+        None means pixel by pixel. Drives the sizing of FIFOs round branches. `kernel`, where it is known.
         """
         return None
 
-    def needed_of(self, layer: Layer, graph: Graph, position: int) -> np.ndarray | None:
+    def needed_of(
+        self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None
+    ) -> np.ndarray | None:
         """The same for input number `position`."""
-        return self.needed_pixels(layer, graph)
+        return self.needed_pixels(layer, graph, kernel)
 
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 

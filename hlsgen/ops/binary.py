@@ -122,7 +122,9 @@ class Binary(Operator, Importer):
         first = vectors(graph.output_tensor(layer).channels, kernel.input_width)
         return Events((turns, turns[:first] if layer.attributes.broadcast else turns), turns)
 
-    def needed_of(self, layer: Layer, graph: Graph, position: int) -> np.ndarray | None:
+    def needed_of(
+        self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None
+    ) -> np.ndarray | None:
         """Every output pixel needs the one pixel of a broadcast operand."""
         if position == 1 and layer.attributes.broadcast:
             return np.ones(graph.output_tensor(layer).pixels, np.int64)

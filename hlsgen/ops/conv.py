@@ -12,7 +12,7 @@ import numpy as np
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, Memory
-from hlsgen.ops import skip, skipping
+from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv_steps import (
     conv_tile,
@@ -137,11 +137,27 @@ class Conv(Operator, Importer):
             return (1,)
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
         found = [1]
+        if kernel.strips:  # while a filter word is in use, the next one arrives
+            most = streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel)
+            return tuple(n for n in AT_ONCE[:count] if n <= max(most, 1))
         for n in AT_ONCE[1:count]:
             steps, outputs = self.reduction(layer, graph, replace(kernel, at_once=n))
             if steps * outputs >= a.window.stride[1] * count:
                 found.append(n)
         return tuple(found)
+
+    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """Convolutions of one group that take tap by tap; see `streamed.possible`."""
+        if layer.attributes.groups > 1 or kernel.unroll_window or kernel.skip:
+            return (0,)
+        return (0, *streamed.possible(layer, graph, kernel))
+
+    def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """All weights for every strip."""
+        if not kernel.strips:
+            return 0
+        s = streamed.strips(layer, graph, kernel)
+        return s.count * s.words * s.taps * s.outs * s.loads * kernel.output_width
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""
@@ -185,6 +201,9 @@ class Conv(Operator, Importer):
         if self.is_depthwise(layer):
             return steps, 1
         source = graph.tensors[layer.inputs[0]]
+        if kernel.strips:
+            s = streamed.strips(layer, graph, kernel)
+            return s.words * s.taps, s.outs * s.pixels
         inputs = vectors(source.channels // a.groups, kernel.input_width * kernel.at_once)
         return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
 
@@ -199,6 +218,10 @@ class Conv(Operator, Importer):
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
+        if kernel.strips:
+            return streamed.memories(
+                streamed.strips(layer, graph, kernel), kernel, self.pipelined_macs(layer, kernel)
+            )
         if kernel.skip:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, interleaved = self.reduction(layer, graph, kernel)
@@ -212,6 +235,8 @@ class Conv(Operator, Importer):
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
+        if kernel.strips:
+            return streamed.turns(streamed.strips(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         rows, columns = a.window.scan_size(source.height, source.width)
@@ -231,6 +256,8 @@ class Conv(Operator, Importer):
             return turns
         source = graph.tensors[layer.inputs[0]]
         count, words = vectors(source.channels, kernel.input_width), self.input_vectors(layer, graph, kernel)
+        if kernel.strips:
+            return turns + source.pixels * (count - words)
         waiting = COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY
         runs = idle_runs(layer.attributes.window, source.height, source.width)
         return turns + sum(
@@ -240,6 +267,8 @@ class Conv(Operator, Importer):
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's output vectors are written in the last turns
         of the group."""
+        if kernel.strips:
+            return streamed.events(streamed.strips(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
         source = graph.tensors[layer.inputs[0]]
         inputs = self.input_vectors(layer, graph, kernel)
@@ -256,8 +285,10 @@ class Conv(Operator, Importer):
         ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
         return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
         """See `Window.needed_pixels`."""
+        if kernel is not None and kernel.strips:
+            return streamed.needed_pixels(streamed.strips(layer, graph, kernel))
         source = graph.tensors[layer.inputs[0]]
         return layer.attributes.window.needed_pixels(source.height, source.width)
 

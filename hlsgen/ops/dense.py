@@ -119,7 +119,8 @@ class Dense(Operator, Importer):
     # ---- pipelined
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word."""
+        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word; where weights stream from memory
+        input lanes are outside output vectors."""
         vin, vout = kernel.input_width, kernel.output_width
         if kernel.skip:
             return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
@@ -127,18 +128,32 @@ class Dense(Operator, Importer):
         outputs, channels, height, width = weight.shape
         blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
         bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
-        return np.concatenate([bias, blocks.transpose(4, 5, 2, 0, 3, 1).reshape(-1, vout)])
+        order = (4, 5, 2, 3, 0, 1) if kernel.strips else (4, 5, 2, 0, 3, 1)
+        return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
 
     def same_width(self, layer: Layer) -> bool:
         """Input and output widths are free."""
         return False
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Input vectors, interleaved over output vectors."""
+        """Input vectors (lane by lane where weights stream from memory), interleaved over output vectors."""
         source = graph.tensors[layer.inputs[0]]
-        inputs = source.pixels * vectors(source.channels, kernel.input_width)
+        inputs = source.pixels * vectors(source.channels, kernel.input_width) * self.lanes_a_vector(kernel)
         steps = skip.words(layer, kernel) if kernel.skip else inputs
         return steps, vectors(layer.attributes.outputs, kernel.output_width)
+
+    def lanes_a_vector(self, kernel: KernelPlan) -> int:
+        """Turns that an input vector takes with every output vector."""
+        return kernel.input_width if kernel.strips else 1
+
+    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """Every weight is needed once an image."""
+        return (0,) if kernel.skip else (0, 1)
+
+    def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """All weights once."""
+        steps, outputs = self.reduction(layer, graph, kernel)
+        return steps * outputs * kernel.output_width if kernel.strips else 0
 
     def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Where the weights are sparse."""
@@ -146,12 +161,14 @@ class Dense(Operator, Importer):
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes in times lanes out, or the entries that all lanes take."""
-        return (kernel.skip or kernel.input_width) * kernel.output_width
+        return (kernel.skip or kernel.input_width // self.lanes_a_vector(kernel)) * kernel.output_width
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
         if kernel.skip:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
+        if kernel.strips:
+            return ()
         words = self.pipelined_turns(layer, graph, kernel)
         return (Memory("weights", words, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
 
@@ -172,9 +189,10 @@ class Dense(Operator, Importer):
         if kernel.skip:
             return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1))
         steps, outputs = self.reduction(layer, graph, kernel)
-        return Events((np.arange(steps) * outputs,), (steps - 1) * outputs + np.arange(outputs))
+        reads = np.arange(0, steps, self.lanes_a_vector(kernel)) * outputs
+        return Events((reads,), (steps - 1) * outputs + np.arange(outputs))
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
         """The one output pixel needs the whole input."""
         return np.array([graph.tensors[layer.inputs[0]].pixels])
 

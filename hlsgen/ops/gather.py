@@ -273,7 +273,7 @@ class Gather(Operator):
                 turn += row_out
         return Events((np.concatenate(reads),), np.concatenate(writes))
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray | None:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray | None:
         """Pixel by pixel, or whole rows."""
         if layer.attributes.local:
             return None

@@ -55,7 +55,7 @@ class GlobalAveragePool(Operator, Importer):
         turns = np.arange(self.pipelined_turns(layer, graph, kernel))
         return Events((turns,), turns[-vectors(graph.output_tensor(layer).channels, kernel.output_width) :])
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
         """The one output pixel needs the whole input."""
         return np.array([graph.tensors[layer.inputs[0]].pixels])
 

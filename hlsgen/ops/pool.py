@@ -81,7 +81,7 @@ class Pool(Operator, Importer):
         turns = walk.starts(inputs, inputs)[:, None] + np.arange(inputs)
         return Events((turns[walk.inside].ravel(),), turns[walk.due].ravel())
 
-    def needed_pixels(self, layer: Layer, graph: Graph) -> np.ndarray:
+    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
         """See `Window.needed_pixels`."""
         source = graph.tensors[layer.inputs[0]]
         return layer.attributes.window.needed_pixels(source.height, source.width)

@@ -26,5 +26,5 @@ PREFIXES = (
 # What the templates append to a layer's name to name something of its own.
 SUFFIXES = (
     "_weights", "_parts", "_reciprocal", "_rows", "_columns", "_channels", "_other_rows", "_other_columns", "_other_channels",
-    "_needed", "_weight", "_vectors", "_collected", "_collect",
+    "_needed", "_weight", "_vectors", "_collected", "_collect", "_filters", "_streamed",
 )  # fmt: skip

@@ -6,25 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hlsgen.graph import Graph
+from hlsgen.hardware import ACCUMULATION_LATENCY
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
 
 WIDTHS = (1, 2, 4, 8, 16)
-# An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of
-# addition and the read and write of the accumulator.
-ACCUMULATION_LATENCY = 8
 
 
 @dataclass(frozen=True)
 class Choice:
     """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector, non-zero
-    weights a lane takes a turn, input vectors a turn."""
+    weights a lane takes a turn, input vectors a turn, strips of kernels whose weights stream from memory."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
     folds: Mapping[str, int] = field(default_factory=dict)
     skips: Mapping[str, int] = field(default_factory=dict)
     at_onces: Mapping[str, int] = field(default_factory=dict)
+    strips: Mapping[str, int] = field(default_factory=dict)
 
 
 def tensor_classes(graph: Graph) -> dict[str, str]:
@@ -56,6 +55,7 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             fold=choice.folds.get(layer.name, 1),
             skip=choice.skips.get(layer.name, 0),
             at_once=choice.at_onces.get(layer.name, 1),
+            strips=choice.strips.get(layer.name, 0),
         )
         steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
         kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))

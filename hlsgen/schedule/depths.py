@@ -21,6 +21,8 @@ from hlsgen.schedule.simulate import Simulation, even_flow, simulate
 # Vectors that the simulations of a build may move together, some ten seconds, and images that each moves.
 WORK = 16_000_000
 LEAST_IMAGES, MOST_IMAGES, MOST_RUNS = 2, 6, 60
+# Where there is time for fewer runs, they are not worth it.
+LEAST_RUNS = 3
 # Images until the FIFOs of an even flow hold what they ever hold.
 SETTLED = 8
 # Where the needed depths do not fit, so many equal parts of them are tried.
@@ -42,12 +44,22 @@ def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
 @dataclass(frozen=True)
 class Paced:
     """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the network is too large to simulate);
-    `complete`: the FIFOs are as deep as they need be; `least`: the depths that cannot deadlock."""
+    `complete`: the FIFOs are as deep as they need be; `least`: the depths that cannot deadlock; `needed`: those that keep the pace."""
 
     plan: Plan
     interval: int
     complete: bool
     least: Depths
+    needed: Depths
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough, and its reason. That takes a while, so that it is worth it for
+    the plan that is chosen."""
+
+    plan: Plan
+    finish: Callable[[], Plan]
 
 
 def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Paced:
@@ -57,7 +69,7 @@ def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool])
     least = {i: edge.depth for i, edge in enumerate(plan.edges)}
     images = min(SETTLED, WORK // max(sum(carried), 1))
     if images < LEAST_IMAGES + 1:
-        return Paced(plan, 0, True, least)
+        return Paced(plan, 0, True, least, least)
     flow = even_flow(graph, plan, images, board)
     needed = {i: min(flow.occupancy[i] + 1, IMAGES * carried[i] + MARGIN) for i in least}
     for part in range(PARTS, -1, -1):
@@ -65,7 +77,7 @@ def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool])
         deeper = with_depths(plan, depths)
         if part == 0 or fits(deeper):
             break
-    return Paced(deeper, flow.interval, part == PARTS, least)
+    return Paced(deeper, flow.interval, part == PARTS, least, needed)
 
 
 def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
@@ -83,7 +95,8 @@ def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple
     tokens = sum(edge_tokens(graph, plan)) * images_a_run(graph, plan)
     deep = [i for i, edge in enumerate(plan.edges) if edge.depth > least[i]]
     largest = sorted(deep, key=lambda i: -plan.edges[i].width * plan.edges[i].depth)
-    for i in largest[: max(0, min(MOST_RUNS, work // tokens - 2))]:
+    runs = work // tokens - 2
+    for i in largest[: min(MOST_RUNS, runs) if runs >= LEAST_RUNS else 0]:
         trial = with_depths(plan, {n: edge.depth for n, edge in enumerate(plan.edges)} | {i: least[i]})
         if (other := simulated(graph, trial, board)).no_later(found):
             plan, found = trial, other

@@ -9,27 +9,32 @@ that never blocks, and a network of deterministic kernels with blocking channels
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
+from hlsgen.plan import KernelPlan
 
 # Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of any FIFO.
 MARGIN = 16
 
 
-def pixel_times(graph: Graph) -> dict[str, np.ndarray]:
-    """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in input pixels."""
+def pixel_times(graph: Graph, kernels: Mapping[str, KernelPlan] | None = None) -> dict[str, np.ndarray]:
+    """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in input pixels. `kernels`: those of the layers, where they
+    are known."""
     times = {port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs}
     for layer in graph.layers:
-        arrivals = [arrival(layer, graph, i, times[name]) for i, name in enumerate(layer.inputs)]
+        kernel = (kernels or {}).get(layer.name)
+        arrivals = [arrival(layer, graph, i, times[name], kernel) for i, name in enumerate(layer.inputs)]
         times[layer.output] = np.max(arrivals, axis=0)
     return times
 
 
-def arrival(layer: Layer, graph: Graph, position: int, times: np.ndarray) -> np.ndarray:
+def arrival(layer: Layer, graph: Graph, position: int, times: np.ndarray, kernel: KernelPlan | None) -> np.ndarray:
     """When what each output pixel needs of an input has come."""
-    needed = operator(layer.op).needed_of(layer, graph, position)
+    needed = operator(layer.op).needed_of(layer, graph, position, kernel)
     if needed is None:
         return times
     # Output pixels leave in order, and one that lies in the padding alone needs no input at all.

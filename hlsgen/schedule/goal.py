@@ -21,6 +21,7 @@ KERNEL_FIELDS = {
     "fold": "fold",
     "skip": "skip",
     "at_once": "at_once",
+    "strips": "strips",
 }
 ENGINE_FIELDS = (
     "width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels",

@@ -12,7 +12,7 @@ from hlsgen.front import halves
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
 from hlsgen.schedule.beside import Fronts, beside, outdone, together
-from hlsgen.schedule.depths import WORK, deepen, trimmed
+from hlsgen.schedule.depths import WORK, Draft, deepen, trimmed
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, plan_folded, score
 from hlsgen.schedule.folded_reason import reason
@@ -27,9 +27,9 @@ TRIES, LAYERS = 32, 600
 FRONT_WORK = WORK // 2
 
 
-def plan_hybrid(
+def draft_hybrid(
     graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None, known: Known | None = None
-) -> Plan:
+) -> Draft:
     """The folded design with whatever of both makes it better. Raises PlanError where neither does, and where no pipeline of as many first layers as
     a pin asks for can be.
 
@@ -41,7 +41,8 @@ def plan_hybrid(
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
         best = with_front(graph, board, plain, goal, known)
     if best is not None:
-        return explained(graph, board, *settled(graph, board, best, goal), goal)
+        found = best
+        return Draft(found.plan, lambda: explained(graph, board, *settled(graph, board, found, goal), goal))
     if wanted:
         raise PlanError(
             f"its first {wanted} layers cannot be a pipeline beside engines for the others",
@@ -54,7 +55,7 @@ def plan_hybrid(
             where="hybrid design",
             remedy="use --style folded",
         )
-    return plain
+    return Draft(plain, lambda: plain)
 
 
 def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Candidate | None:

@@ -15,31 +15,26 @@ from hlsgen.ops import operator
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
-from hlsgen.schedule.depths import Paced, deepen, simulated, trimmed
+from hlsgen.schedule.depths import Draft, Paced, deepen, simulated, trimmed, with_depths
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.search import Known, build_problem, solve
 from hlsgen.schedule.structure import BITS
 
-# ALMs that make an MLAB.
-MLAB_ALMS = 10
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
-ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06)
+ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
 
 
-def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Plan:
-    """Complete `plan` with the widths and unrolled windows that serve the goal best, and FIFO depths.
+def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Draft:
+    """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
 
     `known` remembers the options of the layers. Raises PlanError when not even the smallest design fits.
     """
     refuse(graph, "pipelined")
     check_copies(plan)
-    check_weights(graph, board, plan, goal)
     known = {} if known is None else known
     best, proof = search(graph, board, plan, goal, known)
-    if not plan.disabled:
-        estimate(graph, best, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
 
     def fits(candidate: Plan) -> bool:
         resources = estimate(graph, candidate, goal.calibration, board).resources
@@ -49,21 +44,31 @@ def plan_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Kn
         return cycles / estimate(graph, found.plan, goal.calibration, board).resources.fmax
 
     paced = deepen(graph, best, board, fits)
-    if not paced.complete and goal.objective == "throughput":
-        interval = simulated(graph, paced.plan, board).interval
-        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known)
-        if roomy and seconds(roomy, roomy.interval) < seconds(paced, interval):
+    possible = fits(paced.plan)
+    if not possible or (not paced.complete and goal.objective == "throughput"):
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced)
+        slower = possible and roomy and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
+        if roomy and not slower:
             paced, proof = roomy, roomy_proof
-    deep, pace = trimmed(graph, paced, board)
-    predicted = estimate(graph, deep, goal.calibration, board)
-    return deep.with_reason(reason(graph, deep, predicted, board, f"{proof} {pace}".strip()))
+        elif not possible:
+            estimate(graph, paced.plan, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
+
+    def finish() -> Plan:
+        deep, pace = trimmed(graph, paced, board)
+        predicted = estimate(graph, deep, goal.calibration, board)
+        return deep.with_reason(reason(graph, deep, predicted, board, f"{proof} {pace}".strip()))
+
+    return Draft(paced.plan, finish)
 
 
 def with_room(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced
 ) -> tuple[Paced | None, str]:
-    """The plan with the best kernels that leave room for FIFOs as deep as these need, with the sentence on it; None where none does."""
-    for room in ROOMS:
+    """The plan with the best kernels that leave room for FIFOs as deep as these need, with the sentence on it; None where none does. A `crowded` plan of all
+    room tells about how much it takes."""
+    full = estimate(graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board).resources
+    lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
+    for room in (room for room in ROOMS if room >= lacking / 2):
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
             kernels, proof = search(graph, board, plan, smaller, known)
@@ -120,7 +125,7 @@ def refuse(graph: Graph, style: str) -> None:
 def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
     """The plan with the kernels and channels of a choice."""
     kernels = plan_kernels(graph, classes, choice)
-    times = pixel_times(graph)
+    times = pixel_times(graph, {kernel.layer: kernel for kernel in kernels})
     edges = []
     for name in graph.tensors:
         width = choice.widths[classes[name]]
@@ -155,23 +160,6 @@ def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: s
         f"The bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel; the design reaches "
         f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
     )
-
-
-def check_weights(graph: Graph, board: Board, plan: Plan, goal: Goal) -> None:
-    """Raise PlanError at once where the weights that are not zero would fill more than the memory blocks that may be used and all MLABs."""
-    device = board.device
-    bits = (
-        plan.copies
-        * BITS[plan.dtype]
-        * sum(np.count_nonzero(w) for layer in graph.layers for w in layer.weights.values())
-    )
-    blocks = int(device.blocks * goal.caps.blocks - board.reserved_blocks)
-    if not plan.disabled and bits > blocks * device.block_bits + device.alms / MLAB_ALMS * device.mlab_bits:
-        raise PlanError(
-            f"needs {ceil(bits / device.block_bits):,} memory blocks for its weights; {blocks:,} may be used",
-            where=f"pipelined design on {board.name}",
-            remedy="use --style folded, or a larger board",
-        )
 
 
 def check_copies(plan: Plan) -> None:
@@ -214,6 +202,8 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             raise PlanError(
                 f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip", where=where
             )
+        if kernel.strips not in op.strips(layer, graph, kernel) or (kernel.strips and kernel.skip):
+            raise PlanError(f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps

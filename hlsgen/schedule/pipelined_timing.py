@@ -47,13 +47,15 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
     layers = kernel_times(graph, plan, board)
     times = {item.name: item.cycles for item in layers}
     bytes_moved = image_bytes(graph, plan)
+    traffic = bytes_moved + streamed_bytes(graph, plan)
     limits = {name: cycles / plan.copies / (clock * 1e6) for name, cycles in (times | port_cycles(graph, plan)).items()}
-    limits["external memory"] = bytes_moved / (board.sustained_bandwidth(len(graph.inputs)) * 1e9)
+    readers = len(graph.inputs) + sum(kernel.strips > 0 for kernel in plan.kernels)
+    limits["external memory"] = traffic / (board.sustained_bandwidth(readers) * 1e9)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
     fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
     latency = fill + bytes_moved / (board.pcie_bandwidth * 1e9) + board.launch_us * 1e-6
-    return Timing(latency, 1 / limits[slowest], slowest, layers, bytes_moved, max(times.values()) / plan.copies)
+    return Timing(latency, 1 / limits[slowest], slowest, layers, traffic, max(times.values()) / plan.copies)
 
 
 def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...]:
@@ -92,6 +94,13 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
     return total * BYTES[plan.dtype]
 
 
+def streamed_bytes(graph: Graph, plan: Plan) -> float:
+    """Bytes of weights that stream from memory for an image; copies share what is read for them all."""
+    layers = [(graph.layer(kernel.layer), kernel) for kernel in plan.kernels]
+    values = sum(operator(layer.op).streamed_values(layer, graph, kernel) for layer, kernel in layers)
+    return values * BYTES[plan.dtype] / plan.copies
+
+
 def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:
     """Cycles from the first value of an image to its last result.
 
@@ -104,7 +113,7 @@ def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> 
         tensor = graph.tensors[port.tensor]
         span[port.tensor] = (1, tensor.pixels * vectors(tensor.channels, widths[port.tensor]))
     for layer in graph.layers:
-        lead, rest = shares(layer, graph)
+        lead, rest = shares(layer, graph, plan.kernel(layer.name))
         first_in, last_in = (max(span[name][i] for name in layer.inputs) for i in (0, 1))
         own = cycles[layer.name]
         last = max(first_in + own, last_in + rest * own) + KERNEL_LATENCY
@@ -117,10 +126,10 @@ def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> 
     return max(span[port.tensor][1] for port in graph.outputs)
 
 
-def shares(layer: Layer, graph: Graph) -> tuple[float, float]:
+def shares(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[float, float]:
     """The share of the input before the first output, and the share of the work after the last input value."""
     pixels = graph.tensors[layer.inputs[0]].pixels
-    needed = operator(layer.op).needed_pixels(layer, graph)
+    needed = operator(layer.op).needed_pixels(layer, graph, kernel)
     if needed is None or len(needed) == 1:
         return 1 / pixels, 1 / pixels
     return float(needed[0]) / pixels, float(np.mean(needed >= pixels))

@@ -12,12 +12,13 @@ from hlsgen.front import check_between, halves, has_front
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
 from hlsgen.schedule.check_folded import check_folded
+from hlsgen.schedule.depths import Draft
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
-from hlsgen.schedule.hybrid import plan_hybrid
+from hlsgen.schedule.hybrid import draft_hybrid
 from hlsgen.schedule.layered import check_layered, plan_layered
-from hlsgen.schedule.pipelined import check_pipelined, plan_pipelined
+from hlsgen.schedule.pipelined import check_pipelined, draft_pipelined
 from hlsgen.schedule.search import Known
 from hlsgen.schedule.times import rate
 
@@ -45,37 +46,39 @@ def schedule(
         raise PlanError(f"a {style} design has no copies", where="--copies", remedy="use --style pipelined")
     if style == "auto":
         return schedule_auto(graph, target, board, disabled, goal)
-    return schedule_style(graph, target, board, style, disabled, goal, {})
+    return draft(graph, target, board, style, disabled, goal, {}).finish()
 
 
-def schedule_style(
+def draft(
     graph: Graph, target: Board, board: str, style: str, disabled: tuple[str, ...], goal: Goal, known: Known
-) -> Plan:
-    """Plan a network in one style; `known` remembers the options of pipelined layers. Raises PlanError."""
+) -> Draft:
+    """The plan of a network in one style but for the last simulations; `known` remembers the options of pipelined layers. Raises PlanError."""
     effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
     images = goal.images if effective in ("folded", "hybrid") else 1
     copies = goal.copies if effective == "pipelined" else 1
     plan = Plan(graph.name, board, effective, disabled=disabled, images=images, copies=copies)
     if effective == "pipelined":
-        return plan_pipelined(graph, target, plan, goal, known)
-    planner = {"folded": plan_folded, "hybrid": plan_hybrid}.get(effective, plan_layered)
-    return planner(graph, target, plan, goal)
+        return draft_pipelined(graph, target, plan, goal, known)
+    if effective == "hybrid":
+        return draft_hybrid(graph, target, plan, goal)
+    found = (plan_folded if effective == "folded" else plan_layered)(graph, target, plan, goal)
+    return Draft(found, lambda: found)
 
 
 def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, ...], goal: Goal) -> Plan:
     """The style that the model predicts to serve the goal best, with the reason."""
-    found: dict[str, Plan] = {}
+    found: dict[str, Draft] = {}
     refused: dict[str, PlanError] = {}
     known: Known = {}
     for style in ("pipelined", "folded"):
         try:
-            found[style] = schedule_style(graph, target, board, style, disabled, goal, known)
+            found[style] = draft(graph, target, board, style, disabled, goal, known)
         except PlanError as error:
             refused[style] = error
-    if "folded" in found and found["folded"].style == "folded":
+    if "folded" in found and found["folded"].plan.style == "folded":
         empty = Plan(graph.name, board, "hybrid", disabled=disabled, images=goal.images)
         try:
-            found["hybrid"] = plan_hybrid(graph, target, empty, goal, found["folded"], known)
+            found["hybrid"] = draft_hybrid(graph, target, empty, goal, found["folded"].plan, known)
         except PlanError as error:
             refused["hybrid"] = error
     if not found:
@@ -85,7 +88,7 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
             raise refused["folded"]
         why = "; ".join(f"the {style} design {error.reason}" for style, error in refused.items())
         return base.with_reason(f"Base, because {why}. {base.reason}")
-    predicted = {style: estimate(graph, plan, goal.calibration, target) for style, plan in found.items()}
+    predicted = {style: estimate(graph, drafted.plan, goal.calibration, target) for style, drafted in found.items()}
     best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
     clauses = [f"the {style} design {error.reason}" for style, error in refused.items()]
     if len(found) > 1:
@@ -94,7 +97,8 @@ def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, 
             for style, p in predicted.items()
         ]
         clauses.append(f"the model predicts {', '.join(figures)}")
-    return found[best].with_reason(f"{best.capitalize()}, because {'; '.join(clauses)}. {found[best].reason}")
+    plan = found[best].finish()
+    return plan.with_reason(f"{best.capitalize()}, because {'; '.join(clauses)}. {plan.reason}")
 
 
 def preference(predicted: Estimate, board: Board, goal: Goal) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ layer's cycles are bisected: is there a design in which no layer needs more than
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
@@ -19,41 +20,62 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Fifo, Lsu
 from hlsgen.ops import operator
+from hlsgen.ops.base import vectors
+from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.bursts import Bursts, bursts
 from hlsgen.schedule.choices import WIDTHS, Choice, partial_sums
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined_timing import pipelined_cycles, shares
-from hlsgen.schedule.resources import costs, fifo_cost, kernel_cost, lsu_cost
-from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels
+from hlsgen.schedule.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
+from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels, streamed, transfer
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
+# Among more levels than that the search ends when none can be faster by more than this.
+LEVELS, GAP = 1000, 0.005
+# The first targets, in parts of the least cycles that there can be.
+STEPS = (1.1, 1.3, 2, 4)
+# So many readers and more share memory as badly as can be.
+MANY = 3
+# Lanes of the vectors of kernels whose weights stream from memory: narrow ones would take long for a strip's rows, and memory would be read in small parts.
+STREAMED_WIDTHS = (4, 8)
+# Strips that the search tries: more take weights from memory too often.
+STRIPS = (1, 2, 7)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to build a layer: its kernel, cycles an image, and (ALMs, blocks, DSPs) scaled by SCALE."""
+    """One way to build a layer: its kernel, cycles an image, (ALMs, blocks, DSPs) scaled by SCALE, bytes of weights that it takes from memory for an
+    image, and the share of its input that it needs before its first output."""
 
     kernel: KernelPlan
     cycles: int
     cost: tuple[int, ...]
+    bytes: int = 0
+    lead: float = 0.0
 
 
+# An option of a layer under way to the solver, with the variable that says whether it is chosen.
+Chosen = tuple[str, Any, Option]
 # Options of layers that were built before, by all that they depend on within one search.
 Known = dict[Any, tuple[Option, ...]]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Options of every layer, cost of every tensor class's channels at each width, fixed costs and limits."""
+    """Options of every layer, cost of every tensor class's channels at each width, fixed costs and limits. `bandwidth`: bytes of weights that memory has a cycle;
+    `bursts`: FIFOs round kernels that take them from there; `bit_blocks`: scaled memory blocks of a bit."""
 
     options: dict[str, tuple[Option, ...]]
     widths: dict[str, tuple[int, ...]]
     channels: dict[tuple[str, int], tuple[int, ...]]
     limits: tuple[int, ...]
     ends: dict[str, tuple[str, str]]
-    leads: dict[str, float]
+    bandwidth: float
+    bursts: Bursts
+    bit_blocks: float
 
 
 def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
@@ -67,7 +89,8 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
         ] or levels[:1]
         target, proof = allowed[-1], f"Fewest resources for {goal.fps:,.0f} images a second even at the lowest clock."
     else:
-        target, proof = bisect(problem, levels, goal)
+        least = fewest_cycles(problem)
+        target, proof = bisect(problem, [level for level in levels if level >= least] or levels[-1:], goal)
     found = run(problem, target, goal, fewest=goal.objective != "latency", latency=goal.objective == "latency")
     if found is None:
         found = run(problem, target, goal, fewest=False)
@@ -78,31 +101,51 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
     folds = {layer: found[f"{layer} fold"] for layer in problem.options}
     skips = {layer: found[f"{layer} skip"] for layer in problem.options}
     at_onces = {layer: found[f"{layer} at once"] for layer in problem.options}
-    return Choice(widths, unrolled, folds, skips, at_onces), proof
+    strips = {layer: found[f"{layer} strips"] for layer in problem.options}
+    return Choice(widths, unrolled, folds, skips, at_onces, strips), proof
+
+
+def fewest_cycles(problem: Problem) -> float:
+    """Cycles of the slowest layer that no design within the caps goes below: every layer takes DSPs times cycles, and these are so many DSPs at most."""
+    dsps = problem.limits[2] - sum(min(problem.channels[name, w][2] for w in ws) for name, ws in problem.widths.items())
+    work = sum(min(option.cost[2] * option.cycles for option in options) for options in problem.options.values())
+    return work / max(dsps, 1)
 
 
 def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
     """The least cycles of the slowest layer that a design within the caps reaches, and the proof or the gap."""
-    low, high, proven = 0, len(levels) - 1, True
-    if run(problem, levels[high], goal, fewest=False) is None:
-        return levels[high], ""
-    while low < high:
-        middle = (low + high) // 2
+    undecided: list[int] = []
+
+    def possible(place: int) -> bool:
         status: list[bool] = []
-        if run(problem, levels[middle], goal, fewest=False, decided=status) is not None:
-            high = middle
-        else:
-            proven = proven and status[0]
-            low = middle + 1
-    if proven:
-        return levels[
-            high
-        ], "No choice of vector widths and unrolled windows within the caps has a faster slowest kernel (proven)."
+        found = run(problem, levels[place], goal, fewest=False, decided=status)
+        undecided.extend([place] * (not all(status)))
+        return found is not None
+
+    low = 0
+    for high in (*(bisect_right(levels, times * levels[0]) - 1 for times in STEPS), len(levels) - 1):
+        if high >= low:
+            if possible(high):
+                break
+            low = high + 1
+    else:
+        return levels[-1], ""
+    while low < high and not close(levels, low, high):
+        middle = (low + high) // 2
+        low, high = (low, middle) if possible(middle) else (middle + 1, high)
+    if not undecided:
+        faster = f"a slowest kernel more than {GAP:.1%} faster" if low < high else "a faster slowest kernel"
+        return levels[high], f"No choice of vector widths and unrolled windows within the caps has {faster} (proven)."
     bound = max(min(option.cycles for option in options) for options in problem.options.values())
     gap = levels[high] / bound - 1
     return levels[
         high
     ], f"The search ran into its time limit: a slowest kernel up to {gap:.0%} faster is not ruled out."
+
+
+def close(levels: list[int], low: int, high: int) -> bool:
+    """Whether the rest of a long search could gain next to nothing."""
+    return len(levels) > LEVELS and levels[high] <= (1 + GAP) * levels[low]
 
 
 def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> PlanError:
@@ -128,9 +171,10 @@ def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> PlanErr
 
 
 def build_problem(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None
-) -> Problem:
-    """All options with their costs; `known` remembers those of layers that several graphs have. Raises PlanError when pins leave a layer without any."""
+    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None,
+    streams: bool = True,
+) -> Problem:  # fmt: skip
+    """All options with their costs; `known` remembers those of layers that several graphs have. Without `streams` all weights are on chip. Raises PlanError when pins leave a layer without any."""
     check_pins(graph, goal)
     tile = plan.enabled("unroll") and plan.enabled("tile")
     possible = WIDTHS if tile else (1,)
@@ -139,11 +183,12 @@ def build_problem(
     options, known = {}, {} if known is None else known
     for layer in graph.layers:
         source, result = classes[layer.inputs[0]], classes[layer.output]
-        pins = tuple(sorted(item for item in goal.pins.items() if item[0][0] == layer.name))
-        key = layer.name, source == result, widths[source], widths[result], len(graph.consumers[layer.output]), pins
+        pins = tuple(sorted((field, value) for (owner, field), value in goal.pins.items() if owner == layer.name))
+        readers = len(graph.consumers[layer.output])
+        key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
         if key not in known:
             known[key] = layer_options(layer, graph, board, plan, goal, classes, widths, convert)
-        options[layer.name] = known[key]
+        options[layer.name] = tuple(o for o in known[key] if streams or not o.bytes)
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(convert @ channel_cost(graph, board, plan, classes, name, width, times))
@@ -158,8 +203,26 @@ def build_problem(
         totals = totals * 1000  # an ablated design need not fit
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
-    leads = {layer.name: shares(layer, graph)[0] for layer in graph.layers}
-    return Problem(options, widths, channels, limits, ends, leads)
+    return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, goal),
+                   bursts(graph, BITS[plan.dtype]), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
+
+
+def alike(layer: Layer, graph: Graph) -> Any:
+    """What layers have in common that have the same options: all that these depend on but widths, or the layer itself where its weights have zeros to skip."""
+    shapes = tuple(graph.tensors[name].shape for name in (*layer.inputs, layer.output))
+    weights = tuple((name, w.shape) for name, w in layer.weights.items())
+    if any(np.count_nonzero(w) < WORTHWHILE * w.size for w in layer.weights.values()):
+        weights = (("of", layer.name),)
+    return layer.op, layer.attributes, layer.activation, shapes, weights
+
+
+def memory_bytes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> float:
+    """Bytes a cycle that memory has for weights where many kernels read it, at the clock of a design that fills memory blocks and DSPs to their caps, and half as
+    many ALMs (such designs take about as many); all copies share what is read."""
+    caps, device = goal.caps, board.device
+    full = caps.alms / 2 * device.alms, caps.blocks * device.blocks, caps.dsps * device.dsps
+    clock, *_ = clock_of(*full, board, goal.calibration)
+    return board.sustained_bandwidth(len(graph.inputs) + MANY) * 1e9 / (clock * 1e6) * plan.copies
 
 
 def check_pins(graph: Graph, goal: Goal) -> None:
@@ -221,9 +284,22 @@ def undominated(options: list[Option]) -> list[Option]:
     ordered = sorted(options, key=lambda o: (o.cycles, sum(o.cost)))
     kept: list[Option] = []
     for option in ordered:
-        if not any(all(a <= b for a, b in zip(best.cost, option.cost, strict=True)) for best in kept):
+        price = (*option.cost, option.bytes)
+        if not any(all(a <= b for a, b in zip((*best.cost, best.bytes), price, strict=True)) for best in kept):
             kept.append(option)
     return kept
+
+
+def cheapest(options: list[Option]) -> list[Option]:
+    """The options among which one is best where time does not matter: of every pair of widths, and with every number of strips, those that no other one beats, or
+    equals, in every resource."""
+    groups: dict[tuple[int, int, int], list[Option]] = {}
+    for option in sorted(options, key=lambda o: (sum(o.cost), o.bytes)):
+        kernel, price = option.kernel, (*option.cost, option.bytes)
+        kept = groups.setdefault((kernel.input_width, kernel.output_width, kernel.strips), [])
+        if not any(all(a <= b for a, b in zip((*o.cost, o.bytes), price, strict=True)) for o in kept):
+            kept.append(option)
+    return [option for kept in groups.values() for option in kept]
 
 
 def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> list[KernelPlan]:
@@ -233,7 +309,28 @@ def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> li
     if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
         shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
         shapes += [replace(kernel, at_once=count) for count in op.at_onces(layer, graph, kernel) if count > 1]
+        shapes += streaming(layer, graph, kernel, BITS[plan.dtype])
     return [replace(shape, partial_sums=partial_sums(*op.reduction(layer, graph, shape))) for shape in shapes]
+
+
+def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> list[KernelPlan]:
+    """The kernels of given widths whose weights stream from memory, where that leaves less on chip than the weights are."""
+    op = operator(layer.op)
+    if {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS) or kernel.unroll_window:
+        return []
+    here, found = on_chip(layer, graph, kernel, bits), []
+    for shape in (replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n in STRIPS):
+        if on_chip(layer, graph, shape, bits) < here:
+            inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+            counts = {ceil(inputs / n): n for n in reversed(op.at_onces(layer, graph, shape))}
+            found += [replace(shape, at_once=n) for n in counts.values()]
+    return found
+
+
+def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> int:
+    """Bits of a kernel's memories."""
+    memories = operator(layer.op).pipelined_body(layer, graph, kernel, bits).memories
+    return sum(memory.depth * memory.bits * memory.banks * memory.copies for memory in memories)
 
 
 def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan, convert: np.ndarray) -> Option:
@@ -243,9 +340,16 @@ def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelP
     cost = sum((kernel_cost(k, board.device) for k in pipelined_kernels(layer, graph, one)), np.zeros(5))
     if kernel.at_once > 1:
         cost = cost + fifo_cost(collected(kernel, BITS[plan.dtype]), board.device)
+    if kernel.strips:
+        reader = (Lsu("filters", kernel.output_width * BITS[plan.dtype]),)
+        cost = cost + fifo_cost(streamed(kernel, BITS[plan.dtype]), board.device)
+        cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board.device)
+        cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
         cost = cost + fifo_cost(Fifo("weights", BITS[plan.dtype], WEIGHT_FIFO), board.device)
-    return Option(kernel, pipelined_cycles(layer, graph, kernel, plan, board), scaled(convert @ cost))
+    values = operator(layer.op).streamed_values(layer, graph, kernel)
+    cycles = pipelined_cycles(layer, graph, kernel, plan, board)
+    return Option(kernel, cycles, scaled(convert @ cost), values * BITS[plan.dtype] // 8, shares(layer, graph, kernel)[0])
 
 
 def channel_cost(
@@ -304,25 +408,29 @@ def run(
     width = {(n, w): model.new_bool_var(f"{n} {w}") for n, ws in problem.widths.items() for w in ws}
     for name, possible in problem.widths.items():
         model.add_exactly_one(width[name, w] for w in possible)
-    chosen: list[tuple[Any, Option]] = []
+    chosen: list[Chosen] = []
     for layer, options in problem.options.items():
-        mine = [(model.new_bool_var(""), option) for option in options if option.cycles <= target]
+        quick = [option for option in options if option.cycles <= target]
+        mine = [(layer, model.new_bool_var(""), option) for option in (quick if latency else cheapest(quick))]
         if not mine:
             if decided is not None:
                 decided.append(True)
             return None
         chosen += mine
-        model.add_exactly_one(variable for variable, _ in mine)
+        model.add_exactly_one(v for _, v, _ in mine)
         source, result = problem.ends[layer]
         for name, side in ((source, "input_width"), (result, "output_width")):
             for w in problem.widths[name]:
-                model.add(sum(v for v, option in mine if getattr(option.kernel, side) == w) == width[name, w])
+                model.add(sum(v for _, v, option in mine if getattr(option.kernel, side) == w) == width[name, w])
     used = [total(chosen, width, problem, i) for i in range(3)]
+    used[1] += sum(burst_fifos(model, chosen, problem))
     for amount, limit in zip(used, problem.limits, strict=True):
         model.add(amount <= max(limit, 0))
+    if any(option.bytes for *_, option in chosen):
+        model.add(sum(option.bytes * v for _, v, option in chosen) <= int(problem.bandwidth * target))
     if latency:
         model.minimize(
-            sum(int(option.cycles * (1 + 100 * problem.leads[option.kernel.layer])) * v for v, option in chosen)
+            sum(int(option.cycles * (1 + 100 * option.lead)) * v for _, v, option in chosen)
         )
     elif fewest:
         shares = [max(1, 10**6 // max(limit, 1)) for limit in problem.limits]
@@ -338,15 +446,39 @@ def run(
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
     found = {name: next(w for w in ws if solver.value(width[name, w])) for name, ws in problem.widths.items()}
-    kernels = [option.kernel for v, option in chosen if solver.value(v)]
+    kernels = [replace(option.kernel, layer=layer) for layer, v, option in chosen if solver.value(v)]
     found |= {f"{kernel.layer} unrolled": int(kernel.unroll_window) for kernel in kernels}
     found |= {f"{kernel.layer} skip": kernel.skip for kernel in kernels}
     found |= {f"{kernel.layer} at once": kernel.at_once for kernel in kernels}
+    found |= {f"{kernel.layer} strips": kernel.strips for kernel in kernels}
     return found | {f"{kernel.layer} fold": kernel.fold for kernel in kernels}
 
 
-def total(chosen: list[tuple[Any, Option]], width: dict[tuple[str, int], Any], problem: Problem, index: int) -> Any:
+def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]:
+    """Memory blocks of the FIFOs round kernels that work in strips: what waits for them at joins, and a strip where a neighbour does not work in strips."""
+    strips: dict[str, list[tuple[Any, int]]] = {}
+    for layer, v, option in chosen:
+        if option.kernel.strips:
+            strips.setdefault(layer, []).append((v, option.kernel.strips))
+
+    def blocks(layer: str, bits: int) -> Any:
+        return sum(round(bits * problem.bit_blocks / count) * v for v, count in strips.get(layer, ()))
+
+    found = [blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in strips]
+    for ends in problem.bursts.links:
+        for here, there, side in ((1, 0, 0), (0, 1, 1)):  # a reader's input, a writer's output
+            if ends[here] in strips:
+                bits = problem.bursts.sides[ends[here]][side]
+                most = round(bits * problem.bit_blocks)
+                fifo = model.new_int_var(0, most, "")
+                other = sum(v for v, _ in strips.get(ends[there], ()))
+                model.add(fifo >= blocks(ends[here], bits) - most * other)
+                found.append(fifo)
+    return found
+
+
+def total(chosen: list[Chosen], width: dict[tuple[str, int], Any], problem: Problem, index: int) -> Any:
     """Linear expression of one resource."""
-    return sum(option.cost[index] * v for v, option in chosen) + sum(
+    return sum(option.cost[index] * v for _, v, option in chosen) + sum(
         problem.channels[key][index] * v for key, v in width.items()
     )

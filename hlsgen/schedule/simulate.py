@@ -8,6 +8,7 @@ nobody waits for room, and each kernel's tokens follow from its inputs' in one g
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -205,13 +206,22 @@ def process(
 
 
 def run_until_blocked(processes: list[Process], channels: list[Channel], images: int) -> None:
-    """Let every process run as far as it can, until none can."""
-    moved = True
-    while moved:
-        moved = False
-        for current in processes:
-            while current.image < images and advance(current, channels):
-                moved = True
+    """Let every process run as far as it can, until none can. Only one whose neighbour has moved may go on."""
+    ends: dict[int, list[int]] = {}
+    for number, p in enumerate(processes):
+        for channel in (*p.inputs, *p.outputs):
+            ends.setdefault(channel, []).append(number)
+    neighbours = [sorted({n for c in (*p.inputs, *p.outputs) for n in ends[c]} - {i}) for i, p in enumerate(processes)]
+    waiting, queue = [True] * len(processes), deque(range(len(processes)))
+    while queue:
+        number = queue.popleft()
+        waiting[number], current, moved = False, processes[number], False
+        while current.image < images and advance(current, channels):
+            moved = True
+        for other in neighbours[number] if moved else ():
+            if not waiting[other]:
+                waiting[other] = True
+                queue.append(other)
 
 
 def advance(p: Process, channels: list[Channel]) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from hlsgen.front import halves, has_front
 from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import COLLECTED_FIFO, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.hardware import COLLECTED_FIFO, STREAMED_FIFO, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.ops import operator
+from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.schedule.engines import folded_structure
 
@@ -52,6 +53,10 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
         Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
     ]
     fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.at_once > 1]
+    for kernel in (kernel for kernel in plan.kernels if kernel.strips):
+        fifos.append(streamed(kernel, bits))
+        vector = fifos[-1].bits
+        kernels.append(transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies))
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
         fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
@@ -75,13 +80,21 @@ def collected(kernel: KernelPlan, bits: int) -> Fifo:
     return Fifo(f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO)
 
 
+def streamed(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of weights that come from memory."""
+    return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
+
+
 def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     """The kernel of one layer."""
     bits, kernel = BITS[plan.dtype], plan.kernel(layer.name)
     readers = ends(plan.edges, layer.output)
+    streams = kernel.strips > 0
     channel = (
-        len(layer.inputs) * kernel.input_width * kernel.at_once + (readers + bool(layer.weights)) * kernel.output_width
+        len(layer.inputs) * kernel.input_width * kernel.at_once
+        + (readers + bool(layer.weights) + streams) * kernel.output_width
     )
+    loops = 1 + LOOPS * (streams and layer.op == "conv") + 2 * bool(layer.weights)
     scratch = not plan.enabled("cached_writes") and layer.op in ACCUMULATING
     vector = kernel.output_width * bits
     return Kernel(
@@ -90,8 +103,8 @@ def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
         autorun=plan.enabled("autorun") and not scratch,
         lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
         channel_bits=channel * bits,
-        channel_ends=len(layer.inputs) + readers + bool(layer.weights),
-        loops=1 + 2 * bool(layer.weights),
+        channel_ends=len(layer.inputs) + readers + bool(layer.weights) + streams,
+        loops=loops,
     )
 
 

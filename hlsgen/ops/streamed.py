@@ -1,0 +1,110 @@
+"""Kernels of pipelined designs whose weights stream from memory: convolutions of one group and fully connected layers.
+
+Such a convolution keeps feature maps on chip in place of weights, which is less where a layer has few pixels and many channels. It works strip by strip: `strips`
+equal parts of its output rows. First the input rows come in that a strip sees, then the filter words, each of which meets all output pixels of the strip while the
+next word arrives a vector a turn; last the results leave, pixel by pixel. An image takes all weights from memory once a strip.
+
+A fully connected layer needs each weight once an image: it multiplies the vector of weights that arrives by one lane of its input, a turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Memory
+from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
+from hlsgen.plan import KernelPlan
+
+# Loops of a strip that start anew, each with an empty pipeline: rows in, first filter word, filter words, results.
+LOOPS = 4
+
+
+@dataclass(frozen=True)
+class Strips:
+    """How a kernel goes through an image: `count` strips of `rows` output rows; `capacity` input rows on chip; `words` of `at_once` input vectors a pixel; `outs`
+    output vectors; `loads` weight vectors a filter word. The first strip sees the first `needed` input rows; `arrived[n]` ones have come in when strip n begins to
+    multiply."""
+
+    count: int
+    rows: int
+    columns: int
+    capacity: int
+    words: int
+    outs: int
+    taps: int
+    loads: int
+    needed: int
+    arrived: tuple[int, ...]
+    height: int
+    width: int
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels of a strip."""
+        return self.rows * self.columns
+
+    @property
+    def turns(self) -> int:
+        """Turns of a strip in which the kernel multiplies."""
+        return self.words * self.taps * self.outs * self.pixels
+
+
+def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more turns a filter word than the word has vectors, and enough sums that
+    none is due again before its addition ends; and there is something to add up."""
+    rows = graph.output_tensor(layer).height
+    found = []
+    for count in (n for n in range(1, rows + 1) if rows % n == 0):
+        s = strips(layer, graph, kernel, count)
+        if s.loads <= s.pixels and s.outs * s.pixels >= ACCUMULATION_LATENCY and s.words * s.taps > 1:
+            found.append(count)
+    return tuple(found)
+
+
+def strips(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> Strips:
+    """The strips of a kernel's plan, or `count` ones."""
+    source, result, window = graph.tensors[layer.inputs[0]], graph.output_tensor(layer), layer.attributes.window
+    count = count or kernel.strips
+    rows, lanes = result.height // count, min(kernel.input_width, source.channels)
+    seen = (rows - 1) * window.stride[0] + window.extent[0]
+    last = seen - window.pads[0] + np.arange(count) * rows * window.stride[0]
+    return Strips(
+        count, rows, result.width, min(max(seen, rows * window.stride[0]), source.height),
+        vectors(source.channels, kernel.input_width * kernel.at_once), vectors(result.channels, kernel.output_width),
+        window.taps, lanes * kernel.at_once, int(last[0]), tuple(int(n) for n in np.clip(last, 0, source.height)), source.height, source.width,
+    )  # fmt: skip
+
+
+def turns(s: Strips) -> int:
+    """Turns of an image: all rows in, and of every strip the first filter word, the multiplications, the results, and the loops' starts."""
+    return s.height * s.width * s.words + s.count * (s.loads + s.turns + s.pixels * s.outs + LOOPS * KERNEL_LATENCY)
+
+
+def events(s: Strips) -> Events:
+    """Words are read as strips need them, those that none needs at the end of the last strip's multiplications; results leave in the last turns of a strip."""
+    reads, writes, now, before = [], [], 0, 0
+    for strip, arrived in enumerate(s.arrived):
+        fresh = (arrived - before) * s.width * s.words
+        reads.append(now + np.arange(fresh))
+        now += fresh + s.loads + s.turns + (LOOPS - 1) * KERNEL_LATENCY
+        if strip == s.count - 1:
+            rest = (s.height - arrived) * s.width * s.words
+            reads.append(now + np.arange(rest))
+            now += rest
+        writes.append(now + np.arange(s.pixels * s.outs))
+        now, before = now + s.pixels * s.outs + KERNEL_LATENCY, arrived
+    return Events((np.concatenate(reads),), np.concatenate(writes))
+
+
+def memories(s: Strips, kernel: KernelPlan, macs: int) -> tuple[Memory, ...]:
+    """Rows of the input, and the filter word in use with the next one, in registers. (Sums are counted where those of all kernels are.)"""
+    word = kernel.input_width * kernel.at_once * WEIGHT_BITS
+    return (Memory("map", s.capacity * s.width * s.words, word), Memory("filter", 2, macs * WEIGHT_BITS))
+
+
+def needed_pixels(s: Strips) -> np.ndarray:
+    """Pixels that have arrived when a strip's results leave: the same for all of its pixels."""
+    return np.repeat((*s.arrived[:-1], s.height), s.pixels) * s.width
