@@ -39,7 +39,8 @@ LEVELS, GAP = 1000, 0.005
 STEPS = (1.1, 1.3, 2, 4)
 # So many readers and more share memory as badly as can be.
 MANY = 3
-# Lanes of the vectors of kernels whose weights stream from memory: narrow ones would take long for a strip's rows, and memory would be read in small parts.
+# Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long for a strip's rows, wide ones leave less choice of how many
+# vectors are multiplied at once.
 STREAMED_WIDTHS = (4, 8)
 # Strips that the search tries: more take weights from memory too often.
 STRIPS = (1, 2, 7)
@@ -78,8 +79,8 @@ class Problem:
     bit_blocks: float
 
 
-def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
-    """The best choice for a goal, and a sentence on how good it is. Raises PlanError when nothing fits."""
+def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str, int]:
+    """The best choice for a goal, a sentence on how good it is, and the cycles that its slowest layer may take. Raises PlanError when nothing fits."""
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]
@@ -96,13 +97,24 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str]:
         found = run(problem, target, goal, fewest=False)
     if found is None:
         raise smallest_is_too_large(problem, board, goal)
+    return chosen_of(problem, found), proof, target
+
+
+def slower(problem: Problem, target: int, goal: Goal) -> Choice | None:
+    """The choice with the fewest resources whose slowest layer takes no more than so many cycles."""
+    found = run(problem, target, goal, fewest=True)
+    return None if found is None else chosen_of(problem, found)
+
+
+def chosen_of(problem: Problem, found: dict[str, int]) -> Choice:
+    """A solution of the solver as a choice."""
     widths = {name: found[name] for name in problem.widths}
     unrolled = frozenset(layer for layer in problem.options if found[f"{layer} unrolled"])
     folds = {layer: found[f"{layer} fold"] for layer in problem.options}
     skips = {layer: found[f"{layer} skip"] for layer in problem.options}
     at_onces = {layer: found[f"{layer} at once"] for layer in problem.options}
     strips = {layer: found[f"{layer} strips"] for layer in problem.options}
-    return Choice(widths, unrolled, folds, skips, at_onces, strips), proof
+    return Choice(widths, unrolled, folds, skips, at_onces, strips)
 
 
 def fewest_cycles(problem: Problem) -> float:
@@ -203,7 +215,7 @@ def build_problem(
         totals = totals * 1000  # an ablated design need not fit
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
-    return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, goal),
+    return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, full_clock(board, goal)),
                    bursts(graph, BITS[plan.dtype]), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
 
 
@@ -216,13 +228,16 @@ def alike(layer: Layer, graph: Graph) -> Any:
     return layer.op, layer.attributes, layer.activation, shapes, weights
 
 
-def memory_bytes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> float:
-    """Bytes a cycle that memory has for weights where many kernels read it, at the clock of a design that fills memory blocks and DSPs to their caps, and half as
-    many ALMs (such designs take about as many); all copies share what is read."""
+def memory_bytes(graph: Graph, board: Board, plan: Plan, clock: float) -> float:
+    """Bytes a cycle of `clock` MHz that memory has for weights where many kernels read it; all copies share what is read."""
+    return board.sustained_bandwidth(len(graph.inputs) + MANY) * 1e9 / (clock * 1e6) * plan.copies
+
+
+def full_clock(board: Board, goal: Goal) -> float:
+    """The clock of a design that fills memory blocks and DSPs to their caps, and half as many ALMs: such designs take about as many."""
     caps, device = goal.caps, board.device
     full = caps.alms / 2 * device.alms, caps.blocks * device.blocks, caps.dsps * device.dsps
-    clock, *_ = clock_of(*full, board, goal.calibration)
-    return board.sustained_bandwidth(len(graph.inputs) + MANY) * 1e9 / (clock * 1e6) * plan.copies
+    return clock_of(*full, board, goal.calibration)[0]
 
 
 def check_pins(graph: Graph, goal: Goal) -> None:
@@ -316,7 +331,7 @@ def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> li
 def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> list[KernelPlan]:
     """The kernels of given widths whose weights stream from memory, where that leaves less on chip than the weights are."""
     op = operator(layer.op)
-    if {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS) or kernel.unroll_window:
+    if layer.op == "conv" and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS):
         return []
     here, found = on_chip(layer, graph, kernel, bits), []
     for shape in (replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n in STRIPS):
