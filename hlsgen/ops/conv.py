@@ -219,9 +219,7 @@ class Conv(Operator, Importer):
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
         if kernel.strips:
-            return streamed.memories(
-                streamed.strips(layer, graph, kernel), kernel, self.pipelined_macs(layer, kernel)
-            )
+            return streamed.memories(streamed.strips(layer, graph, kernel), kernel, self.pipelined_macs(layer, kernel))
         if kernel.skip:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, interleaved = self.reduction(layer, graph, kernel)

@@ -67,7 +67,9 @@ class Fronts:
         if count not in self.problems:
             self.layers += count
             goal = replace(self.goal, pins=self.pins(front))
-            self.problems[count] = build_problem(front, self.board, plan, goal, classes, self.known, streams=False)
+            # Memory serves the engines: the front keeps its weights on chip, unless a pin says otherwise.
+            streams = any(field == "strips" and value for (_, field), value in goal.pins.items())
+            self.problems[count] = build_problem(front, self.board, plan, goal, classes, self.known, streams)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice, *_ = solve(self.problems[count], self.board, goal)

@@ -44,7 +44,9 @@ def waiting(graph: Graph, size: dict[str, int]) -> dict[str, int]:
 def links(graph: Graph) -> list[tuple[str, str]]:
     """A pair for every channel into a layer that may work in strips, and for every channel from one to a layer that never does."""
     depth: dict[str, int] = {port.tensor: 0 for port in graph.inputs}
-    source = dict.fromkeys((port.tensor for port in graph.inputs), "")  # the last layer before a tensor that may work in strips
+    source = dict.fromkeys(
+        (port.tensor for port in graph.inputs), ""
+    )  # the last layer before a tensor that may work in strips
     found = []
     for layer in graph.layers:
         longest = max(layer.inputs, key=lambda name: depth[name])

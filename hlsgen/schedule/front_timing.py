@@ -7,10 +7,10 @@ from hlsgen.front import halves
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
 from hlsgen.schedule.folded_timing import LAUNCHES, folded_run, link_seconds
-from hlsgen.schedule.pipelined_timing import image_bytes, kernel_times, pipelined_latency, port_cycles
+from hlsgen.schedule.pipelined_timing import image_bytes, kernel_times, pipelined_latency, port_cycles, streamed_bytes
 from hlsgen.schedule.times import Timing
 
-# Kernels of the front that the host launches: reader and writer.
+# Kernels of the front that the host launches: reader and writer, beside those that read weights that stream.
 FRONT_LAUNCHES = 2
 # Kernels that read memory at the same time: of the front one, of the engines two or more.
 READERS = 3
@@ -27,8 +27,9 @@ def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing
     times = {item.name: item.cycles for item in layers}
     slowest = max((*times.values(), *port_cycles(front, ahead).values()))
     fill = pipelined_latency(front, ahead, times)
-    stream = (fill + (plan.images - 1) * slowest) / hertz + FRONT_LAUNCHES * board.launch_us * 1e-6
-    moved = image_bytes(front, ahead)
+    launches = FRONT_LAUNCHES + sum(kernel.strips > 0 for kernel in ahead.kernels)
+    stream = (fill + (plan.images - 1) * slowest) / hertz + launches * board.launch_us * 1e-6
+    moved = image_bytes(front, ahead) + streamed_bytes(front, ahead)
     memory = plan.images * moved / (board.sustained_bandwidth(READERS) * 1e9)
     stream = max(stream, memory)
     alone = folded_run(rest, after, board, clock)

@@ -45,7 +45,11 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
     possible = fits(paced.plan)
     if not possible or (not paced.complete and goal.objective == "throughput"):
         roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced)
-        slower = possible and roomy and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
+        slower = (
+            possible
+            and roomy
+            and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
+        )
         if roomy and not slower:
             paced, proof = roomy, roomy_proof
         elif not possible:
@@ -107,7 +111,12 @@ def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> 
         clock = max(clock, found.resources.fmax)
         if found.throughput > rate:
             best, rate, more = trial, found.throughput, part
-    return best, f"{proof} With up to {more:.1%} more cycles less of the board is used, and the clock is higher." if more else proof
+    return (
+        best,
+        f"{proof} With up to {more:.1%} more cycles less of the board is used, and the clock is higher."
+        if more
+        else proof,
+    )
 
 
 def better_without_skipping(
@@ -169,8 +178,14 @@ def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: s
     zeros = (
         f"{len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean). " if sparse else ""
     )
+    streams = sum(kernel.strips > 0 for kernel in plan.kernels)
+    memory = (
+        f"{streams} of them take their weights from memory for every image anew ({t.bytes / 1e6:.3g} MB an image). "
+        if streams
+        else ""
+    )
     return (
-        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}Predicted: {t.throughput:,.0f} images a "
+        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}{memory}Predicted: {t.throughput:,.0f} images a "
         f"second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. "
         f"The bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel; the design reaches "
         f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"

@@ -364,7 +364,9 @@ def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelP
         cost = cost + fifo_cost(Fifo("weights", BITS[plan.dtype], WEIGHT_FIFO), board.device)
     values = operator(layer.op).streamed_values(layer, graph, kernel)
     cycles = pipelined_cycles(layer, graph, kernel, plan, board)
-    return Option(kernel, cycles, scaled(convert @ cost), values * BITS[plan.dtype] // 8, shares(layer, graph, kernel)[0])
+    return Option(
+        kernel, cycles, scaled(convert @ cost), values * BITS[plan.dtype] // 8, shares(layer, graph, kernel)[0]
+    )
 
 
 def channel_cost(
@@ -444,9 +446,7 @@ def run(
     if any(option.bytes for *_, option in chosen):
         model.add(sum(option.bytes * v for _, v, option in chosen) <= int(problem.bandwidth * target))
     if latency:
-        model.minimize(
-            sum(int(option.cycles * (1 + 100 * option.lead)) * v for _, v, option in chosen)
-        )
+        model.minimize(sum(int(option.cycles * (1 + 100 * option.lead)) * v for _, v, option in chosen))
     elif fewest:
         shares = [max(1, 10**6 // max(limit, 1)) for limit in problem.limits]
         model.minimize(sum(share * amount for share, amount in zip(shares, used, strict=True)))
