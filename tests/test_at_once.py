@@ -199,6 +199,7 @@ def test_chosen_where_it_pays():
             {k.layer: k.fold for k in plan.kernels},
             {k.layer: k.skip for k in plan.kernels},
             {k.layer: k.at_once for k in plan.kernels},
+            {k.layer: k.strips for k in plan.kernels},
         ),
     )
 

@@ -283,7 +283,8 @@ def layer_options(
     for width in widths[source]:
         for output in (width,) if source == result else widths[result]:
             for window in windows:
-                choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window))
+                pinned = goal.pins.get((layer.name, "strips"))
+                choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned)
                 found += undominated([option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)])
     if not found:
         raise PlanError(
@@ -317,25 +318,29 @@ def cheapest(options: list[Option]) -> list[Option]:
     return [option for kept in groups.values() for option in kept]
 
 
-def kernels_of(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> list[KernelPlan]:
-    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a turn or several."""
+def kernels_of(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, strips: int | None = None
+) -> list[KernelPlan]:
+    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a turn or several, weights on chip or from memory (in so many
+    `strips`, where a pin says so)."""
     op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
     shapes = [replace(kernel, fold=fold) for fold in (op.folds(layer, kernel) if free else (1,))]
     if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
         shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
         shapes += [replace(kernel, at_once=count) for count in op.at_onces(layer, graph, kernel) if count > 1]
-        shapes += streaming(layer, graph, kernel, BITS[plan.dtype])
+        shapes += streaming(layer, graph, kernel, BITS[plan.dtype], strips)
     return [replace(shape, partial_sums=partial_sums(*op.reduction(layer, graph, shape))) for shape in shapes]
 
 
-def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> list[KernelPlan]:
-    """The kernels of given widths whose weights stream from memory, where that leaves less on chip than the weights are."""
+def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None) -> list[KernelPlan]:
+    """The kernels of given widths whose weights stream from memory: those that are `pinned`, else those that have less on chip than the weights are."""
     op = operator(layer.op)
-    if layer.op == "conv" and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS):
+    if pinned is None and layer.op == "conv" and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS):
         return []
     here, found = on_chip(layer, graph, kernel, bits), []
-    for shape in (replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n in STRIPS):
-        if on_chip(layer, graph, shape, bits) < here:
+    wanted = STRIPS if pinned is None else (pinned,)
+    for shape in (replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n and n in wanted):
+        if pinned is not None or on_chip(layer, graph, shape, bits) < here:
             inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
             counts = {ceil(inputs / n): n for n in reversed(op.at_onces(layer, graph, shape))}
             found += [replace(shape, at_once=n) for n in counts.values()]
