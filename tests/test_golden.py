@@ -33,6 +33,8 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
 AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b, float[24,16,1,1] c) => (float[1,24,3,3] y) {
   stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner) joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
+# Weights of a convolution and of the fully connected layer stream from memory.
+STRIPS = {("inner", "strips"): 2, ("scores", "strips"): 1}
 SPARSITY = {"sparse": 0.85}
 
 
@@ -43,10 +45,15 @@ SPARSITY = {"sparse": 0.85}
         ("separable", "hybrid", 1, NO_FRONT),
         ("ahead", "hybrid", 2, {("front", "layers"): 2}),
         ("residual", "folded", 4, {}),
+        ("strips", "pipelined", 1, STRIPS),
     ],
 )
 def test_generated_text(name, style, images, pins, tmp_path, request):
-    model = sparsify(parse((NETWORKS | {"ahead": AHEAD})[name]), "relative", sparsity=SPARSITY.get(name, 0.0)).model
+    model = sparsify(
+        parse((NETWORKS | {"ahead": AHEAD, "strips": NETWORKS["residual"]})[name]),
+        "relative",
+        sparsity=SPARSITY.get(name, 0.0),
+    ).model
     design = build(model, tmp_path / "design", style, board="pac_a10", images=images, pins=pins)
     style += f"_{images}_images" if images > 1 else ""
     for file in ("kernels/network.cl", "Makefile"):

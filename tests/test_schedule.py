@@ -23,9 +23,9 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
 from hlsgen.schedule.goal import Goal, parse_pins
 from hlsgen.schedule.pipelined import complete
+from hlsgen.schedule.problem import Option, undominated
 from hlsgen.schedule.resources import Caps, memory_blocks
 from hlsgen.schedule.scheduler import check_plan
-from hlsgen.schedule.search import Option, undominated
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
 from tests.networks import assert_right, parse
@@ -46,7 +46,7 @@ def mobilenet():
 
 def test_auto_chooses_by_size(lenet):
     assert hlsgen.schedule(lenet, board="pac_d5005").style == "pipelined"
-    plan = hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10")
+    plan = hlsgen.schedule(hlsgen.load(network("resnet18")), board="pac_a10")
     assert plan.style == "hybrid" and "may be used" in plan.reason
     goal = Goal(objective="resources", fps=100)  # a front takes more of them
     assert hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style == "folded"

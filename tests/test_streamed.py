@@ -101,7 +101,9 @@ def test_turns_by_hand():
     words, outs, pixels, loads = 2, 5, 4 * 10, 16
     fill, strip = 120 * words, loads + words * 9 * outs * pixels + pixels * outs + 4 * KERNEL_LATENCY
     assert op.pipelined_turns(layer, graph, kernel) == fill + 3 * strip
-    assert op.pipelined_cycles(layer, graph, kernel) == fill + 3 * strip + 120  # the third vector of every pixel comes alone
+    assert (
+        op.pipelined_cycles(layer, graph, kernel) == fill + 3 * strip + 120
+    )  # the third vector of every pixel comes alone
     assert op.pipelined_macs(layer, kernel) == 128
     assert op.reduction(layer, graph, kernel) == (words * 9, outs * pixels)
     # 4 + 2 rows of 10 pixels, two words of 16 values; the filter word in use and the next one; sums.
@@ -140,7 +142,9 @@ def test_a_branch_waits_for_a_strip():
         p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) y = Add(q, p) }"""
     for count, rows in ((1, 8), (2, 5), (4, 4)):
         graph, plan = planned(text, {"q": count}, 8, {})
-        index = next(i for i, edge in enumerate(plan.edges) if edge.consumer == "y" and edge.tensor == graph.layer("p").output)
+        index = next(
+            i for i, edge in enumerate(plan.edges) if edge.consumer == "y" and edge.tensor == graph.layer("p").output
+        )
         assert plan.edges[index].depth == rows * 8 + MARGIN
         assert not simulate(graph, plan, 3).deadlocked
         assert simulate(graph, plan, 3, depths={index: (rows - 2) * 8}).deadlocked
@@ -155,14 +159,19 @@ def test_counted_as_generated(tmp_path):
     for kernel in design.kernels:
         assert global_accesses(texts[kernel.name]) == len(kernel.lsus), kernel.name
         assert kernel.autorun == (f"STREAMING_KERNEL\n__kernel void {kernel.name}(" in source), kernel.name
-    declared = re.findall(r"^channel float8 \w+_streamed __attribute__\(\(depth\(STREAM_DEPTH\((\d+), (\d+)\)\)\)\);", source, re.M)
+    declared = re.findall(
+        r"^channel float8 \w+_streamed __attribute__\(\(depth\(STREAM_DEPTH\((\d+), (\d+)\)\)\)\);", source, re.M
+    )
     assert [int(depth) for depth, _ in declared] == [STREAMED_FIFO] * 5
     assert sum(fifo.name.endswith(" streamed") for fifo in design.fifos) == 5
     assert sum(int(count) for _, count in declared) * 8 * 4 == streamed_bytes(graph, plan)
     assert estimate(graph, plan).timing.bytes == streamed_bytes(graph, plan) + image_bytes(graph, plan)
     sizes = {"map": r" map\[(\d+)\]", "sums": r" sums\[(\d+)\]", "filter": r" filter\[(\d+)\], next"}
     for name in "prst":
-        body = {m.name: m.depth for m in operator("conv").pipelined_body(graph.layer(name), graph, plan.kernel(name), 32).memories}
+        body = {
+            m.name: m.depth
+            for m in operator("conv").pipelined_body(graph.layer(name), graph, plan.kernel(name), 32).memories
+        }
         for memory in ("map", "sums"):
             assert int(re.search(sizes[memory], texts[name]).group(1)) == body[memory], (name, memory)
         lanes = int(re.search(sizes["filter"], texts[name]).group(1)) * 8
@@ -184,7 +193,9 @@ def test_copies_share_what_is_read(copies, strict, tmp_path):
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_in_front_of_engines(strict, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
-    plan = schedule(graph, "pac_d5005", "hybrid", goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "strips"): 3}))
+    plan = schedule(
+        graph, "pac_d5005", "hybrid", goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "strips"): 3})
+    )
     assert [kernel.strips for kernel in plan.kernels] == [0, 3, 0]
     front = estimate(graph, plan).timing.bytes
     assert front > streamed_bytes(graph, plan) > 0
@@ -195,7 +206,9 @@ def test_right_in_front_of_engines(strict, tmp_path):
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
     graph, plan = planned(*CASES[0], plan=schedule(graph, "pac_d5005", "pipelined", [disable]))
-    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=2, strict=disable == "autorun")
+    assert_right(
+        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=2, strict=disable == "autorun"
+    )
 
 
 def test_pins_and_edited_plans():
@@ -206,14 +219,21 @@ def test_pins_and_edited_plans():
     with pytest.raises(PlanError, match="cannot be built so"):
         schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={("p", "strips"): 5}))
     graph, plan = planned(*CASES[0])
-    for layer, wrong in (("p", 5), ("y", 2), ("u", 1), ("s", 6)):  # no whole rows, a fully connected layer, an addition, filter words too long
+    for layer, wrong in (
+        ("p", 5),
+        ("y", 2),
+        ("u", 1),
+        ("s", 6),
+    ):  # no whole rows, a fully connected layer, an addition, filter words too long
         kernels = tuple(replace(k, strips=wrong) if k.layer == layer else k for k in plan.kernels)
         with pytest.raises(PlanError, match="strips"):
             check_plan(graph, replace(plan, kernels=kernels))
 
 
 def test_grouped_convolutions_keep_their_weights():
-    graph = hlsgen.load(parse("(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }")
+    )
     assert operator("conv").strips(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
 
 

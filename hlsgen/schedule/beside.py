@@ -17,7 +17,8 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, compress, evaluate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.search import Known, Problem, build_problem, solve
+from hlsgen.schedule.problem import Known, Problem, build_problem
+from hlsgen.schedule.search import solve
 from hlsgen.schedule.shapes import network_sizes, with_width
 from hlsgen.schedule.splits import Split
 

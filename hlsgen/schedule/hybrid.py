@@ -17,7 +17,7 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, plan_folded, score
 from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.search import Known
+from hlsgen.schedule.problem import Known
 from hlsgen.schedule.splits import splits
 from hlsgen.schedule.steps import feeding_layers
 

@@ -16,7 +16,8 @@ from hlsgen.schedule.depths import Draft, Paced, deepen, simulated, trimmed, wit
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.search import Known, build_problem, memory_bytes, slower, solve
+from hlsgen.schedule.problem import Known, build_problem, memory_bytes
+from hlsgen.schedule.search import slower, solve
 
 # Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
 SLOWER = (0.005, 0.01, 0.02, 0.03)

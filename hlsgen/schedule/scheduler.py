@@ -19,7 +19,7 @@ from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.hybrid import draft_hybrid
 from hlsgen.schedule.layered import check_layered, plan_layered
 from hlsgen.schedule.pipelined import check_pipelined, draft_pipelined
-from hlsgen.schedule.search import Known
+from hlsgen.schedule.problem import Known
 from hlsgen.schedule.times import rate
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
