@@ -105,7 +105,7 @@ def roofline(data: dict[str, Any]) -> str:
     for item in data["layers"]:
         if item["macs"] and item["bytes"]:
             points.append((item["name"], item["macs"] / max(item["bytes"], 1), item["macs"] / (item["cycles"] / clock)))
-    moved = sum(item["bytes"] for item in data["layers"]) or data["least_bandwidth_gbs"] * 1e9 / data["throughput_fps"]
+    moved = data["least_bandwidth_gbs"] * 1e9 / data["throughput_fps"]  # bytes an image
     points.append(("whole network", data["macs"] / max(moved, 1), data["macs"] * data["throughput_fps"]))
     low = math.floor(math.log10(min(p[1] for p in points) / 2))
     high = math.ceil(math.log10(max(*(p[1] for p in points), peak / bandwidth) * 2))

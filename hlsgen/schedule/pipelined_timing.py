@@ -68,7 +68,8 @@ def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...
         if kernel.skip:  # zeros are no work
             macs = round(macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
         units = operator(layer.op).pipelined_arithmetic(layer, graph, kernel).multiply_adds
-        layers.append(LayerTime(layer.name, cycles, macs / units if units else 0.0, 0.0, "compute"))
+        moved = layer_bytes(layer, graph, kernel, plan)
+        layers.append(LayerTime(layer.name, cycles, macs / units if units else 0.0, moved, "compute"))
     return tuple(layers)
 
 
@@ -95,10 +96,13 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
 
 
 def streamed_bytes(graph: Graph, plan: Plan) -> float:
-    """Bytes of weights that stream from memory for an image; copies share what is read for them all."""
-    layers = [(graph.layer(kernel.layer), kernel) for kernel in plan.kernels]
-    values = sum(operator(layer.op).streamed_values(layer, graph, kernel) for layer, kernel in layers)
-    return values * BYTES[plan.dtype] / plan.copies
+    """Bytes of weights that stream from memory for an image."""
+    return sum(layer_bytes(graph.layer(kernel.layer), graph, kernel, plan) for kernel in plan.kernels)
+
+
+def layer_bytes(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan) -> float:
+    """Those of one layer; copies share what is read for them all."""
+    return operator(layer.op).streamed_values(layer, graph, kernel) * BYTES[plan.dtype] / plan.copies
 
 
 def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:
