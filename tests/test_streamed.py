@@ -263,3 +263,40 @@ def test_bursts_by_hand():
     assert found.waiting == {"p": 0, "q": 36 * 8 * 32, "s": 0, "t": 0, "y": 0}
     assert found.sides["y"] == (36 * 8 * 32, 36 * 4 * 32)
     assert found.links == (("", "p"), ("p", "q"), ("q", ""), ("", "y"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_windows_are_right(seed, tmp_path):
+    """Any window, stride, dilation and pads; any widths, numbers of strips and of vectors at once that are possible."""
+    random, found = np.random.default_rng(seed), []
+    while not found:
+        channels, filters = (int(n) for n in random.integers(1, 30, 2))
+        height, width = (int(n) for n in random.integers(3, 13, 2))
+        kernel, stride, dilation = ([int(n) for n in random.integers(1, most, 2)] for most in (5, 4, 3))
+        pads = [int(n) for n in random.integers(0, 4, 4)]
+        sizes = [
+            length + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i] for i, length in enumerate((height, width))
+        ]
+        if min(sizes) < 1:
+            continue
+        rows, columns = ((size - 1) // stride[i] + 1 for i, size in enumerate(sizes))
+        text = f"""(float[1,{channels},{height},{width}] x, float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
+        => (float[1,{filters},{rows},{columns}] y) {{ c = Conv<strides={stride}, dilations={dilation}, pads={pads}>(x, w, b) y = Relu(c) }}"""
+        graph = hlsgen.load(parse(text, seed=seed))
+        found = [
+            replace(trial, at_once=count)
+            for widths in ((1, 4), (2, 8), (4, 4), (8, 2), (4, 16))
+            for n in range(1, rows + 1)
+            for trial in [KernelPlan("c", *widths, strips=n)]
+            for count in operator("conv").at_onces(graph.layers[0], graph, trial)
+            if n in operator("conv").strips(graph.layers[0], graph, replace(trial, at_once=count))
+        ]
+    kernel = found[random.integers(len(found))]
+    layer = graph.layers[0]
+    widths = {layer.inputs[0]: kernel.input_width, layer.output: kernel.output_width}
+    choice = Choice(widths, frozenset(), at_onces={layer.name: kernel.at_once}, strips={layer.name: kernel.strips})
+    plan = complete(graph, schedule(graph, "pac_d5005", "pipelined"), tensor_classes(graph), choice)
+    design = hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
+    assert_right(HostDesign(design.path), images=2)
+    deep = simulate(graph, plan, 3, depths={i: 4000 for i in range(len(plan.edges))})
+    assert deep.interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.02)
