@@ -138,8 +138,8 @@ class Conv(Operator, Importer):
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
         found = [1]
         if kernel.strips:  # while a filter word is in use, the next one arrives
-            most = streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel)
-            return tuple(n for n in AT_ONCE[:count] if n <= max(most, 1))
+            most = max(streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel), 1)
+            return AT_ONCE[: min(count, most)]
         for n in AT_ONCE[1:count]:
             steps, outputs = self.reduction(layer, graph, replace(kernel, at_once=n))
             if steps * outputs >= a.window.stride[1] * count:
@@ -154,10 +154,7 @@ class Conv(Operator, Importer):
 
     def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """All weights for every strip."""
-        if not kernel.strips:
-            return 0
-        s = streamed.strips(layer, graph, kernel)
-        return s.count * s.words * s.taps * s.outs * s.loads * kernel.output_width
+        return streamed.values(streamed.strips(layer, graph, kernel), kernel) if kernel.strips else 0
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""

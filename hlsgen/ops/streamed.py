@@ -99,6 +99,11 @@ def events(s: Strips) -> Events:
     return Events((np.concatenate(reads),), np.concatenate(writes))
 
 
+def values(s: Strips, kernel: KernelPlan) -> int:
+    """Weights that an image takes from memory, padded to whole words."""
+    return s.count * s.words * s.taps * s.outs * s.loads * kernel.output_width
+
+
 def memories(s: Strips, kernel: KernelPlan, macs: int) -> tuple[Memory, ...]:
     """Rows of the input, and the filter word in use with the next one, in registers. (Sums are counted where those of all kernels are.)"""
     word = kernel.input_width * kernel.at_once * WEIGHT_BITS
