@@ -18,8 +18,8 @@ from hlsgen.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
 from hlsgen.plan import KernelPlan
 
-# Loops of a strip that start anew, each with an empty pipeline: rows in, first filter word, filter words, results.
-LOOPS = 4
+# Loops of a strip that start anew, each with an empty pipeline: rows in, first filter word, filter words and results.
+LOOPS = 3
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Strips:
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more turns a filter word than the word has vectors, and enough sums that
-    none is due again before its addition ends; and there is something to add up."""
+    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more turns a filter word than the word has vectors, and no sum is
+    due again before its addition ends (the last output vector's first pixel is the first to be: it leaves early); and there is something to add up."""
     rows = graph.output_tensor(layer).height
     found = []
     for count in (n for n in range(1, rows + 1) if rows % n == 0):
         s = strips(layer, graph, kernel, count)
-        if s.loads <= s.pixels and s.outs * s.pixels >= ACCUMULATION_LATENCY and s.words * s.taps > 1:
+        if s.loads <= s.pixels and s.outs + s.pixels - 1 >= ACCUMULATION_LATENCY and s.words * s.taps > 1:
             found.append(count)
     return tuple(found)
 
@@ -84,18 +84,15 @@ def turns(s: Strips) -> int:
 
 
 def events(s: Strips) -> Events:
-    """Words are read as strips need them, those that none needs at the end of the last strip's multiplications; results leave in the last turns of a strip."""
+    """Words are read as strips need them, those that none needs at the end of the image; results leave after a strip's multiplications."""
     reads, writes, now, before = [], [], 0, 0
-    for strip, arrived in enumerate(s.arrived):
+    for arrived in s.arrived:
         fresh = (arrived - before) * s.width * s.words
         reads.append(now + np.arange(fresh))
         now += fresh + s.loads + s.turns + (LOOPS - 1) * KERNEL_LATENCY
-        if strip == s.count - 1:
-            rest = (s.height - arrived) * s.width * s.words
-            reads.append(now + np.arange(rest))
-            now += rest
         writes.append(now + np.arange(s.pixels * s.outs))
         now, before = now + s.pixels * s.outs + KERNEL_LATENCY, arrived
+    reads.append(now + np.arange((s.height - before) * s.width * s.words))
     return Events((np.concatenate(reads),), np.concatenate(writes))
 
 
@@ -112,4 +109,4 @@ def memories(s: Strips, kernel: KernelPlan, macs: int) -> tuple[Memory, ...]:
 
 def needed_pixels(s: Strips) -> np.ndarray:
     """Pixels that have arrived when a strip's results leave: the same for all of its pixels."""
-    return np.repeat((*s.arrived[:-1], s.height), s.pixels) * s.width
+    return np.repeat(s.arrived, s.pixels) * s.width
