@@ -179,9 +179,10 @@ def test_unknown_optimisation(model, tmp_path, capsys):
 
 
 def test_network_too_large_for_the_style(tmp_path, capsys):
-    path = save(tmp_path, "(float[1,2000] x, float[2000,2000] w) => (float[1,2000] y) { y = MatMul(x, w) }")
+    # Neither lines of the window nor a strip of the image fit.
+    text = "(float[1,64,4,4000] x, float[64,64,3,3] w) => (float[1,64,2,3998] y) { y = Conv(x, w) }"
     refuse_build(
-        path,
+        save(tmp_path, text),
         tmp_path,
         capsys,
         "may be used",

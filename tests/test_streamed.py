@@ -59,8 +59,9 @@ def planned(text, strips, width, at_onces, plan=None):
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
 
-@pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "strict"), [*((case, False) for case in CASES), (CASES[0], True), (CASES[3], True), (CASES[4], True)]
+)
 def test_right_on_the_emulator(case, strict, tmp_path):
     graph, plan = planned(*case)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
@@ -240,16 +241,13 @@ def test_grouped_convolutions_keep_their_weights():
 def test_chosen_where_weights_do_not_fit():
     """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as fast as memory can."""
     graph, target = hlsgen.load(network("resnet18")), board("pac_d5005")
-    plan = schedule(graph, "pac_d5005", "pipelined")
+    plan = schedule(graph, "pac_d5005")
     found = estimate(graph, plan)
+    assert plan.style == "pipelined"
     assert 0 < sum(kernel.strips > 0 for kernel in plan.kernels) < len(plan.kernels) / 2
     assert found.resources.fits(target, Caps())
     assert found.least_bandwidth <= target.sustained_bandwidth(4) * 1.001
     assert "take their weights from memory" in plan.reason
-    folded = estimate(graph, schedule(graph, "pac_d5005", "folded"))
-    assert found.throughput > 1.5 * folded.throughput
-    auto = schedule(graph, "pac_d5005")
-    assert auto.style == "pipelined" and auto.kernels == plan.kernels
     with pytest.raises(PlanError, match="memory blocks"):
         schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}))
 
