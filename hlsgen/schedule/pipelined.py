@@ -78,7 +78,7 @@ def with_room(
         except PlanError:  # so few memory blocks hold no design
             break
         paced = deepen(graph, kernels, board, fits)
-        if paced.complete:
+        if paced.complete and fits(paced.plan):
             return paced, f"{proof} {room:.0%} of the memory blocks were kept for FIFOs."
     return None, ""
 
