@@ -229,6 +229,9 @@ def test_pins_and_edited_plans():
         kernels = tuple(replace(k, strips=wrong) if k.layer == layer else k for k in plan.kernels)
         with pytest.raises(PlanError, match="strips"):
             check_plan(graph, replace(plan, kernels=kernels))
+    for name in ("fuse", "cached_writes"):
+        with pytest.raises(PlanError, match="strips need"):
+            check_plan(graph, replace(plan, disabled=(name,)))
 
 
 def test_grouped_convolutions_keep_their_weights():

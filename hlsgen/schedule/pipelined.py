@@ -46,12 +46,12 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
     possible = fits(paced.plan)
     if not possible or (not paced.complete and goal.objective == "throughput"):
         roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced)
-        slower = (
+        behind = (
             possible
             and roomy
             and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
         )
-        if roomy and not slower:
+        if roomy and not behind:
             paced, proof = roomy, roomy_proof
         elif not possible:
             estimate(graph, paced.plan, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
@@ -235,6 +235,8 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             )
         if kernel.strips not in op.strips(layer, graph, kernel) or (kernel.strips and kernel.skip):
             raise PlanError(f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}", where=where)
+        if kernel.strips and not (plan.enabled("fuse") and plan.enabled("cached_writes")):
+            raise PlanError("strips need the optimisations fuse and cached_writes", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps
