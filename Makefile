@@ -24,7 +24,7 @@ check: $(VENV)/.installed-dev
 
 # Renews the golden OpenCL texts; look at the difference before committing it.
 golden: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/test_golden.py --update-golden
+	$(BIN)/python -m pytest tests/codegen/test_golden.py --update-golden
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hlsgen.host.design import HostDesign
-from hlsgen.host.devices import environment, library
-from hlsgen.host.runner import run
 from rich.console import Console
 from rich.table import Table
 
 import hlsgen
+from hlsgen.host.design import HostDesign
+from hlsgen.host.devices import environment, library
+from hlsgen.host.runner import run
 from hlsgen.zoo import network
 
 # Network -> images in each of the alternating rounds.

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from hlsgen.host.design import HostDesign
-from hlsgen.host.validation import validate
 from onnx import numpy_helper
 
 from hlsgen.codegen.generate import generate
 from hlsgen.frontend.load import load
+from hlsgen.host.design import HostDesign
+from hlsgen.host.validation import validate
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.validation import Reference
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.hostile import build_hostile, hostile_bytes
+from tests.support.hostile import build_hostile, hostile_bytes
 
 STYLES = ("auto", "base", "pipelined", "folded")
 # Seconds that the build of a small file may take.

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hlsgen.host.design import HostDesign
 
 import hlsgen
 from hlsgen.errors import PlanError
+from hlsgen.host.design import HostDesign
 from hlsgen.schedule.simulate import simulate
-from tests.networks import assert_right, build
-from tests.random_networks import random_network
+from tests.support.networks import assert_right, build
+from tests.support.random_networks import random_network
 
 STYLES = ("base", "pipelined", "folded", "auto")
 

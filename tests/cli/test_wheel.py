@@ -1,0 +1,40 @@
+"""The wheel, installed into a clean environment outside the checkout, holds all it needs."""
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+
+from tests.support.paths import ROOT
+
+
+def test_installed_wheel(tmp_path):
+    # From a copy: setuptools leaves a build folder, and would pack what an earlier one holds.
+    for name in ("hlsgen", "host", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path / "source")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(tmp_path / "source")]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"hlsgen/host/worker.py", "hlsgen/templates/folded/design.cl.j2", "hlsgen/boards/pac_d5005.json"} <= set(
+        names
+    )
+    venv.create(tmp_path / "env", with_pip=True)
+    binaries = tmp_path / "env" / "bin"
+    subprocess.run([binaries / "pip", "install", "-q", f"{wheel}[emulator]"], check=True, capture_output=True)
+
+    def hlsgen(*arguments):
+        done = subprocess.run(
+            [binaries / "hlsgen", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    hlsgen("zoo", "lenet5", "-o", "lenet5.onnx")
+    hlsgen("build", "lenet5.onnx", "--out", "design")
+    verdict = json.loads(hlsgen("validate", "design", "--json"))
+    assert verdict["ok"] and verdict["onnxruntime"] is None

@@ -1,0 +1,1 @@
+"""Designs run on the emulator."""

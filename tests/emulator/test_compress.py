@@ -1,0 +1,122 @@
+"""Compressed weights of convolutions: packed as documented, expanded on the chip, right on the emulator, counted by the model."""
+
+import re
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+import pytest
+
+import hlsgen
+from hlsgen.host.design import HostDesign
+from hlsgen.ops.compress import BLOCK, block_rows, blocks_of, compressed
+from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.folded_timing import compressed_rows
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.structure import structure
+from hlsgen.sparsify import sparsify
+from hlsgen.zoo import network
+from tests.support.networks import assert_right, parse
+
+NETWORKS = {
+    "windows": "(float[1,40,6,6] x, float[70,40,3,3] w, float[70] b, float[5,70,1,1] v) => (float[1,5,4,4] y) "
+    "{ t = Conv(x, w, b) r = Relu(t) y = Conv(r, v) }",
+    "groups": "(float[1,64,9,9] x, float[64,32,3,3] w) => (float[1,64,7,7] y) { y = Conv<group=2, strides=[1,1]>(x, w) }",
+    "pair": "(float[1,32,9,9] x, float[32,1,3,3] d, float[48,32,1,1] p) => (float[1,48,9,9] y) "
+    "{ t = Conv<group=32, pads=[1,1,1,1]>(x, d) r = Relu(t) y = Conv(r, p) }",
+}
+
+
+def design_of(name, share, folder, style="folded", every=True):
+    """A design whose convolutions are compressed: all, or every other one."""
+    graph = hlsgen.load(sparsify(parse(NETWORKS[name]), "relative", sparsity=share).model)
+    plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skip_outputs"): 0}))
+    number = iter(range(len(plan.steps)))
+    steps = tuple(
+        replace(s, compressed=s.engine == "convolution" and (next(number) % 2 == 0 or every)) for s in plan.steps
+    )
+    plan = check_plan(graph, replace(plan, steps=steps))
+    return graph, plan, HostDesign(hlsgen.generate(graph, plan, folder).path)
+
+
+def test_packing_is_undone_by_its_definition():
+    random = np.random.default_rng(0)
+    words = random.standard_normal((3, 2 * 150, 4)).astype(np.float32) * (random.random((3, 300, 4)) < 0.2)
+    rows = block_rows(words, 2)
+    stream = compressed(words, 2, rows).reshape(3, 3, rows // 5, 5, 8)
+    found = np.zeros((3, 3, BLOCK, 8), np.float32)
+    for g, b, q, lane in np.ndindex(3, 3, rows // 5, 8):
+        places = int(stream[g, b, q, 0, lane].view(np.int32))
+        for entry in range(4):
+            place = places >> 8 * entry & 255
+            if place < BLOCK:
+                found[g, b, place, lane] = stream[g, b, q, 1 + entry, lane]
+    np.testing.assert_array_equal(found, blocks_of(words, 2))
+    assert rows == ceil(np.count_nonzero(found, axis=2).max() / 4) * 5
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(("name", "style"), [("windows", "folded"), ("groups", "folded"), ("pair", "hybrid")])
+def test_right_on_the_emulator(name, style, strict, tmp_path):
+    for share in (0.0, 0.7, 0.97):  # even where it does not pay
+        _, _, design = design_of(name, share, tmp_path / str(share), style)
+        assert "weight_expander" in design.source
+        assert_right(design, images=2, strict=strict)
+
+
+def test_dense_steps_pass_through(tmp_path):
+    _, plan, design = design_of("windows", 0.8, tmp_path / "design", every=False)
+    assert {step.compressed for step in plan.steps} == {True, False}
+    assert_right(design, images=2)
+    assert_right(design, images=1, strict=True)
+
+
+def test_a_wrong_expander_is_found(tmp_path):
+    _, _, design = design_of("windows", 0.8, tmp_path / "design")
+    path = next((tmp_path / "design" / "kernels").glob("*.cl"))
+    path.write_text(path.read_text().replace("filled[~b & 1][i] = 0;", "filled[~b & 1][i] &= 1;"))
+    with pytest.raises(AssertionError):
+        assert_right(design)
+
+
+def test_the_model_counts_what_is_generated(tmp_path):
+    graph, plan, design = design_of("windows", 0.85, tmp_path / "design")
+    shaped = reshaped(graph, plan)
+    found = structure(shaped, plan)
+    assert {k.name for k in found.kernels} == set(re.findall(r"__kernel void (\w+)\(", design.source))
+    declared = re.findall(r"^channel \w+ (\w+) __attribute__", design.source, re.M)
+    assert len(declared) == len(found.fifos)
+    expander = next(k for k in found.kernels if k.name == "weight_expander")
+    memory = expander.body.memories[0]
+    assert f"float block[{memory.banks}][2][{memory.depth // 2}]" in design.source
+    fields = list(design.manifest["step_fields"])
+    table = design.section("table").reshape(-1, len(fields))
+    for step, row in zip(plan.steps, table, strict=True):
+        rows, blocks = row[fields.index("block_rows")], row[fields.index("blocks")]
+        assert rows == compressed_rows(shaped, step, plan.engines)
+        assert row[fields.index("weight_words")] == rows * blocks
+        assert blocks == ceil(row[fields.index("group_words")] / BLOCK)
+
+
+def test_the_search_compresses_where_memory_is_the_limit(tmp_path):
+    """A late layer of a residual network has many weights and few pixels."""
+    dense, sparse = (
+        hlsgen.load(sparsify(network("resnet34"), "relative", sparsity=share).model) for share in (0.0, 0.85)
+    )
+    plans = [hlsgen.schedule(graph, style="folded") for graph in (dense, sparse)]
+    assert not any(step.compressed for step in plans[0].steps)
+    assert sum(step.compressed for step in plans[1].steps) > 10
+    assert "compressed in memory" in plans[1].reason
+    first, second = (estimate(graph, plan) for graph, plan in zip((dense, sparse), plans, strict=True))
+    assert second.throughput > 1.1 * first.throughput
+    assert second.timing.bytes < 0.8 * first.timing.bytes
+
+
+def test_a_sparse_residual_network_validates(tmp_path):
+    graph = hlsgen.load(sparsify(network("resnet18", size=64, width=0.5), "lamp", sparsity=0.8).model)
+    plan = hlsgen.schedule(graph, style="folded")
+    design = hlsgen.generate(graph, plan, tmp_path / "design")
+    assert any(step.compressed for step in plan.steps)
+    assert_right(HostDesign(design.path))

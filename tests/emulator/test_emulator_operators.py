@@ -1,0 +1,48 @@
+"""Every operator in every style on the Intel FPGA emulator, checked against numpy and onnxruntime."""
+
+import pytest
+
+from hlsgen.errors import PlanError
+from tests.support.cases import CASES, case
+from tests.support.networks import assert_right, build
+
+# Strict emulation runs all kernels at once over FIFOs of their true depth: slow, so only where sizing matters.
+BRANCHING = [
+    "add_residual",
+    "add_of_additions",
+    "sum_of_three",
+    "concat_nested_and_reused",
+    "branches_of_different_length",
+    "strided_branches",
+    "two_outputs",
+    "joins_in_a_row",
+    "squeeze_and_excitation",
+    "broadcast_over_channels",
+    "max_min",
+    "split",
+    "channel_shuffle",
+    "depth_to_space",
+    "resize_linear",
+    "instance_normalization",
+]
+
+
+# What a style cannot take.
+REFUSED = {("reshape_unaligned", "pipelined")}
+
+
+@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name, style, tmp_path):
+    if (name, style) in REFUSED:
+        with pytest.raises(PlanError, match=f"{style} design, layer .*: cannot take it"):
+            build(case(name), tmp_path / "design", style)
+        assert build(case(name), tmp_path / "design", "auto").manifest["style"] in ("folded", "hybrid")
+        return
+    assert_right(build(case(name), tmp_path / "design", style), images=2)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+@pytest.mark.parametrize("name", BRANCHING)
+def test_branches_at_true_fifo_depth(name, style, tmp_path):
+    assert_right(build(case(name), tmp_path / "design", style), images=2, strict=True)

@@ -1,0 +1,63 @@
+"""Whole networks on the emulator: the zoo's topologies, and trained networks on real pictures."""
+
+import numpy as np
+import pytest
+
+from examples import trained
+from hlsgen.host.runner import run
+from hlsgen.zoo import NETWORKS, network
+from tests.support.networks import assert_right, build, run_onnxruntime
+
+
+@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
+def test_lenet5(style, tmp_path):
+    assert_right(build(network("lenet5"), tmp_path / "design", style), images=3)
+
+
+@pytest.mark.parametrize("name", ["mobilenetv1", "resnet34"])
+def test_large_networks_folded(name, tmp_path):
+    verdict = assert_right(build(network(name), tmp_path / "design", "folded"), images=1)
+    assert verdict["onnxruntime"]["top1_equal"] == 1
+
+
+@pytest.mark.parametrize("board", ["pac_a10", "de10_nano"])
+def test_small_boards_tile(board, tmp_path):
+    """Small boards need small tiles, narrow vectors and partial groups of outputs."""
+    design = build(network("mobilenetv1", size=96, width=0.5), tmp_path / "design", "folded", board=board)
+    assert_right(design)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("name", ["mobilenetv1", "resnet18"])
+def test_small_networks_pipelined(name, strict, tmp_path):
+    design = build(network(name, size=32, width=0.25), tmp_path / "design", "pipelined")
+    assert_right(design, images=2, strict=strict)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_every_topology(name, style, tmp_path):
+    size = 28 if name == "lenet5" else 64
+    assert_right(build(network(name, size=size, width=0.25, seed=3), tmp_path / "design", style))
+
+
+def emulate(model, design, images):
+    """Top-1 of the emulated design and of onnxruntime."""
+    emulated = run(design, {"input": images}).outputs["output"].argmax(axis=1)
+    expected = [run_onnxruntime(model, {"input": image[None]})["output"].argmax() for image in images]
+    return emulated, np.array(expected)
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_trained_digits(style, tmp_path):
+    model, (images, labels) = trained.mnist_cnn(), trained.digits()
+    emulated, expected = emulate(model, build(model, tmp_path / "design", style), images)
+    np.testing.assert_array_equal(emulated, expected)
+    assert (emulated == labels).mean() >= 0.9
+
+
+def test_trained_mobilenet_on_imagenet(tmp_path):
+    model, (images, labels) = trained.mobilenet_v2(), trained.imagenet()
+    emulated, expected = emulate(model, build(model, tmp_path / "design", "folded"), images)
+    np.testing.assert_array_equal(emulated, expected)
+    assert (emulated == labels).sum() >= 17

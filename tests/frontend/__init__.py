@@ -1,0 +1,1 @@
+"""ONNX in: import, references, pictures."""

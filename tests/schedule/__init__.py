@@ -1,0 +1,1 @@
+"""Plans, the model and its calibration."""

@@ -1,0 +1,1 @@
+"""Sparsification."""
