@@ -14,6 +14,7 @@ from .design import HostDesign
 from .errors import DeadlockError, HostError
 from .guards import Guarded
 from .layout import apply_steps, pack, unpack
+from .waiting import with_yielding_waits
 
 # Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
 BATCH_VALUES = 1 << 25
@@ -92,8 +93,10 @@ class Executor:
             options.append(f"-DHLSGEN_IMAGES={self.batch}")
         if self.tapped:
             options.append("-DHLSGEN_TAP")
+        # Of the devices without a compiled image the FPGA emulator alone has channels.
+        source = with_yielding_waits(self.design.source)
         try:
-            return cl.Program(self.context, self.design.source).build(options=options, devices=[device])
+            return cl.Program(self.context, source).build(options=options, devices=[device])
         except cl.RuntimeError as error:
             raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}") from None
 
