@@ -48,7 +48,7 @@ def vendor_setting(kind: str) -> str | None:
 
 
 def environment(kind: str, kernels: int) -> dict[str, str]:
-    """Environment variables for a child process that uses a kind of device with `kernels` kernels at once."""
+    """Environment variables for a worker process that uses a kind of device with `kernels` kernels at once."""
     variables = dict(os.environ)
     setting = vendor_setting(kind)
     if setting is not None:
@@ -69,7 +69,7 @@ def family(device: str) -> str:
 
 
 def visible_devices() -> list[Any]:
-    """All devices the loader sees in this process (call it in a child whose environment was set)."""
+    """All devices the loader sees in this process (call it in a worker process)."""
     import pyopencl as cl
 
     try:
@@ -80,7 +80,7 @@ def visible_devices() -> list[Any]:
 
 
 def select(device: str) -> Any:
-    """The pyopencl device that `--device` names, in a child process. Raises HostError."""
+    """The pyopencl device that `--device` names, in a worker process. Raises HostError."""
     found = visible_devices()
     kind = family(device)
     if device == "pocl":

@@ -1,4 +1,4 @@
-"""Builds a design's program on a device and runs its launches. Lives in the child process."""
+"""Builds a design's program on a device and runs its launches. Lives in the worker process."""
 
 from __future__ import annotations
 
@@ -71,10 +71,15 @@ class Executor:
         values = sum(b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image"))
         return max(1, min(images, BATCH_VALUES // max(values, 1)))
 
+    @property
+    def endless(self) -> bool:
+        """Whether kernels of this run go on polling their channels on the host's processor for ever."""
+        return self.mode == "concurrent" and bool(self.run["autorun"]) and not is_board(self.device)
+
     def build(self, device: Any) -> Any:
         """The program, from source on emulators and CPUs, from the .aocx file on a board. Raises HostError."""
         name = self.design.manifest["name"]
-        if "FPGA" in device.platform.name and "Emulation" not in device.platform.name:
+        if is_board(device):
             image = self.design.path / "bin" / f"{name}.aocx"
             if not image.is_file():
                 raise HostError(
@@ -236,6 +241,11 @@ class Executor:
             for entry in self.design.manifest["layers"]
             if entry["layout"]["buffer"] in self.buffers
         }
+
+
+def is_board(device: Any) -> bool:
+    """Whether a device is a physical FPGA, which runs compiled designs alone."""
+    return "FPGA" in device.platform.name and "Emulation" not in device.platform.name
 
 
 def wait(

@@ -1,51 +1,61 @@
-"""The child process: it alone loads OpenCL, so that a deadlock or a crash of a driver cannot take the caller along.
+"""The worker process: it alone loads OpenCL, so that a deadlock or a crash of a driver cannot take the caller along.
 
-A job is a directory: `job.json` and `inputs.npz` in; `outputs.npz` and, where asked for, `layers_<image>.npz` out.
-Progress and the verdict go as JSON lines to the file descriptor in the job.
+It takes jobs from a connection, one after another, and answers each with messages, of which `done`, or a failure, is the last. After a
+failure it leaves: kernels may still be waiting, and only the end of the process ends them.
 """
 
 from __future__ import annotations
 
-import json
+import ctypes
+import fcntl
 import os
+import select
 import sys
 import traceback
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
-from .archive import save_arrays
 from .design import HostDesign
 from .errors import DeadlockError, HostError
 
-
-def report(descriptor: int, **event: Any) -> None:
-    """Send one JSON line to the parent."""
-    os.write(descriptor, (json.dumps(event) + "\n").encode())
+# A process that has grown beyond this many bytes serves no further job.
+MEMORY_LIMIT = 1 << 30
 
 
-def list_devices() -> list[dict[str, Any]]:
-    """All devices that this process sees."""
+def leave_with_parent(lifeline: int) -> None:
+    """Let the kernel end this process when the parent is gone, whatever this process is doing then.
+
+    Nobody writes into the pipe `lifeline`, and the parent holds its only other end. When that is closed, SIGIO comes, which ends a process.
+    """
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    gone, _, _ = select.select([lifeline], [], [], 0)
+    if gone:
+        os._exit(0)
+
+
+def list_devices() -> dict[str, Any]:
+    """The closing message with all devices that this process sees."""
     from .devices import describe, visible_devices
 
-    return [describe(device) for device in visible_devices()]
+    return {"event": "done", "devices": [describe(device) for device in visible_devices()], "reusable": True}
 
 
-def run_job(folder: Path, job: dict[str, Any], descriptor: int) -> dict[str, Any]:
-    """Run all images of a job and store the results. Returns the closing report."""
+def run_job(job: dict[str, Any], connection: Connection) -> dict[str, Any]:
+    """Run all images of a job, sending progress and layers. Returns the closing message."""
     from .devices import describe, select
     from .executor import Executor
 
     device = select(job["device"])
     design = HostDesign(job["design"])
-    with np.load(folder / "inputs.npz") as file:
-        inputs = dict(file)
+    inputs = job["inputs"]
     count = design.check_inputs(inputs)
-    report(descriptor, event="build")
+    connection.send({"event": "build"})
     # A run for its layers is a validation.
     executor = Executor(design, device, job["mode"], tapped=job["layers"], images=count, guarded=job["layers"])
-    report(descriptor, event="built", seconds=executor.build_seconds)
+    connection.send({"event": "built", "seconds": executor.build_seconds})
     seconds: list[float] = []
     results: list[dict[str, np.ndarray]] = []
     repeat, batch = job["repeat"], executor.batch
@@ -58,44 +68,60 @@ def run_job(folder: Path, job: dict[str, Any], descriptor: int) -> dict[str, Any
             continue
         for index in range(size):
             results.append(executor.outputs(index))
-            if job["layers"]:
-                save_arrays(folder / f"layers_{first + index}.npz", executor.layers(index))
-            report(descriptor, event="image", index=first + index)
-    outputs = {name: np.concatenate([r[name] for r in results]) for name in results[0]}
-    save_arrays(folder / "outputs.npz", outputs)
+            message = {"event": "image", "index": first + index}
+            connection.send(message | {"layers": executor.layers(index)} if job["layers"] else message)
     return {
         "event": "done",
+        "outputs": {name: np.concatenate([r[name] for r in results]) for name in results[0]},
         "device": describe(device),
         "build_seconds": executor.build_seconds,
         "image_seconds": seconds,
+        # Kernels that start by themselves never end: on a CPU they would go on polling.
+        "reusable": not executor.endless,
     }
 
 
-def main(folder: str, descriptor: int) -> None:
-    """Run the job and leave the process at once: autorun kernels never end, so nothing else would."""
-    path = Path(folder)
-    job = json.loads((path / "job.json").read_text())
-    status = 0
+def perform(job: dict[str, Any], connection: Connection) -> dict[str, Any]:
+    """Do a job. Returns the closing message, of failures too."""
     try:
-        verdict = (
-            {"event": "devices", "devices": list_devices()}
-            if job["task"] == "devices"
-            else run_job(path, job, descriptor)
-        )
-        report(descriptor, **verdict)
+        return list_devices() if job["task"] == "devices" else run_job(job, connection)
     except DeadlockError as error:
-        report(descriptor, event="deadlock", kernels=error.kernels, seconds=job["timeout"])
-        status = 3
+        return {"event": "deadlock", "kernels": error.kernels, "seconds": job["timeout"]}
     except HostError as error:
-        report(descriptor, event="error", reason=error.reason, remedy=error.remedy)
-        status = 2
+        return {"event": "error", "reason": error.reason, "remedy": error.remedy}
     except Exception:
-        report(descriptor, event="crash", reason=traceback.format_exc())
-        status = 4
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+        return {"event": "crash", "reason": traceback.format_exc()}
+
+
+def memory() -> int:
+    """Bytes that this process occupies; 0 on systems that do not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def main(descriptor: int, lifeline: int) -> None:
+    """Serve jobs until one fails or the parent closes the connection."""
+    leave_with_parent(lifeline)
+    connection = Connection(descriptor)
+    connection.send({"event": "ready"})
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            os._exit(0)
+        message = perform(job, connection)
+        del job
+        # What kernels print is in the buffers of the C library.
+        ctypes.CDLL(None).fflush(None)
+        if message["event"] == "done":
+            message["reusable"] &= memory() < MEMORY_LIMIT
+        connection.send(message)
+        if not message.get("reusable"):
+            os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

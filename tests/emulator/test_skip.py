@@ -8,7 +8,6 @@ import pytest
 
 import hlsgen
 from hlsgen.errors import PlanError
-from hlsgen.host import runner
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator, skip
 from hlsgen.plan import KernelPlan, Plan
@@ -17,7 +16,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan, schedule
 from hlsgen.schedule.simulate import simulate
 from hlsgen.sparsify import sparsify
-from tests.support.networks import assert_right, parse
+from tests.support.networks import assert_right, lines_printed, parse
 
 # 1x1 convolutions with and without bias, channels that fill no vector, a branch, and fully connected layers behind a feature map.
 NETWORK = """(float[1,20,4,3] x, float[40,20,1,1] a, float[40] ab, float[24,40,1,1] c, float[24,40,1,1] d, float[288,70] w, float[70] b,
@@ -145,7 +144,7 @@ def test_simulator_and_model_agree(text, skips):
 
 
 @pytest.mark.parametrize(("text", "skips"), [(NETWORK, (2, 2, 4, 4, 2)), (WINDOWS, (1, 2, 4, 1))])
-def test_counted_turns_are_the_models(text, skips, tmp_path, monkeypatch):
+def test_counted_turns_are_the_models(text, skips, tmp_path):
     """Counters put into the emulated kernels: every turn that multiplies, and every vector that comes in."""
     graph = graph_of(text=text)
     plan = planned(graph, *skips)
@@ -161,23 +160,8 @@ def test_counted_turns_are_the_models(text, skips, tmp_path, monkeypatch):
             text = text[:start] + body + f'\n    printf("turns {layer.name} %d\\n", turns);' + text[end:]
             counted += 1
     path.write_text(text)
-    printed: dict[str, int] = {}
-    last_event = runner.last_event
-
-    def read_log(reader, child, silence, log, progress):
-        event = last_event(reader, child, silence, log, progress)
-        child.wait()
-        printed.update(
-            {
-                line.split()[1]: int(line.split()[2])
-                for line in log.read_text().splitlines()
-                if line.startswith("turns ")
-            }
-        )
-        return event
-
-    monkeypatch.setattr(runner, "last_event", read_log)
     assert_right(design, images=2)
+    printed = {name: int(turns) for name, turns in lines_printed(design, "turns", images=2)}
     model = {
         layer.name: operator(layer.op).pipelined_turns(layer, graph, plan.kernel(layer.name)) for layer in graph.layers
     }

@@ -11,7 +11,6 @@ from onnx import numpy_helper
 import hlsgen
 from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError
-from hlsgen.host import runner
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator, skipping
 from hlsgen.placement import place_tensors
@@ -22,7 +21,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_images import MIXED, WINDOWS
-from tests.support.networks import NO_FRONT, assert_right, parse
+from tests.support.networks import NO_FRONT, assert_right, lines_printed, parse
 
 
 def planned(model, share=0.8, images=1, style="folded", **pins):
@@ -110,7 +109,7 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
         assert_right(HostDesign(tmp_path / "d"))
 
 
-def test_counted_turns_are_the_models(tmp_path, monkeypatch):
+def test_counted_turns_are_the_models(tmp_path):
     """A counter in the emulated engine: turns that multiply are the words of the longest lists, for every group of every tile."""
     graph, plan = planned(WINDOWS, skip_inputs=2, width=16, skip_outputs=1)
     design = generated(graph, plan, tmp_path / "d")
@@ -120,17 +119,9 @@ def test_counted_turns_are_the_models(tmp_path, monkeypatch):
     end = text.index("\n}\n", engine)
     body = re.sub(r"\n    }$", '\n        printf("worked %d %d\\\\n", s.number, worked);\n    }', text[engine:end])
     (tmp_path / "d" / design.manifest["kernels"][0]).write_text(text[:engine] + body + text[end:])
-    printed: list[list[int]] = []
-    last_event = runner.last_event
-
-    def read_log(reader, child, silence, log, progress):
-        event = last_event(reader, child, silence, log, progress)
-        child.wait()
-        printed.extend([int(n) for n in line.split()[1:]] for line in log.read_text().splitlines() if "worked" in line)
-        return event
-
-    monkeypatch.setattr(runner, "last_event", read_log)
-    assert_right(HostDesign(tmp_path / "d"))
+    design = HostDesign(tmp_path / "d")
+    assert_right(design)
+    printed = [[int(n) for n in words] for words in lines_printed(design, "worked")]
     shaped = reshaped(graph, plan)
     placement = place_tensors(shaped, 16)
     expected = []

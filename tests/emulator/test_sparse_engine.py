@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.host import runner
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
-from tests.support.networks import assert_right, build, parse
+from tests.support.networks import assert_right, build, lines_printed, parse
 
 NETWORK = (
     "(float[1,20,4,3] x, float[240,70] w, float[70] b, float[70,10] v) => (float[1,10] y) "
@@ -99,7 +98,7 @@ def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
     assert_right(HostDesign(design.path))
 
 
-def test_counted_turns_are_the_models(tmp_path, monkeypatch):
+def test_counted_turns_are_the_models(tmp_path):
     """Counters put into the emulated kernel: every turn of its loops, step by step."""
     graph = hlsgen.load(sparse(0.85))
     plan = hlsgen.schedule(graph, style="folded")
@@ -117,17 +116,8 @@ def test_counted_turns_are_the_models(tmp_path, monkeypatch):
         assert text[start:].count(old) == 1
         text = text[:start] + text[start:].replace(old, new)
     path.write_text(text)
-    printed: list[int] = []
-    last_event = runner.last_event
-
-    def read_log(reader, child, silence, log, progress):
-        event = last_event(reader, child, silence, log, progress)
-        child.wait()
-        printed.extend(int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("turns "))
-        return event
-
-    monkeypatch.setattr(runner, "last_event", read_log)
     assert_right(design)
+    printed = [int(turns) for (turns,) in lines_printed(design, "turns")]
     steps = [step for step in plan.steps if step.engine == "sparse"]
     dense = operator("dense")
     assert printed == [dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps] != []

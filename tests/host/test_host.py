@@ -134,7 +134,7 @@ def test_errors_come_before_warnings():
 
 def test_a_crash_of_the_runtime_is_a_message(tmp_path, monkeypatch):
     design = build(parse(NETWORK), tmp_path / "design", "folded")
-    monkeypatch.setattr("hlsgen.host.runner.sys.executable", shutil.which("false"))
+    monkeypatch.setattr("hlsgen.host.process.sys.executable", shutil.which("false"))
     with pytest.raises(HostError, match="crashed"):
         run(design, {"x": np.zeros((1, 3, 12, 12), np.float32)})
 

@@ -11,6 +11,7 @@ import onnxruntime
 
 import hlsgen
 from hlsgen.host.design import HostDesign
+from hlsgen.host.runner import run
 from hlsgen.host.validation import validate
 from hlsgen.schedule.goal import Goal
 from hlsgen.validation import Reference
@@ -81,15 +82,20 @@ def build(
     return HostDesign(out)
 
 
+def images_for(design: HostDesign, images: int = 1) -> dict[str, np.ndarray]:
+    """Random images for every input of a design."""
+    random = np.random.default_rng(7)
+    return {
+        e["name"]: random.standard_normal((images, *e["shape"][1:]), dtype=np.float32)
+        for e in design.manifest["inputs"]
+    }
+
+
 def verdict_of(
     design: HostDesign, *, images: int = 1, device: str = "emulator", strict: bool = False, timeout: float = 60.0
 ) -> dict:
     """Validate a design on random images, with onnxruntime's comparison in it."""
-    random = np.random.default_rng(7)
-    inputs = {
-        e["name"]: random.standard_normal((images, *e["shape"][1:]), dtype=np.float32)
-        for e in design.manifest["inputs"]
-    }
+    inputs = images_for(design, images)
     reference = Reference(design, inputs)
     verdict, outputs = validate(design, inputs, reference, device=device, strict=strict, timeout=timeout)
     verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
@@ -103,3 +109,9 @@ def assert_right(design: HostDesign, **options) -> dict:
     assert len(verdict["layers"]) == len(design.manifest["layers"]) > 0
     assert verdict["onnxruntime"]["ok"], verdict["onnxruntime"]
     return verdict
+
+
+def lines_printed(design: HostDesign, word: str, images: int = 1) -> list[list[str]]:
+    """Run a design, and return the words behind `word` of each line of its kernels' printf that begins with it."""
+    printed = run(design, images_for(design, images)).printed
+    return [line.split()[1:] for line in printed.splitlines() if line.startswith(f"{word} ")]
