@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -10,7 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hlsgen.errors import BoardError
+from hlsgen.errors import BoardError, did_you_mean
+
+# Names reach file names, Makefiles and command lines.
+NAME = re.compile(r"[\w./:-]+", re.ASCII)
+VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Board:
     `reserved_*` is the static region that the board support package keeps. `bank_efficiency` is the share of the peak
     that one kernel a memory bank reaches; `interleaved_efficiency` what one, two, three or more readers and a writer reach
     together on interleaved banks. `sdk` is the version of the Intel FPGA SDK for OpenCL that flags are written for;
-    `opencl` is false for boards that the SDK does not support.
+    `opencl` is false for boards that the SDK does not support. `aoc_board` and the names in `aliases` stand for the board too.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Board:
     interleaved_efficiency: tuple[float, ...]
     pcie_bandwidth: float
     launch_us: float
+    aliases: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     unverified: tuple[str, ...] = ()
 
@@ -117,10 +123,17 @@ def boards() -> dict[str, Board]:
     return read_all(Board, resources.files(__name__))
 
 
+@cache
+def board_names() -> dict[str, Board]:
+    """The boards that ship with hlsgen, by every name they go by: their own, aoc's, and their aliases."""
+    own = boards()
+    return own | {name: b for b in own.values() for name in (b.aoc_board, *b.aliases) if name not in own}
+
+
 def board(name: str) -> Board:
-    """A board by name, or from a JSON file of one's own. Raises BoardError."""
-    if name in boards():
-        return boards()[name]
+    """A board by any of its names, or from a JSON file of one's own. Raises BoardError."""
+    if name in board_names():
+        return board_names()[name]
     if name.endswith(".json"):
         try:
             data = json.loads(Path(name).read_text())
@@ -128,8 +141,16 @@ def board(name: str) -> Board:
             raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
         return read_record(Board, data, f"board file {name}")
     raise BoardError(
-        f"unknown board {name!r}", where="--board", remedy=f"choose one of {', '.join(boards())}, or give a .json file"
+        f"unknown board {name!r}{did_you_mean(name, board_names())}",
+        where="--board",
+        remedy=f"choose one of {', '.join(boards())}, or give a .json file",
     )
+
+
+def board_key(name: str) -> str:
+    """What a plan calls a board: the own name of one that ships with hlsgen, the path of a file. Raises BoardError."""
+    found = board(name)
+    return found.name if name in board_names() else name
 
 
 def read_record(kind: Any, data: object, where: str) -> Any:
@@ -140,7 +161,7 @@ def read_record(kind: Any, data: object, where: str) -> Any:
     values = {}
     for name in (*names, *data):
         if name not in data:
-            if name in ("sources", "unverified"):
+            if name in ("aliases", "sources", "unverified"):
                 continue
             raise BoardError(f"field {name!r} is missing", where=where)
         if name not in names:
@@ -182,7 +203,7 @@ def read_device(value: Any, where: str) -> Device:
     if isinstance(value, str):
         if value not in devices():
             raise BoardError(
-                f"field 'device' names the unknown device {value!r}",
+                f"field 'device' names the unknown device {value!r}{did_you_mean(value, devices())}",
                 where=where,
                 remedy=f"choose one of {', '.join(devices())}, or describe it in place",
             )
@@ -191,7 +212,8 @@ def read_device(value: Any, where: str) -> Device:
 
 
 def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
-    """Raise BoardError for figures that contradict each other."""
+    """Raise BoardError for names that may not be written into a command, and for figures that contradict each other."""
+    check_names(values, where)
     if kind is Device:
         if not values["fmax_low"] <= values["fmax"] <= values["fmax_high"]:
             raise BoardError("field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where)
@@ -201,6 +223,19 @@ def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
             raise BoardError(f"field 'reserved_{resource}' leaves nothing of {resource}", where=where)
     if values["bank_efficiency"] > 1:
         raise BoardError("field 'bank_efficiency' must be a share between 0 and 1", where=where)
-    parts = values["sdk"].split(".")
-    if len(parts) < 2 or not all(part.isdigit() for part in parts):
-        raise BoardError(f"field 'sdk' must be a version such as 19.4, not {values['sdk']!r}", where=where)
+
+
+def check_names(values: dict[str, Any], where: str) -> None:
+    """Raise BoardError for names and versions of other characters than they need."""
+    for field_name in ("name", "family", "aoc_board", "aliases"):
+        given = values.get(field_name, ())
+        for name in (given,) if isinstance(given, str) else given:
+            if not NAME.fullmatch(name):
+                raise BoardError(
+                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not {name!r}", where=where
+                )
+    for field_name in ("sdk", "sdk_versions"):
+        given = values.get(field_name, ())
+        for version in (given,) if isinstance(given, str) else given:
+            if not VERSION.fullmatch(version):
+                raise BoardError(f"field {field_name!r} must be a version such as 19.4, not {version!r}", where=where)

@@ -24,18 +24,20 @@ from hlsgen.sparsify.apply import sparsify
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
-EXAMPLE = "hlsgen build mobilenet.onnx --board pac_d5005 --style auto --out design"
+EXAMPLE = "hlsgen build mobilenet.onnx"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
-    parser.add_argument("--board", help="a name from `hlsgen boards`, or a JSON file (default pac_d5005)")
+    parser.add_argument(
+        "--board", help="a name from `hlsgen boards`, its own or aoc's, or a JSON file (default pac_d5005)"
+    )
     parser.add_argument(
         "--style", choices=("auto", "base", "pipelined", "folded", "hybrid"), help="execution style (default auto)"
     )
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="design directory; an earlier design there is replaced"
+        "--out", metavar="DIR", help="design directory (default NAME_design); an earlier design there is replaced"
     )
     parser.add_argument(
         "--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape"
@@ -84,6 +86,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     disabled = tuple(name for name in options.disable.split(",") if name)
     check_names("auto", disabled)
     check_options(options)
+    options.out = options.out or default_out(options.model)
     target = options.board or "pac_d5005"
     board(target)
     goal = check_goal(
@@ -115,6 +118,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if not board(plan.board).opencl:
         console.say(
             f"note: {plan.board} is not supported by the OpenCL SDK: the design can be emulated and estimated, not compiled"
+        )
+    if design.set_aside:
+        console.say(
+            f"note: what aoc made of earlier kernels is in {options.out}/{design.set_aside}; compile this design anew"
         )
     console.say(
         f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}"
@@ -158,6 +165,11 @@ def check_options(options: argparse.Namespace) -> None:
             "--plan already decides board, style and optimisations",
             remedy="leave --board, --style, --set and --disable out",
         )
+
+
+def default_out(model: str) -> str:
+    """The design directory of a model where no other is named: in the current folder, called after the model's file."""
+    return f"{Path(model).stem}_design"
 
 
 def parse_shapes(texts: list[str]) -> dict[str, list[int]]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from hlsgen.boards import boards
 from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import generate
-from hlsgen.errors import HlsgenError, OutputError
+from hlsgen.errors import HlsgenError, OutputError, did_you_mean
+from hlsgen.explore.evaluate import graph_of
 from hlsgen.explore.execute import executor, run_points
 from hlsgen.explore.farm import compile_all
-from hlsgen.explore.points import Point, digest_of, front, goal_of, graph_of, grid
+from hlsgen.explore.identity import model_digest
+from hlsgen.explore.points import Point, front, goal_of, grid
 from hlsgen.explore.results import write_results
+from hlsgen.graph import Graph
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.schedule.times import rate
@@ -72,15 +76,16 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Explore, write, show."""
     points = wanted_points(options)
     out = Path(options.out)
-    digest = digest_of(options.model)
-    graph = graph_of(str(Path(options.model).resolve()), digest)  # a bad model is one error, not one a point
+    graph = graph_of(
+        str(Path(options.model).resolve()), model_digest(options.model)
+    )  # a bad model is one error, not one a point
     try:
         with executor(options.scheduler, options.jobs) as pool:
             with console.progress("exploring") as update:
                 results = run_points(options.model, points, out, pool, update)
             best = front(results)
             paths = write_results(results, out, f"{graph.name}: {len(results)} designs")
-            compiled = compile_front(options, best, out, pool) if options.compile else []
+            compiled = compile_front(options, graph, best, out, pool) if options.compile else []
     except OSError as error:
         raise OutputError(
             f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory"
@@ -111,7 +116,11 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
     for given, known, flag in ((styles, STYLES, "--styles"), (objectives, OBJECTIVES, "--objective")):
         for name in given:
             if name not in known:
-                raise HlsgenError(f"unknown value {name!r}", where=flag, remedy=f"choose from {', '.join(known)}")
+                raise HlsgenError(
+                    f"unknown value {name!r}{did_you_mean(name, known)}",
+                    where=flag,
+                    remedy=f"choose from {', '.join(known)}",
+                )
     try:
         shares = [float(text) for text in split(options.shares)]
     except ValueError:
@@ -141,11 +150,9 @@ def split(text: str) -> list[str]:
 
 
 def compile_front(
-    options: argparse.Namespace, best: list[dict[str, Any]], out: Path, pool: Any
+    options: argparse.Namespace, graph: Graph, best: list[dict[str, Any]], out: Path, pool: Any
 ) -> list[dict[str, Any]]:
     """Generate and compile the designs on the front that aoc supports."""
-    digest = digest_of(options.model)
-    graph = graph_of(str(Path(options.model).resolve()), digest)
     folders = []
     for r in best:
         point = Point(
@@ -159,11 +166,12 @@ def compile_front(
             r.get("images", 1),
             r.get("copies", 1),
         )
-        folder = out / "designs" / point.key
+        folder = out / "designs" / f"{point.key}-{r['identity'][:8]}"
         if not folder.exists():
             generate(graph, schedule(graph, point.board, point.style, point.disable, goal_of(point)), folder)
         folders.append(folder)
-    return compile_all(folders, pool, options.compile, options.retries)
+    aoc = os.path.abspath(options.compile) if os.sep in options.compile else options.compile
+    return compile_all(folders, pool, aoc, options.retries)
 
 
 def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console: Console) -> None:

@@ -23,6 +23,7 @@ from hlsgen.cli import (
     zoo,
 )
 from hlsgen.cli.console import Console
+from hlsgen.cli.parser import Parser
 from hlsgen.errors import HlsgenError
 from hlsgen.host.errors import HostError
 from hlsgen.version import __version__
@@ -32,10 +33,10 @@ COMMANDS = (train, sparsify, build, validate, run, report, explore, calibrate, z
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser with all commands."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="hlsgen",
         description="From an ONNX network to a verified Intel-FPGA OpenCL accelerator.",
-        epilog="example: hlsgen zoo lenet5 -o lenet5.onnx && hlsgen build lenet5.onnx --out design && hlsgen validate design",
+        epilog="example: hlsgen zoo lenet5 -o lenet5.onnx && hlsgen build lenet5.onnx && hlsgen validate lenet5_design",
     )
     top.add_argument("--version", action="version", version=f"hlsgen {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -17,7 +17,7 @@ from hlsgen.codegen.folded import generate_folded
 from hlsgen.codegen.front import generate_hybrid
 from hlsgen.codegen.layered import generate_layered
 from hlsgen.codegen.pipelined import generate_pipelined
-from hlsgen.codegen.place import put_in_place, workspace
+from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
@@ -36,10 +36,14 @@ GENERATORS = {
 
 @dataclass(frozen=True)
 class Design:
-    """A design directory on disk: its path and its manifest (the content of design.json)."""
+    """A design directory on disk: its path and its manifest (the content of design.json).
+
+    `set_aside` names the folder in it that holds what aoc made of earlier kernels, "" if nothing had to go there.
+    """
 
     path: Path
     manifest: dict[str, Any]
+    set_aside: str = ""
 
     @property
     def source(self) -> str:
@@ -50,7 +54,8 @@ class Design:
 def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
     """Write the design of a planned network to the directory `out`.
 
-    An earlier design there is replaced only when the new one is complete; files that are not of the design stay.
+    An earlier design there is replaced only when the new one is complete; files that are not of the design stay, but what aoc
+    compiled from other kernels is put aside (`Design.set_aside`).
     Raises OutputError when the directory cannot be written or holds something else.
     """
     out = Path(out)
@@ -65,14 +70,14 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
             temporary.mkdir()
             write_files(temporary, graph, plan, target, generated, manifest)
             temporary.chmod(0o777 & ~current_umask())
-            put_in_place(temporary, target_path)
+            set_aside = put_in_place(temporary, target_path)
     except OSError as error:
         raise OutputError(
             f"cannot be written ({error.strerror})",
             where=f"--out {out}",
             remedy="free space, or choose a writable directory",
         ) from None
-    return Design(out, manifest)
+    return Design(out, manifest, set_aside)
 
 
 def current_umask() -> int:
@@ -88,9 +93,9 @@ def check_target(out: Path) -> None:
         return
     if not out.is_dir():
         raise OutputError("is a file", where=f"--out {out}", remedy="name a directory")
-    if any(out.iterdir()) and not (out / "design.json").is_file():
+    if any(out.iterdir()) and own_files(out) is None:
         raise OutputError(
-            "is not empty and holds no design",
+            "is not empty and holds no design of hlsgen's",
             where=f"--out {out}",
             remedy="name a new directory, nothing there was changed",
         )
@@ -144,14 +149,14 @@ def write_files(
     (folder / "design.json").write_text(json.dumps(manifest, indent=1) + "\n")
     plan.save(folder / "plan.json")
     (folder / "model.onnx").write_bytes(model_bytes(graph.model))
-    old = float(board.sdk) < 19.1
+    old = [int(part) for part in board.sdk.split(".")] < [19, 1]
     makefile = render(
         "Makefile.j2",
         name=graph.name,
         board=board,
         flags=aoc_flags(board, plan),
         # Before 19.1 there is only the legacy emulator; later the fast one is the default.
-        emulator_flag="-board=$(BOARD) " if old else "",
+        emulator_flag="-board=$(call quoted,$(BOARD)) " if old else "",
     )
     (folder / "Makefile").write_text(makefile + "\n")
 

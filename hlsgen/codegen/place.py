@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 
 # What other commands leave in a design directory, and a new build makes untrue.
@@ -74,24 +75,27 @@ def is_same(path: Path, descriptor: int) -> bool:
         return False
 
 
-def put_in_place(folder: Path, out: Path) -> None:
+def put_in_place(folder: Path, out: Path) -> str:
     """Make a complete folder the directory `out`. Foreign files of an earlier design there are kept.
 
     The earlier design is exchanged for the new one in one step of the file system, so a kill at any moment leaves one of them.
+    Returns where in `out` the compiled results of other kernels now are, "" if there were none.
+    Raises OutputError where a foreign file has the name of one of the new design.
     """
     if not out.exists():
         folder.rename(out)
-        return
-    keep_foreign_files(out, folder)
+        return ""
+    aside = keep_foreign_files(out, folder)
     if not exchange(folder, out):
-        aside = folder.with_name(folder.name + ".old")
-        out.rename(aside)
+        earlier = folder.with_name(folder.name + ".old")
+        out.rename(earlier)
         try:
             folder.rename(out)
         except OSError:
-            aside.rename(out)
+            earlier.rename(out)
             raise
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(earlier, ignore_errors=True)
+    return aside
 
 
 def exchange(first: Path, second: Path) -> bool:
@@ -107,18 +111,46 @@ def exchange(first: Path, second: Path) -> bool:
     raise OSError(code, os.strerror(code), str(second))
 
 
-def keep_foreign_files(before: Path, folder: Path) -> None:
-    """Link (or copy) what was not part of the earlier design into the new one."""
+def own_files(out: Path) -> set[str] | None:
+    """The files of the design in a directory, and what other commands left of it; None where hlsgen wrote no design there."""
     try:
-        own = set(json.loads((before / "design.json").read_text())["files"]) | OUTDATED
+        manifest = json.loads((out / "design.json").read_text())
+        written = str(manifest["generator"]).startswith("hlsgen ")
+        return {str(name) for name in manifest["files"]} | OUTDATED if written else None
     except (OSError, ValueError, KeyError, TypeError):
-        own = {"design.json"}
+        return None
+
+
+def keep_foreign_files(before: Path, folder: Path) -> str:
+    """Link (or copy) what was not part of the earlier design into the new one. What aoc made of other kernels is put aside.
+
+    Returns the name of the folder for that, "" if there is nothing in it. Raises OutputError for a file that the new design would hide.
+    """
+    own, aside, used = own_files(before) or set(), "", False
+    if still_valid(before, folder):
+        keep_times(before, folder)
+    else:
+        aside = free_name(before)
     for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):
         name = path.relative_to(before)
-        if str(name) in own or (folder / name).exists():
+        if str(name) in own:
             continue
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, folder / name, follow_symlinks=False)
-        except OSError:
-            shutil.copy2(path, folder / name, follow_symlinks=False)
+        outdated = bool(aside) and name.parts[0] in COMPILED
+        used |= outdated
+        keep_file(path, folder / aside / name if outdated else folder / name)
+    return aside if used else ""
+
+
+def keep_file(path: Path, target: Path) -> None:
+    """Link or copy one file of the user's into a new design. Raises OutputError where the design has a file there."""
+    if target.exists():
+        raise OutputError(
+            "the new design has a file of this name, and this one is not hlsgen's",
+            where=str(path),
+            remedy="move it, or name another directory with --out",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, target, follow_symlinks=False)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.errors import HlsgenError
-from hlsgen.explore.points import Point, digest_of, evaluate
+from hlsgen.explore.evaluate import evaluate
+from hlsgen.explore.identity import identity, model_digest
+from hlsgen.explore.points import Point
 
 
 class ExploreError(HlsgenError):
@@ -51,23 +53,26 @@ def run_points(
     pool: Executor,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[dict[str, Any]]:
-    """Results of all points in their order. Points that `out/results.jsonl` already holds for this model are not run again."""
-    digest = digest_of(model)
+    """Results of all points in their order. Points that `out/results.jsonl` holds for the same model, board, calibration and hlsgen
+    are not run again."""
+    digest = model_digest(model)
     out.mkdir(parents=True, exist_ok=True)
     log = out / "results.jsonl"
-    found = {r["key"]: r for r in stored(log) if r.get("model") == digest}
-    wanted = {point.key: point for point in points}
-    missing = [point for key, point in wanted.items() if key not in found]
+    found = {r["identity"]: r for r in stored(log)}
+    wanted = {identity(point, digest): point for point in points}
+    missing = {name: point for name, point in wanted.items() if name not in found}
     progress(len(wanted) - len(missing), len(wanted))
     with open(log, "a") as file:
-        futures = [pool.submit(evaluate, str(Path(model).resolve()), digest, point) for point in missing]
+        futures = [
+            pool.submit(evaluate, str(Path(model).resolve()), digest, point, name) for name, point in missing.items()
+        ]
         for count, future in enumerate(as_completed(futures), len(wanted) - len(missing) + 1):
             result = future.result()
-            found[result["key"]] = result
+            found[result["identity"]] = result
             file.write(json.dumps(result) + "\n")
             file.flush()
             progress(count, len(wanted))
-    return [found[key] for key in wanted]
+    return [found[name] for name in wanted]
 
 
 def stored(log: Path) -> Iterator[dict[str, Any]]:
@@ -79,5 +84,5 @@ def stored(log: Path) -> Iterator[dict[str, Any]]:
             result = json.loads(line)
         except ValueError:
             continue
-        if isinstance(result, dict) and "key" in result:
+        if isinstance(result, dict) and "identity" in result:
             yield result

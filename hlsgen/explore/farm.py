@@ -1,7 +1,7 @@
 """Compiles of chosen designs with aoc, farmed out through the same executor as the exploration.
 
 Each job runs `make hardware` in its design directory with the given aoc, keeps the log, and is tried again when it fails. The outcome of every
-design is collected; a design that was compiled before is not compiled again. Tested with a stand-in executable: no aoc was at hand.
+design is collected; a design that the same aoc compiled before is not compiled again. Tested with a stand-in executable: no aoc was at hand.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from concurrent.futures import Executor, as_completed
 from pathlib import Path
 from typing import Any
 
+from hlsgen.codegen.compiled import sources_digest
+
 LOG = "aoc.log"
 OUTCOME = "aoc.json"
+
+
+def make_command(aoc: str, target: str) -> list[str]:
+    """The command that compiles a design; make takes a dollar in a value for the start of a variable."""
+    return ["make", target, f"AOC={aoc.replace('$', '$$')}"]
 
 
 def compile_design(
@@ -23,7 +30,8 @@ def compile_design(
 ) -> dict[str, Any]:
     """Compile one design; up to `retries` more tries. Returns command, status, tries, seconds, and the image's path if there is one."""
     path = Path(folder)
-    command = ["make", target, f"AOC={aoc}"]
+    command = make_command(aoc, target)
+    (path / OUTCOME).unlink(missing_ok=True)  # until this compile is done, the design is not compiled
     started, status, tries = time.time(), 1, 0
     with open(path / LOG, "a") as log:
         while tries <= retries:
@@ -39,10 +47,10 @@ def compile_design(
                 status = 1
             if status == 0:
                 break
-    images = sorted(str(p.relative_to(path)) for p in (path / "bin").glob("*.aoc?")) if (path / "bin").is_dir() else []
+    images = sorted(str(p.relative_to(path)) for p in (path / "bin").glob("*.aoc?")) if status == 0 else []
     outcome = {
         "design": folder, "command": " ".join(command), "status": status, "tries": tries, "seconds": time.time() - started, "images": images,
-        "log": str(path / LOG),
+        "sources": sources_digest(path), "log": str(path / LOG),
     }  # fmt: skip
     (path / OUTCOME).write_text(json.dumps(outcome, indent=1) + "\n")
     return outcome
@@ -52,13 +60,23 @@ def compile_all(
     folders: Sequence[Path], pool: Executor, aoc: str, retries: int = 1, target: str = "hardware"
 ) -> list[dict[str, Any]]:
     """Outcomes of all designs, in their order."""
-    found = {}
-    for folder in folders:
-        before = folder / OUTCOME
-        if before.is_file() and json.loads(before.read_text())["status"] == 0:
-            found[str(folder)] = json.loads(before.read_text())
+    before = {str(folder): compiled_before(folder, aoc, target) for folder in folders}
+    found = {name: outcome for name, outcome in before.items() if outcome}
     jobs = [pool.submit(compile_design, str(f.resolve()), aoc, retries, target) for f in folders if str(f) not in found]
     for job in as_completed(jobs):
         outcome = job.result()
         found[outcome["design"]] = outcome
     return [found.get(str(f)) or found[str(f.resolve())] for f in folders]
+
+
+def compiled_before(folder: Path, aoc: str, target: str) -> dict[str, Any] | None:
+    """The outcome of an earlier compile of these very sources with the same command, None if there was none."""
+    try:
+        outcome = json.loads((folder / OUTCOME).read_text())
+        same = outcome["sources"] == sources_digest(folder) and outcome["command"] == " ".join(
+            make_command(aoc, target)
+        )
+        whole = outcome["status"] == 0 and all((folder / image).is_file() for image in outcome["images"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return outcome if same and whole else None

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hlsgen.boards import board as find_board
-from hlsgen.errors import HlsgenError
-from hlsgen.frontend.load import load
-from hlsgen.graph import Graph
+from hlsgen.boards import board_key
+from hlsgen.errors import BoardError
 from hlsgen.schedule.calibration import load_calibration
-from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.scheduler import schedule
 
 # What the front weighs: name, and whether more is better.
 CRITERIA = (("throughput_fps", True), ("latency_ms", False), ("dsps", False), ("blocks", False), ("alms", False))
@@ -63,29 +57,21 @@ def grid(
     copies: Sequence[int] = (1,),
 ) -> list[Point]:
     """All combinations; pipelined designs stream, so that `images` a launch make no other design of them, and other designs have no `copies`. Raises BoardError
-    for a board that does not exist."""
-    for name in boards:
-        find_board(name)
+    for a board that does not exist, and for two whose designs would have the same name."""
+    keys = list(dict.fromkeys(board_key(name) for name in boards))
+    twins = [key for key in keys if [Path(other).stem for other in keys].count(Path(key).stem) > 1]
+    if twins:
+        raise BoardError(
+            f"{' and '.join(twins)} have the same name",
+            where="--boards",
+            remedy="rename a board file: its name names its designs",
+        )
     return [
         Point(board, style, objective, share, fps, calibration=calibration, images=count, copies=number)
-        for board, style, objective, share in itertools.product(boards, styles, objectives, shares)
+        for board, style, objective, share in itertools.product(keys, styles, objectives, shares)
         for count in (images if style in ("auto", "folded", "hybrid") else (min(images),))
         for number in (copies if style in ("auto", "pipelined") else (1,))
     ]
-
-
-@lru_cache(maxsize=2)
-def graph_of(model: str, digest: str) -> Graph:
-    """The network of a file, read once a process."""
-    return load(model)
-
-
-def digest_of(model: str | Path) -> str:
-    """A hash of the model file, so that results of another one are not taken for this one's."""
-    try:
-        return hashlib.sha256(Path(model).read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise HlsgenError(f"cannot be read ({error.strerror})", where=f"model {model}") from None
 
 
 def goal_of(point: Point) -> Goal:
@@ -100,38 +86,6 @@ def goal_of(point: Point) -> Goal:
         images=point.images,
         copies=point.copies,
     )
-
-
-def evaluate(model: str, digest: str, point: Point) -> dict[str, Any]:
-    """Schedule and predict one point. A point that cannot be built is a result too: its `error` says why."""
-    result: dict[str, Any] = {
-        "key": point.key,
-        "model": digest,
-        **asdict(point),
-        "disable": list(point.disable),
-        "error": "",
-    }
-    try:
-        graph, goal = graph_of(model, digest), goal_of(point)
-        plan = schedule(graph, point.board, point.style, point.disable, goal)
-        predicted = estimate(graph, plan, goal.calibration)
-    except HlsgenError as error:
-        return result | {"error": f"{error.where}: {error.reason}" if error.where else error.reason}
-    r = predicted.resources
-    return result | {
-        "built": plan.style,
-        "throughput_fps": predicted.throughput,
-        "latency_ms": predicted.latency * 1e3,
-        "alms": r.alms,
-        "alms_low": r.alms_low,
-        "alms_high": r.alms_high,
-        "blocks": r.blocks,
-        "dsps": r.dsps,
-        "fmax": r.fmax,
-        "bottleneck": predicted.timing.bottleneck,
-        "roofline_share": predicted.throughput / predicted.roofline_fps,
-        "reason": plan.reason,
-    }
 
 
 def dominates(a: dict[str, Any], b: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hlsgen.boards import Board
+from hlsgen.boards import Board, board_key
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.front import check_between, halves, has_front
@@ -41,7 +41,7 @@ def schedule(
     disabled = tuple(dict.fromkeys(disable))
     check_names(style, disabled)
     goal = check_goal(goal or Goal())
-    target = find_board(board)
+    target, board = find_board(board), board_key(board)
     if goal.copies > 1 and style not in ("auto", "pipelined"):
         raise PlanError(f"a {style} design has no copies", where="--copies", remedy="use --style pipelined")
     if style == "auto":
@@ -111,7 +111,7 @@ def preference(predicted: Estimate, board: Board, goal: Goal) -> tuple[float, ..
 
 def check_plan(graph: Graph, plan: Plan) -> Plan:
     """A plan that was loaded or edited, checked against the network. Raises PlanError."""
-    find_board(plan.board)
+    board = board_key(plan.board)
     known = {layer.name for layer in graph.layers}
     for kernel in plan.kernels:
         if kernel.layer not in known:
@@ -133,4 +133,4 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
         check_folded(graph, plan)
     else:
         check_layered(graph, plan)
-    return replace(plan, network=graph.name)
+    return replace(plan, network=graph.name, board=board)

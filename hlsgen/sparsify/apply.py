@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.sparsify.methods import METHODS, Norms, cut, line, span, total
 from hlsgen.sparsify.select import CHUNK
 from hlsgen.sparsify.storage import stored_bytes
@@ -139,7 +139,11 @@ def check(
 ) -> None:
     """Raise PlanError for arguments that make no sense."""
     if method not in METHODS:
-        raise PlanError(f"unknown method {method!r}", where="--method", remedy=f"choose one of {', '.join(METHODS)}")
+        raise PlanError(
+            f"unknown method {method!r}{did_you_mean(method, METHODS)}",
+            where="--method",
+            remedy=f"choose one of {', '.join(METHODS)}",
+        )
     if sum(given is not None for given in (sparsity, threshold, shares)) != 1:
         raise PlanError(
             "give either a sparsity or thresholds", where="--sparsity", remedy="--sparsity 0.5, or --threshold T"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from hlsgen.errors import HlsgenError
+from hlsgen.errors import HlsgenError, did_you_mean
 from hlsgen.zoo.networks import NETWORKS
 
 
@@ -14,7 +14,11 @@ def network(name: str, size: int | None = None, width: float = 1.0, seed: int = 
     Raises HlsgenError for an unknown name or a size that the topology cannot take.
     """
     if name not in NETWORKS:
-        raise HlsgenError(f"unknown network {name!r}", where="zoo", remedy=f"choose one of {', '.join(NETWORKS)}")
+        raise HlsgenError(
+            f"unknown network {name!r}{did_you_mean(name, NETWORKS)}",
+            where="zoo",
+            remedy=f"choose one of {', '.join(NETWORKS)}",
+        )
     build, default = NETWORKS[name]
     size = default if size is None else size
     if size < 1 or width <= 0 or seed < 0:

@@ -214,10 +214,10 @@ def test_failed_build_keeps_the_earlier_design(design, tmp_path, capsys):
 
 
 def test_rebuild_keeps_foreign_files(design, model):
-    (design / "bin").mkdir()
-    (design / "bin" / "model.aocx").write_text("hours of work")
+    (design / "notes").mkdir()
+    (design / "notes" / "mine.txt").write_text("hours of work")
     assert main(["build", str(model), "--out", str(design), "--style", "base"]) == 0
-    assert (design / "bin" / "model.aocx").read_text() == "hours of work"
+    assert (design / "notes" / "mine.txt").read_text() == "hours of work"
     assert json.loads((design / "design.json").read_text())["style"] == "base"
 
 

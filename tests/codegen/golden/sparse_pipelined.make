@@ -6,21 +6,25 @@ AOC   ?= aoc
 BOARD ?= pac_a10
 FLAGS ?= -fp-relaxed -fpc
 SOURCE = kernels/network.cl
+# Each value is one word to the shell, whatever it holds.
+quoted = '$(subst ','\'',$(1))'
 
 report: bin/network.aocr
 emulator: bin/network_emulator.aocx
 hardware: bin/network.aocx
 
-bin/network.aocr: $(SOURCE)
+bin/network.aocr: $(SOURCE) Makefile
 	mkdir -p bin
-	$(AOC) -rtl -report -board=$(BOARD) $(FLAGS) $(SOURCE) -o $@
+	$(call quoted,$(AOC)) -rtl -report -board=$(call quoted,$(BOARD)) $(FLAGS) $(SOURCE) -o $@
 
-bin/network_emulator.aocx: $(SOURCE)
+bin/network_emulator.aocx: $(SOURCE) Makefile
 	mkdir -p bin
-	$(AOC) -march=emulator $(SOURCE) -o $@
+	$(call quoted,$(AOC)) -march=emulator $(SOURCE) -o $@
 
-bin/network.aocx: $(SOURCE)
+bin/network.aocx: $(SOURCE) Makefile
 	mkdir -p bin
-	$(AOC) -board=$(BOARD) $(FLAGS) $(SOURCE) -o $@
+	$(call quoted,$(AOC)) -board=$(call quoted,$(BOARD)) $(FLAGS) $(SOURCE) -o $@
 
 .PHONY: report emulator hardware
+# What a failed compile leaves is no result.
+.DELETE_ON_ERROR:
