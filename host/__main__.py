@@ -1,4 +1,4 @@
-"""`python -m host`: run or check a design on a machine that has the board but not the compiler."""
+"""`python -m hlsgen.host`, or `python -m host` beside a copy of this folder: runs or checks a design without the compiler."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stored_reference(path: str) -> tuple[Tensors, Any]:
 def parser() -> argparse.ArgumentParser:
     """The argument parser."""
     top = argparse.ArgumentParser(
-        prog="host", description="Run or check a design directory; needs numpy and pyopencl alone."
+        prog=f"python -m {__package__}", description="Run or check a design directory; needs numpy and pyopencl alone."
     )
     commands = top.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="run a design and compare with stored references")

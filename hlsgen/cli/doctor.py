@@ -12,6 +12,7 @@ from hlsgen.cli.console import Console
 from hlsgen.host.devices import INSTALL
 from hlsgen.host.errors import HostError
 from hlsgen.host.runner import find_devices
+from hlsgen.train import INSTALL_TORCH
 
 NAME = "doctor"
 HELP = "tell what is installed, which OpenCL devices are seen, and what is missing"
@@ -23,9 +24,11 @@ PACKAGES = (
     ("onnx", False, "pip install onnx"),
     ("networkx", False, "pip install networkx"),
     ("jinja2", False, "pip install jinja2"),
+    ("rich", False, "pip install rich"),
+    ("ortools", False, "pip install ortools"),
     ("pyopencl", False, "pip install pyopencl"),
     ("onnxruntime", True, "pip install 'hlsgen[onnxruntime]'"),
-    ("torch", True, "pip install 'hlsgen[train]'"),
+    ("torch", True, INSTALL_TORCH),
 )
 
 

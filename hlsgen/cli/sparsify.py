@@ -19,6 +19,7 @@ from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.report import write_curves
 from hlsgen.sparsify.search import Found, Searcher, curves
+from hlsgen.train import INSTALL_TORCH
 
 NAME = "sparsify"
 HELP = "zero small weights of an ONNX network, without retraining"
@@ -161,7 +162,7 @@ def fine_tuned(model: onnx.ModelProto, options: argparse.Namespace, console: Con
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise HlsgenError("training needs torch", where="--fine-tune", remedy="pip install 'hlsgen[train]'") from None
+        raise HlsgenError("training needs torch", where="--fine-tune", remedy=INSTALL_TORCH) from None
     with console.progress("fine-tuning") as update:
         return fine_tune(model, options.data, read_preparation(options.prepare), options.fine_tune, options.lr, update)
 

@@ -10,6 +10,7 @@ from hlsgen.cli.console import Console
 from hlsgen.data.known import KNOWN
 from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import HlsgenError, OutputError, PlanError
+from hlsgen.train import INSTALL_TORCH
 from hlsgen.train.roles import worker_count
 from hlsgen.train.settings import DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
 
@@ -104,7 +105,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise HlsgenError("training needs torch", where="train", remedy="pip install 'hlsgen[train]'") from None
+        raise HlsgenError("training needs torch", where="train", remedy=INSTALL_TORCH) from None
     make_folder(folder)
     arguments = (settings, folder, options.resume, options.out, options.json)
     if world > 1:  # torchrun started this worker

@@ -11,6 +11,7 @@ import onnx
 
 from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
+from hlsgen.frontend.model import fixed_size
 
 METRICS = {"top1": 1, "top5": 5}
 BATCH = 32
@@ -139,7 +140,7 @@ def input_shape(model: onnx.ModelProto) -> tuple[int, ...]:
     if len(inputs) != 1:
         raise ModelError(f"it has {len(inputs)} inputs, pictures are for one", where="model")
     dims = inputs[0].type.tensor_type.shape.dim
-    sizes = [d.dim_value if d.HasField("dim_value") else (1 if i == 0 else 0) for i, d in enumerate(dims)]
+    sizes = [fixed_size(d) or (1 if i == 0 else 0) for i, d in enumerate(dims)]
     if not all(sizes):
         raise ModelError("its input has dynamic axes", where="model", remedy="export it with fixed sizes")
     return tuple(sizes)

@@ -166,7 +166,7 @@ def bind_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """Make every input static in place: given shapes first, then a batch of 1. Returns the run-time inputs.
 
-    Raises ModelError for other unknown dimensions, for zero or negative ones, and for names that do not exist.
+    Raises ModelError for other unknown dimensions, for given ones below 1, and for names that do not exist.
     """
     runtime = [i for i in model.graph.input if i.name not in constants]
     names = [i.name for i in runtime]
@@ -181,6 +181,11 @@ def bind_shapes(
     if not found:
         raise ModelError("no input of type float32 is left: the network computes a constant", where="model")
     return found
+
+
+def fixed_size(dimension: onnx.TensorShapeProto.Dimension) -> int | None:
+    """The size of a dimension, None where it is free: exporters write a name, nothing, -1 or 0."""
+    return dimension.dim_value if dimension.dim_value > 0 else None
 
 
 def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple[int, ...]:
@@ -201,7 +206,7 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
         raise ModelError("its shape is not known", where=where, remedy=f"give it with --shape {value.name}=1,3,224,224")
     sizes: list[int] = []
     for axis in range(len(dims) or len(given or ())):
-        size = dims[axis].dim_value if dims and dims[axis].HasField("dim_value") else None
+        size = fixed_size(dims[axis]) if dims else None
         wanted = None if given is None else int(given[axis])
         if size is not None and wanted is not None and size != wanted:
             raise ModelError(f"--shape gives {wanted} for axis {axis}, the network fixes {size}", where=where)
@@ -209,16 +214,15 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
         if size is None and axis == 0:
             size = 1
         if size is None:
-            label = dims[axis].dim_param or "?"
+            size_given = dims[axis].HasField("dim_value")
+            label = dims[axis].dim_value if size_given else dims[axis].dim_param or "?"
             raise ModelError(
                 f"axis {axis} ({label}) is dynamic; hardware needs a fixed size",
                 where=where,
                 remedy=f"give the shape with --shape {value.name}=1,...",
             )
         if size < 1:
-            raise ModelError(
-                f"axis {axis} has size {size}", where=where, remedy="export the network with positive sizes"
-            )
+            raise ModelError(f"--shape gives {size} for axis {axis}", where=where, remedy="give sizes of 1 and more")
         sizes.append(size)
     del tensor.shape.dim[:]
     for size in sizes:

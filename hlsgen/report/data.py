@@ -35,7 +35,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
     folder = Path(folder)
     if not (folder / "design.json").is_file():
         raise OutputError("is not a design directory", where=str(folder), remedy="make one with `hlsgen build`")
-    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx")
+    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
     predicted, design = estimate(graph, plan, calibration), structure(shaped, plan)
@@ -66,6 +66,17 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
     if aoc is not None:
         data["aoc"] = aoc_rows(Path(aoc), data["kernels"])
     return data
+
+
+def built_shapes(folder: Path) -> dict[str, list[int]]:
+    """The input shapes that a design was built for, which the network may leave open. Raises OutputError."""
+    try:
+        manifest = json.loads((folder / "design.json").read_text())
+        return {entry["name"]: entry["model_shape"] for entry in manifest["inputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise OutputError(
+            "its design.json cannot be read", where=str(folder), remedy="build the design again"
+        ) from None
 
 
 def explanation(item: dict[str, Any]) -> str:
