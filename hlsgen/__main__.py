@@ -2,6 +2,12 @@
 
 import sys
 
-from hlsgen.cli.main import main
+try:
+    from hlsgen.cli.main import main
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] == "hlsgen":
+        raise
+    sys.exit(f"error: the package {error.name} is not installed\n  what to do: run `pip install .` in hlsgen's folder")
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -56,6 +56,9 @@ def environment(kind: str, kernels: int) -> dict[str, str]:
     # Every kernel that waits on a channel occupies a worker of the emulator; the default is 32.
     variables.setdefault("CL_CONFIG_CPU_TBB_NUM_WORKERS", str(min(256, max(32, kernels + 16))))
     variables["PYOPENCL_NO_CACHE"] = "1"
+    # The child imports what this process imports, installed or not, whatever its current folder holds.
+    variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+    variables["PYTHONSAFEPATH"] = "1"
     return variables
 
 

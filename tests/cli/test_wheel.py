@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 
@@ -13,16 +14,25 @@ from tests.support.paths import ROOT
 def test_installed_wheel(tmp_path):
     # From a copy: setuptools leaves a build folder, and would pack what an earlier one holds.
     for name in ("hlsgen", "host", "templates"):
-        shutil.copytree(ROOT / name, tmp_path / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tmp_path / "source" / name, symlinks=True, ignore=ignored)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "source")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(tmp_path / "source")]
+    command = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(tmp_path / "source")]
     subprocess.run(command, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (archive,), (wheel,) = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"hlsgen/host/worker.py", "hlsgen/templates/folded/design.cl.j2", "hlsgen/boards/pac_d5005.json"} <= set(
-        names
-    )
+    assert {
+        "hlsgen/py.typed",
+        "hlsgen/host/worker.py",
+        "hlsgen/templates/folded/design.cl.j2",
+        "hlsgen/boards/pac_d5005.json",
+    } <= set(names)
+    with tarfile.open(archive) as packed:
+        sources = packed.getnames()
+    for held in (names, sources):  # the links of a checkout double nothing
+        for name in ("host/worker.py", "templates/preamble.cl.j2", "hlsgen/py.typed"):
+            assert len([path for path in held if path.endswith(name)]) == 1, name
     venv.create(tmp_path / "env", with_pip=True)
     binaries = tmp_path / "env" / "bin"
     subprocess.run([binaries / "pip", "install", "-q", f"{wheel}[emulator]"], check=True, capture_output=True)

@@ -1,0 +1,115 @@
+"""In the root of a clone every command works: with hlsgen installed, installed as editable, and with its dependencies alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from hlsgen.cli.main import COMMANDS
+from tests.support.paths import ROOT
+
+# `python -m hlsgen COMMAND --help` for every command in one process; `python -c` puts the current folder first, as `-m` does.
+HELP_OF_ALL = """
+import runpy, sys
+for command in sys.argv[1:]:
+    sys.argv = ["hlsgen", command, "--help"]
+    try:
+        runpy.run_module("hlsgen", run_name="__main__", alter_sys=True)
+    except SystemExit as left:
+        assert left.code == 0, command
+import hlsgen, hlsgen.host.worker, hlsgen.templates
+for module in (hlsgen, hlsgen.host, hlsgen.templates):
+    print(module.__file__)
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A copy of the sources with their links, as `git clone` makes it."""
+    root = tmp_path / "clone"
+    root.mkdir()
+    for name in ("hlsgen", "host", "templates"):
+        shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs Python in an environment that has hlsgen's dependencies, and not hlsgen."""
+    folder = tmp_path / "env"
+    venv.create(folder, symlinks=True)
+    site = folder / sysconfig.get_path("purelib", vars={"base": ""}).lstrip("/")
+    # Not by system_site_packages: an editable hlsgen of this environment would be seen.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for library in (Path(sys.prefix) / "lib").glob("*"):
+        if not (folder / "lib" / library.name).exists():
+            (folder / "lib" / library.name).symlink_to(library)  # the emulator's
+    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+
+    def run(*arguments, cwd, fails=False, **more):
+        command = [folder / "bin" / "python", *map(str, arguments)]
+        done = subprocess.run(command, cwd=cwd, env=variables | more, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
+    return run
+
+
+def install(run, clone, *options):
+    """Install a clone, from what is on this machine alone."""
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed", "--disable-pip-version-check")
+    run("-m", "pip", "install", "-q", *offline, *options, ".", cwd=clone)
+
+
+def first_steps(run, cwd, **variables):
+    """Zoo, build, validate, and the host alone."""
+    run("-m", "hlsgen", "zoo", "lenet5", "--size", 16, "-o", "small.onnx", cwd=cwd, **variables)
+    run("-m", "hlsgen", "build", "small.onnx", "--style", "base", cwd=cwd, **variables)
+    verdict = json.loads(run("-m", "hlsgen", "validate", "small_design", "--json", cwd=cwd, **variables))
+    assert verdict["ok"] and verdict["images"] == 1
+    assert any(
+        device["channels"]
+        for device in json.loads(run("-m", "hlsgen.host", "devices", cwd=cwd, OCL_ICD_VENDORS=emulator(), **variables))
+    )
+
+
+def emulator():
+    return str(Path(sys.prefix) / "lib" / "libintelocl_emu.so")
+
+
+@pytest.mark.parametrize("options", [None, [], ["--editable"]], ids=["not installed", "installed", "editable"])
+def test_every_command_in_the_root_of_a_clone(options, run, clone, tmp_path):
+    if options is not None:
+        install(run, clone, *options)
+    homes = run("-c", HELP_OF_ALL, *(c.NAME for c in COMMANDS), cwd=clone).splitlines()[-3:]
+    assert all(Path(home).is_relative_to(clone) for home in homes), homes
+    first_steps(run, clone)
+    if options is None:
+        assert "No module named" in run("-m", "hlsgen", "doctor", cwd=tmp_path, fails=True)
+    else:  # elsewhere too, and the installed one is whole without the clone
+        code = "import hlsgen.host.worker, hlsgen.templates; print(hlsgen.__file__)"
+        assert Path(run("-c", code, cwd=tmp_path).strip()).is_relative_to(clone if options else tmp_path / "env")
+
+
+def test_a_clone_on_the_path_works_from_any_folder(run, clone, tmp_path):
+    """Relative on the path, and with another hlsgen in the current folder that the child must not import."""
+    (tmp_path / "work" / "hlsgen" / "host").mkdir(parents=True)
+    first_steps(run, tmp_path / "work" / "hlsgen", PYTHONPATH=os.path.relpath(clone, tmp_path / "work" / "hlsgen"))
+    for package in ("hlsgen", "hlsgen/host"):
+        (tmp_path / "work" / package / "__init__.py").write_text("raise ImportError('another hlsgen')")
+    code = "import sys; sys.path[0] = sys.argv[1]; from hlsgen.host.runner import find_devices; print(find_devices('emulator'))"
+    assert "FPGA" in run("-c", code, clone, cwd=tmp_path / "work")
+
+
+def test_a_missing_dependency_is_one_message(run, clone):
+    hidden = "import sys; sys.modules['networkx'] = None; import runpy; runpy.run_module('hlsgen', run_name='__main__')"
+    message = run("-c", hidden, cwd=clone, fails=True)
+    assert "Traceback" not in message and "package networkx is not installed" in message and "pip install" in message
