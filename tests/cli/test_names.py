@@ -90,6 +90,6 @@ def test_aoc_is_one_word(name, model, tmp_path):
 @pytest.mark.parametrize("variable", ["AOC", "BOARD"])
 def test_values_given_to_make_are_one_word(variable, model, tmp_path):
     assert main(["build", model, "--style", "base", "--out", str(tmp_path / "d")]) == 0
-    command = ["make", "hardware", "AOC=echo", f"{variable}=no'such; touch P"]
+    command = ["make", "hardware", "AOC=echo", f"{variable}=true; touch P #"]
     subprocess.run(command, cwd=tmp_path / "d", capture_output=True, check=False)
     assert not list(tmp_path.rglob("P"))
