@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from multiprocessing.connection import Pipe
-from pathlib import Path
 from typing import Any
 
 from .errors import DeadlockError, HostError
@@ -33,14 +32,9 @@ class WorkerProcess:
         self.lifeline = open(lifeline, "wb", buffering=0)  # noqa: SIM115 (closed by `release`)
         # The emulator prints warnings about the host's CPU: kept in a file, shown only if the worker dies.
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
-        package = __package__ or "host"
-        if "." not in package:  # a copy that is used without installation
-            root = str(Path(__file__).resolve().parent.parent)
-            path = os.pathsep.join([root, variables.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-            variables = variables | {"PYTHONPATH": path}
         try:
             self.child = subprocess.Popen(
-                [sys.executable, "-m", f"{package}.worker", str(theirs.fileno()), str(watched)],
+                [sys.executable, "-m", f"{__package__}.worker", str(theirs.fileno()), str(watched)],
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=self.log,

@@ -1,6 +1,7 @@
 """The wheel, installed into a clean environment outside the checkout, holds all it needs."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def test_installed_wheel(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / "source" / name, symlinks=True, ignore=ignored)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "source")
-    command = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(tmp_path / "source")]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(tmp_path / "source")]
     subprocess.run(command, check=True, capture_output=True)
     (archive,), (wheel,) = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -37,10 +38,12 @@ def test_installed_wheel(tmp_path):
     binaries = tmp_path / "env" / "bin"
     subprocess.run([binaries / "pip", "install", "-q", f"{wheel}[emulator]"], check=True, capture_output=True)
 
+    # The checkout may be on the path of this process.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
     def hlsgen(*arguments):
-        done = subprocess.run(
-            [binaries / "hlsgen", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        command = [binaries / "hlsgen", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
