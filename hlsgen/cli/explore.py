@@ -12,7 +12,7 @@ from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import generate
 from hlsgen.errors import HlsgenError, OutputError, did_you_mean
 from hlsgen.explore.evaluate import graph_of
-from hlsgen.explore.execute import executor, run_points
+from hlsgen.explore.execute import RESULTS, executor, run_points
 from hlsgen.explore.farm import compile_all
 from hlsgen.explore.identity import model_digest
 from hlsgen.explore.points import Point, front, goal_of, grid
@@ -76,6 +76,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Explore, write, show."""
     points = wanted_points(options)
     out = Path(options.out)
+    check_folder(out)
     graph = graph_of(
         str(Path(options.model).resolve()), model_digest(options.model)
     )  # a bad model is one error, not one a point
@@ -107,6 +108,16 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         }
     )
     return 1 if failed else 0
+
+
+def check_folder(out: Path) -> None:
+    """Raise OutputError unless `out` is new, an empty directory, or holds an earlier exploration."""
+    if out.is_dir() and any(out.iterdir()) and not (out / RESULTS).is_file():
+        raise OutputError(
+            "is not empty and holds no exploration",
+            where=f"--out {out}",
+            remedy="name a new directory, nothing there was changed",
+        )
 
 
 def wanted_points(options: argparse.Namespace) -> list[Point]:

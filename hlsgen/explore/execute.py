@@ -15,6 +15,9 @@ from hlsgen.explore.evaluate import evaluate
 from hlsgen.explore.identity import identity, model_digest
 from hlsgen.explore.points import Point
 
+# What an exploration has found so far, a line a point.
+RESULTS = "results.jsonl"
+
 
 class ExploreError(HlsgenError):
     """A cluster that cannot be reached, or results that cannot be stored."""
@@ -57,7 +60,7 @@ def run_points(
     are not run again."""
     digest = model_digest(model)
     out.mkdir(parents=True, exist_ok=True)
-    log = out / "results.jsonl"
+    log = out / RESULTS
     found = {r["identity"]: r for r in stored(log)}
     wanted = {identity(point, digest): point for point in points}
     missing = {name: point for name, point in wanted.items() if name not in found}

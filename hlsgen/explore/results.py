@@ -45,6 +45,7 @@ def write_results(results: Sequence[dict[str, Any]], out: Path, title: str) -> l
 def plot(results: Sequence[dict[str, Any]], path: Path, title: str) -> list[Path]:
     """The four pictures as one PNG; nothing where matplotlib is not installed or nothing could be built."""
     valid = [r for r in results if not r["error"]]
+    path.unlink(missing_ok=True)  # of an earlier run
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

@@ -18,6 +18,7 @@ from hlsgen.explore.evaluate import evaluate
 from hlsgen.explore.execute import run_points
 from hlsgen.explore.farm import compile_all, compile_design
 from hlsgen.explore.points import Point, grid
+from hlsgen.explore.results import plot
 from hlsgen.schedule.calibration import default_calibration
 from tests.cli.test_explore import Counting
 from tests.support.networks import parse
@@ -89,6 +90,12 @@ def test_kernels_edited_by_hand_make_their_bitstream_another(design, tmp_path):
     kernels.write_text(kernels.read_text() + "// edited, compiled\n")
     build(CONV, tmp_path)
     assert not (design / "bin").exists() and (design / "compiled.old" / "bin" / "model.aocx").is_file()
+
+
+def test_files_beside_the_kernels_are_no_other_kernels(design, tmp_path):
+    (design / "kernels" / "mine.cl").write_text("mine")
+    build(CONV, tmp_path)
+    assert (design / "bin" / "model.aocx").is_file() and (design / "kernels" / "mine.cl").read_text() == "mine"
 
 
 def test_a_compile_that_fails_is_no_compile(design, tmp_path, aoc):
@@ -198,6 +205,19 @@ def test_designs_of_another_model_are_not_compiled(model, tmp_path, aoc):
     texts = [path.read_text() for path in (tmp_path / "out" / "designs").glob("*/kernels/*.cl")]
     assert len(set(texts)) == 2
     assert len(list((tmp_path / "out" / "designs").glob("*/bin/*.aocx"))) == 2
+
+
+def test_nothing_is_explored_into_foreign_files(model, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "results.csv").write_text("mine")
+    assert main(["explore", str(model), "--out", str(tmp_path / "mine")]) == 2
+    assert "holds no exploration" in capsys.readouterr().err
+    assert {p.name: p.read_text() for p in (tmp_path / "mine").iterdir()} == {"results.csv": "mine"}
+
+
+def test_no_picture_of_an_earlier_run_is_left(model, tmp_path):
+    (tmp_path / "pareto.png").write_text("of an earlier run")
+    assert plot([], tmp_path / "pareto.png", "none") == [] and not (tmp_path / "pareto.png").exists()
 
 
 def test_two_board_files_of_one_name_are_refused(model, tmp_path, capsys):
