@@ -1,6 +1,8 @@
 """A model's file alone is enough to build; boards go by aoc's names too; misspelt names get a suggestion."""
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import hlsgen
 from hlsgen.boards import board, board_names, boards
 from hlsgen.cli.main import main
 from hlsgen.explore.points import grid
+from hlsgen.host.__main__ import parser
 from tests.support.networks import parse
 
 CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
@@ -108,3 +111,21 @@ def test_names_far_from_all_get_none(model, capsys):
     assert main(["build", str(model), "--board", "zx81"]) == 2
     message = capsys.readouterr().err
     assert "did you mean" not in message and "pac_d5005" in message
+
+
+def test_a_missing_torch_is_named_with_its_cpu_build(model):
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from hlsgen.cli.main import main; sys.exit(main(['train', *sys.argv[1:]]))"
+    )
+    command = [sys.executable, "-c", code, str(model), "--data", "d", "-o", "out.onnx"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "training needs torch" in done.stderr
+    assert "hlsgen[train]" in done.stderr and "download.pytorch.org/whl/cpu" in done.stderr
+
+
+def test_the_host_calls_itself_by_the_name_that_works(capsys):
+    assert parser().prog == "python -m hlsgen.host"
+    with pytest.raises(SystemExit):
+        main(["reference", "--help"])
+    assert "python -m hlsgen.host check" in capsys.readouterr().out
