@@ -20,9 +20,8 @@ class Activation:
     high: float = 0.0
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        """Apply the function in numpy, element by element."""
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return FUNCTIONS[self.kind].reference(x, self)
+        """Apply the function in numpy, element by element. What is infinite or undefined there is so here."""
+        return FUNCTIONS[self.kind].reference(x, self)
 
     def expression(self, x: str) -> str:
         """The OpenCL expression for a scalar or vector value named `x`."""
@@ -55,6 +54,10 @@ def ramp(x: np.ndarray, a: Activation) -> np.ndarray:
 
 
 # Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves every vector width.
+# No step between x and the result may overflow where the result does not: contracted and relaxed arithmetic need not know infinity,
+# and 1 / infinity came out as NaN. Hence sigmoid and SiLU take -88 for everything below it (exp(89) is beyond float32, exp(88) is
+# not): there they are off by less than 6.1e-39 and 5.4e-37. Softplus takes log1p: log(1 + e) loses an e below 6e-8.
+# A result that does overflow is infinite, as in onnxruntime: exp above 88.72, 1 / 0, log 0.
 FUNCTIONS = {
     "relu": Function("fmax({x}, 0.0f)", lambda x, a: np.maximum(x, 0), Arithmetic(compares=1)),
     "clip": Function(
@@ -66,7 +69,9 @@ FUNCTIONS = {
         Arithmetic(compares=2, multiply_adds=1),
     ),
     "sigmoid": Function(
-        "1.0f / (1.0f + exp(-({x})))", lambda x, a: 1 / (1 + np.exp(-x)), Arithmetic(adds=1, divides=1, exponentials=1)
+        "1.0f / (1.0f + exp(-fmax({x}, -88.0f)))",
+        lambda x, a: 1 / (1 + np.exp(-x)),
+        Arithmetic(compares=1, adds=1, divides=1, exponentials=1),
     ),
     "tanh": Function("tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)),
     "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1)),
@@ -87,13 +92,15 @@ FUNCTIONS = {
         Arithmetic(compares=2, adds=1, multiply_adds=1, multiplies=1, exponentials=1),
     ),
     "softplus": Function(
-        "fmax({x}, 0.0f) + log(1.0f + exp(-fabs({x})))",
+        "fmax({x}, 0.0f) + log1p(exp(-fabs({x})))",
         lambda x, a: np.logaddexp(x, 0),
         Arithmetic(compares=1, adds=2, exponentials=2),
     ),
     "softsign": Function("{x} / (1.0f + fabs({x}))", lambda x, a: x / (1 + np.abs(x)), Arithmetic(adds=1, divides=1)),
     "silu": Function(
-        "{x} / (1.0f + exp(-({x})))", lambda x, a: x / (1 + np.exp(-x)), Arithmetic(adds=1, divides=1, exponentials=1)
+        "fmax({x}, -88.0f) / (1.0f + exp(-fmax({x}, -88.0f)))",
+        lambda x, a: x / (1 + np.exp(-x)),
+        Arithmetic(compares=1, adds=1, divides=1, exponentials=1),
     ),
     "hard_sigmoid": Function(
         "fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)", ramp, Arithmetic(compares=2, multiply_adds=1)

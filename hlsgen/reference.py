@@ -19,11 +19,13 @@ def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.n
         port.tensor: port.view.invert(np.asarray(inputs[port.name], np.float32).reshape(port.view.value_shape))[0]
         for port in graph.inputs
     }
-    for layer in graph.layers:
-        result = operator(layer.op).reference(layer, [tensors[name] for name in layer.inputs])
-        if layer.activation is not None:
-            result = layer.activation.reference(result)
-        tensors[layer.output] = result.astype(np.float32)
+    # Results beyond float32 are the network's own: infinities and NaN, as in a design.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        for layer in graph.layers:
+            result = operator(layer.op).reference(layer, [tensors[name] for name in layer.inputs])
+            if layer.activation is not None:
+                result = layer.activation.reference(result)
+            tensors[layer.output] = result.astype(np.float32)
     return tensors
 
 

@@ -88,8 +88,7 @@ class Binary(Operator, Importer):
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The function; numpy broadcasts a single pixel."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return FUNCTIONS[layer.attributes.function].reference(inputs[0].astype(np.float64), inputs[1])
+        return FUNCTIONS[layer.attributes.function].reference(inputs[0].astype(np.float64), inputs[1])
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One operation a value."""

@@ -97,7 +97,7 @@ __kernel void h(__global const float *restrict input, __global const float *rest
         for (int o = 0; o < 8; ++o)
             output[p * 8 + o] += bias[o];
     for (int i = 0; i < 8; ++i)
-        output[i] = 1.0f / (1.0f + exp(-(output[i])));
+        output[i] = 1.0f / (1.0f + exp(-fmax(output[i], -88.0f)));
 }
 
 // m, node m (Mul): one pixel for all

@@ -633,7 +633,7 @@ __kernel void epilogue(ENGINE_PARAMETERS)
                     value = value * other;
             }
             if (s.activation == ACTIVATION_SIGMOID)
-                value = 1.0f / (1.0f + exp(-(value)));
+                value = 1.0f / (1.0f + exp(-fmax(value, -88.0f)));
             write_channel_intel(epilogue_out, value);
             if (++t == s.out_vectors) {
                 t = 0;

@@ -367,7 +367,7 @@ __kernel void h(STREAMING_PARAMETERS(float8))
                         product += in.lane[i] * weights[0][0][i];
                 }
             const float8 biased = product + bias[0];
-            const float8 result = 1.0f / (1.0f + exp(-(biased)));
+            const float8 result = 1.0f / (1.0f + exp(-fmax(biased, -88.0f)));
             write_channel_intel(h_to_m_2, result);
             TAP(result);
         }

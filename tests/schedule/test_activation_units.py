@@ -1,0 +1,32 @@
+"""The floating-point units of an activation are those of its OpenCL text."""
+
+import re
+
+import pytest
+
+from hlsgen.activation import FUNCTIONS
+
+
+def calls(text, names):
+    """The distinct calls of functions, however often each stands there: a repeated one is one unit."""
+    found = set()
+    for match in re.finditer(rf"\b(?:{names})\(", text):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        found.add(text[match.start() : end])
+    return found
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_units_are_those_of_the_text(kind):
+    text, units = FUNCTIONS[kind].expression, FUNCTIONS[kind].units
+    assert units.compares == len(calls(text, "fmax|fmin"))
+    assert units.exponentials == len(calls(text, "exp|expm1|log|log1p|tanh"))
+    # tanh is made of an exponential, two additions and a division.
+    assert units.divides == text.count(" / ") + len(calls(text, "sqrt")) - text.count("/ sqrt") + text.count("tanh")
+    products, additions = text.count(" * "), text.count(" + ") + 2 * text.count("tanh")
+    assert units.multiplies + units.multiply_adds == products
+    inside = len(calls(text, "expm1|log1p"))  # with an addition of their own
+    assert units.adds + units.multiply_adds == additions + inside
