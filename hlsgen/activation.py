@@ -23,6 +23,10 @@ class Activation:
         """Apply the function in numpy, element by element. What is infinite or undefined there is so here."""
         return FUNCTIONS[self.kind].reference(x, self)
 
+    def ort_error(self, x: np.ndarray) -> np.ndarray | float:
+        """What onnxruntime's function may be off by at `x`, absolutely. See `hlsgen.ort_tolerance`."""
+        return FUNCTIONS[self.kind].ort_error(x, self)
+
     def expression(self, x: str) -> str:
         """The OpenCL expression for a scalar or vector value named `x`."""
         return EXPRESSIONS[self.kind].format(
@@ -34,13 +38,23 @@ class Activation:
         return FUNCTIONS[self.kind].units.times(lanes)
 
 
+def exact(x: np.ndarray, a: Activation) -> float:
+    """onnxruntime's error where it is within float32's rounding."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Function:
-    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane."""
+    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane, onnxruntime's error."""
 
     expression: str
     reference: Callable[[np.ndarray, Activation], np.ndarray]
     units: Arithmetic
+    ort_error: Callable[[np.ndarray, Activation], np.ndarray | float] = exact
+
+
+# onnxruntime's sigmoid is off by up to 1.4e-7, and its exp(x) - 1 by half of 1's last bit.
+ORT_SIGMOID, ORT_EXPONENTIAL = 2e-7, 2.0**-24
 
 
 def negative_exponential(x: np.ndarray, a: Activation) -> np.ndarray:
@@ -72,6 +86,7 @@ FUNCTIONS = {
         "1.0f / (1.0f + exp(-fmax({x}, -88.0f)))",
         lambda x, a: 1 / (1 + np.exp(-x)),
         Arithmetic(compares=1, adds=1, divides=1, exponentials=1),
+        lambda x, a: ORT_SIGMOID,
     ),
     "tanh": Function("tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)),
     "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1)),
@@ -85,11 +100,13 @@ FUNCTIONS = {
         "fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f))",
         negative_exponential,
         Arithmetic(compares=2, adds=1, multiply_adds=1, exponentials=1),
+        lambda x, a: np.where(x < 0, abs(a.alpha) * ORT_EXPONENTIAL, 0),
     ),
     "selu": Function(
         "{low} * (fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f)))",
         lambda x, a: a.low * negative_exponential(x, a),
         Arithmetic(compares=2, adds=1, multiply_adds=1, multiplies=1, exponentials=1),
+        lambda x, a: np.where(x < 0, abs(a.low * a.alpha) * ORT_EXPONENTIAL, 0),
     ),
     "softplus": Function(
         "fmax({x}, 0.0f) + log1p(exp(-fabs({x})))",
@@ -101,6 +118,7 @@ FUNCTIONS = {
         "fmax({x}, -88.0f) / (1.0f + exp(-fmax({x}, -88.0f)))",
         lambda x, a: x / (1 + np.exp(-x)),
         Arithmetic(compares=1, adds=1, divides=1, exponentials=1),
+        lambda x, a: np.abs(x) * ORT_SIGMOID,
     ),
     "hard_sigmoid": Function(
         "fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)", ramp, Arithmetic(compares=2, multiply_adds=1)

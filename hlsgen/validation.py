@@ -8,9 +8,9 @@ import numpy as np
 
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
-from hlsgen.host.compare import compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.ort_tolerance import compare_with_onnxruntime
 from hlsgen.reference import run_layers
 
 Tensors = dict[str, np.ndarray]
@@ -62,7 +62,7 @@ class Reference:
         wanted = {port.name: port.image_shape for port in self.graph.outputs}
         runs = [[array.reshape(wanted[n]) for n, array in zip(names, run, strict=True)] for run in results]
         expected = {name: np.concatenate([run[i] for run in runs]) for i, name in enumerate(names)}
-        found = {name: compare(outputs[name], expected[name], self.design.manifest["dtype"]) for name in names}
+        found = compare_with_onnxruntime(self.graph, self.inputs, outputs, expected, self.design.manifest["dtype"])
         worst = max(found.values(), key=lambda c: c.max_rel_error)
         result = worst.as_dict() | {"ok": all(c.ok for c in found.values())}
         if len(names) == 1 and outputs[names[0]][0].size == max(outputs[names[0]].shape[1:], default=1):

@@ -9,6 +9,7 @@ from typing import Any
 
 from hlsgen.cli.console import Console
 from hlsgen.cli.images import random_images, read_images
+from hlsgen.host.compare import TOLERANCE
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.validation import validate
@@ -105,7 +106,9 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         console.say("onnxruntime is not installed: pip install onnxruntime to compare with it too")
     else:
         agree = f", same top-1 on {ort['top1_equal']} of {verdict['images']} images" if "top1_equal" in ort else ""
-        console.say(f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{agree}")
+        doubt = ort["ok"] and float(ort["max_rel_error"]) > max(TOLERANCE.values())
+        own = ", within what onnxruntime's functions are off by" if doubt else ""
+        console.say(f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{own}{agree}")
     device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
     if verdict["ok"]:
         console.say(
