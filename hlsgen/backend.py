@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hlsgen.errors import ModelError, UnsupportedError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.host.design import HostDesign
+from hlsgen.host.finite import check_finite, non_finite, warning
 from hlsgen.host.runner import run
 from hlsgen.reference import run_network
 from hlsgen.schedule.scheduler import schedule
@@ -43,12 +45,17 @@ class Prepared(BackendRep):
     def run(self, inputs: Any, **kwargs: Any) -> tuple[np.ndarray, ...]:
         """Results of the network's outputs in order, as a named tuple. `inputs`: arrays in the order of the network's inputs.
 
-        Raises UnsupportedError, ModelError, and what the emulator run raises.
+        Warns of NaN and infinities in them. Raises UnsupportedError, ModelError, and HostError: what the emulator run raises, and for
+        NaN and infinities in inputs.
         """
         values = dict(zip(self.inputs, [np.asarray(value) for value in inputs], strict=True))
         graph = self._graph(values)
         images = batch(graph, values)
+        check_finite(images)
         outputs = reference(graph, images) if self.device == "CPU" else run(self._design(graph), images).outputs
+        found = non_finite(outputs)
+        if found:
+            warnings.warn(warning(found), RuntimeWarning, stacklevel=2)
         shapes = {port.name: port.view.value_shape for port in graph.outputs}
         names = [output.name for output in self.model.graph.output]
         results = (outputs[n] if len(outputs[n]) > 1 else outputs[n].reshape(shapes[n]) for n in names)

@@ -12,6 +12,7 @@ import numpy as np
 from .archive import save_arrays
 from .design import HostDesign
 from .errors import HostError
+from .finite import non_finite, warning
 from .runner import find_devices, run
 from .validation import Tensors, validate
 
@@ -48,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def warn(found: dict[str, dict[str, int]]) -> None:
+    """Tell of NaN and infinities in results, on standard error."""
+    if found:
+        print(f"warning: {warning(found)}", file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, print JSON; status 0 right, 1 wrong, 2 the input is at fault."""
     options = parser().parse_args(arguments)
@@ -62,11 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
                 design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout
             )
             print(json.dumps(verdict))
+            warn(verdict.get("non_finite", {}))
             return 0 if verdict["ok"] else 1
         with np.load(options.input, allow_pickle=False) as file:
             images = dict(file)
         result = run(design, images, device=options.device, timeout=options.timeout)
         save_arrays(options.output, result.outputs)
+        warn(non_finite(result.outputs))
         return 0
     except (HostError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -47,7 +47,8 @@ def compare(
         return Comparison(float("inf"), float("inf"), False)
     result, reference = result.astype(np.float64), reference.astype(np.float64)
     same = (result == reference) | (np.isnan(result) & np.isnan(reference))
-    error = np.where(same, 0.0, np.abs(result - reference))
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        error = np.where(same, 0.0, np.abs(result - reference))
     largest = float(np.max(error, initial=0.0))
     if not np.isfinite(error).all():
         return Comparison(float("inf"), float("inf"), False)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import HostError
+from .finite import check_finite
 
 SCHEMA = 1
 
@@ -58,7 +59,7 @@ class HostDesign:
         return runs[mode]
 
     def check_inputs(self, inputs: dict[str, np.ndarray]) -> int:
-        """Check names, dtypes and shapes `(images, ...)` of input arrays and return the number of images."""
+        """Check names, dtypes, shapes `(images, ...)` and values of input arrays and return the number of images. Raises HostError."""
         expected = {entry["name"]: entry for entry in self.manifest["inputs"]}
         counts = set()
         if set(inputs) != set(expected):
@@ -81,4 +82,5 @@ class HostDesign:
             counts.add(len(array))
         if len(counts) > 1:
             raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")
+        check_finite(inputs)
         return counts.pop()

@@ -11,6 +11,7 @@ import numpy as np
 from .compare import Comparison, compare
 from .design import HostDesign
 from .errors import DeadlockError
+from .finite import non_finite
 from .runner import run
 
 Tensors = dict[str, np.ndarray]
@@ -58,7 +59,7 @@ def validate(
                     keep_worst(outputs, name, values[name][image : image + 1], value, design)
             verdict |= {"device": result.device, "build_seconds": result.build_seconds}
             verdict["image_seconds"] = result.image_seconds
-        verdict |= summary(design, layers, outputs)
+        verdict |= summary(design, layers, outputs) | {"non_finite": non_finite(values)}
     except DeadlockError as error:
         verdict |= {"unfinished": error.kernels, "error": str(error)}
         values = {}

@@ -32,6 +32,10 @@ class Console:
         """Print an error on standard error."""
         self._err.print(f"[bold red]error[/]: {rich.markup.escape(text)}")
 
+    def warn(self, text: str) -> None:
+        """Print a warning on standard error."""
+        self._err.print(f"[bold yellow]warning[/]: {rich.markup.escape(text)}")
+
     def table(
         self, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], styles: Sequence[str] | None = None
     ) -> None:

@@ -12,6 +12,7 @@ from hlsgen.cli.images import read_images
 from hlsgen.host.archive import save_arrays
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.finite import non_finite, warning
 from hlsgen.host.runner import run
 
 NAME = "run"
@@ -57,5 +58,17 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     count = len(next(iter(outputs.values())))
     milliseconds = 1000 * float(np.median(seconds))
     console.say(f"{count} image(s) on {device}, {milliseconds:.2f} ms an image; outputs in {target}")
-    console.result({"ok": True, "images": count, "device": device, "milliseconds": milliseconds, "output": str(target)})
+    found = non_finite(outputs)
+    if found:
+        console.warn(warning(found))
+    console.result(
+        {
+            "ok": True,
+            "images": count,
+            "device": device,
+            "milliseconds": milliseconds,
+            "output": str(target),
+            "non_finite": found,
+        }
+    )
     return 0

@@ -12,6 +12,7 @@ from hlsgen.cli.images import random_images, read_images
 from hlsgen.host.compare import TOLERANCE
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.finite import warning
 from hlsgen.host.validation import validate
 from hlsgen.validation import Reference
 
@@ -109,6 +110,8 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         doubt = ort["ok"] and float(ort["max_rel_error"]) > max(TOLERANCE.values())
         own = ", within what onnxruntime's functions are off by" if doubt else ""
         console.say(f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{own}{agree}")
+    if verdict["non_finite"]:
+        console.warn(warning(verdict["non_finite"]))
     device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
     if verdict["ok"]:
         console.say(

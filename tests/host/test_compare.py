@@ -1,5 +1,7 @@
 """Comparisons: the scale of an error, the worst of several images, and doubts about the reference."""
 
+import warnings
+
 import numpy as np
 
 from hlsgen.host.compare import TOLERANCE, Comparison, compare
@@ -31,3 +33,14 @@ def test_doubts_count_where_they_are():
     assert not compare(first, reference).ok and not compare(far, reference, doubt=doubt).ok
     assert compare(first, reference, doubt=doubt).max_abs_error == compare(first, reference).max_abs_error
     assert not compare(np.array([np.nan, 1e-5]), reference, doubt=doubt).ok
+
+
+def test_infinities_and_nan_must_be_where_the_reference_has_them():
+    reference = np.array([np.inf, -np.inf, np.nan, 1.0], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compare(reference, reference) == Comparison(0.0, 0.0, True)
+        for index, value in enumerate([-np.inf, 1.0, 1.0, np.inf]):
+            wrong = reference.copy()
+            wrong[index] = value
+            assert not compare(wrong, reference).ok
