@@ -33,6 +33,11 @@ class Activation:
             x=x, alpha=c_float(self.alpha), low=c_float(self.low), high=c_float(self.high)
         )
 
+    @property
+    def stays_finite(self) -> bool:
+        """Whether every finite value has a finite result."""
+        return FUNCTIONS[self.kind].stays_finite
+
     def units(self, lanes: int) -> Arithmetic:
         """The floating-point units that `expression` takes for `lanes` values a cycle."""
         return FUNCTIONS[self.kind].units.times(lanes)
@@ -45,12 +50,16 @@ def exact(x: np.ndarray, a: Activation) -> float:
 
 @dataclass(frozen=True)
 class Function:
-    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane, onnxruntime's error."""
+    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane, onnxruntime's error.
+
+    `stays_finite`: whether every finite value has a finite result.
+    """
 
     expression: str
     reference: Callable[[np.ndarray, Activation], np.ndarray]
     units: Arithmetic
     ort_error: Callable[[np.ndarray, Activation], np.ndarray | float] = exact
+    stays_finite: bool = True
 
 
 # onnxruntime's sigmoid is off by up to 1.4e-7, and its exp(x) - 1 by half of 1's last bit.
@@ -89,12 +98,17 @@ FUNCTIONS = {
         lambda x, a: ORT_SIGMOID,
     ),
     "tanh": Function("tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)),
-    "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1)),
-    "log": Function("log({x})", lambda x, a: np.log(x), Arithmetic(exponentials=1)),
-    "sqrt": Function("sqrt({x})", lambda x, a: np.sqrt(x), Arithmetic(divides=1)),
+    "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1), stays_finite=False),
+    "log": Function("log({x})", lambda x, a: np.log(x), Arithmetic(exponentials=1), stays_finite=False),
+    "sqrt": Function("sqrt({x})", lambda x, a: np.sqrt(x), Arithmetic(divides=1), stays_finite=False),
     # 1 / sqrt(x + low): normalisation by a variance.
-    "rsqrt": Function("1.0f / sqrt({x} + {low})", lambda x, a: 1 / np.sqrt(x + a.low), Arithmetic(adds=1, divides=1)),
-    "reciprocal": Function("1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1)),
+    "rsqrt": Function(
+        "1.0f / sqrt({x} + {low})",
+        lambda x, a: 1 / np.sqrt(x + a.low),
+        Arithmetic(adds=1, divides=1),
+        stays_finite=False,
+    ),
+    "reciprocal": Function("1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1), stays_finite=False),
     "abs": Function("fabs({x})", lambda x, a: np.abs(x), Arithmetic()),
     "elu": Function(
         "fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f))",

@@ -324,6 +324,13 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     return fields
 
 
+def clears_lanes(graph: Graph, step: StepPlan, engines: Engines) -> bool:
+    """Whether the epilogue clears lanes that hold no channel, in which the step's function may have no finite value."""
+    layers = [graph.layer(name) for name in (step.layer, step.joined) if name]
+    unused = graph.output_tensor(layers[0]).channels % engines.width
+    return bool(unused) and step.finish and not all(operator(layer.op).stays_finite(layer) for layer in layers)
+
+
 def table_array(steps: list[dict[str, Any]], fields: tuple[tuple[str, str, str], ...]) -> np.ndarray:
     """The table as int32 words, floats by their bits, `(steps, len(fields))`."""
     table = np.zeros((len(steps), len(fields)), np.int32)

@@ -21,11 +21,11 @@ from hlsgen.codegen.folded_runs import (
     weight_stream,
 )
 from hlsgen.codegen.render import C_TYPES, render, vector_type
-from hlsgen.descriptors import filter_words, record_fields, step_fields, table_array, with_order
+from hlsgen.descriptors import clears_lanes, filter_words, record_fields, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
-from hlsgen.ops.binary import FUNCTIONS, NAMES
+from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
@@ -59,6 +59,7 @@ class FoldedGenerator:
         self.table_size = 0
         self.biases: list[np.ndarray] = []
         self.word_count = self.bias_count = 0
+        self.clears = False
 
     def steps(self) -> list[dict[str, Any]]:
         """The fields of every step; collects weights and biases on the way."""
@@ -114,7 +115,10 @@ class FoldedGenerator:
         return base, per_group
 
     def add_bias(self, step: StepPlan) -> dict[str, int]:
-        """Append the step's bias vectors (each followed by its scale where the network has scales)."""
+        """Append the step's bias vectors (each followed by its scale where the network has scales).
+
+        In lanes that the epilogue is to clear, the bias is the largest number.
+        """
         layer, v = self.graph.layer(step.layer), self.engines.width
         op = operator(layer.op)
         first, count = step.first_vector * v, step.groups * step.vectors_at_once * v
@@ -125,6 +129,9 @@ class FoldedGenerator:
                 part = pad_axis(array, 0, v)[first : first + count]
                 full[: len(part)] = part
             values.append(full.reshape(-1, v))
+        if clears_lanes(self.graph, step, self.engines):
+            self.clears = True
+            values[0].reshape(-1)[self.graph.output_tensor(layer).channels - first :] = FLOAT_MAX
         vectors = np.stack(values, axis=1) if self.scaled else values[0]
         base = self.bias_count
         self.biases.append(vectors.ravel())
@@ -214,6 +221,7 @@ class FoldedGenerator:
             "plain_depthwise": any(s["engine"] == self.numbers.get("depthwise", -1) for s in steps),
             "feeder_activations": self.activations(steps, "feeder_"),
             "scaled": self.scaled,
+            "clears": self.clears,
             "cached": plan.enabled("cached_writes"),
             "always_sequential": not plan.enabled("concurrent_queues"),
             "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",

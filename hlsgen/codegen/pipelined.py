@@ -138,6 +138,7 @@ class PipelinedGenerator:
             "bias_first": "bias" in layer.weights and steps > 1 and self.plan.enabled("fuse"),
             "activation": layer.activation,
             "activate": activate(layer),
+            "unused": 0 if op.stays_finite(layer) else -output.channels % kernel.output_width,
             "autorun": self.is_autorun(layer),
             "scratch": self.has_scratch(layer),
             "fuse": self.plan.enabled("fuse"),

@@ -114,6 +114,14 @@ class Operator(ABC):
         """Arithmetic and weights of one image."""
         return Work(operations=graph.output_tensor(layer).size)
 
+    def stays_finite(self, layer: Layer) -> bool:
+        """Whether finite inputs give finite results.
+
+        Lanes that hold no channel compute as well. Their results meet weights that are 0, so they must not be infinite or NaN: where this
+        is False, they are cleared.
+        """
+        return layer.activation is None or layer.activation.stays_finite
+
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """Why the pipelined or folded `style` cannot take a layer; None where it can."""
         return None

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Function:
-    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with its operands swapped."""
+    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with its operands swapped.
+
+    `stays_finite`: whether small values have finite results.
+    """
 
     expression: str
     reference: Callable[[np.ndarray, np.ndarray], np.ndarray]
     units: Arithmetic
     swapped: str
+    stays_finite: bool = True
 
 
 FUNCTIONS = {
@@ -35,8 +39,8 @@ FUNCTIONS = {
     "sub": Function("{a} - {b}", np.subtract, Arithmetic(adds=1), "rsub"),
     "rsub": Function("{b} - {a}", lambda a, b: b - a, Arithmetic(adds=1), "sub"),
     "mul": Function("{a} * {b}", np.multiply, Arithmetic(multiplies=1), "mul"),
-    "div": Function("{a} / {b}", np.divide, Arithmetic(divides=1), "rdiv"),
-    "rdiv": Function("{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div"),
+    "div": Function("{a} / {b}", np.divide, Arithmetic(divides=1), "rdiv", stays_finite=False),
+    "rdiv": Function("{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div", stays_finite=False),
     "max": Function("fmax({a}, {b})", np.maximum, Arithmetic(compares=1), "max"),
     "min": Function("fmin({a}, {b})", np.minimum, Arithmetic(compares=1), "min"),
 }
@@ -89,6 +93,10 @@ class Binary(Operator, Importer):
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The function; numpy broadcasts a single pixel."""
         return FUNCTIONS[layer.attributes.function].reference(inputs[0].astype(np.float64), inputs[1])
+
+    def stays_finite(self, layer: Layer) -> bool:
+        """Not where it divides."""
+        return FUNCTIONS[layer.attributes.function].stays_finite and super().stays_finite(layer)
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One operation a value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hlsgen.activation import Activation
-from hlsgen.descriptors import record_fields
+from hlsgen.descriptors import clears_lanes, record_fields
 from hlsgen.graph import Graph
 from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
 from hlsgen.ops import operator
@@ -256,6 +256,8 @@ def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scal
     kinds = {layer.activation.kind: layer.activation for layer in graph.layers if layer.activation}
     for activation in kinds.values():
         arithmetic += activation.units(v)
+    if any(clears_lanes(graph, step, e) for step in plan.steps):
+        arithmetic += Arithmetic(compares=v)
     memories = (Memory("bias", e.outputs, v * bits * (1 + scaled)),)
     body = Body(arithmetic, memories, multiplexer_bits=v * bits * (sources + len(kinds)))
     return Kernel("epilogue", body, autorun, (), v * bits * (sources + 3) + WORD, sources + 4, 1, 512)

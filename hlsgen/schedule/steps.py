@@ -120,7 +120,9 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
             and window.pads == (0, 0, 0, 0)
             and layer.attributes.groups == 1
         )
-        if plain and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
+        # Between the two no epilogue clears lanes that hold no channel.
+        finite = operator(producer.op).stays_finite(producer)
+        if plain and finite and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
             found[layer.name] = producer.name
     return found
 
