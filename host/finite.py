@@ -33,6 +33,6 @@ def non_finite(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
 def warning(found: Mapping[str, Mapping[str, int]]) -> str:
     """One line that tells what `non_finite` found."""
     return "; ".join(
-        f"output {name} holds {count['nan']} NaN and {count['infinite']} infinities among {count['values']} values"
+        f"output {name} holds {count['nan']} NaN and {count['infinite']} infinite among {count['values']} values"
         for name, count in found.items()
     )

@@ -15,7 +15,7 @@ NETWORK = "(float[1,1,2,2] x) => (float[1,1,2,2] y, float[1,1,2,2] z) { y = Log(
 # The logarithm of 0 is infinite, and that of -1 is not a number.
 IMAGES = np.array([[1, 2, 3, 4], [0, -1, -2, 1]], np.float32).reshape(2, 1, 2, 2)
 FOUND = {"y": {"nan": 2, "infinite": 1, "values": 8}}
-WARNING = "warning: output y holds 2 NaN and 1 infinities among 8 values"
+WARNING = "warning: output y holds 2 NaN and 1 infinite among 8 values"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_inputs(design, value, tmp_path, capsys):
 @pytest.mark.parametrize("device", ["CPU", "EMULATOR"])
 def test_backend(device):
     prepared = Backend.prepare(parse(NETWORK), device, style="base")
-    with pytest.warns(RuntimeWarning, match="output y holds 1 NaN and 1 infinities among 4 values"):
+    with pytest.warns(RuntimeWarning, match="output y holds 1 NaN and 1 infinite among 4 values"):
         prepared.run([np.array([1, 0, -1, 1], np.float32).reshape(1, 1, 2, 2)])
     with pytest.raises(HostError, match="input x, image 0 holds NaN"):
         prepared.run([np.full((1, 1, 2, 2), np.nan, np.float32)])

@@ -9,8 +9,9 @@ from onnx import numpy_helper
 import hlsgen
 from hlsgen.activation import KINDS
 from hlsgen.host.runner import run
+from hlsgen.ort_tolerance import onnxruntime_errors
 from hlsgen.reference import run_network
-from tests.support.networks import NO_FRONT, NO_PINS, build, parse
+from tests.support.networks import NO_FRONT, NO_PINS, build, parse, run_onnxruntime
 
 # exp leaves float32 above 88.72 and its normal numbers below -87.34; 2^127 and 2^-149 are float32's largest power and smallest number.
 NEAR = np.array(
@@ -53,6 +54,20 @@ def network():
     for tensor in model.graph.initializer:
         tensor.CopyFrom(numpy_helper.from_array(WEIGHTS[tensor.name].astype(np.float32), tensor.name))
     return model
+
+
+def test_references_are_those_of_onnxruntime():
+    """Within float32's rounding, and what onnxruntime's own functions are off by.
+
+    Its LRN slides a sum of squares, which keeps the rounding of 1000^2 where the window has moved on to 3^2.
+    """
+    model, graph = network(), hlsgen.load(network())
+    expected, doubts = run_network(graph, {"x": POINTS}), onnxruntime_errors(graph, {"x": POINTS})
+    for name, found in run_onnxruntime(model, {"x": POINTS}).items():
+        same = (found == expected[name]) | (np.isnan(found) & np.isnan(expected[name]))
+        with np.errstate(invalid="ignore"):
+            beyond = np.abs(found - expected[name]) - doubts[name] - (ABSOLUTE | {"lrn": 1e-3}).get(name, 1e-36)
+            assert (same | (beyond <= 1e-6 * np.abs(expected[name]))).all(), name
 
 
 # "base" is compiled without relaxed arithmetic, the others with it. The search is shorter on this board than on the default one.
