@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.activation import KINDS
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph, Layer, Tensor, remembered
 from hlsgen.ops import operator
 from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement
@@ -152,10 +152,15 @@ FIELDS_OF = {
 
 def record_fields(graph: Graph, steps: Sequence[StepPlan]) -> tuple[tuple[str, str, str], ...]:
     """The fields of the records of a network's steps."""
-    present = {layer.op for layer in graph.layers}
-    present |= {"expander"} if any(s.compressed for s in steps) else set()
-    present |= {"images"} if several_images(steps) else set()
-    return fields_of(frozenset(present))
+    compressed = frozenset({"expander"} if any(s.compressed for s in steps) else ())
+    several = frozenset({"images"} if several_images(steps) else ())
+    return fields_of(present_operators(graph) | compressed | several)
+
+
+@remembered
+def present_operators(graph: Graph) -> frozenset[str]:
+    """The operators of a network."""
+    return frozenset(layer.op for layer in graph.layers)
 
 
 @cache
@@ -172,12 +177,41 @@ def several_images(steps: Sequence[StepPlan]) -> bool:
 
 def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
     """The fields of a step that follow from graph, plan and placement, without parameters' addresses."""
-    layer, engines = graph.layer(step.layer), engines.of(step.engine)
+    layer, own = graph.layer(step.layer), own_fields(graph, step, engines)
+    fields = step_counts(graph, step, engines, own)
     result_layer = graph.layer(step.joined) if step.joined else layer
-    result = graph.output_tensor(result_layer)
-    plain = not step.engine
-    first = graph.layer(step.feeder).inputs[0] if step.feeder else layer.inputs[0]
-    source = graph.tensors[step.source or first]
+    result, source = graph.output_tensor(result_layer), step_source(graph, step)
+    at, out = placement.locations[source.name], placement.locations[result.name]
+    image = step.first_image * placement.size
+    again = not step.engine and source.name == result.name
+    every_y, every_x = own.get("in_every", (1, 1))
+    fields |= {
+        "in_base": image + at.base + (step.first_vector if again else own.get("in_first", 0)),
+        "in_stride": every_x * at.stride,
+        "in_pitch": every_y * source.width * at.stride,
+        "out_base": image + out.base + step.first_vector,
+        "out_stride": out.stride,
+        "out_height": result.height,
+        "out_width": result.width,
+    }
+    return fields | epilogue_fields(graph, step, result_layer, placement)
+
+
+def step_source(graph: Graph, step: StepPlan) -> Tensor:
+    """The tensor that a step reads."""
+    first = graph.layer(step.feeder or step.layer).inputs[0]
+    return graph.tensors[step.source or first]
+
+
+def own_fields(graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    """What the operator says of a step; nothing of a plain pass."""
+    layer = graph.layer(step.layer)
+    return operator(layer.op).folded_fields(layer, graph, step, engines.of(step.engine)) if step.engine else {}
+
+
+def step_counts(graph: Graph, step: StepPlan, engines: Engines, own: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a step that need no placement: sizes and trip counts; `own` is what its operator says."""
+    source = step_source(graph, step)
     fields: dict[str, Any] = NOTHING | {
         "in_height": source.height,
         "in_width": source.width,
@@ -194,29 +228,15 @@ def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Place
         "dilation_y": 1,
         "dilation_x": 1,
     }
-    own = {} if plain else operator(layer.op).folded_fields(layer, graph, step, engines)
     fields |= {name: value for name, value in own.items() if name in NOTHING}
-    at, out = placement.locations[source.name], placement.locations[result.name]
-    image = step.first_image * placement.size
-    first_in = own.get("in_first", 0) if not plain else (step.first_vector if source.name == result.name else 0)
-    every_y, every_x = own.get("in_every", (1, 1))
     fields |= {
-        "in_base": image + at.base + first_in,
-        "in_stride": every_x * at.stride,
-        "in_pitch": every_y * source.width * at.stride,
-        "out_base": image + out.base + step.first_vector,
-        "out_stride": out.stride,
-        "out_height": result.height,
-        "out_width": result.width,
         "tile_height": step.tile_height,
         "tile_width": step.tile_width,
         "out_groups": step.groups,
         "out_vectors": step.vectors_at_once,
         "out_valid": step.vector_count,
     }
-    fields |= window_arithmetic(fields, step, engines)
-    fields |= epilogue_fields(graph, step, result_layer, placement)
-    return fields
+    return fields | window_arithmetic(fields, step, engines.of(step.engine))
 
 
 def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:

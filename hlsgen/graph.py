@@ -6,11 +6,11 @@ kept in a `View`, so that reshapes and transposes that only relabel cost nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import networkx as nx
 import numpy as np
@@ -200,6 +200,11 @@ class Graph:
                 found[name].append(layer)
         return {name: tuple(layers) for name, layers in found.items()}
 
+    @cached_property
+    def derived(self) -> dict[Hashable, Any]:
+        """What `remembered` functions found of this graph; it lives as long as the graph."""
+        return {}
+
     def layer(self, name: str) -> Layer:
         """The layer called `name`. Raises KeyError."""
         return self._by_name[name]
@@ -215,3 +220,21 @@ class Graph:
     def output_tensor(self, layer: Layer) -> Tensor:
         """The tensor that a layer writes."""
         return self.tensors[layer.output]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def remembered(function: Callable[Concatenate[Graph, P], R]) -> Callable[Concatenate[Graph, P], R]:
+    """A function of a graph and of hashable positional arguments that is worked out once: its results stay with the graph."""
+
+    @wraps(function)
+    def wrapper(graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (function.__module__, function.__qualname__, args, tuple(kwargs.items()))
+        if key not in graph.derived:
+            graph.derived[key] = function(graph, *args, **kwargs)
+        found: R = graph.derived[key]
+        return found
+
+    return wrapper

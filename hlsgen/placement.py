@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, remembered
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Placement:
     copies: frozenset[tuple[str, int]]
 
 
+@remembered
 def place_tensors(graph: Graph, width: int) -> Placement:
     """Give every tensor a place of its own, except that inputs of a concatenation live inside its result.
 

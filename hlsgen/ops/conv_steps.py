@@ -79,16 +79,25 @@ def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
 
 
 def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> tuple[int, int] | None:
-    """The tile (rows, columns) of outputs with the fewest tiles whose input and accumulators fit on chip."""
-    for columns_split in range(1, result.width + 1):
-        columns = ceil(result.width / columns_split)
-        in_columns = (columns - 1) * window.stride[1] + window.extent[1]
-        for rows_split in range(1, result.height + 1):
-            rows = ceil(result.height / rows_split)
-            in_rows = (rows - 1) * window.stride[0] + window.extent[0]
-            if rows * columns <= engines.tile_pixels and in_rows * in_columns * depth <= engines.tile_vectors:
-                return rows, columns
-    return None
+    """The tile (rows, columns) of outputs with the fewest tiles across, then down, whose input and accumulators fit on chip."""
+    vectors, pixels = engines.tile_vectors // depth, engines.tile_pixels
+    across = min(pixels, outputs_within(vectors // window.extent[0], window.stride[1], window.extent[1]))
+    if across < 1:
+        return None
+    columns = evenly(result.width, across)
+    in_columns = (columns - 1) * window.stride[1] + window.extent[1]
+    down = min(pixels // columns, outputs_within(vectors // in_columns, window.stride[0], window.extent[0]))
+    return evenly(result.height, down), columns
+
+
+def outputs_within(positions: int, stride: int, extent: int) -> int:
+    """How many outputs along an axis so many input positions give."""
+    return (positions - extent) // stride + 1
+
+
+def evenly(total: int, most: int) -> int:
+    """The length of the longest of the fewest equal parts of `total` that are no longer than `most`."""
+    return ceil(total / ceil(total / most))
 
 
 def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hlsgen.errors import PlanError
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.window import Window
 from hlsgen.plan import Plan
@@ -16,7 +16,13 @@ from hlsgen.schedule.unfold import unfold
 
 def reshaped(graph: Graph, plan: Plan) -> Graph:
     """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions. Raises PlanError."""
-    return convolve(unfold(graph, plan.unfolded), plan.convolved)
+    return reshaped_as(graph, plan.unfolded, plan.convolved)
+
+
+@remembered
+def reshaped_as(graph: Graph, unfolded: tuple[str, ...], convolved: tuple[str, ...]) -> Graph:
+    """The graph with some convolutions unfolded and some fully connected layers as convolutions. Raises PlanError."""
+    return convolve(unfold(graph, unfolded), convolved)
 
 
 def convolvable(graph: Graph) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from typing import Any
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
-from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration, default_calibration
 from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.folded_timing import layer_macs
 from hlsgen.schedule.resources import Resources, design_resources
 from hlsgen.schedule.structure import structure
 from hlsgen.schedule.timing import Timing, design_timing
@@ -59,7 +59,7 @@ def estimate(graph: Graph, plan: Plan, calibration: Calibration | None = None, b
     design = structure(reshaped(graph, plan), plan)
     resources = design_resources(design, target, calibration or default_calibration())
     timing = design_timing(graph, plan, design, target, resources.fmax)
-    macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
+    macs = sum(layer_macs(graph).values())
     least = timing.bytes * timing.throughput / 1e9
     return Estimate(resources, timing, macs, roofline(macs, timing.bytes, resources.fmax, target), least)
 

@@ -14,20 +14,16 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.sparse import WORTHWHILE
-from hlsgen.placement import place_tensors
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_reason import reason
-from hlsgen.schedule.folded_timing import compressed_rows
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pace import Pace
+from hlsgen.schedule.pace import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.paired import MOST_PAIRS, pairs
-from hlsgen.schedule.shapes import BURSTS, TILES, Shape, candidates, hopeless, is_sparse, launch_seconds, no_smaller
+from hlsgen.schedule.shapes import BURSTS, Shape, Tried, candidates, hopeless, is_sparse, launch_seconds
+from hlsgen.schedule.step_time import compressed_rows
 from hlsgen.schedule.steps import plan_steps, step_ways, tile_size
-
-# Shapes that differ in buffers alone.
-MOST_BUFFERS = len(TILES) ** len(ARRAYS)
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,9 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     In a hybrid plan depthwise layers stream into the 1x1 convolutions after them.
 
-    All engine shapes are enumerated, largest first. A shape is skipped without planning its steps when its multipliers alone do not fit, or
-    when they alone could not beat the best found (`hopeless`): both bounds are sound. Nor are smaller buffers tried than those that
-    the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
+    All engine shapes are enumerated, those first whose multipliers could be quickest. A shape is skipped without planning its steps when its
+    multipliers alone do not fit, or when they alone could not beat the best found (`hopeless`), and without predicting the design when its steps
+    could not: all these bounds are sound. Nor are smaller buffers tried than those that the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
     both side by side, every layer on the one that is quicker.
     """
     sparse = not plan.disabled and any(is_sparse(layer) for layer in graph.layers)
@@ -101,27 +97,38 @@ def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidat
 def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape], best: Candidate | None) -> Found:
     """The best of `options` and `best`."""
     problem: PlanError | None = None
-    done: list[tuple[Plan, Plan]] = []
-    for shape in options:
+    tried = Tried()
+    for shape in sorted(options, key=lambda shape: shape.seconds):
         assert shape.plan.engines is not None
-        if not goal.allows_engines(shape.plan.engines):
-            continue
-        if any(no_smaller(shape.plan, *pair) for pair in done[-MOST_BUFFERS:]) or (
-            best is not None and hopeless(shape, best.predicted, goal)
-        ):
+        if best is not None and hopeless(shape.seconds, shape.plan.images, best.predicted, goal):
+            break
+        if not goal.allows_engines(shape.plan.engines) or tried.covers(shape.plan):
             continue
         try:
-            found = evaluate(graph, shape.plan, board, goal)
+            found = promising(graph, shape, board, goal, best)
         except PlanError as error:
             problem = problem or error
             continue
-        done.append((shape.plan, found.plan))
+        if found is None:
+            continue
+        tried.add(shape.plan, found.plan)
         if not shape.plan.disabled and not found.predicted.resources.fits(board, goal.caps):
             problem = too_large(found, board, goal) or problem
             continue
         if best is None or score(found, board, goal) < score(best, board, goal):
             best = found
-    return Found(best, len(done), problem)
+    return Found(best, tried.count, problem)
+
+
+def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, best: Candidate | None) -> Candidate | None:
+    """The design of a shape; None where its steps alone would take longer than the best design. Raises PlanError."""
+    if not shape.plan.enabled("tile"):
+        return untiled(graph, shape.plan, board, goal)
+    layers = timed_layers(graph, shape.plan, board)
+    cycles = Pace(board, shape.clock, FEWEST_READERS).least_cycles(layers)
+    if best is not None and hopeless(cycles / (shape.clock * 1e6), shape.plan.images, best.predicted, goal):
+        return None
+    return tiled(graph, shape.plan, board, goal, layers)
 
 
 def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candidate:
@@ -166,29 +173,48 @@ def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
 
 
 def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
-    """Plan the steps of an engine shape, shrink its buffers to what they use, predict.
+    """Plan the steps of an engine shape, shrink its buffers to what they use, predict. Raises PlanError."""
+    if not plan.enabled("tile"):
+        return untiled(graph, plan, board, goal)
+    return tiled(graph, plan, board, goal, timed_layers(graph, plan, board))
+
+
+def timed_layers(graph: Graph, plan: Plan, board: Board) -> list[TimedWays]:
+    """All ways to compute the layers on the engines of a plan, with their times. Raises PlanError."""
+    assert plan.engines is not None
+    shaped = reshaped(graph, plan)
+    return timed_ways(shaped, step_ways(shaped, plan.engines, plan), plan.engines, board)
+
+
+def untiled(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
+    """The design of engines whose tiles hold whole layers. Raises PlanError."""
+    assert plan.engines is not None
+    return with_steps(graph, plan, plan_steps(reshaped(graph, plan), plan.engines, plan), board, goal)
+
+
+def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: list[TimedWays]) -> Candidate:
+    """The design of engines, each layer computed in the quickest of its ways.
 
     How tiles are best cut depends on the clock, and the clock on the buffers that tiles take: so once for the device's best clock, then
     for the one that the first cut gives.
     """
-    first = evaluate_at(graph, plan, board, goal, board.device.fmax)
-    if not plan.enabled("tile"):
+
+    def at(clock: float) -> tuple[StepPlan, ...]:
+        return tuple(step for ways in layers for step in Pace(board, clock).quickest(ways))
+
+    steps = at(board.device.fmax)
+    first = with_steps(graph, plan, steps, board, goal)
+    again = at(first.predicted.resources.fmax)
+    if again == steps:
         return first
-    second = evaluate_at(graph, plan, board, goal, first.predicted.resources.fmax)
+    second = with_steps(graph, plan, again, board, goal)
     return min(first, second, key=lambda found: score(found, board, goal))
 
 
-def evaluate_at(graph: Graph, plan: Plan, board: Board, goal: Goal, clock: float) -> Candidate:
-    """As `evaluate`, tiles cut for a clock in MHz."""
-    engines = plan.engines
-    assert engines is not None
-    shaped = reshaped(graph, plan)
-    if plan.enabled("tile"):
-        pace = Pace(shaped, engines, place_tensors(shaped, engines.width), board, clock)
-        steps = tuple(step for ways in step_ways(shaped, engines, plan) for step in pace.quickest(ways))
-    else:
-        steps = plan_steps(shaped, engines, plan)
-    done = replace(plan, steps=steps, engines=fitted(shaped, steps, engines))
+def with_steps(graph: Graph, plan: Plan, steps: tuple[StepPlan, ...], board: Board, goal: Goal) -> Candidate:
+    """The design that takes these steps, its buffers no larger than they need, with its prediction."""
+    assert plan.engines is not None
+    done = replace(plan, steps=steps, engines=fitted(reshaped(graph, plan), steps, plan.engines))
     return Candidate(done, estimate(graph, done, goal.calibration, board))
 
 

@@ -14,15 +14,14 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
-from hlsgen.placement import place_tensors
 from hlsgen.plan import ARRAYS, Plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.engines import convolution_kernels, skipping_kernels
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pace import Pace, tilings
+from hlsgen.schedule.pace import Pace, TimedWays, timed_ways
 from hlsgen.schedule.resources import clock_of, fitted, kernel_cost
 from hlsgen.schedule.shapes import Shape, with_array
-from hlsgen.schedule.steps import Ways, step_ways
+from hlsgen.schedule.steps import step_ways
 from hlsgen.schedule.times import BYTES
 
 # So many pairs, the most promising, are planned step by step.
@@ -55,7 +54,7 @@ def pairs(
             waiting = np.array([least_of_both(one.waiting, other.waiting) for other in partners]) / (clock * 1e6)
             for other, seconds in zip(partners, waiting, strict=True):
                 if seconds < limit and (slower := working_seconds(one, other, board, goal)) < limit:
-                    found.append(Shape(joined(one.plan, other.plan), max(seconds, slower)))
+                    found.append(Shape(joined(one.plan, other.plan), max(seconds, slower), clock))
     return sorted(found, key=lambda shape: shape.seconds)[:MOST_PAIRS]
 
 
@@ -98,21 +97,20 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     assert e is not None
     other = next(array for array in ARRAYS if array != name)
     roomy = with_array(e, other, (1, 1), (LIMITLESS, LIMITLESS))  # so that every layer has a way
-    pace = Pace(shaped, roomy, place_tensors(shaped, e.width), board, clock)
-    cycles = np.array([own_cycles(ways, name, pace) for ways in step_ways(shaped, roomy, plan)])
+    layers = timed_ways(shaped, step_ways(shaped, roomy, plan), roomy, board)
+    cycles = np.array([own_cycles(ways, name, Pace(board, clock)) for ways in layers])
     own, bits = e.of(name), BYTES[plan.dtype] * 8
     kernels = skipping_kernels(own, bits, True) if name == "skipping" else convolution_kernels(own, bits, True, ())
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 
-def own_cycles(ways: Ways, name: str, pace: Pace) -> tuple[float, float]:
+def own_cycles(ways: TimedWays, name: str, pace: Pace) -> tuple[float, float]:
     """Cycles of a layer on an array, waiting for memory and not; those of any other layer as they are."""
-    for steps in ways:
-        if all(step.engine == name or step.engine not in ARRAYS for step in steps):
-            times = [[pace.time(option) for option in tilings(step, pace)] for step in steps]
-            waiting = sum(min(pace.waiting(time) for time in options) for options in times)
-            return waiting, sum(min(time.cycles for time in options) for options in times)
+    for way in ways:
+        if all(timed.step.engine == name or timed.step.engine not in ARRAYS for timed in way):
+            working = sum(min(tiling.time.cycles for tiling in timed.tilings) for timed in way)
+            return sum(map(pace.least, way)), working
     return inf, inf
 
 

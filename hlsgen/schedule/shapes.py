@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -40,11 +40,12 @@ TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (5
 
 @dataclass(frozen=True)
 class Shape:
-    """A plan with engines to try, and seconds a launch below which no tiling brings its convolutions, at the clock of a design without
+    """A plan with engines to try, and seconds a launch below which no tiling brings its convolutions, at the `clock` (MHz) of a design without
     anything else. `cycles`: the least of each convolution, for an image."""
 
     plan: Plan
     seconds: float
+    clock: float
     cycles: tuple[int, ...] = ()
 
 
@@ -80,7 +81,7 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
             # Groups of other engines' results are as large as the array's.
             engines = with_array(replace(e, outputs=outputs), array, (inputs, outputs), tile)
             if plan.disabled or tiles_fit(engines, board, goal):
-                yield Shape(replace(plan, engines=engines), seconds, cycles)
+                yield Shape(replace(plan, engines=engines), seconds, clock, cycles)
 
 
 def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
@@ -207,19 +208,41 @@ def buffers(e: Engines) -> tuple[int, ...]:
     return e.tile_vectors, e.tile_pixels, e.skip_tile_vectors, e.skip_tile_pixels
 
 
-def no_smaller(shape: Plan, tried: Plan, done: Plan) -> bool:
-    """Whether a shape differs from one that was tried in buffers alone, which are smaller but would hold all that the steps of the
-    finished plan put there."""
-    new, old, used = shape.engines, tried.engines, done.engines
-    assert new is not None and old is not None and used is not None
-    names = ("tile_vectors", "tile_pixels", "skip_tile_vectors", "skip_tile_pixels")
-    same = replace(old, **dict(zip(names, buffers(new), strict=True))) == new and shape.convolved == tried.convolved
-    return same and all(b <= a and b >= c for a, b, c in zip(buffers(old), buffers(new), buffers(used), strict=True))
+class Tried:
+    """The shapes that were tried, by all but their buffers: one that has smaller buffers, which would yet hold all that the steps of
+    the finished plan put there, gives the same design."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.capacities: dict[Hashable, list[tuple[Engines, Engines]]] = {}
+
+    def add(self, shape: Plan, done: Plan) -> None:
+        """Note a shape and the plan that came of it, its buffers no larger than they are used."""
+        assert shape.engines is not None and done.engines is not None
+        self.count += 1
+        self.capacities.setdefault(self.family(shape), []).append((shape.engines, done.engines))
+
+    def covers(self, shape: Plan) -> bool:
+        """Whether a shape gives no other design than one that was tried."""
+        assert shape.engines is not None
+        new = buffers(shape.engines)
+        return any(
+            all(c <= b <= a for a, b, c in zip(buffers(old), new, buffers(used), strict=True))
+            for old, used in self.capacities.get(self.family(shape), ())
+        )
+
+    @staticmethod
+    def family(plan: Plan) -> Hashable:
+        """What shapes that differ in buffers alone have in common."""
+        assert plan.engines is not None
+        return plan.convolved, replace(
+            plan.engines, tile_vectors=0, tile_pixels=0, skip_tile_vectors=0, skip_tile_pixels=0
+        )
 
 
-def hopeless(shape: Shape, best: Estimate, goal: Goal) -> bool:
-    """Whether the convolution engines alone would take longer than the best design."""
-    return goal.objective != "resources" and shape.seconds > launch_seconds(best, shape.plan.images, goal)
+def hopeless(seconds: float, images: int, best: Estimate, goal: Goal) -> bool:
+    """Whether a launch that takes so long at least cannot be that of a better design."""
+    return goal.objective != "resources" and seconds > launch_seconds(best, images, goal)
 
 
 def launch_seconds(found: Estimate, images: int, goal: Goal) -> float:

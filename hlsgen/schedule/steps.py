@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hlsgen.errors import PlanError
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 
@@ -38,7 +38,7 @@ def step_ways(graph: Graph, engines: Engines, plan: Plan) -> list[Ways]:
         if layer.name not in absorbed:
             ways = []
             for steps in engine_ways(layer, graph, engines):
-                joined = (joining(replace(step, feeder=fed.get(layer.name, "")), graph, fused) for step in steps)
+                joined = (joining(fed_by(step, fed), graph, fused) for step in steps)
                 ways.append(tuple(part for step in joined for part in completed(step, graph, engines, plan)))
             found.append(ways)
     return found
@@ -55,13 +55,19 @@ def engine_ways(layer: Layer, graph: Graph, engines: Engines) -> Ways:
         shape = engines.of(array)
         try:
             if shape.tile_vectors or (array == "convolution" and not engines.skip_tile_vectors):
-                found.append(tuple(replace(step, engine=array) for step in op.folded_steps(layer, graph, shape)))
+                steps = op.folded_steps(layer, graph, shape)
+                found.append(tuple(step if step.engine == array else replace(step, engine=array) for step in steps))
         except PlanError as error:
             problem = error
     if not found:
         assert problem is not None
         raise problem
     return found
+
+
+def fed_by(step: StepPlan, fed: dict[str, str]) -> StepPlan:
+    """The step with the depthwise layer that streams into it, if there is one."""
+    return replace(step, feeder=fed[step.layer]) if step.layer in fed else step
 
 
 def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
@@ -83,6 +89,8 @@ def completed(step: StepPlan, graph: Graph, engines: Engines, plan: Plan) -> lis
 
 def for_images(step: StepPlan, images: int) -> list[StepPlan]:
     """The step for all images of a launch at once where its engine takes them plane after plane or tile after tile, else one after another."""
+    if images == 1:
+        return [step]
     if step.engine in TOGETHER:
         return [replace(step, images=images)]
     return [replace(step, first_image=image) for image in range(images)]
@@ -97,6 +105,7 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
     )
 
 
+@remembered
 def feeding_layers(graph: Graph) -> dict[str, str]:
     """1x1 convolutions that a depthwise layer can feed without going through memory, with that layer.
 
@@ -127,6 +136,7 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
     return found
 
 
+@remembered
 def fused_additions(graph: Graph) -> dict[str, str]:
     """Layers whose epilogue can take in the other input of the join (addition, product, ...) that alone reads their result.
 

@@ -12,9 +12,9 @@ from hlsgen.host.design import HostDesign
 from hlsgen.ops.compress import BLOCK, block_rows, blocks_of, compressed
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded_timing import compressed_rows
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.step_time import compressed_rows
 from hlsgen.schedule.structure import structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network

@@ -14,9 +14,9 @@ from hlsgen.placement import place_tensors
 from hlsgen.plan import Plan
 from hlsgen.schedule.convolve import convolve, reshaped
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded_timing import step_time
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import check_plan
+from hlsgen.schedule.step_time import step_time
 from hlsgen.schedule.steps import plan_steps
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
@@ -150,9 +150,7 @@ def test_predicted_traffic_and_turns_are_those_of_the_table():
         assert fields["phases"] == single["phases"] and fields["loads"] == 4 * single["loads"]
         assert fields["results"] == 4 * single["results"] and fields["pixels"] == 4 * single["pixels"]
         target = hlsgen.boards.board("pac_d5005")
-        many, one = (
-            step_time(shaped, s, engines, placement, target) for s in (step, replace(step, images=1, tile_images=1))
-        )
+        many, one = (step_time(shaped, s, engines, target) for s in (step, replace(step, images=1, tile_images=1)))
         features = (single["loads"] + single["results"] * (2 if step.residual else 1)) * engines.width * 4
         assert many.bytes - one.bytes == pytest.approx(3 * features)
 
