@@ -12,6 +12,9 @@ from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, StepPlan
 
+# What a reader that sends every pixel but once scans.
+POINT = Window((1, 1))
+
 
 def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
     """Fields of a 1x1 convolution that a depthwise layer feeds: the reader and the depthwise engine walk the latter's tiles."""
@@ -47,7 +50,7 @@ def window_fields(window: Window) -> dict[str, Any]:
 
 def read_window(window: Window) -> Window:
     """The window over the pixels that the reader sends: one of a single tap that strides is sent no others than it needs."""
-    return Window((1, 1)) if window.taps == 1 and not any(window.pads) else window
+    return POINT if window.taps == 1 and not any(window.pads) else window
 
 
 def tile_fields(window: Window, result: Tensor, step: StepPlan, depth: int) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import inf
 
 import numpy as np
 
@@ -15,15 +15,16 @@ from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.schedule.bounds import most_seconds
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.paired import MOST_PAIRS, pairs
-from hlsgen.schedule.shapes import BURSTS, Shape, Tried, candidates, hopeless, is_sparse, launch_seconds
+from hlsgen.schedule.shapes import BURSTS, Shape, Tried, candidates, is_sparse
 from hlsgen.schedule.step_time import compressed_rows
-from hlsgen.schedule.steps import plan_steps, step_ways, tile_size
+from hlsgen.schedule.steps import all_steps, models, plan_steps, step_ways, tile_size, ways_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     In a hybrid plan depthwise layers stream into the 1x1 convolutions after them.
 
     All engine shapes are enumerated, those first whose multipliers could be quickest. A shape is skipped without planning its steps when its
-    multipliers alone do not fit, or when they alone could not beat the best found (`hopeless`), and without predicting the design when its steps
+    multipliers alone do not fit, or when they could not beat the best found (`Bound`), and without predicting the design when its steps
     could not: all these bounds are sound. Nor are smaller buffers tried than those that the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
     both side by side, every layer on the one that is quicker.
     """
@@ -89,7 +90,7 @@ def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidat
     """Designs with both engines, those alone that could be better than the best with one."""
     if goal.objective == "resources":
         return ()
-    limit = launch_seconds(best.predicted, plan.images, goal) if best else inf
+    limit = most_seconds(best and best.predicted, graph, plan, board, goal)
     dense, skipping = (candidates(graph, board, plan, goal, array) for array in ARRAYS)
     return pairs(graph, dense, skipping, board, goal, limit)
 
@@ -100,12 +101,13 @@ def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape],
     tried = Tried()
     for shape in sorted(options, key=lambda shape: shape.seconds):
         assert shape.plan.engines is not None
-        if best is not None and hopeless(shape.seconds, shape.plan.images, best.predicted, goal):
+        limit = most_seconds(best and best.predicted, graph, shape.plan, board, goal)
+        if shape.seconds > limit:
             break
         if not goal.allows_engines(shape.plan.engines) or tried.covers(shape.plan):
             continue
         try:
-            found = promising(graph, shape, board, goal, best)
+            found = promising(graph, shape, board, goal, limit)
         except PlanError as error:
             problem = problem or error
             continue
@@ -120,14 +122,20 @@ def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape],
     return Found(best, tried.count, problem)
 
 
-def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, best: Candidate | None) -> Candidate | None:
-    """The design of a shape; None where its steps alone would take longer than the best design. Raises PlanError."""
+def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, limit: float) -> Candidate | None:
+    """The design of a shape; None where its steps would take more than `limit` seconds. Raises PlanError."""
     if not shape.plan.enabled("tile"):
         return untiled(graph, shape.plan, board, goal)
-    layers = timed_layers(graph, shape.plan, board)
-    cycles = Pace(board, shape.clock, FEWEST_READERS).least_cycles(layers)
-    if best is not None and hopeless(cycles / (shape.clock * 1e6), shape.plan.images, best.predicted, goal):
-        return None
+    shaped, engines = reshaped(graph, shape.plan), shape.plan.engines
+    assert engines is not None
+    pace, counts = Pace(board, shape.clock, FEWEST_READERS), Counter(models(shaped, shape.plan).values())
+    least = {model: count * shape.least.get(model, 0.0) for model, count in counts.items()}
+    cycles, layers = sum(least.values()), {}
+    for model in sorted(counts, key=lambda model: -least[model]):
+        layers[model] = timed_ways(shaped, ways_of(model, shaped, engines, shape.plan), engines, board)
+        cycles += max(counts[model] * pace.least_cycles(layers[model]) - least[model], 0.0)
+        if cycles / (shape.clock * 1e6) > limit:
+            return None
     return tiled(graph, shape.plan, board, goal, layers)
 
 
@@ -176,14 +184,11 @@ def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
     """Plan the steps of an engine shape, shrink its buffers to what they use, predict. Raises PlanError."""
     if not plan.enabled("tile"):
         return untiled(graph, plan, board, goal)
-    return tiled(graph, plan, board, goal, timed_layers(graph, plan, board))
-
-
-def timed_layers(graph: Graph, plan: Plan, board: Board) -> list[TimedWays]:
-    """All ways to compute the layers on the engines of a plan, with their times. Raises PlanError."""
-    assert plan.engines is not None
-    shaped = reshaped(graph, plan)
-    return timed_ways(shaped, step_ways(shaped, plan.engines, plan), plan.engines, board)
+    shaped, engines = reshaped(graph, plan), plan.engines
+    assert engines is not None
+    ways = step_ways(shaped, engines, plan).items()
+    layers = {model: timed_ways(shaped, found, engines, board) for model, found in ways}
+    return tiled(graph, plan, board, goal, layers)
 
 
 def untiled(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
@@ -192,7 +197,7 @@ def untiled(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
     return with_steps(graph, plan, plan_steps(reshaped(graph, plan), plan.engines, plan), board, goal)
 
 
-def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: list[TimedWays]) -> Candidate:
+def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: dict[str, TimedWays]) -> Candidate:
     """The design of engines, each layer computed in the quickest of its ways.
 
     How tiles are best cut depends on the clock, and the clock on the buffers that tiles take: so once for the device's best clock, then
@@ -200,7 +205,8 @@ def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: list[Timed
     """
 
     def at(clock: float) -> tuple[StepPlan, ...]:
-        return tuple(step for ways in layers for step in Pace(board, clock).quickest(ways))
+        pace = Pace(board, clock)
+        return all_steps(reshaped(graph, plan), plan, {name: pace.quickest(ways) for name, ways in layers.items()})
 
     steps = at(board.device.fmax)
     first = with_steps(graph, plan, steps, board, goal)

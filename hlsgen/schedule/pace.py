@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, StepPlan
-from hlsgen.schedule.step_time import StepTime, step_key, step_time
+from hlsgen.schedule.step_time import StepTime, step_time
 from hlsgen.schedule.steps import Ways, tile_size
 
 # Into how many rows of tiles a convolution's output may be cut, beside what capacity demands: smaller tiles fill and
@@ -22,24 +22,14 @@ FEWEST_READERS, READERS = 2, 3
 
 @dataclass(frozen=True)
 class Tiling:
-    """A tile that a step may be cut into, and what the step then takes."""
+    """A step with one of the tiles that it may be cut into, and what it then takes."""
 
-    height: int
-    width: int
-    images: int
+    step: StepPlan
     time: StepTime
 
 
-@dataclass(frozen=True)
-class Timed:
-    """A step with the tilings that are worth trying."""
-
-    step: StepPlan
-    tilings: Sequence[Tiling]
-
-
-# The ways in which a layer may be computed, timed.
-TimedWays = list[tuple[Timed, ...]]
+# The ways in which a layer may be computed: for each of its steps the tilings that are worth trying.
+TimedWays = list[tuple[list[Tiling], ...]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Pace:
     clock: float
     readers: int = READERS
 
-    @property
+    @cached_property
     def rate(self) -> float:
         """Cycles a byte of memory traffic."""
         return self.clock * 1e6 / (self.board.sustained_bandwidth(self.readers) * 1e9)
@@ -59,43 +49,33 @@ class Pace:
         """Cycles of a step's time, waiting for memory included."""
         return time.start + max(time.body, time.bytes * self.rate) + time.tail
 
-    def least(self, timed: Timed) -> float:
+    def least(self, tilings: list[Tiling]) -> float:
         """The fewest cycles of a step."""
-        return min(self.waiting(tiling.time) for tiling in timed.tilings)
+        return min(self.waiting(tiling.time) for tiling in tilings)
 
-    def cut(self, timed: Timed) -> StepPlan:
+    def least_cycles(self, ways: TimedWays) -> float:
+        """The fewest cycles of a layer."""
+        return min(sum(map(self.least, way)) for way in ways)
+
+    def cut(self, tilings: list[Tiling]) -> StepPlan:
         """The step with the tile that takes the fewest cycles: some rows, or several whole images."""
-        if len(timed.tilings) == 1:
-            return timed.step
-        best = min(timed.tilings, key=lambda tiling: self.waiting(tiling.time))
-        return replace(timed.step, tile_height=best.height, tile_width=best.width, tile_images=best.images)
+        best = tilings[0] if len(tilings) == 1 else min(tilings, key=lambda tiling: self.waiting(tiling.time))
+        return best.step
 
     def quickest(self, ways: TimedWays) -> tuple[StepPlan, ...]:
         """The way to compute a layer that takes the fewest cycles, its tiles cut best."""
-        steps = ways[0] if len(ways) == 1 else min(ways, key=lambda way: sum(map(self.least, way)))
-        return tuple(self.cut(timed) for timed in steps)
-
-    def least_cycles(self, layers: Sequence[TimedWays]) -> float:
-        """The fewest cycles of all layers, each on the way that is quickest."""
-        return sum(min(sum(map(self.least, way)) for way in ways) for ways in layers)
+        way = ways[0] if len(ways) == 1 else min(ways, key=lambda way: sum(map(self.least, way)))
+        return tuple(self.cut(tilings) for tilings in way)
 
 
-def timed_ways(graph: Graph, layers: Sequence[Ways], engines: Engines, board: Board) -> list[TimedWays]:
-    """All steps of all ways to compute the layers, with all their tilings. Equal steps share them."""
-    known: dict[Hashable, Sequence[Tiling]] = {}
+def timed_ways(graph: Graph, ways: Ways, engines: Engines, board: Board) -> TimedWays:
+    """The ways to compute a layer with all tilings of their steps."""
 
-    def timed(step: StepPlan) -> Timed:
-        key = step_key(graph, step)
-        if key not in known:
-            known[key] = [
-                Tiling(
-                    option.tile_height, option.tile_width, option.tile_images, step_time(graph, option, engines, board)
-                )
-                for option in tilings(step, graph, engines)
-            ]
-        return Timed(step, known[key])
+    def timed(step: StepPlan) -> list[Tiling]:
+        options = tilings(step, graph, engines)
+        return [Tiling(option, step_time(graph, option, engines, board)) for option in options]
 
-    return [[tuple(timed(step) for step in way) for way in ways] for ways in layers]
+    return [tuple(map(timed, way)) for way in ways]
 
 
 def tilings(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:

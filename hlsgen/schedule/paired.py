@@ -21,7 +21,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import Pace, TimedWays, timed_ways
 from hlsgen.schedule.resources import clock_of, fitted, kernel_cost
 from hlsgen.schedule.shapes import Shape, with_array
-from hlsgen.schedule.steps import step_ways
+from hlsgen.schedule.steps import models, step_ways
 from hlsgen.schedule.times import BYTES
 
 # So many pairs, the most promising, are planned step by step.
@@ -97,8 +97,11 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     assert e is not None
     other = next(array for array in ARRAYS if array != name)
     roomy = with_array(e, other, (1, 1), (LIMITLESS, LIMITLESS))  # so that every layer has a way
-    layers = timed_ways(shaped, step_ways(shaped, roomy, plan), roomy, board)
-    cycles = np.array([own_cycles(ways, name, Pace(board, clock)) for ways in layers])
+    of_kinds = {
+        model: own_cycles(timed_ways(shaped, ways, roomy, board), name, Pace(board, clock))
+        for model, ways in step_ways(shaped, roomy, plan).items()
+    }
+    cycles = np.array([of_kinds[model] for model in models(shaped, plan).values()])
     own, bits = e.of(name), BYTES[plan.dtype] * 8
     kernels = skipping_kernels(own, bits, True) if name == "skipping" else convolution_kernels(own, bits, True, ())
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
@@ -108,8 +111,8 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
 def own_cycles(ways: TimedWays, name: str, pace: Pace) -> tuple[float, float]:
     """Cycles of a layer on an array, waiting for memory and not; those of any other layer as they are."""
     for way in ways:
-        if all(timed.step.engine == name or timed.step.engine not in ARRAYS for timed in way):
-            working = sum(min(tiling.time.cycles for tiling in timed.tilings) for timed in way)
+        if {tilings[0].step.engine for tilings in way}.isdisjoint(set(ARRAYS) - {name}):
+            working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in way)
             return sum(map(pace.least, way)), working
     return inf, inf
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from math import ceil
 
@@ -23,6 +23,8 @@ from hlsgen.schedule.calibration import Calibration, default_calibration
 MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
 # Up to this depth aoc prefers MLABs to memory blocks for channels; local memories change over at 8 to 32.
 MLAB_DEPTH = 32
+# Kernels and channels whose cost is remembered: a search asks for most of them again and again.
+REMEMBERED = 4096
 FAMILIES = {"agilex": "stratix10", "cyclone5": "arria10", "stratixv": "arria10"}
 
 
@@ -102,6 +104,7 @@ def memory_cost(memory: Memory, device: Device) -> np.ndarray:
     return copies * (ports + np.array([0, 0, memory_blocks(memory.depth, memory.bits, device), 0, 0]))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def fifo_cost(fifo: Fifo, device: Device) -> np.ndarray:
     """A channel: its words in registers, MLABs or memory blocks."""
     table = costs(device.family)
@@ -134,6 +137,7 @@ def body_cost(body: Body, device: Device) -> np.ndarray:
     return cost + sum((memory_cost(memory, device) for memory in body.memories), np.zeros(5))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
     """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
     table = costs(device.family)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
-from math import ceil
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops.base import pad_axis, vectors
-from hlsgen.ops.conv_steps import group_runs
-from hlsgen.ops.skipping import list_lengths
+from hlsgen.ops.base import vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import Engines, Plan
+from hlsgen.schedule.bounds import Bound, least_cycles
 from hlsgen.schedule.convolve import convolvable, reshaped
-from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.folded_timing import density
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import clock_of, memory_blocks
-from hlsgen.schedule.steps import engine_of
+from hlsgen.schedule.steps import engine_of, models
 from hlsgen.schedule.times import BYTES
 from hlsgen.schedule.unfold import unfold, worth_unfolding
 
@@ -40,13 +35,15 @@ TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (5
 
 @dataclass(frozen=True)
 class Shape:
-    """A plan with engines to try, and seconds a launch below which no tiling brings its convolutions, at the `clock` (MHz) of a design without
-    anything else. `cycles`: the least of each convolution, for an image."""
+    """A plan with engines to try, and seconds a launch below which no tiling brings its steps, at the `clock` (MHz) of a design without
+    anything else. `cycles`: the least of each convolution, for an image; `least`: of a layer of every kind, for a launch,
+    where that is known."""
 
     plan: Plan
     seconds: float
     clock: float
     cycles: tuple[int, ...] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
 
 
 def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = "convolution") -> Iterator[Shape]:
@@ -69,6 +66,7 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
     e, shaped, pins = plan.engines, reshaped(graph, plan), goal.engine_pins()
     assert e is not None
     multipliers = board.available_dsps * goal.caps.dsps / board.device.multiply_add_dsps
+    bound = Bound(shaped, plan, board)
     for inputs, outputs in array_sizes(shaped, plan, pins, array):
         used = e.width**2 * inputs * outputs
         if used > multipliers and not plan.disabled:
@@ -76,12 +74,13 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
         dsps = used * board.device.multiply_add_dsps
         clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
         cycles = least_cycles(shaped, array, e.width, inputs, outputs)
-        seconds = plan.images * sum(cycles) / (clock * 1e6)
+        least = bound.cycles(array, inputs, outputs, clock)
+        seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):
             # Groups of other engines' results are as large as the array's.
             engines = with_array(replace(e, outputs=outputs), array, (inputs, outputs), tile)
             if plan.disabled or tiles_fit(engines, board, goal):
-                yield Shape(replace(plan, engines=engines), seconds, clock, cycles)
+                yield Shape(replace(plan, engines=engines), seconds, clock, cycles, least)
 
 
 def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
@@ -238,35 +237,3 @@ class Tried:
         return plan.convolved, replace(
             plan.engines, tile_vectors=0, tile_pixels=0, skip_tile_vectors=0, skip_tile_pixels=0
         )
-
-
-def hopeless(seconds: float, images: int, best: Estimate, goal: Goal) -> bool:
-    """Whether a launch that takes so long at least cannot be that of a better design."""
-    return goal.objective != "resources" and seconds > launch_seconds(best, images, goal)
-
-
-def launch_seconds(found: Estimate, images: int, goal: Goal) -> float:
-    """What a launch of a design takes, as the goal counts it."""
-    return found.latency if goal.objective == "latency" else images / found.throughput
-
-
-def least_cycles(graph: Graph, array: str, width: int, inputs: int, outputs: int) -> tuple[int, ...]:
-    """Cycles an image below which no tiling brings each of the convolutions on an array: whole words of taps, whole groups of outputs, a
-    result vector a cycle."""
-    found = []
-    for layer in graph.layers:
-        if engine_of(layer) == "convolution":
-            a, source, result = layer.attributes, graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-            runs = group_runs(source.channels, a.filters, a.groups, width)
-            depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
-            words = ceil(depth * a.window.taps / inputs)
-            if array == "skipping":  # a step takes as many as the longest list of its vectors: no fewer than their mean
-                words = max(1, ceil(mean_of_fullest(layer.weights["weight"], a.groups, width) / inputs))
-            found.append(runs * result.pixels * max(ceil(count / outputs) * words, count))
-    return tuple(found)
-
-
-def mean_of_fullest(weight: np.ndarray, groups: int, width: int) -> float:
-    """Over output vectors the mean of the longest list of non-zero weights of any output and lane."""
-    lengths = pad_axis(list_lengths(weight, groups, width), 0, width)
-    return float(lengths.reshape(-1, width**2).max(axis=1).mean())

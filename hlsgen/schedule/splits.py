@@ -15,11 +15,12 @@ from hlsgen.front import fronts
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan
+from hlsgen.schedule.bounds import least_cycles
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import clock_of
-from hlsgen.schedule.shapes import TILES, array_sizes, least_cycles, tile_blocks, tiles_fit, with_array
+from hlsgen.schedule.shapes import TILES, array_sizes, tile_blocks, tiles_fit, with_array
 from hlsgen.schedule.steps import engine_of
 from hlsgen.schedule.times import BYTES
 

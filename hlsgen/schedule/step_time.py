@@ -9,11 +9,11 @@ from typing import Any
 
 from hlsgen.boards import Board
 from hlsgen.descriptors import filter_words, own_fields, record_fields, step_counts
-from hlsgen.graph import Graph, Layer, remembered
+from hlsgen.graph import Graph, remembered
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
-from hlsgen.ops.sparse import row_counts
 from hlsgen.plan import ARRAYS, Engines, StepPlan
+from hlsgen.schedule.kinds import layer_kinds
 from hlsgen.schedule.times import BYTES
 
 # Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
@@ -84,22 +84,6 @@ def engines_of(sizes: tuple[int, ...]) -> Engines:
         inputs=inputs,
         skip_inputs=skip_inputs,
     )
-
-
-@remembered
-def layer_kinds(graph: Graph) -> dict[str, int]:
-    """A number for every layer, the same for those whose steps take the same time."""
-    numbers: dict[Hashable, int] = {}
-    return {layer.name: numbers.setdefault(layer_facts(graph, layer), len(numbers)) for layer in graph.layers}
-
-
-def layer_facts(graph: Graph, layer: Layer) -> Hashable:
-    """What a layer's steps take their time from: operator, attributes, shapes, and which weights are zero (a layer's own affair)."""
-    shapes = tuple(tensor.shape for tensor in (*graph.input_tensors(layer), graph.output_tensor(layer)))
-    weights = tuple(weight.shape for weight in layer.weights.values())
-    filters = [weight for weight in layer.weights.values() if weight.ndim > 1]  # zeros of a bias are never skipped
-    full = all(row_counts(weight).sum() == weight.size for weight in filters)
-    return layer.op, layer.attributes, shapes, weights, "" if full else layer.name
 
 
 def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepTime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.schedule.kinds import layer_kinds
 
 # Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
 TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
@@ -25,22 +27,62 @@ def engine_of(layer: Layer) -> str:
 
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
     """All steps in order, each layer in the first of its ways. Raises PlanError."""
-    return tuple(step for ways in step_ways(graph, engines, plan) for step in ways[0])
+    return all_steps(graph, plan, {name: ways[0] for name, ways in step_ways(graph, engines, plan).items()})
 
 
-def step_ways(graph: Graph, engines: Engines, plan: Plan) -> list[Ways]:
-    """For every layer in order the ways to compute it, with residual additions fused where that is switched on. Raises PlanError."""
+def step_ways(graph: Graph, engines: Engines, plan: Plan) -> dict[str, Ways]:
+    """For the first layer of every kind (see `models`) the ways to compute it. Raises PlanError."""
+    return {name: ways_of(name, graph, engines, plan) for name in dict.fromkeys(models(graph, plan).values())}
+
+
+def ways_of(name: str, graph: Graph, engines: Engines, plan: Plan) -> Ways:
+    """The ways to compute a layer. Raises PlanError."""
+    fused, fed = absorptions(graph, plan)
+    found: Ways = []
+    for steps in engine_ways(graph.layer(name), graph, engines):
+        joined = (joining(fed_by(step, fed), graph, fused) for step in steps)
+        found.append(tuple(part for step in joined for part in completed(step, graph, engines, plan)))
+    return found
+
+
+def all_steps(graph: Graph, plan: Plan, chosen: dict[str, tuple[StepPlan, ...]]) -> tuple[StepPlan, ...]:
+    """The steps of all layers in order, `chosen` being those of the first of every kind."""
+    fused, fed = absorptions(graph, plan)
+    return tuple(
+        step if name == model else joining(fed_by(renamed(step, name, graph), fed), graph, fused)
+        for name, model in models(graph, plan).items()
+        for step in chosen[model]
+    )
+
+
+def renamed(step: StepPlan, name: str, graph: Graph) -> StepPlan:
+    """A step of a layer as one of another layer of its kind, which has one input too."""
+    return replace(step, layer=name, source=graph.layer(name).output if step.source else "")
+
+
+def absorptions(graph: Graph, plan: Plan) -> tuple[dict[str, str], dict[str, str]]:
+    """The joins that are fused into other layers, and the depthwise layers that feed convolutions, where that is switched on."""
     fused = fused_additions(graph) if plan.enabled("fuse") else {}
-    fed = feeding_layers(graph) if plan.style == "hybrid" else {}
-    absorbed = {*fused.values(), *fed.values()}
-    found = []
+    return fused, feeding_layers(graph) if plan.style == "hybrid" else {}
+
+
+def models(graph: Graph, plan: Plan) -> dict[str, str]:
+    """The layers that have steps of their own, in order, each with the first layer whose steps are the same but for names."""
+    return models_of(graph, plan.enabled("fuse"), plan.style == "hybrid")
+
+
+@remembered
+def models_of(graph: Graph, fuse: bool, feed: bool) -> dict[str, str]:
+    """See `models`. Where layers with several inputs read and write depends on more than their kind: each is its own model."""
+    fused, fed = fused_additions(graph) if fuse else {}, feeding_layers(graph) if feed else {}
+    absorbed, kinds = {*fused.values(), *fed.values()}, layer_kinds(graph)
+    first: dict[Hashable, str] = {}
+    found = {}
     for layer in graph.layers:
         if layer.name not in absorbed:
-            ways = []
-            for steps in engine_ways(layer, graph, engines):
-                joined = (joining(fed_by(step, fed), graph, fused) for step in steps)
-                ways.append(tuple(part for step in joined for part in completed(step, graph, engines, plan)))
-            found.append(ways)
+            own = layer.name if len(layer.inputs) > 1 else ""
+            key = kinds[layer.name], layer.name in fused, kinds.get(fed.get(layer.name, "")), own
+            found[layer.name] = first.setdefault(key, layer.name)
     return found
 
 
