@@ -3,12 +3,12 @@ engines that compute the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import accumulate
 from math import ceil
 
 from hlsgen.errors import PlanError
-from hlsgen.graph import Graph, Layer, Port, View
+from hlsgen.graph import Graph, Layer, Port, View, remembered
 from hlsgen.plan import Plan
 
 # Ports of a network have the model's names; the one between its parts has none.
@@ -17,20 +17,34 @@ BETWEEN = ""
 
 def is_front(graph: Graph, count: int) -> bool:
     """Whether one tensor, and nothing else, leads from the first `count` layers (in topological order) to the others; it is no output."""
-    if not 0 < count < len(graph.layers):
-        return False
-    front, rest = graph.layers[:count], graph.layers[count:]
-    outputs = {port.tensor for port in graph.outputs}
-    made = {layer.output for layer in front} | {port.tensor for port in graph.inputs}
-    needed = {name for layer in rest for name in layer.inputs} | outputs
-    return needed & made == {front[-1].output} and front[-1].output not in outputs
+    return count in fronts(graph)
 
 
-def fronts(graph: Graph) -> Iterator[int]:
+@remembered
+def fronts(graph: Graph) -> tuple[int, ...]:
     """How many layers each possible front has, the shortest first."""
-    return (count for count in range(1, len(graph.layers)) if is_front(graph, count))
+    end = len(graph.layers)
+    made = {port.tensor: 0 for port in graph.inputs}
+    made |= {layer.output: count for count, layer in enumerate(graph.layers, start=1)}
+    needed = {
+        name: count for count, layer in enumerate(graph.layers) for name in layer.inputs
+    }  # by the layers after so many
+    needed |= {port.tensor: end for port in graph.outputs}
+    crossing = [0] * (end + 1)  # tensors made among the first layers that the others need, as differences
+    for name, last in needed.items():
+        if made[name] <= last:
+            crossing[made[name]] += 1
+            if last < end:
+                crossing[last + 1] -= 1
+    ends = {port.tensor for port in graph.outputs}
+    return tuple(
+        count
+        for count, across in zip(range(1, end), tuple(accumulate(crossing))[1:], strict=False)
+        if across == 1 and needed.get(tensor := graph.layers[count - 1].output, 0) >= count and tensor not in ends
+    )
 
 
+@remembered
 def cut(graph: Graph, count: int) -> tuple[Graph, Graph]:
     """The front made of the first `count` layers, and the rest, joined by a port without a name."""
     tensor = graph.layers[count - 1].output

@@ -22,6 +22,9 @@ from hlsgen.schedule.step_time import STEP_LATENCY
 from hlsgen.schedule.steps import engine_of, models, ways_of
 from hlsgen.schedule.times import BYTES
 
+# Times that differ by less are equal, and then resources decide: rounding must not.
+EQUAL = 1 + 1e-9
+
 
 @dataclass(frozen=True)
 class Work:
@@ -101,12 +104,12 @@ class Bound:
 
 
 def most_seconds(best: Estimate | None, graph: Graph, plan: Plan, board: Board, goal: Goal) -> float:
-    """What the steps of a launch may take in a design that is better than the best: no longer than the goal lets a launch take, without what
+    """What the steps of a launch may take in a design no worse than the best: no longer than the goal lets a launch take, without what
     the host takes of it."""
     if best is None:
         return inf
     host = LAUNCHES * board.launch_us * 1e-6
     if goal.objective == "latency":
-        return best.latency - host - link_seconds(graph, plan, board)
+        return best.latency * EQUAL - host - link_seconds(graph, plan, board)
     enough = min(best.throughput, goal.fps) if goal.objective == "resources" else best.throughput
-    return plan.images / enough - host
+    return plan.images / enough * EQUAL - host

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from hlsgen.boards import Board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK
-from hlsgen.ops.sparse import WORTHWHILE
+from hlsgen.ops.sparse import WORTHWHILE, row_counts
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.bounds import most_seconds
 from hlsgen.schedule.convolve import reshaped
@@ -90,7 +88,7 @@ def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidat
     """Designs with both engines, those alone that could be better than the best with one."""
     if goal.objective == "resources":
         return ()
-    limit = most_seconds(best and best.predicted, graph, plan, board, goal)
+    limit = most_seconds(best.predicted if best else None, graph, plan, board, goal)
     dense, skipping = (candidates(graph, board, plan, goal, array) for array in ARRAYS)
     return pairs(graph, dense, skipping, board, goal, limit)
 
@@ -101,7 +99,7 @@ def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape],
     tried = Tried()
     for shape in sorted(options, key=lambda shape: shape.seconds):
         assert shape.plan.engines is not None
-        limit = most_seconds(best and best.predicted, graph, shape.plan, board, goal)
+        limit = most_seconds(best.predicted if best else None, graph, shape.plan, board, goal)
         if shape.seconds > limit:
             break
         if not goal.allows_engines(shape.plan.engines) or tried.covers(shape.plan):
@@ -166,7 +164,7 @@ def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
     if step.engine != "convolution":
         return False
     weight = graph.layer(step.layer).weights["weight"]
-    if np.count_nonzero(weight) > WORTHWHILE * weight.size:
+    if row_counts(weight).sum() > WORTHWHILE * weight.size:
         return False
     return compressed_rows(graph, step, engines) < WORTHWHILE * BLOCK
 

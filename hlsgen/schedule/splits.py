@@ -6,7 +6,9 @@ weighed by what is known of the folded design: how long its layers take, and how
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -49,7 +51,7 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
     wanted = goal.pins.get(("front", "layers"))
-    options = []
+    options, blocks = [], cache(lambda option: tile_blocks(option, board, goal))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
         times = layer_cycles(graph, plan, found, inputs, outputs)
         for count in fronts(graph):
@@ -64,6 +66,7 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
                     found,
                     board,
                     goal,
+                    blocks,
                 )
                 options += [option] if option else []
     return sorted(options, key=lambda option: -option.rate)
@@ -78,22 +81,23 @@ def weighed(
     found: Estimate,
     board: Board,
     goal: Goal,
+    tiles: Callable[[Engines], float],
 ) -> Split | None:
     """A pair whose front has so many multiply-accumulates and weights, and whose engines take `behind` cycles an image. The front gets the DSPs that
-    engines and caps leave, and its weights must find memory blocks beside the engines' tiles, else there is no such pair; both set the clock."""
+    engines and caps leave, and its weights must find memory blocks beside the engines' tiles, else there is no such pair; both set the clock. `tiles`: memory blocks of the tiles of engines."""
     e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
-    blocks = r.blocks - tile_blocks(e, board, goal)
+    blocks = r.blocks - tiles(e)
     blocks += front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
     most = board.device.blocks * goal.caps.blocks
-    fitting = tuple(option for option in engines if blocks + tile_blocks(option, board, goal) <= most)
+    fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per
     if left <= 0 or not fitting:
         return None
     cycles = max(behind, front[0] / (EFFICIENCY * left))
     dsps += front[0] / (EFFICIENCY * cycles) * per
-    clock, *_ = clock_of(r.alms, blocks + tile_blocks(fitting[0], board, goal), dsps, board, goal.calibration)
+    clock, *_ = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
     return Split(count, fitting, cycles, clock * 1e6 / cycles)
 
 

@@ -1,0 +1,78 @@
+"""The bounds of the folded search leave out nothing better: it finds what planning every shape finds."""
+
+import numpy as np
+import pytest
+
+import hlsgen
+from hlsgen.boards import board
+from hlsgen.errors import PlanError
+from hlsgen.plan import Plan
+from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.folded import Candidate, evaluate, plan_folded, score
+from hlsgen.schedule.folded_timing import folded_run
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.shapes import candidates
+from tests.support.cases import case
+from tests.support.networks import parse
+
+NETWORK = """(float[1,6,20,20] x, float[24,6,3,3] a, float[24,1,3,3] d, float[24,24,1,1] p, float[40,24,1,1] c, float[10,40] w) => (float[1,10] y)
+{ t = Conv<pads=[1,1,1,1]>(x, a) u = Relu(t) v = Conv<group=24, strides=[2,2]>(u, d) q = Conv(v, p) s = Conv(q, c) m = GlobalAveragePool(s)
+f = Flatten(m) y = Gemm<transB=1>(f, w) }"""
+
+# Few shapes, so that all can be planned.
+FEW = {("engines", "width"): 4}
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return hlsgen.load(parse(NETWORK))
+
+
+def every_design(graph, target, plan, goal):
+    for shape in candidates(graph, target, plan, goal):
+        try:
+            yield shape, evaluate(graph, shape.plan, target, goal)
+        except PlanError:
+            continue
+
+
+def least_score(graph, target, plan, goal):
+    designs = [found for _, found in every_design(graph, target, plan, goal)]
+    return min(score(found, target, goal) for found in designs if found.predicted.resources.fits(target, goal.caps))
+
+
+def found_score(graph, target, plan, goal):
+    found = plan_folded(graph, target, plan, goal)
+    return score(Candidate(found, estimate(graph, found, goal.calibration, target)), target, goal)
+
+
+@pytest.mark.parametrize(
+    ("style", "images", "goal"),
+    [
+        ("folded", 4, {}),
+        ("hybrid", 1, {}),
+        ("folded", 1, {"objective": "latency"}),
+        ("folded", 1, {"objective": "resources", "fps": 2000.0}),
+    ],
+)
+def test_the_search_finds_what_planning_every_shape_finds(style, images, goal, graph):
+    target, goal = board("de10_nano"), Goal(images=images, pins=FEW, **goal)
+    plan = Plan(graph.name, target.name, style, images=images)
+    assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
+
+
+def test_of_equally_fast_designs_the_smallest_is_found():
+    """The clock is the lowest of its band whatever the engines' size, so that many shapes take as long to the last digit."""
+    graph, target, goal = hlsgen.load(case("concat_unaligned")), board("pac_a10"), Goal()
+    plan = Plan(graph.name, target.name, "folded")
+    assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
+
+
+@pytest.mark.parametrize("images", [1, 4])
+def test_no_design_takes_less_than_the_bound_of_its_shape(images, graph):
+    target, goal = board("de10_nano"), Goal(images=images, pins=FEW)
+    ratios = []
+    for shape, found in every_design(graph, target, Plan(graph.name, target.name, "folded", images=images), goal):
+        clock = found.predicted.resources.fmax
+        ratios.append(shape.seconds / (folded_run(graph, found.plan, target, clock).cycles / (clock * 1e6)))
+    assert 0.5 < np.max(ratios) <= 1
