@@ -55,7 +55,7 @@ def measure(name: str, style: str) -> dict[str, Any]:
     graph = hlsgen.load(chain(int(name)) if name.isdigit() else network(name))
     cpu, wall = time.process_time(), time.perf_counter()
     try:
-        plan = hlsgen.schedule(graph, board=BOARD, style=style)  # type: ignore[operator]
+        plan = hlsgen.schedule(graph, board=BOARD, style=style)
     except PlanError as error:
         return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "refused": error.reason}
     found = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "style": plan.style}
