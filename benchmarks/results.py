@@ -25,6 +25,7 @@ from hlsgen.graph import Graph
 from hlsgen.plan import OPTIMISATIONS, Plan
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.steps import feeding_layers
 from hlsgen.schedule.times import rate
@@ -105,7 +106,7 @@ def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 
         plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable, goal=goal)
     except PlanError as error:
         return Row(title, None, error.reason)
-    predicted = estimate(graph, plan)
+    predicted = headline(graph, plan, goal.calibration)
     return Row(title, predicted, behind=behind_front(graph, plan, predicted) if has_front(plan) else "")
 
 

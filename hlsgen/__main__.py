@@ -2,12 +2,22 @@
 
 import sys
 
-try:
-    from hlsgen.cli.main import main
-except ModuleNotFoundError as error:
-    if error.name is None or error.name.partition(".")[0] == "hlsgen":
-        raise
-    sys.exit(f"error: the package {error.name} is not installed\n  what to do: run `pip install .` in hlsgen's folder")
+
+def run() -> int:
+    """The command line. Ctrl-C ends it in order from the start: importing the compiler takes a moment."""
+    try:
+        from hlsgen.cli.main import main
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "hlsgen":
+            raise
+        sys.exit(
+            f"error: the package {error.name} is not installed\n  what to do: run `pip install .` in hlsgen's folder"
+        )
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -51,6 +51,14 @@ class PlanError(HlsgenError):
     """A plan does not fit the network, the style or the board."""
 
 
+class UsageError(PlanError):
+    """The user asked for what cannot be. It ends the command, whatever other styles could do, and names what is possible."""
+
+
+class Infeasible(PlanError):
+    """The network cannot be built in this style on this board. Another style may do."""
+
+
 class OutputError(HlsgenError):
     """The design directory cannot be written."""
 

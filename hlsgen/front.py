@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import accumulate
 from math import ceil
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible, PlanError
 from hlsgen.graph import Graph, Layer, Port, View, remembered
 from hlsgen.plan import Plan
 
@@ -81,14 +81,14 @@ def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, P
 
 
 def check_between(rest: Graph, plan: Plan) -> None:
-    """Raise PlanError where vectors of the front's result are not those that the engines read, or the front cannot run ahead."""
+    """Raise Infeasible where vectors of the front's result are not those that the engines read, or the front cannot run ahead."""
     where = "plan, front of a hybrid design"
     if plan.disabled:
-        raise PlanError("needs all optimisations", where=where, remedy="build without --disable")
+        raise Infeasible("needs all optimisations", where=where, remedy="build without --disable")
     assert plan.engines is not None
     channels, lanes = rest.tensors[rest.inputs[0].tensor].channels, plan.engines.width
     width = next(edge.width for edge in plan.edges if not edge.consumer)
     if lanes % width or ceil(channels / width) * width != ceil(channels / lanes) * lanes:
-        raise PlanError(
+        raise Infeasible(
             f"{channels} channels in vectors of {width} are not laid out as in vectors of {lanes}", where=where
         )

@@ -6,12 +6,13 @@ The estimator and the code generator both read it, and nothing else, so that cos
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
-from typing import Any
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import PlanError, UsageError
+from hlsgen.evidence import Evidence
+from hlsgen.records import record
 
 SCHEMA = 1
 # Fields that may be 0; all others are positive.
@@ -22,6 +23,7 @@ MAY_BE_ZERO = (
 # Engines that compute convolutions tile by tile, with all weights or without the zeros.
 ARRAYS = ("convolution", "skipping")
 STYLES = ("base", "pipelined", "folded", "hybrid", "layered")
+DTYPES = ("float32",)
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -156,7 +158,7 @@ class Engines:
 class Plan:
     """A complete schedule of one network on one board.
 
-    `style` is what was built; `disabled` the optimisations switched off; `reason` one paragraph of why. `kernels` and
+    `style` is what was built; `disabled` the optimisations switched off; `evidence` what the search showed of it. `kernels` and
     `edges` describe pipelined and layered designs, `engines` and `steps` folded ones, which take `images` images a launch; `unfolded` names the
     convolutions whose window columns the host unfolds into channels, `convolved` the fully connected layers that the convolution engine computes. A
     pipelined design may stand on the board in `copies`, which work on different images.
@@ -167,7 +169,6 @@ class Plan:
     style: str
     dtype: str = "float32"
     disabled: tuple[str, ...] = ()
-    reason: str = ""
     kernels: tuple[KernelPlan, ...] = ()
     edges: tuple[EdgePlan, ...] = ()
     engines: Engines | None = None
@@ -176,6 +177,7 @@ class Plan:
     convolved: tuple[str, ...] = ()
     images: int = 1
     copies: int = 1
+    evidence: Evidence = field(default_factory=Evidence)
 
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""
@@ -190,10 +192,6 @@ class Plan:
         raise PlanError(
             "the plan has no kernel for it", where=f"layer {layer}", remedy="rebuild the plan from this network"
         )
-
-    def with_reason(self, reason: str) -> Plan:
-        """The same plan with another explanation."""
-        return replace(self, reason=reason)
 
     def to_json(self) -> str:
         """The plan as indented JSON, keys in a fixed order."""
@@ -215,43 +213,40 @@ class Plan:
             ) from None
         if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
             raise PlanError(f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build")
-        nested = {"kernels": KernelPlan, "edges": EdgePlan, "steps": StepPlan}
-        for key, kind in nested.items():
-            data[key] = tuple(_record(kind, item, f"{where}, {key}[{i}]") for i, item in enumerate(data.get(key) or ()))
-        if data.get("engines"):
-            data["engines"] = _record(Engines, data["engines"], f"{where}, engines")
-        for key in ("disabled", "unfolded", "convolved"):
-            data[key] = tuple(data.get(key) or ())
-        plan: Plan = _record(Plan, data, where)
-        check_names(plan.style, plan.disabled)
+        data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
+        plan: Plan = record(Plan, data, where)
+        check_fields(plan, where)
         return plan
 
 
-def _record(kind: Any, data: Any, where: str) -> Any:
-    """Build a dataclass from a JSON object, naming the field that is wrong."""
-    if not isinstance(data, dict):
-        raise PlanError("must be an object", where=where)
-    types = {f.name: f.type for f in fields(kind)}
-    for name, value in data.items():
-        if name not in types:
-            raise PlanError(f"has an unknown field {name!r}", where=where, remedy=f"known fields: {', '.join(types)}")
-        wanted = {"int": int, "str": str, "bool": bool}.get(str(types[name]))
-        if wanted is not None and type(value) is not wanted:
-            raise PlanError(f"{name} must be {wanted.__name__}, not {value!r}", where=where)
-        if wanted is int and value < (0 if name in MAY_BE_ZERO else 1):
-            raise PlanError(f"{name} must be positive, not {value}", where=where)
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise PlanError(str(error).split("__init__() ")[-1], where=where) from None
+def check_fields(plan: Plan, where: str) -> None:
+    """Raise PlanError for values that no plan can have, whatever the network."""
+    for value, known, what in ((plan.style, STYLES, "style"), (plan.dtype, DTYPES, "dtype")):
+        if value not in known:
+            raise PlanError(f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}")
+    check_disabled(plan.disabled)
+    named = [("", plan), ("engines", plan.engines)] if plan.engines else [("", plan)]
+    named += [
+        (f"{name}[{i}]", item) for name in ("kernels", "edges", "steps") for i, item in enumerate(getattr(plan, name))
+    ]
+    for place, item in named:
+        for name, value in vars(item).items():
+            if type(value) is int and value < (0 if name in MAY_BE_ZERO else 1):
+                at = f"{where}, {place}" if place else where
+                raise PlanError(f"{name} must be positive, not {value}", where=at)
 
 
 def check_names(style: str, disabled: tuple[str, ...]) -> None:
-    """Raise PlanError for a style or an optimisation that does not exist."""
+    """Raise UsageError for a style or an optimisation that does not exist."""
     if style not in (*STYLES, "auto"):
-        raise PlanError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}")
+        raise UsageError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}")
+    check_disabled(disabled)
+
+
+def check_disabled(disabled: tuple[str, ...]) -> None:
+    """Raise UsageError for an optimisation that does not exist."""
     for name in disabled:
         if name not in OPTIMISATIONS:
-            raise PlanError(
+            raise UsageError(
                 f"unknown optimisation {name!r}", where="--disable", remedy=f"choose from {', '.join(OPTIMISATIONS)}"
             )

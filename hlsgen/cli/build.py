@@ -11,19 +11,24 @@ import onnx
 from hlsgen.boards import board
 from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import check_target, generate
-from hlsgen.errors import HlsgenError, PlanError
+from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS, Plan, check_names
 from hlsgen.schedule.calibration import load_calibration
-from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal, parse_pins
-from hlsgen.schedule.scheduler import check_plan, schedule
+from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.explain import explain
+from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal
+from hlsgen.schedule.knobs import KNOBS, parse_pins
+from hlsgen.schedule.provenance import headline
+from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify.apply import sparsify
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
+# Options that a plan decides.
+DECIDED = ("board", "style", "disable", "objective", "fps", "copies", "images", "set")
 EXAMPLE = "hlsgen build mobilenet.onnx"
 
 
@@ -45,23 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
     )
-    parser.add_argument(
-        "--objective", choices=OBJECTIVES, default="throughput", help="what the search wants most (default throughput)"
-    )
-    parser.add_argument(
-        "--fps", type=float, default=0.0, metavar="N", help="images a second that --objective resources must reach"
-    )
+    parser.add_argument("--objective", choices=OBJECTIVES, help="what the search wants most (default throughput)")
+    parser.add_argument("--fps", type=float, metavar="N", help="images a second that --objective resources must reach")
     parser.add_argument(
         "--copies",
         type=int,
-        default=1,
         metavar="N",
         help="copies of a pipelined design, which work on different images (default 1)",
     )
     parser.add_argument(
         "--images",
         type=int,
-        default=1,
         metavar="N",
         help="images a launch of a folded or hybrid design: they share weights, for throughput at the price of latency (default 1)",
     )
@@ -70,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="LAYER.FIELD=N",
-        help="pin a decision, for example conv1.unroll_oc=16 or engines.width=8",
+        help=f"pin a decision, for example conv2.unroll_oc=8 or engines.width=8; {knob_names()}",
     )
     parser.add_argument(
         "--sparsify", metavar="METHOD:SHARE", help="zero that share of the weights on the way, for example relative:0.5"
@@ -78,6 +77,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
+
+
+def knob_names() -> str:
+    """What `--set` takes, by owner."""
+    owners = {"": "LAYER", **{knob.owner: knob.owner for knob in KNOBS if knob.owner}}
+    return "; ".join(
+        f"{title}: {', '.join(knob.name for knob in KNOBS if knob.owner == owner)}" for owner, title in owners.items()
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -91,12 +98,12 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     board(target)
     goal = check_goal(
         Goal(
-            options.objective,
-            options.fps,
+            options.objective or "throughput",
+            0.0 if options.fps is None else options.fps,
             pins=parse_pins(options.set),
             calibration=load_calibration(options.calibration),
-            images=options.images,
-            copies=options.copies,
+            images=1 if options.images is None else options.images,
+            copies=1 if options.copies is None else options.copies,
         )
     )
     check_target(Path(options.out))
@@ -113,8 +120,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         update("generating kernels")
         design = generate(graph, plan, options.out)
     seconds = time.perf_counter() - started
-    predicted = estimate(graph, plan, goal.calibration)
-    describe(graph, plan, console, options.verbose)
+    predicted = headline(graph, plan, goal.calibration)
+    reason = explain(graph, plan, predicted, goal.calibration)
+    describe(graph, reason, console, options.verbose)
     if not board(plan.board).opencl:
         console.say(
             f"note: {plan.board} is not supported by the OpenCL SDK: the design can be emulated and estimated, not compiled"
@@ -134,7 +142,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             "board": plan.board,
             "style": plan.style,
             "disabled": list(plan.disabled),
-            "reason": plan.reason,
+            "reason": reason,
             "layers": len(graph.layers),
             "kernels": design.source.count("__kernel "),
             "throughput_fps": predicted.throughput,
@@ -146,12 +154,12 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.ModelProto:
-    """The model with small weights zeroed, as METHOD:SHARE says. Raises PlanError."""
+    """The model with small weights zeroed, as METHOD:SHARE says. Raises UsageError."""
     method, _, share = text.partition(":")
     try:
         result = sparsify(model, method, sparsity=float(share))
     except ValueError:
-        raise PlanError(
+        raise UsageError(
             f"{text!r} is not METHOD:SHARE", where="--sparsify", remedy="for example relative:0.5"
         ) from None
     console.say(f"{result.method}: {result.sparsity:.1%} of {result.weights:,} weights are zero")
@@ -159,11 +167,11 @@ def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.Mo
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Raise HlsgenError for options that contradict each other."""
-    if options.plan and (options.style or options.disable or options.board or options.set):
-        raise HlsgenError(
-            "--plan already decides board, style and optimisations",
-            remedy="leave --board, --style, --set and --disable out",
+    """Raise UsageError for options that contradict each other."""
+    given = [f"--{name}" for name in DECIDED if getattr(options, name) not in (None, "", [])]
+    if options.plan and given:
+        raise UsageError(
+            "the plan already decides that", where=", ".join(given), remedy="leave it out, or edit the plan"
         )
 
 
@@ -188,8 +196,8 @@ def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
     return shapes
 
 
-def describe(graph: Graph, plan: Plan, console: Console, verbose: bool) -> None:
-    """Print the plan's reason, and all layers if asked to."""
+def describe(graph: Graph, reason: str, console: Console, verbose: bool) -> None:
+    """Print what the plan is and why, and all layers if asked to."""
     if verbose:
         rows = []
         for layer in graph.layers:
@@ -208,4 +216,4 @@ def describe(graph: Graph, plan: Plan, console: Console, verbose: bool) -> None:
         console.table(columns, rows)
     total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
     console.say(f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image")
-    console.say(plan.reason)
+    console.say(reason)

@@ -10,12 +10,12 @@ from typing import Any
 from hlsgen.boards import boards
 from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import generate
-from hlsgen.errors import HlsgenError, OutputError, did_you_mean
+from hlsgen.errors import HlsgenError, OutputError, UsageError, did_you_mean
 from hlsgen.explore.evaluate import graph_of
 from hlsgen.explore.execute import RESULTS, executor, run_points
 from hlsgen.explore.farm import compile_all
 from hlsgen.explore.identity import model_digest
-from hlsgen.explore.points import Point, front, goal_of, grid
+from hlsgen.explore.points import WITH_COPIES, WITH_IMAGES, Point, front, goal_of, grid
 from hlsgen.explore.results import write_results
 from hlsgen.graph import Graph
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
@@ -141,10 +141,23 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
             f"{options.shares!r} are not shares between 0 and 1", where="--shares", remedy="for example --shares 1,0.5"
         )
     images, copies = numbers(options.images, "--images"), numbers(options.copies, "--copies")
+    check_used(styles, objectives, options.fps, images, copies)
     points = grid(names, styles, objectives, shares, options.fps, options.calibration, images, copies)
     for point in points:
         check_goal(goal_of(point))
     return points
+
+
+def check_used(styles: list[str], objectives: list[str], fps: float, images: list[int], copies: list[int]) -> None:
+    """Raise UsageError for what none of the styles and objectives would use."""
+    unused = {
+        "--fps": fps and "resources" not in objectives and "--objective resources",
+        "--images": max(images) > 1 and not set(styles) & set(WITH_IMAGES) and f"--styles {','.join(WITH_IMAGES)}",
+        "--copies": max(copies) > 1 and not set(styles) & set(WITH_COPIES) and f"--styles {','.join(WITH_COPIES)}",
+    }
+    for flag, needed in unused.items():
+        if needed:
+            raise UsageError("no point would use it", where=flag, remedy=f"leave it out, or add one of {needed}")
 
 
 def numbers(text: str, flag: str) -> list[int]:

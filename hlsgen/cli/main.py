@@ -26,6 +26,7 @@ from hlsgen.cli.console import Console
 from hlsgen.cli.parser import Parser
 from hlsgen.errors import HlsgenError
 from hlsgen.host.errors import HostError
+from hlsgen.interrupts import exit_status, polite_end
 from hlsgen.version import __version__
 
 COMMANDS = (train, sparsify, build, validate, run, report, explore, calibrate, zoo, boards, ops, doctor, reference)
@@ -57,15 +58,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at fault."""
+    """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at fault, 130 interrupted (128 and the signal's number)."""
     options = parser().parse_args(arguments)
-    console = Console(options.json)
+    console, status = Console(options.json), 2
     try:
-        return options.execute(options, console)
+        with polite_end():
+            return options.execute(options, console)
     except (HlsgenError, HostError) as error:
         message = str(error)
-    except KeyboardInterrupt:
-        message = "interrupted; nothing was left behind"
+    except KeyboardInterrupt as error:
+        message, status = "interrupted", exit_status(error)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -76,4 +78,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"ok": False, "error": message}))
     console.error(message)
-    return 2
+    return status

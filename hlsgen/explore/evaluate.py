@@ -11,7 +11,8 @@ from hlsgen.explore.identity import identity, model_digest
 from hlsgen.explore.points import Point, goal_of
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.explain import explain
+from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.scheduler import schedule
 
 
@@ -45,7 +46,7 @@ def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]
     try:
         goal = goal_of(point)
         plan = schedule(graph, point.board, point.style, point.disable, goal)
-        predicted = estimate(graph, plan, goal.calibration)
+        predicted = headline(graph, plan, goal.calibration)
     except HlsgenError as error:
         return result | {"error": f"{error.where}: {error.reason}" if error.where else error.reason}
     r = predicted.resources
@@ -61,5 +62,5 @@ def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]
         "fmax": r.fmax,
         "bottleneck": predicted.timing.bottleneck,
         "roofline_share": predicted.throughput / predicted.roofline_fps,
-        "reason": plan.reason,
+        "reason": explain(graph, plan, predicted, goal.calibration),
     }

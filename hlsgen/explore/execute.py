@@ -14,9 +14,12 @@ from hlsgen.errors import HlsgenError
 from hlsgen.explore.evaluate import evaluate
 from hlsgen.explore.identity import identity, model_digest
 from hlsgen.explore.points import Point
+from hlsgen.interrupts import no_interrupts
 
 # What an exploration has found so far, a line a point.
 RESULTS = "results.jsonl"
+# Seconds that a worker has to end what it runs.
+GRACE = 1.0
 
 
 class ExploreError(HlsgenError):
@@ -28,8 +31,14 @@ def executor(scheduler: str | None, jobs: int | None) -> Iterator[Executor]:
     """A process pool, or a Dask cluster's executor. Raises ExploreError."""
     if scheduler is None:
         # Fresh processes: a fork of one that has run an OpenCL device or threads may hang.
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield pool
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                end(multiprocessing.active_children())
+                raise
         return
     try:
         from distributed import Client
@@ -49,6 +58,15 @@ def executor(scheduler: str | None, jobs: int | None) -> Iterator[Executor]:
         yield pool
 
 
+def end(workers: Sequence[multiprocessing.process.BaseProcess]) -> None:
+    """End processes that may be at work: a compile ends what it runs first."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(GRACE)
+        worker.kill()
+
+
 def run_points(
     model: str | Path,
     points: Sequence[Point],
@@ -66,9 +84,11 @@ def run_points(
     missing = {name: point for name, point in wanted.items() if name not in found}
     progress(len(wanted) - len(missing), len(wanted))
     with open(log, "a") as file:
-        futures = [
-            pool.submit(evaluate, str(Path(model).resolve()), digest, point, name) for name, point in missing.items()
-        ]
+        with no_interrupts():
+            futures = [
+                pool.submit(evaluate, str(Path(model).resolve()), digest, point, name)
+                for name, point in missing.items()
+            ]
         for count, future in enumerate(as_completed(futures), len(wanted) - len(missing) + 1):
             result = future.result()
             found[result["identity"]] = result

@@ -7,14 +7,17 @@ design is collected; a design that the same aoc compiled before is not compiled 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hlsgen.codegen.compiled import sources_digest
+from hlsgen.interrupts import polite_end
 
 LOG = "aoc.log"
 OUTCOME = "aoc.json"
@@ -39,9 +42,7 @@ def compile_design(
             log.write(f"# try {tries}: {' '.join(command)}\n")
             log.flush()
             try:
-                status = subprocess.run(
-                    command, cwd=path, stdout=log, stderr=subprocess.STDOUT, timeout=seconds
-                ).returncode
+                status = run_group(command, path, log, seconds)
             except (OSError, subprocess.TimeoutExpired) as error:
                 log.write(f"{error}\n")
                 status = 1
@@ -54,6 +55,17 @@ def compile_design(
     }  # fmt: skip
     (path / OUTCOME).write_text(json.dumps(outcome, indent=1) + "\n")
     return outcome
+
+
+def run_group(command: list[str], folder: Path, log: TextIO, seconds: float) -> int:
+    """The status of a command. Whatever ends the wait for it ends it too, with all that it started. Raises OSError, TimeoutExpired."""
+    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    with polite_end(), process:
+        try:
+            return process.wait(seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def compile_all(

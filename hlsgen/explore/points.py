@@ -14,6 +14,8 @@ from hlsgen.schedule.calibration import load_calibration
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.resources import Caps
 
+# Styles that may have several images a launch, and several copies.
+WITH_IMAGES, WITH_COPIES = ("auto", "folded", "hybrid"), ("auto", "pipelined")
 # What the front weighs: name, and whether more is better.
 CRITERIA = (("throughput_fps", True), ("latency_ms", False), ("dsps", False), ("blocks", False), ("alms", False))
 
@@ -56,8 +58,8 @@ def grid(
     images: Sequence[int] = (1,),
     copies: Sequence[int] = (1,),
 ) -> list[Point]:
-    """All combinations; pipelined designs stream, so that `images` a launch make no other design of them, and other designs have no `copies`. Raises BoardError
-    for a board that does not exist, and for two whose designs would have the same name."""
+    """All combinations that can be: `fps` belongs to the objective resources, `images` a launch to folded and hybrid designs, `copies` to pipelined ones (auto
+    takes one of the two). Raises BoardError for a board that does not exist, and for two whose designs would have the same name."""
     keys = list(dict.fromkeys(board_key(name) for name in boards))
     twins = [key for key in keys if [Path(other).stem for other in keys].count(Path(key).stem) > 1]
     if twins:
@@ -67,10 +69,20 @@ def grid(
             remedy="rename a board file: its name names its designs",
         )
     return [
-        Point(board, style, objective, share, fps, calibration=calibration, images=count, copies=number)
+        Point(
+            board,
+            style,
+            objective,
+            share,
+            fps if objective == "resources" else 0.0,
+            calibration=calibration,
+            images=count,
+            copies=number,
+        )
         for board, style, objective, share in itertools.product(keys, styles, objectives, shares)
-        for count in (images if style in ("auto", "folded", "hybrid") else (min(images),))
-        for number in (copies if style in ("auto", "pipelined") else (1,))
+        for count in (images if style in WITH_IMAGES else (1,))
+        for number in (copies if style in WITH_COPIES else (1,))
+        if count == 1 or number == 1
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, Memory
 from hlsgen.ops import skip, skipping, streamed
@@ -313,7 +313,7 @@ class Conv(Operator, Importer):
         tile = conv_tile(read_window(a.window), result, depth, engines)
         if tile is None:
             extent = a.window.extent
-            raise PlanError(
+            raise Infeasible(
                 f"one output pixel needs {extent[0]}x{extent[1]}x{depth} vectors of input, more than the engine's tile "
                 f"buffer of {engines.tile_vectors}",
                 where=f"layer {layer.name}",

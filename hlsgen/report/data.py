@@ -21,7 +21,8 @@ from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration
 from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.explain import explain
+from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.resources import kernel_cost
 from hlsgen.schedule.structure import structure
 
@@ -38,7 +39,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
-    predicted, design = estimate(graph, plan, calibration), structure(shaped, plan)
+    predicted, design = headline(graph, plan, calibration), structure(shaped, plan)
     data = predicted.to_dict() | {
         "design": str(folder),
         "network": plan.network,
@@ -47,7 +48,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
         "style": plan.style,
         "images": plan.images,
         "copies": plan.copies,
-        "reason": plan.reason,
+        "reason": explain(graph, plan, predicted, calibration),
         "shares": predicted.resources.shares(target),
         "totals": {"alms": target.device.alms, "blocks": target.device.blocks, "dsps": target.available_dsps},
         "unverified": sorted({*target.unverified, *target.device.unverified}),

@@ -6,7 +6,8 @@ from dataclasses import replace
 from math import ceil, floor, log
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
+from hlsgen.evidence import Evidence
 from hlsgen.front import check_between, cut
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
@@ -19,15 +20,11 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.problem import Known, Problem, build_problem
 from hlsgen.schedule.search import solve
-from hlsgen.schedule.shapes import network_sizes, with_width
+from hlsgen.schedule.shapes import needed_sizes
 from hlsgen.schedule.splits import Split
 
 # Paces of fronts are powers of this; a front may be so many steps slower than the engines beside it.
 STEP, STEPS = 1.02, 12
-# Sizes of engines that follow from the layers.
-NETWORK_SIZES = (
-    "depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors", "normalisation_size",
-)  # fmt: skip
 
 
 def outdone(rate: float, best: Candidate | None, goal: Goal) -> bool:
@@ -57,12 +54,12 @@ class Fronts:
         if (count, step) not in self.found:
             try:
                 self.found[count, step] = self.smallest(count, STEP**step)
-            except PlanError:
+            except Infeasible:
                 self.found[count, step] = None
         return self.found[count, step]
 
     def smallest(self, count: int, cycles: float) -> Plan:
-        """The smallest pipeline of `count` layers that takes no more than so many cycles an image. Raises PlanError."""
+        """The smallest pipeline of `count` layers that takes no more than so many cycles an image. Raises Infeasible."""
         front, _ = cut(self.graph, count)
         plan, classes = Plan(self.graph.name, self.board.name, "pipelined"), tensor_classes(front)
         if count not in self.problems:
@@ -97,7 +94,7 @@ def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candid
             if outdone(after.predicted.throughput, best, goal):  # a front beside them makes the clock no higher
                 return None
             found = quickest(after, rest, split.count, pipelines)
-        except PlanError:  # buffers too small for a layer, or no front can end there
+        except Infeasible:  # buffers too small for a layer, or no front can end there
             return None
         if found is None or fits(found, pipelines):
             return found
@@ -113,7 +110,7 @@ def fits(found: Candidate | None, pipelines: Fronts) -> bool:
 
 def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Candidate | None:
     """The engines of `after` with the quickest front that fits beside them, no quicker than they are; where none fits, with the slowest one that was
-    tried, if there is one. Raises PlanError where no front can end at its tensor."""
+    tried, if there is one. Raises Infeasible where no front can end at its tensor."""
 
     def at(step: int) -> Candidate | None:
         ahead = pipelines.pipeline(count, step)
@@ -137,15 +134,20 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Ca
 
 
 def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
-    """The engines of a plan computing the rest alone, those sizes of theirs that depend on the layers fitted to it. Raises PlanError."""
+    """The engines of a plan computing the rest alone, those sizes of theirs that depend on the layers fitted to it. Raises Infeasible."""
     e = plan.engines
     assert e is not None
     names = {layer.name for layer in rest.layers}
     convolved = tuple(name for name in plan.convolved if name in names)
-    needed = with_width(network_sizes(convolve(rest, convolved)), rest, e.width)
-    sizes = {name: getattr(needed, name) for name in NETWORK_SIZES}
+    sizes = needed_sizes(convolve(rest, convolved), e.width)
     own = replace(
-        plan, style="hybrid", engines=replace(e, **sizes), steps=(), unfolded=(), convolved=convolved, reason=""
+        plan,
+        style="hybrid",
+        engines=replace(e, **sizes),
+        steps=(),
+        unfolded=(),
+        convolved=convolved,
+        evidence=Evidence(),
     )
     return compress(evaluate(rest, own, board, goal), rest, board, goal)
 

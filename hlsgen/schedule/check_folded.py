@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.schedule.check_steps import check_images, check_steps
 from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.shapes import WIDTHS, aligned, network_sizes, with_width
-from hlsgen.schedule.steps import TOGETHER, engine_of, feeding_layers, tile_size
+from hlsgen.schedule.shapes import WIDTHS, aligned, needed_sizes
+from hlsgen.schedule.steps import engine_of, feeding_layers, tile_size
 
 
 def check_folded(graph: Graph, plan: Plan) -> None:
@@ -30,36 +29,16 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         raise PlanError(
             f"where zeros are skipped a tile has at most {1 << PLACE_BITS:,} vectors", where="plan, engines"
         )
-    needed = with_width(network_sizes(graph), graph, e.width)
-    for name in ("depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors"):
-        if getattr(e, name) < getattr(needed, name):
-            raise PlanError(f"{name} must be at least {getattr(needed, name)}", where="plan, engines")
-    covered: dict[str, set[tuple[int, int]]] = {}
+    for name, least in needed_sizes(graph, e.width).items():
+        if getattr(e, name) < least:
+            raise PlanError(f"{name} must be at least {least}", where="plan, engines")
+    for extent, line in (("depthwise_extent", "depthwise_line"), ("pool_extent", "pool_line")):
+        if getattr(e, line) < getattr(e, extent):
+            raise PlanError(f"{line} must be at least {extent}, {getattr(e, extent)}", where="plan, engines")
     for step in plan.steps:
         check_images(step, plan.images)
         check_step(graph, step, e)
-        done = covered.setdefault(step.joined or step.layer, set())
-        for vector in range(step.first_vector, step.first_vector + step.vector_count):
-            done.update((image, vector) for image in range(step.first_image, step.first_image + step.images))
-    for layer in graph.layers:
-        count = ceil(graph.output_tensor(layer).channels / e.width)
-        expected = {(image, vector) for image in range(plan.images) for vector in range(count)}
-        absorbed = any((step.joined and step.layer == layer.name) or step.feeder == layer.name for step in plan.steps)
-        if not absorbed and layer.op != "concat" and covered.get(layer.name) != expected:
-            raise PlanError("its steps do not cover all its channels of all images", where=f"plan, layer {layer.name}")
-
-
-def check_images(step: StepPlan, images: int) -> None:
-    """Raise PlanError for a step that takes other images than the plan has, or more at once than its engine can."""
-    where = f"plan, step {step.layer}"
-    if step.first_image + step.images > images:
-        raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
-    if step.images > 1 and step.engine not in TOGETHER:
-        raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
-    if step.tile_images > step.images:
-        raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
-    if step.tile_images > 1 and (step.engine not in ARRAYS or step.feeder):
-        raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
+    check_steps(graph, plan)
 
 
 def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:

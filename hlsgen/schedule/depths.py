@@ -29,9 +29,6 @@ SETTLED = 8
 PARTS = 32
 # No FIFO is made deeper than so many images of its tensor: a branch may lag more than one behind another.
 IMAGES = 4
-TOO_LARGE = (
-    "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
-)
 
 Depths = dict[int, int]
 
@@ -55,7 +52,7 @@ class Paced:
 
 @dataclass(frozen=True)
 class Draft:
-    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough, and its reason. That takes a while, so that it is worth it for
+    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough. That takes a while, so that it is worth it for
     the plan that is chosen."""
 
     plan: Plan
@@ -85,11 +82,11 @@ def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
     return simulate(graph, plan, images_a_run(graph, plan), board)
 
 
-def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple[Plan, str]:
+def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple[Plan, float]:
     """One FIFO after another back at its least depth, the largest first, where no image leaves later, as long as the simulations move no more than
-    `work` vectors; and what the simulator says of the plan."""
+    `work` vectors; and the cycles between images that the simulator then sees (0: too large to simulate)."""
     if not paced.interval:
-        return paced.plan, TOO_LARGE
+        return paced.plan, 0.0
     plan, least = paced.plan, paced.least
     found = simulated(graph, plan, board)
     tokens = sum(edge_tokens(graph, plan)) * images_a_run(graph, plan)
@@ -100,8 +97,7 @@ def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple
         trial = with_depths(plan, {n: edge.depth for n, edge in enumerate(plan.edges)} | {i: least[i]})
         if (other := simulated(graph, trial, board)).no_later(found):
             plan, found = trial, other
-    text = f"The simulator of the channel graph sees an image leave every {found.interval:,.0f} cycles"
-    return plan, f"{text}; with unlimited FIFOs it would be {paced.interval:,} in the long run."
+    return plan, found.interval
 
 
 def images_a_run(graph: Graph, plan: Plan) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
+from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK
@@ -16,7 +17,6 @@ from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.bounds import most_seconds
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.paired import MOST_PAIRS, pairs
@@ -39,11 +39,11 @@ class Found:
 
     best: Candidate | None
     tried: int
-    problem: PlanError | None
+    problem: Infeasible | None
 
 
 def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
-    """Complete `plan` with the engines that serve the goal best. Raises PlanError when none fits.
+    """Complete `plan` with the engines that serve the goal best. Raises Infeasible when none fits.
 
     In a hybrid plan depthwise layers stream into the 1x1 convolutions after them.
 
@@ -61,17 +61,11 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
             finalists.append(compress(more.best, graph, board, goal))
         found = Found(more.best, found.tried + more.tried, found.problem or more.problem)
     if not finalists:
-        raise found.problem or PlanError(
+        raise found.problem or Infeasible(
             "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
         )
     best = min(finalists, key=lambda finalist: score(finalist, board, goal))
-    bounded = (
-        f"others being bounded, and of two convolution engines the {MOST_PAIRS} most promising pairs tried"
-        if sparse
-        else "all others being bounded"
-    )
-    why = reason(best.plan, best.predicted, graph, board, goal)
-    return best.plan.with_reason(f"{why} The best of {found.tried} engine shapes, {bounded}.")
+    return replace(best.plan, evidence=Evidence(fps=goal.fps, shapes=found.tried, pairs=MOST_PAIRS * sparse))
 
 
 def all_weights(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
@@ -95,7 +89,7 @@ def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidat
 
 def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape], best: Candidate | None) -> Found:
     """The best of `options` and `best`."""
-    problem: PlanError | None = None
+    problem: Infeasible | None = None
     tried = Tried()
     for shape in sorted(options, key=lambda shape: shape.seconds):
         assert shape.plan.engines is not None
@@ -106,7 +100,7 @@ def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape],
             continue
         try:
             found = promising(graph, shape, board, goal, limit)
-        except PlanError as error:
+        except Infeasible as error:
             problem = problem or error
             continue
         if found is None:
@@ -169,12 +163,12 @@ def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
     return compressed_rows(graph, step, engines) < WORTHWHILE * BLOCK
 
 
-def too_large(found: Candidate, board: Board, goal: Goal) -> PlanError | None:
+def too_large(found: Candidate, board: Board, goal: Goal) -> Infeasible | None:
     """Why a candidate does not fit."""
     try:
         found.predicted.resources.check(board, goal.caps, found.plan.style)
-    except PlanError as error:
-        return PlanError(error.reason, where=error.where, remedy="choose a larger board")
+    except Infeasible as error:
+        return Infeasible(error.reason, where=error.where, remedy="choose a larger board")
     return None
 
 

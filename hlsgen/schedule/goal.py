@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.plan import Engines, KernelPlan
 from hlsgen.schedule.calibration import Calibration, default_calibration
+from hlsgen.schedule.knobs import ENGINES, FRONT, flag_of, knob_of, listed, owned
 from hlsgen.schedule.resources import Caps
 
 OBJECTIVES = ("throughput", "latency", "resources")
-# Field names that a user may pin, and what they are called in the literature.
-KERNEL_FIELDS = {
-    "unroll_ic": "input_width",
-    "input_width": "input_width",
-    "unroll_oc": "output_width",
-    "output_width": "output_width",
-    "unroll_window": "unroll_window",
-    "fold": "fold",
-    "skip": "skip",
-    "at_once": "at_once",
-    "strips": "strips",
-}
-ENGINE_FIELDS = (
-    "width", "inputs", "outputs", "burst", "tile_vectors", "tile_pixels",
-    "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
-)  # fmt: skip
-# How many first layers of a hybrid design are a pipeline.
-FRONT_FIELDS = ("layers",)
 # Images of one launch of a folded design: their feature maps lie in memory together.
 MOST_IMAGES = 64
 # Copies of a pipelined design.
@@ -52,7 +36,11 @@ class Goal:
 
     def engine_pins(self) -> dict[str, int]:
         """Pinned fields of the folded engines."""
-        return {name: value for (owner, name), value in self.pins.items() if owner == "engines"}
+        return {name: value for (owner, name), value in self.pins.items() if owner == ENGINES}
+
+    def layer_pins(self) -> dict[tuple[str, str], int]:
+        """Pinned fields of kernels."""
+        return {key: value for key, value in self.pins.items() if key[0] not in (ENGINES, FRONT)}
 
     def allows(self, kernel: KernelPlan) -> bool:
         """Whether a kernel obeys the pins."""
@@ -66,34 +54,35 @@ class Goal:
 
 
 def check_goal(goal: Goal) -> Goal:
-    """Raise PlanError for an objective that does not exist or lacks its figure."""
+    """Raise UsageError for decisions that no network and no style can have."""
     if goal.objective not in OBJECTIVES:
-        raise PlanError(
-            f"unknown objective {goal.objective!r}",
+        raise UsageError(
+            f"unknown objective {goal.objective!r}{did_you_mean(goal.objective, OBJECTIVES)}",
             where="--objective",
             remedy=f"choose one of {', '.join(OBJECTIVES)}",
         )
     if not 1 <= goal.images <= MOST_IMAGES:
-        raise PlanError(f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}")
+        raise UsageError(f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}")
     if not 1 <= goal.copies <= MOST_COPIES:
-        raise PlanError(f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}")
-    if goal.objective == "resources" and goal.fps <= 0:
-        raise PlanError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
+        raise UsageError(f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}")
+    check_fps(goal)
+    for (owner, name), value in goal.pins.items():
+        knob = knob_of(owner, name)
+        if knob is None:
+            fields = ", ".join(known.field for known in owned(owner))
+            raise UsageError(f"has no field {name!r}", where=f"--set {owner}", remedy=f"its fields: {fields}")
+        if value not in knob.values:
+            raise UsageError(
+                f"{value} cannot be", where=flag_of(owner, name), remedy=f"choose from {listed(knob.values)}"
+            )
     return goal
 
 
-def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
-    """`["conv1.unroll_oc=16", "engines.width=8"]` as pins. Raises PlanError."""
-    pins = {}
-    for text in texts:
-        target, _, value = text.partition("=")
-        owner, _, name = target.rpartition(".")
-        known = {"engines": ENGINE_FIELDS, "front": FRONT_FIELDS}.get(owner, tuple(KERNEL_FIELDS))
-        if not owner or name not in known or not value.isdigit():
-            raise PlanError(
-                f"{text!r} is not LAYER.FIELD=NUMBER",
-                where="--set",
-                remedy=f"fields of a layer: {', '.join(KERNEL_FIELDS)}; of engines: {', '.join(ENGINE_FIELDS)}; of front: layers",
-            )
-        pins[owner, KERNEL_FIELDS.get(name, name) if owner != "engines" else name] = int(value)
-    return pins
+def check_fps(goal: Goal) -> None:
+    """Raise UsageError for a rate without its objective, and the other way round."""
+    if goal.objective == "resources" and not 0 < goal.fps < inf:
+        raise UsageError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
+    if goal.objective != "resources" and goal.fps:
+        raise UsageError(
+            f"{goal.objective} has no rate to reach", where="--fps", remedy="add --objective resources, or leave it out"
+        )

@@ -6,8 +6,10 @@ long as the engines take for all other layers; they work on the images of the ne
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
 from hlsgen.front import halves
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
@@ -15,7 +17,6 @@ from hlsgen.schedule.beside import Fronts, beside, outdone, together
 from hlsgen.schedule.depths import WORK, Draft, deepen, trimmed
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, plan_folded, score
-from hlsgen.schedule.folded_reason import reason
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.problem import Known
 from hlsgen.schedule.splits import splits
@@ -30,7 +31,7 @@ FRONT_WORK = WORK // 2
 def draft_hybrid(
     graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None, known: Known | None = None
 ) -> Draft:
-    """The folded design with whatever of both makes it better. Raises PlanError where neither does, and where no pipeline of as many first layers as
+    """The folded design with whatever of both makes it better. Raises Infeasible where neither does, and where no pipeline of as many first layers as
     a pin asks for can be.
 
     `folded` is the folded plan of the same network and goal, `known` the options of its pipelined design, where they are known already.
@@ -42,15 +43,16 @@ def draft_hybrid(
         best = with_front(graph, board, plain, goal, known)
     if best is not None:
         found = best
-        return Draft(found.plan, lambda: explained(graph, board, *settled(graph, board, found, goal), goal))
-    if wanted:
-        raise PlanError(
-            f"its first {wanted} layers cannot be a pipeline beside engines for the others",
-            where="--set front.layers",
-            remedy="choose another number, or leave it to the search",
+        return Draft(found.plan, lambda: settled(graph, board, found, goal))
+    if wanted or goal.layer_pins():
+        first = f"its first {wanted} layers" if wanted else "first layers that obey --set"
+        raise Infeasible(
+            f"{first} cannot be a pipeline beside engines for the others",
+            where=f"hybrid design on {board.name}",
+            remedy="pin other values, or leave it to the search",
         )
     if not paired:
-        raise PlanError(
+        raise Infeasible(
             "has no depthwise layer that alone feeds a 1x1 convolution, and its first layers as a pipeline do not make it better",
             where="hybrid design",
             remedy="use --style folded",
@@ -61,7 +63,7 @@ def draft_hybrid(
 def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Candidate | None:
     """The best of the most promising pairs of a front and engines; None where none is better than the folded `plan`."""
     start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
-    best = start if goal.pins.get(("front", "layers")) is None else None
+    best = start if goal.pins.get(("front", "layers")) is None and not goal.layer_pins() else None
     assert plan.engines is not None
     pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
     for split in splits(graph, board, plan, goal, start.predicted):
@@ -75,26 +77,15 @@ def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known 
     return best if best is not start else None
 
 
-def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> tuple[Plan, str]:
-    """The plan with FIFOs in its front that keep the pace, and what the simulator says of them."""
+def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> Plan:
+    """The plan with FIFOs in its front that keep the pace."""
     (front, ahead), _ = halves(graph, found.plan)
 
     def fits(candidate: Plan) -> bool:
         predicted = estimate(graph, together(found.plan, candidate), goal.calibration, board)
         return predicted.resources.fits(board, goal.caps)
 
-    deep, pace = trimmed(front, deepen(front, ahead, board, fits), board, FRONT_WORK)
-    return together(found.plan, deep), pace
-
-
-def explained(graph: Graph, board: Board, plan: Plan, pace: str, goal: Goal) -> Plan:
-    """The plan with one paragraph on it."""
-    predicted = estimate(graph, plan, goal.calibration, board)
-    names = [kernel.layer for kernel in plan.kernels]
-    layers = (
-        f"The first {len(names)} layers (to {names[-1]}) are" if len(names) > 1 else f"The first layer ({names[0]}) is"
-    )
-    text = reason(plan, predicted, graph, board, goal)
-    return plan.with_reason(
-        f"{layers} a pipeline that prepares the next launch while engines compute the others. {text} {pace}"
-    )
+    paced = deepen(front, ahead, board, fits)
+    deep, interval = trimmed(front, paced, board, FRONT_WORK)
+    evidence = replace(found.plan.evidence, interval=interval, unlimited=paced.interval)
+    return replace(together(found.plan, deep), evidence=evidence)

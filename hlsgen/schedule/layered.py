@@ -10,7 +10,6 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.times import rate
 
 # Unroll factors of the channel loops; they must divide the channels, since feature maps are not padded here.
 FACTORS = (16, 8, 4, 2, 1)
@@ -25,11 +24,7 @@ def plan_layered(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         predicted = estimate(graph, best, goal.calibration, board)
         if limit == 1 or predicted.resources.fits(board, goal.caps):
             break
-    fits = "" if predicted.resources.fits(board, goal.caps) else " It does not fit the board's caps."
-    return best.with_reason(
-        f"A kernel a layer through global memory. Predicted: {rate(predicted.throughput)} images a second at "
-        f"{predicted.resources.fmax:.0f} MHz; the slowest is {predicted.timing.bottleneck}.{fits}"
-    )
+    return best
 
 
 def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelPlan:
@@ -47,13 +42,15 @@ def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelP
 
 
 def check_layered(graph: Graph, plan: Plan) -> None:
-    """Raise PlanError when a factor does not divide its channels."""
+    """Raise PlanError for kernels that this style cannot have: factors that do not divide their channels, what belongs to pipelined kernels."""
     for layer in graph.layers:
         kernel = plan.kernel(layer.name)
-        fitting = plan_kernel(layer, graph, kernel.input_width, kernel.unroll_window)
-        widest = plan_kernel(layer, graph, kernel.output_width, kernel.unroll_window)
-        if layer.op in ("conv", "dense") and (fitting.input_width, widest.output_width) != (
-            kernel.input_width,
-            kernel.output_width,
-        ):
-            raise PlanError("its unroll factors do not divide the channels", where=f"plan, kernel {layer.name}")
+        where = f"plan, kernel {layer.name}"
+        inputs, outputs = (
+            plan_kernel(layer, graph, width, kernel.unroll_window)
+            for width in (kernel.input_width, kernel.output_width)
+        )
+        if (inputs.input_width, outputs.output_width) != (kernel.input_width, kernel.output_width):
+            raise PlanError("its unroll factors do not divide the channels", where=where)
+        if kernel != replace(inputs, output_width=outputs.output_width):
+            raise PlanError("its other fields belong to pipelined kernels", where=where, remedy="leave them out")

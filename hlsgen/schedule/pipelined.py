@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible, PlanError, UsageError
+from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
-from hlsgen.ops.skip import imbalance
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.choices import WIDTHS, Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.depths import Draft, Paced, deepen, simulated, trimmed, with_depths
-from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.problem import Known, build_problem, memory_bytes
@@ -28,7 +28,7 @@ ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
 def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Draft:
     """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
 
-    `known` remembers the options of the layers. Raises PlanError when not even the smallest design fits.
+    `known` remembers the options of the layers. Raises Infeasible when not even the smallest design fits.
     """
     refuse(graph, "pipelined")
     check_copies(plan)
@@ -57,17 +57,16 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
             estimate(graph, paced.plan, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
 
     def finish() -> Plan:
-        deep, pace = trimmed(graph, paced, board)
-        predicted = estimate(graph, deep, goal.calibration, board)
-        return deep.with_reason(reason(graph, deep, predicted, board, f"{proof} {pace}".strip()))
+        deep, interval = trimmed(graph, paced, board)
+        return replace(deep, evidence=replace(proof, interval=interval, unlimited=paced.interval))
 
     return Draft(paced.plan, finish)
 
 
 def with_room(
     graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced
-) -> tuple[Paced | None, str]:
-    """The plan with the best kernels that leave room for FIFOs as deep as these need, with the sentence on it; None where none does. A `crowded` plan of all
+) -> tuple[Paced | None, Evidence]:
+    """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is known of it; None where none does. A `crowded` plan of all
     room tells about how much it takes."""
     full = estimate(graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board).resources
     lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
@@ -75,24 +74,24 @@ def with_room(
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
             kernels, proof = search(graph, board, plan, smaller, known)
-        except PlanError:  # so few memory blocks hold no design
+        except Infeasible:  # so few memory blocks hold no design
             break
         paced = deepen(graph, kernels, board, fits)
         if paced.complete and fits(paced.plan):
-            return paced, f"{proof} {room:.0%} of the memory blocks were kept for FIFOs."
-    return None, ""
+            return paced, replace(proof, room=room)
+    return None, Evidence()
 
 
-def search(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, str]:
-    """The plan with the best kernels, zeros skipped where that is better, and a sentence on how good they are."""
+def search(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, Evidence]:
+    """The plan with the best kernels, zeros skipped where that is better, and what is known of how good they are."""
     best, proof = solved(graph, board, plan, goal, known)
     if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
         return better_without_skipping(graph, board, plan, goal, best, proof, known)
     return best, proof
 
 
-def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, str]:
-    """The plan with the best kernels, and a sentence on how good they are: those that count the fewest cycles, or ones that count few more and take so much less of the
+def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, Evidence]:
+    """The plan with the best kernels, and what is known of how good they are: those that count the fewest cycles, or ones that count few more and take so much less of the
     board that the clock makes up for it."""
     classes = tensor_classes(graph)
     problem = build_problem(graph, board, plan, goal, classes, known)
@@ -112,17 +111,12 @@ def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> 
         clock = max(clock, found.resources.fmax)
         if found.throughput > rate:
             best, rate, more = trial, found.throughput, part
-    return (
-        best,
-        f"{proof} With up to {more:.1%} more cycles less of the board is used, and the clock is higher."
-        if more
-        else proof,
-    )
+    return best, replace(proof, slower=more)
 
 
 def better_without_skipping(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: str, known: Known
-) -> tuple[Plan, str]:
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: Evidence, known: Known
+) -> tuple[Plan, Evidence]:
     """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
 
     The search counts cycles; kernels that skip zeros take logic besides, and that costs clock.
@@ -130,7 +124,7 @@ def better_without_skipping(
     dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
     try:
         dense, dense_proof = solved(graph, board, plan, dense_goal, known)
-    except PlanError:  # it fits sparse alone
+    except Infeasible:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))
     faster = other.latency < mine.latency if goal.objective == "latency" else other.throughput > mine.throughput
@@ -138,11 +132,11 @@ def better_without_skipping(
 
 
 def refuse(graph: Graph, style: str) -> None:
-    """Raise PlanError for a layer that the style cannot take."""
+    """Raise Infeasible for a layer that the style cannot take."""
     for layer in graph.layers:
         why = operator(layer.op).refusal(layer, graph, style)
         if why is not None:
-            raise PlanError(
+            raise Infeasible(
                 f"cannot take it: {why}", where=f"{style} design, layer {layer.name}", remedy="use --style folded"
             )
 
@@ -168,37 +162,12 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
     return replace(plan, kernels=kernels, edges=tuple(edges))
 
 
-def reason(graph: Graph, plan: Plan, predicted: Estimate, board: Board, proof: str) -> str:
-    """One paragraph: what fits, what limits, what it reaches, how good that is."""
-    r, t = predicted.resources, predicted.timing
-    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
-    copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
-    slowest = max(item.cycles for item in t.layers)
-    sparse = [kernel for kernel in plan.kernels if kernel.skip]
-    worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
-    zeros = (
-        f"{len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean). " if sparse else ""
-    )
-    streams = sum(kernel.strips > 0 for kernel in plan.kernels)
-    memory = (
-        f"{streams} of them take their weights from memory for every image anew ({t.bytes / 1e6:.3g} MB an image). "
-        if streams
-        else ""
-    )
-    return (
-        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other. {zeros}{memory}Predicted: {t.throughput:,.0f} images a "
-        f"second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), {t.latency * 1e3:.3g} ms an image, with {shares}. "
-        f"The bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel; the design reaches "
-        f"{t.throughput / predicted.roofline_fps:.0%} of its roofline. {proof}"
-    )
-
-
 def check_copies(plan: Plan) -> None:
-    """Raise PlanError for copies of kernels that the host would have to launch."""
+    """Raise UsageError for copies of kernels that the host would have to launch."""
     needed = ("channels", "cached_writes", "autorun", "concurrent_queues")
     off = [name for name in needed if not plan.enabled(name)]
     if plan.copies > 1 and off:
-        raise PlanError(
+        raise UsageError(
             f"copies need kernels that start by themselves; {off[0]} is switched off",
             where="--copies",
             remedy="build one copy",
@@ -253,6 +222,9 @@ def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
         raise PlanError(
             "its channels are not those of the network", where="plan, edges", remedy="save a new plan with build"
         )
+    if len(plan.edges) > len(expected):
+        raise PlanError("has a channel twice", where="plan, edges", remedy="save a new plan with build")
+    times = pixel_times(graph, {kernel.layer: kernel for kernel in plan.kernels})
     for edge in plan.edges:
         if edge.width not in WIDTHS:
             raise PlanError(f"vector width {edge.width} is not one of {WIDTHS}", where=f"plan, edge {edge.tensor}")
@@ -261,3 +233,6 @@ def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
             raise PlanError(
                 f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}"
             )
+        least = depth(edge.tensor, edge.consumer, edge.position, edge.width, graph, times)
+        if edge.depth < least:
+            raise PlanError(f"depth {edge.depth} could deadlock; it takes {least}", where=f"plan, edge {edge.tensor}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Fifo, Lsu
 from hlsgen.ops import operator
@@ -75,8 +75,7 @@ def build_problem(
     graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None,
     streams: bool = True,
 ) -> Problem:  # fmt: skip
-    """All options with their costs; `known` remembers those of layers that several graphs have. Without `streams` all weights are on chip. Raises PlanError when pins leave a layer without any."""
-    check_pins(graph, goal)
+    """All options with their costs; `known` remembers those of layers that several graphs have. Without `streams` all weights are on chip. Raises Infeasible when pins leave a layer without any."""
     tile = plan.enabled("unroll") and plan.enabled("tile")
     possible = WIDTHS if tile else (1,)
     widths = {name: legal_widths(graph, classes, name, possible) for name in dict.fromkeys(classes.values())}
@@ -129,18 +128,6 @@ def full_clock(board: Board, goal: Goal) -> float:
     return clock_of(*full, board, goal.calibration)[0]
 
 
-def check_pins(graph: Graph, goal: Goal) -> None:
-    """Raise PlanError for pins of layers that do not exist."""
-    known = {layer.name for layer in graph.layers}
-    for owner, name in goal.pins:
-        if owner not in ("engines", "front") and owner not in known:
-            raise PlanError(
-                f"the network has no layer {owner!r}",
-                where=f"--set {owner}.{name}",
-                remedy="layers: build -v lists them",
-            )
-
-
 def legal_widths(graph: Graph, classes: dict[str, str], name: str, possible: Iterable[int]) -> tuple[int, ...]:
     """Widths that all kernels at a class's tensors can handle, none wider than twice its channels."""
     members = [graph.tensors[tensor] for tensor, owner in classes.items() if owner == name]
@@ -165,9 +152,7 @@ def layer_options(
 ) -> tuple[Option, ...]:  # fmt: skip
     """Every kernel of a layer that pins allow, with cycles and cost."""
     source, result = classes[layer.inputs[0]], classes[layer.output]
-    windows = (False, True) if plan.enabled("unroll") and hasattr(layer.attributes, "window") else (False,)
-    if plan.enabled("unroll") and hasattr(layer.attributes, "counted_pads"):
-        windows = (True,)  # pooling always reduces its whole window at once
+    windows = window_choices(layer, plan)
     found = []
     for width in widths[source]:
         for output in (width,) if source == result else widths[result]:
@@ -176,12 +161,17 @@ def layer_options(
                 choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned)
                 found += undominated([option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)])
     if not found:
-        raise PlanError(
-            "its layer cannot be built so",
-            where=f"--set {layer.name}",
-            remedy="choose other factors: powers of two up to 16",
-        )
+        raise Infeasible("cannot be built as --set asks for", where=f"layer {layer.name}")
     return tuple(found)
+
+
+def window_choices(layer: Layer, plan: Plan) -> tuple[bool, ...]:
+    """Whether a layer's window may be unrolled, or must be."""
+    if not plan.enabled("unroll"):
+        return (False,)
+    if hasattr(layer.attributes, "counted_pads"):
+        return (True,)  # pooling always reduces its whole window at once
+    return (False, True) if hasattr(layer.attributes, "window") else (False,)
 
 
 def undominated(options: list[Option]) -> list[Option]:

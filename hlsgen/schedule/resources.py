@@ -15,7 +15,7 @@ from math import ceil
 import numpy as np
 
 from hlsgen.boards import Board, Device
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
 from hlsgen.hardware import Body, Fifo, Kernel, Lsu, Memory, Structure
 from hlsgen.schedule.calibration import Calibration, default_calibration
 
@@ -64,13 +64,13 @@ class Resources:
         return all(s <= c for s, c in zip(self.shares(board).values(), vars(caps).values(), strict=True))
 
     def check(self, board: Board, caps: Caps, style: str) -> None:
-        """Raise PlanError that says what is short and by how much."""
+        """Raise Infeasible that says what is short and by how much."""
         device = board.device
         totals = {"ALMs": device.alms, "memory blocks": device.blocks, "DSPs": board.available_dsps}
         used = {"ALMs": self.alms, "memory blocks": self.blocks, "DSPs": self.dsps}
         for (name, total), cap in zip(totals.items(), vars(caps).values(), strict=True):
             if used[name] > cap * total:
-                raise PlanError(
+                raise Infeasible(
                     f"needs {used[name]:,} {name}; {int(cap * total):,} of {total:,} may be used",
                     where=f"{style} design on {board.name}",
                     remedy="use --style folded, or a larger board",

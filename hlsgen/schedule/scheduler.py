@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 from hlsgen.boards import Board, board_key
 from hlsgen.boards import board as find_board
-from hlsgen.errors import PlanError
-from hlsgen.front import check_between, halves, has_front
+from hlsgen.errors import Infeasible
+from hlsgen.evidence import Alternative
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_names
-from hlsgen.schedule.check_folded import check_folded
 from hlsgen.schedule.depths import Draft
 from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.hybrid import draft_hybrid
-from hlsgen.schedule.layered import check_layered, plan_layered
-from hlsgen.schedule.pipelined import check_pipelined, draft_pipelined
+from hlsgen.schedule.knobs import flag_of
+from hlsgen.schedule.layered import plan_layered
+from hlsgen.schedule.pins import candidates, check_pins, demands, effective, first_few
+from hlsgen.schedule.pipelined import draft_pipelined
 from hlsgen.schedule.problem import Known
+from hlsgen.schedule.provenance import paced, sealed
 from hlsgen.schedule.times import rate
 
-# Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
-FALLS_BACK = {
-    "pipelined": {"channels"},
-    "folded": {"channels", "parameterised"},
-    "hybrid": {"channels", "parameterised"},
-}
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be planned; `known` remembers the options of pipelined layers."""
+
+    graph: Graph
+    target: Board
+    board: str
+    disabled: tuple[str, ...]
+    goal: Goal
+    known: Known = field(default_factory=dict)
 
 
 def schedule(
@@ -35,102 +42,95 @@ def schedule(
 ) -> Plan:
     """Plan a network for a board.
 
-    `style` is base, pipelined, folded, or auto (whichever the model predicts to serve the goal best); `disable` lists
-    optimisations to switch off. Raises PlanError or BoardError.
+    `style` is base, pipelined, folded, hybrid, or auto (whichever the model predicts to serve the goal best of those that have all that the goal pins);
+    `disable` lists optimisations to switch off. Raises UsageError for decisions that cannot be, Infeasible where no style fits, BoardError.
     """
     disabled = tuple(dict.fromkeys(disable))
     check_names(style, disabled)
-    goal = check_goal(goal or Goal())
-    target, board = find_board(board), board_key(board)
-    if goal.copies > 1 and style not in ("auto", "pipelined"):
-        raise PlanError(f"a {style} design has no copies", where="--copies", remedy="use --style pipelined")
-    if style == "auto":
-        return schedule_auto(graph, target, board, disabled, goal)
-    return draft(graph, target, board, style, disabled, goal, {}).finish()
+    task = Task(graph, find_board(board), board_key(board), disabled, check_goal(goal or Goal()))
+    styles = candidates(style, disabled, task.goal)
+    check_pins(graph, Plan(graph.name, task.board, style, disabled=disabled), task.goal)
+    try:
+        if style == "auto":
+            return schedule_auto(task, styles)
+        plan = draft(task, effective(style, disabled)).finish()
+        reaches(plan.style, paced(plan, estimate(graph, plan, task.goal.calibration, task.target)), task)
+    except Infeasible as error:
+        raise with_pins(error, task.goal) from None
+    return sealed(graph, plan, task.goal.calibration)
 
 
-def draft(
-    graph: Graph, target: Board, board: str, style: str, disabled: tuple[str, ...], goal: Goal, known: Known
-) -> Draft:
-    """The plan of a network in one style but for the last simulations; `known` remembers the options of pipelined layers. Raises PlanError."""
-    effective = "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
-    images = goal.images if effective in ("folded", "hybrid") else 1
-    copies = goal.copies if effective == "pipelined" else 1
-    plan = Plan(graph.name, board, effective, disabled=disabled, images=images, copies=copies)
-    if effective == "pipelined":
-        return draft_pipelined(graph, target, plan, goal, known)
-    if effective == "hybrid":
-        return draft_hybrid(graph, target, plan, goal)
-    found = (plan_folded if effective == "folded" else plan_layered)(graph, target, plan, goal)
+def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
+    """The error with the pins that it may be due to."""
+    if not goal.pins:
+        return error
+    pins = first_few([f"{flag_of(*key)}={value}" for key, value in goal.pins.items()])
+    remedy = f"{error.remedy}, or leave out some of: {', '.join(pins)}" if error.remedy else f"leave out {pins[0]}"
+    return Infeasible(error.reason, where=error.where, remedy=remedy)
+
+
+def draft(task: Task, style: str, folded: Plan | None = None) -> Draft:
+    """The plan of a network in one style but for the last simulations. `folded`: the folded plan, where it is known already. Raises Infeasible."""
+    goal = task.goal
+    plan = Plan(task.graph.name, task.board, style, disabled=task.disabled, images=goal.images, copies=goal.copies)
+    if style == "pipelined":
+        return draft_pipelined(task.graph, task.target, plan, goal, task.known)
+    if style == "hybrid":
+        return draft_hybrid(task.graph, task.target, plan, goal, folded, task.known)
+    found = (plan_folded if style == "folded" else plan_layered)(task.graph, task.target, plan, goal)
     return Draft(found, lambda: found)
 
 
-def schedule_auto(graph: Graph, target: Board, board: str, disabled: tuple[str, ...], goal: Goal) -> Plan:
-    """The style that the model predicts to serve the goal best, with the reason."""
-    found: dict[str, Draft] = {}
-    refused: dict[str, PlanError] = {}
-    known: Known = {}
-    for style in ("pipelined", "folded"):
+def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
+    """The style that the model predicts to serve the goal best, of those that have all the user's decisions. Raises Infeasible."""
+    found: dict[str, tuple[Draft, Estimate]] = {}
+    refused: dict[str, Infeasible] = {}
+    for style in dict.fromkeys(effective(style, task.disabled) for style, lacks in styles.items() if not lacks):
+        if style == "hybrid" and "folded" in refused:
+            continue  # it starts from the folded design
         try:
-            found[style] = draft(graph, target, board, style, disabled, goal, known)
-        except PlanError as error:
+            drafted = draft(task, style, found["folded"][0].plan if "folded" in found else None)
+            predicted = estimate(task.graph, drafted.plan, task.goal.calibration, task.target)
+            reaches(style, predicted, task)
+            found[style] = drafted, predicted
+        except Infeasible as error:
             refused[style] = error
-    if "folded" in found and found["folded"].plan.style == "folded":
-        empty = Plan(graph.name, board, "hybrid", disabled=disabled, images=goal.images)
-        try:
-            found["hybrid"] = draft_hybrid(graph, target, empty, goal, found["folded"].plan, known)
-        except PlanError as error:
-            refused["hybrid"] = error
+    others = [Alternative(style, refusal=f"has no {lacks}") for style, lacks in styles.items() if lacks]
+    others += [Alternative(style, refusal=error.reason) for style, error in refused.items()]
     if not found:
-        # A window of thousands of taps fits neither style; one kernel a layer without unrolling takes anything.
-        base = schedule(graph, board, "base", disabled, goal)
-        if not estimate(graph, base, goal.calibration, target).resources.fits(target, goal.caps):
-            raise refused["folded"]
-        why = "; ".join(f"the {style} design {error.reason}" for style, error in refused.items())
-        return base.with_reason(f"Base, because {why}. {base.reason}")
-    predicted = {style: estimate(graph, drafted.plan, goal.calibration, target) for style, drafted in found.items()}
-    best = min(predicted, key=lambda style: preference(predicted[style], target, goal))
-    clauses = [f"the {style} design {error.reason}" for style, error in refused.items()]
-    if len(found) > 1:
-        figures = [
-            f"{rate(p.throughput)} images a second and {p.latency * 1e3:.3g} ms {style}"
-            for style, p in predicted.items()
-        ]
-        clauses.append(f"the model predicts {', '.join(figures)}")
-    plan = found[best].finish()
-    return plan.with_reason(f"{best.capitalize()}, because {'; '.join(clauses)}. {plan.reason}")
+        return sealed(task.graph, last_resort(task, refused), task.goal.calibration, others)
+    best = min(found, key=lambda style: preference(found[style][1], task.target, task.goal))
+    plan = found[best][0].finish()
+    found[best] = found[best][0], paced(plan, estimate(task.graph, plan, task.goal.calibration, task.target))
+    others += [Alternative(style, predicted.throughput, predicted.latency) for style, (_, predicted) in found.items()]
+    return sealed(task.graph, plan, task.goal.calibration, others)
+
+
+def last_resort(task: Task, refused: dict[str, Infeasible]) -> Plan:
+    """The base design where nothing else can be: a kernel a layer without unrolling takes a window of thousands of taps. Raises Infeasible."""
+    if not demands(task.goal):
+        base = draft(task, "base").plan
+        predicted = estimate(task.graph, base, task.goal.calibration, task.target)
+        if predicted.resources.fits(task.target, task.goal.caps) and predicted.throughput >= task.goal.fps:
+            return base
+    *_, last = refused.values()
+    why = "; ".join(f"the {style} design {error.reason}" for style, error in refused.items())
+    raise Infeasible(why, where=f"no style can be built on {task.target.name}", remedy=last.remedy)
+
+
+def reaches(style: str, predicted: Estimate, task: Task) -> None:
+    """Raise Infeasible where the images a second that were asked for are not reached."""
+    if predicted.throughput < task.goal.fps:
+        raise Infeasible(
+            f"reaches {rate(predicted.throughput)} of {rate(task.goal.fps)} images a second",
+            where=f"{style} design on {task.target.name}",
+            remedy="ask for a lower --fps, or choose a larger board",
+        )
 
 
 def preference(predicted: Estimate, board: Board, goal: Goal) -> tuple[float, ...]:
     """What the goal wants least of."""
     shares = sum(predicted.resources.shares(board).values())
     if goal.objective == "resources":
-        return max(goal.fps / predicted.throughput, 1.0), shares
+        return (shares,)
     return (predicted.latency,) if goal.objective == "latency" else (1 / predicted.throughput,)
-
-
-def check_plan(graph: Graph, plan: Plan) -> Plan:
-    """A plan that was loaded or edited, checked against the network. Raises PlanError."""
-    board = board_key(plan.board)
-    known = {layer.name for layer in graph.layers}
-    for kernel in plan.kernels:
-        if kernel.layer not in known:
-            raise PlanError(
-                "the network has no such layer",
-                where=f"plan, kernel {kernel.layer}",
-                remedy="save a new plan with build",
-            )
-    if plan.copies > 1 and plan.style != "pipelined":
-        raise PlanError(f"a {plan.style} design has no copies", where="plan, copies", remedy="set copies to 1")
-    if has_front(plan):
-        (front, ahead), (rest, after) = halves(graph, plan)
-        check_pipelined(front, ahead)
-        check_folded(rest, after)
-        check_between(rest, plan)
-    elif plan.style == "pipelined":
-        check_pipelined(graph, plan)
-    elif plan.style in ("folded", "hybrid"):
-        check_folded(graph, plan)
-    else:
-        check_layered(graph, plan)
-    return replace(plan, network=graph.name, board=board)

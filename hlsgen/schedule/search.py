@@ -7,6 +7,7 @@ slowest layer's cycles are bisected: is there a design in which no layer needs m
 from __future__ import annotations
 
 from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
+from hlsgen.evidence import Evidence
 from hlsgen.schedule.choices import Choice
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.problem import SCALE, Option, Problem, cheapest
@@ -27,8 +29,8 @@ STEPS = (1.1, 1.3, 2, 4)
 Chosen = tuple[str, Any, Option]
 
 
-def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str, int]:
-    """The best choice for a goal, a sentence on how good it is, and the cycles that its slowest layer may take. Raises PlanError when nothing fits."""
+def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, Evidence, int]:
+    """The best choice for a goal, what is known of how good it is, and the cycles that its slowest layer may take. Raises Infeasible when nothing fits."""
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]
@@ -36,7 +38,7 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, str, int]
         allowed = [
             level for level in levels if goal.copies * board.device.fmax_low * 1e6 / level >= goal.fps
         ] or levels[:1]
-        target, proof = allowed[-1], f"Fewest resources for {goal.fps:,.0f} images a second even at the lowest clock."
+        target, proof = allowed[-1], Evidence(fps=goal.fps)
     else:
         least = fewest_cycles(problem)
         target, proof = bisect(problem, [level for level in levels if level >= least] or levels[-1:], goal)
@@ -72,7 +74,7 @@ def fewest_cycles(problem: Problem) -> float:
     return work / max(dsps, 1)
 
 
-def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
+def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, Evidence]:
     """The least cycles of the slowest layer that a design within the caps reaches, and the proof or the gap."""
     undecided: list[int] = []
 
@@ -89,18 +91,14 @@ def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, str]:
                 break
             low = high + 1
     else:
-        return levels[-1], ""
+        return levels[-1], Evidence()
     while low < high and not close(levels, low, high):
         middle = (low + high) // 2
         low, high = (low, middle) if possible(middle) else (middle + 1, high)
     if not undecided:
-        faster = f"a slowest kernel more than {GAP:.1%} faster" if low < high else "a faster slowest kernel"
-        return levels[high], f"No choice of vector widths and unrolled windows within the caps has {faster} (proven)."
+        return levels[high], Evidence(proof="near", gap=GAP) if low < high else Evidence(proof="optimal")
     bound = max(min(option.cycles for option in options) for options in problem.options.values())
-    gap = levels[high] / bound - 1
-    return levels[
-        high
-    ], f"The search ran into its time limit: a slowest kernel up to {gap:.0%} faster is not ruled out."
+    return levels[high], Evidence(proof="open", gap=levels[high] / bound - 1)
 
 
 def close(levels: list[int], low: int, high: int) -> bool:
@@ -108,7 +106,7 @@ def close(levels: list[int], low: int, high: int) -> bool:
     return len(levels) > LEVELS and levels[high] <= (1 + GAP) * levels[low]
 
 
-def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> PlanError:
+def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasible:
     """What is short, from the least cost of every layer."""
     least = np.sum([np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0) / SCALE
     limits = np.array(problem.limits) / SCALE
@@ -119,12 +117,12 @@ def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> PlanErr
     else:
         text = "needs more ALMs, memory blocks and DSPs together than may be used"
     if goal.pins:
-        return PlanError(
+        return Infeasible(
             f"{text}, or what --set fixes contradicts itself",
             where=f"pipelined design on {board.name}",
             remedy="a tensor has one width: the unroll_oc of its producer is the unroll_ic of its consumers",
         )
-    return PlanError(text, where=f"pipelined design on {board.name}", remedy="use --style folded, or a larger board")
+    return Infeasible(text, where=f"pipelined design on {board.name}", remedy="use --style folded, or a larger board")
 
 
 def run(
@@ -168,7 +166,7 @@ def run(
     solver.parameters.num_workers = 1  # with more, equal inputs could give different designs
     solver.parameters.random_seed = 1
     solver.parameters.relative_gap_limit = 0.005
-    status = solver.solve(model)
+    status = interruptible(solver, model)
     if decided is not None:
         decided.append(status != cp_model.UNKNOWN)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
@@ -180,6 +178,18 @@ def run(
     found |= {f"{kernel.layer} at once": kernel.at_once for kernel in kernels}
     found |= {f"{kernel.layer} strips": kernel.strips for kernel in kernels}
     return found | {f"{kernel.layer} fold": kernel.fold for kernel in kernels}
+
+
+def interruptible(solver: Any, model: Any) -> Any:
+    """The status of a solve that Ctrl-C ends at once: by itself the solver takes the signal for its own, or keeps it until it is done."""
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(1) as thread:
+        solving = thread.submit(solver.solve, model)
+        try:
+            return solving.result()
+        except BaseException:
+            solver.stop_search()
+            raise
 
 
 def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]:

@@ -25,6 +25,10 @@ WIDTHS = (16, 8, 4, 2, 1)
 OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 # Taps that it multiplies at once.
 INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
+# Sizes of engines that follow from the layers.
+NETWORK_SIZES = (
+    "depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors", "normalisation_size",
+)  # fmt: skip
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
@@ -184,6 +188,12 @@ def with_width(engines: Engines, graph: Graph, width: int) -> Engines:
         if engine_of(layer) in ("softmax", "normalisation"):
             pixel = max(pixel, count)
     return replace(engines, dense_vectors=dense, pixel_vectors=pixel)
+
+
+def needed_sizes(graph: Graph, width: int) -> dict[str, int]:
+    """The sizes of engines that follow from the layers: what they must have at least."""
+    needed = with_width(network_sizes(graph), graph, width)
+    return {name: getattr(needed, name) for name in NETWORK_SIZES}
 
 
 def whole_layers(graph: Graph, width: int) -> tuple[int, int]:

@@ -50,12 +50,12 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     """
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
-    wanted = goal.pins.get(("front", "layers"))
+    wanted, least = goal.pins.get(("front", "layers")), pinned_layers(graph, goal)
     options, blocks = [], cache(lambda option: tile_blocks(option, board, goal))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
         times = layer_cycles(graph, plan, found, inputs, outputs)
         for count in fronts(graph):
-            if wanted in (None, count):
+            if wanted in (None, count) and count >= least:
                 behind = float(times[count:].sum())
                 option = weighed(
                     count,
@@ -70,6 +70,12 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
                 )
                 options += [option] if option else []
     return sorted(options, key=lambda option: -option.rate)
+
+
+def pinned_layers(graph: Graph, goal: Goal) -> int:
+    """How many first layers a front must have at least to hold all kernels that are pinned."""
+    pinned = {owner for owner, _ in goal.layer_pins()}
+    return max((place for place, layer in enumerate(graph.layers, 1) if layer.name in pinned), default=0)
 
 
 def weighed(

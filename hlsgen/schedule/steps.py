@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from hlsgen.errors import PlanError
+from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
@@ -26,17 +26,17 @@ def engine_of(layer: Layer) -> str:
 
 
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
-    """All steps in order, each layer in the first of its ways. Raises PlanError."""
+    """All steps in order, each layer in the first of its ways. Raises Infeasible."""
     return all_steps(graph, plan, {name: ways[0] for name, ways in step_ways(graph, engines, plan).items()})
 
 
 def step_ways(graph: Graph, engines: Engines, plan: Plan) -> dict[str, Ways]:
-    """For the first layer of every kind (see `models`) the ways to compute it. Raises PlanError."""
+    """For the first layer of every kind (see `models`) the ways to compute it. Raises Infeasible."""
     return {name: ways_of(name, graph, engines, plan) for name in dict.fromkeys(models(graph, plan).values())}
 
 
 def ways_of(name: str, graph: Graph, engines: Engines, plan: Plan) -> Ways:
-    """The ways to compute a layer. Raises PlanError."""
+    """The ways to compute a layer. Raises Infeasible."""
     fused, fed = absorptions(graph, plan)
     found: Ways = []
     for steps in engine_ways(graph.layer(name), graph, engines):
@@ -87,7 +87,7 @@ def models_of(graph: Graph, fuse: bool, feed: bool) -> dict[str, str]:
 
 
 def engine_ways(layer: Layer, graph: Graph, engines: Engines) -> Ways:
-    """The steps of a layer, on either array where it is a convolution and both exist. Raises PlanError."""
+    """The steps of a layer, on either array where it is a convolution and both exist. Raises Infeasible."""
     op = operator(layer.op)
     if engine_of(layer) != "convolution":
         return [op.folded_steps(layer, graph, engines)]
@@ -99,7 +99,7 @@ def engine_ways(layer: Layer, graph: Graph, engines: Engines) -> Ways:
             if shape.tile_vectors or (array == "convolution" and not engines.skip_tile_vectors):
                 steps = op.folded_steps(layer, graph, shape)
                 found.append(tuple(step if step.engine == array else replace(step, engine=array) for step in steps))
-        except PlanError as error:
+        except Infeasible as error:
             problem = error
     if not found:
         assert problem is not None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.errors import HlsgenError, TrainingError
+from hlsgen.interrupts import no_interrupts
 
 # Seconds that workers have to fall over by themselves when one has: the first to be noticed is seldom the one at fault.
 GRACE = 3.0
@@ -37,8 +38,9 @@ def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
             for rank in range(world)
         ]
         try:
-            for worker in workers:
-                worker.start()
+            with no_interrupts():
+                for worker in workers:
+                    worker.start()
             watch(workers)
             codes = [worker.exitcode for worker in workers]
         finally:
@@ -71,7 +73,6 @@ def stop(workers: list[Any]) -> None:
 
 def child(entry: Entry, rank: int, world: int, shared: str, folder: Path, arguments: tuple[Any, ...]) -> None:
     """A worker's process: whatever fails is written down for the parent, and the process ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ["LOCAL_RANK"] = str(rank)

@@ -11,13 +11,13 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.cli.main import main
-from hlsgen.errors import PlanError
+from hlsgen.errors import PlanError, UsageError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.plan import Plan
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
@@ -123,7 +123,7 @@ def test_kernels_become_smaller_where_copies_need_the_room():
 def test_refused(tmp_path, capsys):
     graph, _ = planned(1)
     for style in ("folded", "base"):
-        with pytest.raises(PlanError, match="has no copies"):
+        with pytest.raises(UsageError, match="pipelined designs take --copies"):
             hlsgen.schedule(graph, style=style, goal=Goal(copies=2))
     for name in ("autorun", "concurrent_queues", "cached_writes"):
         with pytest.raises(PlanError, match=f"{name} is switched off"):

@@ -17,15 +17,17 @@ from hlsgen.host.runner import run
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.beside import Fronts, beside
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.explain import explain
 from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.folded_timing import LAUNCHES, folded_run
 from hlsgen.schedule.front_timing import FRONT_LAUNCHES
-from hlsgen.schedule.goal import Goal, parse_pins
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.hybrid import with_front
+from hlsgen.schedule.knobs import parse_pins
 from hlsgen.schedule.pipelined_timing import image_bytes, kernel_times, pipelined_latency
 from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.splits import EFFICIENCY, layer_cycles, splits
 from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
@@ -267,7 +269,9 @@ def test_smaller_engines_make_room():
 def test_a_large_network_is_hybrid_and_says_why():
     graph = hlsgen.load(network("resnet18"))
     plan = hlsgen.schedule(graph, goal=Goal(images=8))
-    assert plan.style == "hybrid" and "are a pipeline that prepares the next launch" in plan.reason
+    assert plan.style == "hybrid" and "are a pipeline that prepares the next launch" in explain(
+        graph, plan, estimate(graph, plan)
+    )
     predicted = estimate(graph, plan)
     folded = estimate(graph, hlsgen.schedule(graph, style="folded", goal=Goal(images=8)))
     assert predicted.throughput > 1.1 * folded.throughput
@@ -304,7 +308,7 @@ def test_vectors_must_lie_as_the_engines_read_them():
 
 def test_pins():
     assert parse_pins(["front.layers=2"]) == {("front", "layers"): 2}
-    with pytest.raises(PlanError, match="of front: layers"):
+    with pytest.raises(PlanError, match="fields of front: layers"):
         parse_pins(["front.width=2"])
     graph = hlsgen.load(parse(STEM))
     for impossible in (3, 8):

@@ -8,14 +8,14 @@ import pytest
 
 import hlsgen
 from hlsgen.descriptors import step_fields
-from hlsgen.errors import PlanError
+from hlsgen.errors import PlanError, UsageError
 from hlsgen.host.design import HostDesign
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Plan
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.convolve import convolve, reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.step_time import step_time
 from hlsgen.schedule.steps import plan_steps
 from hlsgen.zoo import network
@@ -188,9 +188,10 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
         check_plan(graph, replace(plan, convolved=(first.layer,)))
 
 
-def test_pipelined_designs_stream_whatever_the_number():
+def test_pipelined_designs_stream_and_take_no_number():
     graph = hlsgen.load(network("lenet5"))
-    assert hlsgen.schedule(graph, style="pipelined", goal=Goal(images=8)).images == 1
+    with pytest.raises(UsageError, match="--images: no pipelined design takes it"):
+        hlsgen.schedule(graph, style="pipelined", goal=Goal(images=8))
     assert np.all([step.images == 1 for step in hlsgen.schedule(graph, style="folded").steps])
 
 

@@ -15,10 +15,11 @@ from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator, skipping
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_images import MIXED, WINDOWS
 from tests.support.networks import NO_FRONT, assert_right, lines_printed, parse
@@ -143,7 +144,8 @@ def test_chosen_where_it_pays_and_named_in_the_reason():
         graph = hlsgen.load(sparsify(model, "flat", sparsity=share).model)
         plans[share] = hlsgen.schedule(graph, style="folded")
     assert not plans[0.5].engines.skip_outputs and plans[0.95].engines.skip_outputs
-    assert "2 of 2 convolutions skip zeros" in plans[0.95].reason and "(its fullest lists take" in plans[0.95].reason
+    text = explain(graph, plans[0.95], estimate(graph, plans[0.95]))
+    assert "2 of 2 convolutions skip zeros" in text and "(its fullest lists take" in text
     forced = hlsgen.schedule(graph, style="folded", goal=Goal(pins={("engines", "skip_outputs"): 0}))
     assert not forced.engines.skip_outputs
     assert estimate(graph, plans[0.95]).throughput > 1.3 * estimate(graph, forced).throughput
@@ -172,7 +174,7 @@ def test_every_layer_on_the_engine_that_suits_it():
     )
     plan = hlsgen.schedule(graph, style="folded")
     assert [step.engine for step in plan.steps] == ["convolution"] * 2 + ["skipping"] * 2
-    assert "2 of 4 convolutions skip zeros" in plan.reason
+    assert "2 of 4 convolutions skip zeros" in explain(graph, plan, estimate(graph, plan))
     for pins in ({"skip_outputs": 0}, {"tile_vectors": 0}):
         goal = Goal(pins={("engines", name): value for name, value in pins.items()})
         one = hlsgen.schedule(graph, style="folded", goal=goal)

@@ -9,8 +9,8 @@ import hlsgen
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.sparsify import sparsify
 from tests.support.networks import assert_right, build, lines_printed, parse
 

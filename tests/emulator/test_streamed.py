@@ -15,14 +15,16 @@ from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator, streamed
 from hlsgen.plan import KernelPlan
 from hlsgen.schedule.bursts import bursts
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.choices import Choice, tensor_classes
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.explain import explain
 from hlsgen.schedule.fifo import MARGIN
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.pipelined_timing import image_bytes, streamed_bytes
 from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.scheduler import check_plan, schedule
+from hlsgen.schedule.scheduler import schedule
 from hlsgen.schedule.simulate import simulate
 from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
@@ -250,7 +252,7 @@ def test_chosen_where_weights_do_not_fit():
     assert 0 < sum(kernel.strips > 0 for kernel in plan.kernels) < len(plan.kernels) / 2
     assert found.resources.fits(target, Caps())
     assert found.least_bandwidth <= target.sustained_bandwidth(4) * 1.001
-    assert "take their weights from memory" in plan.reason
+    assert "take their weights from memory" in explain(graph, plan, found)
     with pytest.raises(PlanError, match="memory blocks"):
         schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}))
 

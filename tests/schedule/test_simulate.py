@@ -100,5 +100,5 @@ def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
     graph = hlsgen.load(network("mobilenetv1"))
     on_chip = Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers})
     plan = hlsgen.schedule(graph, style="pipelined", goal=on_chip)
-    assert "of the memory blocks were kept for FIFOs" in plan.reason
+    assert plan.evidence.room > 0
     assert simulate(graph, plan, 4).interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.01)

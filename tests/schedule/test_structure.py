@@ -14,12 +14,12 @@ from hlsgen.hardware import COLLECTED_FIFO
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
+from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.choices import Choice, tensor_classes
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.scheduler import check_plan
 from hlsgen.schedule.structure import structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network

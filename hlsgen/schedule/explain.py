@@ -1,0 +1,148 @@
+"""One paragraph on a plan, made from the plan and its estimate when it is printed. What the search showed is said of the plan as searched alone."""
+
+from __future__ import annotations
+
+from hlsgen.boards import board as find_board
+from hlsgen.evidence import Alternative, Evidence
+from hlsgen.front import has_front
+from hlsgen.graph import Graph
+from hlsgen.ops.skip import imbalance
+from hlsgen.plan import Plan
+from hlsgen.schedule.calibration import Calibration, default_calibration
+from hlsgen.schedule.estimate import Estimate
+from hlsgen.schedule.explain_folded import engines_text
+from hlsgen.schedule.provenance import as_searched
+from hlsgen.schedule.resources import Caps
+from hlsgen.schedule.times import rate
+
+CHANGED = (
+    "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
+)
+TOO_LARGE = (
+    "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
+)
+
+
+def explain(graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibration | None = None) -> str:
+    """What the plan is, costs and reaches, what limits it, and why it was chosen. `predicted` is its estimate with that calibration."""
+    searched = as_searched(graph, plan, calibration or default_calibration())
+    evidence = plan.evidence if searched else Evidence()
+    parts = [chosen(plan, evidence.alternatives), what(graph, plan, predicted), figures(plan, predicted)]
+    parts += [misfit(plan, predicted), showed(graph, plan, predicted, evidence)]
+    parts += [CHANGED] if plan.evidence.digest and not searched else []
+    return " ".join(part for part in parts if part)
+
+
+def chosen(plan: Plan, alternatives: tuple[Alternative, ...]) -> str:
+    """Why the style was chosen, where there was a choice."""
+    clauses = [f"the {other.style} design {other.refusal}" for other in alternatives if other.refusal]
+    built = [other for other in alternatives if not other.refusal]
+    if len(built) > 1:
+        weighed = (
+            f"{rate(other.throughput)} images a second and {other.latency * 1e3:.3g} ms {other.style}"
+            for other in built
+        )
+        clauses.append(f"the model predicts {', '.join(weighed)}")
+    return f"{plan.style.capitalize()}, because {'; '.join(clauses)}." if clauses else ""
+
+
+def what(graph: Graph, plan: Plan, predicted: Estimate) -> str:
+    """What the design consists of."""
+    if plan.style == "pipelined":
+        return pipeline_text(graph, plan, predicted)
+    if plan.style not in ("folded", "hybrid"):
+        return "A kernel a layer through global memory."
+    return f"{front_text(plan)} {engines_text(plan, graph)}" if has_front(plan) else engines_text(plan, graph)
+
+
+def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
+    """The kernels of a pipelined design."""
+    copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
+    sparse = [kernel for kernel in plan.kernels if kernel.skip]
+    worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
+    zeros = f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
+    streams, moved = sum(kernel.strips > 0 for kernel in plan.kernels), predicted.timing.bytes / 1e6
+    memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
+    return (
+        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."
+        f"{zeros if sparse else ''}{memory if streams else ''}"
+    )
+
+
+def front_text(plan: Plan) -> str:
+    """The pipeline of first layers of a hybrid design."""
+    names = [kernel.layer for kernel in plan.kernels]
+    first = (
+        f"The first {len(names)} layers (to {names[-1]}) are" if len(names) > 1 else f"The first layer ({names[0]}) is"
+    )
+    return f"{first} a pipeline that prepares the next launch while engines compute the others."
+
+
+def figures(plan: Plan, predicted: Estimate) -> str:
+    """What it costs, what it reaches, what limits it."""
+    r, t = predicted.resources, predicted.timing
+    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(find_board(plan.board)).items())
+    unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
+    return (
+        f"Predicted: {rate(t.throughput)} images a second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), "
+        f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; {limit(plan, predicted)}; "
+        f"{predicted.throughput / predicted.roofline_fps:.0%} of the roofline."
+    )
+
+
+def limit(plan: Plan, predicted: Estimate) -> str:
+    """What keeps it from being faster."""
+    t = predicted.timing
+    if plan.style == "pipelined":
+        slowest = max(item.cycles for item in t.layers)
+        return f"the bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel"
+    if plan.engines is not None:
+        return f"an image takes about {t.cycles:,.0f} cycles, and the longest step is {t.bottleneck}"
+    return f"the slowest kernel is {t.bottleneck}"
+
+
+def misfit(plan: Plan, predicted: Estimate) -> str:
+    """Whether the design is too large."""
+    if predicted.resources.fits(find_board(plan.board), Caps()):
+        return ""
+    return "It does not fit what may be used of the board."
+
+
+def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
+    """What the search showed."""
+    percent = f"{evidence.gap:.1%}" if evidence.gap < 0.1 else f"{evidence.gap:.0%}"
+    texts = {
+        "optimal": "No choice of vector widths and unrolled windows within the caps has a faster slowest kernel (proven).",
+        "near": f"No choice of vector widths and unrolled windows within the caps has a slowest kernel more than {percent} faster (proven).",
+        "open": f"The search ran into its time limit: a slowest kernel up to {percent} faster is not ruled out.",
+    }
+    parts = [texts.get(evidence.proof, "")]
+    if evidence.fps:
+        low = predicted.throughput * predicted.resources.fmax_low / predicted.resources.fmax
+        sure = ", even at the lowest clock" if low >= evidence.fps else ""
+        parts.append(f"Sought: the fewest resources for {rate(evidence.fps)} images a second{sure}.")
+    if evidence.slower:
+        parts.append(
+            f"With up to {evidence.slower:.1%} more cycles less of the board is used, and the clock is higher."
+        )
+    if evidence.room:
+        parts.append(f"{evidence.room:.0%} of the memory blocks were kept for FIFOs.")
+    if evidence.shapes:
+        parts.append(shapes_text(evidence))
+    if plan.edges and evidence.digest:
+        parts.append(pace_text(evidence))
+    return " ".join(part for part in parts if part)
+
+
+def shapes_text(evidence: Evidence) -> str:
+    """How the engines were found."""
+    pairs = f"others being bounded, and of two convolution engines the {evidence.pairs} most promising pairs tried"
+    return f"The best of {evidence.shapes} engine shapes, {pairs if evidence.pairs else 'all others being bounded'}."
+
+
+def pace_text(evidence: Evidence) -> str:
+    """What the simulator says of the FIFOs."""
+    if not evidence.unlimited:
+        return TOO_LARGE
+    text = f"The simulator of the channel graph sees an image leave every {evidence.interval:,.0f} cycles"
+    return f"{text}; with unlimited FIFOs it would be {evidence.unlimited:,} in the long run."

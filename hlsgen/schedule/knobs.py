@@ -1,0 +1,101 @@
+"""The decisions that a user may pin with `--set OWNER.NAME=NUMBER`: names, values, and the styles that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hlsgen.errors import UsageError, did_you_mean
+from hlsgen.schedule.choices import WIDTHS
+
+# Owners of decisions beside the layers of the network.
+ENGINES, FRONT = "engines", "front"
+PIPELINES, FOLDED = ("pipelined", "hybrid"), ("folded", "hybrid")
+COUNTS = range(257)
+# Tile buffers are addressed by bits.
+BUFFERS = (0, *(1 << bits for bits in range(17)))
+
+
+@dataclass(frozen=True)
+class Knob:
+    """`field` of the plan, which users call `name` (its name in the literature); `owner` is "" for fields of a layer's kernel. `values`: those that any
+    network has; a layer's own are fewer. In `styles` alone is there such a decision."""
+
+    owner: str
+    name: str
+    field: str
+    styles: tuple[str, ...]
+    values: Sequence[int] = COUNTS
+
+
+def engine_knob(name: str, values: Sequence[int] = COUNTS) -> Knob:
+    """A decision on the engines, called as in the plan."""
+    return Knob(ENGINES, name, name, FOLDED, values)
+
+
+KNOBS = (
+    Knob("", "unroll_ic", "input_width", PIPELINES, WIDTHS),
+    Knob("", "input_width", "input_width", PIPELINES, WIDTHS),
+    Knob("", "unroll_oc", "output_width", PIPELINES, WIDTHS),
+    Knob("", "output_width", "output_width", PIPELINES, WIDTHS),
+    Knob("", "unroll_window", "unroll_window", PIPELINES, (0, 1)),
+    Knob("", "fold", "fold", PIPELINES),
+    Knob("", "skip", "skip", PIPELINES),
+    Knob("", "at_once", "at_once", PIPELINES),
+    Knob("", "strips", "strips", PIPELINES, range(1 << 16)),
+    engine_knob("width", WIDTHS),
+    engine_knob("burst", WIDTHS),
+    engine_knob("inputs"),
+    engine_knob("outputs"),
+    engine_knob("tile_vectors", BUFFERS),
+    engine_knob("tile_pixels", range(1 << 17)),
+    engine_knob("skip_inputs"),
+    engine_knob("skip_outputs"),
+    engine_knob("skip_tile_vectors", BUFFERS),
+    engine_knob("skip_tile_pixels", range(1 << 17)),
+    Knob(FRONT, "layers", "layers", ("hybrid",), range(1 << 16)),
+)
+
+
+def owned(owner: str) -> tuple[Knob, ...]:
+    """The decisions on the engines, on the front, or on a layer."""
+    return tuple(knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, FRONT) else ""))
+
+
+def knob_of(owner: str, field: str) -> Knob | None:
+    """The decision on a field of the plan, by the first of its names."""
+    return next((knob for knob in owned(owner) if knob.field == field), None)
+
+
+def flag_of(owner: str, field: str) -> str:
+    """A decision as the user writes it."""
+    knob = knob_of(owner, field)
+    return f"--set {owner}.{knob.name if knob else field}"
+
+
+def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """`["conv1.unroll_oc=16", "engines.width=8"]` as {(owner, field): value}. Raises UsageError."""
+    pins: dict[tuple[str, str], int] = {}
+    for text in texts:
+        target, _, value = text.partition("=")
+        owner, _, name = target.rpartition(".")
+        known = {knob.name: knob for knob in owned(owner)}
+        if not owner or not value.isdecimal():
+            raise UsageError(f"{text!r} is not LAYER.FIELD=NUMBER", where="--set", remedy="for example engines.width=8")
+        if name not in known:
+            raise UsageError(
+                f"{owner} has no field {name!r}{did_you_mean(name, known)}",
+                where=f"--set {text}",
+                remedy=f"fields of {owner}: {', '.join(known)}",
+            )
+        key, number = (owner, known[name].field), int(value)
+        if pins.setdefault(key, number) != number:
+            raise UsageError(f"was set to {pins[key]} before", where=f"--set {text}", remedy="leave one of them out")
+    return pins
+
+
+def listed(values: Sequence[int]) -> str:
+    """Values for people, long ranges by their ends."""
+    if len(values) > 20:
+        return f"{min(values)} to {max(values)}"
+    return ", ".join(map(str, values))

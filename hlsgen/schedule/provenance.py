@@ -1,0 +1,58 @@
+"""Ties what a search showed to the plan that it chose, so that nothing of it is said of an edited one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hlsgen.boards import board as find_board
+from hlsgen.evidence import Alternative, Evidence
+from hlsgen.graph import Graph
+from hlsgen.plan import Plan
+from hlsgen.schedule.calibration import Calibration
+from hlsgen.schedule.estimate import Estimate, estimate
+
+
+def digest(graph: Graph, plan: Plan, calibration: Calibration) -> str:
+    """A hash of the decisions and of all that the search weighed them by. (What a plan calls its network is no decision.)"""
+    decisions = replace(plan, evidence=Evidence(), network="").to_json()
+    network = [
+        (layer.name, layer.op, layer.attributes, graph.output_tensor(layer).shape, nonzeros(layer.weights))
+        for layer in graph.layers
+    ]
+    text = repr((decisions, network, find_board(plan.board), calibration))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def nonzeros(weights: Mapping[str, np.ndarray]) -> list[tuple[str, int]]:
+    """How many weights of each kind are not zero."""
+    return [(name, int(np.count_nonzero(array))) for name, array in weights.items()]
+
+
+def sealed(graph: Graph, plan: Plan, calibration: Calibration, alternatives: Sequence[Alternative] = ()) -> Plan:
+    """The plan with its evidence tied to it."""
+    evidence = replace(plan.evidence, digest=digest(graph, plan, calibration), alternatives=tuple(alternatives))
+    return replace(plan, evidence=evidence)
+
+
+def as_searched(graph: Graph, plan: Plan, calibration: Calibration) -> bool:
+    """Whether a plan is the one that its evidence is of."""
+    return plan.evidence.digest == digest(graph, plan, calibration)
+
+
+def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
+    """The estimate of a plan, its rate that of the design with its FIFOs where these were simulated in the search."""
+    predicted = estimate(graph, plan, calibration)
+    return paced(plan, predicted) if as_searched(graph, plan, calibration) else predicted
+
+
+def paced(plan: Plan, predicted: Estimate) -> Estimate:
+    """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid design is of its front alone.)"""
+    if plan.style != "pipelined" or not plan.evidence.interval:
+        return predicted
+    most = plan.copies * predicted.resources.fmax * 1e6 / plan.evidence.interval
+    timing = predicted.timing
+    return replace(predicted, timing=replace(timing, throughput=min(timing.throughput, most)))

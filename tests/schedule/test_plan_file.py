@@ -1,0 +1,175 @@
+"""Plan files that people write: read, or refused in one message that names the field; never a traceback."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hlsgen
+from hlsgen.errors import HlsgenError, PlanError
+from hlsgen.plan import Plan
+from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.goal import Goal
+from tests.support.networks import parse
+
+NETWORK = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c, float[64,40] f) => (float[1,40] y) {
+    a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p) e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
+    m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f) y = Softmax(u) }"""
+WRONG = [
+    None,
+    True,
+    -1,
+    0,
+    3,
+    1 << 40,
+    10**30,
+    1.5,
+    float("nan"),
+    "",
+    "x",
+    "layered",
+    "auto",
+    "int8",
+    [],
+    [1],
+    ["x"],
+    [[]],
+    {},
+    {"layer": 1},
+]
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return hlsgen.load(parse(NETWORK))
+
+
+@pytest.fixture(scope="module")
+def plans(graph):
+    pins = {("front", "layers"): 2}
+    goals = {"pipelined": Goal(), "folded": Goal(images=2), "hybrid": Goal(images=2, pins=pins), "base": Goal()}
+    return {
+        style: json.loads(hlsgen.schedule(graph, style=style, goal=goal).to_json()) for style, goal in goals.items()
+    }
+
+
+def places(data, path=()):
+    """Paths to all values of a JSON object."""
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def checked(graph, data, folder):
+    path = folder / "plan.json"
+    path.write_text(json.dumps(data))
+    return check_plan(graph, Plan.load(path))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.data())
+def test_any_value_anywhere(graph, plans, tmp_path_factory, data):
+    plan = copy.deepcopy(plans[data.draw(st.sampled_from(sorted(plans)))])
+    *path, last = data.draw(st.sampled_from(list(places(plan))))
+    place = plan
+    for key in path:
+        place = place[key]
+    if data.draw(st.booleans()):
+        place[last] = data.draw(st.sampled_from(WRONG))
+    else:
+        del place[last]
+    try:
+        checked(graph, plan, tmp_path_factory.getbasetemp())
+    except HlsgenError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("style", "changes", "words"),
+    [
+        ("folded", {"dtype": "int8"}, "unknown dtype 'int8'.*float32"),
+        ("folded", {"style": "auto"}, "unknown style"),
+        ("folded", {"disabled": "unroll"}, "disabled must be a list"),
+        ("folded", {"disabled": ["unrol"]}, "unknown optimisation"),
+        ("folded", {"unfolded": [1]}, r"unfolded\[0\] must be str"),
+        ("folded", {"images": 1 << 40}, "at most"),
+        ("folded", {"images": 65}, "at most 64"),
+        ("folded", {"engines": None}, "needs engines"),
+        ("folded", {"kernels": [{}]}, r"kernels\[0\]: lacks the field 'layer'"),
+        ("folded", {"kernels": [{"layer": "a"}]}, "a folded design has no kernels"),
+        ("folded", {"style": "pipelined"}, "a pipelined design has no engines"),
+        ("pipelined", {"images": 2}, "a pipelined design has no images"),
+        ("base", {"copies": 2}, "a base design has no copies"),
+        ("base", {"colour": 2}, "unknown field 'colour'"),
+    ],
+)
+def test_what_is_wrong_is_named(style, changes, words, graph, plans, tmp_path):
+    with pytest.raises(PlanError, match=f"(?s){words}"):
+        checked(graph, plans[style] | changes, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "null", '{"schema": 2}', "{", "\x00"])
+def test_files_that_hold_no_plan(text, tmp_path):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(PlanError, match="plan"):
+        Plan.load(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("normalisation_size", 1), ("normalisation_size", 4), ("depthwise_extent", 2), ("depthwise_line", 9), ("pool_extent", 3), ("pool_line", 7),
+        ("pixel_vectors", 1), ("tile_vectors", 1), ("tile_pixels", 1), ("tile_vectors", 0), ("width", 3), ("burst", 3),
+    ],
+)  # fmt: skip
+def test_engines_too_small_for_the_network(field, value, graph, plans, tmp_path):
+    engines = plans["folded"]["engines"]
+    assert value < engines[field] or field in ("width", "burst")
+    with pytest.raises(PlanError):
+        checked(graph, plans["folded"] | {"engines": engines | {field: value}}, tmp_path)
+
+
+def test_a_dense_engine_too_small_for_the_network(tmp_path):
+    graph = hlsgen.load(parse("(float[1,60] x, float[60,21] w) => (float[1,21] y) { y = MatMul(x, w) }"))
+    data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
+    needed = data["engines"]["dense_vectors"]
+    with pytest.raises(PlanError, match=f"dense_vectors must be at least {needed}"):
+        checked(graph, data | {"engines": data["engines"] | {"dense_vectors": needed - 1}}, tmp_path)
+
+
+def test_a_line_holds_its_window(graph, plans, tmp_path):
+    """Larger windows than the network needs would read beyond lines that are long enough for it."""
+    engines = plans["folded"]["engines"] | {"pool_extent": 50}
+    with pytest.raises(PlanError, match="pool_line must be at least pool_extent, 50"):
+        checked(graph, plans["folded"] | {"engines": engines}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("style", "key", "change"),
+    [
+        ("pipelined", "kernels", lambda items: [*items, items[0]]),
+        ("pipelined", "edges", lambda items: [*items, items[0]]),
+        ("pipelined", "edges", lambda items: [{**items[0], "depth": 1}, *items[1:]]),
+        ("folded", "steps", lambda items: items[1:]),
+        ("folded", "steps", lambda items: [*items, items[-1]]),
+        ("folded", "steps", lambda items: [items[1], items[0], *items[2:]]),
+        ("folded", "steps", lambda items: [{**items[0], "engine": ""}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "tile_width": items[0]["tile_width"] + 1}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "source": "ghost"}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "residual": "ghost"}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "joined": "ghost"}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "finish": False}, *items[1:]]),
+        ("base", "kernels", lambda items: [{**items[0], "fold": 2}, *items[1:]]),
+    ],
+)  # fmt: skip
+def test_what_the_network_does_not_ask_for(style, key, change, graph, plans, tmp_path):
+    with pytest.raises(PlanError):
+        checked(graph, plans[style] | {key: change(plans[style][key])}, tmp_path)
+
+
+def test_what_the_planner_writes_is_accepted(graph, plans, tmp_path):
+    for data in plans.values():
+        assert json.loads(checked(graph, data, tmp_path).to_json()) == data
