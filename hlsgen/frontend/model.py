@@ -14,6 +14,7 @@ from onnx import numpy_helper, shape_inference, version_converter
 
 from hlsgen.errors import ModelError, OutputError, UnsupportedError
 from hlsgen.ops.importing import type_name
+from hlsgen.ops.resize import keep_coordinates
 
 # Every model below this opset is converted to it; newer ones are read as they are.
 TARGET_OPSET = 17
@@ -244,13 +245,16 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
     if opset_of(model) >= TARGET_OPSET:
         return model
     try:
-        return version_converter.convert_version(model, TARGET_OPSET)
+        converted = version_converter.convert_version(model, TARGET_OPSET)
     except Exception as error:
         raise UnsupportedError(
             f"ONNX's version converter cannot bring it from opset {opset_of(model)} to {TARGET_OPSET} ({first_line(error)})",
             where="model",
             remedy=f"export the network with opset {TARGET_OPSET}",
         ) from None
+    if opset_of(model) < 11:
+        keep_coordinates(converted.graph.node)
+    return converted
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

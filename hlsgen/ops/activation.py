@@ -39,7 +39,7 @@ class Activate(Operator, Importer):
     }
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import one of the element-wise functions; Clip's bounds may be inputs or attributes."""
+        """Import one of the element-wise functions."""
         value = node.value(0)
         tensor = node.add(self.name, None, [value.tensor], value.tensor.shape, activation=self._activation(node))
         node.bind(tensor, View(value.view.shape, value.view.steps))
@@ -53,9 +53,7 @@ class Activate(Operator, Importer):
             found = {field: float(node.attribute(name, default)) for name, (field, default) in defaults.items()}
             return Activation(kind, **found)
         low, high = (
-            float(node.need_constant(i, name).ravel()[0])
-            if node.input_name(i)
-            else float(node.attribute(name, default))
+            float(node.need_constant(i, name).ravel()[0]) if node.input_name(i) else default
             for i, name, default in ((1, "min", -np.inf), (2, "max", np.inf))
         )
         if low == 0.0 and np.isinf(high):

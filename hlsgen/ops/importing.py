@@ -14,6 +14,7 @@ import onnx
 from hlsgen.activation import Activation
 from hlsgen.errors import UnsupportedError
 from hlsgen.graph import Layer, Tensor, View
+from hlsgen.ops.arguments import NodeArguments
 from hlsgen.ops.reserved import PREFIXES, RESERVED, SUFFIXES
 
 # Kernels count elements in 32-bit integers, with room for sums of offsets.
@@ -51,6 +52,7 @@ class GraphBuilder:
         self.layers: list[Layer] = []
         self.ports: list[tuple[str, Value]] = []
         self._names: set[str] = set(RESERVED)
+        self._counts: dict[str, int] = {}  # the last number that a name needed; the lower ones are all taken
         for name, shape in inputs.items():
             self.values[name] = self._input(name, shape)
 
@@ -86,10 +88,12 @@ class GraphBuilder:
         base = base.replace("_to_", "_2_")  # channels are called <producer>_to_<consumer>
         if base[0].isdigit() or keyword.iskeyword(base) or base.startswith(PREFIXES):
             base = f"layer_{base}"
-        candidate, count = base, 1
+        count = self._counts.get(base, 1)
+        candidate = base if count == 1 else f"{base}_{count}"
         while not self._names.isdisjoint(derived := {candidate, *(candidate + suffix for suffix in SUFFIXES)}):
             count += 1
             candidate = f"{base}_{count}"
+        self._counts[base] = count
         self._names |= derived
         return candidate
 
@@ -107,58 +111,17 @@ class GraphBuilder:
         return tensor
 
 
-class NodeImporter:
+class NodeImporter(NodeArguments):
     """One ONNX node together with the graph under construction."""
 
     def __init__(self, builder: GraphBuilder, node: onnx.NodeProto, label: str):
-        self.builder, self.node, self.label = builder, node, label
-        self.attributes: dict[str, Any] = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-
-    @property
-    def op_type(self) -> str:
-        """The ONNX operator type."""
-        return self.node.op_type
-
-    def unsupported(self, reason: str, remedy: str = "") -> UnsupportedError:
-        """An error that names this node."""
-        return UnsupportedError(reason, where=self.label, remedy=remedy)
+        super().__init__(node, builder.constants, label)
+        self.builder = builder
 
     def need_one_output(self) -> None:
         """Raise UnsupportedError when something reads an output other than the first."""
         if self.builder.used.intersection(filter(None, self.node.output[1:])):
             raise self.unsupported("its further outputs are used", "only the first output is computed")
-
-    def attribute(self, name: str, default: Any) -> Any:
-        """An ONNX attribute, with bytes decoded and lists as tuples."""
-        value = self.attributes.get(name, default)
-        if isinstance(value, bytes):
-            return value.decode(errors="replace")
-        if isinstance(value, float) and value != value:
-            raise self.unsupported(f"attribute {name} is not a number", "export the network again")
-        return tuple(value) if isinstance(value, list) else value
-
-    def input_name(self, index: int) -> str | None:
-        """The ONNX name of an input; None where it is absent."""
-        if index >= len(self.node.input) or not self.node.input[index]:
-            return None
-        return self.node.input[index]
-
-    def constant(self, index: int) -> np.ndarray | None:
-        """The constant that input `index` is bound to, or None."""
-        name = self.input_name(index)
-        return None if name is None else self.builder.constants.get(name)
-
-    def need_constant(self, index: int, what: str) -> np.ndarray:
-        """The constant at input `index`. Raises UnsupportedError when it is computed at run time."""
-        value = self.constant(index)
-        if value is None:
-            raise UnsupportedError(
-                f"its {what} is not a constant",
-                where=self.label,
-                remedy="store it as an initializer; weights computed at run time are not supported",
-                needs_constant=[self.input_name(index) or ""],
-            )
-        return value
 
     def value(self, index: int) -> Value:
         """The run-time value at input `index`. Raises UnsupportedError for a constant."""

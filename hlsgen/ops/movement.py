@@ -55,10 +55,11 @@ def axis_of(node: NodeImporter, axis: int, rank: int) -> int:
 
 
 def slice_of(node: NodeImporter, index: np.ndarray) -> np.ndarray:
-    """Slice (opset 10 on: everything as inputs)."""
+    """Slice."""
     starts, ends = (node.need_constant(i, name).ravel() for i, name in ((1, "starts"), (2, "ends")))
-    axes = node.need_constant(3, "axes").ravel() if node.input_name(3) else np.arange(len(starts))
-    steps = node.need_constant(4, "steps").ravel() if node.input_name(4) else np.ones(len(starts), int)
+    axes, steps = node.integers(3, "axes"), node.integers(4, "steps")
+    axes = tuple(range(len(starts))) if axes is None else axes
+    steps = (1,) * len(starts) if steps is None else steps
     chosen = [slice(None)] * index.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         place = axis_of(node, int(axis), index.ndim)
@@ -76,10 +77,10 @@ def slice_of(node: NodeImporter, index: np.ndarray) -> np.ndarray:
 
 
 def split(node: NodeImporter, index: np.ndarray) -> list[np.ndarray]:
-    """Split: sizes as input or attribute, else equal parts (the last may be smaller)."""
+    """Split: sizes, else equal parts (the last may be smaller)."""
     axis = axis_of(node, node.attribute("axis", 0), index.ndim)
     parts = len(node.node.output)
-    sizes = node.need_constant(1, "split").ravel() if node.input_name(1) else node.attribute("split", None)
+    sizes = node.integers(1, "split")
     if sizes is None:
         length = -(-index.shape[axis] // parts)
         ends = np.minimum(np.arange(1, parts) * length, index.shape[axis])

@@ -35,15 +35,13 @@ class Pad(Operator, Importer):
     makes = ("gather",)
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Pad; pads and value may be inputs or attributes."""
+        """Import Pad."""
         value, mode = node.value(0), node.attribute("mode", "constant")
         index = value.view.indices
-        pads = node.attribute("pads", None)
-        pads = tuple(int(n) for n in node.need_constant(1, "pads").ravel()) if pads is None else pads
-        fill = float(node.need_constant(2, "value").ravel()[0]) if node.input_name(2) else node.attribute("value", 0.0)
-        axes = list(range(index.ndim))
-        if node.input_name(3):
-            axes = [int(a) % index.ndim for a in node.need_constant(3, "axes").ravel()]
+        pads = tuple(int(n) for n in node.need_constant(1, "pads").ravel())
+        fill = float(node.need_constant(2, "value").ravel()[0]) if node.input_name(2) else 0.0
+        axes = node.integers(3, "axes")
+        axes = tuple(range(index.ndim)) if axes is None else tuple(axis % index.ndim for axis in axes)
         if len(pads) != 2 * len(axes):
             raise node.unsupported(f"pads {list(pads)} for {len(axes)} axes")
         amounts = [(0, 0)] * index.ndim

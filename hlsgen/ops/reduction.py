@@ -46,11 +46,7 @@ def reduce(node: NodeImporter) -> None:
     """The reduced axes become pixels, all others channels; then every channel is pooled over its whole plane."""
     value = node.value(0)
     shape = value.view.value_shape
-    axes = node.attribute("axes", None)
-    if axes is None and node.input_name(1):
-        axes = tuple(int(n) for n in node.need_constant(1, "axes").ravel())
-    if node.op_type == "GlobalMaxPool":
-        axes = tuple(range(2, len(shape)))
+    axes = tuple(range(2, len(shape))) if node.op_type == "GlobalMaxPool" else node.integers(1, "axes")
     if not axes:
         if node.attribute("noop_with_empty_axes", 0):
             node.bind(value.tensor, value.view)

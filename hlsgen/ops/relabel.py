@@ -64,14 +64,14 @@ class Relabel(Importer):
                 target = [shape[i] if n == 0 else n for i, n in enumerate(target)]
             known = int(np.prod([n for n in target if n != -1]))
             return tuple(int(np.prod(shape)) // known if n == -1 else n for n in target)
-        axes = node.attribute("axes", None)
-        if axes is None and node.input_name(1):
-            axes = tuple(int(n) for n in node.need_constant(1, "axes").ravel())
+        axes = node.integers(1, "axes")
         if node.op_type == "Squeeze":
             if axes is None:
                 return tuple(n for n in shape if n != 1)
             drop = {a % len(shape) for a in axes}
             return tuple(n for i, n in enumerate(shape) if i not in drop)
+        if axes is None:
+            raise node.unsupported("it has no axes", "export the network again")
         rank = len(shape) + len(axes)
         places = {a % rank for a in axes}
         rest = iter(shape)

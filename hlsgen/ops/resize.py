@@ -1,12 +1,13 @@
-"""Resize and Upsample: nearest is data movement, linear a blend of two neighbours along one axis after the other."""
+"""Resize, and Upsample, which the ONNX converter turns into it: nearest is data movement, linear a blend of two neighbours along one axis after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import onnx
 
 from hlsgen.graph import Tensor
 from hlsgen.ops.base import Importer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Resize(Importer):
-    """ONNX Resize (nearest, linear) of height and width, and Upsample."""
+    """ONNX Resize (nearest, linear) of height and width."""
 
     onnx_types: ClassVar[dict[str, str]] = {
         "Resize": "modes nearest and linear over height and width; constant scales or sizes; all coordinate_transformation_modes "
@@ -27,11 +28,11 @@ class Resize(Importer):
     makes = ("gather",)
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import either."""
+        """Import Resize."""
         source = node.spatial(0, (3, 4))
         shape = node.value(0).view.value_shape
         sizes, scales = target(node, shape)
-        if sizes[:2] != shape[:2]:
+        if sizes[:2] != shape[:2] or scales[:2] != (1, 1):
             raise node.unsupported(f"it changes batch or channels: {list(shape)} to {list(sizes)}")
         mode = node.attribute("mode", "nearest")
         if mode not in ("nearest", "linear") or node.attribute("antialias", 0):
@@ -45,19 +46,29 @@ class Resize(Importer):
         node.bind_spatial(result, sizes)
 
 
+def keep_coordinates(nodes: Iterable[onnx.NodeProto]) -> None:
+    """Mark, in place, the Resize nodes of a model that was converted from before opset 11.
+
+    Coordinates were x / scale then, rounded down; the converter leaves out the attributes that say so, and the defaults differ.
+    """
+    for node in nodes:
+        if node.op_type == "Resize":
+            node.attribute.extend(
+                (
+                    onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric"),
+                    onnx.helper.make_attribute("nearest_mode", "floor"),
+                )
+            )
+
+
 def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Output sizes and scales, from whichever the node gives."""
-    old = node.op_type == "Upsample"
-    place = 1 if old or len(node.node.input) == 2 else 2
     rank = len(shape)
     axes = [a % rank for a in node.attribute("axes", tuple(range(rank)))]
-    if node.input_name(place) and (found := node.need_constant(place, "scales")).size:
+    if node.input_name(2) and (found := node.need_constant(2, "scales")).size:
         scales = [1.0] * rank
         for axis, scale in zip(axes, found.ravel(), strict=True):
             scales[axis] = float(scale)
-        return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(scales)
-    if node.attribute("scales", None) is not None:
-        scales = list(node.attribute("scales", None))
         return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(scales)
     if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise node.unsupported("keep_aspect_ratio_policy", "give the sizes themselves")
@@ -70,9 +81,7 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
 def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.ndarray:
     """Input coordinate of every output position along one axis, by ONNX's coordinate_transformation_mode."""
     x = np.arange(size, dtype=np.float64)
-    mode = (
-        "asymmetric" if node.op_type == "Upsample" else node.attribute("coordinate_transformation_mode", "half_pixel")
-    )
+    mode = node.attribute("coordinate_transformation_mode", "half_pixel")
     if mode == "half_pixel":
         return (x + 0.5) / scale - 0.5
     if mode == "half_pixel_symmetric":
@@ -95,7 +104,7 @@ def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.
 
 def nearest(node: NodeImporter, source: Tensor, at: list[np.ndarray]) -> Tensor:
     """Each position takes the value at its rounded coordinate."""
-    mode = "floor" if node.op_type == "Upsample" else node.attribute("nearest_mode", "round_prefer_floor")
+    mode = node.attribute("nearest_mode", "round_prefer_floor")
     rounders: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "round_prefer_floor": lambda x: np.ceil(x - 0.5),
         "round_prefer_ceil": lambda x: np.floor(x + 0.5),
