@@ -73,6 +73,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             progress=show,
         )
         verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
+        verdict["onnxruntime_refusal"] = reference.refusal
     comparison = verdict["onnxruntime"]
     if comparison is not None and not comparison["ok"]:
         verdict["ok"] = False
@@ -104,7 +105,7 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
     output, ort = verdict["output"], verdict["onnxruntime"]
     console.say(f"output against numpy: relative error {number(output['max_rel_error'])}")
     if ort is None:
-        console.say("onnxruntime is not installed: pip install onnxruntime to compare with it too")
+        console.say(verdict["onnxruntime_refusal"])
     else:
         agree = f", same top-1 on {ort['top1_equal']} of {verdict['images']} images" if "top1_equal" in ort else ""
         doubt = ort["ok"] and float(ort["max_rel_error"]) > max(TOLERANCE.values())

@@ -94,9 +94,12 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     def scores(network: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
         session = onnxruntime.InferenceSession(network.SerializeToString(), providers=["CPUExecutionProvider"])
         entry = session.get_inputs()[0]
-        size = entry.shape[0] if isinstance(entry.shape[0], int) else BATCH
-        parts = [session.run(None, {entry.name: images[i : i + size]})[0] for i in range(0, len(images), size)]
-        return np.concatenate(parts)
+        fixed = isinstance(entry.shape[0], int)
+        size = entry.shape[0] if fixed else BATCH
+        missing = -len(images) % size if fixed else 0
+        whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+        parts = [session.run(None, {entry.name: whole[i : i + size]})[0] for i in range(0, len(images), size)]
+        return np.concatenate(parts)[: len(images)]
 
     try:
         batched = any_batch(model)

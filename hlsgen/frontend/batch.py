@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from hlsgen.errors import HlsgenError
-from hlsgen.frontend.model import bind_shapes, check_and_convert, detach_constants, infer_shapes
+from hlsgen.frontend.fold_constants import fold_constants
+from hlsgen.frontend.model import PreparedModel, node_label
+from hlsgen.ops.arguments import NodeArguments
+from hlsgen.ops.first_axis import TARGETS, keeps_images_apart
 
-# Operators of several operands that broadcast: operands of different rank would line the batch up with another axis.
-BROADCASTING = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "Where", "Pow", "MatMul"}
-# Attributes that name an axis; 0 would be the batch.
-AXIS = {"Softmax", "LogSoftmax", "Hardmax", "Concat", "Split", "Gather", "Flatten"}
+Shapes = Mapping[str, Sequence[int]]
 
 
-def one_image(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with a batch of 1, if all its inputs share a larger one and no operator mixes images; else the model itself.
+def prepare(model: onnx.ModelProto, shapes: Shapes | None = None) -> PreparedModel:
+    """The model, checked, with static shapes and constants folded; for one image if all its inputs share a larger batch.
 
-    A design streams one image after another, so a batch is a number of images. The given model is not changed.
+    A design streams one image after another, so a batch is a number of images. Where an operator mixes images the batch stays, and
+    `mixing` of the result says where. The given model is not changed. Raises ModelError or UnsupportedError.
     """
+    given = dict(shapes or {})
     batch = common_batch(model)
     if batch is None:
-        return model
-    single = onnx.ModelProto()
-    single.CopyFrom(model)
-    known = {tensor.name for tensor in single.graph.initializer}
-    for value in single.graph.input:
-        if value.name not in known:
-            value.type.tensor_type.shape.dim[0].dim_value = 1
-    del single.graph.value_info[:]
-    for output in single.graph.output:
-        dims = output.type.tensor_type.shape.dim
-        if dims and dims[0].dim_value == batch:
-            dims[0].dim_value = 1
-    set_targets(single, batch)
-    return single if keeps_images_apart(model, single, batch) else model
+        return folded(model, given)
+    mixing = "its shapes do not follow it"
+    try:
+        whole = folded(model, with_batch(given, batch, batch))
+        single = folded(one_image(model, batch, whole.constants), with_batch(given, batch, 1))
+        mixing = first_mixing(whole, single, batch)
+        if not mixing:
+            return single
+    except HlsgenError:
+        pass  # for one image it makes no sense
+    prepared = folded(model, given)
+    prepared.mixing = f"its batch of {batch} cannot be taken image by image ({mixing})"
+    return prepared
+
+
+def folded(model: onnx.ModelProto, shapes: Shapes) -> PreparedModel:
+    """The prepared model with constants folded."""
+    prepared = PreparedModel(model, shapes)
+    prepared.nodes = fold_constants(prepared)
+    return prepared
 
 
 def common_batch(model: onnx.ModelProto) -> int | None:
@@ -48,67 +59,62 @@ def common_batch(model: onnx.ModelProto) -> int | None:
     return sizes.pop() if len(sizes) == 1 and max(sizes) > 1 else None
 
 
-def set_targets(model: onnx.ModelProto, batch: int) -> None:
-    """Constant target shapes of Reshape and Expand that begin with the batch begin with 1."""
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            constants[node.output[0]] = node.attribute[0].t
-    for number, node in enumerate(model.graph.node):
-        if node.op_type in ("Reshape", "Expand") and len(node.input) > 1 and node.input[1] in constants:
-            target = numpy_helper.to_array(constants[node.input[1]]).copy()
-            if target.size and target.ravel()[0] == batch:
-                target.ravel()[0] = 1
-                name = f"{node.input[1]}_for_one_image_{number}"
-                model.graph.initializer.append(numpy_helper.from_array(target, name))
-                node.input[1] = name
+def with_batch(shapes: Shapes, batch: int, wanted: int) -> dict[str, tuple[int, ...]]:
+    """Given shapes of inputs, of one image or of the batch, with the wanted batch."""
+    return {
+        name: (wanted, *shape[1:]) if len(shape) > 1 and shape[0] in (1, batch) else tuple(shape)
+        for name, shape in shapes.items()
+    }
 
 
-def keeps_images_apart(model: onnx.ModelProto, single: onnx.ModelProto, batch: int) -> bool:
-    """Whether every feature map has the batch as its first dimension, and no operator works along it."""
-    try:
-        before, after = shapes_of(model), shapes_of(single)
-    except HlsgenError:
-        return False
-    constants = {tensor.name for tensor in model.graph.initializer}
-    maps = {value.name for value in model.graph.input if value.name not in constants}
-    for node in model.graph.node:
-        inputs = [name for name in node.input if name in maps]
-        if not inputs or node.op_type == "Shape":
-            continue
-        for name in node.output:
-            if not name:
-                continue
-            if node.op_type == "GroupNormalization":  # ONNX does not infer its shape
-                for shapes in (before, after):
-                    shapes.setdefault(name, shapes[inputs[0]])
-            if name not in before or name not in after:
-                return False
-            if before[name][:1] != (batch,) or after[name] != (1, *before[name][1:]):
-                return False
-            maps.add(name)
-        if mixes(node, [before[name] for name in inputs]):
-            return False
-    return True
+def one_image(model: onnx.ModelProto, batch: int, constants: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+    """The model with 1 in place of the batch: in its inputs, and in constant target shapes that begin with the batch."""
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    known = {tensor.name for tensor in single.graph.initializer}
+    for value in single.graph.input:
+        if value.name not in known:
+            value.type.tensor_type.shape.dim[0].dim_value = 1
+    del single.graph.value_info[:]
+    for output in single.graph.output:
+        dims = output.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value == batch:
+            dims[0].dim_value = 1
+    for number, node in enumerate(single.graph.node):
+        place = TARGETS.get(node.op_type, len(node.input))
+        target = constants.get(node.input[place]) if place < len(node.input) else None
+        if target is not None and node.input[0] not in constants and target.size and target.ravel()[0] == batch:
+            name = f"{node.input[place]}_for_one_image_{number}"
+            changed = np.concatenate([[1], target.ravel()[1:]]).astype(target.dtype)
+            single.graph.initializer.append(numpy_helper.from_array(changed, name))
+            node.input[place] = name
+    return single
 
 
-def mixes(node: onnx.NodeProto, shapes: list[tuple[int, ...]]) -> bool:
-    """Whether an operator works along the first dimension although the shapes do not show it."""
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    if node.op_type in BROADCASTING and len({len(shape) for shape in shapes}) > 1:
-        return True
-    if node.op_type in AXIS and attributes.get("axis") in (0, -len(shapes[0])):
-        return True
-    if node.op_type == "Transpose":
-        return next(iter(attributes.get("perm", range(len(shapes[0]))[::-1]))) != 0
-    # A Slice that keeps all images may still reverse them.
-    return node.op_type == "Slice" and (
-        0 in attributes.get("axes", ()) or ("axes" not in attributes and len(node.input) < 4)
+def first_mixing(whole: PreparedModel, single: PreparedModel, batch: int) -> str:
+    """What works along the batch first; empty where every node works on each image by itself."""
+    if [node.op_type for node in whole.nodes] != [node.op_type for node in single.nodes]:
+        return "it computes otherwise with another"
+    maps = set(whole.inputs)
+    for node, alone in zip(whole.nodes, single.nodes, strict=True):
+        operands = [name for name in node.input if name in maps]
+        results = [(name, other) for name, other in zip(node.output, alone.output, strict=True) if name]
+        per_image = all(
+            whole.shapes.get(name, ())[:1] == (batch,) and single.shapes.get(other) == (1, *whole.shapes[name][1:])
+            for name, other in results
+        )
+        ranks = [len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes]
+        arguments = NodeArguments(node, whole.constants, node_label(node))
+        if not (per_image and same_constants(whole, single, node, alone) and keeps_images_apart(arguments, ranks)):
+            return f"{arguments.label} works along it"
+        maps.update(node.output)
+    return ""
+
+
+def same_constants(whole: PreparedModel, single: PreparedModel, node: onnx.NodeProto, alone: onnx.NodeProto) -> bool:
+    """Whether a node's constants, its target shape apart, do not depend on the batch."""
+    return all(
+        np.array_equal(whole.constants[name], single.constants.get(other, ()))
+        for place, (name, other) in enumerate(zip(node.input, alone.input, strict=True))
+        if name in whole.constants and place != TARGETS.get(node.op_type)
     )
-
-
-def shapes_of(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """All shapes that inference finds. Raises ModelError."""
-    skeleton, constants = detach_constants(model)
-    bind_shapes(skeleton, constants, {})
-    return infer_shapes(check_and_convert(skeleton))

@@ -10,14 +10,13 @@ from pathlib import Path
 import onnx
 
 from hlsgen.errors import ModelError, UnsupportedError
-from hlsgen.frontend.batch import one_image
-from hlsgen.frontend.fold_constants import fold_constants
+from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
 from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
-from hlsgen.frontend.model import PreparedModel, read_model
+from hlsgen.frontend.model import PreparedModel, node_label, read_model, without_dead_nodes
 from hlsgen.graph import Graph, Layer, Port
 from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import GraphBuilder, NodeImporter
@@ -31,15 +30,14 @@ def load(
     `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name; `name` is the network's, else the
     file's. BatchNormalization is
     folded, bias and activation are fused, pads are absorbed, relabelling operators are gone. A fixed batch becomes one image
-    where images do not mix (`graph.model` is then that network).
+    where images do not mix. `graph.model` is the model as it was given.
     Raises ModelError or UnsupportedError.
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
-    model = one_image(model)
-    refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
-    prepared = PreparedModel(model, shapes)
-    prepared.nodes = fold_constants(prepared)
+    needed = without_dead_nodes(model)
+    refuse_unknown(needed.graph.node, [tensor.name for tensor in needed.graph.initializer])
+    prepared = prepare(needed, shapes)
     graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
     for normalise in (fold_pad, fold_scale, fuse_gate, fuse_gather, fuse_activation, drop_unused):
         graph = normalise(graph)
@@ -61,6 +59,8 @@ def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Gra
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):
             continue  # fed by a node that was refused already
         try:
+            if node.op_type not in importers:
+                raise UnsupportedError("its result is not known while compiling", where=label)
             importers[node.op_type].import_node(NodeImporter(builder, node, label))
         except UnsupportedError as error:
             problems.append(str(error))
@@ -68,7 +68,7 @@ def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Gra
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             problems.append(f"{label}: its attributes or shapes make no sense ({error})")
     if problems:
-        raise unsupported_nodes(problems, wanted)
+        raise unsupported_nodes(problems, wanted, f"model, {model.mixing}" if model.mixing else "")
     return finish(builder, model, name)
 
 
@@ -100,21 +100,17 @@ def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) 
         raise unsupported_nodes(unknown)
 
 
-def unsupported_nodes(problems: list[str], wanted: Collection[str] = ()) -> UnsupportedError:
+def unsupported_nodes(problems: list[str], wanted: Collection[str] = (), where: str = "") -> UnsupportedError:
     """One error that lists every node that cannot be built. `wanted`: values that should have been constants."""
     if len(problems) == 1 and "\n" in problems[0]:
-        return UnsupportedError(problems[0], needs_constant=wanted)
+        return UnsupportedError(problems[0], where=where, needs_constant=wanted)
     listing = "\n".join(f"  - {p}" for p in problems)
     return UnsupportedError(
         f"{len(problems)} node(s) of the network are not supported:\n{listing}",
+        where=where,
         remedy=f"change or replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
         needs_constant=wanted,
     )
-
-
-def node_label(node: onnx.NodeProto) -> str:
-    """How a node is named in messages."""
-    return f"node {node.name or next(iter(node.output), 'without a name')} ({node.op_type})"
 
 
 def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:

@@ -14,6 +14,7 @@ from onnx import numpy_helper, shape_inference, version_converter
 
 from hlsgen.errors import ModelError, OutputError, UnsupportedError
 from hlsgen.ops.importing import type_name
+from hlsgen.ops.reduction import KEEPS_SHAPE
 from hlsgen.ops.resize import keep_coordinates
 
 # Every model below this opset is converted to it; newer ones are read as they are.
@@ -83,11 +84,52 @@ def first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without nodes, inputs and initializers that no output depends on. The given model is not changed.
+
+    Its outputs stay, and all of it where an output is nothing that a node computes.
+    """
+    needed = {output.name for output in model.graph.output}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(names_read(node))
+    if len(nodes) == len(model.graph.node) and all(value.name in needed for value in model.graph.input):
+        return model
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.node[:]
+    result.graph.node.extend(reversed(nodes))
+    for field in (result.graph.input, result.graph.initializer):
+        kept = [value for value in field if value.name in needed]
+        del field[:]
+        field.extend(kept)
+    return result
+
+
+def names_read(node: onnx.NodeProto) -> set[str]:
+    """The values that a node reads, those of its subgraphs included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            names.update(*(names_read(inner) for inner in graph.node), (output.name for output in graph.output))
+    return names
+
+
+def node_label(node: onnx.NodeProto) -> str:
+    """How a node is named in messages."""
+    return f"node {node.name or next(iter(node.output), 'without a name')} ({node.op_type})"
+
+
 class PreparedModel:
     """A checked model at one opset with static shapes: `nodes` in topological order, `constants` by name.
 
-    `inputs` maps the names of the run-time inputs to their shapes; `outputs` lists the names of the results.
+    `inputs` maps the names of the run-time inputs to their shapes; `outputs` lists the names of the results. `mixing` says why a
+    fixed batch could not be taken image by image.
     """
+
+    mixing = ""
 
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None):
         self.name = model.graph.name or "network"
@@ -235,7 +277,9 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
     """Run ONNX's checker and bring the model to `TARGET_OPSET`. Raises ModelError."""
     if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
         # Many tools leave the shapes of outputs out, which the checker alone minds.
-        model = shape_inference.infer_shapes(model)
+        inferred = shape_inference.infer_shapes(inferable(model))
+        model.graph.ClearField("output")
+        model.graph.output.extend(inferred.graph.output)
     try:
         onnx.checker.check_model(model)
     except Exception as error:  # beside its own ValidationError, errors of decoding text
@@ -257,13 +301,26 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
     return converted
 
 
+def inferable(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with Identity in place of operators that keep a shape without ONNX's inference knowing it."""
+    if not any(node.op_type in KEEPS_SHAPE for node in model.graph.node):
+        return model
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for node in result.graph.node:
+        if node.op_type in KEEPS_SHAPE:
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:]
+    return result
+
+
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     """All shapes that ONNX's inference can tell, by value name. Raises ModelError on contradictions."""
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     try:
-        inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(inferable(model), check_type=True, strict_mode=True, data_prop=True)
     except Exception as error:
         raise ModelError(f"its shapes contradict each other ({first_line(error)})", where="model") from None
     found = {}

@@ -18,11 +18,10 @@ import onnx
 from onnx import numpy_helper
 
 from hlsgen.errors import UnsupportedError
-from hlsgen.frontend.batch import one_image
-from hlsgen.frontend.fold_constants import fold_constants
+from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.load import drop_unused, import_nodes, refuse_unknown
-from hlsgen.frontend.model import PreparedModel, read_model
+from hlsgen.frontend.model import read_model, without_dead_nodes
 from hlsgen.graph import Graph
 
 # Inputs of ONNX operators that training changes.
@@ -95,11 +94,9 @@ def load_for_training(source: str | Path | onnx.ModelProto) -> Trainable:
 
 def import_for_training(model: onnx.ModelProto, name: str) -> Graph:
     """The graph of a model, nothing folded but pads."""
-    model = one_image(model)
+    model = without_dead_nodes(model)
     refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
-    prepared = PreparedModel(model)
-    prepared.nodes = fold_constants(prepared)
-    graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network", training=True)
+    graph = import_nodes(prepare(model), re.sub(r"\W+", "_", name, flags=re.ASCII) or "network", training=True)
     return drop_unused(fold_pad(graph))
 
 
@@ -121,8 +118,7 @@ def with_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
     computed = [node for node in model.graph.node if missing.intersection(node.output)]
     if not computed:
         return model
-    prepared = PreparedModel(one_image(model))
-    fold_constants(prepared)
+    prepared = prepare(without_dead_nodes(model))
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for node in computed:

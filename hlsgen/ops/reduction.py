@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
+# ONNX does not infer the shape of their results: it is the input's.
+KEEPS_SHAPE = ("GroupNormalization",)
+
+
 class Reduction(Importer):
     """Means, sums and maxima over some axes; instance and group normalisation."""
 

@@ -112,6 +112,9 @@ NETWORKS = {
         (13, 0, constants(z=[1, 4, 9, 5]) + " y = Resize(x, , , z)"),
     ],
     "resize by axes": [(18, 0, constants(z=[9, 5]) + " y = Resize<axes=[2, 3]>(x, , , z)")],
+    "group normalisation": [
+        (21, 0, constants(g=[1.0, 2.0, 3.0, 4.0], h=[0.5, -1.0, 0.0, 1.0]) + " y = GroupNormalization<num_groups=2>(x, g, h)"),
+    ],
     "expand": [(8, 0, constants(t=[1, 4, 6, 1]) + " r = GlobalMaxPool(x) y = Expand(r, t)")],
 }  # fmt: skip
 

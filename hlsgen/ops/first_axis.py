@@ -1,0 +1,79 @@
+"""What ONNX operators do along the first axis: whether the images of a batch stay apart.
+
+A rule rests on what `hlsgen.frontend.batch` sees in the shapes: with a batch of N every run-time operand and result has N as its first
+dimension, with a batch of 1 it has 1, all other dimensions are the same, and so are the constants that are no target shapes. A
+reshape cannot mix images then, nor can a transposition or a reduction. The rules here are for what shapes do not show. An operator
+without a rule is taken to mix images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hlsgen.ops.arguments import NodeArguments
+
+# A node, and the ranks of its run-time operands and of its results.
+Rule = Callable[[NodeArguments, Sequence[int]], bool]
+# The inputs that name the shape of the result: with another batch they begin with another number.
+TARGETS = {"Reshape": 1, "Expand": 1, "Resize": 3}
+
+
+def always(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """Shapes show all that there is to see."""
+    return True
+
+
+def same_rank(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """Broadcasting lines the last axes up: of another rank an operand's batch meets another axis."""
+    return len(set(ranks)) == 1
+
+
+def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """It works along one axis, which must not be the first."""
+    default = 0 if node.op_type in ("Gather", "Split") else -1
+    return node.attribute("axis", default) % ranks[0] != 0
+
+
+def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """A slice that keeps all images keeps their order too, unless it goes backwards."""
+    axes, steps = node.integers(3, "axes"), node.integers(4, "steps")
+    return steps is None or all(
+        step > 0 or axis % ranks[0] != 0 for axis, step in zip(axes or range(len(steps)), steps, strict=False)
+    )
+
+
+def no_border(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """Pads that add as many images before as they cut after would move them on."""
+    pads, axes = node.integers(1, "pads") or (), node.integers(3, "axes") or tuple(range(ranks[0]))
+    first = [axis % ranks[0] == 0 for axis in axes]
+    return not any(pad for pad, along in zip(pads, (*first, *first), strict=False) if along)
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Elu", "Selu", "Softplus",
+            "Softsign", "HardSigmoid", "HardSwish", "Neg", "Identity", "Dropout", "Cast",
+            "Conv", "ConvTranspose", "Gemm", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+            "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN",
+            "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth", "Resize", "Tile", "Concat",
+            "ReduceMean", "ReduceSum", "ReduceMax",
+        ),
+        always,
+    ),
+    **dict.fromkeys(
+        ("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "MatMul", "Expand"), same_rank
+    ),
+    **dict.fromkeys(("Softmax", "LogSoftmax", "Gather", "Split"), other_axis),
+    "Slice": forwards,
+    "Pad": no_border,
+}  # fmt: skip
+
+
+def keeps_images_apart(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """Whether a node works on every image of a batch by itself, so far as shapes do not tell.
+
+    `ranks`: of its run-time operands, then of its results.
+    """
+    rule = RULES.get(node.op_type)
+    return rule is not None and rule(node, ranks)
