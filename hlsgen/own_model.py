@@ -23,7 +23,7 @@ class OwnModel:
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]):
         import onnxruntime
 
-        onnxruntime.set_default_logger_severity(3)
+        onnxruntime.set_default_logger_severity(4)  # what it refuses is said in its exception
         content = without_double_names(model).SerializeToString()
         self.session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         self.shapes = shapes

@@ -118,7 +118,11 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
     outputs = []
     for output in model.outputs:
         if output not in builder.values:
-            raise ModelError("it is a constant, or no node computes it", where=f"output {output}")
+            raise ModelError(
+                "it is a constant, or no node computes it",
+                where=f"output {output}",
+                remedy="take it out of the network's outputs",
+            )
         value = builder.values[output]
         outputs.append(Port(output, value.tensor.name, value.view))
     if not outputs:

@@ -87,7 +87,7 @@ def first_line(error: Exception) -> str:
 def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without nodes, inputs and initializers that no output depends on. The given model is not changed.
 
-    Its outputs stay, and all of it where an output is nothing that a node computes.
+    A model whose outputs no node computes stays as it is.
     """
     needed = {output.name for output in model.graph.output}
     nodes = []
@@ -95,7 +95,7 @@ def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
         if needed.intersection(node.output):
             nodes.append(node)
             needed.update(names_read(node))
-    if len(nodes) == len(model.graph.node) and all(value.name in needed for value in model.graph.input):
+    if not nodes or (len(nodes) == len(model.graph.node) and all(value.name in needed for value in model.graph.input)):
         return model
     result = onnx.ModelProto()
     result.CopyFrom(model)

@@ -27,8 +27,9 @@ class Concat(Operator, Importer):
     fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Concat; one input alone is passed through."""
-        values = [node.value(i) for i in range(len(node.node.input))]
+        """Import Concat; one input alone is passed through, and constants that hold nothing add nothing."""
+        constants = [node.constant(i) for i in range(len(node.node.input))]
+        values = [node.value(i) for i, array in enumerate(constants) if array is None or array.size]
         if len(values) == 1:
             node.bind(values[0].tensor, values[0].view)
             return

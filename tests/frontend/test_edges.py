@@ -1,0 +1,71 @@
+"""Networks at the edges of what ONNX allows: loaded right, or refused in one clear message."""
+
+import numpy as np
+import onnx
+import pytest
+
+import hlsgen
+from hlsgen.errors import HlsgenError
+from hlsgen.own_model import OwnModel
+from hlsgen.reference import run_network
+from tests.support.networks import parse, random_inputs, run_onnxruntime
+
+X, Y, K = "float[1,3,4,4] x", "float[1,3,4,4] y", "<float[3] k = {1,2,3}>"
+ACCEPTED = {
+    "an unused input of any type and shape": f"({X}, int64[a,b] z) => ({Y}) {{ y = Relu(x) }}",
+    "a node that nothing needs": f"({X}, float[a,b] z) => ({Y}) {{ q = Sin(z) y = Relu(x) }}",
+    "an input that is an output": f"({X}) => ({Y}, {X}) {{ y = Relu(x) }}",
+    "an output twice": f"({X}) => ({Y}, {Y}) {{ y = Relu(x) }}",
+    "an empty optional input": f"({X}) => ({Y}) <float b = {{0.5}}> {{ y = Clip(x, , b) }}",
+    "all optional inputs empty": f"({X}) => ({Y}) {{ y = Clip(x, , ) }}",
+    "an empty bias": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = Conv(x, w, ) }}",
+    "a constant that holds nothing": f"({X}, float[1,0,4,4] e) => ({Y}) {{ c = Concat<axis=1>(x, e) y = Relu(c) }}",
+    "a bound weight that is a graph input": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = Conv(x, w) }}",
+}
+REFUSED = {
+    "output k: it is a constant": f"({X}) => ({Y}, float[3] k) {K} {{ y = Relu(x) }}",
+    "output c: it is a constant": f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = Identity(k) }}",
+    "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
+    "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
+    "axis 1 has size 0": "(float[1,0,4,4] x) => (float[1,0,4,4] y) { y = Relu(x) }",
+    "would have shape": f"({X}) => (float[1,0,4,4] y) <int64[1] a = {{1}}> {{ y = Slice(x, a, a, a) }}",
+    "'u' has been used": f"({X}) => ({Y}) {{ u = Relu(x) u = Relu(u) y = Relu(u) }}",
+    "not known while compiling": f"({X}) => ({Y}) <bool t = {{1}}> {{ y = If<then_branch = g () => (float[1,3,4,4] r) "
+    "{ r = Relu(x) }, else_branch = h () => (float[1,3,4,4] q) { q = Abs(x) }>(t) }",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
+def test_loaded_right(text):
+    model = parse(text, inputs=("x", "z"))
+    weights = [tensor for tensor in model.graph.initializer if tensor.name == "w"]
+    model.graph.input.extend(onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in weights)
+    graph = hlsgen.load(model)
+    assert [port.name for port in graph.inputs] == ["x"]
+    inputs = {"x": random_inputs(model)["x"]}
+    wanted = OwnModel(model, {"x": (1, 3, 4, 4)})(inputs)
+    found = run_network(graph, inputs)
+    assert set(found) == set(wanted)
+    for name, value in found.items():
+        np.testing.assert_allclose(value, wanted[name][0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("message", "text"), REFUSED.items(), ids=REFUSED)
+def test_refused_in_one_message(message, text):
+    with pytest.raises(HlsgenError) as raised:
+        hlsgen.load(parse(text))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 11])
+def test_the_window_of_lrn(size):
+    """floor((size - 1) / 2) channels before and ceil((size - 1) / 2) after. onnxruntime takes odd sizes alone."""
+    model = parse(f"(float[1,8,2,3] x) => (float[1,8,2,3] y) {{ y = LRN<size={size}, alpha=0.5, bias=1.5>(x) }}")
+    inputs = random_inputs(model)
+    x = inputs["x"].astype(np.float64)
+    first, last = -((size - 1) // 2), -(-(size - 1) // 2)
+    shifted = [np.pad(x**2, ((0, 0), (8, 8), (0, 0), (0, 0)))[:, 8 + n : 16 + n] for n in range(first, last + 1)]
+    found = run_network(hlsgen.load(model), inputs)["y"]
+    np.testing.assert_allclose(found, x / (1.5 + 0.5 / size * sum(shifted)) ** 0.75, rtol=1e-5)
+    if size % 2:
+        np.testing.assert_allclose(found, run_onnxruntime(model, inputs)["y"], rtol=1e-5)
