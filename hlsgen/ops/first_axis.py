@@ -2,7 +2,7 @@
 
 A rule rests on what `hlsgen.frontend.batch` sees in the shapes: with a batch of N every run-time operand and result has N as its first
 dimension, with a batch of 1 it has 1, all other dimensions are the same, and so are the constants that are no target shapes. A
-reshape cannot mix images then, nor can a transposition or a reduction. The rules here are for what shapes do not show. An operator
+reshape cannot mix images then, nor can a transposition, a reduction or a gather. The rules here are for what shapes do not show. An operator
 without a rule is taken to mix images.
 """
 
@@ -30,8 +30,7 @@ def same_rank(node: NodeArguments, ranks: Sequence[int]) -> bool:
 
 def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """It works along one axis, which must not be the first."""
-    default = 0 if node.op_type in ("Gather", "Split") else -1
-    return node.attribute("axis", default) % ranks[0] != 0
+    return node.attribute("axis", -1) % ranks[0] != 0
 
 
 def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:
@@ -57,6 +56,7 @@ RULES: dict[str, Rule] = {
             "Conv", "ConvTranspose", "Gemm", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
             "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN",
             "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace", "SpaceToDepth", "Resize", "Tile", "Concat",
+            "Gather", "Split",
             "ReduceMean", "ReduceSum", "ReduceMax",
         ),
         always,
@@ -64,7 +64,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "MatMul", "Expand"), same_rank
     ),
-    **dict.fromkeys(("Softmax", "LogSoftmax", "Gather", "Split"), other_axis),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), other_axis),
     "Slice": forwards,
     "Pad": no_border,
 }  # fmt: skip
