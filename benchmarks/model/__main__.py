@@ -86,7 +86,7 @@ def main() -> int:
     console = Console(width=140)
     means = {name: sum(e) / len(e) for name, e in whole_designs(console).items()}
     if len(sys.argv) > 1:
-        samples, clocks = read_sources(sys.argv[1:])
+        samples, clocks, _ = read_sources(sys.argv[1:])
         _, errors = fit(samples, clocks)
         table = Table(
             "design",

@@ -18,13 +18,17 @@ LEAST_CLOCKS = 8
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean relative errors of one design's kernels by resource (None where it has too few), and how many kernels it has."""
+    """Mean relative errors of one design's kernels by resource, and how many kernels it has.
+
+    Of `measured` kernels of each resource (ALM, RAM, DSP) the fit says enough for a relative error; None where there is none.
+    """
 
     design: str
     kernels: int
     alm: float | None
     ram: float | None
     dsp: float | None
+    measured: tuple[int, int, int]
 
 
 def fit(samples: Sequence[Sample], clocks: Sequence[Clock] = (), source: str = "") -> tuple[Calibration, list[Errors]]:
@@ -59,14 +63,22 @@ def coefficients(samples: Sequence[Sample]) -> Calibration:
     return Calibration(tuple(round(float(c), 4) for c in alm), ratios[0], ratios[1], {})
 
 
+def nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Non-negative least squares. Raises ReportError without scipy, which is not among hlsgen's own requirements."""
+    try:
+        from scipy import optimize
+    except ImportError:
+        raise ReportError("fitting needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'") from None
+    found, _ = optimize.nnls(features, target)
+    return np.asarray(found)
+
+
 def robust_nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Non-negative coefficients with the least absolute relative error, by iteratively reweighted least squares."""
-    from scipy.optimize import nnls
-
     scale = 1 / np.maximum(target, 200)
     weight = scale.copy()
     for _ in range(ROUNDS):
-        found, _ = nnls(features * weight[:, None], target * weight)
+        found = nnls(features * weight[:, None], target * weight)
         missed = np.abs(features @ found - target) * scale
         weight = scale / np.sqrt(np.maximum(missed, 0.05))
     return found
@@ -82,7 +94,7 @@ def evaluate(samples: Sequence[Sample], calibration: Calibration) -> list[Errors
             "RAM": [s.estimate[2] * calibration.ram for s in mine],
             "DSP": [float(np.ceil(s.estimate[3] * calibration.dsp - 1e-6)) for s in mine],
         }
-        errors = {}
+        errors, measured = {}, {}
         for column, name in ((0, "ALM"), (2, "RAM"), (3, "DSP")):
             pairs = [
                 (p, s.fitted[column])
@@ -90,29 +102,30 @@ def evaluate(samples: Sequence[Sample], calibration: Calibration) -> list[Errors
                 if s.fitted[column] >= LEAST[name]
             ]
             errors[name] = float(np.mean([abs(p - f) / f for p, f in pairs])) if pairs else None
-        found.append(Errors(design, len(mine), errors["ALM"], errors["RAM"], errors["DSP"]))
+            measured[name] = len(pairs)
+        counts = (measured["ALM"], measured["RAM"], measured["DSP"])
+        found.append(Errors(design, len(mine), errors["ALM"], errors["RAM"], errors["DSP"], counts))
     return found
 
 
 def overall(errors: Sequence[Errors]) -> dict[str, float]:
-    """Means over all kernels, a design counting by its kernels."""
+    """Means over all measured kernels of each resource."""
     result = {}
-    for name in ("ALM", "RAM", "DSP"):
-        pairs = [(getattr(e, name.lower()), e.kernels) for e in errors if getattr(e, name.lower()) is not None]
-        if pairs:
-            result[name] = round(float(np.average([p[0] for p in pairs], weights=[p[1] for p in pairs])), 4)
+    for place, name in enumerate(("ALM", "RAM", "DSP")):
+        kernels = sum(e.measured[place] for e in errors)
+        if kernels:
+            total = sum((getattr(e, name.lower()) or 0.0) * e.measured[place] for e in errors)
+            result[name] = round(float(total / kernels), 4)
     return result
 
 
 def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
     """(intercept, slopes a percent of ALMs, blocks, DSPs) for each device family with enough designs."""
-    from scipy.optimize import nnls
-
     found = {}
     for family in dict.fromkeys(c.family for c in clocks):
         mine = [c for c in clocks if c.family == family]
         if len(mine) >= LEAST_CLOCKS:
             features = np.column_stack([np.ones(len(mine)), -np.array([c.percent for c in mine])])
-            line, _ = nnls(features, np.array([c.fmax for c in mine]))
+            line = nnls(features, np.array([c.fmax for c in mine]))
             found[family] = tuple(round(float(v), 3) for v in line)
     return found

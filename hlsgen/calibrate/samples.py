@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hlsgen.boards import devices
 from hlsgen.errors import HlsgenError
@@ -43,19 +43,28 @@ class Clock:
     percent: tuple[float, float, float]
 
 
-def read_sources(paths: Sequence[str]) -> tuple[list[Sample], list[Clock]]:
+class Sources(NamedTuple):
+    """What files and folders hold, and notes on what they should hold and do not."""
+
+    samples: list[Sample]
+    clocks: list[Clock]
+    notes: list[str]
+
+
+def read_sources(paths: Sequence[str]) -> Sources:
     """Everything that the files and folders hold. Raises ReportError."""
-    samples: list[Sample] = []
-    clocks: list[Clock] = []
+    found = Sources([], [], [])
     for path in map(Path, paths):
         if not path.exists():
             raise ReportError("does not exist", where=str(path), remedy="give aoc report folders or a CSV file")
         if path.is_dir():
-            found, clock = read_folder(path)
-            samples, clocks = samples + found, clocks + clock
+            folder = read_folder(path)
+            found.samples.extend(folder.samples)
+            found.clocks.extend(folder.clocks)
+            found.notes.extend(folder.notes)
         else:
-            samples += read_csv(path)
-    return samples, clocks
+            found.samples.extend(read_csv(path))
+    return found
 
 
 def read_csv(path: Path) -> list[Sample]:
@@ -90,7 +99,7 @@ def csv_sample(row: dict[str, str], where: str) -> Sample | None:
 # ---- report folders
 
 
-def read_folder(folder: Path) -> tuple[list[Sample], list[Clock]]:
+def read_folder(folder: Path) -> Sources:
     """A compiled design: area.json and quartus.json below `folder` give samples, acl_quartus_report.txt gives the clock."""
     area = next(iter(sorted(folder.rglob("area.json"))), None)
     quartus = next(iter(sorted(folder.rglob("quartus.json"))), None)
@@ -101,18 +110,28 @@ def read_folder(folder: Path) -> tuple[list[Sample], list[Clock]]:
             where=str(folder),
             remedy="give the folder that aoc made",
         )
-    samples: list[Sample] = []
+    found = Sources([], [], [])
     if area is not None and quartus is not None:
         fitted = quartus_kernels(load_lenient(quartus))
         for name, estimate in area_kernels(load_lenient(area)).items():
             if name in fitted:
-                samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
-    clocks = [clock] if text is not None and (clock := read_clock(folder.name, text)) else []
-    return samples, clocks
+                found.samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
+        if not fitted:
+            found.notes.append(f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has ended")
+        elif not found.samples:
+            found.notes.append(f"{quartus}: none of its kernels is in area.json")
+    elif area is not None:
+        found.notes.append(f"{folder}: area.json without quartus.json, so nothing to compare its estimates with")
+    if text is not None and (clock := read_clock(folder.name, text)):
+        found.clocks.append(clock)
+    elif text is not None:
+        found.notes.append(f"{text}: no clock and utilisation of a known device")
+    return found
 
 
 def load_lenient(path: Path) -> Any:
-    """JSON, also as aoc 19.4 writes it: with commas before closing brackets, missing between objects, and bare backslashes."""
+    """JSON, also as aoc 19 writes it: with commas before closing brackets, missing between objects, bare backslashes, and members of
+    objects between square brackets."""
     try:
         text = path.read_text(errors="replace")
     except OSError as error:
@@ -129,9 +148,10 @@ def load_lenient(path: Path) -> Any:
 
 
 def repaired(text: str) -> str:
-    """The text with the mistakes mended that aoc 19.4's quartus.json has."""
+    """The text with the mistakes mended that quartus.json of aoc 19 has."""
     text = re.sub(r'\\(?!["\\/bfnrtu])', r"\\\\", text)
     text = re.sub(r",(\s*[}\]])", r"\1", text)
+    text = re.sub(r'\[(\s*"[^"]*"\s*:[^\[\]{}]*)\]', r"{\1}", text)
     text = re.sub(r"([}\]\"])(\s*)(?=[{\[])", r"\1,\2", text)
     text = re.sub(r'("|[}\]\d])(\s*\n\s*)(?=")', r"\1,\2", text)
     return re.sub(r",\s*,+", ",", text)
@@ -160,10 +180,13 @@ def area_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
 
 
 def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
-    """Fitted figures of every kernel: objects with a name and the five figures under their usual titles."""
+    """Fitted figures of every kernel: objects with a name and the five figures under their usual titles, there or in `data`.
+
+    Placeholders, which aoc writes before Quartus has run, are no figures: such kernels are left out.
+    """
     titles = {
         "ALM": ("alm", "alms"),
-        "FF": ("reg", "ff", "registers"),
+        "FF": ("reg", "ff", "ffs", "registers"),
         "RAM": ("ram", "rams"),
         "DSP": ("dsp", "dsps"),
         "MLAB": ("mlab", "mlabs"),
@@ -172,9 +195,11 @@ def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
 
     def visit(node: Any) -> None:
         if isinstance(node, dict):
-            low = {str(k).lower(): v for k, v in node.items()}
-            if "name" in low and any(t in low for t in titles["ALM"]):
-                figures = [next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()]
+            data = node.get("data")
+            members = {**node, **data} if isinstance(data, dict) else node
+            low = {str(k).lower(): v for k, v in members.items()}
+            figures = [next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()]
+            if "name" in low and figures[0] > 0:
                 found[str(low["name"])] = tuple(figures)
             for value in node.values():
                 visit(value)
@@ -195,13 +220,8 @@ def number(value: Any) -> float:
 def read_clock(design: str, path: Path) -> Clock | None:
     """Clock and utilisation from acl_quartus_report.txt; None if it lacks them."""
     text = path.read_text(errors="replace")
-
-    def percent(title: str) -> float | None:
-        match = re.search(title + r"\s*:\s*[\d,]+\s*/\s*[\d,]+\s*\(\s*([\d.]+)", text)
-        return float(match.group(1)) if match else None
-
     fmax = re.search(r"Actual clock freq\s*:\s*([\d.]+)", text) or re.search(r"Kernel fmax\s*:\s*([\d.]+)", text)
-    shares = [percent(title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")]
+    shares = [used_percent(text, title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")]
     total = re.search(r"Logic utilization\s*:\s*[\d,]+\s*/\s*([\d,]+)", text)
     # The report does not name the device; its number of ALMs does.
     known = {device.alms: device.family for device in devices().values()}
@@ -209,3 +229,15 @@ def read_clock(design: str, path: Path) -> Clock | None:
     if fmax is None or not family or any(share is None for share in shares):
         return None
     return Clock(design, family, float(fmax.group(1)), tuple(float(s or 0) for s in shares))  # type: ignore[arg-type]
+
+
+def used_percent(text: str, title: str) -> float | None:
+    """How much of a resource a report says is used, from the counts where they stand, else from the rounded percentage."""
+    counts = re.search(title + r"\s*:\s*([\d,]+)\s*/\s*([\d,]+)", text)
+    if counts and number(counts.group(2)):
+        return 100 * number(counts.group(1)) / number(counts.group(2))
+    percent = re.search(title + r"\s*:[^\n%]*?(<?)\s*([\d.]+)\s*%", text)
+    if percent is None:
+        return None
+    # Less than 1 %: somewhere between that and nothing.
+    return float(percent.group(2)) / (2 if percent.group(1) else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hlsgen.calibrate.fit import evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import ReportError, read_sources
 from hlsgen.cli.console import Console
@@ -36,12 +37,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Fit or evaluate."""
     if bool(options.evaluate) == bool(options.sources):
         raise ReportError("give either reports to fit, or --evaluate FILE", where="calibrate")
-    try:
-        from hlsgen.calibrate.fit import evaluate, fit, overall
-    except ImportError:
-        raise ReportError("needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'") from None
     sources = [options.evaluate] if options.evaluate else options.sources
-    samples, clocks = read_sources(sources)
+    samples, clocks, notes = read_sources(sources)
+    for note in notes:
+        console.say(f"note: {note}")
     for source in sources:
         if Path(source).is_dir() and (loops := read_loops(Path(source))) is not None:
             console.say(f"{source}: {summary(loops)}")
