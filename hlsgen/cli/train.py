@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from hlsgen.cli.console import Console
@@ -88,7 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU a worker, over nccl")
     parser.add_argument(
-        "--log", metavar="DIR", help="folder for losses, curves and checkpoints (default: FILE.training)"
+        "--log",
+        "--log-folder",
+        metavar="DIR",
+        help="folder for losses, curves and checkpoints (default: FILE.training); torchrun takes --log for one of its own options",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint there")
 
@@ -98,27 +102,30 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     settings = read_settings(options)
     folder = Path(options.log or f"{options.out}.training")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "0"))
+    if world > 1 and settings.workers not in (0, world):
+        raise PlanError(
+            f"torchrun started {world}", where=f"--workers {settings.workers}", remedy="leave --workers out"
+        )
     check_targets(options, folder)
     try:
         from hlsgen.cli.training import run_worker
-        from hlsgen.train.launch import end_process, launch
+        from hlsgen.train.launch import launch, take_part
     except ImportError as error:
         if error.name != "torch":
             raise
         raise HlsgenError("training needs torch", where="train", remedy=INSTALL_TORCH) from None
     make_folder(folder)
     arguments = (settings, folder, options.resume, options.out, options.json)
-    if world > 1:  # torchrun started this worker
-        run_worker(rank, world, "env://", *arguments)
-        end_process()
     workers = settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
     try:
-        if workers == 1:
+        if world > 1:  # torchrun started this worker
+            take_part(run_worker, rank, world, *arguments)
+        elif workers == 1:
             run_worker(0, 1, "", *arguments)
         else:
             launch(run_worker, workers, folder, *arguments)
     finally:
-        if not any(folder.iterdir()):  # it did not come to training
+        with suppress(OSError):  # it is not empty: it came to training
             folder.rmdir()
     return 0
 

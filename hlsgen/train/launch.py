@@ -49,6 +49,23 @@ def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
             raise explain([code or 0 for code in codes], Path(shared))
 
 
+def take_part(entry: Entry, rank: int, world: int, *arguments: Any) -> None:
+    """Run `entry(rank, world, store, *arguments)` in this process, one of `world` that torchrun started, and end the process.
+
+    Raises HlsgenError; TrainingError also for what the end of another worker, or want of memory, makes torch raise.
+    """
+    try:
+        entry(rank, world, "env://", *arguments)
+    except HlsgenError:
+        raise
+    except Exception as error:
+        cause, message = describe(error)
+        if cause == "bug":
+            raise
+        raise TrainingError(message, where=f"worker {rank + 1} of {world}") from None
+    end_process()
+
+
 def watch(workers: list[Any]) -> None:
     """Wait until all have ended well, or, after the first that has not, for the rest of the grace."""
     running = list(workers)
