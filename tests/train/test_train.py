@@ -590,11 +590,14 @@ def test_torchrun(tmp_path, model, data):
         "-o",
         str(out),
         "--json",
+        "--log-folder",
+        str(tmp_path / "log"),
     ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["ok"] and len(told["cuts"]) == 1 and len(told["workers"]) == 2
+    assert {"losses.csv", "epochs.csv", "checkpoint.pt"} <= {path.name for path in (tmp_path / "log").iterdir()}
     onnx.checker.check_model(onnx.load(out))
 
 
