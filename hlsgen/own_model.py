@@ -71,7 +71,7 @@ def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
 def blank(value: onnx.ValueInfoProto, batch: int) -> np.ndarray:
     """Zeros for an input that no output depends on. Dimensions that are open are 1, the first the batch."""
     tensor = value.type.tensor_type
-    shape = [d.dim_value or (batch if axis == 0 else 1) for axis, d in enumerate(tensor.shape.dim)]
+    shape = [d.dim_value if d.dim_value > 0 else batch if axis == 0 else 1 for axis, d in enumerate(tensor.shape.dim)]
     return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
 
 
