@@ -43,10 +43,21 @@ class HostDesign:
         """The OpenCL text of all kernel files."""
         return "\n".join((self.path / name).read_text() for name in self.manifest["kernels"])
 
+    @property
+    def work(self) -> float:
+        """Multiply-accumulates of an image; infinite in designs of earlier builds, which do not tell."""
+        return self.manifest.get("multiply_accumulates", float("inf"))
+
     def section(self, name: str) -> np.ndarray:
         """A section of the weights file, read from disk."""
         s = self.sections[name]
         return np.fromfile(self.path / self.manifest["weights"]["file"], s["dtype"], s["elements"], offset=s["offset"])
+
+    def signature(self) -> tuple[Any, ...]:
+        """What changes when the design is built, compiled or edited anew: the manifest, the kernels' text, and which other files there are."""
+        files = (self.path / self.manifest["weights"]["file"], *sorted(self.path.glob("bin/*")))
+        stats = [(str(path), path.stat()) for path in files]
+        return self.manifest, self.source, [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats]
 
     def run(self, mode: str) -> dict[str, Any]:
         """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design lacks it."""

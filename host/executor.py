@@ -14,6 +14,7 @@ from .design import HostDesign
 from .errors import DeadlockError, HostError
 from .guards import Guarded
 from .layout import apply_steps, pack, unpack
+from .programs import compiled
 from .waiting import with_yielding_waits
 
 # Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
@@ -26,15 +27,25 @@ class Executor:
     """One design on one device in one mode ("sequential" or "concurrent").
 
     `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts poisoned
-    margins round all buffers.
+    margins round all buffers. Without `optimise` the emulator compiles without optimisation; other devices always optimise.
 
     A design may prepare the next batch while it computes this one (`ahead` in the manifest): its alternating buffers exist twice then, and
     `batches` swaps them.
     """
 
-    def __init__(self, design: HostDesign, device: Any, mode: str, *, tapped: bool, images: int, guarded: bool = False):
+    def __init__(
+        self,
+        design: HostDesign,
+        device: Any,
+        mode: str,
+        *,
+        tapped: bool,
+        images: int,
+        guarded: bool = False,
+        optimise: bool = True,
+    ):
         self.design, self.mode, self.tapped = design, mode, tapped and mode == "sequential"
-        self.guarded = guarded
+        self.guarded, self.optimise = guarded, optimise
         self.guards: dict[str, Guarded] = {}
         self.run = design.run(mode)
         self.batched = design.manifest["batched"]
@@ -98,10 +109,12 @@ class Executor:
             options.append(f"-DHLSGEN_IMAGES={self.batch}")
         if self.tapped:
             options.append("-DHLSGEN_TAP")
+        if not self.optimise and is_emulator(device):
+            options.append("-cl-opt-disable")
         # Of the devices without a compiled image the FPGA emulator alone has channels.
         source = with_yielding_waits(self.design.source)
         try:
-            return cl.Program(self.context, source).build(options=options, devices=[device])
+            return compiled(self.context, device, source, options)
         except cl.RuntimeError as error:
             raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}") from None
 
@@ -243,9 +256,14 @@ class Executor:
         }
 
 
+def is_emulator(device: Any) -> bool:
+    """Whether a device is the Intel FPGA emulator."""
+    return "FPGA" in device.platform.name and "Emulation" in device.platform.name
+
+
 def is_board(device: Any) -> bool:
     """Whether a device is a physical FPGA, which runs compiled designs alone."""
-    return "FPGA" in device.platform.name and "Emulation" not in device.platform.name
+    return "FPGA" in device.platform.name and not is_emulator(device)
 
 
 def wait(

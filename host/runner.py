@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,14 @@ import numpy as np
 
 from . import devices
 from .design import HostDesign
+from .errors import HostError
 from .session import SHARED, Session
 
 # Beyond the time limit of a batch: how long the worker may stay silent while it starts, compiles or transfers.
 GRACE = 300.0
+# Multiply-accumulates of a run beyond which optimised kernels pay. Optimising takes 1.3 to 6.5 s, and saves 0.4 to 1.6 s a thousand million of them;
+# compiled programs are kept, so that the limit is below what pays the first time.
+OPTIMISED = 200e6
 # The same where devices are merely listed.
 DEVICES_LIMIT = 60.0
 
@@ -41,6 +46,7 @@ def run(
     on_layers: Callable[[int, dict[str, np.ndarray]], None] | None = None,
     timeout: float = 120.0,
     repeat: int = 1,
+    optimise: bool | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
     session: Session = SHARED,
 ) -> RunResult:
@@ -49,7 +55,7 @@ def run(
     `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another. `on_layers` is
     called with the number of each image and all layers' results, canonical `(C, H, W)` by layer name, while the next
     image is computed. `timeout` is the limit in seconds of one batch. `repeat` runs each batch several times, for
-    timing. The workers of `session` serve the run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
+    timing. `optimise` is whether the emulator compiles with optimisation; None leaves that to `worthwhile`. The workers of `session` serve the run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
     """
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
@@ -63,6 +69,7 @@ def run(
         "layers": on_layers is not None,
         "timeout": timeout,
         "repeat": repeat,
+        "optimise": worthwhile(design, images * repeat) if optimise is None else optimise,
     }
     with session.worker(devices.environment(devices.family(device), kernels)) as worker:
         for event in worker.work(job, timeout + GRACE):
@@ -78,6 +85,14 @@ def run(
     outputs = done["outputs"]
     assert all(len(array) == images for array in outputs.values())
     return RunResult(outputs, done["device"]["name"], done["build_seconds"], done["image_seconds"], printed)
+
+
+def worthwhile(design: HostDesign, images: int) -> bool:
+    """Whether the emulator's optimisation of the kernels saves more time than it takes, or `$HLSGEN_EMULATOR_OPTIMISE` (0 or 1) demands it."""
+    setting = os.environ.get("HLSGEN_EMULATOR_OPTIMISE", "")
+    if setting not in ("", "0", "1"):
+        raise HostError(f"HLSGEN_EMULATOR_OPTIMISE is {setting!r}", remedy="set it to 0 or 1, or unset it")
+    return setting == "1" if setting else images * design.work > OPTIMISED
 
 
 def find_devices(kind: str) -> list[dict[str, Any]]:

@@ -27,12 +27,13 @@ def validate(
     device: str = "emulator",
     strict: bool = False,
     timeout: float = 120.0,
+    optimise: bool | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[dict[str, Any], Tensors]:
     """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's outputs.
 
     `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the network's outputs
-    by output name. A deadlock is a verdict too: `ok` is false and `unfinished` names the kernels.
+    by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok` is false and `unfinished` names the kernels.
     """
     started = time.perf_counter()
     mode, count = "strict" if strict else "fast", design.check_inputs(inputs)
@@ -50,6 +51,7 @@ def validate(
                 device=device,
                 strict=concurrent,
                 timeout=timeout,
+                optimise=optimise,
                 on_layers=compare_layers,
                 progress=progress,
             )

@@ -43,54 +43,90 @@ def list_devices() -> dict[str, Any]:
     return {"event": "done", "devices": [describe(device) for device in visible_devices()], "reusable": True}
 
 
-def run_job(job: dict[str, Any], connection: Connection) -> dict[str, Any]:
-    """Run all images of a job, sending progress and layers. Returns the closing message."""
-    from .devices import describe, select
-    from .executor import Executor
+class Server:
+    """Does the jobs of one connection. The executor of the latest run stays: it serves the next run of the same design."""
 
-    device = select(job["device"])
-    design = HostDesign(job["design"])
-    inputs = job["inputs"]
-    count = design.check_inputs(inputs)
-    connection.send({"event": "build"})
-    # A run for its layers is a validation.
-    executor = Executor(design, device, job["mode"], tapped=job["layers"], images=count, guarded=job["layers"])
-    connection.send({"event": "built", "seconds": executor.build_seconds})
-    seconds: list[float] = []
-    results: list[dict[str, np.ndarray]] = []
-    repeat, batch = job["repeat"], executor.batch
-    firsts = [first for first in range(0, count, batch) for _ in range(repeat)]
-    batches = [{name: array[first : first + batch] for name, array in inputs.items()} for first in firsts]
-    for number, taken in enumerate(executor.batches(batches, job["timeout"])):
-        first, size = firsts[number], min(batch, count - firsts[number])
-        seconds.append(taken / size)
-        if (number + 1) % repeat:
-            continue
-        for index in range(size):
-            results.append(executor.outputs(index))
-            message = {"event": "image", "index": first + index}
-            connection.send(message | {"layers": executor.layers(index)} if job["layers"] else message)
-    return {
-        "event": "done",
-        "outputs": {name: np.concatenate([r[name] for r in results]) for name in results[0]},
-        "device": describe(device),
-        "build_seconds": executor.build_seconds,
-        "image_seconds": seconds,
-        # Kernels that start by themselves never end: on a CPU they would go on polling.
-        "reusable": not executor.endless,
-    }
+    def __init__(self, connection: Connection):
+        self.connection = connection
+        self.executor: Any = None
+        self.key: Any = None
 
+    def perform(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Do a job. Returns the closing message, of failures too."""
+        try:
+            return list_devices() if job["task"] == "devices" else self.run(job)
+        except DeadlockError as error:
+            return {"event": "deadlock", "kernels": error.kernels, "seconds": job["timeout"]}
+        except HostError as error:
+            return {"event": "error", "reason": error.reason, "remedy": error.remedy}
+        except Exception:
+            return {"event": "crash", "reason": traceback.format_exc()}
 
-def perform(job: dict[str, Any], connection: Connection) -> dict[str, Any]:
-    """Do a job. Returns the closing message, of failures too."""
-    try:
-        return list_devices() if job["task"] == "devices" else run_job(job, connection)
-    except DeadlockError as error:
-        return {"event": "deadlock", "kernels": error.kernels, "seconds": job["timeout"]}
-    except HostError as error:
-        return {"event": "error", "reason": error.reason, "remedy": error.remedy}
-    except Exception:
-        return {"event": "crash", "reason": traceback.format_exc()}
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Run all images of a job, sending progress and layers. Returns the closing message."""
+        from .devices import describe
+
+        design = HostDesign(job["design"])
+        inputs = job["inputs"]
+        count = design.check_inputs(inputs)
+        self.connection.send({"event": "build"})
+        executor, build_seconds = self.executor_for(job, design, count)
+        self.connection.send({"event": "built", "seconds": build_seconds})
+        seconds: list[float] = []
+        results: list[dict[str, np.ndarray]] = []
+        repeat, batch = job["repeat"], executor.batch
+        firsts = [first for first in range(0, count, batch) for _ in range(repeat)]
+        batches = [{name: array[first : first + batch] for name, array in inputs.items()} for first in firsts]
+        for number, taken in enumerate(executor.batches(batches, job["timeout"])):
+            first, size = firsts[number], min(batch, count - firsts[number])
+            seconds.append(taken / size)
+            if (number + 1) % repeat:
+                continue
+            for index in range(size):
+                results.append(executor.outputs(index))
+                message = {"event": "image", "index": first + index}
+                self.connection.send(message | {"layers": executor.layers(index)} if job["layers"] else message)
+        return {
+            "event": "done",
+            "outputs": {name: np.concatenate([r[name] for r in results]) for name in results[0]},
+            "device": describe(executor.device),
+            "build_seconds": build_seconds,
+            "image_seconds": seconds,
+            # Kernels that start by themselves never end: on a CPU they would go on polling.
+            "reusable": not executor.endless,
+        }
+
+    def executor_for(self, job: dict[str, Any], design: HostDesign, count: int) -> tuple[Any, float]:
+        """The executor of a job, and the seconds that building its program took.
+
+        So a board that holds the design is not programmed again. A validation starts from poisoned buffers, lest a kernel that writes
+        nothing is taken for right by what is there from the run before.
+        """
+        from .devices import select
+        from .executor import Executor
+
+        choice = {name: job[name] for name in ("device", "mode", "layers", "optimise")}
+        key = choice, count, design.signature()
+        if self.executor is not None and self.key == key and not self.executor.guarded:
+            return self.executor, 0.0
+        self.executor = None  # its memory first
+        # A run for its layers is a validation.
+        self.executor = Executor(
+            design,
+            select(job["device"]),
+            job["mode"],
+            tapped=job["layers"],
+            images=count,
+            guarded=job["layers"],
+            optimise=job["optimise"],
+        )
+        self.key = key
+        return self.executor, self.executor.build_seconds
+
+    def release(self) -> None:
+        """Drop the buffers of a validation: nobody needs them again."""
+        if self.executor is not None and self.executor.guarded:
+            self.executor = None
 
 
 def memory() -> int:
@@ -106,14 +142,16 @@ def main(descriptor: int, lifeline: int) -> None:
     """Serve jobs until one fails or the parent closes the connection."""
     leave_with_parent(lifeline)
     connection = Connection(descriptor)
+    server = Server(connection)
     connection.send({"event": "ready"})
     while True:
         try:
             job = connection.recv()
         except EOFError:
             os._exit(0)
-        message = perform(job, connection)
+        message = server.perform(job)
         del job
+        server.release()
         # What kernels print is in the buffers of the C library.
         ctypes.CDLL(None).fflush(None)
         if message["event"] == "done":

@@ -21,6 +21,7 @@ from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
+from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.version import __version__
 
@@ -123,6 +124,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "outputs": generated.outputs,
         "layers": generated.layers,
         "images": plan.images,
+        "multiply_accumulates": sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers),
         "batched": plan.style == "pipelined",
         "runs": generated.runs,
         **generated.documentation,

@@ -11,7 +11,7 @@ from tests.support.networks import assert_right, build, run_onnxruntime
 
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
 def test_lenet5(style, tmp_path):
-    assert_right(build(network("lenet5"), tmp_path / "design", style), images=3)
+    assert_right(build(network("lenet5"), tmp_path / "design", style), images=3, optimise=True)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv1", "resnet34"])
@@ -38,7 +38,7 @@ def test_small_networks_pipelined(name, strict, tmp_path):
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_every_topology(name, style, tmp_path):
     size = 28 if name == "lenet5" else 64
-    assert_right(build(network(name, size=size, width=0.25, seed=3), tmp_path / "design", style))
+    assert_right(build(network(name, size=size, width=0.25, seed=3), tmp_path / "design", style), optimise=True)
 
 
 def emulate(model, design, images):

@@ -62,17 +62,6 @@ def test_many_designs_in_one_worker_give_what_a_process_each_gives(designs, star
     assert all(same(*pair) for pair in zip(shared, alone * 2, strict=True))
 
 
-def test_layers_come_from_a_worker_that_ran_before(designs, started):
-    design = designs[1]
-    layers = []
-    with Session() as session:
-        for _ in range(2):
-            run(design, images_for(design), on_layers=lambda _, found: layers.append(found), session=session)
-        assert len(started) == 1
-    assert layers[0].keys() == layers[1].keys() != set()
-    assert all(np.array_equal(layers[0][name], layers[1][name]) for name in layers[0])
-
-
 def test_kernels_that_never_end_leave_with_their_worker(designs, started):
     """In strict mode kernels start by themselves and wait for more images: the next run gets a new process."""
     design = designs[0]

@@ -92,12 +92,19 @@ def images_for(design: HostDesign, images: int = 1) -> dict[str, np.ndarray]:
 
 
 def verdict_of(
-    design: HostDesign, *, images: int = 1, device: str = "emulator", strict: bool = False, timeout: float = 60.0
+    design: HostDesign,
+    *,
+    images: int = 1,
+    device: str = "emulator",
+    strict: bool = False,
+    timeout: float = 60.0,
+    optimise: bool | None = None,
 ) -> dict:
     """Validate a design on random images, with onnxruntime's comparison in it."""
     inputs = images_for(design, images)
     reference = Reference(design, inputs)
-    verdict, outputs = validate(design, inputs, reference, device=device, strict=strict, timeout=timeout)
+    options = {"device": device, "strict": strict, "timeout": timeout, "optimise": optimise}
+    verdict, outputs = validate(design, inputs, reference, **options)
     verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
     return verdict
 

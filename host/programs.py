@@ -1,0 +1,56 @@
+"""Builds OpenCL programs: compiled from source, or taken from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pyopencl as cl
+
+from . import cache
+
+# Part of every key: raise it when entries change their meaning.
+VERSION = 1
+
+
+def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> Any:
+    """A program built from source, or the same one from the cache. Raises pyopencl.RuntimeError when it does not compile."""
+    key = key_of(device, source, options)
+    binary = cache.load(key)
+    if binary is not None:
+        try:
+            return cl.Program(context, [device], [binary]).build()
+        except cl.Error:
+            cache.remove(key)
+    program = cl.Program(context, source).build(options=list(options), devices=[device])
+    with suppress(cl.Error):  # not every runtime gives its programs away
+        (binary,) = program.get_info(cl.program_info.BINARIES)
+        cache.store(key, binary)
+    return program
+
+
+def key_of(device: Any, source: str, options: Sequence[str]) -> str:
+    """What a compiled program depends on, as a digest: text, options, runtime, its settings, and the processor that it compiles for."""
+    settings = sorted(
+        (name, value)
+        for name, value in os.environ.items()
+        if name.startswith(("CL_CONFIG_", "POCL_")) and name != "CL_CONFIG_CPU_TBB_NUM_WORKERS"
+    )
+    runtime = [device.platform.name, device.platform.version, device.name, device.version, device.driver_version]
+    parts = [VERSION, source, list(options), runtime, settings, processor()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def processor() -> list[str]:
+    """The processor's model and instruction sets: a cache folder may be shared between machines."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = file.read().split("\n\n")[0].splitlines()
+    except OSError:
+        return [platform.machine(), platform.processor()]
+    return [platform.machine(), *(line for line in lines if line.startswith(("model name", "flags", "Features")))]
