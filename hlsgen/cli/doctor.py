@@ -8,6 +8,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
+from hlsgen.cli import cache
 from hlsgen.cli.console import Console
 from hlsgen.host.devices import INSTALL
 from hlsgen.host.errors import HostError
@@ -65,6 +66,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             "packages": packages,
             "devices": devices,
             "missing": problems,
+            "cache": cache.state(),
             "aoc": aoc,
         }
     )
@@ -89,6 +91,7 @@ def describe(
 ) -> None:
     """Print what was found."""
     rows = [(p["name"], p["version"] or "missing", "" if p["installed"] else p["remedy"]) for p in packages]
+    rows.append(("program cache", cache.describe(cache.state()), ""))
     rows.append(("aoc", aoc or "not found", "" if aoc else "needed for real boards alone: Intel FPGA SDK for OpenCL"))
     console.table([("software", "left"), ("", "left"), ("", "left")], rows)
     console.say("")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from hlsgen.cli import (
     boards,
     build,
+    cache,
     calibrate,
     doctor,
     explore,
@@ -29,7 +30,22 @@ from hlsgen.host.errors import HostError
 from hlsgen.interrupts import exit_status, polite_end
 from hlsgen.version import __version__
 
-COMMANDS = (train, sparsify, build, validate, run, report, explore, calibrate, zoo, boards, ops, doctor, reference)
+COMMANDS = (
+    train,
+    sparsify,
+    build,
+    validate,
+    run,
+    report,
+    explore,
+    calibrate,
+    zoo,
+    boards,
+    ops,
+    doctor,
+    cache,
+    reference,
+)
 
 
 def parser() -> argparse.ArgumentParser:
