@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.connection import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hlsgen.host.devices import environment
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.process import WorkerProcess
 from hlsgen.host.runner import run
@@ -106,6 +108,26 @@ def test_an_exception_of_the_caller_ends_the_worker_at_once(designs, started):
         run(design, images_for(design), session=session)
 
 
+def test_silence_ends_a_worker(started):
+    with Session() as session:
+        with pytest.raises(HostError, match="did not answer"), session.worker(environment("emulator", 0)) as worker:
+            list(worker.work({"task": "devices"}, 0.001))
+        assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_worker_that_has_grown_serves_no_more():
+    ours, theirs = Pipe()
+    lifeline, end = os.pipe()
+    code = f"from hlsgen.host import worker; worker.MEMORY_LIMIT = 0; worker.main({theirs.fileno()}, {lifeline})"
+    with subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno(), lifeline]):
+        theirs.close()
+        assert ours.recv() == {"event": "ready"}
+        ours.send({"task": "devices"})
+        assert ours.recv()["reusable"] is False
+    os.close(lifeline)
+    os.close(end)
+
+
 def test_threads_share_a_session(designs, started):
     results = {}
     with Session() as session:
@@ -186,9 +208,9 @@ def running(pid):
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, signal.SIGINT])
 def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
-    """A busy worker is in a deadlock, with kernels that poll; an idle one waits for a job."""
+    """A busy worker is in a deadlock, with kernels that poll; an idle one waits for a job. Ctrl-C at a terminal reaches the parent alone."""
     design = build(case("max_pool"), tmp_path / "design", "pipelined")
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -200,6 +222,7 @@ def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
         env=dict(os.environ, TMPDIR=str(temporary), PYTHONPATH=str(ROOT)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     worker = int(parent.stdout.readline())
@@ -207,7 +230,7 @@ def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
         assert parent.stdout.readline() == "waiting\n"
     else:
         wait_for(lambda: len(os.listdir(f"/proc/{worker}/task")) > 20)
-    assert running(worker)
+    assert running(worker) and os.getsid(worker) == worker
     parent.send_signal(sent)
     parent.wait()
     wait_for(lambda: not running(worker))
