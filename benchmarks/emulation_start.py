@@ -1,7 +1,8 @@
-"""What a run on the emulator costs beyond its kernels: starting the runtime, compiling. `python -m benchmarks.emulation_start`
+"""What a run on the emulator costs beyond its kernels: `python -m benchmarks.emulation_start`.
 
-Small designs run once each, in several ways one after another: a process each with optimised kernels, as before workers were shared; one
-worker for all; without optimisation besides; and with programs from the cache. Processor seconds of all processes, and the ratio to the first way.
+Small designs run once each, in several ways one after another: a process each with optimised kernels, as before workers
+were shared; one worker for all; without optimisation besides; and with programs from the cache. Printed are processor
+seconds of all processes, and their ratio to the first way.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from hlsgen.zoo import network
 from tests.support.cases import case
 
 CASES = (
-    "conv_plain", "conv_strided_padded", "conv_grouped", "conv_depthwise", "gemm_flattened", "max_pool", "average_pool", "add_residual", "concat",
-    "sigmoid",
+    "conv_plain", "conv_strided_padded", "conv_grouped", "conv_depthwise", "gemm_flattened", "max_pool",
+    "average_pool", "add_residual", "concat", "sigmoid",
 )  # fmt: skip
 # Title, workers that wait for the next run, optimisation, whether programs are cached.
 WAYS = (

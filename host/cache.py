@@ -1,7 +1,7 @@
 """Compiled programs on disk, so that kernels are compiled once and not once a process.
 
-The folder is `$HLSGEN_CACHE`, else `hlsgen` in the user's cache folder; `HLSGEN_CACHE=off` switches it off. Nothing here raises: a cache that
-cannot be read or written is no cache.
+The folder is `$HLSGEN_CACHE`, else `hlsgen` in the user's cache folder; `HLSGEN_CACHE=off` switches it off. Nothing
+here raises: a cache that cannot be read or written is no cache.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def remove(key: str) -> None:
 
 
 def shrink(limit: int) -> tuple[int, int]:
-    """Remove what has not been used for longest until at most `limit` bytes are left. Returns the number and bytes removed."""
+    """Remove what has not been used for longest until at most `limit` bytes are left.
+
+    Returns the number and the bytes of what was removed.
+    """
     kept = entries()
     total = sum(stat.st_size for _, stat in kept)
     count = freed = 0

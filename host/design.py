@@ -54,7 +54,7 @@ class HostDesign:
         return np.fromfile(self.path / self.manifest["weights"]["file"], s["dtype"], s["elements"], offset=s["offset"])
 
     def signature(self) -> tuple[Any, ...]:
-        """What changes when the design is built, compiled or edited anew: the manifest, the kernels' text, and which other files there are."""
+        """What changes when the design is built, compiled or edited: manifest, kernels' text, dates of the rest."""
         files = (self.path / self.manifest["weights"]["file"], *sorted(self.path.glob("bin/*")))
         stats = [(str(path), path.stat()) for path in files]
         return self.manifest, self.source, [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats]

@@ -26,8 +26,9 @@ MESSAGE = 4000
 class Executor:
     """One design on one device in one mode ("sequential" or "concurrent").
 
-    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts poisoned
-    margins round all buffers. Without `optimise` the emulator compiles without optimisation; other devices always optimise.
+    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts
+    poisoned margins round all buffers. Without `optimise` the emulator compiles without optimisation; other devices
+    always optimise.
 
     A design may prepare the next batch while it computes this one (`ahead` in the manifest): its alternating buffers exist twice then, and
     `batches` swaps them.

@@ -21,8 +21,9 @@ FAREWELL = 2.0
 class WorkerProcess:
     """One child process that runs jobs one after another.
 
-    It is in a session of its own, so that Ctrl-C reaches the parent alone. It dies with the parent, however that ends: the kernel signals it
-    when the last end of the pipe `lifeline` is closed. Nothing of it is on disk: arrays travel with the messages, the log has no name.
+    It is in a session of its own, so that Ctrl-C reaches the parent alone. It dies with the parent, however that ends:
+    the kernel signals it when the last end of the pipe `lifeline` is closed. Nothing of it is on disk: arrays travel
+    with the messages, the log has no name.
     """
 
     def __init__(self, variables: dict[str, str]):
@@ -52,7 +53,8 @@ class WorkerProcess:
     def work(self, job: dict[str, Any], silence: float) -> Iterator[dict[str, Any]]:
         """Give the worker a job and yield its messages, the closing one last.
 
-        Raises HostError for every other end, also when nothing is heard for `silence` seconds. The worker is then unusable.
+        Raises HostError for every other end, also when nothing is heard for `silence` seconds. The worker is `spent`
+        then.
         """
         self.spent = True
         if not self.started:

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import pyopencl as cl
@@ -19,7 +18,12 @@ VERSION = 1
 
 
 def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> Any:
-    """A program built from source, or the same one from the cache. Raises pyopencl.RuntimeError when it does not compile."""
+    """A program built from source, or the same one from the cache. Raises pyopencl.RuntimeError if it does not compile.
+
+    Only programs of Intel's runtimes are kept: others keep their own, or cannot take them back.
+    """
+    if "Intel" not in device.platform.name:
+        return cl.Program(context, source).build(options=list(options), devices=[device])
     key = key_of(device, source, options)
     binary = cache.load(key)
     if binary is not None:
@@ -28,18 +32,17 @@ def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> 
         except cl.Error:
             cache.remove(key)
     program = cl.Program(context, source).build(options=list(options), devices=[device])
-    with suppress(cl.Error):  # not every runtime gives its programs away
-        (binary,) = program.get_info(cl.program_info.BINARIES)
-        cache.store(key, binary)
+    (binary,) = program.get_info(cl.program_info.BINARIES)
+    cache.store(key, binary)
     return program
 
 
 def key_of(device: Any, source: str, options: Sequence[str]) -> str:
-    """What a compiled program depends on, as a digest: text, options, runtime, its settings, and the processor that it compiles for."""
+    """What a compiled program depends on, as a digest: text, options, runtime, its settings, the target processor."""
     settings = sorted(
         (name, value)
         for name, value in os.environ.items()
-        if name.startswith(("CL_CONFIG_", "POCL_")) and name != "CL_CONFIG_CPU_TBB_NUM_WORKERS"
+        if name.startswith("CL_CONFIG_") and name != "CL_CONFIG_CPU_TBB_NUM_WORKERS"
     )
     runtime = [device.platform.name, device.platform.version, device.name, device.version, device.driver_version]
     parts = [VERSION, source, list(options), runtime, settings, processor()]

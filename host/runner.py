@@ -16,11 +16,11 @@ from .session import SHARED, Session
 
 # Beyond the time limit of a batch: how long the worker may stay silent while it starts, compiles or transfers.
 GRACE = 300.0
-# Multiply-accumulates of a run beyond which optimised kernels pay. Optimising takes 1.3 to 6.5 s, and saves 0.4 to 1.6 s a thousand million of them;
-# compiled programs are kept, so that the limit is below what pays the first time.
-OPTIMISED = 200e6
 # The same where devices are merely listed.
 DEVICES_LIMIT = 60.0
+# Multiply-accumulates of a run beyond which optimised kernels pay. Optimising takes 1.3 to 6.5 s, and saves 0.4 to
+# 1.5 s a thousand million of them; compiled programs are kept, so the limit is below what pays the first time.
+OPTIMISED = 200e6
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def run(
     `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another. `on_layers` is
     called with the number of each image and all layers' results, canonical `(C, H, W)` by layer name, while the next
     image is computed. `timeout` is the limit in seconds of one batch. `repeat` runs each batch several times, for
-    timing. `optimise` is whether the emulator compiles with optimisation; None leaves that to `worthwhile`. The workers of `session` serve the run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
+    timing. `optimise` is whether the emulator compiles with optimisation; None leaves that to `worthwhile`. The
+    workers of `session` serve the run, and wait for the next one. Raises HostError; DeadlockError
+    when kernels do not finish.
     """
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
@@ -88,7 +90,10 @@ def run(
 
 
 def worthwhile(design: HostDesign, images: int) -> bool:
-    """Whether the emulator's optimisation of the kernels saves more time than it takes, or `$HLSGEN_EMULATOR_OPTIMISE` (0 or 1) demands it."""
+    """Whether the emulator's optimisation of the kernels saves more time than it takes in a run of so many images.
+
+    `$HLSGEN_EMULATOR_OPTIMISE` (0 or 1) decides instead. Raises HostError for another value.
+    """
     setting = os.environ.get("HLSGEN_EMULATOR_OPTIMISE", "")
     if setting not in ("", "0", "1"):
         raise HostError(f"HLSGEN_EMULATOR_OPTIMISE is {setting!r}", remedy="set it to 0 or 1, or unset it")

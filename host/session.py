@@ -16,8 +16,8 @@ from .process import WorkerProcess, key_of
 class Session:
     """Worker processes, of which at most `keep` wait for the next run. A context manager that ends them.
 
-    Threads may share a session: runs at the same time get a worker each. A forked process starts workers of its own. After `close`
-    each run has a process for itself.
+    Threads may share a session: runs at the same time get a worker each. A forked process starts workers of its own.
+    After `close` each run has a process for itself.
     """
 
     def __init__(self, keep: int = 2):
@@ -37,7 +37,7 @@ class Session:
 
     @contextmanager
     def worker(self, variables: dict[str, str]) -> Iterator[WorkerProcess]:
-        """A worker with the environment `variables`, for one job. It is killed at once if that fails. Raises OSError."""
+        """A worker with the environment `variables`, for one job. It is killed if that fails. Raises OSError."""
         process = self._take(variables)
         try:
             yield process

@@ -33,7 +33,8 @@ def validate(
     """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's outputs.
 
     `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the network's outputs
-    by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok` is false and `unfinished` names the kernels.
+    by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok` is false and `unfinished` names
+    the kernels.
     """
     started = time.perf_counter()
     mode, count = "strict" if strict else "fast", design.check_inputs(inputs)

@@ -1,7 +1,7 @@
 """The worker process: it alone loads OpenCL, so that a deadlock or a crash of a driver cannot take the caller along.
 
-It takes jobs from a connection, one after another, and answers each with messages, of which `done`, or a failure, is the last. After a
-failure it leaves: kernels may still be waiting, and only the end of the process ends them.
+It takes jobs from a connection, one after another, and answers each with messages, of which `done`, or a failure, is
+the last. After a failure it leaves: kernels may still be waiting, and only the end of the process ends them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ MEMORY_LIMIT = 1 << 30
 def leave_with_parent(lifeline: int) -> None:
     """Let the kernel end this process when the parent is gone, whatever this process is doing then.
 
-    Nobody writes into the pipe `lifeline`, and the parent holds its only other end. When that is closed, SIGIO comes, which ends a process.
+    Nobody writes into the pipe `lifeline`, and the parent holds its only other end. When that is closed, SIGIO comes,
+    which ends a process.
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
@@ -44,7 +45,7 @@ def list_devices() -> dict[str, Any]:
 
 
 class Server:
-    """Does the jobs of one connection. The executor of the latest run stays: it serves the next run of the same design."""
+    """Does the jobs of one connection. The executor of the latest run stays, for the same design."""
 
     def __init__(self, connection: Connection):
         self.connection = connection
@@ -99,8 +100,8 @@ class Server:
     def executor_for(self, job: dict[str, Any], design: HostDesign, count: int) -> tuple[Any, float]:
         """The executor of a job, and the seconds that building its program took.
 
-        So a board that holds the design is not programmed again. A validation starts from poisoned buffers, lest a kernel that writes
-        nothing is taken for right by what is there from the run before.
+        So a board that holds the design is not programmed again. A validation starts from poisoned buffers, lest a
+        kernel that writes nothing is taken for right by what is there from the run before.
         """
         from .devices import select
         from .executor import Executor

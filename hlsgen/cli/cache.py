@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Print the cache's folder, number of programs and bytes; those that are left when it was cleared. Status 1 when some cannot be removed."""
+    """Print the cache's folder, number of programs and bytes. Status 1 when some could not be removed."""
     removed, freed = cache.shrink(0) if options.clear else (0, 0)
     if options.clear:
         console.say(f"{removed} program(s) removed, {megabytes(freed)}")
@@ -28,7 +28,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     ok = not (options.clear and found["programs"])
     if not ok:
         console.error(
-            f"{found['folder']}: {found['programs']} program(s) cannot be removed\n  what to do: remove the folder as its owner"
+            f"{found['folder']}: {found['programs']} program(s) cannot be removed\n"
+            "  what to do: remove the folder as its owner"
         )
     console.result({"ok": ok, "removed": removed, "freed": freed, **found})
     return 0 if ok else 1
@@ -49,7 +50,8 @@ def describe(found: dict[str, Any]) -> str:
     """The cache in one line."""
     if found["folder"] is None:
         return "off"
-    return f"{found['folder']}: {found['programs']} program(s), {megabytes(found['bytes'])} of at most {megabytes(found['limit'])}"
+    sizes = f"{megabytes(found['bytes'])} of at most {megabytes(found['limit'])}"
+    return f"{found['folder']}: {found['programs']} program(s), {sizes}"
 
 
 def megabytes(size: int) -> str:

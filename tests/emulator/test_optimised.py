@@ -1,4 +1,4 @@
-"""Small networks are emulated without the compiler's optimisation; these are the ones that are emulated with it as well."""
+"""Small networks are emulated without the compiler's optimisation; these are emulated with it as well."""
 
 import itertools
 

@@ -40,16 +40,17 @@ def wrong(design, tmp_path):
     return copy
 
 
-def test_programs_come_from_the_cache(folder, design, tmp_path):
+@pytest.mark.parametrize(("device", "style"), [("emulator", "folded"), ("cpu", "base")])
+def test_programs_come_from_the_cache(device, style, folder, tmp_path):
     """Shown by an exchange: the entry of one program under the key of another is what runs."""
-    expected = result(design)
+    design = build(case("max_pool"), tmp_path / "design", style)
+    expected = result(design, device=device)
     (entry,) = folder.iterdir()
-    other = wrong(design, tmp_path)
-    different = result(other)
+    different = result(wrong(design, tmp_path), device=device)
     assert not np.array_equal(expected, different)
     (second,) = set(folder.iterdir()) - {entry}
     shutil.copy(second, entry)
-    np.testing.assert_array_equal(result(design), different)
+    np.testing.assert_array_equal(result(design, device=device), different)
 
 
 def test_options_and_settings_are_part_of_the_key(folder, design, monkeypatch):

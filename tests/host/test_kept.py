@@ -1,15 +1,17 @@
-"""A worker keeps the design of the latest run on its device, and runs it again without building; a validation starts anew."""
+"""A worker runs the design of the latest run again without building; a validation starts anew."""
 
 import numpy as np
 import pytest
 
+from hlsgen.host.errors import HostError
 from hlsgen.host.runner import run, worthwhile
 from hlsgen.host.session import Session
 from tests.support.cases import case
 from tests.support.networks import build, images_for, parse
 
 FRONT = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b) => (float[1,16,3,3] y) {
-  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
+  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem)
+  pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   y = Conv<pads=[1,1,1,1]>(pooled, b) }"""
 
 
@@ -69,6 +71,9 @@ def test_large_work_is_optimised(tmp_path, monkeypatch):
     assert worthwhile(design, 1)
     monkeypatch.setenv("HLSGEN_EMULATOR_OPTIMISE", "0")
     assert not worthwhile(design, 100_000)
+    monkeypatch.setenv("HLSGEN_EMULATOR_OPTIMISE", "yes")
+    with pytest.raises(HostError, match="set it to 0 or 1"):
+        worthwhile(design, 1)
     monkeypatch.delenv("HLSGEN_EMULATOR_OPTIMISE")
     del design.manifest["multiply_accumulates"]  # of an earlier build
     assert worthwhile(design, 1)

@@ -210,7 +210,10 @@ def running(pid):
 @pytest.mark.parametrize("state", ["idle", "busy"])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, signal.SIGINT])
 def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
-    """A busy worker is in a deadlock, with kernels that poll; an idle one waits for a job. Ctrl-C at a terminal reaches the parent alone."""
+    """A busy worker is in a deadlock, with kernels that poll; an idle one waits for a job.
+
+    Ctrl-C at a terminal reaches the parent alone.
+    """
     design = build(case("max_pool"), tmp_path / "design", "pipelined")
     temporary = tmp_path / "tmp"
     temporary.mkdir()
