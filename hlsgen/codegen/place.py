@@ -25,13 +25,18 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 def workspace(out: Path) -> Iterator[Path]:
     """An empty directory beside `out` to build in, while no other build into `out` runs. It is gone afterwards.
 
-    What killed builds left behind is removed. Raises OutputError when another build holds `out`.
+    What killed builds left behind is removed, but an earlier design that one of them had put aside comes back. Raises OutputError when
+    another build holds `out`.
     """
     parent = out.parent
     parent.mkdir(parents=True, exist_ok=True)
     lock = parent / f".{out.name}.lock"
     with held(lock, out):
-        for stale in parent.glob(f".{glob_escape(out.name)}.build.*"):
+        left = sorted(parent.glob(f".{glob_escape(out.name)}.build.*"))
+        for aside in (path for path in left if path.suffix == ".old"):  # as `put_in_place` calls it
+            if not out.exists():
+                aside.rename(out)
+        for stale in left:
             shutil.rmtree(stale, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.build.", dir=parent))
         try:
