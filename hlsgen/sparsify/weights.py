@@ -51,7 +51,7 @@ def layers_of(model: onnx.ModelProto, depthwise: bool = False, spare: Collection
             continue
         tensor = tensors[node.input[place]]
         name = node.name or node.output[0]
-        if tensor.name in found or {name, node.input[place], node.output[0]} & set(spare):
+        if node.input[place] in found or {name, node.input[place], node.output[0]} & set(spare):
             continue
         if tensor.data_type == onnx.TensorProto.FLOAT and (depthwise or not is_depthwise(node, tensor)):
             found[node.input[place]] = Layer(name, tensor, values_of(tensor, name), node.input[0], *axes_of(node))
