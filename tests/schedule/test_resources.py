@@ -1,0 +1,92 @@
+"""The resource model against sums by hand, and its refusals at the very limit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hlsgen.boards import board
+from hlsgen.errors import PlanError
+from hlsgen.hardware import Arithmetic, Body, Fifo, Memory
+from hlsgen.schedule.calibration import Calibration
+from hlsgen.schedule.estimate import roofline
+from hlsgen.schedule.resources import Caps, Resources, body_cost, fifo_cost, fitted, memory_cost
+
+BOARD = board("p520_hpc")
+RAM, DSP, MLAB = 2, 3, 4
+PLAIN = Calibration(alm=(1.0, 0.0, 0.0, 0.0, 0.0), ram=1.0, dsp=1.0, errors={"ALM": 0.25})
+
+
+def using(**figures):
+    return replace(Resources(0, 0, 0, 0, 0, 200.0, 200.0, 200.0), **figures)
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "most"),
+    # 80 % of 933,120 ALMs and of 11,721 M20Ks, 90 % of the 4,713 DSPs that kernels reach.
+    [("alms", "ALMs", 746_496), ("blocks", "memory blocks", 9_376), ("dsps", "DSPs", 4_241)],
+)
+def test_each_resource_alone_can_be_too_much(field, name, most):
+    using(**{field: most}).check(BOARD, Caps(), "pipelined")
+    assert using(**{field: most}).fits(BOARD, Caps())
+    over = using(**{field: most + 1})
+    assert not over.fits(BOARD, Caps())
+    with pytest.raises(PlanError, match=f"{most + 1:,} {name}; {most:,} of"):
+        over.check(BOARD, Caps(), "pipelined")
+
+
+def test_the_static_region_is_part_of_a_design():
+    """520N, HPC: 135,500 ALMs and 332 M20Ks are taken before a kernel is there; its DSPs are out of reach instead."""
+    empty = fitted(np.zeros(5), BOARD, PLAIN)
+    assert (empty.alms, empty.blocks, empty.dsps) == (135_500, 332, 0)
+    found = fitted(np.array([1000.0, 0, 10, 7, 0]), BOARD, replace(PLAIN, ram=0.75))
+    assert (found.alms, found.alms_low, found.alms_high) == (136_500, 136_250, 136_750)
+    assert (found.blocks, found.dsps) == (332 + 8, 7)  # 7.5 blocks are 8
+
+
+def test_the_clock_falls_with_what_is_used_and_stays_in_its_band():
+    """Stratix 10: 359 MHz less 1.56 for each percent of ALMs, 0.5 of M20Ks, 0.37 of DSPs; 150 at least; 9.3 % off on average."""
+    found = fitted(np.array([51_124.0, 0, 254.1, 576, 0]), BOARD, PLAIN)
+    percent = (100 * found.alms / 933_120, 100 * found.blocks / 11_721, 100 * found.dsps / 5_760)
+    assert percent == pytest.approx((20, 5, 10), abs=0.01)
+    assert found.fmax == pytest.approx(359 - 1.56 * 20 - 0.5 * 5 - 0.37 * 10, abs=0.05)
+    assert (found.fmax_low, found.fmax_high) == pytest.approx((found.fmax * 0.907, found.fmax * 1.093))
+    assert fitted(np.array([2e6, 0, 0, 0, 0]), BOARD, PLAIN).fmax == 150
+
+
+def test_arithmetic_takes_the_dsps_of_its_family():
+    body = Body(Arithmetic(multiply_adds=10, adds=4, multiplies=3))
+    assert body_cost(body, board("pac_a10").device)[DSP] == 17
+    soft, hard = body_cost(body, board("de1_soc").device), body_cost(body, board("pac_a10").device)
+    assert soft[DSP] == 13
+    assert soft[0] - hard[0] == 2 * 350 * 14  # two ALUTs an ALM, 350 ALMs an addition
+
+
+def test_memories_by_depth():
+    """Registers up to two words, MLABs (20 bits wide, 32 deep) up to 32, blocks beyond; banks and copies multiply."""
+    device = board("pac_a10").device
+    words = {depth: memory_cost(Memory("m", depth, 64, banks=3, copies=2), device) for depth in (2, 32, 33, 512)}
+    assert [cost[RAM] for cost in words.values()] == [0, 0, 12, 12]  # 64 bits are two blocks of 40
+    assert [cost[MLAB] for cost in words.values()] == [0, 24, 0, 0]
+    assert words[2][1] == 2 * 64 * 6
+
+
+def test_channels_by_depth():
+    """aoc's reports: W / 20 MLABs when shallow; W / 40 M20Ks from 128 deep, W / 20 at 1,024."""
+    device = board("pac_d5005").device
+    costs = {depth: fifo_cost(Fifo("c", 512, depth), device) for depth in (16, 32, 33, 128, 1024)}
+    assert [cost[MLAB] for cost in costs.values()] == [26, 26, 0, 0, 0]
+    assert [cost[RAM] for cost in costs.values()] == [0, 0, 13, 13, 26]
+
+
+def test_the_roofline_is_the_lower_roof():
+    """4,713 DSPs in reach at 200 MHz, or 76.8 GB/s."""
+    assert roofline(10**9, 1.0, 200.0, BOARD) == pytest.approx(4713 * 200e6 / 1e9)
+    assert roofline(10**9, 1e9, 200.0, BOARD) == pytest.approx(76.8)
+
+
+def test_readers_share_the_memory():
+    """520N: 76.8 GB/s; measured shares 0.68, 0.61 and 0.44 with one, two and three readers or more."""
+    assert [BOARD.sustained_bandwidth(n) / 76.8 for n in (0, 1, 2, 3, 9)] == pytest.approx(
+        [0.68, 0.68, 0.61, 0.44, 0.44]
+    )
