@@ -1,0 +1,5 @@
+"""All mutants, by the part of the project that they are in."""
+
+from benchmarks.mutation.mutants import building, frontend, host, modelling, reducing
+
+MUTANTS = (*host.MUTANTS, *frontend.MUTANTS, *modelling.MUTANTS, *building.MUTANTS, *reducing.MUTANTS)
