@@ -1,7 +1,7 @@
 """FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline, as the simulator says.
 
 Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a vector. A FIFO that is too shallow hands
-one kernel's pause on to its neighbours. How deep is deep enough, `simulate.even_flow` tells. Where so much does not fit the board, all
+one kernel's pause on to its neighbours. How deep is deep enough, `even_flow` tells. Where so much does not fit the board, all
 depths are cut by the same share. Last, one FIFO after another goes back to the least depth where that does no harm.
 """
 
@@ -15,8 +15,9 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.ops.base import vectors
 from hlsgen.plan import Plan
+from hlsgen.schedule.even_flow import even_flow
 from hlsgen.schedule.fifo import MARGIN
-from hlsgen.schedule.simulate import Simulation, even_flow, simulate
+from hlsgen.schedule.simulate import Run, Simulation, simulate
 
 # Vectors that the simulations of a build may move together, some ten seconds, and images that each moves.
 WORK = 16_000_000
@@ -88,15 +89,16 @@ def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple
     if not paced.interval:
         return paced.plan, 0.0
     plan, least = paced.plan, paced.least
-    found = simulated(graph, plan, board)
-    tokens = sum(edge_tokens(graph, plan)) * images_a_run(graph, plan)
+    run = Run(graph, plan, images_a_run(graph, plan), board)
+    run.finish()
+    found = run.simulation()
+    tokens = sum(edge_tokens(graph, plan)) * run.images
     deep = [i for i, edge in enumerate(plan.edges) if edge.depth > least[i]]
     largest = sorted(deep, key=lambda i: -plan.edges[i].width * plan.edges[i].depth)
     runs = work // tokens - 2
-    for i in largest[: min(MOST_RUNS, runs) if runs >= LEAST_RUNS else 0]:
-        trial = with_depths(plan, {n: edge.depth for n, edge in enumerate(plan.edges)} | {i: least[i]})
-        if (other := simulated(graph, trial, board)).no_later(found):
-            plan, found = trial, other
+    tried = largest[: min(MOST_RUNS, runs) if runs >= LEAST_RUNS and not found.deadlocked else 0]
+    back = {i for i in tried if run.shrink(i, least[i])}
+    plan = with_depths(plan, {i: least[i] if i in back else edge.depth for i, edge in enumerate(plan.edges)})
     return plan, found.interval
 
 

@@ -1,27 +1,32 @@
 """A cycle-approximate simulator of pipelined designs: tokens through FIFOs of true depth.
 
-Each kernel walks the turns of its loop; some turns read a vector, some write one (`Operator.pipelined_events`). A turn waits until
-its vector is there and its place in every FIFO is free; then all later turns are late by as much. Kernels are deterministic, so running
-each until it blocks, in any order, gives every token its exact time. If nobody can go on, that is a deadlock. Where FIFOs are unlimited
-nobody waits for room, and each kernel's tokens follow from its inputs' in one go.
+An event of a kernel waits until its vector is there and its place in every FIFO is free; then all later ones are late by as much. So its time is the maximum of
+times of other events, each plus a constant, and the true times are the least that satisfy all these bounds. They are found with NumPy, a kernel's events at once:
+first as if no FIFO were ever full, sources first, then again and again for each kernel whose bounds no longer hold. All bounds only rise, so what is there at the end
+is the least solution, whatever the order. That is done window by window of time, so that lateness spreads before much was reckoned without it: what is settled
+depends on nothing that is not, and is never touched again. A loop over events, one by one, does the same in Python some ten times as slowly; compiled, it would need a compiler for every user.
+
+Kernels are deterministic, so whether a design deadlocks does not depend on the order either: nothing happens in a window in which something must.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
-from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY
-from hlsgen.ops import operator
-from hlsgen.ops.base import Events, vectors
-from hlsgen.plan import EdgePlan, Plan
-from hlsgen.schedule.pipelined_timing import initiation_interval, pipelined_cycles
+from hlsgen.hardware import COLLECTED_FIFO
+from hlsgen.plan import Plan
+from hlsgen.schedule.processes import Process, build_processes
+
+# A window that takes more rounds is halved.
+ROUNDS = 8
+# Times of all vectors of a run: when each can be read, by kernel, and when each was, by channel.
+State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,230 +58,261 @@ class Simulation:
         return not self.deadlocked and (other.deadlocked or all(mine <= theirs for mine, theirs in pairs))
 
 
-@dataclass
-class Channel:
-    """A FIFO under way: when each token can be read, and when each was read."""
-
-    depth: int
-    available: list[int] = field(default_factory=list)
-    taken: list[int] = field(default_factory=list)
-
-
-@dataclass
-class Process:
-    """A kernel under way: the events of an image in order, the event and image that it has come to, and how late it is. It takes
-    `period` cycles an image where it never waits."""
-
-    name: str
-    turns: list[int]
-    ports: list[int]  # -1 writes; i >= 0 reads input i
-    inputs: list[int]
-    outputs: list[int]
-    latency: int
-    period: int
-    position: int = 0
-    image: int = 0
-    late: int = 0
-
-
 def simulate(
     graph: Graph, plan: Plan, images: int = 3, board: Board | None = None, depths: Mapping[int, int] | None = None
 ) -> Simulation:
     """Run `images` images through a pipelined plan. `depths` overrides those of channels by their position in `plan.edges`."""
-    target = board or find_board(plan.board)
-    channels = [Channel((depths or {}).get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
-    channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.at_once > 1]
-    processes = build_processes(graph, plan, target)
-    run_until_blocked(processes, channels, images)
-    blocked = {p.name: waiting_for(p, channels, plan.edges) for p in processes if p.image < images}
-    writers = [p for p in processes if not p.outputs]
-    last = [channels[p.inputs[0]].taken for p in writers]
-    ends = (
-        tuple(max(t[(i + 1) * len(p.turns) - 1] for p, t in zip(writers, last, strict=True)) for i in range(images))
-        if not blocked
-        else ()
-    )
-    return Simulation(
-        ends,
-        blocked,
-        tuple(most_held(np.array(c.available), np.array(c.taken)) for c in channels[: len(plan.edges)]),
-        {p.name: p.late for p in processes},
-    )
+    run = Run(graph, plan, images, board or find_board(plan.board), depths)
+    run.finish()
+    return run.simulation()
 
 
-@dataclass(frozen=True)
-class EvenFlow:
-    """What a design with unlimited FIFOs does when an image enters evenly every `interval` cycles, as long as its slowest kernel takes:
-    the most vectors that each channel held."""
+class Walk:
+    """A process under way through all images. Its first `settled` events have their final times, the last of them `late` cycles late; those up to `reached` have
+    times that may yet rise."""
 
-    interval: int
-    occupancy: tuple[int, ...]
+    def __init__(self, process: Process, images: int) -> None:
+        ports = np.tile(process.ports, images)
+        self.process = process
+        self.turns = np.add.outer(process.period * np.arange(images), process.turns).ravel()
+        self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
+        self.writes = np.flatnonzero(ports < 0)
+        self.ready = np.zeros(len(self.writes), np.int64)  # when each vector that it writes can be read
+        self.settled = self.reached = self.late = 0
 
-
-def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
-    """Run `images` images through unlimited FIFOs. With none of them an image cannot leave more often than every `interval` cycles; with FIFOs
-    as deep as the occupancy says none leaves less often, because nobody would have waited for room, and a vector that comes earlier makes
-    no other one later."""
-    slowest = max(pipelined_cycles(layer, graph, plan.kernel(layer.name), plan, board) for layer in graph.layers)
-    interval = max(slowest, *(p.period for p in build_processes(graph, plan, board)))
-    processes = build_processes(graph, plan, board, interval)
-    available: dict[int, np.ndarray] = {}
-    taken: dict[int, np.ndarray] = {}
-    for p in processes:
-        turns = np.add.outer(p.period * np.arange(images), p.turns).ravel()
-        ports = np.tile(p.ports, images)
-        waits = np.zeros(len(turns), np.int64)
-        for port, channel in enumerate(p.inputs):
-            reads = ports == port
-            waits[reads] = available[channel] - turns[reads]
-        turns += np.maximum.accumulate(np.maximum(waits, 0))
-        taken |= {channel: turns[ports == port] for port, channel in enumerate(p.inputs)}
-        available |= dict.fromkeys(p.outputs, turns[ports < 0] + p.latency)
-    for p in processes:
-        word = next((channel for channel in p.outputs if channel >= len(plan.edges)), None)
-        if word is not None:  # there is room for few words: a vector waits in front until its word is taken
-            ports = np.tile(p.ports, images)
-            taken[p.inputs[0]] = taken[word][np.cumsum(ports < 0)[ports == 0]]
-    return EvenFlow(interval, tuple(most_held(available[i], taken[i]) for i in range(len(plan.edges))))
+    @property
+    def finished(self) -> bool:
+        """Whether all its events are settled."""
+        return self.settled == len(self.turns)
 
 
-def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> list[Process]:
-    """Readers, layers and writers, sources first. An image enters evenly over `pace` cycles, or as fast as the reader can."""
-    feeding: dict[str, list[int]] = {}
-    reading: dict[tuple[str, int], int] = {}
-    for index, edge in enumerate(plan.edges):
-        feeding.setdefault(edge.tensor, []).append(index)
-        reading[edge.consumer, edge.position] = index
-    width = {edge.tensor: edge.width for edge in plan.edges}
-    found, collected = [], len(plan.edges)
-    for port in graph.inputs:
-        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
-        cycles = max(count, pace)
-        events = Events((), np.arange(count) * cycles // count)
-        found.append(
-            process(f"input {port.name}", events, cycles, 1, [], feeding[port.tensor], board.device.load_latency)
-        )
-    for layer in graph.layers:
-        kernel, op = plan.kernel(layer.name), operator(layer.op)
-        interval = initiation_interval(layer, graph, kernel, plan, board)
-        inputs = [reading[layer.name, i] for i in range(len(layer.inputs))]
-        if kernel.at_once > 1:
-            tensor = graph.tensors[layer.inputs[0]]
-            count = vectors(tensor.channels, kernel.input_width)
-            events = collector_events(tensor.pixels, count, kernel.at_once)
-            name, cycles = f"{layer.name}_collect", tensor.pixels * count
-            found.append(process(name, events, cycles, 1, inputs, [collected], KERNEL_LATENCY))
-            inputs, collected = [collected], collected + 1
-        # A kernel that gets words of several vectors waits for them here.
-        cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(layer, graph, kernel)
-        events = op.pipelined_events(layer, graph, kernel)
-        found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], KERNEL_LATENCY))
-    for position, port in enumerate(graph.outputs):
-        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
-        found.append(
-            process(
-                f"output {port.name}",
-                Events((np.arange(count),), np.arange(0)),
-                count,
-                1,
-                [reading["", position]],
-                [],
-                0,
+@dataclass
+class Channel:
+    """A FIFO under way: its ends, and when each token was read."""
+
+    depth: int
+    writer: Walk
+    reader: Walk
+    port: int
+    taken: np.ndarray
+
+    def counts(self) -> tuple[int, int]:
+        """Tokens that were written and read, as far as is known."""
+        written = self.writer.writes.searchsorted(self.writer.reached)
+        return int(written), int(self.reader.reads[self.port].searchsorted(self.reader.reached))
+
+    def full(self) -> bool:
+        """Whether there is no room for another token."""
+        written, read = self.counts()
+        return written - self.depth >= read
+
+    def starved(self) -> bool:
+        """Whether its reader took a token before it was there."""
+        written, read = self.counts()
+        first = int(self.reader.reads[self.port].searchsorted(self.reader.settled))
+        return read > written or bool((self.taken[first:read] < self.writer.ready[first:read]).any())
+
+    def overfull(self) -> bool:
+        """Whether its writer wrote a token before there was room for it."""
+        written, read = self.counts()
+        first = max(int(self.writer.writes.searchsorted(self.writer.settled)) - self.depth, 0)
+        last = max(written - self.depth, first)
+        early = self.writer.ready[first + self.depth : last + self.depth] < self.taken[first:last]
+        return last > read or bool(early.any())
+
+
+class Run:
+    """Images on their way through a plan."""
+
+    def __init__(
+        self, graph: Graph, plan: Plan, images: int, board: Board, depths: Mapping[int, int] | None = None
+    ) -> None:
+        processes = build_processes(graph, plan, board)
+        self.images, self.edges = images, plan.edges
+        self.walks = [Walk(process, images) for process in processes]
+        writers = {channel: walk for walk in self.walks for channel in walk.process.outputs}
+        ends = {channel: (walk, port) for walk in self.walks for port, channel in enumerate(walk.process.inputs)}
+        self.channels = [
+            Channel(
+                (depths or {}).get(i, plan.edges[i].depth) if i < len(plan.edges) else COLLECTED_FIFO,
+                writers[i], *ends[i], np.zeros(len(writers[i].writes), np.int64),
             )
-        )
-    return found
+            for i in range(len(ends))
+        ]  # fmt: skip
+        # Whatever can happen happens within so many cycles of the last event.
+        self.longest = max(process.period + process.latency for process in processes)
+        self.window, self.end, self.active = self.longest, 0, 0
 
+    def finish(self) -> None:
+        """Go on until all images are through, or nothing can move."""
+        while self.advance():
+            pass
 
-def collector_events(pixels: int, count: int, at_once: int) -> Events:
-    """A kernel that puts `at_once` of a pixel's `count` vectors together reads one a turn, and writes when a word is full or the pixel ends."""
-    ends = np.append(np.arange(at_once, count, at_once), count) - 1
-    return Events((np.arange(pixels * count),), (np.arange(pixels)[:, None] * count + ends).ravel())
+    def advance(self) -> bool:
+        """Settle one more window of time. Returns whether anything can happen after it."""
+        start, self.end = self.end, self.end + self.window
+        for walk in self.walks:
+            self.step(walk, hopeful=True)
+        rounds = 0
+        while self.raise_times():
+            rounds += 1
+            if rounds % ROUNDS == 0 and self.end > start + 1:
+                self.end = (start + self.end) // 2
+                for walk in self.walks:
+                    self.step(walk)
+        self.window = min(max(2 * (self.end - start) // (1 + (rounds > ROUNDS // 2)), 1), self.longest)
+        for walk in self.walks:
+            if walk.reached > walk.settled:
+                self.active, walk.settled = self.end, walk.reached
+                walk.late = self.time(walk, walk.reached - 1) - int(walk.turns[walk.reached - 1])
+        return self.end < self.active + self.longest and not all(walk.finished for walk in self.walks)
 
+    def raise_times(self) -> bool:
+        """Step each process once back and once forth whose bounds do not hold. Returns whether there was one."""
+        risen = False
+        for walk in reversed(self.walks):
+            if any(self.channels[i].overfull() for i in walk.process.outputs):
+                self.step(walk)
+                risen = True
+        for walk in self.walks:
+            if any(self.channels[i].starved() for i in walk.process.inputs):
+                self.step(walk)
+                risen = True
+        return risen
 
-def process(
-    name: str, events: Events, cycles: int, interval: int, inputs: list[int], outputs: list[int], latency: int
-) -> Process:
-    """Events of one image merged in order of turns, reads first."""
-    turns = np.concatenate([*events.reads, events.writes])
-    ports = np.concatenate([*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)])
-    order = np.lexsort((ports < 0, turns))
-    return Process(
-        name, (turns[order] * interval).tolist(), ports[order].tolist(), inputs, outputs, latency, cycles * interval
-    )
+    def step(self, walk: Walk, hopeful: bool = False) -> None:
+        """Give a process's events in this window the least times that its neighbours allow as far as these are known. A `hopeful` one takes it that there will be
+        room for all that it writes."""
+        process, first = walk.process, walk.settled
+        last = max(self.last(walk, hopeful), first)
+        turns, waits = walk.turns[first:last], np.full(last - first, walk.late)
+        for port, i in enumerate(process.inputs):
+            low, high = walk.reads[port].searchsorted((first, last))
+            places = walk.reads[port][low:high] - first
+            waits[places] = self.channels[i].writer.ready[low:high] - turns[places]
+        start, end = walk.writes.searchsorted((first, last))
+        for i in process.outputs:
+            channel = self.channels[i]
+            low, high = max(start, channel.depth), max(end, channel.depth)
+            places = walk.writes[low:high] - first
+            # A result enters the FIFO when it leaves the kernel's pipeline.
+            free = channel.taken[low - channel.depth : high - channel.depth] - process.latency - turns[places]
+            waits[places] = np.maximum(waits[places], free)
+        waits[:1] = np.maximum(waits[:1], walk.late)
+        times = turns + np.maximum.accumulate(waits)
+        walk.reached = first + int(times.searchsorted(self.end))
+        end = walk.writes.searchsorted(walk.reached)
+        walk.ready[start:end] = times[walk.writes[start:end] - first] + process.latency
+        for port, i in enumerate(process.inputs):
+            low, high = walk.reads[port].searchsorted((first, walk.reached))
+            self.channels[i].taken[low:high] = times[walk.reads[port][low:high] - first]
 
+    def last(self, walk: Walk, hopeful: bool) -> int:
+        """The first event of a process that cannot happen in this window, for want of time, tokens or room."""
+        last = int(walk.turns.searchsorted(self.end - walk.late))
+        for port, i in enumerate(walk.process.inputs):
+            written, _ = self.channels[i].counts()
+            last = min([last, *walk.reads[port][written : written + 1]])
+        for i in () if hopeful else walk.process.outputs:
+            room = self.channels[i].counts()[1] + self.channels[i].depth
+            last = min([last, *walk.writes[room : room + 1]])
+        return int(last)
 
-def run_until_blocked(processes: list[Process], channels: list[Channel], images: int) -> None:
-    """Let every process run as far as it can, until none can. Only one whose neighbour has moved may go on."""
-    ends: dict[int, list[int]] = {}
-    for number, p in enumerate(processes):
-        for channel in (*p.inputs, *p.outputs):
-            ends.setdefault(channel, []).append(number)
-    neighbours = [sorted({n for c in (*p.inputs, *p.outputs) for n in ends[c]} - {i}) for i, p in enumerate(processes)]
-    waiting, queue = [True] * len(processes), deque(range(len(processes)))
-    while queue:
-        number = queue.popleft()
-        waiting[number], current, moved = False, processes[number], False
-        while current.image < images and advance(current, channels):
-            moved = True
-        for other in neighbours[number] if moved else ():
-            if not waiting[other]:
-                waiting[other] = True
-                queue.append(other)
+    def time(self, walk: Walk, event: int) -> int:
+        """When an event happens."""
+        port = walk.process.ports[event % len(walk.process.ports)]
+        if port < 0:
+            return int(walk.ready[walk.writes.searchsorted(event)]) - walk.process.latency
+        return int(self.channels[walk.process.inputs[port]].taken[walk.reads[port].searchsorted(event)])
 
+    def simulation(self) -> Simulation:
+        """What has happened so far."""
+        waiting = {walk.process.name: self.waiting_for(walk) for walk in self.walks if not walk.finished}
+        held = tuple(most_held(*self.known(channel)) for channel in self.channels[: len(self.edges)])
+        return Simulation(self.completions(), waiting, held, {walk.process.name: walk.late for walk in self.walks})
 
-def advance(p: Process, channels: list[Channel]) -> bool:
-    """Run one process until its image ends, its next token is not there or a FIFO is full. Returns whether it moved."""
-    start, position, late = p.position, p.position, p.late
-    turns, ports, end, begun = p.turns, p.ports, len(p.turns), p.image * p.period
-    inputs = [channels[i] for i in p.inputs]
-    outputs = [channels[i] for i in p.outputs]
-    while position < end:
-        turn, port = begun + turns[position], ports[position]
+    def known(self, channel: Channel) -> tuple[np.ndarray, np.ndarray]:
+        """When each token of a channel could be read, and when each was."""
+        written, read = channel.counts()
+        return channel.writer.ready[:written], channel.taken[:read]
+
+    def completions(self) -> tuple[int, ...]:
+        """When each image's last result was written, of the images that are through."""
+        ends = []
+        for channel in self.channels:
+            if not channel.reader.process.outputs:
+                count = len(channel.reader.process.turns)
+                ends.append(channel.taken[count - 1 : channel.reader.settled : count])
+        return tuple(int(max(times)) for times in zip(*ends, strict=False))
+
+    def waiting_for(self, walk: Walk) -> str:
+        """What a blocked process waits for."""
+        port = int(walk.process.ports[walk.settled % len(walk.process.ports)])
         if port >= 0:
-            source = inputs[port]
-            index = len(source.taken)
-            if index >= len(source.available):
+            index = walk.process.inputs[port]
+            return f"a vector of {self.edges[index].tensor}" if index < len(self.edges) else "a word of vectors"
+        full = next(i for i in walk.process.outputs if self.channels[i].full())
+        if full >= len(self.edges):
+            return "room for a word of vectors"
+        return f"room in the channel of {self.edges[full].tensor} to {self.edges[full].consumer or 'the output'}"
+
+    def shrink(self, index: int, depth: int) -> bool:
+        """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether none does.
+
+        Until the first vector that now has to wait for room nothing changes, so that the run goes on from there.
+        """
+        channel = self.channels[index]
+        before, images, state = channel.depth, self.completions(), self.state()
+        ready, taken = self.known(channel)
+        early = ready[depth:] < taken[: max(len(ready) - depth, 0)]
+        channel.depth = depth
+        if not early.any():
+            return True
+        self.rewind(channel.writer, depth + int(early.argmax()))
+        while self.advance():
+            if any(late > time for late, time in zip(self.completions(), images, strict=False)):
                 break
-            wait = source.available[index] - turn
-            if wait > late:
-                late = wait
-            source.taken.append(turn + late)
-        else:
-            wait = late
-            for target in outputs:
-                index = len(target.available) - target.depth
-                if index >= 0:
-                    if index >= len(target.taken):
-                        break
-                    # The result enters the FIFO when it leaves the kernel's pipeline.
-                    free = target.taken[index] - turn - p.latency
-                    if free > wait:
-                        wait = free
-            else:
-                late = wait
-                ready = turn + late + p.latency
-                for target in outputs:
-                    target.available.append(ready)
-                position += 1
-                continue
-            break
-        position += 1
-    p.position, p.late = position, late
-    if position == end:
-        p.position, p.image = 0, p.image + 1
-    return position > start
+        if self.completions() == images:
+            return True
+        channel.depth = before
+        self.restore(state)
+        return False
 
+    def rewind(self, writer: Walk, token: int) -> None:
+        """Unsettle a token that a kernel writes, and all that may depend on it."""
+        last = max(self.time(walk, len(walk.turns) - 1) for walk in self.walks)
+        writer.settled = int(writer.writes[token])
+        self.end = self.time(writer, writer.settled)
+        while any([self.unsettle(channel) for channel in self.channels]):
+            pass
+        for walk in self.walks:
+            walk.reached = walk.settled
+            walk.late = self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1]) if walk.settled else 0
+        self.active = last
 
-def waiting_for(p: Process, channels: list[Channel], edges: tuple[EdgePlan, ...]) -> str:
-    """What a blocked process waits for."""
-    port = p.ports[p.position]
-    if port >= 0:
-        index = p.inputs[port]
-        return f"a vector of {edges[index].tensor}" if index < len(edges) else "a word of vectors"
-    full = next(i for i in p.outputs if len(channels[i].available) - channels[i].depth >= len(channels[i].taken))
-    if full >= len(edges):
-        return "room for a word of vectors"
-    return f"room in the channel of {edges[full].tensor} to {edges[full].consumer or 'the output'}"
+    def unsettle(self, channel: Channel) -> bool:
+        """Unsettle what depends on unsettled events at the other end of a channel: a token's reading on its writing, and the writing of one on the reading that makes
+        room for it. Returns whether there was anything."""
+        writer, reader, before = channel.writer, channel.reader, (channel.writer.settled, channel.reader.settled)
+        places = reader.reads[channel.port]
+        written = int(writer.writes.searchsorted(writer.settled))
+        reader.settled = int(min([reader.settled, *places[written : written + 1]]))
+        room = int(places.searchsorted(reader.settled)) + channel.depth
+        writer.settled = int(min([writer.settled, *writer.writes[room : room + 1]]))
+        return (writer.settled, reader.settled) != before
+
+    def state(self) -> State:
+        """All times, of a finished run."""
+        return tuple(walk.ready.copy() for walk in self.walks), tuple(c.taken.copy() for c in self.channels)
+
+    def restore(self, state: State) -> None:
+        """Take on the times of a finished run."""
+        for walk, ready in zip(self.walks, state[0], strict=True):
+            walk.ready, walk.settled, walk.reached = ready, len(walk.turns), len(walk.turns)
+        for channel, taken in zip(self.channels, state[1], strict=True):
+            channel.taken = taken
+        for walk in self.walks:
+            walk.late = self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1])
 
 
 def most_held(available: np.ndarray, taken: np.ndarray) -> int:

@@ -7,9 +7,10 @@ import pytest
 import hlsgen
 from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.even_flow import even_flow
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.simulate import even_flow, simulate
+from hlsgen.schedule.simulate import simulate
 from hlsgen.zoo import network
 from tests.emulator.test_emulator_operators import REFUSED
 from tests.support.cases import CASES, case
