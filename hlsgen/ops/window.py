@@ -73,6 +73,7 @@ class Window:
                 )
         return np.stack(taps, axis=1)
 
+    @cache  # noqa: B019 (windows are few)
     def needed_pixels(self, height: int, width: int) -> np.ndarray:
         """For each output pixel in raster order, how many input pixels a streaming kernel has read when it emits it.
 
@@ -83,7 +84,9 @@ class Window:
         x = np.arange(columns) * self.stride[1] + self.extent[1] - 1 - self.pads[1]
         full_rows = np.clip(y, 0, height)[:, None] * width
         in_row = np.where((y >= 0) & (y < height), 1, 0)[:, None] * np.clip(x + 1, 0, width)[None, :]
-        return (full_rows + in_row).ravel()
+        needed = (full_rows + in_row).ravel()
+        needed.setflags(write=False)
+        return needed
 
 
 # With at least so many vectors a pixel the columns of a streaming window lie in memories: a word of them rests for as many

@@ -111,7 +111,8 @@ def alike(layer: Layer, graph: Graph) -> Any:
     """What layers have in common that have the same options: all that these depend on but widths, or the layer itself where its weights have zeros to skip."""
     shapes = tuple(graph.tensors[name].shape for name in (*layer.inputs, layer.output))
     weights: tuple[Any, ...] = tuple((name, w.shape) for name, w in layer.weights.items())
-    if any(np.count_nonzero(w) < WORTHWHILE * w.size for w in layer.weights.values()):
+    weight = layer.weights.get("weight")  # a bias without values, as of every layer that has none, is no zero to skip
+    if weight is not None and np.count_nonzero(weight) < WORTHWHILE * weight.size:
         weights = (("of", layer.name),)
     return layer.op, layer.attributes, layer.activation, shapes, weights
 

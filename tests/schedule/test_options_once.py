@@ -1,0 +1,23 @@
+"""Layers that are alike share their options, so that a deep chain of equal layers costs little more than a short one."""
+
+import hlsgen
+from hlsgen.schedule import problem
+from tests.support.networks import parse
+
+
+def test_equal_layers_without_bias_are_built_once(monkeypatch):
+    """Their bias is all zeros, and that is nothing to skip."""
+    graph = hlsgen.load(
+        parse(
+            "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,8,3,3] c, float[8,8,3,3] d) => (float[1,8,6,6] y) "
+            "{ s = Conv<pads=[1,1,1,1]>(x, a) t = Conv<pads=[1,1,1,1]>(s, b) "
+            "u = Conv<pads=[1,1,1,1]>(t, c) y = Conv<pads=[1,1,1,1]>(u, d) }"
+        )
+    )
+    built = []
+    options = problem.layer_options
+    monkeypatch.setattr(
+        problem, "layer_options", lambda layer, *rest: built.append(layer.name) or options(layer, *rest)
+    )
+    hlsgen.schedule(graph, style="pipelined")
+    assert built == ["s", "y"]  # no kernel reads what the last one writes
