@@ -70,7 +70,7 @@ class Fronts:
             self.problems[count] = build_problem(front, self.board, plan, goal, classes, self.known, streams)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
-        choice, *_ = solve(self.problems[count], self.board, goal)
+        choice = solve(self.problems[count], self.board, goal).choice
         return complete(front, plan, classes, choice)
 
     def pins(self, front: Graph) -> dict[tuple[str, str], int]:

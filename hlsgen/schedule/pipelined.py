@@ -33,7 +33,7 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
     refuse(graph, "pipelined")
     check_copies(plan)
     known = {} if known is None else known
-    best, proof = search(graph, board, plan, goal, known)
+    best, proof, bound = search(graph, board, plan, goal, known)
 
     def fits(candidate: Plan) -> bool:
         resources = estimate(graph, candidate, goal.calibration, board).resources
@@ -45,7 +45,7 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
     paced = deepen(graph, best, board, fits)
     possible = fits(paced.plan)
     if not possible or (not paced.complete and goal.objective == "throughput"):
-        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced)
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced, bound)
         behind = (
             possible
             and roomy
@@ -64,46 +64,53 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
 
 
 def with_room(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced
-) -> tuple[Paced | None, Evidence]:
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced,
+    bound: int,
+) -> tuple[Paced | None, Evidence]:  # fmt: skip
     """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is known of it; None where none does. A `crowded` plan of all
-    room tells about how much it takes."""
+    room tells about how much it takes, and no design with less goes below the `bound` of its search."""
     full = estimate(graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board).resources
     lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
     for room in (room for room in ROOMS if room >= lacking / 2):
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
-            kernels, proof = search(graph, board, plan, smaller, known)
+            kernels, proof, shown = search(graph, board, plan, smaller, known, bound)
         except Infeasible:  # so few memory blocks hold no design
             break
+        bound = max(bound, shown)
         paced = deepen(graph, kernels, board, fits)
         if paced.complete and fits(paced.plan):
             return paced, replace(proof, room=room)
     return None, Evidence()
 
 
-def search(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, Evidence]:
-    """The plan with the best kernels, zeros skipped where that is better, and what is known of how good they are."""
-    best, proof = solved(graph, board, plan, goal, known)
+def search(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+) -> tuple[Plan, Evidence, int]:
+    """The plan with the best kernels, zeros skipped where that is better, what is known of how good they are, and the cycles that no design goes below with no
+    more of the board. `bound`: as many as a search with more of it has shown."""
+    best, proof, bound = solved(graph, board, plan, goal, known, bound)
     if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
-        return better_without_skipping(graph, board, plan, goal, best, proof, known)
-    return best, proof
+        return *better_without_skipping(graph, board, plan, goal, best, proof, known, bound), bound
+    return best, proof, bound
 
 
-def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> tuple[Plan, Evidence]:
-    """The plan with the best kernels, and what is known of how good they are: those that count the fewest cycles, or ones that count few more and take so much less of the
+def solved(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+) -> tuple[Plan, Evidence, int]:
+    """The plan with the best kernels, what is known of how good they are, and the bound that was shown: those that count the fewest cycles, or ones that count few more and take so much less of the
     board that the clock makes up for it."""
     classes = tensor_classes(graph)
     problem = build_problem(graph, board, plan, goal, classes, known)
-    choice, proof, cycles = solve(problem, board, goal)
-    best = complete(graph, plan, classes, choice)
+    solution = solve(problem, board, goal, bound)
+    best = complete(graph, plan, classes, solution.choice)
     if goal.objective != "throughput" or plan.disabled:
-        return best, proof
+        return best, solution.proof, solution.bound
     found = estimate(graph, best, goal.calibration, board)
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
     for part in SLOWER:
         bandwidth = memory_bytes(graph, board, plan, clock)
-        other = slower(replace(problem, bandwidth=bandwidth), int((1 + part) * cycles), goal)
+        other = slower(replace(problem, bandwidth=bandwidth), int((1 + part) * solution.cycles), goal)
         if other is None:
             continue
         trial = complete(graph, plan, classes, other)
@@ -111,11 +118,11 @@ def solved(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known) -> 
         clock = max(clock, found.resources.fmax)
         if found.throughput > rate:
             best, rate, more = trial, found.throughput, part
-    return best, replace(proof, slower=more)
+    return best, replace(solution.proof, slower=more), solution.bound
 
 
 def better_without_skipping(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: Evidence, known: Known
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: Evidence, known: Known, bound: int
 ) -> tuple[Plan, Evidence]:
     """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
 
@@ -123,7 +130,7 @@ def better_without_skipping(
     """
     dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
     try:
-        dense, dense_proof = solved(graph, board, plan, dense_goal, known)
+        dense, dense_proof, _ = solved(graph, board, plan, dense_goal, known, bound)
     except Infeasible:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -29,8 +29,19 @@ STEPS = (1.1, 1.3, 2, 4)
 Chosen = tuple[str, Any, Option]
 
 
-def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, Evidence, int]:
-    """The best choice for a goal, what is known of how good it is, and the cycles that its slowest layer may take. Raises Infeasible when nothing fits."""
+@dataclass(frozen=True)
+class Solution:
+    """The best choice for a goal. `proof`: what is known of how good it is; `cycles`: those that its slowest layer may take; `bound`: those that the search has shown
+    no design to go below, within the same caps or lower ones."""
+
+    choice: Choice
+    proof: Evidence
+    cycles: int
+    bound: int = 0
+
+
+def solve(problem: Problem, board: Board, goal: Goal, bound: int = 0) -> Solution:
+    """The best choice for a goal. `bound`: what a search with higher caps has shown of the slowest layer's cycles. Raises Infeasible when nothing fits."""
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]
@@ -38,16 +49,16 @@ def solve(problem: Problem, board: Board, goal: Goal) -> tuple[Choice, Evidence,
         allowed = [
             level for level in levels if goal.copies * board.device.fmax_low * 1e6 / level >= goal.fps
         ] or levels[:1]
-        target, proof = allowed[-1], Evidence(fps=goal.fps)
+        target, proof, bound = allowed[-1], Evidence(fps=goal.fps), 0
     else:
-        least = fewest_cycles(problem)
-        target, proof = bisect(problem, [level for level in levels if level >= least] or levels[-1:], goal)
+        least = max(fewest_cycles(problem), bound)
+        target, proof, bound = bisect(problem, [level for level in levels if level >= least] or levels[-1:], goal)
     found = run(problem, target, goal, fewest=goal.objective != "latency", latency=goal.objective == "latency")
     if found is None:
         found = run(problem, target, goal, fewest=False)
     if found is None:
         raise smallest_is_too_large(problem, board, goal)
-    return chosen_of(problem, found), proof, target
+    return Solution(chosen_of(problem, found), proof, target, bound)
 
 
 def slower(problem: Problem, target: int, goal: Goal) -> Choice | None:
@@ -74,8 +85,8 @@ def fewest_cycles(problem: Problem) -> float:
     return work / max(dsps, 1)
 
 
-def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, Evidence]:
-    """The least cycles of the slowest layer that a design within the caps reaches, and the proof or the gap."""
+def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, Evidence, int]:
+    """The least cycles of the slowest layer that a design within the caps reaches, the proof or the gap, and the proven bound (0: none)."""
     undecided: list[int] = []
 
     def possible(place: int) -> bool:
@@ -91,14 +102,15 @@ def bisect(problem: Problem, levels: list[int], goal: Goal) -> tuple[int, Eviden
                 break
             low = high + 1
     else:
-        return levels[-1], Evidence()
+        return levels[-1], Evidence(), 0
     while low < high and not close(levels, low, high):
         middle = (low + high) // 2
         low, high = (low, middle) if possible(middle) else (middle + 1, high)
     if not undecided:
-        return levels[high], Evidence(proof="near", gap=GAP) if low < high else Evidence(proof="optimal")
+        proof = Evidence(proof="near", gap=GAP) if low < high else Evidence(proof="optimal")
+        return levels[high], proof, levels[low]
     bound = max(min(option.cycles for option in options) for options in problem.options.values())
-    return levels[high], Evidence(proof="open", gap=levels[high] / bound - 1)
+    return levels[high], Evidence(proof="open", gap=levels[high] / bound - 1), 0
 
 
 def close(levels: list[int], low: int, high: int) -> bool:
