@@ -42,6 +42,8 @@ class Solution:
 
 def solve(problem: Problem, board: Board, goal: Goal, bound: int = 0) -> Solution:
     """The best choice for a goal. `bound`: what a search with higher caps has shown of the slowest layer's cycles. Raises Infeasible when nothing fits."""
+    if (least_cost(problem) > np.maximum(problem.limits, 0)).any():
+        raise smallest_is_too_large(problem, board, goal)
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
     levels = [level for level in levels if level >= floor]
@@ -53,8 +55,10 @@ def solve(problem: Problem, board: Board, goal: Goal, bound: int = 0) -> Solutio
     else:
         least = max(fewest_cycles(problem), bound)
         target, proof, bound = bisect(problem, [level for level in levels if level >= least] or levels[-1:], goal)
-    found = run(problem, target, goal, fewest=goal.objective != "latency", latency=goal.objective == "latency")
-    if found is None:
+    decided: list[bool] = []
+    latency = goal.objective == "latency"
+    found = run(problem, target, goal, fewest=not latency, latency=latency, decided=decided)
+    if found is None and not all(decided):
         found = run(problem, target, goal, fewest=False)
     if found is None:
         raise smallest_is_too_large(problem, board, goal)
@@ -118,9 +122,14 @@ def close(levels: list[int], low: int, high: int) -> bool:
     return len(levels) > LEVELS and levels[high] <= (1 + GAP) * levels[low]
 
 
+def least_cost(problem: Problem) -> np.ndarray:
+    """What no design takes less of, in the solver's units: every layer's least, each resource for itself."""
+    return np.sum([np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0)
+
+
 def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasible:
     """What is short, from the least cost of every layer."""
-    least = np.sum([np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0) / SCALE
+    least = least_cost(problem) / SCALE
     limits = np.array(problem.limits) / SCALE
     names = ("ALMs", "memory blocks", "DSPs")
     worst = int(np.argmax(least / np.maximum(limits, 1)))

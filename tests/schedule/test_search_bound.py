@@ -1,9 +1,12 @@
-"""What a search has shown holds for one with less of the board: the second need not show it again, and finds the same."""
+"""What need not be searched: what a search with more of the board has shown, and a network that is too large by its least layers alone."""
 
 from dataclasses import replace
 
+import pytest
+
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.errors import PlanError
 from hlsgen.plan import Plan
 from hlsgen.schedule import search
 from hlsgen.schedule.choices import tensor_classes
@@ -28,3 +31,12 @@ def test_a_bound_saves_solver_calls_and_changes_nothing(monkeypatch):
     assert (bounded.choice, bounded.cycles) == (plain.choice, plain.cycles)
     assert len(calls) - without < without
     assert min(calls[without:]) >= full.bound
+
+
+def test_a_network_whose_least_layers_are_too_large_is_refused_without_the_solver(monkeypatch):
+    graph, target, goal = hlsgen.load(network("lenet5")), board("de10_nano"), Goal()
+    problem = build_problem(graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph))
+    least = search.least_cost(problem)
+    monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
+    with pytest.raises(PlanError, match=r"memory blocks; .* may be used"):
+        search.solve(replace(problem, limits=(*problem.limits[:1], int(least[1]) - 1, problem.limits[2])), target, goal)
