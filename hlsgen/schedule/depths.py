@@ -19,7 +19,7 @@ from hlsgen.schedule.even_flow import even_flow
 from hlsgen.schedule.fifo import MARGIN
 from hlsgen.schedule.simulate import Run, Simulation, simulate
 
-# Vectors that the simulations of a build may move together, some ten seconds, and images that each moves.
+# Vectors that the simulations of a build may move together, some two seconds, and images that each moves.
 WORK = 16_000_000
 LEAST_IMAGES, MOST_IMAGES, MOST_RUNS = 2, 6, 60
 # Where there is time for fewer runs, they are not worth it.
