@@ -5,7 +5,7 @@ from benchmarks.mutation.mutant import Mutant
 FRONTEND, WINDOWS = "tests/frontend/test_frontend.py", "tests/frontend/test_windows.py::test_windows_are_onnxruntimes"
 STAYS, VALIDATE = "tests/frontend/test_what_must_stay.py::test_outputs_are_onnxruntimes", "tests/cli/test_validate.py"
 
-AXIS = "tests/frontend/test_first_axis.py"
+AXIS, BATCH = "tests/frontend/test_first_axis.py", "tests/frontend/test_batch.py"
 
 MUTANTS = (
     Mutant(
@@ -130,19 +130,67 @@ MUTANTS = (
     ),
     Mutant(
         "frontend: broadcasting ranks are ignored",
-        "hlsgen/frontend/batch.py",
-        "if node.op_type in BROADCASTING and len({len(shape) for shape in shapes}) > 1:",
-        "if False:",
-        (f"{AXIS}::test_images_that_mix_are_not_taken_one_by_one",),
+        "hlsgen/ops/first_axis.py",
+        "    return len(set(ranks)) == 1\n",
+        "    return True\n",
+        (AXIS,),
         "the batch is added to another axis",
     ),
     Mutant(
         "frontend: a batch along which Softmax works",
-        "hlsgen/frontend/batch.py",
-        'if node.op_type in AXIS and attributes.get("axis") in (0, -len(shapes[0])):',
-        "if False:",
-        (f"{AXIS}::test_images_that_mix_are_not_taken_one_by_one",),
+        "hlsgen/ops/first_axis.py",
+        '    return node.attribute("axis", -1) % ranks[0] != 0\n',
+        "    return True\n",
+        (AXIS,),
         "images are mixed up",
+    ),
+    Mutant(
+        "frontend: a batch that Transpose mixes",
+        "hlsgen/frontend/batch.py",
+        "single.shapes.get(other) == (1, *whole.shapes[name][1:])",
+        "other in single.shapes",
+        (AXIS,),
+        "images are mixed up",
+    ),
+    Mutant(
+        "frontend: a batch that Slice turns round",
+        "hlsgen/ops/first_axis.py",
+        '"Slice": forwards',
+        '"Slice": always',
+        (BATCH,),
+        "an image gets the result of another",
+    ),
+    Mutant(
+        "frontend: a batch that Pad moves on",
+        "hlsgen/ops/first_axis.py",
+        '"Pad": no_border',
+        '"Pad": always',
+        (BATCH,),
+        "an image gets the result of another",
+    ),
+    Mutant(
+        "frontend: constants that depend on the batch",
+        "hlsgen/frontend/batch.py",
+        "per_image and same_constants(whole, single, node, alone) and",
+        "per_image and",
+        (BATCH,),
+        "images are divided by 1 in place of the batch",
+    ),
+    Mutant(
+        "frontend: old Resize takes new coordinates",
+        "hlsgen/frontend/model.py",
+        "    if opset_of(model) < 11:\n",
+        "    if opset_of(model) < 7:\n",
+        ("tests/frontend/test_opsets.py",),
+        "pictures are scaled at other places",
+    ),
+    Mutant(
+        "reference: a batch is filled up with the image itself",
+        "hlsgen/own_model.py",
+        "    noise = np.random.default_rng(len(images)).standard_normal((missing, *images.shape[1:]))\n",
+        "    noise = np.repeat(images[-1:], missing, axis=0)\n",
+        ("tests/emulator/test_batches.py",),
+        "images that mix are not noticed",
     ),
     Mutant(
         "frontend: LRN's window for even sizes",
@@ -177,12 +225,12 @@ MUTANTS = (
         "shapes that are computed are others",
     ),
     Mutant(
-        "reference: onnxruntime sees one image",
-        "hlsgen/validation.py",
-        "for n, array in self.image(i).items()} for i in range(count)]",
-        "for n, array in self.image(0).items()} for i in range(count)]",
-        (VALIDATE,),
-        "later images are compared with the first",
+        "reference: onnxruntime sees one batch",
+        "hlsgen/own_model.py",
+        "for first in range(0, count, self.batch)]",
+        "for first in range(0, self.batch, self.batch)]",
+        ("tests/emulator/test_batches.py",),
+        "later images are compared with nothing",
     ),
     Mutant(
         "reference: one of onnxruntime's outputs is enough",
