@@ -103,8 +103,9 @@ def verdict_of(
     """Validate a design on random images, with onnxruntime's comparison in it."""
     inputs = images_for(design, images)
     reference = Reference(design, inputs)
-    options = {"device": device, "strict": strict, "timeout": timeout, "optimise": optimise}
-    verdict, outputs = validate(design, inputs, reference, **options)
+    verdict, outputs = validate(
+        design, inputs, reference, device=device, strict=strict, timeout=timeout, optimise=optimise
+    )
     verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
     return verdict
 
