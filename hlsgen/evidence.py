@@ -22,12 +22,13 @@ class Alternative:
 class Evidence:
     """What the search showed of the plan that it chose, and of no other: `digest` is that plan's, and an edited plan has another one.
 
-    `proof` and `gap` are of the slowest kernel of a pipeline; it takes the share `slower` more cycles than the fastest for the sake of the clock, and
+    `pins`: what the user fixed, so that nothing else was searched. `proof` and `gap` are of the slowest kernel of a pipeline; it takes the share `slower` more cycles than the fastest for the sake of the clock, and
     the share `room` of the memory blocks was kept for FIFOs. `interval`: cycles between images in a simulation; `unlimited`: with unlimited FIFOs (0:
     too large to simulate). `fps`: the images a second that the fewest resources were sought for (0: another objective). `shapes`: engine shapes that were evaluated, of `pairs` of convolution engines at most.
     """
 
     digest: str = ""
+    pins: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     proof: str = ""
     gap: float = 0.0

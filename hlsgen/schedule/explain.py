@@ -11,6 +11,7 @@ from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration, default_calibration
 from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.explain_folded import engines_text
+from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
 from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.times import rate
@@ -111,9 +112,10 @@ def misfit(plan: Plan, predicted: Estimate) -> str:
 def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
     """What the search showed."""
     percent = f"{evidence.gap:.1%}" if evidence.gap < 0.1 else f"{evidence.gap:.0%}"
+    within = " and ".join(("within the caps", *first_few(list(evidence.pins))))
     texts = {
-        "optimal": "No choice of vector widths and unrolled windows within the caps has a faster slowest kernel (proven).",
-        "near": f"No choice of vector widths and unrolled windows within the caps has a slowest kernel more than {percent} faster (proven).",
+        "optimal": f"No choice of vector widths and unrolled windows {within} has a faster slowest kernel (proven).",
+        "near": f"No choice of vector widths and unrolled windows {within} has a slowest kernel more than {percent} faster (proven).",
         "open": f"The search ran into its time limit: a slowest kernel up to {percent} faster is not ruled out.",
     }
     parts = [texts.get(evidence.proof, "")]

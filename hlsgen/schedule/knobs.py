@@ -99,3 +99,8 @@ def listed(values: Sequence[int]) -> str:
     if len(values) > 20:
         return f"{min(values)} to {max(values)}"
     return ", ".join(map(str, values))
+
+
+def first_few(flags: list[str], most: int = 3) -> list[str]:
+    """The first of many."""
+    return flags if len(flags) <= most else [*flags[:most], f"{len(flags) - most} more"]

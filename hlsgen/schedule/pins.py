@@ -15,7 +15,7 @@ from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.knobs import FOLDED, FRONT, flag_of, knob_of, listed
+from hlsgen.schedule.knobs import FOLDED, FRONT, first_few, flag_of, knob_of, listed
 from hlsgen.schedule.problem import kernels_of, legal_widths, window_choices
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
@@ -71,11 +71,6 @@ def takers(asked: dict[str, tuple[str, ...]]) -> str:
     return "; ".join(
         f"{' and '.join(styles)} designs take {' and '.join(first_few(flags))}" for styles, flags in groups.items()
     )
-
-
-def first_few(flags: list[str], most: int = 3) -> list[str]:
-    """The first of many."""
-    return flags if len(flags) <= most else [*flags[:most], f"{len(flags) - most} more"]
 
 
 def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from hlsgen.boards import board as find_board
-from hlsgen.evidence import Alternative, Evidence
+from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration
@@ -32,9 +32,9 @@ def nonzeros(weights: Mapping[str, np.ndarray]) -> list[tuple[str, int]]:
     return [(name, int(np.count_nonzero(array))) for name, array in weights.items()]
 
 
-def sealed(graph: Graph, plan: Plan, calibration: Calibration, alternatives: Sequence[Alternative] = ()) -> Plan:
+def sealed(graph: Graph, plan: Plan, calibration: Calibration) -> Plan:
     """The plan with its evidence tied to it."""
-    evidence = replace(plan.evidence, digest=digest(graph, plan, calibration), alternatives=tuple(alternatives))
+    evidence = replace(plan.evidence, digest=digest(graph, plan, calibration))
     return replace(plan, evidence=evidence)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hlsgen.boards import Board, board_key
 from hlsgen.boards import board as find_board
@@ -16,9 +16,9 @@ from hlsgen.schedule.estimate import Estimate, estimate
 from hlsgen.schedule.folded import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.hybrid import draft_hybrid
-from hlsgen.schedule.knobs import flag_of
+from hlsgen.schedule.knobs import first_few, flag_of
 from hlsgen.schedule.layered import plan_layered
-from hlsgen.schedule.pins import candidates, check_pins, demands, effective, first_few
+from hlsgen.schedule.pins import candidates, check_pins, demands, effective
 from hlsgen.schedule.pipelined import draft_pipelined
 from hlsgen.schedule.problem import Known
 from hlsgen.schedule.provenance import paced, sealed
@@ -57,14 +57,25 @@ def schedule(
         reaches(plan.style, paced(plan, estimate(graph, plan, task.goal.calibration, task.target)), task)
     except Infeasible as error:
         raise with_pins(error, task.goal) from None
-    return sealed(graph, plan, task.goal.calibration)
+    return with_evidence(task, plan)
+
+
+def with_evidence(task: Task, plan: Plan, alternatives: Sequence[Alternative] = ()) -> Plan:
+    """The plan with what the search showed of it, under the user's pins."""
+    evidence = replace(plan.evidence, pins=pin_texts(task.goal), alternatives=tuple(alternatives))
+    return sealed(task.graph, replace(plan, evidence=evidence), task.goal.calibration)
+
+
+def pin_texts(goal: Goal) -> tuple[str, ...]:
+    """The pins as the user writes them."""
+    return tuple(f"{flag_of(*key)}={value}" for key, value in goal.pins.items())
 
 
 def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
     """The error with the pins that it may be due to."""
     if not goal.pins:
         return error
-    pins = first_few([f"{flag_of(*key)}={value}" for key, value in goal.pins.items()])
+    pins = first_few(list(pin_texts(goal)))
     remedy = f"{error.remedy}, or leave out some of: {', '.join(pins)}" if error.remedy else f"leave out {pins[0]}"
     return Infeasible(error.reason, where=error.where, remedy=remedy)
 
@@ -98,12 +109,12 @@ def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
     others = [Alternative(style, refusal=f"has no {lacks}") for style, lacks in styles.items() if lacks]
     others += [Alternative(style, refusal=error.reason) for style, error in refused.items()]
     if not found:
-        return sealed(task.graph, last_resort(task, refused), task.goal.calibration, others)
+        return with_evidence(task, last_resort(task, refused), others)
     best = min(found, key=lambda style: preference(found[style][1], task.target, task.goal))
     plan = found[best][0].finish()
     found[best] = found[best][0], paced(plan, estimate(task.graph, plan, task.goal.calibration, task.target))
     others += [Alternative(style, predicted.throughput, predicted.latency) for style, (_, predicted) in found.items()]
-    return sealed(task.graph, plan, task.goal.calibration, others)
+    return with_evidence(task, plan, others)
 
 
 def last_resort(task: Task, refused: dict[str, Infeasible]) -> Plan:

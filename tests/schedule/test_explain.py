@@ -98,6 +98,11 @@ def test_the_rate_is_that_of_the_design_with_its_fifos(lenet, plan):
     assert headline(lenet, changed, default_calibration()) == estimate(lenet, changed)
 
 
+def test_a_proof_is_of_what_pins_leave(lenet):
+    pinned = hlsgen.schedule(lenet, style="pipelined", goal=Goal(pins={("conv2", "output_width"): 1}))
+    assert "within the caps and --set conv2.unroll_oc=1 has a" in told(lenet, pinned)
+
+
 def test_why_the_style(lenet):
     choice = hlsgen.schedule(lenet, goal=Goal(images=2))
     text = told(lenet, choice)
