@@ -1,5 +1,6 @@
 # make demo    a trained network becomes an accelerator that runs on the Intel FPGA emulator
 # make test    all tests
+# make quick   those that take little time: no emulator beyond a smoke test
 # make check   formatting, lint, types
 # Everything is installed into .venv; only Python (3.10 to 3.13) with its venv module is needed before.
 
@@ -9,13 +10,20 @@ BIN    := $(VENV)/bin
 # xdist: one worker a core.
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test check bench results conformance golden clean
+.PHONY: demo test quick mutation check bench results conformance golden clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m examples.demo
 
 test: $(VENV)/.installed-dev
 	$(PYTEST) tests
+
+quick: $(VENV)/.installed-dev
+	$(PYTEST) tests -m "smoke or not (emulator or slow)"
+
+# Breaks the code on purpose, fault by fault; a test must fail each time. Takes hours: for nights.
+mutation: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.mutation
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -1,8 +1,12 @@
-"""Options of the test suite, and the cache of compiled programs that all its processes share."""
+"""Options of the test suite, the cache of compiled programs that all its processes share, and who may use a device."""
 
 import os
 import shutil
 import tempfile
+
+import pytest
+
+from hlsgen.host.session import Session
 
 
 def pytest_addoption(parser):
@@ -18,3 +22,14 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if hasattr(config, "program_cache"):
         shutil.rmtree(config.program_cache, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def devices_where_marked_alone(request, monkeypatch):
+    """`make quick` must not meet a device by chance: who uses one says so."""
+
+    def refuse(*_):
+        raise AssertionError("this test uses a device: mark it with @pytest.mark.emulator")
+
+    if request.node.get_closest_marker("emulator") is None:
+        monkeypatch.setattr(Session, "worker", refuse)
