@@ -12,6 +12,8 @@ MIXING = {
     "transposed": "(float[3,3,5,5] x) => (float[3,3,5,5] y) { r = Relu(x) y = Transpose<perm=[1,0,2,3]>(r) }",
     "reversed axes": "(float[3,4,3] x) => (float[3,4,3] y) { r = Relu(x) y = Transpose(r) }",
     "of another rank": "(float[3,3,4] x) => (float[3,3,4] y) { a = Constant<value_ints=[1]>() m = ReduceSum<keepdims=0>(x, a) y = Add(x, m) }",
+    "turned round": "(float[3,5,2,2] x) => (float[3,5,2,2] y) { b = Constant<value_ints=[-1]>() e = Constant<value_ints=[-9]>() "
+    "a = Constant<value_ints=[0]>() s = Constant<value_ints=[-1]>() r = Relu(x) y = Slice(r, b, e, a, s) }",
     "softmax": "(float[3,5] x) => (float[3,5] y) { y = Softmax<axis=0>(x) }",
 }
 

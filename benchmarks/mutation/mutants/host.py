@@ -250,6 +250,30 @@ MUTANTS = (
         (f"{VERDICTS}::test_inputs_that_do_not_fit_are_refused",),
         "images that lie otherwise are run",
     ),
+    Mutant(
+        "worker: any design is the one that is kept",
+        "host/worker.py",
+        "key = choice, count, design.signature()",
+        "key = choice, count",
+        ("tests/host/test_kept.py::test_another_design_at_the_same_place_is_built",),
+        "an earlier design is run in its place",
+    ),
+    Mutant(
+        "cache: options are no part of the key",
+        "host/programs.py",
+        "source, list(options), runtime, settings,",
+        "source, runtime, settings,",
+        ("tests/host/test_cache.py::test_options_and_settings_are_part_of_the_key",),
+        "a program that was built otherwise is run",
+    ),
+    Mutant(
+        "cache: a damaged program is run",
+        "host/cache.py",
+        "if hashlib.sha256(data[DIGEST:]).digest() == data[:DIGEST]:",
+        "if data:",
+        ("tests/host/test_cache.py::test_a_damaged_entry_is_built_anew",),
+        "kernels are what is left of them on disk",
+    ),
     # ---- layouts
     Mutant(
         "layout: spare lanes are not cleared",
