@@ -115,7 +115,7 @@ def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         value, shape = values[port.name].astype(np.float32), port.view.value_shape
         if value.shape == shape:
             value = value.reshape(port.image_shape)
-        elif value.ndim != len(shape) or value.shape[1:] != shape[1:] or shape[0] != 1:
+        elif value.ndim != len(shape) or value.shape[1:] != shape[1:] or shape[0] != 1 or not len(value):
             raise ModelError(f"shape {list(value.shape)} given, {list(shape)} needed", where=f"input {port.name}")
         images[port.name] = value
     if len({len(value) for value in images.values()}) > 1:
