@@ -21,7 +21,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import Pace, TimedWays, timed_ways
 from hlsgen.schedule.resources import clock_of, fitted, kernel_cost
 from hlsgen.schedule.shapes import Shape, with_array
-from hlsgen.schedule.steps import models, step_ways
+from hlsgen.schedule.steps import Ways, models, step_ways
 from hlsgen.schedule.times import BYTES
 
 # So many pairs, the most promising, are planned step by step.
@@ -97,8 +97,9 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     assert e is not None
     other = next(array for array in ARRAYS if array != name)
     roomy = with_array(e, other, (1, 1), (LIMITLESS, LIMITLESS))  # so that every layer has a way
+    pace = Pace(board, clock)
     of_kinds = {
-        model: own_cycles(timed_ways(shaped, ways, roomy, board), name, Pace(board, clock))
+        model: own_cycles(timed_ways(shaped, without(other, ways), roomy, board), pace)
         for model, ways in step_ways(shaped, roomy, plan).items()
     }
     cycles = np.array([of_kinds[model] for model in models(shaped, plan).values()])
@@ -108,13 +109,17 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 
-def own_cycles(ways: TimedWays, name: str, pace: Pace) -> tuple[float, float]:
-    """Cycles of a layer on an array, waiting for memory and not; those of any other layer as they are."""
-    for way in ways:
-        if {tilings[0].step.engine for tilings in way}.isdisjoint(set(ARRAYS) - {name}):
-            working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in way)
-            return sum(map(pace.least, way)), working
-    return inf, inf
+def without(array: str, ways: Ways) -> Ways:
+    """The first of a layer's ways that leaves an array alone; none where all need it."""
+    return [way for way in ways if all(step.engine != array for step in way)][:1]
+
+
+def own_cycles(ways: TimedWays, pace: Pace) -> tuple[float, float]:
+    """Cycles of a layer in its one way, waiting for memory and not; infinite where it has none."""
+    if not ways:
+        return inf, inf
+    working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in ways[0])
+    return sum(map(pace.least, ways[0])), working
 
 
 def least_of_both(one: np.ndarray, other: np.ndarray) -> float:
