@@ -248,6 +248,7 @@ def test_wrong_input_files(design, tmp_path, capsys):
     refuse(["validate", design, "--input", tmp_path / "named.npz"], capsys, "['image']", "['x']")
 
 
+@pytest.mark.emulator
 def test_wrong_device(design, capsys):
     refuse(["validate", design, "--device", "toaster"], capsys, "unknown device 'toaster'")
     refuse(["validate", design, "--device", "99"], capsys, "no OpenCL device number 99")
@@ -258,6 +259,7 @@ def test_no_emulator(design, capsys, monkeypatch):
     refuse(["validate", design], capsys, "emulator is not installed", "pip install")
 
 
+@pytest.mark.emulator
 def test_channels_need_an_intel_device(design, capsys):
     refuse(["validate", design, "--device", "cpu"], capsys, "no Intel channels", "--disable channels")
 

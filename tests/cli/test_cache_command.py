@@ -20,6 +20,7 @@ def result_of(arguments, capsys):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.emulator
 def test_clear(folder, capsys):
     empty = {"folder": str(folder), "programs": 0, "bytes": 0, "limit": cache.LIMIT}
     assert result_of(["cache"], capsys) == {"ok": True, "removed": 0, "freed": 0, **empty}

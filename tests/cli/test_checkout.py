@@ -85,6 +85,7 @@ def emulator():
     return str(Path(sys.prefix) / "lib" / "libintelocl_emu.so")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [None, [], ["--editable"]], ids=["not installed", "installed", "editable"])
 def test_every_command_in_the_root_of_a_clone(options, run, clone, tmp_path):
     if options is not None:
@@ -99,6 +100,7 @@ def test_every_command_in_the_root_of_a_clone(options, run, clone, tmp_path):
         assert Path(run("-c", code, cwd=tmp_path).strip()).is_relative_to(clone if options else tmp_path / "env")
 
 
+@pytest.mark.slow
 def test_a_clone_on_the_path_works_from_any_folder(run, clone, tmp_path):
     """Relative on the path, and with another hlsgen in the current folder that the child must not import."""
     (tmp_path / "work" / "hlsgen" / "host").mkdir(parents=True)

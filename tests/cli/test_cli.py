@@ -38,6 +38,7 @@ def test_help_has_an_example(command, capsys):
     assert done.value.code == 0 and f"example: hlsgen {command}" in text and "--json" in text
 
 
+@pytest.mark.emulator
 def test_build_validate_run(lenet, tmp_path, capsys):
     built = json.loads(output_of(["build", lenet, "--out", tmp_path / "d", "--style", "folded", "--json"], capsys))
     assert built["ok"] and built["style"] == "folded" and built["layers"] == 8
@@ -83,6 +84,7 @@ def test_build_validate_run(lenet, tmp_path, capsys):
     )
 
 
+@pytest.mark.emulator
 def test_text_for_people(lenet, tmp_path, capsys):
     text = output_of(["build", lenet, "--out", tmp_path / "d", "-v"], capsys)
     assert "Pipelined, because" in text and "conv1" in text and "\x1b" not in text
@@ -90,6 +92,7 @@ def test_text_for_people(lenet, tmp_path, capsys):
     assert "RIGHT: all 8 layers checked" in text and "onnxruntime" in text
 
 
+@pytest.mark.emulator
 def test_status_1_when_wrong(lenet, tmp_path, capsys):
     output_of(["build", lenet, "--out", tmp_path / "d", "--style", "base"], capsys)
     kernels = tmp_path / "d" / "kernels" / "lenet5.cl"
@@ -99,6 +102,7 @@ def test_status_1_when_wrong(lenet, tmp_path, capsys):
     assert "WRONG: the first wrong layer is conv1" in output_of(["validate", tmp_path / "d"], capsys, status=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
 def test_building_is_deterministic(style, lenet, tmp_path):
     for name in ("a", "b"):
@@ -114,6 +118,7 @@ def test_saved_plan_builds_the_same(lenet, tmp_path, capsys):
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
+@pytest.mark.emulator
 def test_edited_plan_is_obeyed(lenet, tmp_path, capsys):
     output_of(["build", lenet, "--style", "folded", "--out", tmp_path / "a"], capsys)
     plan = json.loads((tmp_path / "a" / "plan.json").read_text())
@@ -148,6 +153,7 @@ def test_lenet5_is_the_published_one():
     assert sum(w.size for layer in graph.layers for w in layer.weights.values()) == 60074
 
 
+@pytest.mark.emulator
 def test_boards_and_doctor(capsys):
     names = {b["name"] for b in json.loads(output_of(["boards", "--json"], capsys))["boards"]}
     assert {"pac_d5005", "pac_a10", "de10_nano"} <= names
@@ -155,6 +161,7 @@ def test_boards_and_doctor(capsys):
     assert report["ok"] and any(d["option"] == "emulator" and d["channels"] for d in report["devices"])
 
 
+@pytest.mark.emulator
 def test_doctor_says_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("hlsgen.host.devices.library", lambda kind: None)
     report = json.loads(output_of(["doctor", "--json"], capsys, status=1))

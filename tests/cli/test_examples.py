@@ -24,6 +24,7 @@ def test_a_pickle_cannot_run_code(attack):
         _Unpickler(io.BytesIO(attack)).load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "word"), [(sweep, "images/s"), (what_if, "GB/s"), (ablation, "without channels")])
 def test_scripts_run(script, word, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["script"])
@@ -38,6 +39,7 @@ def test_pictures_carry_their_labels():
     assert images.shape == (20, 3, 224, 224) and images.dtype == np.float32 and labels[0] == 243
 
 
+@pytest.mark.slow
 def test_from_training_to_the_chip(tmp_path, capsys, monkeypatch):
     """The whole way in short: ten kinds of bars in place of pictures."""
     random = np.random.default_rng(0)

@@ -29,6 +29,7 @@ def explored(model, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_front_is_undominated(explored):
     results = json.loads((explored / "results.json").read_text())
     best = [r for r in results if r["pareto"]]
@@ -84,6 +85,7 @@ def along(model, folder, style, axis, values):
     return json.loads((folder / "x" / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [4, 1])
     assert [(p.style, p.images) for p in points] == [("pipelined", 1), ("folded", 4), ("folded", 1)]
@@ -93,6 +95,7 @@ def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
     assert four["latency_ms"] > one["latency_ms"]
 
 
+@pytest.mark.slow
 def test_copies_are_an_axis_of_pipelined_designs_alone(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1], [1, 2])
     assert [(p.style, p.copies) for p in points] == [("pipelined", 1), ("pipelined", 2), ("folded", 1)]
@@ -115,6 +118,7 @@ def test_resumed_runs_repeat_nothing(model, tmp_path):
     assert third.submitted == 1  # results of another network are not taken
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same(model, tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
@@ -173,6 +177,7 @@ def test_compiles_are_farmed_out_and_tried_again(model, tmp_path, capsys):
     assert again[0]["tries"] == 2 and (tmp_path / "count").read_text().strip() == "2"  # not compiled twice
 
 
+@pytest.mark.slow
 def test_a_compile_that_never_works(model, tmp_path):
     aoc = stand_in(tmp_path, fails=99)
     options = [

@@ -79,6 +79,7 @@ def interrupt(process, number=signal.SIGINT, group=False):
     return process.returncode, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("style", "number", "status"), [("pipelined", signal.SIGINT, 130), ("folded", signal.SIGTERM, 143)]
 )
@@ -113,6 +114,7 @@ def test_the_cursor_comes_back(models, tmp_path):
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [False, True])
 def test_emulation(group, models, tmp_path):
     """The child with the emulator ends too, and its folder goes."""
@@ -127,6 +129,7 @@ def test_emulation(group, models, tmp_path):
     assert not (design / "validation.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [False, True])
 def test_explore_with_its_workers(group, models, tmp_path):
     arguments = [

@@ -29,6 +29,7 @@ def images(tmp_path):
     return tmp_path / "x.npz"
 
 
+@pytest.mark.emulator
 def test_results_of_run(design, images, tmp_path, capsys):
     arguments = ["run", str(design), "--input", str(images), "--output", str(tmp_path / "y.npz"), "--json"]
     assert main(arguments) == 0
@@ -36,12 +37,14 @@ def test_results_of_run(design, images, tmp_path, capsys):
     assert json.loads(out)["non_finite"] == FOUND and err.splitlines() == [WARNING]
 
 
+@pytest.mark.emulator
 def test_results_of_validate(design, images, capsys):
     assert main(["validate", str(design), "--input", str(images), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["non_finite"] == FOUND and err.splitlines() == [WARNING]
 
 
+@pytest.mark.emulator
 def test_results_of_the_host_alone(design, images, tmp_path, capsys):
     assert host_main(["run", str(design), str(images), str(tmp_path / "y.npz")]) == 0
     assert capsys.readouterr().err.splitlines() == [WARNING]
@@ -64,6 +67,7 @@ def test_inputs(design, value, tmp_path, capsys):
     assert not (tmp_path / "y.npz").exists()
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("device", ["CPU", "EMULATOR"])
 def test_backend(device):
     prepared = Backend.prepare(parse(NETWORK), device, style="base")

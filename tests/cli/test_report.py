@@ -43,6 +43,7 @@ def test_page_is_self_contained(design, capsys):
     assert not re.search(r"(src|href)=\"(?!data:)", page) and page.count("<svg") == 4 and "conv1" in page
 
 
+@pytest.mark.emulator
 def test_validation_is_shown_until_the_design_changes(design, capsys, tmp_path):
     copy = tmp_path / "design"
     shutil.copytree(design, copy)

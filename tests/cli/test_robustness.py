@@ -38,6 +38,7 @@ def attempt(seed, folder):
     return problem
 
 
+@pytest.mark.slow
 def test_hostile_files(tmp_path):
     """In processes of their own, with bounded memory: neither a traceback, nor a crash, nor a stray file, nor injected code.
     `python -m benchmarks.fuzz files` tries thousands."""
@@ -110,6 +111,7 @@ def content(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_builds_leave_the_earlier_design(number, tmp_path):
     small, large, out = save(tmp_path / "small.onnx", CONV), big_model(tmp_path / "large.onnx"), tmp_path / "design"
@@ -153,6 +155,7 @@ def test_a_full_disk_leaves_the_earlier_design(tmp_path, capsys, monkeypatch):
     assert {p.name for p in tmp_path.iterdir()} == {"small.onnx", "design"}
 
 
+@pytest.mark.slow
 def test_two_builds_at_once(tmp_path):
     out = tmp_path / "design"
     with workspace(out), pytest.raises(OutputError, match="another build"), workspace(out):
@@ -173,6 +176,7 @@ def test_two_builds_at_once(tmp_path):
 # ---- out of bounds
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
 def test_a_write_out_of_bounds_is_seen(style, tmp_path):
     design = build(parse(CONV), tmp_path / "design", style)
@@ -190,6 +194,7 @@ def test_a_write_out_of_bounds_is_seen(style, tmp_path):
         verdict_of(design)
 
 
+@pytest.mark.emulator
 def test_a_read_out_of_bounds_is_seen(tmp_path):
     """What lies beyond a buffer is not a number, so a kernel that reads it is wrong."""
     design = build(parse(CONV), tmp_path / "design", "base")
@@ -233,6 +238,7 @@ def oclgrind(design):
 # ---- many in a row
 
 
+@pytest.mark.emulator
 def test_soak(tmp_path):
     """One process validates many designs and keeps nothing. `python -m benchmarks.fuzz soak` does 200."""
     process = psutil.Process()

@@ -195,6 +195,7 @@ def test_a_model_that_changes_meanwhile_is_refused(model):
         evaluate(str(model), "0123", Point("pac_a10", "base"), "4567")
 
 
+@pytest.mark.slow
 def test_designs_of_another_model_are_not_compiled(model, tmp_path, aoc):
     """The same command on a model file with other content compiles the new network."""
     command = ["explore", str(model), "--boards", "pac_a10", "--styles", "base", "--shares", "1", "--jobs", "1"]

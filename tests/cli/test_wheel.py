@@ -9,9 +9,12 @@ import tarfile
 import venv
 import zipfile
 
+import pytest
+
 from tests.support.paths import ROOT
 
 
+@pytest.mark.slow
 def test_installed_wheel(tmp_path):
     # From a copy: setuptools leaves a build folder, and would pack what an earlier one holds.
     for name in ("hlsgen", "host", "templates"):

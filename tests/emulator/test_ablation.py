@@ -26,12 +26,14 @@ MOVEMENT = """(float[1,6,6,6] x, float[8,6,3,3] a, float[8,1,1] p, float[8,8,1,1
   y = Reshape(w, j) }"""
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 @pytest.mark.parametrize("disable", [[name] for name in OPTIMISATIONS], ids=lambda d: d[0])
 def test_movement_switched_off(style, disable, tmp_path):
     assert_right(build(parse(MOVEMENT), tmp_path / "design", style, disable=disable), images=2)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 @pytest.mark.parametrize(
     "disable", [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)], ids=lambda d: "+".join(d)[:40]
@@ -41,6 +43,7 @@ def test_switched_off(style, disable, tmp_path):
     assert_right(design, images=2)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 @pytest.mark.parametrize("disable", ["autorun", "cached_writes", "unroll", "fuse"])
 def test_switched_off_strict(style, disable, tmp_path):
@@ -53,6 +56,7 @@ def text(tmp_path, style, disable):
     return build(parse(NETWORK), tmp_path / f"{style}-{'-'.join(disable)}", style, disable=disable).source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_switches_change_the_kernels(style, tmp_path):
     """A switch that changes nothing would make an ablation meaningless."""
@@ -65,6 +69,7 @@ def test_switches_change_the_kernels(style, tmp_path):
     assert "float16" not in text(tmp_path, style, ["unroll"])
 
 
+@pytest.mark.slow
 def test_tiling_changes_the_plan():
     graph = hlsgen.load(network("resnet18", size=64, width=0.5))
     for style in ("pipelined", "folded"):

@@ -47,6 +47,7 @@ def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("counts", "strict"), [((2, 3, 4, 5), False), ((5, 6, 2, 3), True), ((3, 2, 6, 4), False)])
 def test_right_on_the_emulator(counts, strict, tmp_path):
     graph, plan = planned(*counts)
@@ -55,12 +56,14 @@ def test_right_on_the_emulator(counts, strict, tmp_path):
     assert_right(HostDesign(design.path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("counts", "strict"), [((10, 12, 7, 14), True), ((9, 11, 12, 13), False)])
 def test_many_narrow_vectors_are_right_on_the_emulator(counts, strict, tmp_path):
     graph, plan = planned(*counts, width=4)
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("counts", "width", "unrolled", "strict"),
     [
@@ -76,6 +79,7 @@ def test_windows_are_right_on_the_emulator(counts, width, unrolled, strict, tmp_
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 def test_columns_of_words_in_memories_are_right_on_the_emulator(tmp_path):
     """Where a pixel has so many words that the window's columns lie in memories."""
     text = """(float[1,76,6,5] x, float[16,76,3,3] a, float[8,16,3,3] b) => (float[1,8,6,5] y) {
@@ -86,6 +90,7 @@ def test_columns_of_words_in_memories_are_right_on_the_emulator(tmp_path):
     assert_right(HostDesign(design.path), images=2)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "change", [("border.v[b] = 0.0f", "border.v[b] = 1.0f"), (".v[b];\n", ".v[0];\n"), ("b * 8 + i]", "i]")]
 )
@@ -117,6 +122,7 @@ def test_turns_of_windows_by_hand():
             assert op.pipelined_cycles(layer, graph, kernel) == op.pipelined_turns(layer, graph, kernel) + waits
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("disable", ["autorun", "concurrent_queues"])
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph, plan = planned(3, 3, 3, 3, disable=[disable])
@@ -124,6 +130,7 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     assert_right(design, images=2, strict=disable == "autorun")
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "change",
     [
@@ -180,6 +187,7 @@ def test_simulator_and_model_agree():
         assert found.interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.02)
 
 
+@pytest.mark.slow
 def test_chosen_where_it_pays():
     """Equal powers of two leave DSPs over that words of other lengths use."""
     graph = hlsgen.load(network("mobilenetv1"))

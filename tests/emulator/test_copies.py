@@ -33,6 +33,7 @@ def planned(copies, **options):
     return graph, check_plan(graph, hlsgen.schedule(graph, style="pipelined", goal=Goal(copies=copies, **options)))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("copies", "images", "strict"), [(2, 4, True), (3, 4, True), (3, 2, True), (4, 3, False)])
 def test_right_on_the_emulator(copies, images, strict, tmp_path):
     """Also where images are left over for some of the copies, and where there are fewer images than copies."""
@@ -43,6 +44,7 @@ def test_right_on_the_emulator(copies, images, strict, tmp_path):
     assert_right(HostDesign(design.path), images=images, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("broken", "fixed"),
     [
@@ -71,6 +73,7 @@ def test_a_wrong_copy_is_found(broken, fixed, tmp_path):
     assert not ok
 
 
+@pytest.mark.emulator
 def test_copies_may_take_any_channels(tmp_path):
     """Copies that take each other's channels do no harm: what a copy reads it also writes."""
     graph, plan = planned(2)

@@ -8,6 +8,8 @@ import pytest
 from hlsgen.cli.main import main
 from tests.support.networks import build, parse, verdict_of
 
+pytestmark = pytest.mark.emulator
+
 X, Y = "float[1,3,4,4] x", "float[1,3,4,4] y"
 
 

@@ -47,6 +47,7 @@ def edits(plan):
     return found
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", GOALS)
 def test_refused_or_right(style, tmp_path):
     graph = hlsgen.load(parse(MIXED))

@@ -6,6 +6,8 @@ from hlsgen.errors import PlanError
 from tests.support.cases import CASES, case
 from tests.support.networks import assert_right, build
 
+pytestmark = pytest.mark.emulator
+
 # Strict emulation runs all kernels at once over FIFOs of their true depth: slow, so only where sizing matters.
 BRANCHING = [
     "add_residual",

@@ -71,6 +71,7 @@ def test_references_are_those_of_onnxruntime():
 
 
 # "base" is compiled without relaxed arithmetic, the others with it. The search is shorter on this board than on the default one.
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded", "hybrid"])
 def test_right_for_every_value(style, tmp_path):
     model = network()

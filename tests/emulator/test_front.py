@@ -77,6 +77,7 @@ def test_no_front_where_more_is_needed_later():
     assert list(fronts(hlsgen.load(output))) == []
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(("layers", "images", "given"), [(1, 1, 3), (2, 1, 2), (2, 3, 7), (5, 2, 4)])
 def test_right(layers, images, given, strict, tmp_path):
@@ -86,6 +87,7 @@ def test_right(layers, images, given, strict, tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=given, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_beside_pairs(strict, tmp_path):
     """A front, and a depthwise layer after it that streams into its convolution."""
@@ -94,6 +96,7 @@ def test_right_beside_pairs(strict, tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
 
 
+@pytest.mark.emulator
 def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
     """Channels of the front and of the engines then carry the same type."""
     graph = hlsgen.load(parse(STEM))
@@ -103,6 +106,7 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=3)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_with_several_vectors_at_once(strict, tmp_path):
     """A 1x1 convolution in front, with a kernel of its own that puts its input vectors together."""
@@ -113,6 +117,7 @@ def test_right_with_several_vectors_at_once(strict, tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
 
 
+@pytest.mark.emulator
 def test_every_repetition_computes_the_same(tmp_path):
     """Timed runs take a batch several times, prepared anew each time."""
     model = parse(STEM)
@@ -126,6 +131,7 @@ def test_every_repetition_computes_the_same(tmp_path):
             np.testing.assert_allclose(found.outputs["y"][index], expected[0], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("correct", "wrong", "layer"),
     [
@@ -140,10 +146,11 @@ def test_a_broken_front_is_found(correct, wrong, layer, tmp_path):
     text, count = re.subn(correct, wrong, file.read_text(), flags=re.S)
     assert count == 1
     file.write_text(text)
-    verdict = verdict_of(design, images=4)
+    verdict = verdict_of(design, images=4, timeout=10)  # some of them deadlock
     assert verdict["ok"] is False and verdict.get("first_wrong_layer", layer) == layer
 
 
+@pytest.mark.emulator
 def test_a_host_that_does_not_swap_is_found(tmp_path):
     """Prepared in the memory that the engines do not read, images would be computed a launch late."""
     graph, plan = planned(STEM, 2, images=2)
@@ -190,6 +197,7 @@ def test_structure_is_that_of_both_parts():
     assert len(whole.fifos) == sum(len(part.fifos) for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "on"), [("resnet18", "pac_a10"), ("mobilenetv1", "pac_d5005")])
 def test_the_best_front_is_taken(name, on):
     """No other front, beside engines of any size, is better by the model; the search planned a part of them."""
@@ -242,6 +250,7 @@ def test_a_front_never_takes_all_the_bandwidth(on):
     assert all(item.cycles > 0 for item in found.timing.layers)
 
 
+@pytest.mark.emulator
 def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
     """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the front's result has these too."""
     text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[24] ab, float[32,24,1,1] b, float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
@@ -255,6 +264,7 @@ def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
         hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
 
 
+@pytest.mark.slow
 def test_smaller_engines_make_room():
     """Where the best engines leave no DSPs, a design with fewer is better than none with a front."""
     graph, goal = hlsgen.load(network("resnet18", size=64, width=0.5)), Goal(images=4, caps=Caps(dsps=0.75))
@@ -266,6 +276,7 @@ def test_smaller_engines_make_room():
     assert predicted.throughput > estimate(graph, start).throughput
 
 
+@pytest.mark.slow
 def test_a_large_network_is_hybrid_and_says_why():
     graph = hlsgen.load(network("resnet18"))
     plan = hlsgen.schedule(graph, goal=Goal(images=8))
@@ -316,6 +327,7 @@ def test_pins():
             hlsgen.schedule(graph, style="hybrid", goal=Goal(pins={("front", "layers"): impossible}))
 
 
+@pytest.mark.emulator
 def test_layers_named_like_the_engines_channels(tmp_path):
     """Names of the front's kernels and channels and those of the engines share one text."""
     text = STEM.replace(" s = Conv", " convolution = Conv").replace("Relu(s)", "Relu(convolution)")

@@ -34,6 +34,7 @@ NETWORKS = {
 BOARDS = ("pac_d5005", "pac_a10", "de5_net")
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right(name, board, tmp_path):
@@ -42,6 +43,7 @@ def test_right(name, board, tmp_path):
     assert_right(design, images=2)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right_at_true_fifo_depth(name, tmp_path):
     assert_right(build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_FRONT), images=2, strict=True)
@@ -52,6 +54,7 @@ def cut_up(plan, height):
     return replace(plan, steps=tuple(replace(s, tile_height=height) if s.feeder else s for s in plan.steps))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_many_tiles(strict, tmp_path):
     """The next tile comes through the depthwise engine while this one is multiplied; the last one reaches over the edge."""
@@ -61,6 +64,7 @@ def test_many_tiles(strict, tmp_path):
     assert_right(HostDesign(tmp_path / "design"), images=2, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("disable", ["autorun", "cached_writes", "unroll", "fuse", "tile", "concurrent_queues"])
 def test_switched_off(disable, tmp_path):
     assert_right(build(parse(NETWORKS["two_kinds"]), tmp_path / "design", "hybrid", disable=[disable], pins=NO_FRONT))
@@ -77,6 +81,7 @@ def test_only_pairs_that_have_the_tensor_to_themselves():
         check_plan(graph, wrong)
 
 
+@pytest.mark.emulator
 def test_a_broken_pair_is_found(tmp_path):
     design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_FRONT)
     file = design.path / design.manifest["kernels"][0]
@@ -87,6 +92,7 @@ def test_a_broken_pair_is_found(tmp_path):
     assert verdict["ok"] is False and verdict["first_wrong_layer"] == "c"
 
 
+@pytest.mark.slow
 def test_auto_takes_the_best_by_the_model():
     graph = hlsgen.load(network("mobilenetv1"))
     styles = {style: hlsgen.schedule(graph, board="pac_a10", style=style) for style in ("folded", "hybrid")}

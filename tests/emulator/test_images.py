@@ -43,6 +43,7 @@ def built(graph, plan, folder):
     return HostDesign(folder)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("images", "given", "strict"), [(2, 2, True), (3, 4, False), (4, 1, False)])
 def test_every_engine_takes_several_images(images, given, strict, tmp_path):
     """Also where the pictures do not fill the last launch."""
@@ -53,18 +54,21 @@ def test_every_engine_takes_several_images(images, given, strict, tmp_path):
     assert_right(built(graph, plan, tmp_path / "d"), images=given, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["folded", "hybrid"])
 def test_a_separable_network_with_several_images(style, tmp_path):
     graph, plan = folded(network("mobilenetv1", size=32, width=0.25), 4, style)
     assert_right(built(graph, plan, tmp_path / "d"), images=5)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("disable", ["unroll", "tile", "fuse", "cached_writes", "autorun", "concurrent_queues"])
 def test_several_images_with_an_optimisation_off(disable, tmp_path):
     graph, plan = folded(MIXED, 3, disable=[disable])
     assert_right(built(graph, plan, tmp_path / "d"), images=3)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("tile_images", "strict"), [(1, False), (2, True), (3, False), (3, True), (4, False)])
 def test_tiles_of_several_images(tile_images, strict, tmp_path):
     """Whatever number of images shares a tile, also where they do not fill the last one."""
@@ -80,6 +84,7 @@ def test_tiles_of_several_images(tile_images, strict, tmp_path):
     assert_right(built(graph, plan, tmp_path / "d"), images=4, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("inputs", [1, 2, 3, 5, 7, 9, 20])
 def test_any_number_of_taps_at_once(inputs, tmp_path):
     """Words of taps that the window's taps do not fill, dilation, groups, and a tile of one pixel, which has fewer turns than taps."""
@@ -89,6 +94,7 @@ def test_any_number_of_taps_at_once(inputs, tmp_path):
     assert_right(design, images=2, strict=inputs == 5)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("images", [1, 4])
 def test_fully_connected_layers_as_convolutions(images, tmp_path):
     graph, plan = folded(DENSE, images)
@@ -107,6 +113,7 @@ SAMPLED = """(float[1,32,11,9] x, float[64,32,1,1] a, float[48,32,1,1] b) => (fl
     p = Conv<strides=[2,3]>(x, a) q = Relu(p) y = Conv<group=2, strides=[2,1]>(q, b) }"""
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("tile", "images", "strict"), [((6, 3, 2), 3, True), ((4, 2, 1), 2, False), ((1, 3, 1), 1, False)]
 )
@@ -125,6 +132,7 @@ def test_strided_1x1_convolutions_read_no_other_pixels(tile, images, strict, tmp
     assert_right(built(graph, plan, tmp_path / "d"), images=images, strict=strict)
 
 
+@pytest.mark.emulator
 def test_the_second_image_is_wrong_where_its_place_is(tmp_path):
     """A reader that forgets from which image to read must be found."""
     graph, plan = folded(MIXED, 2)
@@ -155,6 +163,7 @@ def test_predicted_traffic_and_turns_are_those_of_the_table():
         assert many.bytes - one.bytes == pytest.approx(3 * features)
 
 
+@pytest.mark.slow
 def test_more_images_give_more_throughput_and_latency():
     found = []
     for images in (1, 4):
@@ -195,6 +204,7 @@ def test_pipelined_designs_stream_and_take_no_number():
     assert np.all([step.images == 1 for step in hlsgen.schedule(graph, style="folded").steps])
 
 
+@pytest.mark.emulator
 def test_a_design_of_an_earlier_build_takes_one_image_a_launch(tmp_path):
     graph, plan = folded(DENSE)
     built(graph, plan, tmp_path / "d")

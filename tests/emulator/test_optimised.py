@@ -9,6 +9,8 @@ from tests.codegen.test_golden import AHEAD, NETWORKS, SPARSITY, STRIPS
 from tests.support.cases import case
 from tests.support.networks import NO_FRONT, assert_right, build, parse
 
+pytestmark = pytest.mark.emulator
+
 # One for each engine of folded designs that the golden networks lack.
 ENGINES = ["max_pool", "lrn", "gemm", "conv_dilated_strided", "conv_depthwise_dilated"]
 

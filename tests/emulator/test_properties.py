@@ -13,6 +13,8 @@ from hlsgen.schedule.simulate import simulate
 from tests.support.networks import assert_right, build
 from tests.support.random_networks import random_network
 
+pytestmark = pytest.mark.emulator
+
 STYLES = ("base", "pipelined", "folded", "auto")
 
 

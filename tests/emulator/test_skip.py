@@ -61,6 +61,7 @@ def test_stream_by_hand():
     assert skip.imbalance(layer, kernel) == pytest.approx(1 / (3 / 4))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("share", "skips"), [(0.85, (2, 2, 4, 8, 2)), (0.8, (4, 4, 2, 16, 4)), (0.97, (2, 2, 2, 2, 2))]
@@ -73,6 +74,7 @@ def test_right_on_the_emulator(share, skips, strict, tmp_path):
     assert_right(HostDesign(design.path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("skips", "strict"), [((1, 1, 2, 1), True), ((2, 4, 4, 2), False), ((1, 2, 8, 1), False)])
 def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
     graph = graph_of(0.9, WINDOWS)
@@ -81,6 +83,7 @@ def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
     assert_right(HostDesign(design.path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "change",
     [
@@ -145,6 +148,7 @@ def test_simulator_and_model_agree(text, skips):
     assert found.interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.02)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("text", "skips"), [(NETWORK, (2, 2, 4, 4, 2)), (WINDOWS, (1, 2, 4, 1))])
 def test_counted_turns_are_the_models(text, skips, tmp_path):
     """Counters put into the emulated kernels: every turn that multiplies, and every vector that comes in."""
@@ -171,6 +175,7 @@ def test_counted_turns_are_the_models(text, skips, tmp_path):
     assert all(turns == 2 * model[name] for name, turns in printed.items())
 
 
+@pytest.mark.emulator
 def test_plans_are_checked_and_edited(tmp_path):
     graph = graph_of()
     plan = planned(graph, 2, 2, 2, 2, 2)

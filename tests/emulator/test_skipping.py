@@ -66,6 +66,7 @@ def test_lists_of_a_grouped_convolution():
     assert skipping.list_lengths(filters, 2, 4).tolist() == [[1, 1, 1, 0]] * 2 + [[1, 1, 0, 1]] * 2
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("model", "images", "pins", "strict"),
     [
@@ -86,6 +87,7 @@ PAIRS = """(float[1,16,9,9] x, float[16,1,3,3] d, float[24,16,1,1] p, float[24,1
         a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv(a, p) c = Conv<group=24, pads=[1,1,1,1]>(b, e) y = Conv(c, q) }"""
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_fed_by_depthwise_layers(strict, tmp_path):
     graph, plan = planned(PAIRS, style="hybrid", images=2)
@@ -93,6 +95,7 @@ def test_fed_by_depthwise_layers(strict, tmp_path):
     assert_right(generated(graph, plan, tmp_path / "d"), images=2, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "change",
     [
@@ -110,6 +113,7 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
         assert_right(HostDesign(tmp_path / "d"))
 
 
+@pytest.mark.emulator
 def test_counted_turns_are_the_models(tmp_path):
     """A counter in the emulated engine: turns that multiply are the words of the longest lists, for every group of every tile."""
     graph, plan = planned(WINDOWS, skip_inputs=2, width=16, skip_outputs=1)
@@ -135,6 +139,7 @@ def test_counted_turns_are_the_models(tmp_path):
     assert sorted(printed) == expected
 
 
+@pytest.mark.slow
 def test_chosen_where_it_pays_and_named_in_the_reason():
     """Few pixels, many weights: half of them zero the engine multiplies by all; with 95 % zeros it skips them."""
     model = parse("""(float[1,256,8,8] x, float[512,256,3,3] a, float[256,512,3,3] b) => (float[1,256,8,8] y) {
@@ -164,6 +169,7 @@ def with_zeros(model, share, names):
     return hlsgen.load(model)
 
 
+@pytest.mark.slow
 def test_every_layer_on_the_engine_that_suits_it():
     """Two layers with many pixels and no zeros, two with few pixels and many zeros: either engine alone is slower for all."""
     graph = with_zeros(
@@ -197,6 +203,7 @@ def both_engines(plan, inputs):
     return replace(plan, engines=engines, steps=tuple(steps))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("compress", "strict"), [(False, True), (True, False), (True, True)])
 def test_both_engines_in_one_design(compress, strict, tmp_path):
     graph, plan = planned(MIXED, images=2)
@@ -209,6 +216,7 @@ def test_both_engines_in_one_design(compress, strict, tmp_path):
     assert_right(design, images=2, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_depthwise_layers_feed_both_engines(strict, tmp_path):
     graph, plan = planned(PAIRS, style="hybrid", images=2)

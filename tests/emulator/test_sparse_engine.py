@@ -46,6 +46,7 @@ def test_chosen_where_it_pays():
     assert is_worthwhile(counts, 120, 4) and not is_worthwhile(counts, 90, 4) and not is_worthwhile(counts, 1000, 1)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("share", [0.73, 0.95])
 def test_right_on_the_emulator(share, strict, tmp_path):
@@ -54,6 +55,7 @@ def test_right_on_the_emulator(share, strict, tmp_path):
     assert_right(design, images=2, strict=strict)
 
 
+@pytest.mark.emulator
 def test_a_wrong_place_is_found(tmp_path):
     design = build(sparse(0.9), tmp_path / "design", "folded")
     path = next((tmp_path / "design" / "kernels").glob("*.cl"))
@@ -88,6 +90,7 @@ def test_time_falls_with_density_as_the_table_does(tmp_path):
     assert cycles[0.92] < cycles[0.85] < cycles[0.75]
 
 
+@pytest.mark.emulator
 def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
     graph = hlsgen.load(sparse(0.9))
     plan = hlsgen.schedule(graph, style="folded")
@@ -98,6 +101,7 @@ def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
     assert_right(HostDesign(design.path))
 
 
+@pytest.mark.emulator
 def test_counted_turns_are_the_models(tmp_path):
     """Counters put into the emulated kernel: every turn of its loops, step by step."""
     graph = hlsgen.load(sparse(0.85))

@@ -61,6 +61,7 @@ def planned(text, strips, width, at_onces, plan=None):
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("case", "strict"), [*((case, False) for case in CASES), (CASES[0], True), (CASES[3], True), (CASES[4], True)]
 )
@@ -71,6 +72,7 @@ def test_right_on_the_emulator(case, strict, tmp_path):
     assert_right(HostDesign(design.path), images=3, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -181,6 +183,7 @@ def test_counted_as_generated(tmp_path):
         assert lanes == operator("conv").pipelined_macs(graph.layer(name), plan.kernel(name))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("copies", "strict"), [(2, True), (3, False)])
 def test_copies_share_what_is_read(copies, strict, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
@@ -193,6 +196,7 @@ def test_copies_share_what_is_read(copies, strict, tmp_path):
     assert streamed_bytes(graph, plan) * copies == streamed_bytes(graph, single)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_in_front_of_engines(strict, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
@@ -205,6 +209,7 @@ def test_right_in_front_of_engines(strict, tmp_path):
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=5, strict=strict)
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("disable", ["autorun", "concurrent_queues"])
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
@@ -243,6 +248,7 @@ def test_grouped_convolutions_keep_their_weights():
     assert operator("conv").strips(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
 
 
+@pytest.mark.slow
 def test_chosen_where_weights_do_not_fit():
     """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as fast as memory can."""
     graph, target = hlsgen.load(network("resnet18")), board("pac_d5005")
@@ -268,6 +274,7 @@ def test_bursts_by_hand():
     assert found.links == (("", "p"), ("p", "q"), ("q", ""), ("", "y"))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("seed", range(6))
 def test_random_windows_are_right(seed, tmp_path):
     """Any window, stride, dilation and pads; any widths, numbers of strips and of vectors at once that are possible."""

@@ -13,6 +13,8 @@ from hlsgen.schedule.pipelined import complete
 from hlsgen.validation import Reference
 from tests.support.networks import NO_FRONT, NO_PINS, build, parse
 
+pytestmark = pytest.mark.emulator
+
 # 17 channels fill no vector. Each function meets the weights of the layer after it, some after a layer that keeps lanes apart.
 WEIGHTS = (
     "float[4,17,1,1] w, float[4,17,3,3] w3, float[17,1,3,3] d, float[17,3,2,2] t, float[153,7] m, float[17,17,1,1] v"

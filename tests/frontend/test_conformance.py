@@ -22,6 +22,7 @@ NODES = (
 )  # fmt: skip
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("name", by_name("pytorch-converted"))
 def test_pytorch_converted_on_the_emulator(name):
     outcome = run_named("pytorch-converted", "EMULATOR", name)
@@ -31,12 +32,14 @@ def test_pytorch_converted_on_the_emulator(name):
         assert outcome.status == "passed", outcome.reason
 
 
+@pytest.mark.slow
 def test_no_supported_node_case_fails():
     outcomes = [run_named("node", "CPU", name) for name in by_name("node")]
     assert [o for o in outcomes if o.status == "failed"] == []
     assert sum(o.status == "passed" for o in outcomes) >= 300
 
 
+@pytest.mark.emulator
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NODES)
 def test_node_cases_on_the_emulator(name):
@@ -44,11 +47,13 @@ def test_node_cases_on_the_emulator(name):
     assert outcome.status == ("refused" if name == "test_prelu_example" else "passed"), outcome.reason
 
 
+@pytest.mark.emulator
 def test_a_light_model():
     verdict = light.run("squeezenet")
     assert verdict.ok and verdict.layers > 30
 
 
+@pytest.mark.emulator
 def test_backend_interface():
     """The calls that ONNX's own runner and scripts make."""
     relu = onnx.helper.make_node("Relu", ["x"], ["y"])

@@ -42,6 +42,7 @@ def test_a_free_batch_is_one_image():
         input_shape(with_sizes((1, 3, -1, 8)))
 
 
+@pytest.mark.emulator
 def test_a_network_with_free_dimensions_is_validated(tmp_path):
     model = with_sizes((-1, 3, -1, -1), output=(-1, 4, -1, -1))
     onnx.save(model, tmp_path / "m.onnx")

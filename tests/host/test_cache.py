@@ -40,6 +40,7 @@ def wrong(design, tmp_path):
     return copy
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("device", "style"), [("emulator", "folded"), ("cpu", "base")])
 def test_programs_come_from_the_cache(device, style, folder, tmp_path):
     """Shown by an exchange: the entry of one program under the key of another is what runs."""
@@ -53,6 +54,7 @@ def test_programs_come_from_the_cache(device, style, folder, tmp_path):
     np.testing.assert_array_equal(result(design, device=device), different)
 
 
+@pytest.mark.emulator
 def test_options_and_settings_are_part_of_the_key(folder, design, monkeypatch):
     result(design, optimise=False)
     result(design, optimise=True)
@@ -65,6 +67,7 @@ def test_options_and_settings_are_part_of_the_key(folder, design, monkeypatch):
     assert len(list(folder.iterdir())) == 3
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "damage",
     [
@@ -85,6 +88,7 @@ def test_a_damaged_entry_is_built_anew(damage, folder, design):
     assert len(entry.read_bytes()) > len(data) // 2
 
 
+@pytest.mark.emulator
 def test_runs_need_no_cache(design, tmp_path, monkeypatch):
     expected = result(design)
     monkeypatch.setenv("HLSGEN_CACHE", "off")

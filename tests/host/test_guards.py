@@ -11,6 +11,7 @@ CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x,
 STORE, VALUES = "output[at + first] =", 6 * 6 * 4
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "place", [-1024, -1, VALUES, VALUES + 1023], ids=["far before", "before", "behind", "far behind"]
 )
@@ -21,6 +22,7 @@ def test_a_write_into_either_margin_is_seen(place, tmp_path):
         verdict_of(design)
 
 
+@pytest.mark.emulator
 def test_what_is_never_written_is_wrong_even_where_zeros_are_right(tmp_path):
     """A fresh buffer may hold zeros by chance."""
     model = parse(CONV)
@@ -30,6 +32,7 @@ def test_what_is_never_written_is_wrong_even_where_zeros_are_right(tmp_path):
     assert not verdict_of(change_kernels(design, STORE, "if (at > 0) " + STORE))["ok"]
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("condition", ["row >= 0 && ", "row < 6 && "], ids=["before", "behind"])
 def test_a_maximum_does_not_overlook_what_lies_outside(condition, tmp_path):
     """fmax passes over what is not a number, and the borders of a maximum are not zeros that would be missed."""

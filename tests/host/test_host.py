@@ -77,6 +77,7 @@ BREAKAGES = {
 }
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_broken_kernel_is_found(name, tmp_path):
     style, old, new, layer = BREAKAGES[name]
@@ -88,6 +89,7 @@ def test_broken_kernel_is_found(name, tmp_path):
         assert verdict.get("unfinished") or verdict["first_wrong_layer"] == "first"
 
 
+@pytest.mark.emulator
 def test_wrong_weights_are_found(tmp_path):
     design = build(parse(NETWORK), tmp_path / "design", "folded")
     data = bytearray((design.path / "weights").read_bytes())
@@ -98,6 +100,7 @@ def test_wrong_weights_are_found(tmp_path):
     assert verdict["ok"] is False and verdict["first_wrong_layer"] == "first"
 
 
+@pytest.mark.emulator
 def test_deadlock_names_the_kernels(tmp_path):
     """A FIFO that is too shallow round a branch: strict emulation blocks, and the verdict says who waits."""
     design = build(case("branches_of_different_length"), tmp_path / "design", "pipelined")
@@ -115,6 +118,7 @@ def test_deadlock_names_the_kernels(tmp_path):
         run(design, inputs, strict=True, timeout=2)
 
 
+@pytest.mark.emulator
 def test_kernels_that_do_not_compile(tmp_path):
     design = broken(tmp_path, "folded", "lanes in;", "lanes in")
     with pytest.raises(HostError, match="do not compile"):
@@ -132,6 +136,7 @@ def test_errors_come_before_warnings():
     assert len(errors_of("\n".join(warnings))) <= 4000
 
 
+@pytest.mark.emulator
 def test_a_crash_of_the_runtime_is_a_message(tmp_path, monkeypatch):
     design = build(parse(NETWORK), tmp_path / "design", "folded")
     monkeypatch.setattr("hlsgen.host.process.sys.executable", shutil.which("false"))
@@ -139,6 +144,7 @@ def test_a_crash_of_the_runtime_is_a_message(tmp_path, monkeypatch):
         run(design, {"x": np.zeros((1, 3, 12, 12), np.float32)})
 
 
+@pytest.mark.emulator
 def test_no_child_and_no_folder_is_left(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
@@ -150,6 +156,7 @@ def test_no_child_and_no_folder_is_left(tmp_path, monkeypatch):
     assert not [name for name in os.listdir(tmp_path / "tmp") if name.startswith("hlsgen-")]
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("device", ["cpu", "pocl"])
 def test_kernels_without_channels_run_elsewhere(device, tmp_path):
     if device == "pocl" and not any("Portable" in d["platform"] for d in find_devices("system")):
@@ -158,6 +165,7 @@ def test_kernels_without_channels_run_elsewhere(device, tmp_path):
         assert_right(build(parse(NETWORK), tmp_path / style, style, disable=disable), device=device)
 
 
+@pytest.mark.emulator
 def test_images_stream_back_to_back(tmp_path):
     """State of one image (line buffers, accumulators) must not leak into the next."""
     assert_right(build(parse(NETWORK), tmp_path / "design", "pipelined"), images=5, strict=True)

@@ -15,6 +15,7 @@ FRONT = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] 
   y = Conv<pads=[1,1,1,1]>(pooled, b) }"""
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded", "hybrid"])
 def test_a_design_stays_on_its_device(style, tmp_path):
     """Runs after the first build nothing, and give what a new process gives, whatever was computed before."""
@@ -28,6 +29,7 @@ def test_a_design_stays_on_its_device(style, tmp_path):
         np.testing.assert_array_equal(kept.outputs["y"], run(design, batch, session=Session(keep=0)).outputs["y"])
 
 
+@pytest.mark.emulator
 def test_another_design_at_the_same_place_is_built(tmp_path):
     design = build(case("max_pool"), tmp_path / "design", "folded")
     inputs = images_for(design)
@@ -47,6 +49,7 @@ def test_another_design_at_the_same_place_is_built(tmp_path):
     np.testing.assert_array_equal(first.outputs["y"], third.outputs["y"])
 
 
+@pytest.mark.emulator
 def test_a_validation_starts_anew(tmp_path):
     """With poisoned buffers, after a run of the same design and after another validation."""
     design = build(case("max_pool"), tmp_path / "design", "base")

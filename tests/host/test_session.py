@@ -54,6 +54,7 @@ def crash(process):
     process.wait()
 
 
+@pytest.mark.emulator
 def test_many_designs_in_one_worker_give_what_a_process_each_gives(designs, started):
     with Session() as session:
         shared = [run(d, images_for(d, 2), session=session) for d in (*designs, *designs)]
@@ -64,6 +65,7 @@ def test_many_designs_in_one_worker_give_what_a_process_each_gives(designs, star
     assert all(same(*pair) for pair in zip(shared, alone * 2, strict=True))
 
 
+@pytest.mark.emulator
 def test_kernels_that_never_end_leave_with_their_worker(designs, started):
     """In strict mode kernels start by themselves and wait for more images: the next run gets a new process."""
     design = designs[0]
@@ -75,6 +77,7 @@ def test_kernels_that_never_end_leave_with_their_worker(designs, started):
     assert len(started) == 2
 
 
+@pytest.mark.emulator
 def test_a_run_works_after_a_failure(designs, started, tmp_path):
     design = designs[0]
     broken = build(case("max_pool"), tmp_path / "broken", "pipelined")
@@ -96,6 +99,7 @@ def test_a_run_works_after_a_failure(designs, started, tmp_path):
     assert all(process.returncode is not None for process in started)
 
 
+@pytest.mark.emulator
 def test_an_exception_of_the_caller_ends_the_worker_at_once(designs, started):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -108,6 +112,7 @@ def test_an_exception_of_the_caller_ends_the_worker_at_once(designs, started):
         run(design, images_for(design), session=session)
 
 
+@pytest.mark.emulator
 def test_silence_ends_a_worker(started):
     with Session() as session:
         with pytest.raises(HostError, match="did not answer"), session.worker(environment("emulator", 0)) as worker:
@@ -128,6 +133,7 @@ def test_a_worker_that_has_grown_serves_no_more():
     os.close(end)
 
 
+@pytest.mark.emulator
 def test_threads_share_a_session(designs, started):
     results = {}
     with Session() as session:
@@ -147,6 +153,7 @@ def test_threads_share_a_session(designs, started):
     assert all(same(results[n], again[n]) for n in range(len(designs)))
 
 
+@pytest.mark.emulator
 def test_a_fork_has_workers_of_its_own(designs, started):
     design = designs[0]
     with Session() as session:
@@ -165,6 +172,7 @@ def test_a_fork_has_workers_of_its_own(designs, started):
         assert len(started) == 1
 
 
+@pytest.mark.emulator
 def test_other_settings_get_another_worker(designs, started, monkeypatch):
     design = designs[1]
     with Session() as session:

@@ -55,6 +55,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "end"), [(1, "right"), (4, "right"), (5, "blocked")])
 def test_depths_stay_exact(count, end):
     text = with_yielding_waits(CROSSED)

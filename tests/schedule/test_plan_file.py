@@ -69,6 +69,7 @@ def checked(graph, data, folder):
     return check_plan(graph, Plan.load(path))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_value_anywhere(graph, plans, tmp_path_factory, data):

@@ -46,6 +46,7 @@ def mobilenet():
     return hlsgen.load(network("mobilenetv1", size=64, width=0.5))
 
 
+@pytest.mark.slow
 def test_auto_chooses_by_size(lenet):
     assert hlsgen.schedule(lenet, board="pac_d5005").style == "pipelined"
     graph = hlsgen.load(network("resnet18"))
@@ -55,6 +56,7 @@ def test_auto_chooses_by_size(lenet):
     assert hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style == "folded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", boards())
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_plans_fit_their_board(name, style, mobilenet, lenet):
@@ -91,6 +93,7 @@ def test_plan_survives_json(style, lenet, tmp_path):
     assert json.loads((tmp_path / "plan.json").read_text())["style"] == style
 
 
+@pytest.mark.slow
 def test_scheduling_is_deterministic(mobilenet):
     assert hlsgen.schedule(mobilenet) == hlsgen.schedule(mobilenet)
 
@@ -194,6 +197,7 @@ def test_tensors_do_not_overlap(mobilenet):
     assert (used == 1).all()
 
 
+@pytest.mark.slow
 def test_a_stem_is_unfolded_where_that_saves_steps():
     graph = hlsgen.load(network("resnet18", size=64))
     plan = hlsgen.schedule(graph, style="folded")
@@ -273,6 +277,7 @@ def test_options_that_others_beat_are_left_out():
     assert sorted(o.kernel.at_once for o in undominated(options)) == [1, 4, 5]
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_a_plan_of_an_input_that_is_an_output_too_is_accepted(style, tmp_path):
     graph = hlsgen.load(

@@ -25,6 +25,7 @@ ZOO = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_throughput_agrees_with_the_analytical_model(name):
     graph = hlsgen.load(network(name, **ZOO[name]))
@@ -50,6 +51,7 @@ def test_no_case_deadlocks(name):
     assert not simulate(graph, hlsgen.schedule(graph, style="pipelined"), 2).blocked
 
 
+@pytest.mark.emulator
 def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
     graph = hlsgen.load(case("branches_of_different_length"))
     plan = hlsgen.schedule(graph, style="pipelined")
@@ -65,6 +67,7 @@ def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
     assert not verdict["ok"] and verdict["unfinished"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenetv1", "resnet18"])
 def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
     """No kernel then waits for room, so that images leave as often as the slowest kernel lets them; with a quarter of the depths they do not."""
@@ -81,6 +84,7 @@ def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
     assert simulate(graph, plan, 16, depths=shallow).interval > flow.interval
 
 
+@pytest.mark.slow
 def test_depths_keep_the_pace_and_are_the_least_that_do():
     """A FIFO that is deeper than its least cannot go back there without an image that comes later."""
     for name, size in (("lenet5", {}), ("resnet18", ZOO["resnet18"])):
@@ -96,6 +100,7 @@ def test_depths_keep_the_pace_and_are_the_least_that_do():
                 assert not simulate(graph, plan, 6, depths={i: least}).no_later(found), edge
 
 
+@pytest.mark.slow
 def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
     """The quickest kernels leave too little room for the depths they need: slower ones that are never held up are quicker."""
     graph = hlsgen.load(network("mobilenetv1"))

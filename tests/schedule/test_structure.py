@@ -1,6 +1,9 @@
 """What the model counts is what the generator writes: load-store units, channels, multipliers, buffers, trip counts."""
 
 import re
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,8 +44,17 @@ NETWORKS = {
 
 
 @pytest.fixture(params=NETWORKS)
-def model(request):
-    return NETWORKS[request.param]()
+def name(request):
+    return request.param
+
+
+@cache
+def designed(name, style, images=1):
+    """Graph, plan and OpenCL text of a network in a style: several tests count in the same text."""
+    graph = hlsgen.load(NETWORKS[name]())
+    plan = hlsgen.schedule(graph, style=style, goal=Goal(images=images)) if images > 1 else planned(graph, style)
+    with tempfile.TemporaryDirectory() as folder:
+        return graph, plan, hlsgen.generate(graph, plan, Path(folder) / "design").source
 
 
 def planned(graph, style):
@@ -83,11 +95,10 @@ def global_accesses(text):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
-def test_load_store_units(style, model, tmp_path):
-    graph = hlsgen.load(model)
-    plan = planned(graph, style)
-    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+def test_load_store_units(style, name):
+    graph, plan, source = designed(name, style)
     design = structure(reshaped(graph, plan), plan)
     texts = kernels_of(source)
     assert len(texts) == len(design.kernels)
@@ -98,11 +109,10 @@ def test_load_store_units(style, model, tmp_path):
         assert kernel.autorun == (before in ("STREAMING_KERNEL", "ENGINE")), kernel.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
-def test_channels(style, model, tmp_path):
-    graph = hlsgen.load(model)
-    plan = planned(graph, style)
-    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+def test_channels(style, name):
+    graph, plan, source = designed(name, style)
     design = structure(reshaped(graph, plan), plan)
     declared = re.findall(r"^channel (\w+) \w+ __attribute__\(\(depth\((.+)\)\)\);", source, re.M)
     assert len(declared) == len(design.fifos)
@@ -126,22 +136,18 @@ def products(text):
     return {(m.group(1), m.group(2)) for m in found if not m.group(2).startswith("s.constant")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "images"), [("folded", 1), ("folded", 3), ("hybrid", 1)])
-def test_products_of_integers(style, images, model, tmp_path):
-    graph = hlsgen.load(model)
-    plan = (
-        hlsgen.schedule(graph, style="folded", goal=Goal(images=images)) if style == "folded" else planned(graph, style)
-    )
-    texts = kernels_of(hlsgen.generate(graph, plan, tmp_path / "design").source)
+def test_products_of_integers(style, images, name):
+    graph, plan, source = designed(name, style, images)
+    texts = kernels_of(source)
     for kernel in structure(reshaped(graph, plan), plan).kernels:
         text = texts.get(kernel.name) or texts[f"{kernel.name}_1"]
         assert len(products(text)) == kernel.products, kernel.name
 
 
-def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
-    graph = hlsgen.load(model)
-    plan = hlsgen.schedule(graph, style="pipelined")
-    source = hlsgen.generate(graph, plan, tmp_path / "design").source
+def test_multipliers_and_memories_of_pipelined_kernels(name):
+    graph, plan, source = designed(name, "pipelined")
     texts, special = kernels_of(source), {"ushort": 16} | words_of_vectors(source)
     for kernel in structure(graph, plan).kernels:
         text = texts.get(kernel.name, "")
@@ -160,10 +166,9 @@ def test_multipliers_and_memories_of_pipelined_kernels(model, tmp_path):
             assert size == memory.depth * memory.bits * memory.banks, (kernel.name, memory)
 
 
-def test_trip_counts_of_pipelined_kernels(model, tmp_path):
-    graph = hlsgen.load(model)
-    plan = hlsgen.schedule(graph, style="pipelined")
-    texts = kernels_of(hlsgen.generate(graph, plan, tmp_path / "design").source)
+def test_trip_counts_of_pipelined_kernels(name):
+    graph, plan, source = designed(name, "pipelined")
+    texts = kernels_of(source)
     for layer in graph.layers:
         turns = int(re.search(r"EVERY_TURN\((\d+)\)", texts[layer.name]).group(1))
         assert turns == operator(layer.op).pipelined_turns(layer, graph, plan.kernel(layer.name))
@@ -199,6 +204,7 @@ def test_dsps_closed_form():
     assert board("pac_a10").device.multiply_add_dsps == 1
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize(("channels", "unroll"), [(3, True), (3, False), (5, False), (1, True)])
 def test_lanes_that_hold_no_channel_have_no_multipliers(channels, unroll, tmp_path):
     """A vector of four lanes carries an image of three channels: 9 taps x 3 x 2 multipliers."""

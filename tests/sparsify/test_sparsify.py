@@ -212,6 +212,7 @@ def test_relative_search_beats_one_share_for_all(model, pictures):
     assert searcher.search("relative").result.sparsity >= alike
 
 
+@pytest.mark.slow
 def test_command(model, pictures, tmp_path, capsys):
     onnx.save(model, tmp_path / "dense.onnx")
     dense, out = str(tmp_path / "dense.onnx"), str(tmp_path / "sparse.onnx")
@@ -291,6 +292,7 @@ def test_idx_files_and_image_folders(tmp_path):
         read_pictures(tmp_path / "idx", (1, 1, 8, 8))
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_a_sparse_network_validates_on_the_emulator(style, tmp_path, capsys):
     onnx.save(network("lenet5"), tmp_path / "lenet.onnx")
@@ -306,6 +308,7 @@ def test_a_sparse_network_validates_on_the_emulator(style, tmp_path, capsys):
     assert "METHOD:SHARE" in capsys.readouterr().err
 
 
+@pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_a_sparse_mobilenet_validates_on_the_emulator(style, tmp_path):
     """Its pipelined kernels skip zeros."""

@@ -234,6 +234,7 @@ def test_roles(stages):
 # ---- one process against formulas
 
 
+@pytest.mark.slow
 def test_no_cut_is_plain_sgd():
     """Against a network written in torch by hand, with torch's own optimizer."""
     net, data = network(), batches()
@@ -341,6 +342,7 @@ def test_zeros_stay_zero():
 # ---- processes against one process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cuts", "placement", "layout"),
     [
