@@ -91,7 +91,7 @@ def test_operators_that_onnx_does_not_know_are_listed_too(tmp_path, capsys):
 
 def test_unsupported_attributes_are_listed_at_once(tmp_path, capsys):
     text = (
-        "(float[1,3,8,8] x, float[1,3,8,8] k) => (float[1,3,8,8] y) "
+        "(float[1,3,8,8] x, float[1,3,8,8] k) => (float[1,3,8,8] y, float[m,n,h,w] a) "
         '{ a = Resize<coordinate_transformation_mode="tf_crop_and_resize">(x, , s) b = Relu(x) y = Mul(b, k) }'
     ).replace("k)", "k, float[4] s)", 1)
     refuse_build(save(tmp_path, text), tmp_path, capsys, "2 node(s)", "node a", "node y")

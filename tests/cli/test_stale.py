@@ -132,7 +132,7 @@ def test_an_interrupted_compile_is_no_compile(design, aoc, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hlsgen.explore.farm.subprocess.run", interrupt)
+    monkeypatch.setattr("hlsgen.explore.farm.run_group", interrupt)
     with pytest.raises(KeyboardInterrupt):
         compile_design(str(design), aoc, 0)
     assert not (design / "aoc.json").exists()
