@@ -18,7 +18,8 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.folded import Candidate, compress, evaluate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.problem import Known, Problem, build_problem
+from hlsgen.schedule.problem import Known, build_problem
+from hlsgen.schedule.relaxation import Relaxation
 from hlsgen.schedule.search import solve
 from hlsgen.schedule.shapes import needed_sizes
 from hlsgen.schedule.splits import Split
@@ -39,7 +40,7 @@ class Fronts:
         """`lanes`: of the vectors of the engines that read the front's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1, copies=1)
-        self.problems: dict[int, Problem] = {}
+        self.problems: dict[int, Relaxation] = {}
         self.known = {} if known is None else known
         self.found: dict[tuple[int, int], Plan | None] = {}
         self.layers = 0
@@ -67,7 +68,8 @@ class Fronts:
             goal = replace(self.goal, pins=self.pins(front))
             # Memory serves the engines: the front keeps its weights on chip, unless a pin says otherwise.
             streams = any(field == "strips" and value for (_, field), value in goal.pins.items())
-            self.problems[count] = build_problem(front, self.board, plan, goal, classes, self.known, streams)
+            problem = build_problem(front, self.board, plan, goal, classes, self.known, streams)
+            self.problems[count] = Relaxation(problem)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice = solve(self.problems[count], self.board, goal).choice

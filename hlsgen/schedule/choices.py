@@ -26,6 +26,18 @@ class Choice:
     strips: Mapping[str, int] = field(default_factory=dict)
 
 
+def choice_of(widths: Mapping[str, int], kernels: Mapping[str, KernelPlan]) -> Choice:
+    """The choice of so wide tensor classes and, by layer, these kernels."""
+    return Choice(
+        dict(widths),
+        frozenset(layer for layer, kernel in kernels.items() if kernel.unroll_window),
+        {layer: kernel.fold for layer, kernel in kernels.items()},
+        {layer: kernel.skip for layer, kernel in kernels.items()},
+        {layer: kernel.at_once for layer, kernel in kernels.items()},
+        {layer: kernel.strips for layer, kernel in kernels.items()},
+    )
+
+
 def tensor_classes(graph: Graph) -> dict[str, str]:
     """Tensors that must have the same vector width share a representative."""
     parent = {name: name for name in graph.tensors}

@@ -17,7 +17,8 @@ from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.problem import Known, build_problem, memory_bytes
-from hlsgen.schedule.search import slower, solve
+from hlsgen.schedule.relaxation import Relaxation
+from hlsgen.schedule.search import fewest, solve
 
 # Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
 SLOWER = (0.005, 0.01, 0.02, 0.03)
@@ -101,8 +102,8 @@ def solved(
     """The plan with the best kernels, what is known of how good they are, and the bound that was shown: those that count the fewest cycles, or ones that count few more and take so much less of the
     board that the clock makes up for it."""
     classes = tensor_classes(graph)
-    problem = build_problem(graph, board, plan, goal, classes, known)
-    solution = solve(problem, board, goal, bound)
+    relaxation = Relaxation(build_problem(graph, board, plan, goal, classes, known))
+    solution = solve(relaxation, board, goal, bound)
     best = complete(graph, plan, classes, solution.choice)
     if goal.objective != "throughput" or plan.disabled:
         return best, solution.proof, solution.bound
@@ -110,7 +111,7 @@ def solved(
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
     for part in SLOWER:
         bandwidth = memory_bytes(graph, board, plan, clock)
-        other = slower(replace(problem, bandwidth=bandwidth), int((1 + part) * solution.cycles), goal)
+        other = fewest(relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal)
         if other is None:
             continue
         trial = complete(graph, plan, classes, other)

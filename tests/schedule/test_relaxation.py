@@ -1,0 +1,102 @@
+"""Elimination against all assignments; what prices say of a target against what the solver says."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+import hlsgen
+from benchmarks.scheduling import chain
+from hlsgen.boards import board
+from hlsgen.plan import Plan
+from hlsgen.schedule import search, solver
+from hlsgen.schedule.choices import tensor_classes
+from hlsgen.schedule.elimination import cheapest, elimination
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.prices import GAP, any_design, least_design, worth
+from hlsgen.schedule.problem import build_problem
+from hlsgen.schedule.relaxation import Relaxation
+from hlsgen.zoo import network
+
+
+def relaxation_of(model, target="pac_d5005", streams=True):
+    graph, on = hlsgen.load(model), board(target)
+    plan, classes = Plan(graph.name, on.name, "pipelined"), tensor_classes(graph)
+    return Relaxation(build_problem(graph, on, plan, Goal(), classes, streams=streams))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_elimination_finds_the_cheapest_of_all_assignments(seed):
+    random = np.random.default_rng(seed)
+    sizes = {name: int(random.integers(1, 4)) for name in "abcdef"}
+    scopes = [tuple(random.permutation(list(sizes))[: random.integers(1, 4)]) for _ in range(7)]
+    tables = [random.integers(0, 50, [sizes[v] for v in scope]).astype(float) for scope in scopes]
+
+    def price(values):
+        return sum(table[tuple(values[v] for v in scope)] for scope, table in zip(scopes, tables, strict=True))
+
+    every = (dict(zip(sizes, values, strict=True)) for values in product(*(range(n) for n in sizes.values())))
+    assert price(cheapest(elimination(sizes, scopes), tables)) == min(map(price, every))
+
+
+def test_variables_that_hang_together_too_closely_are_not_eliminated():
+    sizes = dict.fromkeys(range(9), 5)
+    assert elimination(sizes, [(a, b) for a in sizes for b in sizes if a < b]) is None
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("model", "target"), [("lenet5", "de10_nano"), ("lenet5", "pac_d5005"), (None, "pac_a10")])
+def test_prices_say_what_the_solver_says(model, target, streams):
+    relaxation, goal = relaxation_of(network(model) if model else chain(6), target, streams), Goal()
+    problem = relaxation.problem
+    levels = sorted({o.cycles for options in problem.options.values() for o in options})
+    settled = 0
+    for level in levels[:: len(levels) // 8]:
+        any_one, least = any_design(relaxation, level), least_design(relaxation, level)
+        theirs = solver.run(problem, level, goal, fewest=True)
+        for answer in (any_one, least):
+            settled += answer.settled
+            assert not answer.settled or (answer.choice is None) == (theirs is None)
+            # The solver, which counts for itself, finds the choice within the limits.
+            assert answer.choice is None or solver.run(only(problem, answer.choice), level, goal, fewest=False)
+        if least.choice and not streams:
+            mine, other = (price(problem, choice) for choice in (least.choice, theirs))
+            assert max(mine, other) <= (1 + GAP) * min(mine, other)
+    assert settled > 8
+
+
+def only(problem, choice):
+    """The problem with no other options than those of a choice."""
+    options = {layer: tuple(o for o in ways if facts(o.kernel) == chosen(problem, layer, choice))
+               for layer, ways in problem.options.items()}  # fmt: skip
+    assert all(len(ways) == 1 for ways in options.values())
+    return replace(problem, options=options)
+
+
+def chosen(problem, layer, choice):
+    source, result = problem.ends[layer]
+    kernel = choice.widths[source], choice.widths[result], layer in choice.unrolled, choice.folds[layer]
+    return *kernel, choice.skips[layer], choice.at_onces[layer], choice.strips[layer]
+
+
+def facts(k):
+    return k.input_width, k.output_width, k.unroll_window, k.fold, k.skip, k.at_once, k.strips
+
+
+def price(problem, choice):
+    """What a choice costs that has no FIFOs for strips."""
+    costs = [option.cost for (option,) in only(problem, choice).options.values()]
+    return np.sum(costs + [problem.channels[pair] for pair in choice.widths.items()], axis=0) @ worth(problem)
+
+
+def test_chains_and_small_networks_need_no_solver(monkeypatch):
+    monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
+    for model in (network("lenet5"), chain(24)):
+        assert search.solve(relaxation_of(model), board("pac_d5005"), Goal()).proof.proof == "optimal"
+
+
+def test_with_equal_layers_the_first_ones_change_first():
+    relaxation = relaxation_of(chain(48))
+    target = search.solve(relaxation, board("pac_d5005"), Goal()).cycles
+    assert least_design(relaxation, target).choice is not None
