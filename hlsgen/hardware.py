@@ -29,11 +29,14 @@ class Arithmetic:
     powers: int = 0
 
     def __add__(self, other: Arithmetic) -> Arithmetic:
-        return Arithmetic(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Arithmetic(*(getattr(self, unit) + getattr(other, unit) for unit in UNITS))
 
     def times(self, count: int) -> Arithmetic:
         """So many of each unit."""
-        return Arithmetic(*(getattr(self, f.name) * count for f in fields(self)))
+        return Arithmetic(*(getattr(self, unit) * count for unit in UNITS))
+
+
+UNITS = tuple(unit.name for unit in fields(Arithmetic))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ Banks keep the fetches cheap: an output lane needs a copy of every bank, B value
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 
@@ -31,6 +32,8 @@ def skips(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
     """How many non-zero weights a lane may take a turn where that takes fewer multiplications than all weights do; 0 is the dense
     kernel. `inputs`: the input vectors that make an output pixel."""
     weight, count, width = layer.weights["weight"], taps(layer), kernel.input_width
+    if nonzeros(weight) >= WORTHWHILE * weight.size:  # no list is shorter than the mean
+        return (0,)
     possible = [n for n in SKIPS if n <= width and n * count > 1 and inputs * width // n <= 1 << PLACE_BITS]
     return (0, *(n for n in possible if n * count * longest(weight, width, n, count) < WORTHWHILE * weight[0].size))
 
@@ -50,16 +53,27 @@ def list_lengths(weight: np.ndarray, width: int, skip: int, count: int = 1) -> n
 
 
 def longest(weight: np.ndarray, width: int, skip: int, count: int = 1) -> int:
-    """The longest list. Remembered for as long as the array lives: the search asks for it again and again."""
-    key = (id(weight), width, skip, count)
-    known = _LONGEST.get(key)
+    """The longest list."""
+    return remembered(
+        weight, (width, skip, count), lambda: max(1, int(list_lengths(weight, width, skip, count).max(initial=0)))
+    )
+
+
+def nonzeros(weight: np.ndarray) -> int:
+    """Weights that are not zero."""
+    return remembered(weight, (), lambda: int(np.count_nonzero(weight)))
+
+
+def remembered(weight: np.ndarray, key: tuple[int, ...], count: Callable[[], int]) -> int:
+    """A count over a weight, remembered for as long as the array lives: the search asks for it again and again."""
+    where = (id(weight), *key)
+    known = _COUNTS.get(where)
     if known is None or known[0]() is not weight:
-        lengths = list_lengths(weight, width, skip, count)
-        known = _LONGEST[key] = (weakref.ref(weight), max(1, int(lengths.max(initial=0))))
+        known = _COUNTS[where] = (weakref.ref(weight), count())
     return known[1]
 
 
-_LONGEST: dict[tuple[int, int, int, int], tuple[weakref.ref[np.ndarray], int]] = {}
+_COUNTS: dict[tuple[int, ...], tuple[weakref.ref[np.ndarray], int]] = {}
 
 
 def words(layer: Layer, kernel: KernelPlan) -> int:

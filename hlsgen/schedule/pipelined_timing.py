@@ -136,4 +136,11 @@ def shares(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[float, float
     needed = operator(layer.op).needed_pixels(layer, graph, kernel)
     if needed is None or len(needed) == 1:
         return 1 / pixels, 1 / pixels
-    return float(needed[0]) / pixels, float(np.mean(needed >= pixels))
+    return lead(layer, graph, kernel), float(np.mean(needed >= pixels))
+
+
+def lead(layer: Layer, graph: Graph, kernel: KernelPlan) -> float:
+    """The share of the input before the first output."""
+    needed = operator(layer.op).needed_pixels(layer, graph, kernel)
+    first = 1 if needed is None or len(needed) == 1 else float(needed[0])
+    return first / graph.tensors[layer.inputs[0]].pixels

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
+from operator import le
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Fifo, Lsu
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
+from hlsgen.ops.skip import nonzeros
 from hlsgen.ops.sparse import WORTHWHILE
-from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.bursts import Bursts, bursts
 from hlsgen.schedule.choices import WIDTHS, partial_sums
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined_timing import pipelined_cycles, shares
+from hlsgen.schedule.pipelined_timing import lead, pipelined_cycles
 from hlsgen.schedule.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
 from hlsgen.schedule.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels, streamed, transfer
 
@@ -88,7 +90,8 @@ def build_problem(
         key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
         if key not in known:
             known[key] = layer_options(layer, graph, board, plan, goal, classes, widths, convert)
-        options[layer.name] = tuple(o for o in known[key] if streams or not o.bytes)
+            known[key, "on chip"] = tuple(option for option in known[key] if not option.bytes)
+        options[layer.name] = known[key] if streams else known[key, "on chip"]
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(convert @ channel_cost(graph, board, plan, classes, name, width, times))
@@ -112,7 +115,7 @@ def alike(layer: Layer, graph: Graph) -> Any:
     shapes = tuple(graph.tensors[name].shape for name in (*layer.inputs, layer.output))
     weights: tuple[Any, ...] = tuple((name, w.shape) for name, w in layer.weights.items())
     weight = layer.weights.get("weight")  # a bias without values, as of every layer that has none, is no zero to skip
-    if weight is not None and np.count_nonzero(weight) < WORTHWHILE * weight.size:
+    if weight is not None and nonzeros(weight) < WORTHWHILE * weight.size:
         weights = (("of", layer.name),)
     return layer.op, layer.attributes, layer.activation, shapes, weights
 
@@ -160,7 +163,8 @@ def layer_options(
             for window in windows:
                 pinned = goal.pins.get((layer.name, "strips"))
                 choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned)
-                found += undominated([option(layer, graph, board, plan, k, convert) for k in choices if goal.allows(k)])
+                kernels = [kernel for kernel in choices if goal.allows(kernel)]
+                found += undominated(costed(layer, graph, board, plan, kernels, convert))
     if not found:
         raise Infeasible("cannot be built as --set asks for", where=f"layer {layer.name}")
     return tuple(found)
@@ -179,10 +183,12 @@ def undominated(options: list[Option]) -> list[Option]:
     """The options of one pair of widths without those that another beats, or equals, in time and in every resource."""
     ordered = sorted(options, key=lambda o: (o.cycles, sum(o.cost)))
     kept: list[Option] = []
+    prices: list[tuple[int, ...]] = []
     for option in ordered:
         price = (*option.cost, option.bytes)
-        if not any(all(a <= b for a, b in zip((*best.cost, best.bytes), price, strict=True)) for best in kept):
+        if not any(all(map(le, best, price)) for best in prices):
             kept.append(option)
+            prices.append(price)
     return kept
 
 
@@ -209,7 +215,11 @@ def kernels_of(
         shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
         shapes += [replace(kernel, at_once=count) for count in op.at_onces(layer, graph, kernel) if count > 1]
         shapes += streaming(layer, graph, kernel, BITS[plan.dtype], strips)
-    return [replace(shape, partial_sums=partial_sums(*op.reduction(layer, graph, shape))) for shape in shapes]
+    sums = [partial_sums(*op.reduction(layer, graph, shape)) for shape in shapes]
+    return [
+        shape if n == shape.partial_sums else replace(shape, partial_sums=n)
+        for shape, n in zip(shapes, sums, strict=True)
+    ]
 
 
 def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None) -> list[KernelPlan]:
@@ -233,11 +243,27 @@ def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> int:
     return sum(memory.depth * memory.bits * memory.banks * memory.copies for memory in memories)
 
 
-def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan, convert: np.ndarray) -> Option:
-    """Cycles and cost of one kernel, with its share of the weight loader."""
-    readers = [EdgePlan(layer.output, c.name, 0, kernel.output_width, 1) for c in graph.consumers[layer.output]]
-    one = replace(plan, kernels=(kernel,), edges=tuple(readers))
-    cost = sum((kernel_cost(k, board.device) for k in pipelined_kernels(layer, graph, one)), np.zeros(5))
+def costed(
+    layer: Layer, graph: Graph, board: Board, plan: Plan, kernels: list[KernelPlan], convert: np.ndarray
+) -> list[Option]:
+    """Kernels with cycles and cost."""
+    table = np.array([option_cost(layer, graph, board, plan, kernel) for kernel in kernels]).reshape(-1, 5)
+    return [
+        Option(
+            kernel,
+            pipelined_cycles(layer, graph, kernel, plan, board),
+            cost,
+            operator(layer.op).streamed_values(layer, graph, kernel) * BITS[plan.dtype] // 8,
+            lead(layer, graph, kernel),
+        )
+        for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)
+    ]
+
+
+def option_cost(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan) -> np.ndarray:
+    """(ALUT, FF, RAM, DSP, MLAB) of one kernel, with its share of the weight loader."""
+    kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
+    cost = sum((kernel_cost(k, board.device) for k in kernels), np.zeros(5))
     if kernel.at_once > 1:
         cost = cost + fifo_cost(collected(kernel, BITS[plan.dtype]), board.device)
     if kernel.strips:
@@ -247,11 +273,7 @@ def option(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelP
         cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
         cost = cost + fifo_cost(Fifo("weights", BITS[plan.dtype], WEIGHT_FIFO), board.device)
-    values = operator(layer.op).streamed_values(layer, graph, kernel)
-    cycles = pipelined_cycles(layer, graph, kernel, plan, board)
-    return Option(
-        kernel, cycles, scaled(convert @ cost), values * BITS[plan.dtype] // 8, shares(layer, graph, kernel)[0]
-    )
+    return cost
 
 
 def channel_cost(
@@ -292,5 +314,10 @@ def fit_matrix(goal: Goal) -> np.ndarray:
 
 
 def scaled(cost: np.ndarray) -> tuple[int, ...]:
+    """The cost in the solver's units."""
+    return tuple(whole(cost).tolist())
+
+
+def whole(costs: np.ndarray) -> np.ndarray:
     """Rounded up to the solver's whole numbers; what exceeds any device by far is as good as infinite."""
-    return tuple(int(v) for v in np.minimum(np.ceil(cost * SCALE - 1e-9), 1 << 40))
+    return np.minimum(np.ceil(costs * SCALE - 1e-9), 1 << 40).astype(np.int64)

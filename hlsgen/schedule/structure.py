@@ -40,7 +40,7 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     bits = BITS[plan.dtype]
     width = {edge.tensor: edge.width for edge in plan.edges}
     copies = plan.copies
-    kernels = [kernel for layer in graph.layers for kernel in pipelined_kernels(layer, graph, plan)] * copies
+    kernels = [kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)] * copies
     for port in graph.inputs:
         vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
         kernels.append(transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers))
@@ -65,9 +65,14 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     return Structure(tuple(kernels), tuple(fifos * copies))
 
 
-def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
-    """The kernel of one layer, and the one that puts input vectors together for it."""
-    kernel, main = plan.kernel(layer.name), pipelined_kernel(layer, graph, plan)
+def planned_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
+    """Those of one layer, as it is planned."""
+    return pipelined_kernels(layer, graph, plan, plan.kernel(layer.name), ends(plan.edges, layer.output))
+
+
+def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> tuple[Kernel, ...]:
+    """The kernel of one layer, whose result so many channels carry, and the one that puts input vectors together for it."""
+    main = pipelined_kernel(layer, graph, plan, kernel, readers)
     if kernel.at_once == 1:
         return (main,)
     vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
@@ -85,10 +90,9 @@ def streamed(kernel: KernelPlan, bits: int) -> Fifo:
     return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
 
 
-def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
+def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> Kernel:
     """The kernel of one layer."""
-    bits, kernel = BITS[plan.dtype], plan.kernel(layer.name)
-    readers = ends(plan.edges, layer.output)
+    bits = BITS[plan.dtype]
     streams = kernel.strips > 0
     channel = (
         len(layer.inputs) * kernel.input_width * kernel.at_once
