@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hlsgen.schedule.choices import Choice, choice_of
+from hlsgen.schedule.choices import Choice
+from hlsgen.schedule.exchange import exchanged
 from hlsgen.schedule.problem import Problem
 from hlsgen.schedule.relaxation import Design, Relaxation
 
@@ -24,6 +25,8 @@ ROUNDING = 1e-7
 DEAREST = 10.0
 # Parts by which prices differ where layers have different ones.
 SPREADS = (1e-5, 0.01, 0.03, 0.1, 0.3, 1.0)
+# Designs seen last of which local search starts.
+LAST = 4
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,49 @@ class Answer:
 
 def any_design(relaxation: Relaxation, target: int) -> Answer:
     """Whether within the limits no layer need take more than `target` cycles."""
-    return tried(relaxation, target, np.zeros(len(relaxation.limits(target))))
+    if relaxation.steps is None:
+        return Answer(settled=False)
+    limits = relaxation.limits(target)
+    prices, excess = np.full(len(limits), 1 / len(limits)), []
+    for _ in range(ROUNDS):
+        design = relaxation.best(prices / np.maximum(limits, 1), target)
+        if design is None:
+            return Answer(settled=True)
+        excess.append((design.amounts - limits) / np.maximum(limits, 1))
+        if prices @ excess[-1] > ROUNDING:  # within the limits it is at most 0
+            return Answer(settled=True)
+        if (excess[-1] <= 0).all():
+            return Answer(True, relaxation.choice(design))
+        prices, top = dearest(np.zeros(len(excess)), np.array(excess), 1.0)
+        if top <= ROUNDING:
+            break
+    return Answer(settled=False)
 
 
 def least_design(relaxation: Relaxation, target: int) -> Answer:
     """The design within the limits that costs least, but for the gap, where no layer may take more than `target` cycles."""
-    return tried(relaxation, target, np.array([*worth(relaxation.problem), 0.0]))
+    if relaxation.steps is None:
+        return Answer(settled=False)
+    limits, objective = relaxation.limits(target), np.array([*worth(relaxation.problem), 0.0])
+    ceiling = float(objective @ limits)
+    prices, bound, designs = np.zeros(len(limits)), -np.inf, []
+    for _ in range(ROUNDS):
+        design = relaxation.best(objective + prices, target)
+        if design is None:
+            return Answer(settled=True)
+        designs.append(design)
+        bound = max(bound, float(objective @ design.amounts + prices @ (design.amounts - limits)))
+        if bound > ceiling * (1 + ROUNDING) + ROUNDING:  # no design within the limits costs so much
+            return Answer(settled=True)
+        seen = np.array([design.amounts for design in designs])
+        scaled, top = dearest(seen @ objective, (seen - limits) / np.maximum(limits, 1), DEAREST * ceiling)
+        if top <= bound * (1 + ROUNDING):
+            break
+        prices = scaled / np.maximum(limits, 1)
+    best = cheapest_within(relaxation, target, objective, prices, designs)
+    if best is None or objective @ best.amounts > (1 + GAP) * bound:
+        return Answer(settled=False)
+    return Answer(True, relaxation.choice(best))
 
 
 def worth(problem: Problem) -> list[int]:
@@ -49,48 +89,28 @@ def worth(problem: Problem) -> list[int]:
     return [max(1, 10**6 // max(limit, 1)) for limit in problem.limits]
 
 
-def tried(relaxation: Relaxation, target: int, objective: np.ndarray) -> Answer:
-    """The design with the least objective, but for the gap, or any where there is no objective."""
-    if relaxation.steps is None:
-        return Answer(settled=False)
-    limits, free = relaxation.limits(target), not objective.any()
-    scale, ceiling = np.maximum(limits, 1), float(objective @ limits)
-    prices = np.full(len(limits), 1 / len(limits) if free else 0.0)
-    costs: list[float] = []
-    excess: list[np.ndarray] = []
-    best: Design | None = None
-    least, bound = np.inf, -np.inf
-    for _ in range(ROUNDS):
-        design = relaxation.best(objective + prices / scale, target)
-        if design is None:
-            return Answer(settled=True)
-        costs.append(float(objective @ design.amounts))
-        excess.append((design.amounts - limits) / scale)
-        bound = max(bound, costs[-1] + float(prices @ excess[-1]))
-        if bound > ceiling + ROUNDING * (1 + ceiling):  # no design within the limits costs so much
-            return Answer(settled=True)
-        if (excess[-1] <= 0).all() and costs[-1] < least:
-            best, least = design, costs[-1]
-        if best is not None and (free or least <= (1 + GAP) * bound):
-            return Answer(True, choice_of(best.widths, best.kernels))
-        prices, top = dearest(np.array(costs), np.array(excess), DEAREST * ceiling or 1.0)
-        if top <= (0.0 if free else bound) + ROUNDING * (1 + ceiling):
-            break
-    if not free:
-        best = mixed(relaxation, target, objective, prices / scale)
-        if best is not None and objective @ best.amounts <= (1 + GAP) * bound:
-            return Answer(True, choice_of(best.widths, best.kernels))
-    return Answer(settled=False)
+def cheapest_within(
+    relaxation: Relaxation, target: int, objective: np.ndarray, prices: np.ndarray, designs: list[Design]
+) -> Design | None:
+    """The cheapest design within the limits, of those seen last and one between them, each with kernels exchanged."""
+    between = mixed(relaxation, target, objective, prices) if prices.any() else None
+    starts = designs[-LAST:] + ([between] if between else [])
+    found = [exchanged(relaxation, design, target, objective, objective + prices) for design in starts]
+    return min((design for design in found if design), key=lambda d: float(objective @ d.amounts), default=None)
 
 
 def mixed(relaxation: Relaxation, target: int, objective: np.ndarray, prices: np.ndarray) -> Design | None:
     """A design within the limits at about these prices. Equal layers all change at the same prices, and then too little or too much is taken: so the first layers
     have somewhat higher prices than the others, as few as will do."""
     limits = relaxation.limits(target)
+
+    def within(design: Design | None) -> bool:
+        return design is not None and bool((design.amounts <= limits).all())
+
     for spread in SPREADS:
         low, high = objective + (1 - spread) * prices, objective + (1 + spread) * prices
         best = relaxation.best(high, target)
-        if best is not None and (best.amounts <= limits).all():
+        if within(best):
             break
     else:
         return None
@@ -98,10 +118,7 @@ def mixed(relaxation: Relaxation, target: int, objective: np.ndarray, prices: np
     while many - few > 1:
         middle = (few + many) // 2
         design = relaxation.best(low, target, middle, high)
-        if design is not None and (design.amounts <= limits).all():
-            many, best = middle, min(best, design, key=lambda design: float(objective @ design.amounts))
-        else:
-            few = middle
+        few, many, best = (few, middle, design) if within(design) else (middle, many, best)
     return best
 
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hlsgen.plan import KernelPlan
+from hlsgen.schedule.choices import Choice, choice_of
 from hlsgen.schedule.elimination import cheapest, elimination
 from hlsgen.schedule.problem import Option, Problem
 
 
 @dataclass(frozen=True)
 class Design:
-    """A width of every tensor class, a kernel of every layer, and what they take: ALMs, memory blocks and DSPs, scaled, and bytes of weights an image."""
+    """A width of every tensor class, the row of every layer's option, and what they take: ALMs, memory blocks and DSPs, scaled, and bytes of weights an image."""
 
     widths: dict[str, int]
-    kernels: dict[str, KernelPlan]
+    rows: dict[str, int]
     amounts: np.ndarray
 
 
 class Ways:
-    """The options of layers that share them, as arrays: amounts, cycles, and by pair of widths and number of strips, with the places of these groups in a table over
+    """The options of layers that share them, a row each, as arrays: amounts, cycles, and by pair of widths and number of strips, with the places of these groups in a table over
     the widths of both sides and the strips."""
 
     def __init__(self, options: tuple[Option, ...], inputs: tuple[int, ...], outputs: tuple[int, ...], same: bool):
@@ -40,8 +40,13 @@ class Ways:
         self.kernels = [kernels[i] for i in order]
         self.amounts = np.array([(*options[i].cost, options[i].bytes) for i in order], float)
         self.cycles = np.array([options[i].cycles for i in order])
-        self.places, self.starts, self.counts = np.unique(places[order], return_index=True, return_counts=True)
-        self.where = {int(p): slice(s, s + n) for p, s, n in zip(self.places, self.starts, self.counts, strict=True)}
+        self.of_row = places[order]
+        self.places, self.starts, counts = np.unique(self.of_row, return_index=True, return_counts=True)
+        self.rows = {int(p): np.arange(s, s + n) for p, s, n in zip(self.places, self.starts, counts, strict=True)}
+
+    def alike(self, row: int) -> np.ndarray:
+        """Rows with the widths and strips of one of them."""
+        return self.rows[int(self.of_row[row])]
 
     def priced(self, prices: np.ndarray, target: int) -> np.ndarray:
         """What each option costs; those that take more cycles than the target cost any price."""
@@ -102,20 +107,23 @@ class Relaxation:
         tables += [amounts @ prices for amounts in self.channels.values()]
         tables += [blocks * prices[1] for _, blocks in self.bursts]
         values = cheapest(self.steps, tables)
-        chosen: dict[str, KernelPlan] = {}
+        rows: dict[str, int] = {}
         amounts = sum(table[values[name]] for name, table in self.channels.items())
         for layer, ways in self.ways.items():
             variables = dict.fromkeys((*self.problem.ends[layer], ("strips", layer)))
-            place = np.ravel_multi_index([values[v] for v in variables], ways.shape)
-            here = ways.where.get(int(place))
-            if here is None or not np.isfinite(priced[keys[layer]][here]).any():
+            place = int(np.ravel_multi_index([values[v] for v in variables], ways.shape))
+            if not np.isfinite(least[keys[layer]].flat[place]):
                 return None
-            best = here.start + int(priced[keys[layer]][here].argmin())
-            chosen[layer] = ways.kernels[best]
-            amounts = amounts + ways.amounts[best]
+            here = ways.rows[place]
+            rows[layer] = int(here[priced[keys[layer]][here].argmin()])
+            amounts = amounts + ways.amounts[rows[layer]]
         amounts[1] += sum(blocks[tuple(values["strips", layer] for layer in layers)] for layers, blocks in self.bursts)
         widths = {name: ws[values[name]] for name, ws in self.problem.widths.items()}
-        return Design(widths, chosen, amounts)
+        return Design(widths, rows, amounts)
+
+    def choice(self, design: Design) -> Choice:
+        """The design as a choice."""
+        return choice_of(design.widths, {layer: self.ways[layer].kernels[row] for layer, row in design.rows.items()})
 
 
 def burst_tables(problem: Problem, strips: dict[str, tuple[int, ...]]) -> list[tuple[tuple[str, ...], np.ndarray]]:
