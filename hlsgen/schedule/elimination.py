@@ -63,13 +63,42 @@ def placed(scope: Scope, axes: Scope, sizes: Mapping[Hashable, int]) -> tuple[tu
 
 def cheapest(steps: Sequence[Step], tables: Sequence[np.ndarray]) -> dict[Hashable, int]:
     """The values, by place, of all variables for which the sum of the tables is least."""
-    known, joints = list(tables), []
-    for step in steps:
-        joint = sum((known[place].transpose(order).reshape(shape) for place, order, shape in step.tables), np.zeros(()))
-        joints.append(joint)
-        known.append(joint.min(axis=-1) if joint.ndim else joint)
+    joints, _ = eliminated(steps, tables)
     found: dict[Hashable, int] = {}
     for step, joint in zip(reversed(steps), reversed(joints), strict=True):
         *others, variable = step.scope
-        found[variable] = int(joint[tuple(found[v] for v in others)].argmin()) if joint.ndim else 0
+        found[variable] = int(joint[tuple(found[v] for v in others)].argmin())
     return found
+
+
+def eliminated(steps: Sequence[Step], tables: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The joint table of every step, and all tables: the given ones, then what each step leaves."""
+    known, joints = list(tables), []
+    for step in steps:
+        start = np.zeros([1] * len(step.scope))
+        joint = sum((known[place].transpose(order).reshape(shape) for place, order, shape in step.tables), start)
+        joints.append(joint)
+        known.append(joint.min(axis=-1))
+    return joints, known
+
+
+def marginals(steps: Sequence[Step], tables: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For every table and each of its entries, the least sum of all tables of the assignments with that entry."""
+    joints, known = eliminated(steps, tables)
+    # What is left when the last of variables that hang together goes; such parts add up.
+    ends = [float(message) for message in known[len(tables) :] if not message.ndim]
+    found: list[np.ndarray] = [np.zeros(())] * len(known)
+    for place in range(len(known) - 1, len(tables) - 1, -1):
+        step, joint, message = steps[place - len(tables)], joints[place - len(tables)], known[place]
+        outside = np.full((), sum(ends) - float(message)) if not message.ndim else beyond(found[place], message)
+        whole = joint + outside[..., None]
+        for used, order, shape in step.tables:
+            axes = tuple(axis for axis, size in enumerate(whole.shape) if shape[axis] != size)
+            least = whole.min(axis=axes, keepdims=True).reshape([known[used].shape[axis] for axis in order])
+            found[used] = least.transpose(np.argsort(order))
+    return found[: len(tables)]
+
+
+def beyond(least: np.ndarray, message: np.ndarray) -> np.ndarray:
+    """What all that a message does not speak of costs at least; it does not matter where the message allows nothing."""
+    return least - np.where(np.isfinite(message), message, 0)

@@ -15,8 +15,8 @@ from hlsgen.schedule.exchange import exchanged
 from hlsgen.schedule.problem import Problem
 from hlsgen.schedule.relaxation import Design, Relaxation
 
-# Parts by which a design may be worse than the best one, where the search for that one would take long.
-GAP = 0.005
+# Parts by which a design may cost more than the cheapest one.
+GAP = 0.001
 # Prices that are tried at most.
 ROUNDS = 40
 # What rounding may make of sums of shares.
@@ -31,37 +31,41 @@ LAST = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of a target: `settled` with a choice, or without one because there is none; else neither a choice nor a proof was found."""
+    """What is known of a target: `settled` with a choice, or without one because there is none; else `rest` is the problem
+    without the options that no design, or none that costs less than one that is known, can have."""
 
     settled: bool
     choice: Choice | None = None
+    rest: Problem | None = None
 
 
 def any_design(relaxation: Relaxation, target: int) -> Answer:
     """Whether within the limits no layer need take more than `target` cycles."""
     if relaxation.steps is None:
-        return Answer(settled=False)
+        return Answer(settled=False, rest=relaxation.problem)
     limits = relaxation.limits(target)
-    prices, excess = np.full(len(limits), 1 / len(limits)), []
+    prices, excess, bounds = np.full(len(limits), 1 / len(limits)), [], []
     for _ in range(ROUNDS):
         design = relaxation.best(prices / np.maximum(limits, 1), target)
         if design is None:
             return Answer(settled=True)
         excess.append((design.amounts - limits) / np.maximum(limits, 1))
-        if prices @ excess[-1] > ROUNDING:  # within the limits it is at most 0
+        bounds.append((float(prices @ excess[-1]), prices / np.maximum(limits, 1)))
+        if bounds[-1][0] > ROUNDING:  # within the limits it is at most 0
             return Answer(settled=True)
         if (excess[-1] <= 0).all():
             return Answer(True, relaxation.choice(design))
         prices, top = dearest(np.zeros(len(excess)), np.array(excess), 1.0)
         if top <= ROUNDING:
             break
-    return Answer(settled=False)
+    _, prices = max(bounds, key=lambda bound: bound[0])
+    return Answer(settled=False, rest=relaxation.without(prices, target, float(prices @ limits) + ROUNDING))
 
 
 def least_design(relaxation: Relaxation, target: int) -> Answer:
     """The design within the limits that costs least, but for the gap, where no layer may take more than `target` cycles."""
     if relaxation.steps is None:
-        return Answer(settled=False)
+        return Answer(settled=False, rest=relaxation.problem)
     limits, objective = relaxation.limits(target), np.array([*worth(relaxation.problem), 0.0])
     ceiling = float(objective @ limits)
     prices, bound, designs = np.zeros(len(limits)), -np.inf, []
@@ -79,8 +83,10 @@ def least_design(relaxation: Relaxation, target: int) -> Answer:
             break
         prices = scaled / np.maximum(limits, 1)
     best = cheapest_within(relaxation, target, objective, prices, designs)
-    if best is None or objective @ best.amounts > (1 + GAP) * bound:
-        return Answer(settled=False)
+    known = ceiling if best is None else float(objective @ best.amounts)
+    if best is None or known > (1 + GAP) * bound:
+        most = known + float(prices @ limits)
+        return Answer(settled=False, rest=relaxation.without(objective + prices, target, most * (1 + ROUNDING)))
     return Answer(True, relaxation.choice(best))
 
 

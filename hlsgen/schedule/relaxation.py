@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hlsgen.schedule.choices import Choice, choice_of
-from hlsgen.schedule.elimination import cheapest, elimination
+from hlsgen.schedule.elimination import cheapest, elimination, marginals
 from hlsgen.schedule.problem import Option, Problem
 
 
@@ -37,7 +37,7 @@ class Ways:
         self.shape = (len(inputs), len(self.strips)) if same else (len(inputs), len(outputs), len(self.strips))
         places = np.array([np.ravel_multi_index(p[::2] if same else p, self.shape) for p in pairs])
         order = np.argsort(places, kind="stable")
-        self.kernels = [kernels[i] for i in order]
+        self.options = [options[i] for i in order]
         self.amounts = np.array([(*options[i].cost, options[i].bytes) for i in order], float)
         self.cycles = np.array([options[i].cycles for i in order])
         self.of_row = places[order]
@@ -121,9 +121,29 @@ class Relaxation:
         widths = {name: ws[values[name]] for name, ws in self.problem.widths.items()}
         return Design(widths, rows, amounts)
 
+    def without(self, prices: np.ndarray, target: int, most: float) -> Problem:
+        """The problem without the options that every design with them costs more than `most` for at these prices."""
+        assert self.steps is not None
+        priced = [ways.priced(prices, target) for ways in self.ways.values()]
+        tables = [ways.table(costs) for ways, costs in zip(self.ways.values(), priced, strict=True)]
+        tables += [amounts @ prices for amounts in self.channels.values()]
+        tables += [blocks * prices[1] for _, blocks in self.bursts]
+        options = {}
+        found = zip(
+            self.ways.items(), priced, tables, marginals(self.steps, tables), strict=False
+        )  # layers' tables are first
+        for (layer, ways), costs, table, least in found:
+            possible = np.flatnonzero(np.isfinite(costs))
+            places = ways.of_row[possible]
+            kept = possible[costs[possible] - table.flat[places] + least.flat[places] <= most]
+            options[layer] = tuple(ways.options[row] for row in kept)
+        return replace(self.problem, options=options)
+
     def choice(self, design: Design) -> Choice:
         """The design as a choice."""
-        return choice_of(design.widths, {layer: self.ways[layer].kernels[row] for layer, row in design.rows.items()})
+        return choice_of(
+            design.widths, {layer: self.ways[layer].options[row].kernel for layer, row in design.rows.items()}
+        )
 
 
 def burst_tables(problem: Problem, strips: dict[str, tuple[int, ...]]) -> list[tuple[tuple[str, ...], np.ndarray]]:

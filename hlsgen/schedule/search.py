@@ -18,13 +18,13 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.schedule.choices import Choice
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.prices import GAP, any_design, least_design
+from hlsgen.schedule.prices import any_design, least_design
 from hlsgen.schedule.problem import SCALE, Problem
 from hlsgen.schedule.relaxation import Relaxation
 from hlsgen.schedule.solver import run
 
 # Among more levels than that the search ends when none can be faster by more than the gap.
-LEVELS = 1000
+LEVELS, GAP = 1000, 0.005
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def fewest(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] 
     answer = least_design(relaxation, target)
     if answer.settled:
         return answer.choice
-    return run(relaxation.problem, target, goal, fewest=True, decided=decided)
+    assert answer.rest is not None
+    return run(answer.rest, target, goal, fewest=True, decided=decided)
 
 
 def anyone(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None) -> Choice | None:
@@ -79,7 +80,8 @@ def anyone(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] 
     answer = any_design(relaxation, target)
     if answer.settled:
         return answer.choice
-    return run(relaxation.problem, target, goal, fewest=False, decided=decided)
+    assert answer.rest is not None
+    return run(answer.rest, target, goal, fewest=False, decided=decided)
 
 
 def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int, Evidence, int]:
