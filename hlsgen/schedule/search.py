@@ -1,7 +1,8 @@
-"""The search for pipelined designs: vector widths and kernels of all layers together, with OR-tools' CP-SAT.
+"""The search for pipelined designs: vector widths and kernels of all layers together.
 
 An option's ALMs, memory blocks and DSPs add up under the caps, and so do the weights that options take from memory under its bandwidth. For the highest throughput the
-slowest layer's cycles are bisected: is there a design in which no layer needs more than T? The last "no" proves the last "yes" optimal.
+slowest layer's cycles are bisected: is there a design in which no layer needs more than T? The last "no" proves the last "yes" optimal. A relaxation answers most
+such questions (`prices.py`), OR-tools' CP-SAT the others (`solver.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The solver of last resort: CP-SAT of OR-tools decides targets on which the relaxation leaves room for doubt."""
+"""OR-tools' CP-SAT, which decides the targets that the relaxation leaves open."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 import hlsgen
 from benchmarks.scheduling import chain
 from hlsgen.boards import board
+from hlsgen.errors import Infeasible
 from hlsgen.plan import Plan
 from hlsgen.schedule import prices, search, solver
 from hlsgen.schedule.choices import tensor_classes
@@ -94,6 +95,15 @@ def test_chains_and_small_networks_need_no_solver(monkeypatch):
     monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
     for model in (network("lenet5"), chain(24)):
         assert search.solve(relaxation_of(model), board("pac_d5005"), Goal()).proof.proof == "optimal"
+
+
+def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
+    monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
+    relaxation = relaxation_of(chain(24), "pac_d5005")
+    least = search.least_cost(relaxation.problem)
+    limits = tuple(int(amount * 1.02) for amount in least)  # every resource would do by itself
+    with pytest.raises(Infeasible, match="together"):
+        search.solve(Relaxation(replace(relaxation.problem, limits=limits)), board("pac_d5005"), Goal())
 
 
 def test_with_equal_layers_the_first_ones_change_first(monkeypatch):
