@@ -201,8 +201,8 @@ class Graph:
         return {name: tuple(layers) for name, layers in found.items()}
 
     @cached_property
-    def derived(self) -> dict[Hashable, Any]:
-        """What `remembered` functions found of this graph; it lives as long as the graph."""
+    def derived(self) -> dict[str, dict[Hashable, Any]]:
+        """What `remembered` functions found of this graph, by function and arguments; it lives as long as the graph."""
         return {}
 
     def layer(self, name: str) -> Layer:
@@ -229,12 +229,19 @@ R = TypeVar("R")
 def remembered(function: Callable[Concatenate[Graph, P], R]) -> Callable[Concatenate[Graph, P], R]:
     """A function of a graph and of hashable positional arguments that is worked out once: its results stay with the graph."""
 
+    name = (
+        f"{function.__module__}.{function.__qualname__}"  # a graph may go to another process with what is known of it
+    )
+
     @wraps(function)
     def wrapper(graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        key = (function.__module__, function.__qualname__, args, tuple(kwargs.items()))
-        if key not in graph.derived:
-            graph.derived[key] = function(graph, *args, **kwargs)
-        found: R = graph.derived[key]
+        known = graph.derived.get(name)
+        if known is None:
+            known = graph.derived[name] = {}
+        key = (args, *kwargs.items()) if kwargs else args
+        if key not in known:
+            known[key] = function(graph, *args, **kwargs)
+        found: R = known[key]
         return found
 
     return wrapper

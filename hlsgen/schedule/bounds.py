@@ -19,7 +19,7 @@ from hlsgen.schedule.folded_timing import LAUNCHES, link_seconds
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pace import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.step_time import STEP_LATENCY
-from hlsgen.schedule.steps import engine_of, models, ways_of
+from hlsgen.schedule.steps import engine_of, models
 from hlsgen.schedule.times import BYTES
 
 # Times that differ by less are equal, and then resources decide: rounding must not.
@@ -100,7 +100,7 @@ class Bound:
         """The ways to compute a layer that is no convolution."""
         assert self.plan.engines is not None
         engines = replace(self.plan.engines, outputs=outputs)
-        return timed_ways(self.graph, ways_of(model, self.graph, engines, self.plan), engines, self.board)
+        return timed_ways(model, self.graph, engines, self.plan, self.board)
 
 
 def most_seconds(best: Estimate | None, graph: Graph, plan: Plan, board: Board, goal: Goal) -> float:

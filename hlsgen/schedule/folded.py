@@ -22,7 +22,7 @@ from hlsgen.schedule.pace import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.paired import MOST_PAIRS, pairs
 from hlsgen.schedule.shapes import BURSTS, Shape, Tried, candidates, is_sparse
 from hlsgen.schedule.step_time import compressed_rows
-from hlsgen.schedule.steps import all_steps, models, plan_steps, step_ways, tile_size, ways_of
+from hlsgen.schedule.steps import all_steps, models, plan_steps, tile_size
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, limit: float
     least = {model: count * shape.least.get(model, 0.0) for model, count in counts.items()}
     cycles, layers = sum(least.values()), {}
     for model in sorted(counts, key=lambda model: -least[model]):
-        layers[model] = timed_ways(shaped, ways_of(model, shaped, engines, shape.plan), engines, board)
+        layers[model] = timed_ways(model, shaped, engines, shape.plan, board)
         cycles += max(counts[model] * pace.least_cycles(layers[model]) - least[model], 0.0)
         if cycles / (shape.clock * 1e6) > limit:
             return None
@@ -178,8 +178,8 @@ def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
         return untiled(graph, plan, board, goal)
     shaped, engines = reshaped(graph, plan), plan.engines
     assert engines is not None
-    ways = step_ways(shaped, engines, plan).items()
-    layers = {model: timed_ways(shaped, found, engines, board) for model, found in ways}
+    kinds = dict.fromkeys(models(shaped, plan).values())
+    layers = {model: timed_ways(model, shaped, engines, plan, board) for model in kinds}
     return tiled(graph, plan, board, goal, layers)
 
 

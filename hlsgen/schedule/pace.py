@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 
 from hlsgen.boards import Board
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, remembered
 from hlsgen.ops import operator
-from hlsgen.plan import ARRAYS, Engines, StepPlan
-from hlsgen.schedule.step_time import StepTime, step_time
-from hlsgen.schedule.steps import Ways, tile_size
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.schedule.step_time import StepTime, step_key, times_on
+from hlsgen.schedule.steps import Use, steps_of, tile_size, uses
 
 # Into how many rows of tiles a convolution's output may be cut, beside what capacity demands: smaller tiles fill and
 # drain faster, larger ones read their weights less often.
@@ -28,8 +29,11 @@ class Tiling:
     time: StepTime
 
 
-# The ways in which a layer may be computed: for each of its steps the tilings that are worth trying.
-TimedWays = list[tuple[list[Tiling], ...]]
+# A way in which a layer may be computed: for each of its steps the tilings that are worth trying.
+TimedWay = tuple[list[Tiling], ...]
+TimedWays = list[TimedWay]
+# A step with all that its time depends on.
+Keyed = tuple[StepPlan, Hashable]
 
 
 @dataclass(frozen=True)
@@ -68,32 +72,55 @@ class Pace:
         return tuple(self.cut(tilings) for tilings in way)
 
 
-def timed_ways(graph: Graph, ways: Ways, engines: Engines, board: Board) -> TimedWays:
-    """The ways to compute a layer with all tilings of their steps."""
+def timed_ways(name: str, graph: Graph, engines: Engines, plan: Plan, board: Board) -> TimedWays:
+    """The ways to compute a layer with all tilings of their steps. Raises Infeasible."""
+    return [timed_way(graph, use, engines, board) for use in uses(name, graph, engines, plan)]
 
-    def timed(step: StepPlan) -> list[Tiling]:
-        options = tilings(step, graph, engines)
-        return [Tiling(option, step_time(graph, option, engines, board)) for option in options]
 
-    return [tuple(map(timed, way)) for way in ways]
+def timed_way(graph: Graph, use: Use, engines: Engines, board: Board) -> TimedWay:
+    """The steps of a layer on one of the engines with all their tilings. Raises Infeasible."""
+    times = times_on(graph, engines, board)
+    return tuple(
+        [Tiling(step, times.of(graph, step, key)) for step, key in options] for options in keyed_tilings(graph, use)
+    )
+
+
+@remembered
+def keyed_tilings(graph: Graph, use: Use) -> tuple[list[Keyed], ...]:
+    """For each step of a layer on an engine all tilings. Raises Infeasible."""
+    engines = use.engines()
+    return tuple(
+        keyed_heights(graph, step) + [(option, step_key(graph, option)) for option in together(step, graph, engines)]
+        for step in steps_of(graph, use)
+    )
+
+
+@remembered
+def keyed_heights(graph: Graph, step: StepPlan) -> list[Keyed]:
+    """The step with tiles of fewer rows."""
+    return [(option, step_key(graph, option)) for option in of_heights(step, graph)]
 
 
 def tilings(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
     """The step with all tiles that are worth trying."""
+    return of_heights(step, graph) + together(step, graph, engines.of(step.engine))
+
+
+def of_heights(step: StepPlan, graph: Graph) -> list[StepPlan]:
+    """The step with its own tile, and with tiles of fewer rows."""
     if step.engine not in ARRAYS:
         return [step]
     height = graph.output_tensor(graph.layer(step.layer)).height
     heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
-    options = [step if h == step.tile_height else replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
-    return options + together(step, graph, engines)
+    return [step if h == step.tile_height else replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
 
 
 def together(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
-    """The step with two or more whole images in a tile, as many as it holds, so that its weights are read once for all of them."""
-    if step.feeder or step.images == 1:
+    """The step with two or more whole images in a tile, as many as the tile of its `engines` holds, so that its weights are read once for all of
+    them."""
+    if step.feeder or step.images == 1 or step.engine not in ARRAYS:
         return []
     layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
-    engines = engines.of(step.engine)
     whole = replace(step, tile_height=result.height, tile_width=result.width, tile_images=1)
     image = tile_size(operator(layer.op).folded_fields(layer, graph, whole, engines), whole)
     most = min(step.images, engines.tile_pixels // result.pixels, engines.tile_vectors // image)

@@ -13,20 +13,20 @@ from math import inf
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
-from hlsgen.plan import ARRAYS, Plan
+from hlsgen.plan import Engines, Plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.engines import convolution_kernels, skipping_kernels
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pace import Pace, TimedWays, timed_ways
+from hlsgen.schedule.pace import Pace, timed_way
 from hlsgen.schedule.resources import clock_of, fitted, kernel_cost
 from hlsgen.schedule.shapes import Shape, with_array
-from hlsgen.schedule.steps import Ways, models, step_ways
+from hlsgen.schedule.steps import engine_of, models, use_of
 from hlsgen.schedule.times import BYTES
 
 # So many pairs, the most promising, are planned step by step.
 MOST_PAIRS = 100
-LIMITLESS = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,21 @@ def pairs(
     """The most promising of the designs with an array of `dense` and one of `skipping`, where both could take less than `limit` seconds a
     launch."""
     clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)[0]
-    found = []
-    for ones, others in families(list(dense), list(skipping), limit * clock * 1e6):
+    most, found = limit * clock * 1e6, []
+    for ones, others in families(graph, list(dense), list(skipping), most):
         partners = [alone(graph, shape.plan, "skipping", board, clock) for shape in others]
-        for shape in ones if partners else ():
+        waiting = np.array([other.waiting for other in partners])
+        for shape in promising(graph, ones, waiting.min(axis=0), most) if partners else ():
             one = alone(graph, shape.plan, "convolution", board, clock)
-            waiting = np.array([least_of_both(one.waiting, other.waiting) for other in partners]) / (clock * 1e6)
-            for other, seconds in zip(partners, waiting, strict=True):
+            for other, seconds in zip(partners, least_of_both(one.waiting, waiting) / (clock * 1e6), strict=True):
                 if seconds < limit and (slower := working_seconds(one, other, board, goal)) < limit:
                     found.append(Shape(joined(one.plan, other.plan), max(seconds, slower), clock))
     return sorted(found, key=lambda shape: shape.seconds)[:MOST_PAIRS]
 
 
-def families(dense: list[Shape], skipping: list[Shape], limit: float) -> Iterator[tuple[list[Shape], list[Shape]]]:
+def families(
+    graph: Graph, dense: list[Shape], skipping: list[Shape], limit: float
+) -> Iterator[tuple[list[Shape], list[Shape]]]:
     """The shapes that may be joined, without those that take `limit` cycles a launch or more even with the best of all partners."""
     members: dict[tuple[object, ...], tuple[list[Shape], list[Shape]]] = {}
     for side, shapes in enumerate((dense, skipping)):
@@ -66,14 +68,18 @@ def families(dense: list[Shape], skipping: list[Shape], limit: float) -> Iterato
             members.setdefault(family(shape.plan), ([], []))[side].append(shape)
     for sides in members.values():
         if all(sides):
-            cycles = [np.array([shape.cycles for shape in side]) for side in sides]
-            best = [rows.min(axis=0) for rows in cycles]
-            least = [np.minimum(rows, best[1 - side]).sum(axis=1) for side, rows in enumerate(cycles)]
-            ones, others = (
-                [shape for shape, total in zip(side, totals, strict=True) if shape.plan.images * total < limit]
-                for side, totals in zip(sides, least, strict=True)
-            )
-            yield ones, others
+            best = [np.min([least_of(graph, shape) for shape in side], axis=0) for side in sides]
+            yield promising(graph, sides[0], best[1], limit), promising(graph, sides[1], best[0], limit)
+
+
+def promising(graph: Graph, shapes: list[Shape], partner: np.ndarray, limit: float) -> list[Shape]:
+    """Those that may take less than `limit` cycles a launch beside a partner that takes so many cycles for each layer."""
+    return [shape for shape in shapes if np.minimum(least_of(graph, shape), partner).sum() < limit]
+
+
+def least_of(graph: Graph, shape: Shape) -> np.ndarray:
+    """The least cycles of each layer of a launch."""
+    return np.array([shape.least[model] for model in models(reshaped(graph, shape.plan), shape.plan).values()])
 
 
 def family(plan: Plan) -> tuple[object, ...]:
@@ -95,39 +101,32 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     """Times and cost of the array of a plan."""
     shaped, e = reshaped(graph, plan), plan.engines
     assert e is not None
-    other = next(array for array in ARRAYS if array != name)
-    roomy = with_array(e, other, (1, 1), (LIMITLESS, LIMITLESS))  # so that every layer has a way
-    pace = Pace(board, clock)
-    of_kinds = {
-        model: own_cycles(timed_ways(shaped, without(other, ways), roomy, board), pace)
-        for model, ways in step_ways(shaped, roomy, plan).items()
-    }
-    cycles = np.array([of_kinds[model] for model in models(shaped, plan).values()])
+    pace, kinds = Pace(board, clock), models(shaped, plan).values()
+    of_kinds = {model: own_cycles(model, shaped, e, plan, name, pace) for model in dict.fromkeys(kinds)}
+    cycles = np.array([of_kinds[model] for model in kinds])
     own, bits = e.of(name), BYTES[plan.dtype] * 8
     kernels = skipping_kernels(own, bits, True) if name == "skipping" else convolution_kernels(own, bits, True, ())
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 
-def without(array: str, ways: Ways) -> Ways:
-    """The first of a layer's ways that leaves an array alone; none where all need it."""
-    return [way for way in ways if all(step.engine != array for step in way)][:1]
-
-
-def own_cycles(ways: TimedWays, pace: Pace) -> tuple[float, float]:
-    """Cycles of a layer in its one way, waiting for memory and not; infinite where it has none."""
-    if not ways:
+def own_cycles(model: str, graph: Graph, engines: Engines, plan: Plan, array: str, pace: Pace) -> tuple[float, float]:
+    """Cycles of a layer, on this array if it takes one, waiting for memory and not; infinite where the array's buffers are too small."""
+    own = array if engine_of(graph.layer(model)) == "convolution" else ""
+    try:
+        way = timed_way(graph, use_of(model, graph, engines, plan, own), engines, pace.board)
+    except Infeasible:
         return inf, inf
-    working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in ways[0])
-    return sum(map(pace.least, ways[0])), working
+    working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in way)
+    return sum(map(pace.least, way)), working
 
 
-def least_of_both(one: np.ndarray, other: np.ndarray) -> float:
-    """The least cycles of all layers where each array computes one at least; infinite where some layer fits neither."""
-    least = np.minimum(one, other)
-    if np.isinf(least).any():
-        return inf
-    return float(least.sum() + (one - least).min() + (other - least).min())
+def least_of_both(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each of the `others` (a row of cycles each) the least cycles of all layers where each array computes one at least; infinite where some layer fits neither."""
+    least = np.minimum(one, others)
+    with np.errstate(invalid="ignore"):
+        found = least.sum(axis=1) + (one - least).min(axis=1) + (others - least).min(axis=1)
+    return np.where(np.isinf(least).any(axis=1), inf, found)
 
 
 def working_seconds(one: Alone, other: Alone, board: Board, goal: Goal) -> float:

@@ -11,7 +11,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.ops.base import vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import Engines, Plan
-from hlsgen.schedule.bounds import Bound, least_cycles
+from hlsgen.schedule.bounds import Bound
 from hlsgen.schedule.convolve import convolvable, reshaped
 from hlsgen.schedule.folded_timing import density
 from hlsgen.schedule.goal import Goal
@@ -40,13 +40,11 @@ TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (5
 @dataclass(frozen=True)
 class Shape:
     """A plan with engines to try, and seconds a launch below which no tiling brings its steps, at the `clock` (MHz) of a design without
-    anything else. `cycles`: the least of each convolution, for an image; `least`: of a layer of every kind, for a launch,
-    where that is known."""
+    anything else. `least`: cycles of a layer of every kind, for a launch, where that is known."""
 
     plan: Plan
     seconds: float
     clock: float
-    cycles: tuple[int, ...] = ()
     least: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -77,14 +75,13 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
             continue
         dsps = used * board.device.multiply_add_dsps
         clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
-        cycles = least_cycles(shaped, array, e.width, inputs, outputs)
         least = bound.cycles(array, inputs, outputs, clock)
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):
             # Groups of other engines' results are as large as the array's.
             engines = with_array(replace(e, outputs=outputs), array, (inputs, outputs), tile)
             if plan.disabled or tiles_fit(engines, board, goal):
-                yield Shape(replace(plan, engines=engines), seconds, clock, cycles, least)
+                yield Shape(replace(plan, engines=engines), seconds, clock, least)
 
 
 def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:

@@ -40,19 +40,36 @@ class StepTime:
         return self.start + self.body + self.tail
 
 
+class Times:
+    """Times of steps on engines of some sizes, each worked out once: equal layers share them."""
+
+    def __init__(self, sizes: tuple[int, ...], latency: int):
+        """`sizes`: as `read_sizes` gives them; `latency`: cycles of the memory."""
+        self.engines, self.latency = engines_of(sizes), latency
+        self.known: dict[Hashable, StepTime] = {}
+
+    def of(self, graph: Graph, step: StepPlan, key: Hashable) -> StepTime:
+        """The time of a step, `key` being its `step_key`."""
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = timed(graph, step, self.engines, self.latency)
+        return found
+
+
 def step_time(graph: Graph, step: StepPlan, engines: Engines, board: Board) -> StepTime:
-    """One step's time. Equal layers share it, and so do engines that differ in what a step does not depend on."""
-    latency, times = board.device.load_latency, known_times(graph)
-    key = (step_key(graph, step), read_sizes(engines), latency)
-    if key not in times:
-        times[key] = timed(graph, step, engines_of(read_sizes(engines)), latency)
-    return times[key]
+    """One step's time."""
+    return times_on(graph, engines, board).of(graph, step, step_key(graph, step))
+
+
+def times_on(graph: Graph, engines: Engines, board: Board) -> Times:
+    """The times of steps on engines: those that differ in what no step's time depends on share them."""
+    return known_times(graph, read_sizes(engines), board.device.load_latency)
 
 
 @remembered
-def known_times(graph: Graph) -> dict[Hashable, StepTime]:
+def known_times(graph: Graph, sizes: tuple[int, ...], latency: int) -> Times:
     """The times that were worked out for steps of this graph."""
-    return {}
+    return Times(sizes, latency)
 
 
 def step_key(graph: Graph, step: StepPlan) -> Hashable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, remembered
@@ -14,8 +14,6 @@ from hlsgen.schedule.kinds import layer_kinds
 
 # Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
 TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
-# The ways in which a layer may be computed, each with its steps.
-Ways = list[tuple[StepPlan, ...]]
 
 
 def engine_of(layer: Layer) -> str:
@@ -25,24 +23,77 @@ def engine_of(layer: Layer) -> str:
     return chooser(layer) if chooser else op.engine
 
 
+class Use(NamedTuple):
+    """A layer on an engine, with all that its steps depend on. `array`: the array that computes it, whose sizes these are; "" where none does. `fuse`: whether joins are
+    fused; `feed`: whether a depthwise layer may stream into it."""
+
+    layer: str
+    array: str
+    fuse: bool
+    feed: bool
+    images: int
+    width: int
+    burst: int
+    outputs: int
+    tile_vectors: int = 0
+    tile_pixels: int = 0
+
+    def engines(self) -> Engines:
+        """Engines as the steps see them, with these sizes and no others: what is remembered cannot depend on more than its key."""
+        return Engines(self.width, self.outputs, self.burst, self.tile_vectors, self.tile_pixels, skip_inputs=1)
+
+
+def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
+    """A layer on one of a plan's engines."""
+    sizes: tuple[int, ...] = (e.outputs, e.tile_vectors, e.tile_pixels) if array else (e.outputs,)
+    if array == "skipping":
+        sizes = e.skip_outputs, e.skip_tile_vectors, e.skip_tile_pixels
+    feed = plan.style == "hybrid" and name in feeding_layers(graph)
+    return Use(name, array, plan.enabled("fuse"), feed, plan.images, e.width, e.burst, *sizes)
+
+
+def uses(name: str, graph: Graph, engines: Engines, plan: Plan) -> list[Use]:
+    """The ways to compute a layer: on either array where it is a convolution and both exist. Raises Infeasible where none can."""
+    found, problem = [], None
+    for array in arrays_of(graph.layer(name), engines):
+        use = use_of(name, graph, engines, plan, array)
+        try:
+            steps_of(graph, use)
+            found.append(use)
+        except Infeasible as error:
+            problem = error
+    if not found:
+        assert problem is not None
+        raise problem
+    return found
+
+
+def arrays_of(layer: Layer, engines: Engines) -> list[str]:
+    """The arrays that exist to compute a layer; "" where it takes none."""
+    if engine_of(layer) != "convolution":
+        return [""]
+    if not engines.skip_tile_vectors:
+        return ["convolution"]
+    return ["convolution", "skipping"] if engines.tile_vectors else ["skipping"]
+
+
+@remembered
+def steps_of(graph: Graph, use: Use) -> tuple[StepPlan, ...]:
+    """The steps of a layer on an engine. Raises Infeasible."""
+    layer, engines = graph.layer(use.layer), use.engines()
+    fused = fused_additions(graph) if use.fuse else {}
+    fed = feeding_layers(graph) if use.feed else {}
+    found: list[StepPlan] = []
+    for step in operator(layer.op).folded_steps(layer, graph, engines):
+        placed = replace(step, engine=use.array) if use.array and step.engine != use.array else step
+        found += completed(joining(fed_by(placed, fed), graph, fused), graph, engines, use)
+    return tuple(found)
+
+
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
     """All steps in order, each layer in the first of its ways. Raises Infeasible."""
-    return all_steps(graph, plan, {name: ways[0] for name, ways in step_ways(graph, engines, plan).items()})
-
-
-def step_ways(graph: Graph, engines: Engines, plan: Plan) -> dict[str, Ways]:
-    """For the first layer of every kind (see `models`) the ways to compute it. Raises Infeasible."""
-    return {name: ways_of(name, graph, engines, plan) for name in dict.fromkeys(models(graph, plan).values())}
-
-
-def ways_of(name: str, graph: Graph, engines: Engines, plan: Plan) -> Ways:
-    """The ways to compute a layer. Raises Infeasible."""
-    fused, fed = absorptions(graph, plan)
-    found: Ways = []
-    for steps in engine_ways(graph.layer(name), graph, engines):
-        joined = (joining(fed_by(step, fed), graph, fused) for step in steps)
-        found.append(tuple(part for step in joined for part in completed(step, graph, engines, plan)))
-    return found
+    kinds = dict.fromkeys(models(graph, plan).values())
+    return all_steps(graph, plan, {name: steps_of(graph, uses(name, graph, engines, plan)[0]) for name in kinds})
 
 
 def all_steps(graph: Graph, plan: Plan, chosen: dict[str, tuple[StepPlan, ...]]) -> tuple[StepPlan, ...]:
@@ -86,27 +137,6 @@ def models_of(graph: Graph, fuse: bool, feed: bool) -> dict[str, str]:
     return found
 
 
-def engine_ways(layer: Layer, graph: Graph, engines: Engines) -> Ways:
-    """The steps of a layer, on either array where it is a convolution and both exist. Raises Infeasible."""
-    op = operator(layer.op)
-    if engine_of(layer) != "convolution":
-        return [op.folded_steps(layer, graph, engines)]
-    found: Ways = []
-    problem = None
-    for array in ARRAYS:
-        shape = engines.of(array)
-        try:
-            if shape.tile_vectors or (array == "convolution" and not engines.skip_tile_vectors):
-                steps = op.folded_steps(layer, graph, shape)
-                found.append(tuple(step if step.engine == array else replace(step, engine=array) for step in steps))
-        except Infeasible as error:
-            problem = error
-    if not found:
-        assert problem is not None
-        raise problem
-    return found
-
-
 def fed_by(step: StepPlan, fed: dict[str, str]) -> StepPlan:
     """The step with the depthwise layer that streams into it, if there is one."""
     return replace(step, feeder=fed[step.layer]) if step.layer in fed else step
@@ -121,12 +151,12 @@ def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
     return replace(step, residual=layer.inputs[1]) if layer.op == "binary" else step
 
 
-def completed(step: StepPlan, graph: Graph, engines: Engines, plan: Plan) -> list[StepPlan]:
+def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[StepPlan]:
     """The step for all images; bias and activation in a step of their own where fusion is switched off."""
-    if plan.enabled("fuse") or not step.engine:
-        return for_images(step, plan.images)
+    if use.fuse or not step.engine:
+        return for_images(step, use.images)
     finishing = finishing_step(graph.layer(step.layer), graph, step, engines)
-    return for_images(replace(step, finish=False), plan.images) + for_images(finishing, plan.images)
+    return for_images(replace(step, finish=False), use.images) + for_images(finishing, use.images)
 
 
 def for_images(step: StepPlan, images: int) -> list[StepPlan]:

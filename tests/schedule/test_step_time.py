@@ -16,10 +16,10 @@ from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
 from hlsgen.schedule import step_time as module
 from hlsgen.schedule.kinds import layer_kinds
-from hlsgen.schedule.pace import tilings
+from hlsgen.schedule.pace import tilings, timed_ways
 from hlsgen.schedule.shapes import aligned, network_sizes, with_width
 from hlsgen.schedule.step_time import step_time, timed
-from hlsgen.schedule.steps import models, plan_steps
+from hlsgen.schedule.steps import models, plan_steps, uses
 from tests.support.networks import parse
 from tests.support.random_networks import random_network
 
@@ -143,3 +143,15 @@ def test_tiles_are_those_that_trying_all_cuts_finds():
         result, depth = Tensor("t", 1, number(24), number(24)), number(5)
         engines = Engines(1, 1, 1, 1 << number(10), number(100))
         assert conv_tile(window, result, depth, engines) == tried(window, result, depth, engines)
+
+
+def test_engines_that_differ_in_taps_share_steps():
+    """How many taps an array multiplies at once changes the time of a step, not how a layer is cut into steps."""
+    graph = twins()
+    plan = Plan("twins", "pac_d5005", "folded")
+    one, four = (
+        engines_for(graph, 8, outputs=2, inputs=inputs, burst=1, tile_vectors=512, tile_pixels=64) for inputs in (1, 4)
+    )
+    name = graph.layers[0].name
+    assert uses(name, graph, one, plan) == uses(name, graph, four, plan)
+    assert timed_ways(name, graph, one, plan, BOARD) != timed_ways(name, graph, four, plan, BOARD)
