@@ -3,7 +3,8 @@ channels, loops. Operators describe their kernels with it (`hlsgen.ops`), `hlsge
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from operator import add
 
 # Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
 KERNEL_LATENCY = 40
@@ -29,14 +30,11 @@ class Arithmetic:
     powers: int = 0
 
     def __add__(self, other: Arithmetic) -> Arithmetic:
-        return Arithmetic(*(getattr(self, unit) + getattr(other, unit) for unit in UNITS))
+        return Arithmetic(*map(add, vars(self).values(), vars(other).values()))
 
     def times(self, count: int) -> Arithmetic:
         """So many of each unit."""
-        return Arithmetic(*(getattr(self, unit) * count for unit in UNITS))
-
-
-UNITS = tuple(unit.name for unit in fields(Arithmetic))
+        return Arithmetic(*(units * count for units in vars(self).values()))
 
 
 @dataclass(frozen=True)

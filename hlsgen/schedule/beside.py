@@ -41,7 +41,7 @@ class Fronts:
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1, copies=1)
         self.problems: dict[int, Relaxation] = {}
-        self.known = {} if known is None else known
+        self.known = known or Known()
         self.found: dict[tuple[int, int], Plan | None] = {}
         self.layers = 0
 

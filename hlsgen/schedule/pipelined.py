@@ -33,7 +33,7 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
     """
     refuse(graph, "pipelined")
     check_copies(plan)
-    known = {} if known is None else known
+    known = known or Known()
     best, proof, bound = search(graph, board, plan, goal, known)
 
     def fits(candidate: Plan) -> bool:

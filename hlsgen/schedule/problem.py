@@ -7,7 +7,7 @@ its tensors.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from operator import le
 from typing import Any
@@ -54,8 +54,13 @@ class Option:
     lead: float = 0.0
 
 
-# Options of layers that were built before, by all that they depend on within one search.
-Known = dict[Any, tuple[Option, ...]]
+@dataclass(frozen=True)
+class Known:
+    """What was built before within one search, by all that it depends on: options of layers, and of a layer's kernels whether pins allow them and others beat them or
+    not."""
+
+    options: dict[Any, tuple[Option, ...]] = field(default_factory=dict)
+    kernels: dict[Any, dict[KernelPlan, Option]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,18 @@ def build_problem(
     possible = WIDTHS if tile else (1,)
     widths = {name: legal_widths(graph, classes, name, possible) for name in dict.fromkeys(classes.values())}
     convert = fit_matrix(goal)
-    options, known = {}, {} if known is None else known
+    options, known = {}, known or Known()
     for layer in graph.layers:
         source, result = classes[layer.inputs[0]], classes[layer.output]
         pins = tuple(sorted((field, value) for (owner, field), value in goal.pins.items() if owner == layer.name))
         readers = len(graph.consumers[layer.output])
         key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
-        if key not in known:
-            known[key] = layer_options(layer, graph, board, plan, goal, classes, widths, convert)
-            known[key, "on chip"] = tuple(option for option in known[key] if not option.bytes)
-        options[layer.name] = known[key] if streams else known[key, "on chip"]
+        if key not in known.options:
+            built = known.kernels.setdefault((key[0], readers), {})
+            found = layer_options(layer, graph, board, plan, goal, classes, widths, convert, built)
+            known.options[key] = found
+            known.options[key, "on chip"] = tuple(option for option in found if not option.bytes)
+        options[layer.name] = known.options[key] if streams else known.options[key, "on chip"]
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(convert @ channel_cost(graph, board, plan, classes, name, width, times))
@@ -152,9 +159,9 @@ def legal_widths(graph: Graph, classes: dict[str, str], name: str, possible: Ite
 
 def layer_options(
     layer: Layer, graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str],
-    widths: dict[str, tuple[int, ...]], convert: np.ndarray,
+    widths: dict[str, tuple[int, ...]], convert: np.ndarray, built: dict[KernelPlan, Option],
 ) -> tuple[Option, ...]:  # fmt: skip
-    """Every kernel of a layer that pins allow, with cycles and cost."""
+    """Every kernel of a layer that pins allow, with cycles and cost; `built` remembers them."""
     source, result = classes[layer.inputs[0]], classes[layer.output]
     windows = window_choices(layer, plan)
     found = []
@@ -164,7 +171,9 @@ def layer_options(
                 pinned = goal.pins.get((layer.name, "strips"))
                 choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned)
                 kernels = [kernel for kernel in choices if goal.allows(kernel)]
-                found += undominated(costed(layer, graph, board, plan, kernels, convert))
+                new = [kernel for kernel in kernels if kernel not in built]
+                built |= zip(new, costed(layer, graph, board, plan, new, convert), strict=True)
+                found += undominated([built[kernel] for kernel in kernels])
     if not found:
         raise Infeasible("cannot be built as --set asks for", where=f"layer {layer.name}")
     return tuple(found)

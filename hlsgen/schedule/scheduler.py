@@ -34,7 +34,7 @@ class Task:
     board: str
     disabled: tuple[str, ...]
     goal: Goal
-    known: Known = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
 
 
 def schedule(

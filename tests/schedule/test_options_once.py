@@ -2,6 +2,8 @@
 
 import hlsgen
 from hlsgen.schedule import problem
+from hlsgen.sparsify import sparsify
+from tests.emulator.test_skip import NETWORK as SKIPPING
 from tests.support.networks import parse
 
 
@@ -21,3 +23,18 @@ def test_equal_layers_without_bias_are_built_once(monkeypatch):
     )
     hlsgen.schedule(graph, style="pipelined")
     assert built == ["s", "y"]  # no kernel reads what the last one writes
+
+
+def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
+    """A sparse network is searched with zeros skipped, then without: the kernels that multiply by all weights are the same."""
+    graph = hlsgen.load(sparsify(parse(SKIPPING), "relative", sparsity=0.85).model)
+    built, costed = [], problem.option_cost
+
+    def cost(layer, graph, board, plan, kernel):
+        built.append(kernel)
+        return costed(layer, graph, board, plan, kernel)
+
+    monkeypatch.setattr(problem, "option_cost", cost)
+    plan = hlsgen.schedule(graph, style="pipelined")
+    assert any(kernel.skip for kernel in plan.kernels)
+    assert len(built) == len(set(built))
