@@ -12,7 +12,7 @@ Kernels are deterministic, so whether a design deadlocks does not depend on the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from hlsgen.schedule.processes import Process, build_processes
 
 # A window that takes more rounds is halved.
 ROUNDS = 8
+# What may not hold of a FIFO: that each token is there before it is read, and that there is room before it is written.
+DOUBTS = ("tokens", "room")
 # Times of all vectors of a run: when each can be read, by kernel, and when each was, by channel.
 State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
@@ -78,7 +80,19 @@ class Walk:
         self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
         self.writes = np.flatnonzero(ports < 0)
         self.ready = np.zeros(len(self.writes), np.int64)  # when each vector that it writes can be read
-        self.settled = self.reached = self.late = 0
+        self.late = 0
+        self.reach(0)
+        self.settle()
+
+    def reach(self, event: int) -> None:
+        """Events before this one have times, no others."""
+        self.reached = event
+        self.written = int(self.writes.searchsorted(event))
+        self.read = [int(places.searchsorted(event)) for places in self.reads]
+
+    def settle(self) -> None:
+        """The times that there are are final."""
+        self.settled, self.settled_writes, self.settled_reads = self.reached, self.written, self.read
 
     @property
     def finished(self) -> bool:
@@ -88,18 +102,18 @@ class Walk:
 
 @dataclass
 class Channel:
-    """A FIFO under way: its ends, and when each token was read."""
+    """A FIFO under way: its ends, and when each token was read. `doubt`: what has not been looked at since an end took on new times."""
 
     depth: int
     writer: Walk
     reader: Walk
     port: int
     taken: np.ndarray
+    doubt: set[str] = field(default_factory=set)
 
     def counts(self) -> tuple[int, int]:
         """Tokens that were written and read, as far as is known."""
-        written = self.writer.writes.searchsorted(self.writer.reached)
-        return int(written), int(self.reader.reads[self.port].searchsorted(self.reader.reached))
+        return self.writer.written, self.reader.read[self.port]
 
     def full(self) -> bool:
         """Whether there is no room for another token."""
@@ -107,18 +121,28 @@ class Channel:
         return written - self.depth >= read
 
     def starved(self) -> bool:
-        """Whether its reader took a token before it was there."""
+        """Whether its reader took a token before it was there. Not asked again before an end takes on new times, where it did not."""
+        if "tokens" not in self.doubt:
+            return False
         written, read = self.counts()
-        first = int(self.reader.reads[self.port].searchsorted(self.reader.settled))
-        return read > written or bool((self.taken[first:read] < self.writer.ready[first:read]).any())
+        first = self.reader.settled_reads[self.port]
+        if read > written or (self.taken[first:read] < self.writer.ready[first:read]).any():
+            return True
+        self.doubt.discard("tokens")
+        return False
 
     def overfull(self) -> bool:
-        """Whether its writer wrote a token before there was room for it."""
+        """Whether its writer wrote a token before there was room for it. Asked again as `starved` is."""
+        if "room" not in self.doubt:
+            return False
         written, read = self.counts()
-        first = max(int(self.writer.writes.searchsorted(self.writer.settled)) - self.depth, 0)
+        first = max(self.writer.settled_writes - self.depth, 0)
         last = max(written - self.depth, first)
         early = self.writer.ready[first + self.depth : last + self.depth] < self.taken[first:last]
-        return last > read or bool(early.any())
+        if last > read or early.any():
+            return True
+        self.doubt.discard("room")
+        return False
 
 
 class Run:
@@ -163,7 +187,8 @@ class Run:
         self.window = min(max(2 * (self.end - start) // (1 + (rounds > ROUNDS // 2)), 1), self.longest)
         for walk in self.walks:
             if walk.reached > walk.settled:
-                self.active, walk.settled = self.end, walk.reached
+                self.active = self.end
+                walk.settle()
                 walk.late = self.time(walk, walk.reached - 1) - int(walk.turns[walk.reached - 1])
         return self.end < self.active + self.longest and not all(walk.finished for walk in self.walks)
 
@@ -185,12 +210,14 @@ class Run:
         room for all that it writes."""
         process, first = walk.process, walk.settled
         last = max(self.last(walk, hopeful), first)
+        if first == last == walk.reached:
+            return
         turns, waits = walk.turns[first:last], np.full(last - first, walk.late)
         for port, i in enumerate(process.inputs):
-            low, high = walk.reads[port].searchsorted((first, last))
+            low, high = walk.settled_reads[port], int(walk.reads[port].searchsorted(last))
             places = walk.reads[port][low:high] - first
             waits[places] = self.channels[i].writer.ready[low:high] - turns[places]
-        start, end = walk.writes.searchsorted((first, last))
+        start, end = walk.settled_writes, int(walk.writes.searchsorted(last))
         for i in process.outputs:
             channel = self.channels[i]
             low, high = max(start, channel.depth), max(end, channel.depth)
@@ -200,12 +227,13 @@ class Run:
             waits[places] = np.maximum(waits[places], free)
         waits[:1] = np.maximum(waits[:1], walk.late)
         times = turns + np.maximum.accumulate(waits)
-        walk.reached = first + int(times.searchsorted(self.end))
-        end = walk.writes.searchsorted(walk.reached)
-        walk.ready[start:end] = times[walk.writes[start:end] - first] + process.latency
+        walk.reach(first + int(times.searchsorted(self.end)))
+        walk.ready[start : walk.written] = times[walk.writes[start : walk.written] - first] + process.latency
         for port, i in enumerate(process.inputs):
-            low, high = walk.reads[port].searchsorted((first, walk.reached))
+            low, high = walk.settled_reads[port], walk.read[port]
             self.channels[i].taken[low:high] = times[walk.reads[port][low:high] - first]
+        for i in (*process.inputs, *process.outputs):
+            self.channels[i].doubt.update(DOUBTS)
 
     def last(self, walk: Walk, hopeful: bool) -> int:
         """The first event of a process that cannot happen in this window, for want of time, tokens or room."""
@@ -285,8 +313,11 @@ class Run:
         self.end = self.time(writer, writer.settled)
         while any([self.unsettle(channel) for channel in self.channels]):
             pass
+        for channel in self.channels:
+            channel.doubt.update(DOUBTS)
         for walk in self.walks:
-            walk.reached = walk.settled
+            walk.reach(walk.settled)
+            walk.settle()
             walk.late = self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1]) if walk.settled else 0
         self.active = last
 
@@ -308,7 +339,9 @@ class Run:
     def restore(self, state: State) -> None:
         """Take on the times of a finished run."""
         for walk, ready in zip(self.walks, state[0], strict=True):
-            walk.ready, walk.settled, walk.reached = ready, len(walk.turns), len(walk.turns)
+            walk.ready = ready
+            walk.reach(len(walk.turns))
+            walk.settle()
         for channel, taken in zip(self.channels, state[1], strict=True):
             channel.taken = taken
         for walk in self.walks:
