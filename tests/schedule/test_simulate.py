@@ -15,6 +15,7 @@ from hlsgen.zoo import network
 from tests.emulator.test_emulator_operators import REFUSED
 from tests.support.cases import CASES, case
 from tests.support.networks import parse, verdict_of
+from tests.support.plans import zoo_plan
 
 ZOO = {
     "lenet5": {},
@@ -28,8 +29,7 @@ ZOO = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_throughput_agrees_with_the_analytical_model(name):
-    graph = hlsgen.load(network(name, **ZOO[name]))
-    plan = hlsgen.schedule(graph, style="pipelined")
+    graph, plan = zoo_plan(name, "pipelined", **ZOO[name])
     found, predicted = simulate(graph, plan, 12), estimate(graph, plan)
     assert not found.deadlocked
     assert found.interval == pytest.approx(predicted.timing.cycles, rel=0.002)
@@ -71,9 +71,8 @@ def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
 @pytest.mark.parametrize("name", ["mobilenetv1", "resnet18"])
 def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
     """No kernel then waits for room, so that images leave as often as the slowest kernel lets them; with a quarter of the depths they do not."""
-    graph = hlsgen.load(network(name, **ZOO[name]))
+    graph, plan = zoo_plan(name, "pipelined", **ZOO[name])
     board = hlsgen.boards.board("pac_d5005")
-    plan = hlsgen.schedule(graph, style="pipelined")
     flow = even_flow(graph, plan, 8, board)
     assert flow.interval == estimate(graph, plan).timing.cycles
     times = pixel_times(graph)
@@ -87,9 +86,8 @@ def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
 @pytest.mark.slow
 def test_depths_keep_the_pace_and_are_the_least_that_do():
     """A FIFO that is deeper than its least cannot go back there without an image that comes later."""
-    for name, size in (("lenet5", {}), ("resnet18", ZOO["resnet18"])):
-        graph = hlsgen.load(network(name, **size))
-        plan = hlsgen.schedule(graph, style="pipelined")
+    for name in ("lenet5", "resnet18"):
+        graph, plan = zoo_plan(name, "pipelined", **ZOO[name])
         found = simulate(graph, plan, 6)
         assert found.interval == estimate(graph, plan).timing.cycles
         times = pixel_times(graph)
