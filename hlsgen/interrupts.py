@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 
@@ -43,6 +44,7 @@ def polite_end() -> Iterator[None]:
 @contextmanager
 def no_interrupts() -> Iterator[None]:
     """Processes that start meanwhile never see Ctrl-C, which a terminal sends to all: their parent ends them. One that comes meanwhile waits."""
+    resource_tracker.ensure_running()  # multiprocessing would start it with the first process, and let SIGINT through from then on
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

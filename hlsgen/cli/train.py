@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hlsgen.cli.console import Console
 from hlsgen.data.known import KNOWN
 from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import HlsgenError, OutputError, PlanError
+from hlsgen.frontend.training import load_for_training
 from hlsgen.train import INSTALL_TORCH
-from hlsgen.train.roles import worker_count
+from hlsgen.train.cut import split
+from hlsgen.train.launch import launch, take_part
+from hlsgen.train.roles import stage_count, worker_count
 from hlsgen.train.settings import DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
 
 NAME = "train"
@@ -107,27 +112,37 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             f"torchrun started {world}", where=f"--workers {settings.workers}", remedy="leave --workers out"
         )
     check_targets(options, folder)
-    try:
-        from hlsgen.cli.training import run_worker
-        from hlsgen.train.launch import launch, take_part
-    except ImportError as error:
-        if error.name != "torch":
-            raise
-        raise HlsgenError("training needs torch", where="train", remedy=INSTALL_TORCH) from None
+    if find_spec("torch") is None:
+        raise HlsgenError("training needs torch", where="train", remedy=INSTALL_TORCH)
+    workers = world if world > 1 else settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
+    check_stages(settings, workers)
     make_folder(folder)
     arguments = (settings, folder, options.resume, options.out, options.json)
-    workers = settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
     try:
         if world > 1:  # torchrun started this worker
-            take_part(run_worker, rank, world, *arguments)
+            take_part(work, rank, world, *arguments)
         elif workers == 1:
-            run_worker(0, 1, "", *arguments)
+            work(0, 1, "", *arguments)
         else:
-            launch(run_worker, workers, folder, *arguments)
+            launch(work, workers, folder, *arguments)
     finally:
         with suppress(OSError):  # it is not empty: it came to training
             folder.rmdir()
     return 0
+
+
+def work(*arguments: Any) -> None:
+    """A worker of the run. Workers alone import torch, which takes its time."""
+    from hlsgen.cli.training import run_worker
+
+    run_worker(*arguments)
+
+
+def check_stages(settings: Settings, workers: int) -> None:
+    """Raise PlanError for cuts and workers that do not fit, before torch is imported and workers start."""
+    stage_count(workers, settings.placement)
+    if settings.cuts:
+        split(load_for_training(settings.model).graph, settings.cuts)
 
 
 def read_settings(options: argparse.Namespace) -> Settings:

@@ -20,6 +20,9 @@ from hlsgen.interrupts import no_interrupts
 
 # Seconds that workers have to fall over by themselves when one has: the first to be noticed is seldom the one at fault.
 GRACE = 3.0
+# What all workers import, torch above all with what its optimizers import late. The process that they are forked from does so once
+# for all; no modules of hlsgen, since Python before 3.12.8 does not tell that process where this one found its own.
+PRELOADED = ["torch.distributed.pipelining", "onnx", "networkx"]
 # The nearer to the cause, the earlier.
 CAUSES = ("own", "memory", "bug", "signal", "neighbour")
 FAILURE = "failure.txt"
@@ -29,9 +32,11 @@ Entry = Callable[..., None]
 def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
     """Run `entry(rank, world, store, *arguments)` in `world` processes and wait for all. Raises TrainingError when one fails.
 
-    `folder` takes the traceback of a failure that hlsgen has no words for.
+    `folder` takes the traceback of a failure that hlsgen has no words for. The workers' environment is that of this process's first
+    run: they are forked from a process that lives on until this one ends.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory(prefix="hlsgen-train-") as shared:
         workers = [
             context.Process(target=child, args=(entry, rank, world, shared, folder, arguments), daemon=True)

@@ -162,3 +162,16 @@ def test_python_gets_a_keyboard_interrupt():
     threading.Timer(1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         hlsgen.schedule(graph, style="pipelined")
+
+
+def test_processes_that_start_meanwhile_never_see_it():
+    """The first one neither: before it multiprocessing starts a process of its own, which unblocks the signal."""
+    code = """
+import multiprocessing, signal
+from hlsgen.interrupts import no_interrupts
+with no_interrupts():
+    multiprocessing.get_context("spawn").Process(target=print).start()
+    assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

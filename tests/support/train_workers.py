@@ -23,6 +23,11 @@ def run(rank, world, store, settings, folder, resume=False):
         np.savez(folder / "reports.npz", reports=reports, losses=[loss for _, loss, _ in outcome.journal.losses])
 
 
+def tell_parent(rank, world, store, folder):
+    """A worker that leaves the number of the process that it was forked from in `folder`."""
+    (folder / str(rank)).write_text(str(os.getppid()))
+
+
 def record(rank, world, store, settings, folder):
     """A worker that keeps its weights after every update."""
     history = []

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -430,7 +431,9 @@ def test_failures_end_the_run_and_the_last_checkpoint_is_good(entry, words, tmp_
     with pytest.raises(TrainingError, match=words):
         launch(entry, 2, tmp_path, settings, tmp_path)
     left = set(psutil.Process().children(recursive=True)) - before
-    assert all("resource_tracker" in " ".join(child.cmdline()) for child in left)
+    assert all(
+        re.search("resource_tracker|forkserver", " ".join(child.cmdline())) and not child.children() for child in left
+    )
     assert time.monotonic() - start < 120
     if entry is train_workers.first_raises:
         assert "ZeroDivisionError" in (tmp_path / "failure.txt").read_text()
@@ -468,7 +471,8 @@ def test_killed_from_outside(tmp_path, model, data):
         while not table.exists() and process.poll() is None:
             time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
-        workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        (server,) = (child for child in children if "forkserver" in " ".join(child.cmdline()) and child.children())
+        workers = server.children()
         assert len(workers) == 2
         (workers[1] if victim == "worker" else process).kill()
         _, errors = process.communicate(timeout=60)
@@ -660,6 +664,30 @@ def test_networks_that_cannot_be_trained():
         check_sharing(net, split(net.graph, ("a",)))
 
 
-def test_torch_is_imported_for_training_alone():
-    code = "import sys, hlsgen, hlsgen.cli.main; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_torch_is_imported_for_training_alone(tmp_path, model):
+    """Not even where it comes to no training: a cut that does not fit is told before."""
+    code = (
+        "import sys; from hlsgen.cli.main import main; assert main(sys.argv[1:]) == 2; sys.exit('torch' in sys.modules)"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "train",
+        model,
+        "--cut",
+        "nothing",
+        "--data",
+        "d",
+        "-o",
+        tmp_path / "out.onnx",
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0 and "no such layer" in done.stderr
+
+
+def test_torch_is_imported_once_for_all_workers(tmp_path):
+    launch(train_workers.tell_parent, 2, tmp_path, tmp_path)
+    (server,) = {int(file.read_text()) for file in tmp_path.iterdir()}
+    assert server != os.getpid()
+    assert any("libtorch" in mapped.path for mapped in psutil.Process(server).memory_maps())
