@@ -6,27 +6,28 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
 
 from hlsgen.cli.main import COMMANDS
+from tests.support.environments import new_environment
 from tests.support.paths import ROOT
 
-# `python -m hlsgen COMMAND --help` for every command in one process; `python -c` puts the current folder first, as `-m` does.
-HELP_OF_ALL = """
-import runpy, sys
-for command in sys.argv[1:]:
-    sys.argv = ["hlsgen", command, "--help"]
+# `python -m hlsgen ...` several times in one process; `python -c` puts the current folder first, as `-m` does.
+IN_ONE_PROCESS = """
+import json, runpy, sys
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["hlsgen", *words]
     try:
         runpy.run_module("hlsgen", run_name="__main__", alter_sys=True)
     except SystemExit as left:
-        assert left.code == 0, command
+        assert left.code == 0, words
 import hlsgen, hlsgen.host.worker, hlsgen.templates
 for module in (hlsgen, hlsgen.host, hlsgen.templates):
     print(module.__file__)
 """
+HELP_OF_ALL = [[command.NAME, "--help"] for command in COMMANDS]
 
 
 @pytest.fixture
@@ -45,8 +46,7 @@ def clone(tmp_path):
 def run(tmp_path):
     """Runs Python in an environment that has hlsgen's dependencies, and not hlsgen."""
     folder = tmp_path / "env"
-    venv.create(folder, symlinks=True)
-    site = folder / sysconfig.get_path("purelib", vars={"base": ""}).lstrip("/")
+    site = new_environment(folder)
     # Not by system_site_packages: an editable hlsgen of this environment would be seen.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     for library in (Path(sys.prefix) / "lib").glob("*"):
@@ -69,16 +69,18 @@ def install(run, clone, *options):
     run("-m", "pip", "install", "-q", *offline, *options, ".", cwd=clone)
 
 
-def first_steps(run, cwd, **variables):
-    """Zoo, build, validate, and the host alone."""
-    run("-m", "hlsgen", "zoo", "lenet5", "--size", 16, "-o", "small.onnx", cwd=cwd, **variables)
-    run("-m", "hlsgen", "build", "small.onnx", "--style", "base", cwd=cwd, **variables)
+def first_steps(run, cwd, others=(), **variables):
+    """Other commands, zoo, build, validate, and the host alone. Returns where modules were found."""
+    model = ["zoo", "lenet5", "--size", "16", "-o", "small.onnx"]
+    words = json.dumps([*others, model, ["build", "small.onnx", "--style", "base"]])
+    homes = run("-c", IN_ONE_PROCESS, words, cwd=cwd, **variables).splitlines()[-3:]
     verdict = json.loads(run("-m", "hlsgen", "validate", "small_design", "--json", cwd=cwd, **variables))
     assert verdict["ok"] and verdict["images"] == 1
     assert any(
         device["channels"]
         for device in json.loads(run("-m", "hlsgen.host", "devices", cwd=cwd, OCL_ICD_VENDORS=emulator(), **variables))
     )
+    return homes
 
 
 def emulator():
@@ -90,9 +92,8 @@ def emulator():
 def test_every_command_in_the_root_of_a_clone(options, run, clone, tmp_path):
     if options is not None:
         install(run, clone, *options)
-    homes = run("-c", HELP_OF_ALL, *(c.NAME for c in COMMANDS), cwd=clone).splitlines()[-3:]
+    homes = first_steps(run, clone, HELP_OF_ALL)
     assert all(Path(home).is_relative_to(clone) for home in homes), homes
-    first_steps(run, clone)
     if options is None:
         assert "No module named" in run("-m", "hlsgen", "doctor", cwd=tmp_path, fails=True)
     else:  # elsewhere too, and the installed one is whole without the clone
