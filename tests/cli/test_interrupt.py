@@ -21,7 +21,7 @@ from hlsgen.zoo import network
 # Seconds that an interrupted command may take to end; busy machines are slow.
 SOON = 20.0
 # CPU seconds after which a process has imported the compiler, read the network, and searches.
-SEARCHING = 5.0
+SEARCHING = 3.0
 
 
 @pytest.fixture(scope="module")

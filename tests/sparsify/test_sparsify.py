@@ -343,7 +343,7 @@ def test_fine_tuning_keeps_the_zeros_and_learns(tmp_path, capsys):
         "--json",
     ]
     shares = []
-    for name, options in (("plain.onnx", []), ("tuned.onnx", ["--fine-tune", "30", "--lr", "0.02"])):
+    for name, options in (("plain.onnx", []), ("tuned.onnx", ["--fine-tune", "8", "--lr", "0.1"])):
         assert main([*command, *options, "-o", str(tmp_path / name)]) == 0
         shares.append(json.loads(capsys.readouterr().out)["accuracy"]["share"])
     assert shares[1] > 0.9 > shares[0]
