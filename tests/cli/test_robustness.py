@@ -120,8 +120,11 @@ from hlsgen.cli.main import main
 for _ in sys.stdin:
     child = os.fork()
     if not child:
-        os.dup2(2, 1)
-        os._exit(main(sys.argv[1:]))
+        try:
+            os.dup2(2, 1)
+            os._exit(main(sys.argv[1:]))
+        except KeyboardInterrupt:
+            os._exit(130)
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
 """
@@ -131,18 +134,8 @@ for _ in sys.stdin:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_builds_leave_the_earlier_design(number, tmp_path):
     small, large, out = save(tmp_path / "small.onnx", CONV), big_model(tmp_path / "large.onnx"), tmp_path / "design"
-    command = [
-        sys.executable,
-        "-c",
-        FORKS,
-        "build",
-        str(large),
-        "--out",
-        str(out),
-        "--style",
-        "base",
-    ]  # most of it writes
-
+    build_large = ["build", str(large), "--out", str(out), "--style", "base"]  # most of it writes
+    command = [sys.executable, "-c", FORKS, *build_large]
     assert main(["build", str(small), "--out", str(out)]) == 0
     (out / "mine.txt").write_text("mine")
     shutil.copytree(out, tmp_path / "saved")
