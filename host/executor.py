@@ -14,7 +14,7 @@ from .design import HostDesign
 from .errors import DeadlockError, HostError
 from .guards import Guarded
 from .layout import apply_steps, pack, unpack
-from .programs import compiled
+from .programs import compiled, emulated
 from .waiting import with_yielding_waits
 
 # Batches of a pipelined design are limited so that their deep FIFOs stay below this many values.
@@ -114,8 +114,9 @@ class Executor:
             options.append("-cl-opt-disable")
         # Of the devices without a compiled image the FPGA emulator alone has channels.
         source = with_yielding_waits(self.design.source)
+        build = emulated if is_emulator(device) else compiled
         try:
-            return compiled(self.context, device, source, options)
+            return build(self.context, device, source, options)
         except cl.RuntimeError as error:
             raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}") from None
 

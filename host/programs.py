@@ -12,6 +12,7 @@ from typing import Any
 import pyopencl as cl
 
 from . import cache
+from .builtins import DECLARATIONS, SKIP_HEADER
 
 # Part of every key: raise it when entries change their meaning.
 VERSION = 1
@@ -35,6 +36,14 @@ def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> 
     (binary,) = program.get_info(cl.program_info.BINARIES)
     cache.store(key, binary)
     return program
+
+
+def emulated(context: Any, device: Any, source: str, options: Sequence[str]) -> Any:
+    """A program for the emulator, as by `compiled`: with the declarations that kernels need, or, where these do not do, with all of OpenCL's."""
+    try:
+        return compiled(context, device, DECLARATIONS + source, [*options, SKIP_HEADER])
+    except cl.RuntimeError:
+        return compiled(context, device, source, options)
 
 
 def key_of(device: Any, source: str, options: Sequence[str]) -> str:
