@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from operator import add
 
+from hlsgen.memory import Memory
+
 # Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
 KERNEL_LATENCY = 40
-# An accumulator must not be touched again before the floating-point adder has finished; 8 covers 3-4 cycles of addition and the read and write
-# of the accumulator.
+# A sum in a shift register must not be added to again before the floating-point adder has finished: 8 covers 3-4 cycles of addition and
+# the choice of what is added. Sums in memories rest for longer (`hlsgen.memory.SUM_DISTANCE`).
 ACCUMULATION_LATENCY = 8
 # Vectors of weights that wait between memory and a kernel that takes them from there.
 STREAMED_FIFO = 32
@@ -35,17 +37,6 @@ class Arithmetic:
     def times(self, count: int) -> Arithmetic:
         """So many of each unit."""
         return Arithmetic(*(units * count for units in vars(self).values()))
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A memory on chip: `depth` words of `bits`, in `banks` that are addressed apart, each `copies` times."""
-
-    name: str
-    depth: int
-    bits: int
-    banks: int = 1
-    copies: int = 1
 
 
 @dataclass(frozen=True)

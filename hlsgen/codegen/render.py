@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from hlsgen.activation import c_float
+from hlsgen.codegen.attributes import memory_macros
 
 C_TYPES = {"float32": "float"}
 
@@ -27,6 +28,7 @@ def environment() -> jinja2.Environment:
     made.filters["cfloat"] = c_float
     made.filters["comment"] = comment_text
     made.globals["ctype"] = C_TYPES["float32"]
+    made.globals["memory_macros"] = memory_macros
     return made
 
 

@@ -16,13 +16,10 @@ import numpy as np
 
 from hlsgen.boards import Board, Device
 from hlsgen.errors import Infeasible
-from hlsgen.hardware import Body, Fifo, Kernel, Lsu, Memory, Structure
+from hlsgen.hardware import Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.memory import MLAB_DEPTH, Memory, memory_blocks
 from hlsgen.schedule.calibration import Calibration, default_calibration
 
-# Depth x width modes of an M20K in simple dual port; an M10K has half the depth at each width.
-MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
-# Up to this depth aoc prefers MLABs to memory blocks for channels; local memories change over at 8 to 32.
-MLAB_DEPTH = 32
 # Kernels and channels whose cost is remembered: a search asks for most of them again and again.
 REMEMBERED = 4096
 FAMILIES = {"agilex": "stratix10", "cyclone5": "arria10", "stratixv": "arria10"}
@@ -85,23 +82,16 @@ def costs(family: str) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, float) for name, value in table.items()}
 
 
-def memory_blocks(depth: int, bits: int, device: Device) -> int:
-    """Blocks for a simple dual port memory of `depth` words of `bits`: the cheapest of the block's modes."""
-    if depth <= 0 or bits <= 0 or depth <= MLAB_DEPTH:
-        return 0
-    scale = device.block_bits / 20480
-    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in MODES)
-
-
 def memory_cost(memory: Memory, device: Device) -> np.ndarray:
-    """A memory with its load and store ports. Few words of few bits become registers, shallow memories MLABs."""
-    table, copies = costs(device.family), memory.banks * memory.copies
-    ports = table["memory_load"] + memory.bits * table["memory_load_per_bit"] + table["memory_store"]
-    if memory.depth <= 2:
-        return np.array([memory.bits, memory.depth * memory.bits, 0, 0, 0.0]) * copies
-    if memory.depth <= MLAB_DEPTH:
-        return copies * (ports + np.array([0, 0, 0, 0, ceil(memory.bits / 20)]))
-    return copies * (ports + np.array([0, 0, memory_blocks(memory.depth, memory.bits, device), 0, 0]))
+    """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank and replicate by replicate."""
+    table, bits = costs(device.family), memory.depth * memory.parts * memory.bits
+    if memory.registers:
+        return np.array([bits * (memory.depth > 1), bits, 0, 0, 0.0]) * memory.copies
+    ports = table["memory_load"] + memory.bank_bits * table["memory_load_per_bit"] + table["memory_store"]
+    shallow = memory.depth <= MLAB_DEPTH
+    mlabs = ceil(memory.bank_bits / 20) if shallow else 0
+    blocks = 0 if shallow else memory_blocks(memory.rows, memory.bank_bits, device.block_bits)
+    return memory.banks * memory.copies * (ports + np.array([0, 0, blocks, 0, mlabs]))
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -111,7 +101,7 @@ def fifo_cost(fifo: Fifo, device: Device) -> np.ndarray:
     cost = table["channel"] + np.array([0, float(table["channel_ff_per_bit"]) * fifo.bits, 0, 0, 0])
     if fifo.depth <= MLAB_DEPTH:
         return cost + np.array([0, 0, 0, 0, ceil(fifo.bits / 20)])
-    return cost + np.array([0, 0, memory_blocks(fifo.depth, fifo.bits, device), 0, 0])
+    return cost + np.array([0, 0, memory_blocks(fifo.depth, fifo.bits, device.block_bits), 0, 0])
 
 
 def lsu_cost(lsu: Lsu, device: Device) -> np.ndarray:

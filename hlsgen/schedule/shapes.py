@@ -15,7 +15,8 @@ from hlsgen.schedule.bounds import Bound
 from hlsgen.schedule.convolve import convolvable, reshaped
 from hlsgen.schedule.folded_timing import density
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.resources import clock_of, memory_blocks
+from hlsgen.memory import memory_blocks
+from hlsgen.schedule.resources import clock_of
 from hlsgen.schedule.steps import engine_of, models
 from hlsgen.schedule.times import BYTES
 from hlsgen.schedule.unfold import unfold, worth_unfolding
@@ -129,9 +130,9 @@ def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
 def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     """Memory blocks of the copies of the tile buffers."""
     bits, skipping = BYTES["float32"] * 8, engines.of("skipping")
-    blocks = engines.inputs * memory_blocks(2 * engines.tile_vectors, engines.width * bits, board.device)
+    blocks = engines.inputs * memory_blocks(2 * engines.tile_vectors, engines.width * bits, board.device.block_bits)
     copies = skipping.width**2 * skipping.inputs * skipping.outputs
-    blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device)
+    blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device.block_bits)
     return blocks * goal.calibration.ram
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hlsgen.boards import boards, devices
-from hlsgen.schedule.resources import memory_blocks
+from hlsgen.memory import memory_blocks
 
 # ALMs, memory blocks, DSPs as the denominators of fitter summaries ("257,558 / 427,200", "2,011 / 2,713", "1,299 / 1,518") that
 # users of the device have published; the last two as in the vendor's product tables.
@@ -55,9 +55,9 @@ def test_float_arithmetic_in_dsps():
 @pytest.mark.parametrize(("rows", "bits"), M10K)
 def test_one_m10k_holds_each_of_its_modes(rows, bits):
     device = devices()["cyclonev_a5"]
-    assert memory_blocks(rows, bits, device) == 1
-    assert memory_blocks(rows + 1, bits, device) == 2 or bits == 1
-    assert memory_blocks(rows, bits + 1, device) == 2
+    assert memory_blocks(rows, bits, device.block_bits) == 1
+    assert memory_blocks(rows + 1, bits, device.block_bits) == 2 or bits == 1
+    assert memory_blocks(rows, bits + 1, device.block_bits) == 2
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_one_m10k_holds_each_of_its_modes(rows, bits):
     [(512, 32, 2), (1024, 32, 4), (2048, 32, 7), (16384, 1, 2), (256, 512, 13)],
 )
 def test_m10k_rule(rows, bits, expected):
-    assert memory_blocks(rows, bits, devices()["cyclonev_c6"]) == expected
+    assert memory_blocks(rows, bits, devices()["cyclonev_c6"].block_bits) == expected
 
 
 @pytest.mark.parametrize(("rows", "bits"), [(512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1)])
 def test_one_m20k_of_a_stratix_v_holds_each_of_its_modes(rows, bits):
     device = devices()["stratixv_gxa7"]
-    assert memory_blocks(rows, bits, device) == 1
-    assert memory_blocks(rows, bits + 1, device) == 2
+    assert memory_blocks(rows, bits, device.block_bits) == 1
+    assert memory_blocks(rows, bits + 1, device.block_bits) == 2

@@ -27,7 +27,8 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import parse_pins
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.problem import Option, undominated
-from hlsgen.schedule.resources import Caps, memory_blocks
+from hlsgen.memory import memory_blocks
+from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
@@ -180,7 +181,7 @@ def test_folded_work_is_covered(mobilenet):
     [(512, 40, 1), (512, 512, 13), (1024, 32, 2), (16384, 1, 1), (8, 512, 0), (2048, 32, 4)],
 )
 def test_m20k_rule(rows, bits, expected):
-    assert memory_blocks(rows, bits, board("pac_a10").device) == expected
+    assert memory_blocks(rows, bits, board("pac_a10").device.block_bits) == expected
 
 
 def test_concatenation_is_written_in_place():
