@@ -71,6 +71,11 @@ class Memory:
     copies: int = 1
 
     @property
+    def elements(self) -> int:
+        """Elements in use."""
+        return self.depth * self.parts
+
+    @property
     def extent(self) -> int:
         """Elements of a word as declared: a power of two."""
         return power_of_two(self.parts)
@@ -98,7 +103,7 @@ class Memory:
     @property
     def registers(self) -> bool:
         """Whether the array is kept in registers."""
-        return self.depth == 1 or self.depth * self.parts * self.bits <= REGISTER_BITS
+        return self.depth == 1 or self.elements * self.bits <= REGISTER_BITS
 
     def declaration(self, element: str) -> str:
         """The array in OpenCL, with the macro of the preamble that says how it lies; `element`: its type."""

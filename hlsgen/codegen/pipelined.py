@@ -28,6 +28,7 @@ from hlsgen.hardware import COLLECTED_FIFO, STREAMED_FIFO
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.schedule.structure import BITS
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")
@@ -110,6 +111,9 @@ class PipelinedGenerator:
                 "image": collected["pixels"] * words,
                 "channel": f"{layer.name}_collected{self.own}",
             }
+        bits = BITS[self.plan.dtype]
+        memories = {m.name: m for m in op.pipelined_body(layer, self.graph, kernel, bits).memories}
+        part = kernel.output_width // kernel.fold
         depthwise = layer.op == "conv" and op.same_width(layer)
         steps, interleaved = op.reduction(layer, self.graph, kernel)
         groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
@@ -130,6 +134,10 @@ class PipelinedGenerator:
             "words": steps * interleaved * (output_vectors * kernel.fold if depthwise else groups),
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),
+            "memories": memories,
+            "vector": vector_type(kernel.input_width, self.ctype),
+            # What the kernel multiplies by at once: a vector of output channels, or a part of one.
+            "part": {"type": vector_type(part, self.ctype), "width": part},
             "weights": self.add_weights(layer, kernel),
             "filters": self.add_filters(layer, kernel),
             "strips": streamed.strips(layer, self.graph, kernel) if layer.op == "conv" and kernel.strips else None,

@@ -7,7 +7,7 @@ from typing import Any
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops.average_pool import counts
-from hlsgen.ops.window import Window, keeps_history
+from hlsgen.ops.window import Window, keeps_history, keeps_lines
 
 
 def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, Any] | None:
@@ -38,6 +38,7 @@ def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, An
         elif window.extent[axis] > 1:
             conditions.append(f"{name} >= {window.extent[axis] - 1}")
     history = keeps_history(window, vectors)
+    row = scan[1] * vectors
     context: dict[str, Any] = {
         "extent": window.extent,
         "stride": window.stride,
@@ -48,6 +49,8 @@ def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, An
         "condition": " && ".join(conditions),
         "dilation": window.dilation,
         "history": history,
+        "row": row,
+        "memory_lines": keeps_lines(window, row),
         "window_length": window.extent[1] if history else (window.extent[1] - 1) * vectors + 1,
         "times_dilation": [f" * {d}" if d > 1 else "" for d in window.dilation],
         "counted": (0, 0, 0, 0),

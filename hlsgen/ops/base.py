@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import Arithmetic, Body, Memory
-from hlsgen.ops.window import keeps_history
+from hlsgen.hardware import Arithmetic, Body
+from hlsgen.memory import SUM_DISTANCE, Memory
+from hlsgen.ops.window import keeps_history, keeps_lines
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -184,11 +185,11 @@ class Operator(ABC):
         return Events((turns,) * len(layer.inputs), turns)
 
     def sums(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Sums:
-        """A memory where enough outputs take turns, else a shift register of `partial_sums` for each output."""
+        """A memory where so many outputs take turns that a sum rests for its latency, else a shift register of `partial_sums` for each output."""
         steps, outs = self.reduction(layer, graph, kernel)
         if steps == 1:
             return Sums()
-        if kernel.partial_sums == 1:
+        if kernel.partial_sums == 1 and outs >= SUM_DISTANCE:
             return Sums(memory=outs, outs=outs)
         return Sums(register_length=kernel.partial_sums * outs, used=min(kernel.partial_sums, steps), outs=outs)
 
@@ -213,21 +214,29 @@ class Operator(ABC):
         """Memories of the kernel beside window, sums and bias."""
         return ()
 
+    def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Input vectors in registers among which a turn selects what it reads, counted for each that it reads."""
+        return 1
+
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
         """Everything in the kernel, for values of `bits`: what the template of the operator instantiates."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, lanes = vectors(source.channels, kernel.input_width * kernel.at_once), kernel.output_width
         arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
         memories = list(self.pipelined_memories(layer, graph, kernel))
+        vector = kernel.input_width * kernel.at_once * bits
         registers = 0
+        multiplexers = 2 * lanes * bits + (self.selected_vectors(layer, graph, kernel) - 1) * vector
         window = getattr(layer.attributes, "window", None)
         if window is not None and not kernel.strips:
-            vector, (rows, columns) = kernel.input_width * kernel.at_once * bits, window.extent
-            memories += [
-                Memory("line", window.scan_size(source.height, source.width)[1] * inputs, vector, banks=rows - 1)
-            ] * (rows > 1)
+            rows, columns = window.extent
+            element, length = kernel.input_width * bits, window.scan_size(source.height, source.width)[1] * inputs
+            if keeps_lines(window, length):
+                memories.append(Memory("line", length, element, (rows - 1) * kernel.at_once))
+            else:
+                registers += (rows - 1) * length * vector
             if keeps_history(window, inputs):
-                memories.append(Memory("history", inputs, vector, banks=rows * (columns - 1)))
+                memories.append(Memory("history", inputs, element, rows * (columns - 1) * kernel.at_once))
                 registers += rows * columns * vector
             else:
                 registers += rows * ((columns - 1) * inputs + 1) * vector
@@ -239,10 +248,10 @@ class Operator(ABC):
         if "bias" in layer.weights:
             # Where products are summed up, the first is added to the bias.
             arithmetic += Arithmetic(adds=lanes // kernel.fold if steps == 1 else 0)
-            memories.append(Memory("bias", vectors(result.channels, lanes), lanes * bits))
+            memories.append(Memory("bias", vectors(result.channels, lanes) * kernel.fold, lanes // kernel.fold * bits))
         if layer.activation is not None:
             arithmetic += layer.activation.units(lanes // kernel.fold)
-        return Body(arithmetic, tuple(memories), registers, 2 * lanes * bits)
+        return Body(arithmetic, tuple(memories), registers, multiplexers)
 
     def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray | None:
         """For each output pixel in raster order, how many pixels of the first input must have arrived.

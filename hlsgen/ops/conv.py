@@ -11,7 +11,8 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, Memory
+from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY
+from hlsgen.memory import Memory
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv_steps import (
@@ -216,17 +217,19 @@ class Conv(Operator, Importer):
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
         if kernel.strips:
-            return streamed.memories(streamed.strips(layer, graph, kernel), kernel, self.pipelined_macs(layer, kernel))
+            return streamed.memories(streamed.strips(layer, graph, kernel), kernel)
         if kernel.skip:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, interleaved = self.reduction(layer, graph, kernel)
         a: ConvAttributes = layer.attributes
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        return (
-            Memory(
-                "weights", steps * interleaved * groups * kernel.fold, self.pipelined_macs(layer, kernel) * WEIGHT_BITS
-            ),
-        )
+        lanes = kernel.output_width // kernel.fold
+        parts = self.pipelined_macs(layer, kernel) // lanes
+        return (Memory("weights", steps * interleaved * groups * kernel.fold, lanes * WEIGHT_BITS, parts),)
+
+    def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """All taps of the window, where they are not unrolled."""
+        return 1 if kernel.unroll_window or kernel.skip or kernel.strips else layer.attributes.window.taps
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import Memory
+from hlsgen.memory import Memory
 from hlsgen.ops import skip
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes
@@ -170,7 +170,8 @@ class Dense(Operator, Importer):
         if kernel.strips:
             return ()
         words = self.pipelined_turns(layer, graph, kernel)
-        return (Memory("weights", words, self.pipelined_macs(layer, kernel) * WEIGHT_BITS),)
+        lanes = kernel.output_width
+        return (Memory("weights", words, lanes * WEIGHT_BITS, self.pipelined_macs(layer, kernel) // lanes),)
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""

@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.hardware import Arithmetic
+from hlsgen.memory import MEMORY_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 # An offset that makes any sum of offsets negative: the value is the constant. Three of them still fit 32 bits, and no place in a
 # memory lies so far (`LARGEST_MOVEMENT`).
 NOWHERE = -(1 << 29)
-# Turns between the write of a word of on-chip memory and its first use: more than the memory's latency.
-SETTLE = 8
 
 
 @dataclass(frozen=True)
@@ -220,9 +219,10 @@ class Gather(Operator):
         return True
 
     def settles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Turns that a local kernel waits after each pixel, so that what was written last can be read."""
+        """Turns that a local kernel waits after each pixel, so that what was written last can be read; with few vectors its buffer is registers,
+        and it waits for nothing."""
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
-        return SETTLE if count >= SETTLE else 0
+        return MEMORY_DISTANCE if count >= MEMORY_DISTANCE else 0
 
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """Tables and sizes for the template."""
@@ -233,7 +233,7 @@ class Gather(Operator):
             "offsets": offsets,
             "local": local,
             "whole": self.keeps_vectors(offsets, kernel.input_width),
-            "pause": self.settles(layer, graph, kernel) if local else SETTLE,
+            "pause": self.settles(layer, graph, kernel) if local else MEMORY_DISTANCE,
             "needed": [] if local else layer.attributes.needed_rows,
             "ring": 0 if local else layer.attributes.ring_rows,
             "source": graph.tensors[layer.inputs[0]],
@@ -249,7 +249,7 @@ class Gather(Operator):
             return (source.pixels + 1) * (max(inputs, outputs) + self.settles(layer, graph, kernel))
         levels = np.unique([*layer.attributes.needed_rows, source.height])
         stretches = np.count_nonzero(levels)  # of reading, with a pause before and after
-        return int(source.pixels * inputs + result.pixels * outputs + 2 * stretches * SETTLE)
+        return int(source.pixels * inputs + result.pixels * outputs + 2 * stretches * MEMORY_DISTANCE)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Reads and writes as the template's loop orders them."""
@@ -266,8 +266,8 @@ class Gather(Operator):
         for needed in (*layer.attributes.needed_rows, source.height):
             if needed > got:
                 count = (needed - got) * row_in
-                reads.append(turn + SETTLE + np.arange(count))
-                turn, got = turn + count + 2 * SETTLE, needed
+                reads.append(turn + MEMORY_DISTANCE + np.arange(count))
+                turn, got = turn + count + 2 * MEMORY_DISTANCE, needed
             if len(writes) < result.height:
                 writes.append(turn + np.arange(row_out))
                 turn += row_out
@@ -300,7 +300,21 @@ class Gather(Operator):
         if layer.attributes.weight is not None:
             tables["weight"] = len(layer.attributes.weight)
         memories = (Memory(name, depth, WEIGHT_BITS) for name, depth in tables.items())
+        if self.in_registers(layer, graph, kernel):
+            return (Memory("buffer", 1, width * WEIGHT_BITS, words), *memories)
         return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *memories)
+
+    def in_registers(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> bool:
+        """Whether the buffer of a kernel that moves within a pixel is registers."""
+        return layer.attributes.local and self.settles(layer, graph, kernel) == 0
+
+    def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Those of the two pixels in registers, for every lane where each reads a place of its own."""
+        if not self.in_registers(layer, graph, kernel):
+            return 1
+        count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+        offsets = self.tables(layer, graph, kernel.input_width)
+        return 2 * count * (1 if self.keeps_vectors(offsets, kernel.input_width) else kernel.input_width)
 
     # ---- folded
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hlsgen.graph import Layer
-from hlsgen.hardware import Memory
+from hlsgen.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.ops.window import Scan
@@ -120,13 +120,13 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
 
 def memories(layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
-    entries = taps(layer) * kernel.skip * kernel.output_width
+    banks, lanes = taps(layer) * kernel.skip, kernel.output_width
     count = words(layer, kernel) * outputs(layer, kernel)
     width = kernel.input_width // kernel.skip
     return (
-        Memory("values", count, entries * bits),
-        Memory("places", count, entries * PLACE_BITS),
-        Memory("inputs", inputs, width * bits, banks=taps(layer) * kernel.skip, copies=kernel.output_width),
+        Memory("values", count, lanes * bits, banks, granule=1),
+        Memory("places", count, PLACE_BITS, banks * lanes, granule=lanes),
+        Memory("inputs", inputs, bits, banks * width, granule=width, copies=lanes),
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import Arithmetic, Memory
+from hlsgen.hardware import Arithmetic
+from hlsgen.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -80,7 +81,7 @@ class Softmax(Operator, Importer):
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """All channels of a pixel."""
         count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
-        return (Memory("value", count, WEIGHT_BITS, banks=kernel.input_width),)
+        return (Memory("value", count, WEIGHT_BITS, kernel.input_width, granule=1),)
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel, all channels at once through the engine, one vector a group in the epilogue."""

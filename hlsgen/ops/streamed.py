@@ -14,19 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Memory
+from hlsgen.hardware import KERNEL_LATENCY
+from hlsgen.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
 from hlsgen.plan import KernelPlan
 
-# Loops of a strip that start anew, each with an empty pipeline: rows in, first filter word, filter words and results.
-LOOPS = 3
+# Loops of a strip that start anew, each with an empty pipeline: rows in, filter words and results.
+LOOPS = 2
 
 
 @dataclass(frozen=True)
 class Strips:
     """How a kernel goes through an image: `count` strips of `rows` output rows; `capacity` input rows on chip; `words` of `at_once` input vectors a pixel; `outs`
-    output vectors; `loads` weight vectors a filter word. The first strip sees the first `needed` input rows; `arrived[n]` ones have come in when strip n begins to
-    multiply."""
+    output vectors; `loads` weight vectors a filter word. The first strip sees the first `needed` input rows, all of them `seen` ones; `arrived[n]` ones have come
+    in when strip n begins to multiply: all, before the last."""
 
     count: int
     rows: int
@@ -37,6 +38,7 @@ class Strips:
     taps: int
     loads: int
     needed: int
+    seen: int
     arrived: tuple[int, ...]
     height: int
     width: int
@@ -59,7 +61,7 @@ def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
     found = []
     for count in (n for n in range(1, rows + 1) if rows % n == 0):
         s = strips(layer, graph, kernel, count)
-        if s.loads <= s.pixels and s.outs + s.pixels - 1 >= ACCUMULATION_LATENCY and s.words * s.taps > 1:
+        if s.loads <= s.pixels and s.outs + s.pixels - 1 >= SUM_DISTANCE and s.words * s.taps > 1:
             found.append(count)
     return tuple(found)
 
@@ -74,7 +76,8 @@ def strips(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> St
     return Strips(
         count, rows, result.width, min(max(seen, rows * window.stride[0]), source.height),
         vectors(source.channels, kernel.input_width * kernel.at_once), vectors(result.channels, kernel.output_width),
-        window.taps, lanes * kernel.at_once, int(last[0]), tuple(int(n) for n in np.clip(last, 0, source.height)), source.height, source.width,
+        window.taps, lanes * kernel.at_once, int(last[0]), int(min(last[-1], source.height)),
+        (*(int(n) for n in np.clip(last[:-1], 0, source.height)), source.height), source.height, source.width,
     )  # fmt: skip
 
 
@@ -84,7 +87,7 @@ def turns(s: Strips) -> int:
 
 
 def events(s: Strips) -> Events:
-    """Words are read as strips need them, those that none needs at the end of the image; results leave after a strip's multiplications."""
+    """Words are read as strips need them; results leave after a strip's multiplications."""
     reads, writes, now, before = [], [], 0, 0
     for arrived in s.arrived:
         fresh = (arrived - before) * s.width * s.words
@@ -92,7 +95,6 @@ def events(s: Strips) -> Events:
         now += fresh + s.loads + s.turns + (LOOPS - 1) * KERNEL_LATENCY
         writes.append(now + np.arange(s.pixels * s.outs))
         now, before = now + s.pixels * s.outs + KERNEL_LATENCY, arrived
-    reads.append(now + np.arange((s.height - before) * s.width * s.words))
     return Events((np.concatenate(reads),), np.concatenate(writes))
 
 
@@ -101,10 +103,14 @@ def values(s: Strips, kernel: KernelPlan) -> int:
     return s.count * s.words * s.taps * s.outs * s.loads * kernel.output_width
 
 
-def memories(s: Strips, kernel: KernelPlan, macs: int) -> tuple[Memory, ...]:
+def memories(s: Strips, kernel: KernelPlan) -> tuple[Memory, ...]:
     """Rows of the input, and the filter word in use with the next one, in registers. (Sums are counted where those of all kernels are.)"""
-    word = kernel.input_width * kernel.at_once * WEIGHT_BITS
-    return (Memory("map", s.capacity * s.width * s.words, word), Memory("filter", 2, macs * WEIGHT_BITS))
+    lanes = kernel.output_width * WEIGHT_BITS
+    return (
+        Memory("map", s.capacity * s.width * s.words, kernel.input_width * WEIGHT_BITS, kernel.at_once),
+        Memory("filter", 1, lanes, s.loads),
+        Memory("next", 1, lanes, s.loads),
+    )
 
 
 def needed_pixels(s: Strips) -> np.ndarray:

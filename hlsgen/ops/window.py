@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hlsgen.memory import MEMORY_DISTANCE
+
 # Positions of a padded input that a kernel may walk.
 LARGEST_RASTER = 1 << 28
 # Height and width of the largest window, dilation included.
@@ -89,14 +91,15 @@ class Window:
         return needed
 
 
-# With at least so many vectors a pixel the columns of a streaming window lie in memories: a word of them rests for as many
-# turns, longer than the memory's latency. With fewer they are shift registers.
-LEAST_HISTORY = 8
-
-
 def keeps_history(window: Window, vectors: int) -> bool:
-    """Whether a streaming kernel keeps the columns of its window in memories."""
-    return window.extent[1] > 1 and vectors >= LEAST_HISTORY
+    """Whether a streaming kernel keeps the columns of its window in a memory: a word of it rests for as many turns as a pixel has `vectors`.
+    Where that is less than a memory's latency they are shift registers."""
+    return window.extent[1] > 1 and vectors >= MEMORY_DISTANCE
+
+
+def keeps_lines(window: Window, length: int) -> bool:
+    """Whether it keeps the window's upper rows in a memory: a word of it rests for a row, of `length` vectors. Else they are shift registers."""
+    return window.extent[0] > 1 and length >= MEMORY_DISTANCE
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hlsgen.activation import Activation
 from hlsgen.descriptors import clears_lanes, record_fields
 from hlsgen.graph import Graph
-from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Memory, Structure
+from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.memory import Memory
 from hlsgen.ops import operator
 from hlsgen.ops.binary import FUNCTIONS
 from hlsgen.ops.compress import BLOCK

@@ -84,7 +84,7 @@ def costs(family: str) -> dict[str, np.ndarray]:
 
 def memory_cost(memory: Memory, device: Device) -> np.ndarray:
     """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank and replicate by replicate."""
-    table, bits = costs(device.family), memory.depth * memory.parts * memory.bits
+    table, bits = costs(device.family), memory.elements * memory.bits
     if memory.registers:
         return np.array([bits * (memory.depth > 1), bits, 0, 0, 0.0]) * memory.copies
     ports = table["memory_load"] + memory.bank_bits * table["memory_load_per_bit"] + table["memory_store"]

@@ -7,7 +7,8 @@ import pytest
 
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
-from hlsgen.hardware import Arithmetic, Body, Fifo, Memory
+from hlsgen.hardware import Arithmetic, Body, Fifo
+from hlsgen.memory import Memory
 from hlsgen.schedule.calibration import Calibration
 from hlsgen.schedule.estimate import roofline
 from hlsgen.schedule.resources import Caps, Resources, body_cost, fifo_cost, fitted, memory_cost
