@@ -148,7 +148,7 @@ def engine_kernels(
         body = Body(Arithmetic(multiply_adds=lanes, adds=9 * v), memories)
     elif engine in ("depthwise", "pooling"):
         extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)
-        memories = (Memory("line", line, vector, banks=extent - 1),) if extent > 1 else ()
+        memories = (Memory("line", line, vector, parts=extent - 1),) if extent > 1 else ()
         taps = extent * extent
         if engine == "depthwise":
             # Where a convolution is fed, bias and activations of the depthwise layers are here.
@@ -167,7 +167,7 @@ def engine_kernels(
         special = Arithmetic(adds=9, compares=1, multiplies=v, divides=1, exponentials=1)
         if engine == "normalisation":
             special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
-        body = Body(special, (Memory("value", e.pixel_vectors, bits, banks=v),))
+        body = Body(special, (Memory("value", e.pixel_vectors, bits, parts=v),))
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
 
@@ -176,7 +176,7 @@ def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that puts zeros back between compressed weights."""
     lanes = e.width * e.burst
     body = Body(
-        memories=(Memory("block", 2 * BLOCK, bits, banks=lanes),),
+        memories=(Memory("block", 2 * BLOCK, bits, parts=lanes),),
         register_bits=2 * BLOCK * lanes + lanes * bits,
         multiplexer_bits=lanes * (bits + BLOCK),
     )
@@ -209,7 +209,7 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     lanes = e.outputs * v
     array = Body(
         Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes),
-        () if lsus else (Memory("sums", e.tile_pixels, vector, banks=e.outputs),),
+        () if lsus else (Memory("sums", e.tile_pixels, vector, parts=e.outputs),),
         2 * e.inputs * v * lanes * bits,  # weights in use, and the next word's
         lanes * bits,
     )
@@ -226,8 +226,8 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
     memories = (
-        Memory("tiles", 2 * e.tile_vectors, bits, banks=v, copies=e.inputs * lanes),
-        Memory("sums", e.tile_pixels, vector, banks=e.outputs),
+        Memory("tiles", 2 * e.tile_vectors, bits, parts=v, copies=e.inputs * lanes),
+        Memory("sums", e.tile_pixels, vector, parts=e.outputs),
     )
     # Weights and places in use, and the next word's.
     kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
@@ -243,7 +243,7 @@ def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that sends an array's results one by one."""
     vector = e.width * bits
     group = e.outputs * vector
-    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, banks=e.outputs),), multiplexer_bits=group)
+    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, parts=e.outputs),), multiplexer_bits=group)
     return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
 
 

@@ -64,9 +64,11 @@ def test_arithmetic_takes_the_dsps_of_its_family():
 
 
 def test_memories_by_depth():
-    """Registers up to two words, MLABs (20 bits wide, 32 deep) up to 32, blocks beyond; banks and copies multiply."""
+    """Registers up to 64 bytes, MLABs (20 bits wide, 32 deep) up to 32 words, blocks beyond; banks and copies multiply."""
     device = board("pac_a10").device
-    words = {depth: memory_cost(Memory("m", depth, 64, banks=3, copies=2), device) for depth in (2, 32, 33, 512)}
+    words = {
+        depth: memory_cost(Memory("m", depth, 64, parts=3, granule=1, copies=2), device) for depth in (2, 32, 33, 512)
+    }
     assert [cost[RAM] for cost in words.values()] == [0, 0, 12, 12]  # 64 bits are two blocks of 40
     assert [cost[MLAB] for cost in words.values()] == [0, 24, 0, 0]
     assert words[2][1] == 2 * 64 * 6

@@ -155,15 +155,22 @@ def test_multipliers_and_memories_of_pipelined_kernels(name):
         if stated:
             assert int(stated.group(1)) == kernel.body.arithmetic.multiply_adds
         for memory in kernel.body.memories:
-            declared = re.search(rf"^ +(\w+) {memory.name}((?:\[\d+\])+);", text, re.M)
+            declared = re.search(rf"^ +(\w+) {memory.name}((?:\[\d+\])+) (\w+)(?:\((\d+), (\d+), (\d+)\))?;", text, re.M)
             if declared is None:  # a table of constants, beside the kernel
                 declared = re.search(rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M)
-            assert declared, (kernel.name, memory)
-            kind = declared.group(1)
-            size = special.get(kind) or 32 * int(re.search(r"\d*$", kind).group() or 1)
-            for length in re.findall(r"\d+", declared.group(2)):
-                size *= int(length)
-            assert size == memory.depth * memory.bits * memory.banks, (kernel.name, memory)
+                assert declared, (kernel.name, memory)
+                assert int(declared.group(2)[1:-1]) == memory.depth, (kernel.name, memory)
+                continue
+            kind, lengths, place, banks, width, replicates = declared.groups()
+            bits = special.get(kind) or 32 * int(re.search(r"\d*$", kind).group() or 1)
+            depth, *inner = map(int, re.findall(r"\d+", lengths))
+            assert (depth, bits) == (memory.depth, memory.bits), (kernel.name, memory)
+            extent = inner[0] if inner else 1
+            assert extent == 1 << (memory.parts - 1).bit_length(), (kernel.name, memory)
+            if place != "REGISTERS":
+                assert int(banks) * int(width) * 8 == extent * bits, (kernel.name, memory)
+                assert place == ("MLABS" if depth <= 32 else "BLOCKS"), (kernel.name, memory)
+                assert (memory.bank_bits, memory.copies) == (int(width) * 8, int(replicates)), (kernel.name, memory)
 
 
 def test_trip_counts_of_pipelined_kernels(name):
