@@ -242,12 +242,14 @@ class Operator(ABC):
                 registers += rows * ((columns - 1) * inputs + 1) * vector
         sums = self.sums(layer, graph, kernel)
         steps, _ = self.reduction(layer, graph, kernel)
-        arithmetic += Arithmetic(adds=lanes * (sums.used if steps > 1 else 0))
+        # A lane's only product and the addition that follows are one unit.
+        fused = lanes // kernel.fold if self.pipelined_macs(layer, kernel) * kernel.fold == lanes else 0
+        arithmetic += Arithmetic(adds=lanes * sums.used - fused if steps > 1 else 0)
         memories += [Memory("sums", sums.memory, lanes * bits)] * bool(sums.memory)
         registers += sums.register_length * lanes * bits
         if "bias" in layer.weights:
             # Where products are summed up, the first is added to the bias.
-            arithmetic += Arithmetic(adds=lanes // kernel.fold if steps == 1 else 0)
+            arithmetic += Arithmetic(adds=lanes // kernel.fold - fused if steps == 1 else 0)
             memories.append(Memory("bias", vectors(result.channels, lanes) * kernel.fold, lanes // kernel.fold * bits))
         if layer.activation is not None:
             arithmetic += layer.activation.units(lanes // kernel.fold)

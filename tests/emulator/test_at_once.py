@@ -134,7 +134,7 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        ("[word][0][b * 8 + i]", "[word][0][i]"),
+        ("weights[word][b * 8 + i]", "weights[word][i]"),
         ("if (b == i)", "if (b == 0)"),
         ("const bool full = i == 2 || last;", "const bool full = i == 1 || last;"),
     ],
@@ -159,7 +159,7 @@ def test_turns_by_hand():
         assert operator("conv").pipelined_turns(layer, graph, kernel) == 30 * words * 8
         assert operator("conv").pipelined_macs(layer, kernel) == 64 * at_once
         assert len(operator("conv").pipelined_stream(layer, kernel)) == 8 + words * 8 * at_once * 8
-        assert sum(m.depth * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)) == (
+        assert sum(m.elements * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)) == (
             words * 8 * at_once * 64 * 32
         )
 

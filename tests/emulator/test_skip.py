@@ -87,7 +87,7 @@ def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        ("inputs[k][at", "inputs[k][1 + at"),
+        ("inputs[at", "inputs[1 + at"),
         ("fill = 0; // the", "fill = 1; // the"),
         ("(ushort)as_int", "(ushort)1 + as_int"),
     ],

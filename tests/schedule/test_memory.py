@@ -52,5 +52,7 @@ def test_elements():
 def test_macros_by_version():
     """The guides up to 18.1 have numreadports and numwriteports, later ones max_replicates."""
     old, new = "\n".join(memory_macros("18.1")), "\n".join(memory_macros("19.4"))
-    assert "numreadports(replicates), numwriteports(1)" in old and "max_replicates" not in old and "BLOCK_RAM" not in old
+    assert (
+        "numreadports(replicates), numwriteports(1)" in old and "max_replicates" not in old and "BLOCK_RAM" not in old
+    )
     assert "max_replicates(replicates)" in new and "numreadports" not in new

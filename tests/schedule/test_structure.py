@@ -155,7 +155,9 @@ def test_multipliers_and_memories_of_pipelined_kernels(name):
         if stated:
             assert int(stated.group(1)) == kernel.body.arithmetic.multiply_adds
         for memory in kernel.body.memories:
-            declared = re.search(rf"^ +(\w+) {memory.name}((?:\[\d+\])+) (\w+)(?:\((\d+), (\d+), (\d+)\))?;", text, re.M)
+            declared = re.search(
+                rf"^ +(\w+) {memory.name}((?:\[\d+\])+) (\w+)(?:\((\d+), (\d+), (\d+)\))?;", text, re.M
+            )
             if declared is None:  # a table of constants, beside the kernel
                 declared = re.search(rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M)
                 assert declared, (kernel.name, memory)

@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float2 v; float lane[2]; } lanes2;
 typedef union { float4 v; float lane[4]; } lanes4;
 typedef union { float16 v; float lane[16]; } lanes16;
@@ -81,27 +86,40 @@ __kernel void weight_loader(__global const float *restrict weights)
 STREAMING_KERNEL
 __kernel void stem(STREAMING_PARAMETERS(float2))
 {
-    float2 bias[8];
-    for (int i = 0; i < 8; ++i) {
-        lanes2 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 2; ++n)
-            incoming.lane[n] = read_channel_intel(stem_weights);
-        bias[i] = incoming.v;
-    }
-    float2 weights[8][9][3]; // on chip for good
-    for (int word = 0; word < 8; ++word)
-        for (int t = 0; t < 9; ++t)
-            for (int i = 0; i < 3; ++i) {
-                lanes2 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 2; ++n)
-                    incoming.lane[n] = read_channel_intel(stem_weights);
-                weights[word][t][i] = incoming.v;
+    float2 bias[8] REGISTERS; // on chip for good
+    float2 weights[8][32] MLABS(8, 32, 1); // on chip for good
+    float2 weights_bank[4]; // what of a word shares a bank, as it comes in
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 224; ++n) {
+            lanes2 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 2; ++i)
+                incoming.lane[i] = read_channel_intel(stem_weights);
+            if (n < 8) {
+                bias[n] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 4; ++b)
+                    if (b == (weights_part & 3))
+                        weights_bank[b] = incoming.v;
+                if ((weights_part & 3) == 3 || weights_part == 26) {
+                    #pragma unroll
+                    for (int b = 0; b < 4; ++b)
+                        weights[weights_word][(weights_part & ~3) + b] = weights_bank[b];
+                }
+                if (weights_part == 26) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    float4 line[2][11]; // the last 2 rows
-    float4 window[3][3]; // what one output sees, row by row
+    float4 line[11][2] MLABS(1, 32, 1); // the last 2 rows, side by side
+    float4 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int o = 0, word = 0;
     #pragma ivdep array(line) safelen(11)
@@ -114,10 +132,10 @@ __kernel void stem(STREAMING_PARAMETERS(float2))
                 column[2] = read_channel_intel(read_input_to_stem);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -136,7 +154,7 @@ __kernel void stem(STREAMING_PARAMETERS(float2))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[word][ky * 3 + kx][i];
+                        product += in.lane[i] * weights[word][(ky * 3 + kx) * 3 + i];
                 }
             const float2 biased = product + bias[o];
             const float2 result = fmax(biased, 0.0f);
@@ -146,16 +164,19 @@ __kernel void stem(STREAMING_PARAMETERS(float2))
         }
         bool onward = !due; // to the next input vector
         if (due) {
-            if (++o == 8) {
+            if (o == 7) {
                 o = 0;
                 onward = true;
+            } else {
+                ++o;
             }
         }
         if (onward) {
-            if (++x == 11) {
+            if (x == 10) {
                 x = 0;
-                if (++y == 11)
-                    y = 0;
+                y = y == 10 ? 0 : y + 1;
+            } else {
+                ++x;
             }
         }
     }
@@ -165,33 +186,28 @@ __kernel void stem(STREAMING_PARAMETERS(float2))
 STREAMING_KERNEL
 __kernel void pooled(STREAMING_PARAMETERS(float2))
 {
-    float2 line[2][72]; // the last 2 rows
-    float2 window[3][3]; // what one output sees, row by row
-    float2 history[3][2][8]; // columns to the left, for every vector
+    float2 line[72][2] BLOCKS(1, 16, 1); // the last 2 rows, side by side
+    float2 window[3][17] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int next_y = 2;
     int next_x = 2;
     int c = 0;
     #pragma ivdep array(line) safelen(72)
-    #pragma ivdep array(history) safelen(8)
     EVERY_TURN(648) {
         float2 column[3];
         column[2] = read_channel_intel(stem_to_pooled);
         #pragma unroll
         for (int r = 0; r < 2; ++r)
-            column[r] = line[r][x * 8 + c];
+            column[r] = line[x * 8 + c][r];
         #pragma unroll
         for (int r = 0; r < 2; ++r)
-            line[r][x * 8 + c] = column[r + 1];
+            line[x * 8 + c][r] = column[r + 1];
         #pragma unroll
         for (int r = 0; r < 3; ++r) {
             #pragma unroll
-            for (int i = 0; i < 2; ++i)
-                window[r][i] = history[r][i][c];
-            window[r][2] = column[r];
-            #pragma unroll
-            for (int i = 0; i < 2; ++i)
-                history[r][i][c] = window[r][i + 1];
+            for (int i = 0; i < 16; ++i)
+                window[r][i] = window[r][i + 1];
+            window[r][16] = column[r];
         }
         if (y == next_y && x == next_x) {
             float2 largest = -FLT_MAX;
@@ -199,7 +215,7 @@ __kernel void pooled(STREAMING_PARAMETERS(float2))
             for (int ky = 0; ky < 3; ++ky)
                 #pragma unroll
                 for (int kx = 0; kx < 3; ++kx) {
-                    const float2 value = window[ky][kx];
+                    const float2 value = window[ky][kx * 8];
                     largest = fmax(largest, value);
                 }
             const float2 biased = largest;
@@ -207,20 +223,26 @@ __kernel void pooled(STREAMING_PARAMETERS(float2))
             write_channel_intel(pooled_to_write_output, result);
             TAP(result);
         }
-        if (++c == 8) {
+        if (c == 7) {
             c = 0;
             if (x == next_x)
                 next_x += 3;
-            if (++x == 9) {
+            if (x == 8) {
                 x = 0;
                 next_x = 2;
                 if (y == next_y)
                     next_y += 3;
-                if (++y == 9) {
+                if (y == 8) {
                     y = 0;
                     next_y = 2;
+                } else {
+                    ++y;
                 }
+            } else {
+                ++x;
             }
+        } else {
+            ++c;
         }
     }
 }
@@ -427,27 +449,41 @@ __kernel void feature_reader(__global const volatile vec *restrict features, con
                 write_channel_intel(convolution_in, value);
             if (s.engine == 0)
                 write_channel_intel(plain_in, value);
-            if (++t == s.in_vectors) {
+            if (t == s.in_vectors - 1) {
                 t = 0;
-                if (++x == s.in_columns) {
+                if (x == s.in_columns - 1) {
                     x = 0;
-                    if (++y == s.in_rows) {
+                    if (y == s.in_rows - 1) {
                         y = 0;
-                        if (++i == s.tile_images) {
+                        if (i == s.tile_images - 1) {
                             i = 0;
-                            if (++g == s.in_groups) {
+                            if (g == s.in_groups - 1) {
                                 g = 0;
-                                if (++tx == s.tiles_x) {
+                                if (tx == s.tiles_x - 1) {
                                     tx = 0;
-                                    if (++ty == s.tiles_y) {
+                                    if (ty == s.tiles_y - 1) {
                                         ty = 0;
                                         ++ti;
+                                    } else {
+                                        ++ty;
                                     }
+                                } else {
+                                    ++tx;
                                 }
+                            } else {
+                                ++g;
                             }
+                        } else {
+                            ++i;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
+            } else {
+                ++t;
             }
         }
     }
@@ -472,27 +508,41 @@ __kernel void residual_reader(__global const volatile vec *restrict features, co
             if (ti * s.tile_images + i < s.images && row < s.out_height && column < s.out_width && v < s.out_valid)
                 value = features[s.residual_base + (ti * s.tile_images + i) * IMAGE + (row * s.out_width + column) * s.residual_stride + v];
             write_channel_intel(residual_in, value);
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++x == s.tile_width) {
+                if (x == s.tile_width - 1) {
                     x = 0;
-                    if (++y == s.tile_height) {
+                    if (y == s.tile_height - 1) {
                         y = 0;
-                        if (++i == s.tile_images) {
+                        if (i == s.tile_images - 1) {
                             i = 0;
-                            if (++g == s.out_groups) {
+                            if (g == s.out_groups - 1) {
                                 g = 0;
-                                if (++tx == s.tiles_x) {
+                                if (tx == s.tiles_x - 1) {
                                     tx = 0;
-                                    if (++ty == s.tiles_y) {
+                                    if (ty == s.tiles_y - 1) {
                                         ty = 0;
                                         ++ti;
+                                    } else {
+                                        ++ty;
                                     }
+                                } else {
+                                    ++tx;
                                 }
+                            } else {
+                                ++g;
                             }
+                        } else {
+                            ++i;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
+            } else {
+                ++t;
             }
         }
     }
@@ -790,27 +840,41 @@ __kernel void writer(__global vec *restrict features, const int steps)
             const vec value = read_channel_intel(epilogue_out);
             if (ti * s.tile_images + i < s.images && row < s.out_height && column < s.out_width && v < s.out_valid)
                 features[s.out_base + (ti * s.tile_images + i) * IMAGE + (row * s.out_width + column) * s.out_stride + v] = value;
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++x == s.tile_width) {
+                if (x == s.tile_width - 1) {
                     x = 0;
-                    if (++y == s.tile_height) {
+                    if (y == s.tile_height - 1) {
                         y = 0;
-                        if (++i == s.tile_images) {
+                        if (i == s.tile_images - 1) {
                             i = 0;
-                            if (++g == s.out_groups) {
+                            if (g == s.out_groups - 1) {
                                 g = 0;
-                                if (++tx == s.tiles_x) {
+                                if (tx == s.tiles_x - 1) {
                                     tx = 0;
-                                    if (++ty == s.tiles_y) {
+                                    if (ty == s.tiles_y - 1) {
                                         ty = 0;
                                         ++ti;
+                                    } else {
+                                        ++ty;
                                     }
+                                } else {
+                                    ++tx;
                                 }
+                            } else {
+                                ++g;
                             }
+                        } else {
+                            ++i;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
+            } else {
+                ++t;
             }
         }
         mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);

@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float2 v; float lane[2]; } lanes2;
 typedef union { float8 v; float lane[8]; } lanes8;
 typedef union { float v; float lane[1]; } lanes1;
@@ -103,45 +108,54 @@ __constant int q_needed[9] = { 2, 2, 2, 3, 4, 5, 6, 6, 6 }; // input rows before
 STREAMING_KERNEL
 __kernel void q(STREAMING_PARAMETERS(float2))
 {
-    lanes2 buffer[36]; // 2 rows of the input, in turn
+    lanes2 buffer[36] BLOCKS(1, 8, 1); // 2 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
-    int pause = 0, hold = 8; // turns until what came last can be read, and what was read last can be overwritten
-    #pragma ivdep array(buffer) safelen(8)
-    EVERY_TURN(380) {
+    int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
+    #pragma ivdep array(buffer) safelen(9)
+    EVERY_TURN(390) {
         if (got < q_needed[y] && hold > 0) {
             --hold;
         } else if (got < q_needed[y]) {
-            buffer[slot].v = read_channel_intel(read_input_to_q);
+            lanes2 next;
+            next.v = read_channel_intel(read_input_to_q);
+            buffer[slot] = next;
             slot = slot == 35 ? 0 : slot + 1;
-            pause = 8;
-            if (++n == 18) {
+            pause = 9;
+            if (n == 17) {
                 n = 0;
                 ++got;
+            } else {
+                ++n;
             }
         } else if (pause > 0) {
             --pause;
         } else if (y < 8) {
-            hold = 8;
+            hold = 9;
             const int value_at = q_rows[y] + q_columns[x] + q_channels[c * 2];
-            const float2 value = value_at < 0 ? (float2)0.0f : buffer[value_at / 2].v;
+            const lanes2 value_found = buffer[max(value_at, 0) / 2];
+            const float2 value = value_at < 0 ? (float2)0.0f : value_found.v;
             const float2 biased = value;
             const float2 result = biased;
             write_channel_intel(q_to_s, result);
             TAP(result);
-            if (++c == 3) {
+            if (c == 2) {
                 c = 0;
-                if (++x == 8) {
+                if (x == 7) {
                     x = 0;
                     ++y;
+                } else {
+                    ++x;
                 }
+            } else {
+                ++c;
             }
         }
         if (y == 8 && got == 6 && pause == 0) { // the next image
             y = 0;
             got = 0;
             slot = 0;
-            hold = 8;
+            hold = 9;
         }
     }
 }
@@ -172,31 +186,43 @@ __kernel void s_collect(HELPER_PARAMETERS)
 STREAMING_KERNEL
 __kernel void s(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(s_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[9][1][6]; // on chip for good
-    for (int word = 0; word < 9; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 6; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(s_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[9][8] MLABS(4, 64, 1); // on chip for good
+    float8 weights_bank[2]; // what of a word shares a bank, as it comes in
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 55; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(s_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 2; ++b)
+                    if (b == (weights_part & 1))
+                        weights_bank[b] = incoming.v;
+                if ((weights_part & 1) == 1 || weights_part == 5) {
+                    #pragma unroll
+                    for (int b = 0; b < 2; ++b)
+                        weights[weights_word][(weights_part & ~1) + b] = weights_bank[b];
+                }
+                if (weights_part == 5) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    s_vectors line[2][8]; // the last 2 rows
-    s_vectors window[3][3]; // what one output sees, row by row
+    s_vectors line[2][8] REGISTERS; // the last 2 rows, a shift register each
+    s_vectors window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
-    float8 sums[8]; // shift register: partial sums take turns, so that II is 1
+    float8 sums[8] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int kx = 0, ky = 0, word = 0;
-    #pragma ivdep array(line) safelen(8)
     EVERY_TURN(352) {
         const bool due = y >= 2 && x >= 2; // this position gives an output pixel
         if (kx == 0 && ky == 0) { // the window moves on by one input vector
@@ -204,10 +230,14 @@ __kernel void s(STREAMING_PARAMETERS(float8))
             column[2] = read_channel_intel(s_collected);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[r][0];
             #pragma unroll
-            for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+            for (int r = 0; r < 2; ++r) {
+                #pragma unroll
+                for (int i = 0; i < 7; ++i)
+                    line[r][i] = line[r][i + 1];
+                line[r][7] = column[r + 1];
+            }
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -218,17 +248,26 @@ __kernel void s(STREAMING_PARAMETERS(float8))
         }
         if (due) {
             float8 product = 0.0f;
+            s_vectors seen = window[0][0];
+            #pragma unroll
+            for (int v = 0; v < 3; ++v)
+                #pragma unroll
+                for (int h = 0; h < 3; ++h)
+                    if (ky == v && kx == h)
+                        seen = window[v][h];
                 {
                     #pragma unroll
                     for (int b = 0; b < 3; ++b) {
                         lanes2 in;
-                        in.v = window[ky][kx].v[b];
+                        in.v = seen.v[b];
                         #pragma unroll
                         for (int i = 0; i < 2; ++i)
-                            product += in.lane[i] * weights[word][0][b * 2 + i];
+                            product += in.lane[i] * weights[word][b * 2 + i];
                     }
                 }
-            const float8 before = ky * 3 + kx == 0 ? bias[0] : ky * 3 + kx < 8 ? 0.0f : sums[0];
+            const float8 rested = sums[0];
+            const float8 start = bias[0];
+            const float8 before = ky * 3 + kx == 0 ? start : ky * 3 + kx < 8 ? 0.0f : rested;
             const float8 partial = before + product;
             #pragma unroll
             for (int i = 0; i < 7; ++i)
@@ -248,19 +287,24 @@ __kernel void s(STREAMING_PARAMETERS(float8))
         }
         bool onward = !due; // to the next input vector
         if (due) {
-            if (++kx == 3) {
+            if (kx == 2) {
                 kx = 0;
-                if (++ky == 3) {
+                if (ky == 2) {
                     ky = 0;
                     onward = true;
+                } else {
+                    ++ky;
                 }
+            } else {
+                ++kx;
             }
         }
         if (onward) {
-            if (++x == 8) {
+            if (x == 7) {
                 x = 0;
-                if (++y == 8)
-                    y = 0;
+                y = y == 7 ? 0 : y + 1;
+            } else {
+                ++x;
             }
         }
     }
@@ -270,13 +314,15 @@ __kernel void s(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void t(STREAMING_PARAMETERS(float8))
 {
-    float8 slope[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(t_weights);
-        slope[i] = incoming.v;
+    float8 slope[1] REGISTERS; // on chip for good
+    {
+        for (int n = 0; n < 1; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(t_weights);
+            slope[0] = incoming.v;
+        }
     }
     EVERY_TURN(36) {
         const float8 operand = read_channel_intel(s_to_t);
@@ -293,11 +339,12 @@ __kernel void t(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void g(STREAMING_PARAMETERS(float8))
 {
-    float8 sums[8]; // shift register: partial sums take turns, so that II is 1
+    float8 sums[8] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int n = 0;
     EVERY_TURN(36) {
         const float8 product = read_channel_intel(t_to_g);
-        const float8 partial = n < 8 ? product : sums[0] + product;
+        const float8 rested = sums[0];
+        const float8 partial = (n < 8 ? 0.0f : rested) + product;
         #pragma unroll
         for (int i = 0; i < 7; ++i)
             sums[i] = sums[i + 1];
@@ -312,8 +359,10 @@ __kernel void g(STREAMING_PARAMETERS(float8))
             write_channel_intel(g_to_h, result);
             TAP(result);
         }
-        if (++n == 36) {
+        if (n == 35) {
             n = 0;
+        } else {
+            ++n;
         }
     }
 }
@@ -322,26 +371,28 @@ __kernel void g(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void h(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(h_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[1][1][8]; // on chip for good
-    for (int word = 0; word < 1; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 8; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(h_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[1][8] REGISTERS; // on chip for good
+    {
+        int weights_part = 0; // where the next one goes
+        for (int n = 0; n < 9; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(h_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 8; ++b)
+                    if (b == weights_part)
+                        weights[0][b] = incoming.v;
+                ++weights_part;
             }
+        }
+    }
 
-    float8 window[1][1]; // what one output sees, row by row
+    float8 window[1][1] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     EVERY_TURN(1) {
         { // the window moves on by one input vector
@@ -359,17 +410,18 @@ __kernel void h(STREAMING_PARAMETERS(float8))
                     in.v = window[0][0];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[0][0][i];
+                        product += in.lane[i] * weights[0][i];
                 }
             const float8 biased = product + bias[0];
             const float8 result = 1.0f / (1.0f + exp(-fmax(biased, -88.0f)));
             write_channel_intel(h_to_m_2, result);
             TAP(result);
         }
-        if (++x == 1) {
+        if (x == 0) {
             x = 0;
-            if (++y == 1)
-                y = 0;
+            y = y == 0 ? 0 : y + 1;
+        } else {
+            ++x;
         }
     }
 }
@@ -378,7 +430,7 @@ __kernel void h(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void m(STREAMING_PARAMETERS(float8))
 {
-    float8 held[1]; // the one pixel
+    float8 held[1] REGISTERS; // the one pixel
     int p = 0;
     EVERY_TURN(36) {
         if (p == 0)
@@ -390,8 +442,10 @@ __kernel void m(STREAMING_PARAMETERS(float8))
         write_channel_intel(m_to_r, result);
         write_channel_intel(m_to_n, result);
         TAP(result);
-        if (++p == 36) {
+        if (p == 35) {
             p = 0;
+        } else {
+            ++p;
         }
     }
 }
@@ -408,48 +462,53 @@ __constant float r_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f
 STREAMING_KERNEL
 __kernel void r(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[12]; // 2 rows of the input, in turn
+    lanes8 buffer[12] MLABS(1, 32, 2); // 2 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
-    int pause = 0, hold = 8; // turns until what came last can be read, and what was read last can be overwritten
-    #pragma ivdep array(buffer) safelen(8)
-    EVERY_TURN(188) {
+    int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
+    #pragma ivdep array(buffer) safelen(9)
+    EVERY_TURN(198) {
         if (got < r_needed[y] && hold > 0) {
             --hold;
         } else if (got < r_needed[y]) {
-            buffer[slot].v = read_channel_intel(m_to_r);
+            lanes8 next;
+            next.v = read_channel_intel(m_to_r);
+            buffer[slot] = next;
             slot = slot == 11 ? 0 : slot + 1;
-            pause = 8;
-            if (++n == 6) {
+            pause = 9;
+            if (n == 5) {
                 n = 0;
                 ++got;
+            } else {
+                ++n;
             }
         } else if (pause > 0) {
             --pause;
         } else if (y < 12) {
-            hold = 8;
+            hold = 9;
             const int first_at = r_rows[y] + r_columns[x] + r_channels[c * 8];
-            const float8 first = first_at < 0 ? (float8)0.0f : buffer[first_at / 8].v;
+            const lanes8 first_found = buffer[max(first_at, 0) / 8];
+            const float8 first = first_at < 0 ? (float8)0.0f : first_found.v;
             const int second_at = r_other_rows[y] + r_other_columns[x] + r_other_channels[c * 8];
-            const float8 second = second_at < 0 ? (float8)0.0f : buffer[second_at / 8].v;
+            const lanes8 second_found = buffer[max(second_at, 0) / 8];
+            const float8 second = second_at < 0 ? (float8)0.0f : second_found.v;
             const float8 value = first + r_weight[y] * (second - first);
             const float8 biased = value;
             const float8 result = biased;
             write_channel_intel(r_to_r_2, result);
             TAP(result);
-            if (++c == 1) {
-                c = 0;
-                if (++x == 6) {
-                    x = 0;
-                    ++y;
-                }
+            if (x == 5) {
+                x = 0;
+                ++y;
+            } else {
+                ++x;
             }
         }
         if (y == 12 && got == 6 && pause == 0) { // the next image
             y = 0;
             got = 0;
             slot = 0;
-            hold = 8;
+            hold = 9;
         }
     }
 }
@@ -466,48 +525,53 @@ __constant float r_2_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.7
 STREAMING_KERNEL
 __kernel void r_2(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[6]; // 1 rows of the input, in turn
+    lanes8 buffer[6] MLABS(1, 32, 2); // 1 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
-    int pause = 0, hold = 8; // turns until what came last can be read, and what was read last can be overwritten
-    #pragma ivdep array(buffer) safelen(8)
-    EVERY_TURN(408) {
+    int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
+    #pragma ivdep array(buffer) safelen(9)
+    EVERY_TURN(432) {
         if (got < r_2_needed[y] && hold > 0) {
             --hold;
         } else if (got < r_2_needed[y]) {
-            buffer[slot].v = read_channel_intel(r_to_r_2);
+            lanes8 next;
+            next.v = read_channel_intel(r_to_r_2);
+            buffer[slot] = next;
             slot = slot == 5 ? 0 : slot + 1;
-            pause = 8;
-            if (++n == 6) {
+            pause = 9;
+            if (n == 5) {
                 n = 0;
                 ++got;
+            } else {
+                ++n;
             }
         } else if (pause > 0) {
             --pause;
         } else if (y < 12) {
-            hold = 8;
+            hold = 9;
             const int first_at = r_2_rows[y] + r_2_columns[x] + r_2_channels[c * 8];
-            const float8 first = first_at < 0 ? (float8)0.0f : buffer[first_at / 8].v;
+            const lanes8 first_found = buffer[max(first_at, 0) / 8];
+            const float8 first = first_at < 0 ? (float8)0.0f : first_found.v;
             const int second_at = r_2_other_rows[y] + r_2_other_columns[x] + r_2_other_channels[c * 8];
-            const float8 second = second_at < 0 ? (float8)0.0f : buffer[second_at / 8].v;
+            const lanes8 second_found = buffer[max(second_at, 0) / 8];
+            const float8 second = second_at < 0 ? (float8)0.0f : second_found.v;
             const float8 value = first + r_2_weight[x] * (second - first);
             const float8 biased = value;
             const float8 result = biased;
             write_channel_intel(r_2_to_u_1, result);
             TAP(result);
-            if (++c == 1) {
-                c = 0;
-                if (++x == 12) {
-                    x = 0;
-                    ++y;
-                }
+            if (x == 11) {
+                x = 0;
+                ++y;
+            } else {
+                ++x;
             }
         }
         if (y == 12 && got == 12 && pause == 0) { // the next image
             y = 0;
             got = 0;
             slot = 0;
-            hold = 8;
+            hold = 9;
         }
     }
 }
@@ -520,45 +584,49 @@ __constant int n_needed[13] = { 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6 }; // inpu
 STREAMING_KERNEL
 __kernel void n(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[6]; // 1 rows of the input, in turn
+    lanes8 buffer[6] MLABS(1, 32, 1); // 1 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
-    int pause = 0, hold = 8; // turns until what came last can be read, and what was read last can be overwritten
-    #pragma ivdep array(buffer) safelen(8)
-    EVERY_TURN(276) {
+    int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
+    #pragma ivdep array(buffer) safelen(9)
+    EVERY_TURN(288) {
         if (got < n_needed[y] && hold > 0) {
             --hold;
         } else if (got < n_needed[y]) {
-            buffer[slot].v = read_channel_intel(m_to_n);
+            lanes8 next;
+            next.v = read_channel_intel(m_to_n);
+            buffer[slot] = next;
             slot = slot == 5 ? 0 : slot + 1;
-            pause = 8;
-            if (++n == 6) {
+            pause = 9;
+            if (n == 5) {
                 n = 0;
                 ++got;
+            } else {
+                ++n;
             }
         } else if (pause > 0) {
             --pause;
         } else if (y < 12) {
-            hold = 8;
+            hold = 9;
             const int value_at = n_rows[y] + n_columns[x] + n_channels[c * 8];
-            const float8 value = value_at < 0 ? (float8)0.0f : buffer[value_at / 8].v;
+            const lanes8 value_found = buffer[max(value_at, 0) / 8];
+            const float8 value = value_at < 0 ? (float8)0.0f : value_found.v;
             const float8 biased = value;
             const float8 result = biased;
             write_channel_intel(n_to_u_2, result);
             TAP(result);
-            if (++c == 1) {
-                c = 0;
-                if (++x == 12) {
-                    x = 0;
-                    ++y;
-                }
+            if (x == 11) {
+                x = 0;
+                ++y;
+            } else {
+                ++x;
             }
         }
         if (y == 12 && got == 6 && pause == 0) { // the next image
             y = 0;
             got = 0;
             slot = 0;
-            hold = 8;
+            hold = 9;
         }
     }
 }
@@ -580,27 +648,40 @@ __kernel void u(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void c(STREAMING_PARAMETERS(float))
 {
-    float bias[4];
-    for (int i = 0; i < 4; ++i) {
-        lanes1 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 1; ++n)
-            incoming.lane[n] = read_channel_intel(c_weights);
-        bias[i] = incoming.v;
-    }
-    float weights[4][9][8]; // on chip for good
-    for (int word = 0; word < 4; ++word)
-        for (int t = 0; t < 9; ++t)
-            for (int i = 0; i < 8; ++i) {
-                lanes1 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 1; ++n)
-                    incoming.lane[n] = read_channel_intel(c_weights);
-                weights[word][t][i] = incoming.v;
+    float bias[4] REGISTERS; // on chip for good
+    float weights[4][128] MLABS(16, 32, 1); // on chip for good
+    float weights_bank[8]; // what of a word shares a bank, as it comes in
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 292; ++n) {
+            lanes1 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 1; ++i)
+                incoming.lane[i] = read_channel_intel(c_weights);
+            if (n < 4) {
+                bias[n] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 8; ++b)
+                    if (b == (weights_part & 7))
+                        weights_bank[b] = incoming.v;
+                if ((weights_part & 7) == 7 || weights_part == 71) {
+                    #pragma unroll
+                    for (int b = 0; b < 8; ++b)
+                        weights[weights_word][(weights_part & ~7) + b] = weights_bank[b];
+                }
+                if (weights_part == 71) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    float8 line[2][13]; // the last 2 rows
-    float8 window[3][3]; // what one output sees, row by row
+    float8 line[13][2] MLABS(1, 64, 1); // the last 2 rows, side by side
+    float8 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int next_y = 2;
     int next_x = 2;
@@ -615,10 +696,10 @@ __kernel void c(STREAMING_PARAMETERS(float))
                 column[2] = read_channel_intel(u_to_c);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -637,7 +718,7 @@ __kernel void c(STREAMING_PARAMETERS(float))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[word][ky * 3 + kx][i];
+                        product += in.lane[i] * weights[word][(ky * 3 + kx) * 8 + i];
                 }
             const float biased = product + bias[o];
             const float result = biased;
@@ -647,23 +728,29 @@ __kernel void c(STREAMING_PARAMETERS(float))
         }
         bool onward = !due; // to the next input vector
         if (due) {
-            if (++o == 4) {
+            if (o == 3) {
                 o = 0;
                 onward = true;
+            } else {
+                ++o;
             }
         }
         if (onward) {
             if (x == next_x)
                 next_x += 2;
-            if (++x == 13) {
+            if (x == 12) {
                 x = 0;
                 next_x = 2;
                 if (y == next_y)
                     next_y += 2;
-                if (++y == 13) {
+                if (y == 12) {
                     y = 0;
                     next_y = 2;
+                } else {
+                    ++y;
                 }
+            } else {
+                ++x;
             }
         }
     }

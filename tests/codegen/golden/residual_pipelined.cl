@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float4 v; float lane[4]; } lanes4;
 typedef union { float8 v; float lane[8]; } lanes8;
 typedef union { float v; float lane[1]; } lanes1;
@@ -88,27 +93,29 @@ __kernel void weight_loader(__global const float *restrict weights)
 STREAMING_KERNEL
 __kernel void stem(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(stem_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[1][9][3]; // on chip for good
-    for (int word = 0; word < 1; ++word)
-        for (int t = 0; t < 9; ++t)
-            for (int i = 0; i < 3; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(stem_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[1][32] REGISTERS; // on chip for good
+    {
+        int weights_part = 0; // where the next one goes
+        for (int n = 0; n < 28; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(stem_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 27; ++b)
+                    if (b == weights_part)
+                        weights[0][b] = incoming.v;
+                ++weights_part;
             }
+        }
+    }
 
-    float4 line[2][10]; // the last 2 rows
-    float4 window[3][3]; // what one output sees, row by row
+    float4 line[10][2] MLABS(1, 32, 1); // the last 2 rows, side by side
+    float4 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     #pragma ivdep array(line) safelen(10)
     EVERY_TURN(100) {
@@ -120,10 +127,10 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                 column[2] = read_channel_intel(read_input_to_stem);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -142,7 +149,7 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[0][ky * 3 + kx][i];
+                        product += in.lane[i] * weights[0][(ky * 3 + kx) * 3 + i];
                 }
             const float8 biased = product + bias[0];
             const float8 result = fmax(biased, 0.0f);
@@ -150,10 +157,11 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
             write_channel_intel(stem_to_joined_2, result);
             TAP(result);
         }
-        if (++x == 10) {
+        if (x == 9) {
             x = 0;
-            if (++y == 10)
-                y = 0;
+            y = y == 9 ? 0 : y + 1;
+        } else {
+            ++x;
         }
     }
 }
@@ -162,27 +170,29 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void inner(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(inner_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[1][9][8]; // on chip for good
-    for (int word = 0; word < 1; ++word)
-        for (int t = 0; t < 9; ++t)
-            for (int i = 0; i < 8; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(inner_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[1][128] REGISTERS; // on chip for good
+    {
+        int weights_part = 0; // where the next one goes
+        for (int n = 0; n < 73; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(inner_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 72; ++b)
+                    if (b == weights_part)
+                        weights[0][b] = incoming.v;
+                ++weights_part;
             }
+        }
+    }
 
-    float8 line[2][10]; // the last 2 rows
-    float8 window[3][3]; // what one output sees, row by row
+    float8 line[10][2] MLABS(1, 64, 1); // the last 2 rows, side by side
+    float8 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     #pragma ivdep array(line) safelen(10)
     EVERY_TURN(100) {
@@ -194,10 +204,10 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                 column[2] = read_channel_intel(stem_to_inner);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -216,17 +226,18 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[0][ky * 3 + kx][i];
+                        product += in.lane[i] * weights[0][(ky * 3 + kx) * 8 + i];
                 }
             const float8 biased = product + bias[0];
             const float8 result = biased;
             write_channel_intel(inner_to_joined_1, result);
             TAP(result);
         }
-        if (++x == 10) {
+        if (x == 9) {
             x = 0;
-            if (++y == 10)
-                y = 0;
+            y = y == 9 ? 0 : y + 1;
+        } else {
+            ++x;
         }
     }
 }
@@ -248,11 +259,12 @@ __kernel void joined(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void pooled(STREAMING_PARAMETERS(float8))
 {
-    float8 sums[8]; // shift register: partial sums take turns, so that II is 1
+    float8 sums[8] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int n = 0;
     EVERY_TURN(64) {
         const float8 product = read_channel_intel(joined_to_pooled);
-        const float8 partial = n < 8 ? product : sums[0] + product;
+        const float8 rested = sums[0];
+        const float8 partial = (n < 8 ? 0.0f : rested) + product;
         #pragma unroll
         for (int i = 0; i < 7; ++i)
             sums[i] = sums[i + 1];
@@ -267,8 +279,10 @@ __kernel void pooled(STREAMING_PARAMETERS(float8))
             write_channel_intel(pooled_to_scores, result);
             TAP(result);
         }
-        if (++n == 64) {
+        if (n == 63) {
             n = 0;
+        } else {
+            ++n;
         }
     }
 }
@@ -277,25 +291,37 @@ __kernel void pooled(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void scores(STREAMING_PARAMETERS(float))
 {
-    float bias[10];
-    for (int i = 0; i < 10; ++i) {
-        lanes1 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 1; ++n)
-            incoming.lane[n] = read_channel_intel(scores_weights);
-        bias[i] = incoming.v;
-    }
-    float weights[10][1][8]; // on chip for good
-    for (int word = 0; word < 10; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 8; ++i) {
-                lanes1 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 1; ++n)
-                    incoming.lane[n] = read_channel_intel(scores_weights);
-                weights[word][t][i] = incoming.v;
+    float bias[10] REGISTERS; // on chip for good
+    float weights[10][8] MLABS(1, 32, 1); // on chip for good
+    float weights_bank[8]; // what of a word shares a bank, as it comes in
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 90; ++n) {
+            lanes1 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 1; ++i)
+                incoming.lane[i] = read_channel_intel(scores_weights);
+            if (n < 10) {
+                bias[n] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 8; ++b)
+                    if (b == (weights_part & 7))
+                        weights_bank[b] = incoming.v;
+                if ((weights_part & 7) == 7 || weights_part == 7) {
+                    #pragma unroll
+                    for (int b = 0; b < 8; ++b)
+                        weights[weights_word][(weights_part & ~7) + b] = weights_bank[b];
+                }
+                if (weights_part == 7) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
-
+        }
+    }
     lanes8 in;
     int o = 0, word = 0;
     EVERY_TURN(10) {
@@ -304,14 +330,16 @@ __kernel void scores(STREAMING_PARAMETERS(float))
         float product = 0.0f;
         #pragma unroll
         for (int i = 0; i < 8; ++i)
-            product += in.lane[i] * weights[word][0][i];
+            product += in.lane[i] * weights[word][i];
         const float biased = product + bias[o];
         const float result = biased;
         write_channel_intel(scores_to_y, result);
         TAP(result);
         word = word == 9 ? 0 : word + 1;
-        if (++o == 10) {
+        if (o == 9) {
             o = 0;
+        } else {
+            ++o;
         }
     }
 }

@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float16 v; float lane[16]; } lanes16;
 
 // Every layer is one or a few steps. A table of steps in memory says what is to be done; the step reader hands it to the
@@ -205,21 +210,31 @@ __kernel void feature_reader(__global const volatile vec *restrict features, con
                 write_channel_intel(convolution_in, value);
             if (s.engine == ENGINE_POOLING)
                 write_channel_intel(pooling_in, value);
-            if (++t == s.in_vectors) {
+            if (t == s.in_vectors - 1) {
                 t = 0;
-                if (++x == s.in_columns) {
+                if (x == s.in_columns - 1) {
                     x = 0;
-                    if (++y == s.in_rows) {
+                    if (y == s.in_rows - 1) {
                         y = 0;
-                        if (++g == s.in_groups) {
+                        if (g == s.in_groups - 1) {
                             g = 0;
-                            if (++tx == s.tiles_x) {
+                            if (tx == s.tiles_x - 1) {
                                 tx = 0;
                                 ++ty;
+                            } else {
+                                ++tx;
                             }
+                        } else {
+                            ++g;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
+            } else {
+                ++t;
             }
         }
     }
@@ -699,21 +714,31 @@ __kernel void writer(__global vec *restrict features, const int steps)
             const vec value = read_channel_intel(epilogue_out);
             if (row < s.out_height && column < s.out_width && v < s.out_valid)
                 features[s.out_base + (row * s.out_width + column) * s.out_stride + v] = value;
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++x == s.tile_width) {
+                if (x == s.tile_width - 1) {
                     x = 0;
-                    if (++y == s.tile_height) {
+                    if (y == s.tile_height - 1) {
                         y = 0;
-                        if (++g == s.out_groups) {
+                        if (g == s.out_groups - 1) {
                             g = 0;
-                            if (++tx == s.tiles_x) {
+                            if (tx == s.tiles_x - 1) {
                                 tx = 0;
                                 ++ty;
+                            } else {
+                                ++tx;
                             }
+                        } else {
+                            ++g;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
+            } else {
+                ++t;
             }
         }
         mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);

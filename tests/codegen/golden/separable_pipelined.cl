@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float8 v; float lane[8]; } lanes8;
 
 // Two ways to run the same kernels. On the board, and in strict emulation, the layers' kernels start by themselves and
@@ -79,27 +84,29 @@ __kernel void weight_loader(__global const float *restrict weights)
 STREAMING_KERNEL
 __kernel void depthwise(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(depthwise_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[1][9][1]; // on chip for good
-    for (int word = 0; word < 1; ++word)
-        for (int t = 0; t < 9; ++t)
-            for (int i = 0; i < 1; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(depthwise_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[1][16] REGISTERS; // on chip for good
+    {
+        int weights_part = 0; // where the next one goes
+        for (int n = 0; n < 10; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(depthwise_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 9; ++b)
+                    if (b == weights_part)
+                        weights[0][b] = incoming.v;
+                ++weights_part;
             }
+        }
+    }
 
-    float8 line[2][11]; // the last 2 rows
-    float8 window[3][3]; // what one output sees, row by row
+    float8 line[11][2] MLABS(1, 64, 1); // the last 2 rows, side by side
+    float8 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int next_y = 2;
     int next_x = 2;
@@ -113,10 +120,10 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
                 column[2] = read_channel_intel(read_input_to_depthwise);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -131,7 +138,7 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
             for (int ky = 0; ky < 3; ++ky)
                 #pragma unroll
                 for (int kx = 0; kx < 3; ++kx) {
-                    product += window[ky][kx] * weights[0][ky * 3 + kx][0];
+                    product += window[ky][kx] * weights[0][ky * 3 + kx];
                 }
             const float8 biased = product + bias[0];
             const float8 result = fmax(biased, 0.0f);
@@ -140,15 +147,19 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
         }
         if (x == next_x)
             next_x += 2;
-        if (++x == 11) {
+        if (x == 10) {
             x = 0;
             next_x = 2;
             if (y == next_y)
                 next_y += 2;
-            if (++y == 11) {
+            if (y == 10) {
                 y = 0;
                 next_y = 2;
+            } else {
+                ++y;
             }
+        } else {
+            ++x;
         }
     }
 }
@@ -157,26 +168,39 @@ __kernel void depthwise(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void pointwise(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[2];
-    for (int i = 0; i < 2; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(pointwise_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[2][1][8]; // on chip for good
-    for (int word = 0; word < 2; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 8; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(pointwise_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[2] REGISTERS; // on chip for good
+    float8 weights[2][8] MLABS(4, 64, 1); // on chip for good
+    float8 weights_bank[2]; // what of a word shares a bank, as it comes in
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 18; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(pointwise_weights);
+            if (n < 2) {
+                bias[n] = incoming.v;
+            } else {
+                #pragma unroll
+                for (int b = 0; b < 2; ++b)
+                    if (b == (weights_part & 1))
+                        weights_bank[b] = incoming.v;
+                if ((weights_part & 1) == 1 || weights_part == 7) {
+                    #pragma unroll
+                    for (int b = 0; b < 2; ++b)
+                        weights[weights_word][(weights_part & ~1) + b] = weights_bank[b];
+                }
+                if (weights_part == 7) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    float8 window[1][1]; // what one output sees, row by row
+    float8 window[1][1] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int o = 0, word = 0;
     EVERY_TURN(50) {
@@ -195,7 +219,7 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
                     in.v = window[0][0];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[word][0][i];
+                        product += in.lane[i] * weights[word][i];
                 }
             const float8 biased = product + bias[o];
             const float8 result = fmin(fmax(biased, 0.0f), 6.0f);
@@ -203,13 +227,16 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
             TAP(result);
             word = word == 1 ? 0 : word + 1;
         }
-        if (++o == 2) {
+        if (o == 1) {
             o = 0;
-            if (++x == 5) {
+            if (x == 4) {
                 x = 0;
-                if (++y == 5)
-                    y = 0;
+                y = y == 4 ? 0 : y + 1;
+            } else {
+                ++x;
             }
+        } else {
+            ++o;
         }
     }
 }
@@ -221,8 +248,8 @@ __constant float y_reciprocal[10] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f, 0.2f
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float8))
 {
-    float8 line[2][12]; // the last 2 rows
-    float8 window[3][5]; // what one output sees, row by row
+    float8 line[12][2] MLABS(1, 64, 1); // the last 2 rows, side by side
+    float8 window[3][5] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
     int next_y = 2;
     int next_x = 2;
@@ -235,10 +262,10 @@ __kernel void y(STREAMING_PARAMETERS(float8))
             column[2] = read_channel_intel(pointwise_to_y);
         #pragma unroll
         for (int r = 0; r < 2; ++r)
-            column[r] = line[r][x * 2 + c];
+            column[r] = line[x * 2 + c][r];
         #pragma unroll
         for (int r = 0; r < 2; ++r)
-            line[r][x * 2 + c] = column[r + 1];
+            line[x * 2 + c][r] = column[r + 1];
         #pragma unroll
         for (int r = 0; r < 3; ++r) {
             #pragma unroll
@@ -268,20 +295,26 @@ __kernel void y(STREAMING_PARAMETERS(float8))
             write_channel_intel(y_to_write_output, result);
             TAP(result);
         }
-        if (++c == 2) {
+        if (c == 1) {
             c = 0;
             if (x == next_x)
                 next_x += 3;
-            if (++x == 6) {
+            if (x == 5) {
                 x = 0;
                 next_x = 2;
                 if (y == next_y)
                     next_y += 3;
-                if (++y == 6) {
+                if (y == 5) {
                     y = 0;
                     next_y = 2;
+                } else {
+                    ++y;
                 }
+            } else {
+                ++x;
             }
+        } else {
+            ++c;
         }
     }
 }

@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float16 v; float lane[16]; } lanes16;
 typedef union { float v; float lane[1]; } lanes1;
 
@@ -79,28 +84,32 @@ __kernel void weight_loader(__global const float *restrict weights)
 STREAMING_KERNEL
 __kernel void pointwise(STREAMING_PARAMETERS(float16))
 {
-    float16 bias[2];
-    for (int i = 0; i < 2; ++i) {
-        lanes16 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 16; ++n)
-            incoming.lane[n] = read_channel_intel(pointwise_weights);
-        bias[i] = incoming.v;
-    }
-    float16 weights[4][1][16]; // on chip for good
-    for (int word = 0; word < 4; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 16; ++i) {
-                lanes16 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 16; ++n)
-                    incoming.lane[n] = read_channel_intel(pointwise_weights);
-                weights[word][t][i] = incoming.v;
+    float16 bias[2] MLABS(1, 64, 1); // on chip for good
+    float16 weights[4][16] MLABS(16, 64, 1); // on chip for good
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 66; ++n) {
+            lanes16 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 16; ++i)
+                incoming.lane[i] = read_channel_intel(pointwise_weights);
+            if (n < 2) {
+                bias[n] = incoming.v;
+            } else {
+                weights[weights_word][weights_part] = incoming.v;
+                if (weights_part == 15) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    float16 window[1][1]; // what one output sees, row by row
+    float16 window[1][1] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
-    float16 sums[4]; // shift register: partial sums take turns, so that II is 1
+    float16 sums[4] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int o = 0, c = 0, word = 0;
     EVERY_TURN(64) {
         if (o == 0) { // the window moves on by one input vector
@@ -118,9 +127,11 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
                     in.v = window[0][0 * 2];
                     #pragma unroll
                     for (int i = 0; i < 16; ++i)
-                        product += in.lane[i] * weights[word][0][i];
+                        product += in.lane[i] * weights[word][i];
                 }
-            const float16 before = c == 0 ? bias[o] : c < 2 ? 0.0f : sums[0];
+            const float16 rested = sums[0];
+            const float16 start = bias[o];
+            const float16 before = c == 0 ? start : c < 2 ? 0.0f : rested;
             const float16 partial = before + product;
             #pragma unroll
             for (int i = 0; i < 3; ++i)
@@ -138,16 +149,21 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
             }
             word = word == 3 ? 0 : word + 1;
         }
-        if (++o == 2) {
+        if (o == 1) {
             o = 0;
-            if (++c == 2) {
+            if (c == 1) {
                 c = 0;
-                if (++x == 4) {
+                if (x == 3) {
                     x = 0;
-                    if (++y == 4)
-                        y = 0;
+                    y = y == 3 ? 0 : y + 1;
+                } else {
+                    ++x;
                 }
+            } else {
+                ++c;
             }
+        } else {
+            ++o;
         }
     }
 }
@@ -157,31 +173,40 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float16))
 {
-    float16 bias[3];
-    for (int i = 0; i < 3; ++i) {
-        lanes16 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 16; ++n)
-            incoming.lane[n] = read_channel_intel(y_weights);
-        bias[i] = incoming.v;
-    }
-    float16 values[36][16]; // on chip for good
-    ushort places[36][16][16];
-    for (int word = 0; word < 36; ++word)
-        for (int k = 0; k < 16; ++k) {
+    float16 bias[3] MLABS(1, 64, 1); // on chip for good, as values and places are
+    float16 values[36][16] BLOCKS(16, 64, 1);
+    ushort places[36][256] BLOCKS(16, 32, 1);
+    {
+        int word = 0, k = 0; // of the entries that come in: values, then their places
+        bool place = false;
+        for (int n = 0; n < 1155; ++n) {
             lanes16 incoming;
             #pragma unroll 1
-            for (int n = 0; n < 16; ++n)
-                incoming.lane[n] = read_channel_intel(y_weights);
-            values[word][k] = incoming.v;
-            #pragma unroll 1
             for (int i = 0; i < 16; ++i)
-                places[word][k][i] = (ushort)as_int(read_channel_intel(y_weights));
+                incoming.lane[i] = read_channel_intel(y_weights);
+            if (n < 3) {
+                bias[n] = incoming.v;
+            } else if (!place) {
+                values[word][k] = incoming.v;
+                place = true;
+            } else {
+                #pragma unroll
+                for (int i = 0; i < 16; ++i)
+                    places[word][k * 16 + i] = (ushort)as_int(incoming.lane[i]);
+                place = false;
+                if (k == 15) {
+                    k = 0;
+                    ++word;
+                } else {
+                    ++k;
+                }
+            }
         }
+    }
 
-    lanes1 inputs[16][32]; // of one pixel, bank by bank; every lane reads places of its own
+    float inputs[32][16] MLABS(16, 4, 16); // of one pixel, bank by bank; every lane reads places of its own
     int fill = 0; // vectors of the pixel that are here
-    float16 sums[12]; // shift register: partial sums take turns, so that II is 1
+    float16 sums[12] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int o = 0, n = 0, word = 0;
     EVERY_TURN(68) {
         if (fill < 32) {
@@ -189,7 +214,7 @@ __kernel void y(STREAMING_PARAMETERS(float16))
             vector.v = read_channel_intel(pointwise_to_y);
             #pragma unroll
             for (int i = 0; i < 16; ++i)
-                inputs[i / 1][fill].lane[i % 1] = vector.lane[i];
+                inputs[fill][i] = vector.lane[i];
             ++fill;
         } else {
             float16 product = 0.0f;
@@ -199,12 +224,14 @@ __kernel void y(STREAMING_PARAMETERS(float16))
                 value.v = values[word][k];
                 #pragma unroll
                 for (int i = 0; i < 16; ++i) {
-                    const ushort at = places[word][k][i];
-                    term.lane[i] = value.lane[i] * inputs[k][at].lane[0];
+                    const ushort at = places[word][k * 16 + i];
+                    term.lane[i] = value.lane[i] * inputs[at][k];
                 }
                 product += term.v;
             }
-            const float16 before = n == 0 ? bias[o] : n < 4 ? 0.0f : sums[0];
+            const float16 rested = sums[0];
+            const float16 start = bias[o];
+            const float16 before = n == 0 ? start : n < 4 ? 0.0f : rested;
             const float16 partial = before + product;
             #pragma unroll
             for (int i = 0; i < 11; ++i)
@@ -223,11 +250,15 @@ __kernel void y(STREAMING_PARAMETERS(float16))
             if (word == 35)
                 fill = 0; // the next pixel
             word = word == 35 ? 0 : word + 1;
-            if (++o == 3) {
+            if (o == 2) {
                 o = 0;
-                if (++n == 12) {
+                if (n == 11) {
                     n = 0;
+                } else {
+                    ++n;
                 }
+            } else {
+                ++o;
             }
         }
     }

@@ -4,6 +4,11 @@
 // What it is predicted to cost and to reach: hlsgen report.
 
 #pragma OPENCL EXTENSION cl_intel_channels : enable
+
+// How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define REGISTERS __attribute__((register))
 typedef union { float4 v; float lane[4]; } lanes4;
 typedef union { float8 v; float lane[8]; } lanes8;
 typedef union { float v; float lane[1]; } lanes1;
@@ -44,7 +49,7 @@ typedef union { float v; float lane[1]; } lanes1;
 
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
 channel float4 read_input_to_stem __attribute__((depth(STREAM_DEPTH(16, 64))));
-channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(38, 64))));
+channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(37, 64))));
 channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(68, 64))));
 channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(48, 64))));
 channel float8 joined_to_pooled __attribute__((depth(STREAM_DEPTH(16, 64))));
@@ -113,29 +118,33 @@ __kernel void weight_loader(__global const float *restrict weights)
 STREAMING_KERNEL
 __kernel void stem(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(stem_weights);
-        bias[i] = incoming.v;
-    }
-    float8 weights[9][1][3]; // on chip for good
-    for (int word = 0; word < 9; ++word)
-        for (int t = 0; t < 1; ++t)
-            for (int i = 0; i < 3; ++i) {
-                lanes8 incoming;
-                #pragma unroll 1
-                for (int n = 0; n < 8; ++n)
-                    incoming.lane[n] = read_channel_intel(stem_weights);
-                weights[word][t][i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    float8 weights[9][4] MLABS(4, 32, 1); // on chip for good
+    {
+        int weights_word = 0, weights_part = 0; // where the next one goes
+        for (int n = 0; n < 28; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(stem_weights);
+            if (n < 1) {
+                bias[0] = incoming.v;
+            } else {
+                weights[weights_word][weights_part] = incoming.v;
+                if (weights_part == 2) {
+                    weights_part = 0;
+                    ++weights_word;
+                } else {
+                    ++weights_part;
+                }
             }
+        }
+    }
 
-    float4 line[2][10]; // the last 2 rows
-    float4 window[3][3]; // what one output sees, row by row
+    float4 line[10][2] MLABS(1, 32, 1); // the last 2 rows, side by side
+    float4 window[3][3] REGISTERS; // what one output sees, row by row
     int y = 0, x = 0; // scan position
-    float8 sums[8]; // shift register: partial sums take turns, so that II is 1
+    float8 sums[8] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int kx = 0, ky = 0, word = 0;
     #pragma ivdep array(line) safelen(10)
     EVERY_TURN(612) {
@@ -147,10 +156,10 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                 column[2] = read_channel_intel(read_input_to_stem);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
@@ -161,14 +170,23 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
         }
         if (due) {
             float8 product = 0.0f;
+            float4 seen = window[0][0];
+            #pragma unroll
+            for (int v = 0; v < 3; ++v)
+                #pragma unroll
+                for (int h = 0; h < 3; ++h)
+                    if (ky == v && kx == h)
+                        seen = window[v][h];
                 {
                     lanes4 in;
-                    in.v = window[ky][kx];
+                    in.v = seen;
                     #pragma unroll
                     for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[word][0][i];
+                        product += in.lane[i] * weights[word][i];
                 }
-            const float8 before = ky * 3 + kx == 0 ? bias[0] : ky * 3 + kx < 8 ? 0.0f : sums[0];
+            const float8 rested = sums[0];
+            const float8 start = bias[0];
+            const float8 before = ky * 3 + kx == 0 ? start : ky * 3 + kx < 8 ? 0.0f : rested;
             const float8 partial = before + product;
             #pragma unroll
             for (int i = 0; i < 7; ++i)
@@ -189,19 +207,24 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
         }
         bool onward = !due; // to the next input vector
         if (due) {
-            if (++kx == 3) {
+            if (kx == 2) {
                 kx = 0;
-                if (++ky == 3) {
+                if (ky == 2) {
                     ky = 0;
                     onward = true;
+                } else {
+                    ++ky;
                 }
+            } else {
+                ++kx;
             }
         }
         if (onward) {
-            if (++x == 10) {
+            if (x == 9) {
                 x = 0;
-                if (++y == 10)
-                    y = 0;
+                y = y == 9 ? 0 : y + 1;
+            } else {
+                ++x;
             }
         }
     }
@@ -211,18 +234,19 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void inner(STREAMING_PARAMETERS(float8))
 {
-    float8 bias[1];
-    for (int i = 0; i < 1; ++i) {
-        lanes8 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 8; ++n)
-            incoming.lane[n] = read_channel_intel(inner_weights);
-        bias[i] = incoming.v;
+    float8 bias[1] REGISTERS; // on chip for good
+    {
+        for (int n = 0; n < 1; ++n) {
+            lanes8 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 8; ++i)
+                incoming.lane[i] = read_channel_intel(inner_weights);
+            bias[0] = incoming.v;
+        }
     }
-    float8 map[48]; // the last 6 rows of the input
-    float8 sums[32]; // of every output vector and pixel of a strip
-    float8 filter[8], next[8]; // the filter word in use, and the one that is coming in
-    const float8 border = 0.0f;
+    float8 map[48] BLOCKS(1, 32, 1); // the last 6 rows of the input
+    float8 sums[32] MLABS(1, 32, 1); // of every output vector and pixel of a strip
+    float8 filter[8] REGISTERS, next[8] REGISTERS; // the filter word in use, and the one that is coming in
     EVERY_TURN(1) { // an image
         int arrived = 0, place = 0; // words of the input that have come in, where the next one goes
         int top = -1, lap = 0; // first input row that the strip sees, input row in the first row of the map
@@ -230,62 +254,71 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
             const int needed = 5 + strip * 4; // input rows that the strip needs
             const int words = (needed < 8 ? needed : 8) * 8;
             for (; arrived < words; ++arrived) {
-                map[place] = read_channel_intel(stem_to_inner);
+                const float8 in = read_channel_intel(stem_to_inner);
+                map[place] = in;
                 place = place == 47 ? 0 : place + 1;
-            }
-            for (int n = 0; n < 8; ++n) { // the first filter word
-                #pragma unroll
-                for (int i = 0; i < 7; ++i)
-                    next[i] = next[i + 1];
-                next[7] = read_channel_intel(inner_streamed);
             }
             // Filter words one after another, each for all output pixels of the strip; then the results leave, pixel by pixel
             int pixel = 0, x = 0, y = 0, kx = 0, ky = 0;
             #pragma ivdep array(sums) safelen(32)
-            for (int turn = 0; turn < 320; ++turn) {
-                const bool leaving = turn >= 288;
-                if (pixel == 0) {
+            for (int turn = -8; turn < 320; ++turn) { // first the first filter word alone
+                if (turn >= 0 && pixel == 0) {
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
                         filter[i] = next[i];
                 }
-                if (pixel < 8 && turn < 256) { // meanwhile the next one comes in
+                if (turn < 0 || (pixel < 8 && turn < 256)) { // meanwhile the next one comes in
                     #pragma unroll
                     for (int i = 0; i < 7; ++i)
                         next[i] = next[i + 1];
                     next[7] = read_channel_intel(inner_streamed);
                 }
+                if (turn < 0)
+                    continue;
+                const bool leaving = turn >= 288;
                 const int row = top + y + ky;
                 const int column = x + kx - 1;
                 const int slot = row - lap < 6 ? row - lap : row - lap - 6; // where the row is
-                float8 word = border;
-                if (row >= 0 && row < 8 && column >= 0 && column < 8)
-                    word = map[slot * 8 + column];
+                const bool inside = row >= 0 && row < 8 && column >= 0 && column < 8;
+                const int from_map = inside ? slot * 8 + column : 0;
+                float8 word;
+                {
+                    const float8 found = map[from_map];
+                    word = inside ? found : 0.0f;
+                }
                 float8 product = 0.0f;
                 lanes8 in;
                 in.v = word;
                 #pragma unroll
                 for (int i = 0; i < 8; ++i)
                     product += in.lane[i] * filter[i];
-                const float8 sum = sums[pixel];
+                const float8 sum = sums[pixel], start = bias[0];
                 if (leaving) {
                     const float8 result = sum;
                     write_channel_intel(inner_to_joined_1, result);
                     TAP(result);
                 } else
-                    sums[pixel] = (kx == 0 && ky == 0 ? bias[0] : sum) + product;
+                    sums[pixel] = (kx == 0 && ky == 0 ? start : sum) + product;
                 pixel = pixel == 31 ? 0 : pixel + 1;
-                if (++x == 8) {
+                if (x == 7) {
                     x = 0;
-                    if (++y == 4) {
+                    if (y == 3) {
                         y = 0;
-                        if (++kx == 3) {
+                        if (kx == 2) {
                             kx = 0;
-                            if (++ky == 3) {
+                            if (ky == 2) {
                                 ky = 0;
+                            } else {
+                                ++ky;
                             }
+                        } else {
+                            ++kx;
                         }
+                    } else {
+                        ++y;
                     }
+                } else {
+                    ++x;
                 }
             }
             top += 4;
@@ -312,11 +345,12 @@ __kernel void joined(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void pooled(STREAMING_PARAMETERS(float8))
 {
-    float8 sums[8]; // shift register: partial sums take turns, so that II is 1
+    float8 sums[8] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int n = 0;
     EVERY_TURN(64) {
         const float8 product = read_channel_intel(joined_to_pooled);
-        const float8 partial = n < 8 ? product : sums[0] + product;
+        const float8 rested = sums[0];
+        const float8 partial = (n < 8 ? 0.0f : rested) + product;
         #pragma unroll
         for (int i = 0; i < 7; ++i)
             sums[i] = sums[i + 1];
@@ -331,8 +365,10 @@ __kernel void pooled(STREAMING_PARAMETERS(float8))
             write_channel_intel(pooled_to_scores, result);
             TAP(result);
         }
-        if (++n == 64) {
+        if (n == 63) {
             n = 0;
+        } else {
+            ++n;
         }
     }
 }
@@ -341,35 +377,47 @@ __kernel void pooled(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void scores(STREAMING_PARAMETERS(float))
 {
-    float bias[10];
-    for (int i = 0; i < 10; ++i) {
-        lanes1 incoming;
-        #pragma unroll 1
-        for (int n = 0; n < 1; ++n)
-            incoming.lane[n] = read_channel_intel(scores_weights);
-        bias[i] = incoming.v;
+    float bias[10] REGISTERS; // on chip for good
+    {
+        for (int n = 0; n < 10; ++n) {
+            lanes1 incoming;
+            #pragma unroll 1
+            for (int i = 0; i < 1; ++i)
+                incoming.lane[i] = read_channel_intel(scores_weights);
+            bias[n] = incoming.v;
+        }
     }
     lanes8 in;
-    float sums[10]; // output vectors take turns, so that II is 1
+    float sums[10] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int o = 0, lane = 0;
-    #pragma ivdep array(sums) safelen(10)
     EVERY_TURN(80) {
         if (o == 0 && lane == 0)
             in.v = read_channel_intel(pooled_to_scores);
         const float product = in.lane[lane] * read_channel_intel(scores_streamed);
-        const float sum = 0 * 8 + lane == 0 ? bias[o] + product : sums[o] + product;
-        sums[o] = sum;
+        const float rested = sums[0];
+        const float start = bias[o];
+        const float before = 0 * 8 + lane == 0 ? start : rested;
+        const float partial = before + product;
+        #pragma unroll
+        for (int i = 0; i < 9; ++i)
+            sums[i] = sums[i + 1];
+        sums[9] = partial;
+        float sum = partial;
         if (0 * 8 + lane == 7) {
             const float biased = sum;
             const float result = biased;
             write_channel_intel(scores_to_y, result);
             TAP(result);
         }
-        if (++o == 10) {
+        if (o == 9) {
             o = 0;
-            if (++lane == 8) {
+            if (lane == 7) {
                 lane = 0;
+            } else {
+                ++lane;
             }
+        } else {
+            ++o;
         }
     }
 }
