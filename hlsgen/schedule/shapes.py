@@ -8,6 +8,7 @@ from typing import Any
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
+from hlsgen.memory import memory_blocks
 from hlsgen.ops.base import vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import Engines, Plan
@@ -15,7 +16,6 @@ from hlsgen.schedule.bounds import Bound
 from hlsgen.schedule.convolve import convolvable, reshaped
 from hlsgen.schedule.folded_timing import density
 from hlsgen.schedule.goal import Goal
-from hlsgen.memory import memory_blocks
 from hlsgen.schedule.resources import clock_of
 from hlsgen.schedule.steps import engine_of, models
 from hlsgen.schedule.times import BYTES

@@ -13,6 +13,7 @@ from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.layout import unfold_columns
+from hlsgen.memory import memory_blocks
 from hlsgen.ops import operator
 from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
@@ -27,7 +28,6 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import parse_pins
 from hlsgen.schedule.pipelined import complete
 from hlsgen.schedule.problem import Option, undominated
-from hlsgen.memory import memory_blocks
 from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.unfold import unfold
 from hlsgen.zoo import network
