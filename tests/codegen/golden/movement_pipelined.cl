@@ -108,7 +108,7 @@ __constant int q_needed[9] = { 2, 2, 2, 3, 4, 5, 6, 6, 6 }; // input rows before
 STREAMING_KERNEL
 __kernel void q(STREAMING_PARAMETERS(float2))
 {
-    lanes2 buffer[36] BLOCKS(1, 8, 1); // 2 rows of the input, in turn
+    float2 buffer[36] BLOCKS(1, 8, 1); // 2 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
     int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
@@ -117,8 +117,7 @@ __kernel void q(STREAMING_PARAMETERS(float2))
         if (got < q_needed[y] && hold > 0) {
             --hold;
         } else if (got < q_needed[y]) {
-            lanes2 next;
-            next.v = read_channel_intel(read_input_to_q);
+            const float2 next = read_channel_intel(read_input_to_q);
             buffer[slot] = next;
             slot = slot == 35 ? 0 : slot + 1;
             pause = 9;
@@ -133,8 +132,8 @@ __kernel void q(STREAMING_PARAMETERS(float2))
         } else if (y < 8) {
             hold = 9;
             const int value_at = q_rows[y] + q_columns[x] + q_channels[c * 2];
-            const lanes2 value_found = buffer[max(value_at, 0) / 2];
-            const float2 value = value_at < 0 ? (float2)0.0f : value_found.v;
+            const float2 value_found = buffer[max(value_at, 0) / 2];
+            const float2 value = value_at < 0 ? (float2)0.0f : value_found;
             const float2 biased = value;
             const float2 result = biased;
             write_channel_intel(q_to_s, result);
@@ -462,7 +461,7 @@ __constant float r_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f
 STREAMING_KERNEL
 __kernel void r(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[12] MLABS(1, 32, 2); // 2 rows of the input, in turn
+    float8 buffer[12] MLABS(1, 32, 2); // 2 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
     int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
@@ -471,8 +470,7 @@ __kernel void r(STREAMING_PARAMETERS(float8))
         if (got < r_needed[y] && hold > 0) {
             --hold;
         } else if (got < r_needed[y]) {
-            lanes8 next;
-            next.v = read_channel_intel(m_to_r);
+            const float8 next = read_channel_intel(m_to_r);
             buffer[slot] = next;
             slot = slot == 11 ? 0 : slot + 1;
             pause = 9;
@@ -487,11 +485,11 @@ __kernel void r(STREAMING_PARAMETERS(float8))
         } else if (y < 12) {
             hold = 9;
             const int first_at = r_rows[y] + r_columns[x] + r_channels[c * 8];
-            const lanes8 first_found = buffer[max(first_at, 0) / 8];
-            const float8 first = first_at < 0 ? (float8)0.0f : first_found.v;
+            const float8 first_found = buffer[max(first_at, 0) / 8];
+            const float8 first = first_at < 0 ? (float8)0.0f : first_found;
             const int second_at = r_other_rows[y] + r_other_columns[x] + r_other_channels[c * 8];
-            const lanes8 second_found = buffer[max(second_at, 0) / 8];
-            const float8 second = second_at < 0 ? (float8)0.0f : second_found.v;
+            const float8 second_found = buffer[max(second_at, 0) / 8];
+            const float8 second = second_at < 0 ? (float8)0.0f : second_found;
             const float8 value = first + r_weight[y] * (second - first);
             const float8 biased = value;
             const float8 result = biased;
@@ -525,7 +523,7 @@ __constant float r_2_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.7
 STREAMING_KERNEL
 __kernel void r_2(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[6] MLABS(1, 32, 2); // 1 rows of the input, in turn
+    float8 buffer[6] MLABS(1, 32, 2); // 1 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
     int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
@@ -534,8 +532,7 @@ __kernel void r_2(STREAMING_PARAMETERS(float8))
         if (got < r_2_needed[y] && hold > 0) {
             --hold;
         } else if (got < r_2_needed[y]) {
-            lanes8 next;
-            next.v = read_channel_intel(r_to_r_2);
+            const float8 next = read_channel_intel(r_to_r_2);
             buffer[slot] = next;
             slot = slot == 5 ? 0 : slot + 1;
             pause = 9;
@@ -550,11 +547,11 @@ __kernel void r_2(STREAMING_PARAMETERS(float8))
         } else if (y < 12) {
             hold = 9;
             const int first_at = r_2_rows[y] + r_2_columns[x] + r_2_channels[c * 8];
-            const lanes8 first_found = buffer[max(first_at, 0) / 8];
-            const float8 first = first_at < 0 ? (float8)0.0f : first_found.v;
+            const float8 first_found = buffer[max(first_at, 0) / 8];
+            const float8 first = first_at < 0 ? (float8)0.0f : first_found;
             const int second_at = r_2_other_rows[y] + r_2_other_columns[x] + r_2_other_channels[c * 8];
-            const lanes8 second_found = buffer[max(second_at, 0) / 8];
-            const float8 second = second_at < 0 ? (float8)0.0f : second_found.v;
+            const float8 second_found = buffer[max(second_at, 0) / 8];
+            const float8 second = second_at < 0 ? (float8)0.0f : second_found;
             const float8 value = first + r_2_weight[x] * (second - first);
             const float8 biased = value;
             const float8 result = biased;
@@ -584,7 +581,7 @@ __constant int n_needed[13] = { 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6 }; // inpu
 STREAMING_KERNEL
 __kernel void n(STREAMING_PARAMETERS(float8))
 {
-    lanes8 buffer[6] MLABS(1, 32, 1); // 1 rows of the input, in turn
+    float8 buffer[6] MLABS(1, 32, 1); // 1 rows of the input, in turn
     int slot = 0, n = 0, got = 0; // place of the next input vector, its number in its row, rows that are complete
     int y = 0, x = 0, c = 0; // next output vector
     int pause = 0, hold = 9; // turns until what came last can be read, and what was read last can be overwritten
@@ -593,8 +590,7 @@ __kernel void n(STREAMING_PARAMETERS(float8))
         if (got < n_needed[y] && hold > 0) {
             --hold;
         } else if (got < n_needed[y]) {
-            lanes8 next;
-            next.v = read_channel_intel(m_to_n);
+            const float8 next = read_channel_intel(m_to_n);
             buffer[slot] = next;
             slot = slot == 5 ? 0 : slot + 1;
             pause = 9;
@@ -609,8 +605,8 @@ __kernel void n(STREAMING_PARAMETERS(float8))
         } else if (y < 12) {
             hold = 9;
             const int value_at = n_rows[y] + n_columns[x] + n_channels[c * 8];
-            const lanes8 value_found = buffer[max(value_at, 0) / 8];
-            const float8 value = value_at < 0 ? (float8)0.0f : value_found.v;
+            const float8 value_found = buffer[max(value_at, 0) / 8];
+            const float8 value = value_at < 0 ? (float8)0.0f : value_found;
             const float8 biased = value;
             const float8 result = biased;
             write_channel_intel(n_to_u_2, result);
