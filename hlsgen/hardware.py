@@ -8,7 +8,7 @@ from operator import add
 
 from hlsgen.memory import Memory
 
-# Cycles from a value's entry into a kernel of channels to its exit: reads, a dot product (12), an addition (4), activation.
+# Cycles that a loop takes to start anew, when the one before it has to drain: about the depth of a kernel with a dot product (`hlsgen.latency`).
 KERNEL_LATENCY = 40
 # A sum in a shift register must not be added to again before the floating-point adder has finished: 8 covers 3-4 cycles of addition and
 # the choice of what is added. Sums in memories rest for longer (`hlsgen.memory.SUM_DISTANCE`).

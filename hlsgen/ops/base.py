@@ -12,6 +12,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.hardware import Arithmetic, Body
+from hlsgen.latency import pipeline_depth
 from hlsgen.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.window import keeps_history, keeps_lines
 
@@ -254,6 +255,11 @@ class Operator(ABC):
         if layer.activation is not None:
             arithmetic += layer.activation.units(lanes // kernel.fold)
         return Body(arithmetic, tuple(memories), registers, multiplexers)
+
+    def pipeline_depth(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Cycles from the reads of a turn to its writes."""
+        body = self.pipelined_body(layer, graph, kernel, WEIGHT_BITS)
+        return pipeline_depth(body, kernel.output_width // kernel.fold)
 
     def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray | None:
         """For each output pixel in raster order, how many pixels of the first input must have arrived.

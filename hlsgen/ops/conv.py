@@ -11,7 +11,8 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY
+from hlsgen.hardware import COLLECTED_FIFO
+from hlsgen.latency import COLLECT_DEPTH
 from hlsgen.memory import Memory
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
@@ -256,7 +257,7 @@ class Conv(Operator, Importer):
         count, words = vectors(source.channels, kernel.input_width), self.input_vectors(layer, graph, kernel)
         if kernel.strips:
             return turns + source.pixels * (count - words)
-        waiting = COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY
+        waiting = COLLECTED_FIFO * kernel.at_once + COLLECT_DEPTH
         runs = idle_runs(layer.attributes.window, source.height, source.width)
         return turns + sum(
             times * max(0, pixels * count - waiting - positions * words) for pixels, positions, times in runs

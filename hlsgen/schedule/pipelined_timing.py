@@ -117,14 +117,16 @@ def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> 
         tensor = graph.tensors[port.tensor]
         span[port.tensor] = (1, tensor.pixels * vectors(tensor.channels, widths[port.tensor]))
     for layer in graph.layers:
-        lead, rest = shares(layer, graph, plan.kernel(layer.name))
+        kernel = plan.kernel(layer.name)
+        lead, rest = shares(layer, graph, kernel)
+        depth = operator(layer.op).pipeline_depth(layer, graph, kernel)
         first_in, last_in = (max(span[name][i] for name in layer.inputs) for i in (0, 1))
         own = cycles[layer.name]
-        last = max(first_in + own, last_in + rest * own) + KERNEL_LATENCY
+        last = max(first_in + own, last_in + rest * own) + depth
         first = (
             last
             if graph.output_tensor(layer).pixels == 1
-            else first_in + lead * max(last_in - first_in, own) + KERNEL_LATENCY
+            else first_in + lead * max(last_in - first_in, own) + depth
         )
         span[layer.output] = (min(first, last), last)
     return max(span[port.tensor][1] for port in graph.outputs)

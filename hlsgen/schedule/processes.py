@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
-from hlsgen.hardware import KERNEL_LATENCY
+from hlsgen.latency import COLLECT_DEPTH
 from hlsgen.ops import operator
 from hlsgen.ops.base import Events, vectors
 from hlsgen.plan import Plan
@@ -58,12 +58,13 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
             count = vectors(tensor.channels, kernel.input_width)
             events = collector_events(tensor.pixels, count, kernel.at_once)
             name, cycles = f"{layer.name}_collect", tensor.pixels * count
-            found.append(process(name, events, cycles, 1, inputs, [collected], KERNEL_LATENCY))
+            found.append(process(name, events, cycles, 1, inputs, [collected], COLLECT_DEPTH))
             inputs, collected = [collected], collected + 1
         # A kernel that gets words of several vectors waits for them here.
         cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(layer, graph, kernel)
         events = op.pipelined_events(layer, graph, kernel)
-        found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], KERNEL_LATENCY))
+        depth = op.pipeline_depth(layer, graph, kernel)
+        found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], depth))
     for position, port in enumerate(graph.outputs):
         count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
         found.append(
