@@ -124,9 +124,7 @@ def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> 
         own = cycles[layer.name]
         last = max(first_in + own, last_in + rest * own) + depth
         first = (
-            last
-            if graph.output_tensor(layer).pixels == 1
-            else first_in + lead * max(last_in - first_in, own) + depth
+            last if graph.output_tensor(layer).pixels == 1 else first_in + lead * max(last_in - first_in, own) + depth
         )
         span[layer.output] = (min(first, last), last)
     return max(span[port.tensor][1] for port in graph.outputs)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 import hlsgen
-from hlsgen.hardware import KERNEL_LATENCY
+from hlsgen.ops import operator
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.even_flow import even_flow
 from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.resources import Caps
 from hlsgen.schedule.simulate import simulate
 from hlsgen.zoo import network
 from tests.emulator.test_emulator_operators import REFUSED
@@ -36,12 +37,13 @@ def test_throughput_agrees_with_the_analytical_model(name):
 
 
 def test_a_chain_in_closed_form():
-    """Relu after Relu, n vectors: one a cycle, each kernel adds its latency, the reader that of the memory."""
+    """Function after function, n vectors: one a cycle, each kernel adds its depth, the reader the latency of the memory."""
     graph = hlsgen.load(parse("(float[1,4,6,6] x) => (float[1,4,6,6] y) { a = LeakyRelu(x) y = Sigmoid(a) }"))
     plan = hlsgen.schedule(graph, style="pipelined")
     vectors = 36 * 4 // plan.edges[0].width
     found = simulate(graph, plan, 2)
-    first = hlsgen.boards.board("pac_d5005").device.load_latency + len(graph.layers) * KERNEL_LATENCY
+    first = hlsgen.boards.board("pac_d5005").device.load_latency
+    first += sum(operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name)) for layer in graph.layers)
     assert found.completions == (first + vectors - 1, first + 2 * vectors - 1)
 
 
@@ -102,7 +104,7 @@ def test_depths_keep_the_pace_and_are_the_least_that_do():
 def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
     """The quickest kernels leave too little room for the depths they need: slower ones that are never held up are quicker."""
     graph = hlsgen.load(network("mobilenetv1"))
-    on_chip = Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers})
+    on_chip = Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72))
     plan = hlsgen.schedule(graph, style="pipelined", goal=on_chip)
     assert plan.evidence.room > 0
     assert simulate(graph, plan, 4).interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.01)
