@@ -103,7 +103,7 @@ class Memory:
     @property
     def registers(self) -> bool:
         """Whether the array is kept in registers."""
-        return self.depth == 1 or self.elements * self.bits <= REGISTER_BITS
+        return self.depth == 1 or self.depth * self.extent * self.bits <= REGISTER_BITS
 
     def declaration(self, element: str) -> str:
         """The array in OpenCL, with the macro of the preamble that says how it lies; `element`: its type."""

@@ -67,5 +67,9 @@ def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, An
             left + source.width + pads[3],
         )
         context["uniform"] = bool((rows == window.kernel[0]).all() and (columns == window.kernel[1]).all())
-        context["reciprocals"] = [c_float(1 / max(n, 1)) for n in range(window.taps + 1)]
+        context["reciprocals"] = [
+            c_float(1 / max(rows * columns, 1))
+            for rows in range(window.kernel[0] + 1)
+            for columns in range(window.kernel[1] + 1)
+        ]
     return context

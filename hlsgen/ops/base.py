@@ -245,7 +245,10 @@ class Operator(ABC):
         steps, _ = self.reduction(layer, graph, kernel)
         # A lane's only product and the addition that follows are one unit.
         fused = lanes // kernel.fold if self.pipelined_macs(layer, kernel) * kernel.fold == lanes else 0
-        arithmetic += Arithmetic(adds=lanes * sums.used - fused if steps > 1 else 0)
+        if steps > 1:
+            # The first value of each partial sum is added to the bias or to nothing.
+            added = sums.used - (sums.used == steps and "bias" not in layer.weights)
+            arithmetic += Arithmetic(adds=lanes * added - fused)
         memories += [Memory("sums", sums.memory, lanes * bits)] * bool(sums.memory)
         registers += sums.register_length * lanes * bits
         if "bias" in layer.weights:

@@ -11,7 +11,7 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.hardware import Arithmetic
-from hlsgen.memory import Memory
+from hlsgen.memory import MEMORY_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
@@ -121,8 +121,13 @@ class Binary(Operator, Importer):
         """The one pixel of a broadcast operand."""
         if not layer.attributes.broadcast:
             return ()
-        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
-        return (Memory("held", count, kernel.input_width * WEIGHT_BITS),)
+        count, bits = (
+            vectors(graph.output_tensor(layer).channels, kernel.input_width),
+            kernel.input_width * WEIGHT_BITS,
+        )
+        if count < MEMORY_DISTANCE:  # a vector is due again too soon for a memory
+            return (Memory("held", 1, bits, count),)
+        return (Memory("held", count, bits),)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A broadcast operand is read with the first pixel."""

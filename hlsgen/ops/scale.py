@@ -95,9 +95,9 @@ class Scale(Operator, Importer):
         """Scale and bias, (C,) each."""
         return layer.weights
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """A multiplier a lane; the shift is the bias."""
-        return Arithmetic(multiplies=kernel.input_width)
+    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+        """One a lane; the shift is the bias."""
+        return kernel.input_width
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
         """The scales."""

@@ -432,10 +432,12 @@ __kernel void m(STREAMING_PARAMETERS(float8))
     float8 held[1] REGISTERS; // the one pixel
     int p = 0;
     EVERY_TURN(36) {
+        float8 other = held[0];
         if (p == 0)
-            held[0] = read_channel_intel(h_to_m_2);
+            other = read_channel_intel(h_to_m_2);
+        held[0] = other;
         const float8 operand = read_channel_intel(t_to_m_1);
-        const float8 value = operand * held[0];
+        const float8 value = operand * other;
         const float8 biased = value;
         const float8 result = biased;
         write_channel_intel(m_to_r, result);

@@ -242,8 +242,8 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
 }
 
 // y, node y (AveragePool): mean of 3x3, stride 3x3
-// At the borders fewer values count: 1 / (rows * columns), for every product that occurs.
-__constant float y_reciprocal[10] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f, 0.2f, 0.16666667f, 0.14285715f, 0.125f, 0.11111111f };
+// At the borders fewer values count: 1 / (rows * columns), row by row.
+__constant float y_reciprocal[16] = { 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 0.5f, 0.33333334f, 1.0f, 0.5f, 0.25f, 0.16666667f, 1.0f, 0.33333334f, 0.16666667f, 0.11111111f };
 
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float8))
@@ -281,7 +281,7 @@ __kernel void y(STREAMING_PARAMETERS(float8))
             #pragma unroll
             for (int k = 0; k < 3; ++k)
                 columns += x - 2 + k >= 1 && x - 2 + k < 6;
-            const float reciprocal = y_reciprocal[rows * columns];
+            const float reciprocal = y_reciprocal[rows * 4 + columns];
             float8 sum = 0.0f;
             #pragma unroll
             for (int ky = 0; ky < 3; ++ky)
