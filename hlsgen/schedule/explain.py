@@ -9,12 +9,15 @@ from hlsgen.graph import Graph
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import Plan
 from hlsgen.schedule.calibration import Calibration, default_calibration
+from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import Estimate
 from hlsgen.schedule.explain_folded import engines_text
 from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
 from hlsgen.schedule.resources import Caps
+from hlsgen.schedule.structure import structure
 from hlsgen.schedule.times import rate
+from hlsgen.schedule.timing import design_timing
 
 CHANGED = (
     "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
@@ -28,7 +31,11 @@ def explain(graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibrat
     """What the plan is, costs and reaches, what limits it, and why it was chosen. `predicted` is its estimate with that calibration."""
     searched = as_searched(graph, plan, calibration or default_calibration())
     evidence = plan.evidence if searched else Evidence()
-    parts = [chosen(plan, evidence.alternatives), what(graph, plan, predicted), figures(plan, predicted)]
+    parts = [
+        chosen(plan, evidence.alternatives),
+        what(graph, plan, predicted),
+        figures(graph, plan, predicted, evidence),
+    ]
     parts += [misfit(plan, predicted), showed(graph, plan, predicted, evidence)]
     parts += [CHANGED] if plan.evidence.digest and not searched else []
     return " ".join(part for part in parts if part)
@@ -79,15 +86,31 @@ def front_text(plan: Plan) -> str:
     return f"{first} a pipeline that prepares the next launch while engines compute the others."
 
 
-def figures(plan: Plan, predicted: Estimate) -> str:
+def rates(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> tuple[float, float, float]:
+    """Images a second as expected, at the lowest and at the highest clock; where the design was simulated, with its FIFOs."""
+    r, board = predicted.resources, find_board(plan.board)
+    design = structure(reshaped(graph, plan), plan)
+    found = []
+    for clock in (r.fmax, r.fmax_low, r.fmax_high):
+        fastest = (
+            predicted.throughput if clock == r.fmax else design_timing(graph, plan, design, board, clock).throughput
+        )
+        simulated = clock * 1e6 * plan.copies / evidence.interval if evidence.interval else fastest
+        found.append(min(fastest, simulated))
+    return found[0], found[1], found[2]
+
+
+def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
     """What it costs, what it reaches, what limits it."""
     r, t = predicted.resources, predicted.timing
+    expected, low, high = rates(graph, plan, predicted, evidence)
     shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(find_board(plan.board)).items())
     unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     return (
-        f"Predicted: {rate(t.throughput)} images a second ({r.fmax:.0f} MHz, band {r.fmax_low:.0f} to {r.fmax_high:.0f}), "
+        f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
+        f"{r.fmax:.0f} MHz expected), "
         f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; {limit(plan, predicted)}; "
-        f"{predicted.throughput / predicted.roofline_fps:.0%} of the roofline."
+        f"{expected / predicted.roofline_fps:.0%} of the roofline."
     )
 
 
