@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# The first version whose guide has max_replicates and an implementation for `memory`; the guides up to 18.1 have numreadports and numwriteports.
+# The first version that gets max_replicates and an implementation for `memory`. Known: the guides to 18.1 have numreadports and numwriteports
+# alone, that to 22.4 max_replicates, and 19.2 and 19.4 still build what the old ones ask for. That 19.1 has the new ones is assumed.
 MAX_REPLICATES = (19, 1)
 
 
