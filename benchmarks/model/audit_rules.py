@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
-from math import ceil, prod
+from math import ceil, inf, prod
 from pathlib import Path
 
 from hlsgen.audit.addresses import ALL, Access, Known
@@ -232,7 +232,8 @@ def intervals(rows: list[Row], carried_by: str) -> Agreement:
     pairs = []
     for row in rows:
         if row["carried_by"] == carried_by:
-            low, high = (max(1, ceil(cycles(row, mode) / int(row["distance"]))) for mode in (0, 1))
+            distance = inf if row["distance"] == "ivdep" else int(row["distance"])
+            low, high = (max(1, ceil(cycles(row, mode) / distance)) for mode in (0, 1))
             pairs.append((low, high, int(row["interval"])))
     return compare(f"II from the recurrence's latency, through {carried_by}", pairs)
 
