@@ -18,7 +18,7 @@ from math import ceil, inf, prod
 from pathlib import Path
 
 from hlsgen.audit.addresses import ALL, Access, Known
-from hlsgen.audit.banking import Geometry, Load, Word, busiest, defaults
+from hlsgen.audit.banking import Geometry, Load, Word, busiest, defaults, readers
 from hlsgen.audit.rules import latency, rules
 
 # isort: split
@@ -111,12 +111,13 @@ def registers(rows: list[Row]) -> Agreement:
 
 
 def replicates(rows: list[Row]) -> Agreement:
-    """A replicate has one port to read where another one writes."""
-    ports = rules()["ports"]["single"]
+    """A replicate has ports for so many loads beside its stores."""
     pairs = []
     for row in memories(rows):
         if row["reads_in_bank"]:
-            needed = ceil(int(row["reads_in_bank"]) / (ports - int(row["writes_in_bank"])))
+            writes = int(row["writes_in_bank"])
+            each = readers(writes, double=writes > 1 or "doublepump" in row["attributes"])
+            needed = ceil(int(row["reads_in_bank"]) / each) if each else inf
             pairs.append((needed, needed, int(row["replicates"])))
     return compare("a replicate for each load that meets in a bank", pairs)
 
