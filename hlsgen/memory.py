@@ -15,6 +15,8 @@ from math import ceil
 # Depth x width modes of an M20K in simple dual port; an M10K has half the depth at each width.
 MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
 M20K_BITS = 20480
+# Banks of more words than that are built of the two deepest modes alone (9 of 9 in public reports, benchmarks/model/aoc_memory_verdicts.csv).
+DEEP = 4096
 # Up to this depth memories and channels take MLABs in place of memory blocks.
 MLAB_DEPTH = 32
 # Arrays of no more bits than that (64 bytes) are registers, however they are addressed.
@@ -37,7 +39,8 @@ def memory_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
     if depth <= MLAB_DEPTH or bits <= 0:
         return 0
     scale = block_bits / M20K_BITS
-    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in MODES)
+    modes = MODES if depth <= DEEP * scale else MODES[-2:]
+    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in modes)
 
 
 @lru_cache(maxsize=4096)

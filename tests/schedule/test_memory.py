@@ -24,6 +24,8 @@ RAM, MLAB = 2, 4
         (Memory("bias", 512, 128), "float4 bias[512] BLOCKS(1, 16, 1);", 4),
         # A bank of 1,100 words is one of 2,048: 10 bits wide.
         (Memory("values", 1100, 32), "float4 values[1100] BLOCKS(1, 4, 1);", 4),
+        # Deeper than 4,096 words: 2 bits a block up to 8,192, as a public report has it.
+        (Memory("map", 8192, 128, 4), "float4 map[8192][4] BLOCKS(1, 64, 1);", 256),
         # Eight lanes read places of their own.
         (Memory("inputs", 64, 32, 16, granule=4, copies=8), "float4 inputs[64][16] BLOCKS(4, 16, 8);", 4 * 4 * 8),
     ],

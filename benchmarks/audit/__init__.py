@@ -1,0 +1,1 @@
+"""The audit of all networks of the zoo on several boards."""
