@@ -39,8 +39,16 @@ def memory_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
     if depth <= MLAB_DEPTH or bits <= 0:
         return 0
     scale = block_bits / M20K_BITS
-    modes = MODES if depth <= DEEP * scale else MODES[-2:]
-    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in modes)
+    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in MODES)
+
+
+def bank_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
+    """Blocks for a bank of an array of `depth` words of `bits`: the compiler rounds their number up to a power of two, and builds deep
+    banks of the two deepest modes."""
+    rows, scale = power_of_two(depth), block_bits / M20K_BITS
+    if rows <= DEEP * scale:
+        return memory_blocks(rows, bits, block_bits)
+    return min(ceil(bits / width) * ceil(rows / (deepest * scale)) for deepest, width in MODES[-2:])
 
 
 @lru_cache(maxsize=4096)
@@ -50,7 +58,7 @@ def bank_elements(depth: int, bits: int, parts: int, granule: int) -> int:
 
     def cost(count: int) -> tuple[int, int]:
         banks = ceil(parts / count)
-        return banks * (memory_blocks(power_of_two(depth), count * bits) or ceil(count * bits / 20)), banks
+        return banks * (bank_blocks(depth, count * bits) or ceil(count * bits / 20)), banks
 
     sizes = [1]
     while sizes[-1] < parts and sizes[-1] * 2 * bits <= WIDEST_BANK and granule % (sizes[-1] * 2) == 0:
@@ -97,11 +105,6 @@ class Memory:
     def bank_bits(self) -> int:
         """Width of a bank."""
         return self.bank * self.bits
-
-    @property
-    def rows(self) -> int:
-        """Words of a bank: the compiler rounds their number up to a power of two."""
-        return power_of_two(self.depth)
 
     @property
     def registers(self) -> bool:

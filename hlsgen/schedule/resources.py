@@ -17,7 +17,7 @@ import numpy as np
 from hlsgen.boards import Board, Device
 from hlsgen.errors import Infeasible
 from hlsgen.hardware import Body, Fifo, Kernel, Lsu, Structure
-from hlsgen.memory import MLAB_DEPTH, Memory, memory_blocks
+from hlsgen.memory import MLAB_DEPTH, Memory, bank_blocks, memory_blocks
 from hlsgen.schedule.calibration import Calibration, default_calibration
 
 # Kernels and channels whose cost is remembered: a search asks for most of them again and again.
@@ -90,7 +90,7 @@ def memory_cost(memory: Memory, device: Device) -> np.ndarray:
     ports = table["memory_load"] + memory.bank_bits * table["memory_load_per_bit"] + table["memory_store"]
     shallow = memory.depth <= MLAB_DEPTH
     mlabs = ceil(memory.bank_bits / 20) if shallow else 0
-    blocks = 0 if shallow else memory_blocks(memory.rows, memory.bank_bits, device.block_bits)
+    blocks = 0 if shallow else bank_blocks(memory.depth, memory.bank_bits, device.block_bits)
     return memory.banks * memory.copies * (ports + np.array([0, 0, blocks, 0, mlabs]))
 
 
