@@ -11,15 +11,15 @@ import numpy as np
 
 from hlsgen.activation import KINDS
 from hlsgen.graph import Graph, Layer, Tensor, remembered
+from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE
 from hlsgen.ops import operator
 from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement
 from hlsgen.plan import ARRAYS, Engines, StepPlan
 
-# Turns between two additions to one accumulator, at least: more than the adder's latency.
-LEAST_PHASE = 16
 # Name, C type, meaning. Sizes and addresses count vectors.
 FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("listeners", "int", "who hears of the step: a bit for each reader and engine, as in the kernel text"),
     ("engine", "int", "number of the engine; 0 goes straight to the epilogue"),
     ("in_base", "int", "address of the first input vector"),
     ("in_stride", "int", "input vectors from pixel to pixel that is read"),
@@ -67,8 +67,8 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("row_step", "int", "tile vectors from output row to output row"),
     ("column_step", "int", "tile vectors from output column to output column"),
     ("tap_step_x", "int", "tile vectors from tap to tap"),
-    ("tap_step_y", "int", "tile vectors from after a row of taps to the next row"),
-    ("vector_step", "int", "tile vectors from after all taps of an input vector to the next one"),
+    ("tap_step_y", "int", "tile vectors from the last tap of a row to the first of the next row"),
+    ("vector_step", "int", "tile vectors from the last tap of an input vector to the first of the next one"),
     ("loads", "int", "input vectors in all"),
     ("results", "int", "output vectors in all"),
     ("pixels", "int", "output pixels of a tile"),
@@ -80,6 +80,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
         "int",
         "convolution: turns in which a tile is sent to the array, or multiplied where zeros are skipped",
     ),
+    ("first_turns", "int", "convolution: turns in which the first tile comes in"),
+    ("pass_turns", "int", "convolution: turns in which a tile is sent while the next comes in"),
+    ("tile_turns", "int", "convolution: turns of all tiles"),
+    ("group_turns", "int", "convolution: turns in which a group's results leave while the next come in"),
+    ("result_turns", "int", "convolution: turns of all groups' results"),
     ("word_turns", "int", "convolution: turns in which a word is sent, its pixels' or as many as its taps"),
     ("window_taps", "int", "convolution: taps of a group, an input vector at a place of the window each"),
     ("tile_vectors", "int", "convolution: input vectors at each position of a tile"),
@@ -295,10 +300,16 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     taps, word_turns = fields["taps"] or ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
     skipping = step.engine == "skipping"  # then places travel with the weights
     tap_words = step.vectors_at_once * engines.inputs * engines.width * (1 + skipping) // engines.burst
-    turns = max(fields["pixels"], tap_words, LEAST_PHASE)
+    turns = max(fields["pixels"], tap_words, SUM_DISTANCE)
     if skipping:
         word_turns = turns
     phases = fields["tiles"] * step.groups * taps
+    tile_loads = fields["pixels"] * vectors if fused else fields["tile_loads"]
+    send_turns = step.groups * taps * word_turns
+    # The half of a buffer that was filled last is read no sooner than a store has been done.
+    first_turns = max(tile_loads, tap_words if skipping else engines.inputs) + MEMORY_DISTANCE
+    pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE
+    group_turns = fields["pixels"] * step.vectors_at_once + MEMORY_DISTANCE
     return {
         "fused": int(fused),
         "tile_vectors": vectors,
@@ -308,13 +319,18 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
         "row_step": stride_y * columns * vectors,
         "column_step": stride_x * vectors,
         "tap_step_x": dilation_x * vectors,
-        "tap_step_y": row_of_taps - taps_x * dilation_x * vectors,
-        "vector_step": 1 - taps_y * row_of_taps,
-        "tile_loads": fields["pixels"] * vectors if fused else fields["tile_loads"],
+        "tap_step_y": row_of_taps - (taps_x - 1) * dilation_x * vectors,
+        "vector_step": 1 - (taps_y - 1) * row_of_taps - (taps_x - 1) * dilation_x * vectors,
+        "tile_loads": tile_loads,
         "taps": taps,
         "window_taps": window_taps,
         "word_turns": word_turns,
-        "send_turns": step.groups * taps * word_turns,
+        "send_turns": send_turns,
+        "first_turns": first_turns,
+        "pass_turns": pass_turns,
+        "tile_turns": first_turns + (fields["tiles"] - 1) * pass_turns + send_turns,
+        "group_turns": group_turns,
+        "result_turns": (fields["tiles"] * step.groups + 1) * group_turns,
         "tap_words": tap_words,
         "phases": phases,
         "phase_turns": turns,

@@ -18,18 +18,23 @@ from hlsgen.codegen.folded_runs import (
     expanded_stream,
     filter_stream,
     folded_runs,
+    uses,
     weight_stream,
 )
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.descriptors import clears_lanes, filter_words, record_fields, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
+from hlsgen.hardware import ACCUMULATION_LATENCY
+from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
 from hlsgen.ops import operator
-from hlsgen.ops.base import pad_axis
+from hlsgen.ops.base import WEIGHT_BITS, pad_axis
 from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
+from hlsgen.ops.softmax import PEAKS
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.engines import bias_depth, bias_words, folded_structure
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
@@ -69,7 +74,24 @@ class FoldedGenerator:
             fields["engine"] = self.numbers[step.engine]
             fields |= self.add_weights(step) | self.add_bias(step) | self.add_tables(step)
             found.append(fields)
-        return with_order(found)
+        for fields in with_order(found):
+            fields["listeners"] = self.heard_by(fields)
+        return found
+
+    def listeners(self) -> dict[str, int]:
+        """The bits of those that hear of a step; `after`: its data wait for the step before."""
+        return {"filter_reader": 1, "residual_reader": 2, "after": 4} | {
+            name: 4 << number for name, number in self.numbers.items() if name
+        }
+
+    def heard_by(self, fields: dict[str, Any]) -> int:
+        """Who hears of a step."""
+        hears = {
+            "filter_reader": fields["filter_words"] > 0,
+            "residual_reader": fields["residual"] > 0,
+            "after": fields["number"] > 0,
+        } | {name: uses(fields, name, number) for name, number in self.numbers.items() if name}
+        return sum(bit for name, bit in self.listeners().items() if hears[name])
 
     def add_weights(self, step: StepPlan) -> dict[str, int]:
         """Append the step's weight words: the engine's, and the filters of the depthwise engine."""
@@ -135,7 +157,7 @@ class FoldedGenerator:
         vectors = np.stack(values, axis=1) if self.scaled else values[0]
         base = self.bias_count
         self.biases.append(vectors.ravel())
-        self.bias_count += vectors.size // v
+        self.bias_count += len(vectors)
         return {"bias_base": base}
 
     def generate(self, board: Board, front: str = "", front_widths: Sequence[int] = ()) -> Generated:
@@ -212,9 +234,17 @@ class FoldedGenerator:
             "numbered": self.numbered(steps),
             "plain": max((s["loads"] for s in plain), default=0),
             "residual": max((s["results"] for s in steps if s["residual"]), default=0),
-            "biases": max(bias_stream(s) for s in steps) * (2 if self.scaled else 1),
+            "biases": max(bias_stream(s) for s in steps),
             "results": max(s["results"] for s in steps),
-            "at_once": max(s["out_vectors"] for s in steps),
+            "listeners": self.listeners(),
+            "memories": self.memories(),
+            "peaks": PEAKS,
+            "bias_words": bias_words(plan.steps),
+            "bias_depth": bias_depth(e),
+            "rows": self.shortest_rows(steps),
+            "distance": MEMORY_DISTANCE,
+            "sum_distance": SUM_DISTANCE,
+            "partial_sums": ACCUMULATION_LATENCY,
             "words": filter_words(e),
             "filters": "depthwise" in self.numbers,
             "pairs": self.pairs(steps),
@@ -235,6 +265,20 @@ class FoldedGenerator:
             "moves": self.moves(steps),
             "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
         } | (AUTORUN if autorun else LAUNCHED)
+
+    def memories(self) -> dict[str, dict[str, Memory]]:
+        """The on-chip arrays of every kernel by name, as the resource model charges them."""
+        kernels = folded_structure(self.graph, self.plan, WEIGHT_BITS).kernels
+        return {kernel.name: {memory.name: memory for memory in kernel.body.memories} for kernel in kernels}
+
+    def shortest_rows(self, steps: list[dict[str, Any]]) -> dict[str, int]:
+        """Columns of the shortest row that the streaming windows scan: so many turns a word of the line buffer rests at least."""
+        number = self.numbers.get
+        users = {
+            "depthwise": [s for s in steps if s["fused"] or s["engine"] == number("depthwise", -1)],
+            "pooling": [s for s in steps if s["engine"] == number("pooling", -1)],
+        }
+        return {engine: min(s["in_columns"] for s in found) for engine, found in users.items() if found}
 
     def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All activations that have a number in the kernel text."""
@@ -307,8 +351,7 @@ class FoldedGenerator:
             buffers["features"]["per_image"] = True
         scratch = not self.plan.enabled("cached_writes")
         if scratch:
-            pixels = max(e.outputs * e.tile_pixels, 8 * max(s["out_vectors"] for s in steps))
-            buffers["scratch"] = {"elements": pixels * e.width, "dtype": "float32"}
+            buffers["scratch"] = {"elements": max(e.outputs * e.tile_pixels, 1) * e.width, "dtype": "float32"}
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers

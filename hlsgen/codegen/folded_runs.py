@@ -12,8 +12,8 @@ ENGINE_KERNELS = {
     "convolution": ("convolution_tiles", "convolution_engine", "convolution_results"),
     "skipping": ("skipping_engine", "skipping_results"),
 }
-# Engines that accumulate, and take a pointer to scratch memory when accumulators are not cached on chip.
-SCRATCH_ENGINES = ("convolution", "dense")
+# Engines whose sums take a pointer to scratch memory when accumulators are not cached on chip.
+SCRATCH_ENGINES = ("convolution",)
 # Engines that read feature maps and tables by themselves, launched by the host as the readers are.
 TABLE_ENGINES = ("gather",)
 Step = dict[str, Any]

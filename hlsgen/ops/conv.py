@@ -23,6 +23,7 @@ from hlsgen.ops.conv_steps import (
     fused_fields,
     group_runs,
     read_window,
+    scan_columns,
     tile_fields,
     window_fields,
 )
@@ -346,11 +347,9 @@ class Conv(Operator, Importer):
         if step.engine == "depthwise":
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
-            # A row no shorter than the engine's window: words of the line buffer rest for so long.
-            columns = max(columns, engines.depthwise_extent)
             return window_fields(window) | {
                 "in_rows": rows,
-                "in_columns": columns,
+                "in_columns": scan_columns(columns, engines.depthwise_extent),
                 "in_groups": step.vector_count,
                 "in_vectors": 1,
             }

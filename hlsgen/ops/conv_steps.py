@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.memory import MEMORY_DISTANCE
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, StepPlan
@@ -28,10 +29,15 @@ def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -
         "in_step_y": step.tile_height * window.stride[0],
         "in_step_x": step.tile_width * window.stride[1],
         "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
-        "in_columns": max(columns, engines.depthwise_extent),
+        "in_columns": scan_columns(columns, engines.depthwise_extent),
         "in_groups": vectors(source.channels, engines.width),
         "in_vectors": 1,
     }
+
+
+def scan_columns(columns: int, extent: int) -> int:
+    """Columns that an engine's window of `extent` scans: a word of its line buffer rests for a row, which must be long enough."""
+    return max(columns, MEMORY_DISTANCE) if extent > 1 else columns
 
 
 def window_fields(window: Window) -> dict[str, Any]:

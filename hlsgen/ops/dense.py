@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
+from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.memory import Memory
 from hlsgen.ops import skip
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
@@ -229,7 +230,7 @@ class Dense(Operator, Importer):
         }
 
     def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
-        """Per group: pixel, input vector, block of `burst` input lanes, output vector; `burst` lanes of V outputs a word."""
+        """Per output vector: pixel, input vector, block of `burst` input lanes; `burst` lanes of V outputs a word."""
         v, burst = engines.width, engines.burst
         first = step.first_vector * v
         if step.engine == "sparse":
@@ -238,15 +239,16 @@ class Dense(Operator, Importer):
         weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
         _, channels, height, width = weight.shape
         split = weight.reshape(-1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width)
-        return split.transpose(0, 6, 7, 3, 4, 1, 5, 2).reshape(split.shape[0], -1, v)
+        return split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """`burst` weight vectors a cycle, or as many words as the fullest row takes for every output vector."""
         tensor = graph.tensors[layer.inputs[0]]
         inputs = tensor.pixels * vectors(tensor.channels, engines.width)
+        loaded = inputs + KERNEL_LATENCY  # all of them before the first is multiplied
         if step.engine == "sparse":
-            return inputs + step.groups * self.sparse_words(layer, step, engines)
-        return inputs + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
+            return loaded + step.groups * self.sparse_words(layer, step, engines)
+        return loaded + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
 
     def sparse_words(self, layer: Layer, step: StepPlan, engines: Engines) -> int:
         """Words of compressed weights for every output vector of a step."""

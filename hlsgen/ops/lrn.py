@@ -10,9 +10,8 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.hardware import Arithmetic
-from hlsgen.memory import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
-from hlsgen.ops.softmax import pixel_events, plain_step
+from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
+from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -72,28 +71,20 @@ class Lrn(Operator, Importer):
         return Work(operations=6 * graph.output_tensor(layer).size)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A pixel's vectors are read in its first cycles and written in its last."""
-        return pixel_events(self.pipelined_cycles(layer, graph, kernel), layer, graph, kernel)
+        """A vector is read when its first channel's turn comes, and written when its last is normalised."""
+        tensor, width = graph.output_tensor(layer), kernel.input_width
+        starts = np.arange(tensor.pixels)[:, None] * turns_of_pixel(layer, tensor.channels, width)
+        reads = starts + np.arange(vectors(tensor.channels, width)) * width
+        return Events((reads.ravel(),), (reads + width - 1 + layer.attributes.after).ravel())
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Squares, the adders of the window, a power function, two multipliers."""
         return Arithmetic(adds=layer.attributes.size, multiplies=3, powers=1)
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
-        """All channels of a pixel."""
-        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
-        return (Memory("value", count, WEIGHT_BITS, kernel.input_width, granule=1),)
-
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A pixel a turn."""
-        return graph.output_tensor(layer).pixels
-
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A channel a cycle, plus reading and writing vectors."""
+        """A channel a turn."""
         tensor = graph.output_tensor(layer)
-        return tensor.pixels * (
-            tensor.channels + layer.attributes.after + 2 * vectors(tensor.channels, kernel.input_width)
-        )
+        return tensor.pixels * turns_of_pixel(layer, tensor.channels, kernel.input_width)
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel."""
@@ -114,7 +105,12 @@ class Lrn(Operator, Importer):
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """A channel a cycle."""
         tensor = graph.output_tensor(layer)
-        return tensor.pixels * (tensor.channels + layer.attributes.after + 2 * step.vector_count)
+        return tensor.pixels * turns_of_pixel(layer, tensor.channels, engines.width)
+
+
+def turns_of_pixel(layer: Layer, channels: int, width: int) -> int:
+    """All lanes of a pixel's vectors, and those after the last that its window sees."""
+    return vectors(channels, width) * width + layer.attributes.after
 
 
 OPERATOR = Lrn()

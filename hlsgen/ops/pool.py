@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
-from hlsgen.ops.conv_steps import window_fields
+from hlsgen.ops.conv_steps import scan_columns, window_fields
 from hlsgen.ops.window import Window, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -98,8 +98,7 @@ class Pool(Operator, Importer):
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
         return window_fields(layer.attributes.window) | {
             "in_rows": rows,
-            # A row no shorter than the engine's window: words of the line buffer rest for so long.
-            "in_columns": max(columns, engines.pool_extent),
+            "in_columns": scan_columns(columns, engines.pool_extent),
             "in_groups": step.vector_count,
             "in_vectors": 1,
         }

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import Arithmetic
+from hlsgen.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
 from hlsgen.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
+
+
+# Partial peaks, which take turns so that a comparison is done before the next needs it.
+PEAKS = 4
 
 
 @dataclass(frozen=True)
@@ -66,22 +70,26 @@ class Softmax(Operator, Importer):
         return graph.output_tensor(layer).pixels
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Three passes over the channels of each pixel: read, exponentials one by one, write."""
-        tensor = graph.output_tensor(layer)
-        return tensor.pixels * (tensor.channels + 2 * vectors(tensor.channels, kernel.input_width))
+        """See `passes`."""
+        return graph.output_tensor(layer).pixels * passes(graph.output_tensor(layer).channels, kernel.input_width)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A pixel's vectors are read in its first cycles and written in its last."""
         return pixel_events(self.pipelined_cycles(layer, graph, kernel), layer, graph, kernel)
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane."""
-        return Arithmetic(adds=9, multiplies=kernel.input_width, compares=1, divides=1, exponentials=1)
+        """See `units`."""
+        return units(kernel.input_width)
 
     def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
-        """All channels of a pixel."""
-        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
-        return (Memory("value", count, WEIGHT_BITS, kernel.input_width, granule=1),)
+        """See `arrays`."""
+        return arrays(
+            vectors(graph.output_tensor(layer).channels, kernel.input_width), kernel.input_width * WEIGHT_BITS
+        )
+
+    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
+        """Lengths of the shift registers of partial results."""
+        return {"peaks": PEAKS, "partial_sums": ACCUMULATION_LATENCY}
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel, all channels at once through the engine, one vector a group in the epilogue."""
@@ -92,9 +100,24 @@ class Softmax(Operator, Importer):
         return {"channels": graph.output_tensor(layer).channels, "mode": int(layer.attributes.logarithm)}
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """Three passes."""
-        tensor = graph.output_tensor(layer)
-        return tensor.pixels * (tensor.channels + 2 * step.vector_count)
+        """See `passes`."""
+        return graph.output_tensor(layer).pixels * passes(graph.output_tensor(layer).channels, engines.width)
+
+
+def units(width: int) -> Arithmetic:
+    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane. Partial peaks and sums are joined at the end."""
+    return Arithmetic(adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, multiplies=width, divides=1, exponentials=1)
+
+
+def arrays(count: int, bits: int) -> tuple[Memory, ...]:
+    """The vectors of a pixel as they come in, and their exponentials."""
+    return Memory("value", count, bits), Memory("terms", count, bits)
+
+
+def passes(channels: int, width: int) -> int:
+    """Cycles of a pixel: three loops one after another. Its channels come in, their exponentials are taken one by one, its vectors leave."""
+    count = vectors(channels, width)
+    return 2 * count * width + count + 3 * KERNEL_LATENCY
 
 
 def pixel_events(cycles: int, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:

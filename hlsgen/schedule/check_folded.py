@@ -5,6 +5,7 @@ from __future__ import annotations
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
+from hlsgen.ops.conv_steps import scan_columns
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.check_steps import check_images, check_steps
@@ -33,8 +34,9 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         if getattr(e, name) < least:
             raise PlanError(f"{name} must be at least {least}", where="plan, engines")
     for extent, line in (("depthwise_extent", "depthwise_line"), ("pool_extent", "pool_line")):
-        if getattr(e, line) < getattr(e, extent):
-            raise PlanError(f"{line} must be at least {extent}, {getattr(e, extent)}", where="plan, engines")
+        least = scan_columns(1, getattr(e, extent))
+        if getattr(e, line) < least:
+            raise PlanError(f"{line} must be at least {least}, so long is the shortest row", where="plan, engines")
     for step in plan.steps:
         check_images(step, plan.images)
         check_step(graph, step, e)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hlsgen.activation import Activation
 from hlsgen.descriptors import clears_lanes, record_fields
 from hlsgen.graph import Graph
-from hlsgen.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
-from hlsgen.memory import Memory
-from hlsgen.ops import operator
+from hlsgen.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.memory import MEMORY_DISTANCE, Memory
+from hlsgen.ops import operator, softmax
 from hlsgen.ops.binary import FUNCTIONS
 from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.sparse import entries_a_word
 from hlsgen.placement import place_tensors
-from hlsgen.plan import ARRAYS, Engines, Plan
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
 DEPTH = 64
 # Integers that a kernel multiplies: for addresses (of tile, row, column and group) and for the lengths of its loops.
 PRODUCTS = {
-    "feature_reader": 5, "residual_reader": 5, "writer": 5, "parameter_reader": 2, "filter_reader": 2, "convolution_results": 2,
-    "skipping_results": 2, "weight_expander": 3, "dense_engine": 2, "sparse_engine": 2, "depthwise_engine": 1, "pooling_engine": 1,
-    "global_pooling_engine": 1, "normalisation_engine": 1, "softmax_engine": 1,
+    "feature_reader": 5, "residual_reader": 5, "writer": 5, "parameter_reader": 2, "filter_reader": 2, "convolution_results": 1,
+    "skipping_results": 1, "weight_expander": 3, "dense_engine": 3, "sparse_engine": 3, "depthwise_engine": 1, "pooling_engine": 1,
+    "global_pooling_engine": 1, "normalisation_engine": 2, "softmax_engine": 1,
 }  # fmt: skip
 # Kernels that also find the image, where a launch takes several; and those that multiply the numbers of tiles down and across, where it does not.
 OF_IMAGES = ("feature_reader", "residual_reader", "writer")
@@ -48,17 +49,17 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     feeders = [graph.layer(step.feeder).activation for step in fed]
     feeding = list({a.kind: a for a in feeders if a is not None}.values())
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-    kernels = [*readers(e, vector, used, residual, plain)]
+    kernels = [*readers(e, vector, used, residual, plain, scaled)]
     listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
     kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
                           channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
     fifos_of_steps = [Fifo(f"{name}_steps", WORD, words) for name in listeners]
     fifos = [Fifo("epilogue_step", WORD, words), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
-    fifos.append(Fifo("epilogue_bias", vector, max(DEPTH, 4 * e.outputs * (1 + scaled))))
+    fifos.append(Fifo("epilogue_bias", vector * (1 + scaled), bias_depth(e)))
     fifos += fifos_of_steps + [Fifo("plain_in", vector, DEPTH)] * plain
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
-        scratch = not plan.enabled("cached_writes") and engine in ("convolution", "dense")
+        scratch = not plan.enabled("cached_writes") and engine == "convolution"
         kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
         fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
     fifos += [Fifo(f"depthwise_to_{name}", vector, DEPTH) for name in ARRAYS if name in {step.engine for step in fed}]
@@ -79,7 +80,7 @@ def with_products(kernel: Kernel, several: bool) -> Kernel:
     return replace(kernel, products=kernel.products + PRODUCTS.get(kernel.name, 0) + more)
 
 
-def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool) -> tuple[Kernel, ...]:
+def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool, scaled: bool) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
     weighted = sum(engine in (*ARRAYS, "dense", "sparse") for engine in used)
@@ -88,8 +89,8 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
     found = [
         Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
                channel_ends=ends + len(used) + 1, integer_bits=1536),
-        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector)),
-               channel_bits=weighted * word + vector + WORD, channel_ends=weighted + 2, loops=4, integer_bits=512),
+        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector * (1 + scaled))),
+               channel_bits=weighted * word + vector * (1 + scaled) + WORD, channel_ends=weighted + 2, loops=2, integer_bits=512),
     ]  # fmt: skip
     if residual:
         lsus = (Lsu("features", vector),)
@@ -136,49 +137,62 @@ def engine_kernels(
     if engine == "gather":
         return [gather_kernel(graph, e, bits)]
     if engine == "dense":
-        memories: tuple[Memory, ...] = (
-            Memory("inputs", e.dense_vectors, vector),
-            Memory("sums", 8 * e.outputs, vector),
-        )
-        body = Body(Arithmetic(multiply_adds=v * e.burst, adds=9 * v), memories)
+        # Partial sums take turns in a shift register; a turn multiplies by `burst` lanes of an input vector.
+        arithmetic = Arithmetic(multiply_adds=v * e.burst, adds=ACCUMULATION_LATENCY * v)
+        body = Body(arithmetic, (Memory("inputs", e.dense_vectors, vector),), ACCUMULATION_LATENCY * vector, vector)
     elif engine == "sparse":
         lanes = v * entries_a_word(e.burst)
         # Every lane needs a copy of the inputs, whole vectors wide: they come in vector by vector.
-        memories = (Memory("inputs", e.dense_vectors, vector, copies=lanes), Memory("sums", 8, vector))
-        body = Body(Arithmetic(multiply_adds=lanes, adds=9 * v), memories)
+        arithmetic = Arithmetic(multiply_adds=lanes, adds=ACCUMULATION_LATENCY * v)
+        memories: tuple[Memory, ...] = (Memory("inputs", e.dense_vectors, vector, copies=lanes),)
+        body = Body(arithmetic, memories, ACCUMULATION_LATENCY * vector, lanes * vector)
     elif engine in ("depthwise", "pooling"):
         extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)
-        memories = (Memory("line", line, vector, parts=extent - 1),) if extent > 1 else ()
-        taps = extent * extent
+        # The upper rows of the window, side by side; those above the plane read as zero.
+        memories = (Memory("line", line, vector, extent - 1),) if extent > 1 else ()
+        taps, borders = extent * extent, (extent - 1) * vector
         if engine == "depthwise":
             # Where a convolution is fed, bias and activations of the depthwise layers are here.
             arithmetic = Arithmetic(multiply_adds=v * taps, adds=v * bool(feeding))
             for activation in feeding:
                 arithmetic += activation.units(v)
-            body = Body(arithmetic, memories, 3 * (taps + 1) * vector)
+            body = Body(arithmetic, memories, 3 * (taps + 1) * vector, borders)
         else:
             ops = {layer.op for layer in graph.layers}
             average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if "average_pool" in ops else Arithmetic()
             largest = Arithmetic(compares=taps * v) if "max_pool" in ops else Arithmetic()
-            body = Body(average + largest, memories, taps * vector)
+            body = Body(average + largest, memories, taps * vector, borders)
     elif engine == "global_pooling":
-        body = Body(Arithmetic(adds=8 * v, multiplies=v), (), 8 * vector)
+        arithmetic = Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v)
+        body = Body(arithmetic, (), ACCUMULATION_LATENCY * vector)
+    elif engine == "normalisation":
+        body = normalisation_body(e.normalisation_size, v, bits)
     else:
-        special = Arithmetic(adds=9, compares=1, multiplies=v, divides=1, exponentials=1)
-        if engine == "normalisation":
-            special = Arithmetic(adds=e.normalisation_size, multiplies=3, powers=1)
-        body = Body(special, (Memory("value", e.pixel_vectors, bits, parts=v),))
+        body = softmax_body(e.pixel_vectors, v, bits)
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
+
+
+def normalisation_body(size: int, v: int, bits: int) -> Body:
+    """Local response normalisation: two shift registers as long as the window, one lane after another of a vector in and one out."""
+    return Body(Arithmetic(adds=size, multiplies=3, powers=1), (), (2 * size + 2 * v) * bits, 2 * size * bits)
+
+
+def softmax_body(pixel: int, v: int, bits: int) -> Body:
+    """Softmax over `pixel` vectors, one lane after another: what it is taken of, and the exponentials."""
+    return Body(
+        softmax.units(v), softmax.arrays(pixel, v * bits), (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits
+    )
 
 
 def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that puts zeros back between compressed weights."""
     lanes = e.width * e.burst
     body = Body(
-        memories=(Memory("block", 2 * BLOCK, bits, parts=lanes),),
-        register_bits=2 * BLOCK * lanes + lanes * bits,
-        multiplexer_bits=lanes * (bits + BLOCK),
+        # One block comes in, one rests, one goes out: four of them, each with a flag for every place.
+        memories=(Memory("block", 4 * BLOCK, bits, lanes, granule=1),),
+        register_bits=3 * BLOCK * lanes + lanes * bits,
+        multiplexer_bits=lanes * (2 * bits + BLOCK),
     )
     return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512)
 
@@ -209,9 +223,9 @@ def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, .
     lanes = e.outputs * v
     array = Body(
         Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes),
-        () if lsus else (Memory("sums", e.tile_pixels, vector, parts=e.outputs),),
+        () if lsus else (sums_memory(e, vector),),
         2 * e.inputs * v * lanes * bits,  # weights in use, and the next word's
-        lanes * bits,
+        lanes * bits + e.outputs * e.inputs * v,
     )
     tiles = Body(memories=(Memory("tiles", 2 * e.tile_vectors, vector, copies=e.inputs),))
     return [
@@ -226,8 +240,8 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
     memories = (
-        Memory("tiles", 2 * e.tile_vectors, bits, parts=v, copies=e.inputs * lanes),
-        Memory("sums", e.tile_pixels, vector, parts=e.outputs),
+        Memory("tiles", 2 * e.tile_vectors, bits, v, granule=1, copies=e.inputs * lanes),
+        sums_memory(e, vector),
     )
     # Weights and places in use, and the next word's.
     kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
@@ -239,11 +253,16 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     ]
 
 
+def sums_memory(e: Engines, vector: int) -> Memory:
+    """The accumulators of an array's pixels; output vectors that a step does not have rest, so each is stored alone."""
+    return Memory("sums", e.tile_pixels, vector, e.outputs, granule=1)
+
+
 def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that sends an array's results one by one."""
     vector = e.width * bits
     group = e.outputs * vector
-    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, parts=e.outputs),), multiplexer_bits=group)
+    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, e.outputs),), multiplexer_bits=group)
     return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
 
 
@@ -259,6 +278,24 @@ def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scal
         arithmetic += activation.units(v)
     if any(clears_lanes(graph, step, e) for step in plan.steps):
         arithmetic += Arithmetic(compares=v)
-    memories = (Memory("bias", e.outputs, v * bits * (1 + scaled)),)
-    body = Body(arithmetic, memories, multiplexer_bits=v * bits * (sources + len(kinds)))
-    return Kernel("epilogue", body, autorun, (), v * bits * (sources + 3) + WORD, sources + 4, 1, 512)
+    kept, stored = bias_words(plan.steps)
+    names = ("bias", "scale") if scaled else ("bias",)
+    memories = tuple(Memory(name, stored, v * bits) for name in names if stored)
+    registers = kept * v * bits * len(names)
+    body = Body(arithmetic, memories, registers, v * bits * (sources + len(kinds) + len(names)) + registers)
+    return Kernel("epilogue", body, autorun, (), v * bits * (sources + 3 + scaled) + WORD, sources + 4, 1, 512)
+
+
+def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
+    """Bias vectors that the epilogue keeps: in registers those of groups so small that a memory's word would be due again too soon, in a
+    memory those of larger groups."""
+    counts = {step.vectors_at_once for step in steps}
+    return (
+        max((count for count in counts if count < MEMORY_DISTANCE), default=0),
+        max((count for count in counts if count >= MEMORY_DISTANCE), default=0),
+    )
+
+
+def bias_depth(e: Engines) -> int:
+    """Depth of the channel of biases: two groups of those that weights follow, so that biases never hold up weights."""
+    return max(DEPTH, 4 * max(e.outputs, e.skip_outputs))

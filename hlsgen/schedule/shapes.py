@@ -10,6 +10,7 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.memory import memory_blocks
 from hlsgen.ops.base import vectors
+from hlsgen.ops.conv_steps import scan_columns
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import Engines, Plan
 from hlsgen.schedule.bounds import Bound
@@ -169,9 +170,11 @@ def network_sizes(graph: Graph) -> Engines:
             source = graph.tensors[layer.inputs[0]]
             columns = window.scan_size(source.height, source.width)[1]
             sizes[f"{key}_extent"] = max(sizes[f"{key}_extent"], *window.extent)
-            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], sizes[f"{key}_extent"], columns)
+            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], columns)
         if engine == "normalisation":
             sizes["normalisation_size"] = max(sizes["normalisation_size"], layer.attributes.size)
+    for key in ("depthwise", "pool"):
+        sizes[f"{key}_line"] = scan_columns(sizes[f"{key}_line"], sizes[f"{key}_extent"])
     return Engines(1, 1, 1, 0, 0, **sizes)
 
 

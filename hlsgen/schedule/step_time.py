@@ -8,8 +8,10 @@ from math import ceil
 from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.descriptors import filter_words, own_fields, record_fields, step_counts
+from hlsgen.descriptors import filter_words, own_fields, step_counts
 from hlsgen.graph import Graph, remembered
+from hlsgen.hardware import KERNEL_LATENCY
+from hlsgen.memory import MEMORY_DISTANCE
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.plan import ARRAYS, Engines, StepPlan
@@ -19,8 +21,8 @@ from hlsgen.schedule.times import BYTES
 # Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
 # last result to the token that starts the next step.
 STEP_LATENCY = 150
-# A step's record is at the readers before its turn comes; from there it travels word by word to the engine, and through the
-# kernels of a convolution.
+# A step's record goes ahead of its data, all but the last word, which waits for the step before; from the reader it goes to the engine, and
+# through the kernels of a convolution, each with the latency of a kernel.
 RECORD_HOPS = {"convolution": 3, "skipping": 2}
 
 
@@ -116,14 +118,15 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
         "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
     }
     hops = RECORD_HOPS.get(step.engine, 1)
-    start = float(latency + STEP_LATENCY + hops * len(record_fields(graph, (step,))))
+    start = float(latency + STEP_LATENCY + hops * KERNEL_LATENCY)
     tail = 0.0
     if step.engine in ARRAYS:
-        group = float(f["pixels"] * step.vectors_at_once)
+        group = float(f["group_turns"])
         # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through its planes.
-        start += (f["in_groups"] * f["plane_turns"] if step.feeder else f["tile_loads"]) + f["tap_words"]
-        tail = 2 * group - f["pixels"]
-        tile = float(0 if step.feeder else f["tile_loads"])
+        fed = f["in_groups"] * f["plane_turns"] + MEMORY_DISTANCE
+        start += (fed if step.feeder else f["first_turns"]) + f["tap_words"]
+        tail = 2 * group - f["pixels"] - MEMORY_DISTANCE
+        tile = MEMORY_DISTANCE + float(f["send_turns"] if step.feeder else max(f["tile_loads"], f["send_turns"]))
         streams["compute"] = tiles * max(step.groups * max(f["taps"] * f["phase_turns"], group), tile)
     busiest = max(streams, key=lambda name: streams[name])
     vector = engines.width * BYTES["float32"]
@@ -134,9 +137,9 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
     if step.compressed:
         rows, blocks = compressed_rows(graph, step, engines), ceil(weights / BLOCK)
         stored = blocks * rows
-        # A block's words go out while the next one's come in.
+        # A block's words go out while those of the block after the next come in.
         streams["weight stream"] = (
-            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once) + BLOCK
+            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once) + 2 * BLOCK
         )
         busiest = max(streams, key=lambda name: streams[name])
     moved += tiles * step.groups * (stored * engines.burst + step.vectors_at_once) * vector

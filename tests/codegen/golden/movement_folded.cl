@@ -33,8 +33,10 @@ typedef union { float8 v; float lane[8]; } lanes8;
 typedef float8 vec; // a vector of channels
 typedef lanes8 lanes;
 typedef struct { vec v[4]; } weight_word; // what the weight memory delivers in a cycle
+typedef struct { vec shift, factor; } bias_word; // bias and scale
 
 typedef struct {
+    int listeners;
     int engine;
     int in_base;
     int in_stride;
@@ -88,6 +90,11 @@ typedef struct {
     int plane_turns;
     int tile_loads;
     int send_turns;
+    int first_turns;
+    int pass_turns;
+    int tile_turns;
+    int group_turns;
+    int result_turns;
     int word_turns;
     int window_taps;
     int tile_vectors;
@@ -140,10 +147,14 @@ typedef struct {
 } Step; // design.json documents the fields
 
 // Steps travel word by word: once a step that costs nothing, and a channel or memory port of all words would cost much logic.
-#define STEP_WORDS 102
+#define STEP_WORDS 108
 typedef union { Step step; int word[STEP_WORDS]; } Record;
-#define READ_STEP(record, name) for (int i = 0; i < STEP_WORDS; ++i) (record).word[i] = read_channel_intel(name)
-#define SEND_STEP(name, record) for (int i = 0; i < STEP_WORDS; ++i) write_channel_intel(name, (record).word[i])
+// The first word says who hears of the step.
+#define HEARS_RESIDUAL_READER 2
+#define HEARS_AFTER 4 // its data wait for the step before
+#define HEARS_GATHER 8
+#define HEARS_CONVOLUTION 16
+#define HEARS_GLOBAL_POOLING 32
 
 #define ENGINE_GATHER 1
 #define ENGINE_CONVOLUTION 2
@@ -167,7 +178,7 @@ channel vec residual_in __attribute__((depth(DEPTH(64, 144))));
 channel int residual_ready __attribute__((depth(2)));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
 // Biases are sent two groups ahead, so that they never hold up the weights that follow them.
-channel vec epilogue_bias __attribute__((depth(DEPTH(64, 4))));
+channel bias_word epilogue_bias __attribute__((depth(DEPTH(64, 2))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 144))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
 channel int parameter_steps __attribute__((depth(STEP_WORDS)));
@@ -182,36 +193,47 @@ __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void step_reader(__global const int *restrict table, const int first, const int last)
 {
     for (int n = first; n < last; ++n) {
-        Record record;
-        for (int i = 0; i < STEP_WORDS; ++i)
-            record.word[i] = table[n * STEP_WORDS + i];
-        SEND_STEP(feature_steps, record);
-        SEND_STEP(parameter_steps, record);
-        if (record.step.residual)
-            SEND_STEP(residual_steps, record);
-        SEND_STEP(writer_steps, record);
+        int listeners = 0;
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = table[n * STEP_WORDS + i];
+            write_channel_intel(feature_steps, word);
+            write_channel_intel(parameter_steps, word);
+            write_channel_intel(writer_steps, word);
+            listeners = i == 0 ? word : listeners;
+            if (listeners & HEARS_RESIDUAL_READER)
+                write_channel_intel(residual_steps, word);
+        }
     }
 }
 
-// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them.
+// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's record goes ahead of it,
+// all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void feature_reader(__global const volatile vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, feature_steps);
-        const Step s = record.step;
-        if (s.number > 0) {
-            read_channel_intel(step_done);
-            mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+        int listeners = 0;
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(feature_steps);
+            listeners = i == 0 ? word : listeners;
+            if (i == STEP_WORDS - 1 && (listeners & HEARS_AFTER)) {
+                read_channel_intel(step_done);
+                mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+            }
+            if (listeners & HEARS_GATHER)
+                write_channel_intel(gather_step, word);
+            if (listeners & HEARS_CONVOLUTION)
+                write_channel_intel(convolution_step, word);
+            if (listeners & HEARS_GLOBAL_POOLING)
+                write_channel_intel(global_pooling_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
         }
-        if (s.engine == ENGINE_GATHER)
-            SEND_STEP(gather_step, record);
-        if (s.engine == ENGINE_CONVOLUTION)
-            SEND_STEP(convolution_step, record);
-        if (s.engine == ENGINE_GLOBAL_POOLING)
-            SEND_STEP(global_pooling_step, record);
+        const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, pass, position, vector
         for (int turn = 0; turn < s.loads; ++turn) {
             const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
@@ -260,7 +282,13 @@ __kernel void residual_reader(__global const volatile vec *restrict features, co
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, residual_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(residual_steps);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         if (s.number > 0) {
             read_channel_intel(residual_ready);
@@ -306,22 +334,36 @@ __kernel void residual_reader(__global const volatile vec *restrict features, co
 // Sends each step's parameters ahead of its data: to the epilogue the bias and scale of a group of output vectors, then
 // to the engine the group's weights; for every tile again.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
-__kernel void parameter_reader(__global const weight_word *restrict weights, __global const vec *restrict biases, const int steps)
+__kernel void parameter_reader(__global const weight_word *restrict weights, __global const bias_word *restrict biases, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, parameter_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(parameter_steps);
+            write_channel_intel(epilogue_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        SEND_STEP(epilogue_step, record);
-        for (int tile = 0; tile < s.tiles_y * s.tiles_x; ++tile)
-        for (int g = 0; g < s.out_groups; ++g) {
-            for (int t = 0; t < s.out_vectors * 2; ++t)
-                write_channel_intel(epilogue_bias, biases[s.bias_base + g * s.out_vectors * 2 + t]);
-            for (int w = 0; w < s.weight_words; ++w) {
-                const weight_word word = weights[s.weight_base + g * s.weight_words + w];
+        int bias = s.bias_base, at = s.weight_base; // the next of each
+        int g = 0, turn = 0; // group, turn of it
+        for (int n = 0; n < (s.out_vectors + s.weight_words) * s.tiles_y * s.tiles_x * s.out_groups; ++n) {
+            if (turn < s.out_vectors) {
+                write_channel_intel(epilogue_bias, biases[bias]);
+                ++bias;
+            } else {
+                const weight_word word = weights[at];
+                ++at;
                 if (s.engine == ENGINE_CONVOLUTION)
                     write_channel_intel(convolution_weights, word);
             }
+            const bool group_ends = turn == s.out_vectors + s.weight_words - 1, tile_ends = group_ends && g == s.out_groups - 1;
+            turn = group_ends ? 0 : turn + 1;
+            g = tile_ends ? 0 : group_ends ? g + 1 : g;
+            bias = tile_ends ? s.bias_base : bias;
+            at = tile_ends ? s.weight_base : at;
         }
     }
 }
@@ -334,9 +376,15 @@ __kernel void gather_engine(__global const volatile vec *restrict features, __gl
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, gather_step);
-        mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(gather_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
+        mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
         int y = 0, x = 0, v = 0;
         for (int turn = 0; turn < s.results; ++turn) {
             const int value_corner = tables[s.rows + y] + tables[s.columns + x];
@@ -356,13 +404,10 @@ __kernel void gather_engine(__global const volatile vec *restrict features, __gl
                 value += weight * (second - value);
             }
             write_channel_intel(gather_out, value);
-            if (++v == s.out_vectors) {
-                v = 0;
-                if (++x == s.out_width) {
-                    x = 0;
-                    ++y;
-                }
-            }
+            const bool pixel_ends = v == s.out_vectors - 1, row_ends = pixel_ends && x == s.out_width - 1;
+            v = pixel_ends ? 0 : v + 1;
+            x = row_ends ? 0 : pixel_ends ? x + 1 : x;
+            y = row_ends ? y + 1 : y;
         }
     }
 }
@@ -380,108 +425,84 @@ channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 324))
 
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is a tap that is multiplied at once. Taps follow each other column by column, row by row, vector by vector.
-// The buffer has two halves: the next tile arrives in one while this one leaves from the other.
+// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[2][128];
+    vec tiles[256] BLOCKS(1, 32, 1);
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_step);
-        const Step s = record.step;
-        SEND_STEP(convolution_array_step, record);
-        int start[1], next_start[1]; // where the word's taps begin in the tile
-        int tap = 0, kx = 0, ky = 0, c = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
-        for (int b = 0; b < 1; ++b) { // the first word
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_step);
+            write_channel_intel(convolution_array_step, word);
             #pragma unroll
-            for (int i = 0; i < 1; ++i)
-                if (i == b)
-                    next_start[i] = left > 0 ? tap : 0;
-            if (left > 0) {
-                tap += s.tap_step_x;
-                if (++kx == s.taps_x) {
-                    kx = 0;
-                    tap += s.tap_step_y;
-                    if (++ky == s.taps_y) {
-                        ky = 0;
-                        tap += s.vector_step;
-                        if (++c == s.tile_vectors) {
-                            c = 0;
-                            tap = 0;
-                        }
-                    }
-                }
-                --left;
-            }
-            if (b == 0 && left == 0) // the group is complete: the next begins
-                left = s.window_taps;
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
         }
-        #pragma unroll
-        for (int b = 0; b < 1; ++b)
-            start[b] = next_start[b];
+        const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x;
-        for (int tile = 0; tile <= count; ++tile) { // this one comes in, the one before goes out
-            const int incoming = tile < count ? s.tile_loads : 0, outgoing = tile > 0 ? s.send_turns : 0;
-            int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
-            int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
-            int slot = 0; // where the next incoming vector goes
-            #pragma ivdep array(tiles)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    tiles[tile & 1][slot++] = read_channel_intel(convolution_in);
+        int start[1] REGISTERS, next_start[1] REGISTERS; // where the taps of this word and the next begin in the tile
+        int tap = 0, kx = 0, ky = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
+        int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
+        int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
+        int slot = 0; // where the next incoming vector goes
+        int number = 0, turn = 0; // this tile comes in, the one before goes out
+        int last = s.first_turns - 1, word_last = last; // turn of the tile, of the word; while the first tile comes in the first word is placed
+        #pragma ivdep array(tiles) safelen(9)
+        for (int n = 0; n < s.tile_turns; ++n) {
+            if (number < count && turn < s.tile_loads) {
+                const vec value = read_channel_intel(convolution_in);
+                tiles[(number & 1) * 128 + slot] = value;
+                ++slot;
+            }
+            if (number == 0 || turn < s.send_turns) {
+                if (b < 1) { // a tap of the next word is placed; lanes left over in a group's last word see the first pixel, with zero weights
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        if (i == b)
+                            next_start[i] = left > 0 ? tap : 0;
+                    const bool row_ends = kx == s.taps_x - 1, window_ends = row_ends && ky == s.taps_y - 1;
+                    const int step = window_ends ? s.vector_step : row_ends ? s.tap_step_y : s.tap_step_x;
+                    if (left > 0) {
+                        tap = left == 1 ? 0 : tap + step;
+                        kx = row_ends ? 0 : kx + 1;
+                        ky = window_ends ? 0 : row_ends ? ky + 1 : ky;
+                    }
+                    left = left > 1 ? left - 1 : b == 0 ? s.window_taps : 0; // the group is complete: the next begins
                 }
-                if (turn < outgoing) {
-                    if (b < 1) { // a tap of the next word is placed
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            if (i == b)
-                                next_start[i] = left > 0 ? tap : 0;
-                        if (left > 0) {
-                            tap += s.tap_step_x;
-                            if (++kx == s.taps_x) {
-                                kx = 0;
-                                tap += s.tap_step_y;
-                                if (++ky == s.taps_y) {
-                                    ky = 0;
-                                    tap += s.vector_step;
-                                    if (++c == s.tile_vectors) {
-                                        c = 0;
-                                        tap = 0;
-                                    }
-                                }
-                            }
-                            --left;
-                        }
-                        if (b == 0 && left == 0) // the group is complete: the next begins
-                            left = s.window_taps;
-                    }
-                    if (b < s.pixels) {
-                        convolution_word word;
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            word.v[i] = tiles[~tile & 1][(start[i] + address) & 127];
-                        write_channel_intel(convolution_pixels, word);
-                        address += s.column_step;
-                        if (++x == s.tile_width) {
-                            x = 0;
-                            row += s.row_step;
-                            address = row;
-                            if (++y == s.tile_height) {
-                                y = 0;
-                                image += s.image_step;
-                                row = image;
-                                address = image;
-                            }
-                        }
-                    }
-                    if (++b == s.word_turns) {
-                        b = x = y = 0;
-                        image = row = address = 0;
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            start[i] = next_start[i];
-                    }
+                if (number > 0 && b < s.pixels) {
+                    convolution_word word;
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        word.v[i] = tiles[(~number & 1) * 128 + ((start[i] + address) & 127)];
+                    write_channel_intel(convolution_pixels, word);
+                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+                    if (image_ends)
+                        image += s.image_step;
+                    if (row_ends)
+                        row = image_ends ? image : row + s.row_step;
+                    address = row_ends ? row : address + s.column_step;
+                    x = row_ends ? 0 : x + 1;
+                    y = image_ends ? 0 : row_ends ? y + 1 : y;
                 }
+                if (b == word_last) {
+                    b = x = y = 0;
+                    image = row = address = 0;
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        start[i] = next_start[i];
+                } else {
+                    ++b;
+                }
+            }
+            if (turn == last) {
+                ++number;
+                turn = slot = 0;
+                last = (number < count ? s.pass_turns : s.send_turns) - 1;
+                word_last = s.word_turns - 1;
+            } else {
+                ++turn;
             }
         }
     }
@@ -493,28 +514,38 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
-    vec weights[1][8], next_weights[1][8];
-    vec sums[1][18];
+    vec weights[1][8] REGISTERS, next_weights[1][8] REGISTERS;
+    vec sums[18] MLABS(1, 32, 1);
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_array_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_array_step);
+            write_channel_intel(convolution_results_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        SEND_STEP(convolution_results_step, record);
         int phase = -1, tap = 0, pixel = 0; // in phase -1 only weights arrive
+        int last = s.tap_words - 1; // turn of the phase
         int output = 0, input = 0; // where the next weights go
         // A phase has at least 16 turns, so that an accumulator is not due again before it is written.
         #pragma ivdep array(sums) safelen(16)
         for (int turn = 0; turn < s.array_turns; ++turn) {
-            if (pixel < s.tap_words && phase + 1 < s.phases) {
+            if (pixel < s.tap_words && phase < s.phases - 1) {
                 const weight_word next = read_channel_intel(convolution_weights);
                 #pragma unroll
-                for (int b = 0; b < 4; ++b)
-                    next_weights[output][input + b] = next.v[b];
-                input += 4;
-                if (input == 8) {
-                    input = 0;
-                    ++output;
-                }
+                for (int t = 0; t < 1; ++t)
+                    #pragma unroll
+                    for (int i = 0; i < 8; i += 4)
+                        if (t == output && i == input) {
+                            #pragma unroll
+                            for (int b = 0; b < 4; ++b)
+                                next_weights[t][i + b] = next.v[b];
+                        }
+                output = input == 4 ? output + 1 : output;
+                input = input == 4 ? 0 : input + 4;
             }
             if (phase >= 0 && pixel < s.pixels) {
                 const convolution_word word = read_channel_intel(convolution_pixels);
@@ -531,15 +562,17 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                             for (int i = 0; i < 8; ++i)
                                 product += in.lane[i] * weights[t][b * 8 + i];
                         }
-                        group.v[t] = tap == 0 ? product : sums[t][pixel] + product;
-                        sums[t][pixel] = group.v[t];
+                        const vec rested = sums[pixel];
+                        group.v[t] = tap == 0 ? product : rested + product;
+                        sums[pixel] = group.v[t];
                     }
                 }
                 if (tap == s.taps - 1)
                     write_channel_intel(convolution_sums, group);
             }
-            if (++pixel == (phase < 0 ? s.tap_words : s.phase_turns)) {
+            if (pixel == last) {
                 pixel = output = 0;
+                last = s.phase_turns - 1;
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
@@ -548,69 +581,92 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 if (phase >= 0)
                     tap = tap == s.taps - 1 ? 0 : tap + 1;
                 ++phase;
+            } else {
+                ++pixel;
             }
         }
     }
 }
 
-// Sends the results of a group of output vectors one by one while the next group's are collected.
+// Sends the results of a group of output vectors one by one while the next group's are collected. A result leaves no sooner than 9 turns
+// after it was stored, so groups follow each other without a break.
 ENGINE
 __kernel void convolution_results(ENGINE_PARAMETERS)
 {
-    vec results[1][2][18];
+    vec results[36] BLOCKS(1, 32, 1); // two halves
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_results_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_results_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x * s.out_groups;
-        for (int group = 0; group <= count; ++group) { // this one comes in, the one before goes out
-            const int incoming = group < count ? s.pixels : 0, outgoing = group > 0 ? s.pixels * s.out_vectors : 0;
-            int pixel = 0, t = 0;
-            #pragma ivdep array(results)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    const convolution_group sums = read_channel_intel(convolution_sums);
-                    #pragma unroll
-                    for (int i = 0; i < 1; ++i)
-                        results[i][group & 1][turn] = sums.v[i];
+        int group = 0, turn = 0; // this group comes in, the one before goes out
+        int pixel = 0, t = 0; // of what goes out
+        #pragma ivdep array(results) safelen(9)
+        for (int n = 0; n < s.result_turns; ++n) {
+            if (group < count && turn < s.pixels) {
+                const convolution_group sums = read_channel_intel(convolution_sums);
+                #pragma unroll
+                for (int i = 0; i < 1; ++i)
+                    results[2 * turn + (group & 1)] = sums.v[i];
+            }
+            if (group > 0 && turn < s.group_turns - 9) {
+                vec result = results[2 * pixel + (~group & 1)];
+                write_channel_intel(convolution_out, result);
+                if (t == s.out_vectors - 1) {
+                    t = 0;
+                    pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+                } else {
+                    ++t;
                 }
-                if (turn < outgoing) {
-                    write_channel_intel(convolution_out, results[t][~group & 1][pixel]);
-                    if (++t == s.out_vectors) {
-                        t = 0;
-                        ++pixel;
-                    }
-                }
+            }
+            if (turn == s.group_turns - 1) {
+                turn = 0;
+                ++group;
+            } else {
+                ++turn;
             }
         }
     }
 }
 
-// Global average pooling engine: a plane of vectors after another. Eight partial sums take turns in a shift register, so
-// that II is 1.
+// Global average pooling engine: a plane of vectors after another.
 ENGINE
 __kernel void global_pooling_engine(ENGINE_PARAMETERS)
 {
-    vec sums[8];
+    vec sums[8] REGISTERS; // partial sums, a shift register
     EVERY_STEP {
         Record record;
-        READ_STEP(record, global_pooling_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(global_pooling_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int pixel = 0;
         for (int n = 0; n < s.planes * s.plane; ++n) {
             const vec value = read_channel_intel(global_pooling_in);
-            const vec partial = pixel < 8 ? value : sums[0] + value;
+            const vec newest = pixel < 8 ? value : sums[0] + value;
             #pragma unroll
             for (int p = 0; p < 7; ++p)
                 sums[p] = pixel == 0 ? 0.0f : sums[p + 1];
-            sums[7] = partial;
-            if (++pixel == s.plane) {
+            sums[7] = newest;
+            if (pixel == s.plane - 1) {
                 pixel = 0;
-                vec total = 0.0f;
+                vec total = sums[0];
                 #pragma unroll
-                for (int p = 0; p < 8; ++p)
+                for (int p = 1; p < 8; ++p)
                     total += sums[p];
                 write_channel_intel(global_pooling_out, total * s.constant_0);
+            } else {
+                ++pixel;
             }
         }
     }
@@ -621,18 +677,32 @@ __kernel void global_pooling_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
+    vec bias_kept[1] REGISTERS, scale_kept[1] REGISTERS; // of small groups
     EVERY_STEP {
         Record record;
-        READ_STEP(record, epilogue_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(epilogue_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        vec bias[1], scale[1];
         int pixel = 0, t = 0;
         for (int turn = 0; turn < s.results; ++turn) {
-            // Biases arrive with a group's first pixel.
-            const vec shift = pixel == 0 ? read_channel_intel(epilogue_bias) : bias[t];
-            bias[t] = shift;
-            const vec factor = pixel == 0 ? read_channel_intel(epilogue_bias) : scale[t];
-            scale[t] = factor;
+            vec shift = bias_kept[0];
+            vec factor = scale_kept[0];
+            if (pixel == 0) { // biases arrive with a group's first pixel
+                const bias_word word = read_channel_intel(epilogue_bias);
+                shift = word.shift;
+                factor = word.factor;
+                #pragma unroll
+                for (int i = 0; i < 1; ++i)
+                    if (i == t) {
+                        bias_kept[i] = shift;
+                        scale_kept[i] = factor;
+                    }
+            }
             vec value = 0.0f;
             if (s.engine == ENGINE_GATHER)
                 value = read_channel_intel(gather_out);
@@ -656,10 +726,11 @@ __kernel void epilogue(ENGINE_PARAMETERS)
             if (s.activation == ACTIVATION_SIGMOID)
                 value = 1.0f / (1.0f + exp(-fmax(value, -88.0f)));
             write_channel_intel(epilogue_out, value);
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++pixel == s.pixels)
-                    pixel = 0;
+                pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+            } else {
+                ++t;
             }
         }
     }
@@ -672,7 +743,13 @@ __kernel void writer(__global vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, writer_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(writer_steps);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, group, position, vector
         for (int turn = 0; turn < s.results; ++turn) {

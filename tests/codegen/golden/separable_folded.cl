@@ -35,6 +35,7 @@ typedef lanes16 lanes;
 typedef struct { vec v[2]; } weight_word; // what the weight memory delivers in a cycle
 
 typedef struct {
+    int listeners;
     int engine;
     int in_base;
     int in_stride;
@@ -88,6 +89,11 @@ typedef struct {
     int plane_turns;
     int tile_loads;
     int send_turns;
+    int first_turns;
+    int pass_turns;
+    int tile_turns;
+    int group_turns;
+    int result_turns;
     int word_turns;
     int window_taps;
     int tile_vectors;
@@ -128,10 +134,14 @@ typedef struct {
 } Step; // design.json documents the fields
 
 // Steps travel word by word: once a step that costs nothing, and a channel or memory port of all words would cost much logic.
-#define STEP_WORDS 90
+#define STEP_WORDS 96
 typedef union { Step step; int word[STEP_WORDS]; } Record;
-#define READ_STEP(record, name) for (int i = 0; i < STEP_WORDS; ++i) (record).word[i] = read_channel_intel(name)
-#define SEND_STEP(name, record) for (int i = 0; i < STEP_WORDS; ++i) write_channel_intel(name, (record).word[i])
+// The first word says who hears of the step.
+#define HEARS_FILTER_READER 1
+#define HEARS_AFTER 4 // its data wait for the step before
+#define HEARS_DEPTHWISE 8
+#define HEARS_CONVOLUTION 16
+#define HEARS_POOLING 32
 
 #define ENGINE_DEPTHWISE 1
 #define ENGINE_CONVOLUTION 2
@@ -149,7 +159,7 @@ channel vec convolution_in __attribute__((depth(DEPTH(64, 30))));
 channel vec convolution_out __attribute__((depth(DEPTH(64, 30))));
 channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 16))));
 channel int pooling_step __attribute__((depth(STEP_WORDS)));
-channel vec pooling_in __attribute__((depth(DEPTH(64, 36))));
+channel vec pooling_in __attribute__((depth(DEPTH(64, 54))));
 channel vec pooling_out __attribute__((depth(DEPTH(64, 4))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
 // Biases are sent two groups ahead, so that they never hold up the weights that follow them.
@@ -168,36 +178,47 @@ __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void step_reader(__global const int *restrict table, const int first, const int last)
 {
     for (int n = first; n < last; ++n) {
-        Record record;
-        for (int i = 0; i < STEP_WORDS; ++i)
-            record.word[i] = table[n * STEP_WORDS + i];
-        SEND_STEP(feature_steps, record);
-        SEND_STEP(parameter_steps, record);
-        if (record.step.filter_words)
-            SEND_STEP(filter_steps, record);
-        SEND_STEP(writer_steps, record);
+        int listeners = 0;
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = table[n * STEP_WORDS + i];
+            write_channel_intel(feature_steps, word);
+            write_channel_intel(parameter_steps, word);
+            write_channel_intel(writer_steps, word);
+            listeners = i == 0 ? word : listeners;
+            if (listeners & HEARS_FILTER_READER)
+                write_channel_intel(filter_steps, word);
+        }
     }
 }
 
-// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them.
+// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's record goes ahead of it,
+// all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void feature_reader(__global const volatile vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, feature_steps);
-        const Step s = record.step;
-        if (s.number > 0) {
-            read_channel_intel(step_done);
-            mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+        int listeners = 0;
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(feature_steps);
+            listeners = i == 0 ? word : listeners;
+            if (i == STEP_WORDS - 1 && (listeners & HEARS_AFTER)) {
+                read_channel_intel(step_done);
+                mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+            }
+            if (listeners & HEARS_DEPTHWISE)
+                write_channel_intel(depthwise_step, word);
+            if (listeners & HEARS_CONVOLUTION)
+                write_channel_intel(convolution_step, word);
+            if (listeners & HEARS_POOLING)
+                write_channel_intel(pooling_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
         }
-        if (s.engine == ENGINE_DEPTHWISE)
-            SEND_STEP(depthwise_step, record);
-        if (s.engine == ENGINE_CONVOLUTION)
-            SEND_STEP(convolution_step, record);
-        if (s.engine == ENGINE_POOLING)
-            SEND_STEP(pooling_step, record);
+        const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, pass, position, vector
         for (int turn = 0; turn < s.loads; ++turn) {
             const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
@@ -247,18 +268,32 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, parameter_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(parameter_steps);
+            write_channel_intel(epilogue_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        SEND_STEP(epilogue_step, record);
-        for (int tile = 0; tile < s.tiles_y * s.tiles_x; ++tile)
-        for (int g = 0; g < s.out_groups; ++g) {
-            for (int t = 0; t < s.out_vectors; ++t)
-                write_channel_intel(epilogue_bias, biases[s.bias_base + g * s.out_vectors + t]);
-            for (int w = 0; w < s.weight_words; ++w) {
-                const weight_word word = weights[s.weight_base + g * s.weight_words + w];
+        int bias = s.bias_base, at = s.weight_base; // the next of each
+        int g = 0, turn = 0; // group, turn of it
+        for (int n = 0; n < (s.out_vectors + s.weight_words) * s.tiles_y * s.tiles_x * s.out_groups; ++n) {
+            if (turn < s.out_vectors) {
+                write_channel_intel(epilogue_bias, biases[bias]);
+                ++bias;
+            } else {
+                const weight_word word = weights[at];
+                ++at;
                 if (s.engine == ENGINE_CONVOLUTION)
                     write_channel_intel(convolution_weights, word);
             }
+            const bool group_ends = turn == s.out_vectors + s.weight_words - 1, tile_ends = group_ends && g == s.out_groups - 1;
+            turn = group_ends ? 0 : turn + 1;
+            g = tile_ends ? 0 : group_ends ? g + 1 : g;
+            bias = tile_ends ? s.bias_base : bias;
+            at = tile_ends ? s.weight_base : at;
         }
     }
 }
@@ -270,16 +305,19 @@ __kernel void filter_reader(__global const weight_word *restrict weights, const 
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, filter_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(filter_steps);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        int plane = 0, word = 0;
+        int at = s.filter_base;
+        const int last = at + s.in_groups * s.filter_words - 1;
         for (int turn = 0; turn < s.planes * s.filter_words; ++turn) {
-            write_channel_intel(depthwise_weights, weights[s.filter_base + plane * s.filter_words + word]);
-            if (++word == s.filter_words) {
-                word = 0;
-                if (++plane == s.in_groups)
-                    plane = 0;
-            }
+            write_channel_intel(depthwise_weights, weights[at]);
+            at = at == last ? s.filter_base : at + 1;
         }
     }
 }
@@ -289,13 +327,9 @@ __kernel void filter_reader(__global const weight_word *restrict weights, const 
 ENGINE
 __kernel void depthwise_engine(ENGINE_PARAMETERS)
 {
-    vec weights[10], next_weights[10];
-    vec line[2][11];
-    for (int x = 0; x < 11; ++x)
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            line[r][x] = 0.0f;
-    vec window[3][3];
+    vec weights[10] REGISTERS, next_weights[10] REGISTERS;
+    vec line[11][2] MLABS(2, 64, 1); // rows above the newest, side by side
+    vec window[3][3] REGISTERS;
     #pragma unroll
     for (int r = 0; r < 3; ++r)
         #pragma unroll
@@ -303,35 +337,43 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
             window[r][c] = 0.0f;
     EVERY_STEP {
         Record record;
-        READ_STEP(record, depthwise_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(depthwise_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int turn = -5; // of the plane; first its weights alone
         int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: position of the next output
-        // A word of the line buffer is due again only a row later.
-        #pragma ivdep array(line) safelen(3)
+        #pragma ivdep array(line) safelen(11)
         for (int n = 0; n < 5 + s.planes * s.plane_turns; ++n) {
             const int word = turn < 0 ? turn + 5 : turn;
             if (word < 5 && (turn < 0 || plane + 1 < s.planes)) {
                 const weight_word next = read_channel_intel(depthwise_weights);
                 #pragma unroll
-                for (int b = 0; b < 2; ++b)
-                    next_weights[word * 2 + b] = next.v[b];
+                for (int w = 0; w < 5; ++w)
+                    #pragma unroll
+                    for (int b = 0; b < 2; ++b)
+                        if (w == word)
+                            next_weights[w * 2 + b] = next.v[b];
             }
             if (turn >= 0 && turn < s.plane) {
                 vec column[3];
                 column[2] = read_channel_intel(depthwise_in);
                 #pragma unroll
                 for (int r = 0; r < 2; ++r)
-                    column[r] = line[r][x];
+                    column[r] = line[x][r];
                 #pragma unroll
                 for (int r = 0; r < 2; ++r)
-                    line[r][x] = column[r + 1];
+                    line[x][r] = column[r + 1];
                 #pragma unroll
                 for (int r = 0; r < 3; ++r) {
                     #pragma unroll
                     for (int c = 0; c < 2; ++c)
                         window[r][c] = window[r][c + 1];
-                    window[r][2] = column[r];
+                    window[r][2] = y + r < 2 ? 0.0f : column[r];
                 }
                 if (y == next_y && x == next_x && x < s.emit_end) {
                     vec sum = 0.0f;
@@ -342,22 +384,17 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
                             sum += window[r][c] * weights[r * 3 + c];
                     write_channel_intel(depthwise_out, sum);
                 }
-                if (x == next_x)
-                    next_x += s.stride_x;
-                if (++x == s.in_columns) {
-                    x = 0;
-                    next_x = s.extent_x - 1;
-                    if (y == next_y)
-                        next_y += s.stride_y;
-                    if (++y == s.in_rows) {
-                        y = 0;
-                        next_y = s.extent_y - 1;
-                        ++plane;
-                    }
-                }
+                const bool row_ends = x == s.in_columns - 1, plane_ends = row_ends && y == s.in_rows - 1;
+                next_x = row_ends ? s.extent_x - 1 : x == next_x ? next_x + s.stride_x : next_x;
+                if (row_ends)
+                    next_y = plane_ends ? s.extent_y - 1 : y == next_y ? next_y + s.stride_y : next_y;
+                x = row_ends ? 0 : x + 1;
+                y = plane_ends ? 0 : row_ends ? y + 1 : y;
+                plane = plane_ends ? plane + 1 : plane;
             }
-            ++turn;
-            if (turn == 0 || turn == s.plane_turns) {
+            if (turn != -1 && turn != s.plane_turns - 1) {
+                ++turn;
+            } else {
                 turn = 0;
                 #pragma unroll
                 for (int i = 0; i < 10; ++i)
@@ -380,108 +417,84 @@ channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 30)))
 
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is a tap that is multiplied at once. Taps follow each other column by column, row by row, vector by vector.
-// The buffer has two halves: the next tile arrives in one while this one leaves from the other.
+// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[2][16];
+    vec tiles[32] MLABS(1, 64, 1);
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_step);
-        const Step s = record.step;
-        SEND_STEP(convolution_array_step, record);
-        int start[1], next_start[1]; // where the word's taps begin in the tile
-        int tap = 0, kx = 0, ky = 0, c = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
-        for (int b = 0; b < 1; ++b) { // the first word
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_step);
+            write_channel_intel(convolution_array_step, word);
             #pragma unroll
-            for (int i = 0; i < 1; ++i)
-                if (i == b)
-                    next_start[i] = left > 0 ? tap : 0;
-            if (left > 0) {
-                tap += s.tap_step_x;
-                if (++kx == s.taps_x) {
-                    kx = 0;
-                    tap += s.tap_step_y;
-                    if (++ky == s.taps_y) {
-                        ky = 0;
-                        tap += s.vector_step;
-                        if (++c == s.tile_vectors) {
-                            c = 0;
-                            tap = 0;
-                        }
-                    }
-                }
-                --left;
-            }
-            if (b == 0 && left == 0) // the group is complete: the next begins
-                left = s.window_taps;
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
         }
-        #pragma unroll
-        for (int b = 0; b < 1; ++b)
-            start[b] = next_start[b];
+        const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x;
-        for (int tile = 0; tile <= count; ++tile) { // this one comes in, the one before goes out
-            const int incoming = tile < count ? s.tile_loads : 0, outgoing = tile > 0 ? s.send_turns : 0;
-            int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
-            int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
-            int slot = 0; // where the next incoming vector goes
-            #pragma ivdep array(tiles)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    tiles[tile & 1][slot++] = read_channel_intel(convolution_in);
+        int start[1] REGISTERS, next_start[1] REGISTERS; // where the taps of this word and the next begin in the tile
+        int tap = 0, kx = 0, ky = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
+        int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
+        int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
+        int slot = 0; // where the next incoming vector goes
+        int number = 0, turn = 0; // this tile comes in, the one before goes out
+        int last = s.first_turns - 1, word_last = last; // turn of the tile, of the word; while the first tile comes in the first word is placed
+        #pragma ivdep array(tiles) safelen(9)
+        for (int n = 0; n < s.tile_turns; ++n) {
+            if (number < count && turn < s.tile_loads) {
+                const vec value = read_channel_intel(convolution_in);
+                tiles[(number & 1) * 16 + slot] = value;
+                ++slot;
+            }
+            if (number == 0 || turn < s.send_turns) {
+                if (b < 1) { // a tap of the next word is placed; lanes left over in a group's last word see the first pixel, with zero weights
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        if (i == b)
+                            next_start[i] = left > 0 ? tap : 0;
+                    const bool row_ends = kx == s.taps_x - 1, window_ends = row_ends && ky == s.taps_y - 1;
+                    const int step = window_ends ? s.vector_step : row_ends ? s.tap_step_y : s.tap_step_x;
+                    if (left > 0) {
+                        tap = left == 1 ? 0 : tap + step;
+                        kx = row_ends ? 0 : kx + 1;
+                        ky = window_ends ? 0 : row_ends ? ky + 1 : ky;
+                    }
+                    left = left > 1 ? left - 1 : b == 0 ? s.window_taps : 0; // the group is complete: the next begins
                 }
-                if (turn < outgoing) {
-                    if (b < 1) { // a tap of the next word is placed
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            if (i == b)
-                                next_start[i] = left > 0 ? tap : 0;
-                        if (left > 0) {
-                            tap += s.tap_step_x;
-                            if (++kx == s.taps_x) {
-                                kx = 0;
-                                tap += s.tap_step_y;
-                                if (++ky == s.taps_y) {
-                                    ky = 0;
-                                    tap += s.vector_step;
-                                    if (++c == s.tile_vectors) {
-                                        c = 0;
-                                        tap = 0;
-                                    }
-                                }
-                            }
-                            --left;
-                        }
-                        if (b == 0 && left == 0) // the group is complete: the next begins
-                            left = s.window_taps;
-                    }
-                    if (b < s.pixels) {
-                        convolution_word word;
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            word.v[i] = tiles[~tile & 1][(start[i] + address) & 15];
-                        write_channel_intel(convolution_pixels, word);
-                        address += s.column_step;
-                        if (++x == s.tile_width) {
-                            x = 0;
-                            row += s.row_step;
-                            address = row;
-                            if (++y == s.tile_height) {
-                                y = 0;
-                                image += s.image_step;
-                                row = image;
-                                address = image;
-                            }
-                        }
-                    }
-                    if (++b == s.word_turns) {
-                        b = x = y = 0;
-                        image = row = address = 0;
-                        #pragma unroll
-                        for (int i = 0; i < 1; ++i)
-                            start[i] = next_start[i];
-                    }
+                if (number > 0 && b < s.pixels) {
+                    convolution_word word;
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        word.v[i] = tiles[(~number & 1) * 16 + ((start[i] + address) & 15)];
+                    write_channel_intel(convolution_pixels, word);
+                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+                    if (image_ends)
+                        image += s.image_step;
+                    if (row_ends)
+                        row = image_ends ? image : row + s.row_step;
+                    address = row_ends ? row : address + s.column_step;
+                    x = row_ends ? 0 : x + 1;
+                    y = image_ends ? 0 : row_ends ? y + 1 : y;
                 }
+                if (b == word_last) {
+                    b = x = y = 0;
+                    image = row = address = 0;
+                    #pragma unroll
+                    for (int i = 0; i < 1; ++i)
+                        start[i] = next_start[i];
+                } else {
+                    ++b;
+                }
+            }
+            if (turn == last) {
+                ++number;
+                turn = slot = 0;
+                last = (number < count ? s.pass_turns : s.send_turns) - 1;
+                word_last = s.word_turns - 1;
+            } else {
+                ++turn;
             }
         }
     }
@@ -493,28 +506,38 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
-    vec weights[1][16], next_weights[1][16];
-    vec sums[1][16];
+    vec weights[1][16] REGISTERS, next_weights[1][16] REGISTERS;
+    vec sums[16] MLABS(1, 64, 1);
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_array_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_array_step);
+            write_channel_intel(convolution_results_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        SEND_STEP(convolution_results_step, record);
         int phase = -1, tap = 0, pixel = 0; // in phase -1 only weights arrive
+        int last = s.tap_words - 1; // turn of the phase
         int output = 0, input = 0; // where the next weights go
         // A phase has at least 16 turns, so that an accumulator is not due again before it is written.
         #pragma ivdep array(sums) safelen(16)
         for (int turn = 0; turn < s.array_turns; ++turn) {
-            if (pixel < s.tap_words && phase + 1 < s.phases) {
+            if (pixel < s.tap_words && phase < s.phases - 1) {
                 const weight_word next = read_channel_intel(convolution_weights);
                 #pragma unroll
-                for (int b = 0; b < 2; ++b)
-                    next_weights[output][input + b] = next.v[b];
-                input += 2;
-                if (input == 16) {
-                    input = 0;
-                    ++output;
-                }
+                for (int t = 0; t < 1; ++t)
+                    #pragma unroll
+                    for (int i = 0; i < 16; i += 2)
+                        if (t == output && i == input) {
+                            #pragma unroll
+                            for (int b = 0; b < 2; ++b)
+                                next_weights[t][i + b] = next.v[b];
+                        }
+                output = input == 14 ? output + 1 : output;
+                input = input == 14 ? 0 : input + 2;
             }
             if (phase >= 0 && pixel < s.pixels) {
                 const convolution_word word = read_channel_intel(convolution_pixels);
@@ -531,15 +554,17 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                             for (int i = 0; i < 16; ++i)
                                 product += in.lane[i] * weights[t][b * 16 + i];
                         }
-                        group.v[t] = tap == 0 ? product : sums[t][pixel] + product;
-                        sums[t][pixel] = group.v[t];
+                        const vec rested = sums[pixel];
+                        group.v[t] = tap == 0 ? product : rested + product;
+                        sums[pixel] = group.v[t];
                     }
                 }
                 if (tap == s.taps - 1)
                     write_channel_intel(convolution_sums, group);
             }
-            if (++pixel == (phase < 0 ? s.tap_words : s.phase_turns)) {
+            if (pixel == last) {
                 pixel = output = 0;
+                last = s.phase_turns - 1;
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
@@ -548,39 +573,55 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 if (phase >= 0)
                     tap = tap == s.taps - 1 ? 0 : tap + 1;
                 ++phase;
+            } else {
+                ++pixel;
             }
         }
     }
 }
 
-// Sends the results of a group of output vectors one by one while the next group's are collected.
+// Sends the results of a group of output vectors one by one while the next group's are collected. A result leaves no sooner than 9 turns
+// after it was stored, so groups follow each other without a break.
 ENGINE
 __kernel void convolution_results(ENGINE_PARAMETERS)
 {
-    vec results[1][2][16];
+    vec results[32] MLABS(1, 64, 1); // two halves
     EVERY_STEP {
         Record record;
-        READ_STEP(record, convolution_results_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(convolution_results_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x * s.out_groups;
-        for (int group = 0; group <= count; ++group) { // this one comes in, the one before goes out
-            const int incoming = group < count ? s.pixels : 0, outgoing = group > 0 ? s.pixels * s.out_vectors : 0;
-            int pixel = 0, t = 0;
-            #pragma ivdep array(results)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    const convolution_group sums = read_channel_intel(convolution_sums);
-                    #pragma unroll
-                    for (int i = 0; i < 1; ++i)
-                        results[i][group & 1][turn] = sums.v[i];
+        int group = 0, turn = 0; // this group comes in, the one before goes out
+        int pixel = 0, t = 0; // of what goes out
+        #pragma ivdep array(results) safelen(9)
+        for (int n = 0; n < s.result_turns; ++n) {
+            if (group < count && turn < s.pixels) {
+                const convolution_group sums = read_channel_intel(convolution_sums);
+                #pragma unroll
+                for (int i = 0; i < 1; ++i)
+                    results[2 * turn + (group & 1)] = sums.v[i];
+            }
+            if (group > 0 && turn < s.group_turns - 9) {
+                vec result = results[2 * pixel + (~group & 1)];
+                write_channel_intel(convolution_out, result);
+                if (t == s.out_vectors - 1) {
+                    t = 0;
+                    pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+                } else {
+                    ++t;
                 }
-                if (turn < outgoing) {
-                    write_channel_intel(convolution_out, results[t][~group & 1][pixel]);
-                    if (++t == s.out_vectors) {
-                        t = 0;
-                        ++pixel;
-                    }
-                }
+            }
+            if (turn == s.group_turns - 1) {
+                turn = 0;
+                ++group;
+            } else {
+                ++turn;
             }
         }
     }
@@ -593,12 +634,8 @@ __constant float pooling_reciprocal[10] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f
 ENGINE
 __kernel void pooling_engine(ENGINE_PARAMETERS)
 {
-    vec line[2][6];
-    for (int x = 0; x < 6; ++x)
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            line[r][x] = 0.0f;
-    vec window[3][3];
+    vec line[9][2] MLABS(2, 64, 1); // rows above the newest, side by side
+    vec window[3][3] REGISTERS;
     #pragma unroll
     for (int r = 0; r < 3; ++r)
         #pragma unroll
@@ -606,26 +643,31 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
             window[r][c] = 0.0f;
     EVERY_STEP {
         Record record;
-        READ_STEP(record, pooling_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(pooling_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: position of the next output
-        // A word of the line buffer is due again only a row later.
-        #pragma ivdep array(line) safelen(3)
+        #pragma ivdep array(line) safelen(9)
         for (int n = 0; n < s.planes * s.plane; ++n) {
             vec column[3];
             column[2] = read_channel_intel(pooling_in);
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                column[r] = line[r][x];
+                column[r] = line[x][r];
             #pragma unroll
             for (int r = 0; r < 2; ++r)
-                line[r][x] = column[r + 1];
+                line[x][r] = column[r + 1];
             #pragma unroll
             for (int r = 0; r < 3; ++r) {
                 #pragma unroll
                 for (int c = 0; c < 2; ++c)
                     window[r][c] = window[r][c + 1];
-                window[r][2] = column[r];
+                window[r][2] = y + r < 2 ? 0.0f : column[r];
             }
             if (y == next_y && x == next_x && x < s.emit_end) {
                 vec sum = 0.0f;
@@ -645,19 +687,13 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
                         }
                 write_channel_intel(pooling_out, sum * pooling_reciprocal[rows * columns]);
             }
-            if (x == next_x)
-                next_x += s.stride_x;
-            if (++x == s.in_columns) {
-                x = 0;
-                next_x = s.extent_x - 1;
-                if (y == next_y)
-                    next_y += s.stride_y;
-                if (++y == s.in_rows) {
-                    y = 0;
-                    next_y = s.extent_y - 1;
-                    ++plane;
-                }
-            }
+            const bool row_ends = x == s.in_columns - 1, plane_ends = row_ends && y == s.in_rows - 1;
+            next_x = row_ends ? s.extent_x - 1 : x == next_x ? next_x + s.stride_x : next_x;
+            if (row_ends)
+                next_y = plane_ends ? s.extent_y - 1 : y == next_y ? next_y + s.stride_y : next_y;
+            x = row_ends ? 0 : x + 1;
+            y = plane_ends ? 0 : row_ends ? y + 1 : y;
+            plane = plane_ends ? plane + 1 : plane;
         }
     }
 }
@@ -667,16 +703,29 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
+    vec bias_kept[1] REGISTERS; // of small groups
     EVERY_STEP {
         Record record;
-        READ_STEP(record, epilogue_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(epilogue_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        vec bias[1];
         int pixel = 0, t = 0;
         for (int turn = 0; turn < s.results; ++turn) {
-            // Biases arrive with a group's first pixel.
-            const vec shift = pixel == 0 ? read_channel_intel(epilogue_bias) : bias[t];
-            bias[t] = shift;
+            vec shift = bias_kept[0];
+            if (pixel == 0) { // biases arrive with a group's first pixel
+                const vec word = read_channel_intel(epilogue_bias);
+                shift = word;
+                #pragma unroll
+                for (int i = 0; i < 1; ++i)
+                    if (i == t) {
+                        bias_kept[i] = shift;
+                    }
+            }
             vec value = 0.0f;
             if (s.engine == ENGINE_DEPTHWISE)
                 value = read_channel_intel(depthwise_out);
@@ -690,10 +739,11 @@ __kernel void epilogue(ENGINE_PARAMETERS)
             if (s.activation == ACTIVATION_CLIP)
                 value = fmin(fmax(value, s.low), s.high);
             write_channel_intel(epilogue_out, value);
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++pixel == s.pixels)
-                    pixel = 0;
+                pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+            } else {
+                ++t;
             }
         }
     }
@@ -706,7 +756,13 @@ __kernel void writer(__global vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, writer_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(writer_steps);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, group, position, vector
         for (int turn = 0; turn < s.results; ++turn) {

@@ -35,6 +35,7 @@ typedef lanes8 lanes;
 typedef struct { vec v[4]; } weight_word; // what the weight memory delivers in a cycle
 
 typedef struct {
+    int listeners;
     int engine;
     int in_base;
     int in_stride;
@@ -88,6 +89,11 @@ typedef struct {
     int plane_turns;
     int tile_loads;
     int send_turns;
+    int first_turns;
+    int pass_turns;
+    int tile_turns;
+    int group_turns;
+    int result_turns;
     int word_turns;
     int window_taps;
     int tile_vectors;
@@ -128,10 +134,12 @@ typedef struct {
 } Step; // design.json documents the fields
 
 // Steps travel word by word: once a step that costs nothing, and a channel or memory port of all words would cost much logic.
-#define STEP_WORDS 90
+#define STEP_WORDS 96
 typedef union { Step step; int word[STEP_WORDS]; } Record;
-#define READ_STEP(record, name) for (int i = 0; i < STEP_WORDS; ++i) (record).word[i] = read_channel_intel(name)
-#define SEND_STEP(name, record) for (int i = 0; i < STEP_WORDS; ++i) write_channel_intel(name, (record).word[i])
+// The first word says who hears of the step.
+#define HEARS_AFTER 4 // its data wait for the step before
+#define HEARS_SKIPPING 8
+#define HEARS_SPARSE 16
 
 #define ENGINE_SKIPPING 1
 #define ENGINE_SPARSE 2
@@ -162,32 +170,41 @@ __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void step_reader(__global const int *restrict table, const int first, const int last)
 {
     for (int n = first; n < last; ++n) {
-        Record record;
-        for (int i = 0; i < STEP_WORDS; ++i)
-            record.word[i] = table[n * STEP_WORDS + i];
-        SEND_STEP(feature_steps, record);
-        SEND_STEP(parameter_steps, record);
-        SEND_STEP(writer_steps, record);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = table[n * STEP_WORDS + i];
+            write_channel_intel(feature_steps, word);
+            write_channel_intel(parameter_steps, word);
+            write_channel_intel(writer_steps, word);
+        }
     }
 }
 
-// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them.
+// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's record goes ahead of it,
+// all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void feature_reader(__global const volatile vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, feature_steps);
-        const Step s = record.step;
-        if (s.number > 0) {
-            read_channel_intel(step_done);
-            mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+        int listeners = 0;
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(feature_steps);
+            listeners = i == 0 ? word : listeners;
+            if (i == STEP_WORDS - 1 && (listeners & HEARS_AFTER)) {
+                read_channel_intel(step_done);
+                mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);
+            }
+            if (listeners & HEARS_SKIPPING)
+                write_channel_intel(skipping_step, word);
+            if (listeners & HEARS_SPARSE)
+                write_channel_intel(sparse_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
         }
-        if (s.engine == ENGINE_SKIPPING)
-            SEND_STEP(skipping_step, record);
-        if (s.engine == ENGINE_SPARSE)
-            SEND_STEP(sparse_step, record);
+        const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, pass, position, vector
         for (int turn = 0; turn < s.loads; ++turn) {
             const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
@@ -235,20 +252,34 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, parameter_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(parameter_steps);
+            write_channel_intel(epilogue_step, word);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        SEND_STEP(epilogue_step, record);
-        for (int tile = 0; tile < s.tiles_y * s.tiles_x; ++tile)
-        for (int g = 0; g < s.out_groups; ++g) {
-            for (int t = 0; t < s.out_vectors; ++t)
-                write_channel_intel(epilogue_bias, biases[s.bias_base + g * s.out_vectors + t]);
-            for (int w = 0; w < s.weight_words; ++w) {
-                const weight_word word = weights[s.weight_base + g * s.weight_words + w];
+        int bias = s.bias_base, at = s.weight_base; // the next of each
+        int g = 0, turn = 0; // group, turn of it
+        for (int n = 0; n < (s.out_vectors + s.weight_words) * s.tiles_y * s.tiles_x * s.out_groups; ++n) {
+            if (turn < s.out_vectors) {
+                write_channel_intel(epilogue_bias, biases[bias]);
+                ++bias;
+            } else {
+                const weight_word word = weights[at];
+                ++at;
                 if (s.engine == ENGINE_SKIPPING)
                     write_channel_intel(skipping_weights, word);
                 if (s.engine == ENGINE_SPARSE)
                     write_channel_intel(sparse_weights, word);
             }
+            const bool group_ends = turn == s.out_vectors + s.weight_words - 1, tile_ends = group_ends && g == s.out_groups - 1;
+            turn = group_ends ? 0 : turn + 1;
+            g = tile_ends ? 0 : group_ends ? g + 1 : g;
+            bias = tile_ends ? s.bias_base : bias;
+            at = tile_ends ? s.weight_base : at;
         }
     }
 }
@@ -264,210 +295,232 @@ channel skipping_group skipping_sums __attribute__((depth(DEPTH(16, 32))));
 ENGINE
 __kernel void skipping_engine(ENGINE_PARAMETERS)
 {
-    float tiles[8][2][64]; // lane by lane; 16 reads of each a turn: the compiler keeps as many copies
-    float weights[2][8][8], next_weights[2][8][8];
-    ushort places[2][8][8], next_places[2][8][8];
-    vec sums[2][16];
+    float tiles[128][8] BLOCKS(8, 4, 16); // lane by lane
+    float weights[2][8][8] REGISTERS, next_weights[2][8][8] REGISTERS;
+    ushort places[2][8][8] REGISTERS, next_places[2][8][8] REGISTERS;
+    vec sums[16][2] MLABS(2, 32, 1);
     EVERY_STEP {
         Record record;
-        READ_STEP(record, skipping_step);
-        const Step s = record.step;
-        SEND_STEP(skipping_results_step, record);
-        int output = 0, taken = 0; // where the next weights go
-        for (int turn = 0; turn < s.tap_words; ++turn) { // the first word
-            const weight_word next = read_channel_intel(skipping_weights);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(skipping_step);
+            write_channel_intel(skipping_results_step, word);
             #pragma unroll
-            for (int b = 0; b < 4; ++b) { // values and places take turns
-                lanes part;
-                part.v = next.v[b];
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
+        const Step s = record.step;
+        const int count = s.tiles_y * s.tiles_x;
+        int output = 0, taken = 0; // where the next weights go: values and places take turns
+        int phase = -1; // words that are done; while the first tile comes in the first word's weights do
+        int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
+        int pixel = 0, x = 0, y = 0, tap = 0; // position, word of the group
+        int slot = 0; // where the next incoming vector goes
+        int number = 0, turn = 0; // this tile comes in, the one before is multiplied
+        int last = s.first_turns - 1, word_last = last; // turn of the tile, of the word
+        // A tile is read no sooner than 9 turns after it is complete; a word has at least 16, so that an accumulator is not due again before it
+        // is written.
+        #pragma ivdep array(tiles) safelen(9)
+        #pragma ivdep array(sums) safelen(16)
+        for (int n = 0; n < s.tile_turns; ++n) {
+            if (number < count && turn < s.tile_loads) {
+                lanes next;
+                next.v = read_channel_intel(skipping_in);
                 #pragma unroll
                 for (int l = 0; l < 8; ++l)
-                    if ((b & 1) == 0)
-                        next_weights[output][(taken + b) / 2][l] = part.lane[l];
-                    else
-                        next_places[output][(taken + b) / 2][l] = (ushort)as_int(part.lane[l]);
+                    tiles[(number & 1) * 64 + slot][l] = next.lane[l];
+                ++slot;
             }
-            taken += 4;
-            if (taken == 16) {
-                taken = 0;
-                ++output;
-            }
-        }
-        output = 0;
-        #pragma unroll
-        for (int t = 0; t < 2; ++t)
-            #pragma unroll
-            for (int i = 0; i < 8; ++i)
-                #pragma unroll
-                for (int l = 0; l < 8; ++l) {
-                    weights[t][i][l] = next_weights[t][i][l];
-                    places[t][i][l] = next_places[t][i][l];
-                }
-        const int count = s.tiles_y * s.tiles_x;
-        int phase = 0; // words that are done
-        for (int tile = 0; tile <= count; ++tile) { // this one comes in, the one before is multiplied
-            const int incoming = tile < count ? s.tile_loads : 0, outgoing = tile > 0 ? s.send_turns : 0;
-            int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
-            int pixel = 0, x = 0, y = 0, tap = 0; // position, word of the group
-            int slot = 0; // where the next incoming vector goes
-            // A word has at least 16 turns, so that an accumulator is not due again before it is written.
-            #pragma ivdep array(tiles)
-            #pragma ivdep array(sums) safelen(16)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    lanes next;
-                    next.v = read_channel_intel(skipping_in);
+            if (number == 0 || turn < s.send_turns) {
+                if (pixel < s.tap_words && phase < s.phases - 1) {
+                    const weight_word next = read_channel_intel(skipping_weights);
                     #pragma unroll
-                    for (int l = 0; l < 8; ++l)
-                        tiles[l][tile & 1][slot] = next.lane[l];
-                    ++slot;
-                }
-                if (turn < outgoing) {
-                    if (pixel < s.tap_words && phase + 1 < s.phases) {
-                        const weight_word next = read_channel_intel(skipping_weights);
+                    for (int t = 0; t < 2; ++t)
                         #pragma unroll
-                        for (int b = 0; b < 4; ++b) { // values and places take turns
+                        for (int i = 0; i < 16; ++i) {
                             lanes part;
-                            part.v = next.v[b];
-                            #pragma unroll
-                            for (int l = 0; l < 8; ++l)
-                                if ((b & 1) == 0)
-                                    next_weights[output][(taken + b) / 2][l] = part.lane[l];
-                                else
-                                    next_places[output][(taken + b) / 2][l] = (ushort)as_int(part.lane[l]);
-                        }
-                        taken += 4;
-                        if (taken == 16) {
-                            taken = 0;
-                            ++output;
-                        }
-                    }
-                    if (pixel < s.pixels) {
-                        skipping_group group;
-                        #pragma unroll
-                        for (int t = 0; t < 2; ++t) {
-                            if (t < s.out_vectors) { // lanes beyond the layer's channels rest
-                                lanes product;
-                                product.v = 0.0f;
+                            part.v = next.v[i % 4];
+                            if (t == output && i - i % 4 == taken) {
                                 #pragma unroll
-                                for (int i = 0; i < 8; ++i)
-                                    #pragma unroll
-                                    for (int l = 0; l < 8; ++l)
-                                        product.lane[l] += weights[t][i][l] * tiles[i % 8][~tile & 1][(places[t][i][l] + address) & 63];
-                                group.v[t] = tap == 0 ? product.v : sums[t][pixel] + product.v;
-                                sums[t][pixel] = group.v[t];
+                                for (int l = 0; l < 8; ++l)
+                                    if (i % 2 == 0)
+                                        next_weights[t][i / 2][l] = part.lane[l];
+                                    else
+                                        next_places[t][i / 2][l] = (ushort)as_int(part.lane[l]);
                             }
                         }
-                        if (tap == s.taps - 1)
-                            write_channel_intel(skipping_sums, group);
-                        address += s.column_step;
-                        if (++x == s.tile_width) {
-                            x = 0;
-                            row += s.row_step;
-                            address = row;
-                            if (++y == s.tile_height) {
-                                y = 0;
-                                image += s.image_step;
-                                row = image;
-                                address = image;
-                            }
-                        }
-                    }
-                    if (++pixel == s.phase_turns) {
-                        pixel = x = y = 0;
-                        image = row = address = 0;
-                        output = 0;
-                        #pragma unroll
-                        for (int t = 0; t < 2; ++t)
+                    output = taken == 12 ? output + 1 : output;
+                    taken = taken == 12 ? 0 : taken + 4;
+                }
+                if (number > 0 && pixel < s.pixels) {
+                    skipping_group group;
+                    #pragma unroll
+                    for (int t = 0; t < 2; ++t) {
+                        if (t < s.out_vectors) { // lanes beyond the layer's channels rest
+                            lanes product;
+                            product.v = 0.0f;
                             #pragma unroll
                             for (int i = 0; i < 8; ++i)
                                 #pragma unroll
-                                for (int l = 0; l < 8; ++l) {
-                                    weights[t][i][l] = next_weights[t][i][l];
-                                    places[t][i][l] = next_places[t][i][l];
-                                }
-                        tap = tap == s.taps - 1 ? 0 : tap + 1;
-                        ++phase;
+                                for (int l = 0; l < 8; ++l)
+                                    product.lane[l] += weights[t][i][l] * tiles[(~number & 1) * 64 + ((places[t][i][l] + address) & 63)][i % 8];
+                            const vec rested = sums[pixel][t];
+                            group.v[t] = tap == 0 ? product.v : rested + product.v;
+                            sums[pixel][t] = group.v[t];
+                        }
                     }
+                    if (tap == s.taps - 1)
+                        write_channel_intel(skipping_sums, group);
+                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+                    if (image_ends)
+                        image += s.image_step;
+                    if (row_ends)
+                        row = image_ends ? image : row + s.row_step;
+                    address = row_ends ? row : address + s.column_step;
+                    x = row_ends ? 0 : x + 1;
+                    y = image_ends ? 0 : row_ends ? y + 1 : y;
                 }
+                if (pixel == word_last) {
+                    pixel = x = y = output = 0;
+                    image = row = address = 0;
+                    #pragma unroll
+                    for (int t = 0; t < 2; ++t)
+                        #pragma unroll
+                        for (int i = 0; i < 8; ++i)
+                            #pragma unroll
+                            for (int l = 0; l < 8; ++l) {
+                                weights[t][i][l] = next_weights[t][i][l];
+                                places[t][i][l] = next_places[t][i][l];
+                            }
+                    if (phase >= 0)
+                        tap = tap == s.taps - 1 ? 0 : tap + 1;
+                    ++phase;
+                } else {
+                    ++pixel;
+                }
+            }
+            if (turn == last) {
+                ++number;
+                turn = slot = 0;
+                last = (number < count ? s.pass_turns : s.send_turns) - 1;
+                word_last = s.phase_turns - 1;
+            } else {
+                ++turn;
             }
         }
     }
 }
 
-// Sends the results of a group of output vectors one by one while the next group's are collected.
+// Sends the results of a group of output vectors one by one while the next group's are collected. A result leaves no sooner than 9 turns
+// after it was stored, so groups follow each other without a break.
 ENGINE
 __kernel void skipping_results(ENGINE_PARAMETERS)
 {
-    vec results[2][2][16];
+    vec results[32][2] MLABS(1, 64, 1); // two halves
     EVERY_STEP {
         Record record;
-        READ_STEP(record, skipping_results_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(skipping_results_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x * s.out_groups;
-        for (int group = 0; group <= count; ++group) { // this one comes in, the one before goes out
-            const int incoming = group < count ? s.pixels : 0, outgoing = group > 0 ? s.pixels * s.out_vectors : 0;
-            int pixel = 0, t = 0;
-            #pragma ivdep array(results)
-            for (int turn = 0; turn < max(incoming, outgoing); ++turn) {
-                if (turn < incoming) {
-                    const skipping_group sums = read_channel_intel(skipping_sums);
-                    #pragma unroll
-                    for (int i = 0; i < 2; ++i)
-                        results[i][group & 1][turn] = sums.v[i];
+        int group = 0, turn = 0; // this group comes in, the one before goes out
+        int pixel = 0, t = 0; // of what goes out
+        #pragma ivdep array(results) safelen(9)
+        for (int n = 0; n < s.result_turns; ++n) {
+            if (group < count && turn < s.pixels) {
+                const skipping_group sums = read_channel_intel(skipping_sums);
+                #pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    results[2 * turn + (group & 1)][i] = sums.v[i];
+            }
+            if (group > 0 && turn < s.group_turns - 9) {
+                vec result = results[2 * pixel + (~group & 1)][0];
+                #pragma unroll
+                for (int i = 1; i < 2; ++i) {
+                    const vec other = results[2 * pixel + (~group & 1)][i];
+                    result = i == t ? other : result;
                 }
-                if (turn < outgoing) {
-                    write_channel_intel(skipping_out, results[t][~group & 1][pixel]);
-                    if (++t == s.out_vectors) {
-                        t = 0;
-                        ++pixel;
-                    }
+                write_channel_intel(skipping_out, result);
+                if (t == s.out_vectors - 1) {
+                    t = 0;
+                    pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+                } else {
+                    ++t;
                 }
+            }
+            if (turn == s.group_turns - 1) {
+                turn = 0;
+                ++group;
+            } else {
+                ++turn;
             }
         }
     }
 }
 
 // Zero-skipping fully connected engine: 8 outputs at once, a lane each; a turn gives every lane its next 2 non-zero weights, each
-// with the place of the input that it multiplies. Eight accumulators take turns, so that II is 1.
+// with the place of the input that it multiplies. Every lane reads a copy of the inputs, at a place of its own.
 ENGINE
 __kernel void sparse_engine(ENGINE_PARAMETERS)
 {
+    vec inputs[64] BLOCKS(1, 32, 16);
+    vec sums[8] REGISTERS; // partial sums, a shift register
     EVERY_STEP {
         Record record;
-        READ_STEP(record, sparse_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(sparse_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         const int count = s.in_rows * s.in_columns * s.in_vectors;
-        lanes inputs[64]; // every lane reads a place of its own
         for (int n = 0; n < count; ++n)
-            inputs[n].v = read_channel_intel(sparse_in);
+            inputs[n] = read_channel_intel(sparse_in);
 
-        for (int g = 0; g < s.out_groups; ++g) {
-            vec sums[8];
-            #pragma ivdep array(sums) safelen(8)
-            for (int w = 0; w < s.weight_words; ++w) {
-                const weight_word word = read_channel_intel(sparse_weights);
-                vec product = 0.0f;
-                #pragma unroll
-                for (int k = 0; k < 2; ++k) {
-                    lanes value, place, term;
-                    value.v = word.v[2 * k];
-                    place.v = word.v[2 * k + 1];
-                    #pragma unroll
-                    for (int i = 0; i < 8; ++i) {
-                        const int at = as_int(place.lane[i]);
-                        term.lane[i] = value.lane[i] * inputs[at / 8].lane[at % 8];
-                    }
-                    product += term.v;
-                }
-                sums[w & 7] = w < 8 ? product : sums[w & 7] + product;
-            }
-            vec total = 0.0f;
+        int turn = 0; // of an output vector
+        for (int n = 0; n < s.results * s.weight_words; ++n) {
+            const weight_word word = read_channel_intel(sparse_weights);
+            vec product = 0.0f;
             #pragma unroll
-            for (int p = 0; p < 8; ++p)
-                if (p < s.weight_words)
+            for (int k = 0; k < 2; ++k) {
+                lanes value, place, term;
+                value.v = word.v[2 * k];
+                place.v = word.v[2 * k + 1];
+                #pragma unroll
+                for (int i = 0; i < 8; ++i) {
+                    const uint at = as_uint(place.lane[i]);
+                    lanes in;
+                    in.v = inputs[at / 8];
+                    float chosen = in.lane[0];
+                    #pragma unroll
+                    for (int l = 1; l < 8; ++l)
+                        chosen = l == at % 8 ? in.lane[l] : chosen;
+                    term.lane[i] = value.lane[i] * chosen;
+                }
+                product += term.v;
+            }
+            const vec newest = turn < 8 ? product : sums[0] + product;
+            #pragma unroll
+            for (int p = 0; p < 7; ++p)
+                sums[p] = turn == 0 ? 0.0f : sums[p + 1];
+            sums[7] = newest;
+            if (turn == s.weight_words - 1) {
+                vec total = sums[0];
+                #pragma unroll
+                for (int p = 1; p < 8; ++p)
                     total += sums[p];
-            write_channel_intel(sparse_out, total);
+                write_channel_intel(sparse_out, total);
+                turn = 0;
+            } else {
+                ++turn;
+            }
         }
     }
 }
@@ -477,16 +530,32 @@ __kernel void sparse_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
+    vec bias_kept[2] REGISTERS; // of small groups
     EVERY_STEP {
         Record record;
-        READ_STEP(record, epilogue_step);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(epilogue_step);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
-        vec bias[2];
         int pixel = 0, t = 0;
         for (int turn = 0; turn < s.results; ++turn) {
-            // Biases arrive with a group's first pixel.
-            const vec shift = pixel == 0 ? read_channel_intel(epilogue_bias) : bias[t];
-            bias[t] = shift;
+            vec shift = bias_kept[0];
+            #pragma unroll
+            for (int i = 1; i < 2; ++i)
+                shift = i == t ? bias_kept[i] : shift;
+            if (pixel == 0) { // biases arrive with a group's first pixel
+                const vec word = read_channel_intel(epilogue_bias);
+                shift = word;
+                #pragma unroll
+                for (int i = 0; i < 2; ++i)
+                    if (i == t) {
+                        bias_kept[i] = shift;
+                    }
+            }
             vec value = 0.0f;
             if (s.engine == ENGINE_SKIPPING)
                 value = read_channel_intel(skipping_out);
@@ -496,10 +565,11 @@ __kernel void epilogue(ENGINE_PARAMETERS)
             if (s.activation == ACTIVATION_RELU)
                 value = fmax(value, 0.0f);
             write_channel_intel(epilogue_out, value);
-            if (++t == s.out_vectors) {
+            if (t == s.out_vectors - 1) {
                 t = 0;
-                if (++pixel == s.pixels)
-                    pixel = 0;
+                pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
+            } else {
+                ++t;
             }
         }
     }
@@ -512,7 +582,13 @@ __kernel void writer(__global vec *restrict features, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
-        READ_STEP(record, writer_steps);
+        for (int i = 0; i < STEP_WORDS; ++i) {
+            const int word = read_channel_intel(writer_steps);
+            #pragma unroll
+            for (int f = 0; f < STEP_WORDS; ++f)
+                if (f == i)
+                    record.word[f] = word;
+        }
         const Step s = record.step;
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, group, position, vector
         for (int turn = 0; turn < s.results; ++turn) {
