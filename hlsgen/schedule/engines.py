@@ -129,48 +129,63 @@ def engine_kernels(
 ) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
-    lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
     if engine == "convolution":
+        lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
         return convolution_kernels(e, bits, autorun, lsus)
     if engine == "skipping":
         return skipping_kernels(e.of(engine), bits, autorun)
     if engine == "gather":
         return [gather_kernel(graph, e, bits)]
-    if engine == "dense":
-        # Partial sums take turns in a shift register; a turn multiplies by `burst` lanes of an input vector.
-        arithmetic = Arithmetic(multiply_adds=v * e.burst, adds=ACCUMULATION_LATENCY * v)
-        body = Body(arithmetic, (Memory("inputs", e.dense_vectors, vector),), ACCUMULATION_LATENCY * vector, vector)
-    elif engine == "sparse":
-        lanes = v * entries_a_word(e.burst)
-        # Every lane needs a copy of the inputs, whole vectors wide: they come in vector by vector.
-        arithmetic = Arithmetic(multiply_adds=lanes, adds=ACCUMULATION_LATENCY * v)
-        memories: tuple[Memory, ...] = (Memory("inputs", e.dense_vectors, vector, copies=lanes),)
-        body = Body(arithmetic, memories, ACCUMULATION_LATENCY * vector, lanes * vector)
-    elif engine in ("depthwise", "pooling"):
-        extent, line = (e.depthwise_extent, e.depthwise_line) if engine == "depthwise" else (e.pool_extent, e.pool_line)
-        # The upper rows of the window, side by side; those above the plane read as zero.
-        memories = (Memory("line", line, vector, extent - 1),) if extent > 1 else ()
-        taps, borders = extent * extent, (extent - 1) * vector
-        if engine == "depthwise":
-            # Where a convolution is fed, bias and activations of the depthwise layers are here.
-            arithmetic = Arithmetic(multiply_adds=v * taps, adds=v * bool(feeding))
-            for activation in feeding:
-                arithmetic += activation.units(v)
-            body = Body(arithmetic, memories, 3 * (taps + 1) * vector, borders)
-        else:
-            ops = {layer.op for layer in graph.layers}
-            average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if "average_pool" in ops else Arithmetic()
-            largest = Arithmetic(compares=taps * v) if "max_pool" in ops else Arithmetic()
-            body = Body(average + largest, memories, taps * vector, borders)
-    elif engine == "global_pooling":
-        arithmetic = Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v)
-        body = Body(arithmetic, (), ACCUMULATION_LATENCY * vector)
-    elif engine == "normalisation":
-        body = normalisation_body(e.normalisation_size, v, bits)
-    else:
-        body = softmax_body(e.pixel_vectors, v, bits)
+    averages = engine == "pooling" and any(layer.op == "average_pool" for layer in graph.layers)
+    body = {
+        "dense": lambda: dense_body(v * e.burst, e, bits),
+        "sparse": lambda: dense_body(v * entries_a_word(e.burst), e, bits, copied=True),
+        "depthwise": lambda: depthwise_body(e, bits, feeding),
+        "pooling": lambda: pooling_body(graph, e, bits, averages),
+        "global_pooling": lambda: Body(
+            Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v), (), ACCUMULATION_LATENCY * vector
+        ),
+        "normalisation": lambda: normalisation_body(e.normalisation_size, v, bits),
+        "softmax": lambda: softmax_body(e.pixel_vectors, v, bits),
+    }[engine]()
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
-    return [Kernel(f"{engine}_engine", body, autorun and not scratch, lsus, 2 * vector + WORD, ends, 2, 768)]
+    # Of the rows and columns that an average counts.
+    return [Kernel(f"{engine}_engine", body, autorun, (), 2 * vector + WORD, ends, 2, 768, int(averages))]
+
+
+def dense_body(multipliers: int, e: Engines, bits: int, copied: bool = False) -> Body:
+    """A fully connected layer: partial sums take turns in a shift register. Where zeros are skipped every multiplier has a copy of the inputs,
+    whole vectors wide, since they come in vector by vector."""
+    v, vector = e.width, e.width * bits
+    inputs = Memory("inputs", e.dense_vectors, vector, copies=multipliers if copied else 1)
+    arithmetic = Arithmetic(multiply_adds=multipliers, adds=ACCUMULATION_LATENCY * v)
+    return Body(arithmetic, (inputs,), ACCUMULATION_LATENCY * vector, inputs.copies * vector)
+
+
+def line_memories(line: int, extent: int, vector: int) -> tuple[Memory, ...]:
+    """The upper rows of a streaming window, side by side."""
+    return (Memory("line", line, vector, extent - 1),) if extent > 1 else ()
+
+
+def depthwise_body(e: Engines, bits: int, feeding: list[Activation]) -> Body:
+    """All taps of a window and two sets of weights; where a convolution is fed, bias and activations of the depthwise layers. Rows above the
+    plane read as zero."""
+    v, vector, extent = e.width, e.width * bits, e.depthwise_extent
+    arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * bool(feeding))
+    for activation in feeding:
+        arithmetic += activation.units(v)
+    memories = line_memories(e.depthwise_line, extent, vector)
+    return Body(arithmetic, memories, 3 * (extent**2 + 1) * vector, (extent - 1) * vector)
+
+
+def pooling_body(graph: Graph, e: Engines, bits: int, averages: bool) -> Body:
+    """A window, its sum or its largest value. Rows above the plane read as zero."""
+    v, vector, taps = e.width, e.width * bits, e.pool_extent**2
+    average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if averages else Arithmetic()
+    maxima = any(layer.op == "max_pool" for layer in graph.layers)
+    largest = Arithmetic(compares=taps * v) if maxima else Arithmetic()
+    memories = line_memories(e.pool_line, e.pool_extent, vector)
+    return Body(average + largest, memories, taps * vector, (e.pool_extent - 1) * vector)
 
 
 def normalisation_body(size: int, v: int, bits: int) -> Body:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.host.design import HostDesign
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
@@ -60,7 +61,9 @@ def test_a_wrong_place_is_found(tmp_path):
     design = build(sparse(0.9), tmp_path / "design", "folded")
     path = next((tmp_path / "design" / "kernels").glob("*.cl"))
     path.write_text(
-        path.read_text().replace("const int at = as_int(place.lane[i]);", "const int at = as_int(place.lane[i]) / 2;")
+        path.read_text().replace(
+            "const uint at = as_uint(place.lane[i]);", "const uint at = as_uint(place.lane[i]) / 2;"
+        )
     )
     with pytest.raises(AssertionError):
         assert_right(design)
@@ -110,18 +113,20 @@ def test_counted_turns_are_the_models(tmp_path):
     path = next((tmp_path / "design" / "kernels").glob("*.cl"))
     text = path.read_text()
     for old, new in (
-        ("        lanes inputs[", "        int turns = 0;\n        lanes inputs["),
-        ("            inputs[n].v = read", "            ++turns, inputs[n].v = read"),
-        ("                vec product = 0.0f;\n", "                ++turns;\n                vec product = 0.0f;\n"),
-        ("            write_channel_intel(sparse_out, total);\n        }\n", "            write_channel_intel(sparse_out, total);\n        }\n"
+        ("        const int count = ", "        int turns = 0;\n        const int count = "),
+        ("            inputs[n] = read", "            ++turns, inputs[n] = read"),
+        ("            vec product = 0.0f;\n", "            ++turns;\n            vec product = 0.0f;\n"),
+        ("                ++turn;\n            }\n        }\n", "                ++turn;\n            }\n        }\n"
          '        printf("turns %d\\n", turns);\n'),
     ):  # fmt: skip
         start = text.index("__kernel void sparse_engine")
-        assert text[start:].count(old) == 1
-        text = text[:start] + text[start:].replace(old, new)
+        end = text.index("\n}\n", start)
+        assert text[start:end].count(old) == 1
+        text = text[:start] + text[start:end].replace(old, new) + text[end:]
     path.write_text(text)
     assert_right(design)
     printed = [int(turns) for (turns,) in lines_printed(design, "turns")]
     steps = [step for step in plan.steps if step.engine == "sparse"]
     dense = operator("dense")
-    assert printed == [dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps] != []
+    cycles = [dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps]
+    assert [turns + KERNEL_LATENCY for turns in printed] == cycles != []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import hlsgen
 from hlsgen.errors import HlsgenError, PlanError
+from hlsgen.memory import MEMORY_DISTANCE
 from hlsgen.plan import Plan
 from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.goal import Goal
@@ -141,11 +142,16 @@ def test_a_dense_engine_too_small_for_the_network(tmp_path):
         checked(graph, data | {"engines": data["engines"] | {"dense_vectors": needed - 1}}, tmp_path)
 
 
-def test_a_line_holds_its_window(graph, plans, tmp_path):
-    """Larger windows than the network needs would read beyond lines that are long enough for it."""
-    engines = plans["folded"]["engines"] | {"pool_extent": 50}
-    with pytest.raises(PlanError, match="pool_line must be at least pool_extent, 50"):
-        checked(graph, plans["folded"] | {"engines": engines}, tmp_path)
+def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
+    """With a larger window than the network needs the engine gets a line buffer, whose rows are padded beyond the network's own."""
+    text = "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], strides=[2,2]>(x) }"
+    graph = hlsgen.load(parse(text))
+    data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
+    assert data["engines"]["pool_line"] < MEMORY_DISTANCE
+    engines = data["engines"] | {"pool_extent": 3}
+    with pytest.raises(PlanError, match=f"pool_line must be at least {MEMORY_DISTANCE}"):
+        checked(graph, data | {"engines": engines}, tmp_path)
+    checked(graph, data | {"engines": engines | {"pool_line": MEMORY_DISTANCE}}, tmp_path)
 
 
 @pytest.mark.parametrize(

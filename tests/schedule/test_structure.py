@@ -118,7 +118,7 @@ def test_channels(style, name):
     assert len(declared) == len(design.fifos)
     e = plan.engines
     special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
-               "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32,
+               "bias_word": 2 * e.width * 32, "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32,
                    "skipping_group": e.width * e.skip_outputs * 32} if e else {}  # fmt: skip
     special |= words_of_vectors(source)
     bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
@@ -132,7 +132,7 @@ def test_channels(style, name):
 
 def products(text):
     """Products of integers in a kernel, each once: of fields of the step, counts of turns, and of the size of an image."""
-    found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|IMAGE|turns)\b)", text)
+    found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|IMAGE|turns|columns)\b)", text)
     return {(m.group(1), m.group(2)) for m in found if not m.group(2).startswith("s.constant")}
 
 
