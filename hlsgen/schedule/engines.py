@@ -47,7 +47,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     writing = {step.engine for step in plan.steps}
     plain = any(not step.engine for step in plan.steps)
     feeders = [graph.layer(step.feeder).activation for step in fed]
-    feeding = list({a.kind: a for a in feeders if a is not None}.values())
+    feeding = list({a.kind: a for a in feeders if a is not None}.values()) if fed else None
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
     kernels = [*readers(e, vector, used, residual, plain, scaled)]
     listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
@@ -125,7 +125,7 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
 
 
 def engine_kernels(
-    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation]
+    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation] | None
 ) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
@@ -167,12 +167,12 @@ def line_memories(line: int, extent: int, vector: int) -> tuple[Memory, ...]:
     return (Memory("line", line, vector, extent - 1),) if extent > 1 else ()
 
 
-def depthwise_body(e: Engines, bits: int, feeding: list[Activation]) -> Body:
+def depthwise_body(e: Engines, bits: int, feeding: list[Activation] | None) -> Body:
     """All taps of a window and two sets of weights; where a convolution is fed, bias and activations of the depthwise layers. Rows above the
     plane read as zero."""
     v, vector, extent = e.width, e.width * bits, e.depthwise_extent
-    arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * bool(feeding))
-    for activation in feeding:
+    arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * (feeding is not None))
+    for activation in feeding or ():
         arithmetic += activation.units(v)
     memories = line_memories(e.depthwise_line, extent, vector)
     return Body(arithmetic, memories, 3 * (extent**2 + 1) * vector, (extent - 1) * vector)
@@ -284,7 +284,8 @@ def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
 def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:
     """Scale, bias, residual and activations of one vector a cycle."""
     v = e.width
-    arithmetic = Arithmetic(multiplies=v * scaled, adds=v)
+    negatives = any(operator(layer.op).epilogue_fields(layer).get("scale_negative") for layer in graph.layers)
+    arithmetic = Arithmetic(multiplies=v * scaled, adds=v * (1 + negatives))
     joins = {graph.layer(step.joined or step.layer).attributes.function for step in plan.steps if step.residual}
     for function in sorted(joins):
         arithmetic += FUNCTIONS[function].units.times(v)

@@ -115,7 +115,7 @@ def test_counted_turns_are_the_models(tmp_path):
     for old, new in (
         ("        const int count = ", "        int turns = 0;\n        const int count = "),
         ("            inputs[n] = read", "            ++turns, inputs[n] = read"),
-        ("            vec product = 0.0f;\n", "            ++turns;\n            vec product = 0.0f;\n"),
+        ("            lanes product;\n", "            ++turns;\n            lanes product;\n"),
         ("                ++turn;\n            }\n        }\n", "                ++turn;\n            }\n        }\n"
          '        printf("turns %d\\n", turns);\n'),
     ):  # fmt: skip

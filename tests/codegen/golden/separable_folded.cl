@@ -360,7 +360,7 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
                             next_weights[w * 2 + b] = next.v[b];
             }
             if (turn >= 0 && turn < s.plane) {
-                vec column[3];
+                vec column[3] REGISTERS;
                 column[2] = read_channel_intel(depthwise_in);
                 #pragma unroll
                 for (int r = 0; r < 2; ++r)
@@ -654,7 +654,7 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
         int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: position of the next output
         #pragma ivdep array(line) safelen(9)
         for (int n = 0; n < s.planes * s.plane; ++n) {
-            vec column[3];
+            vec column[3] REGISTERS;
             column[2] = read_channel_intel(pooling_in);
             #pragma unroll
             for (int r = 0; r < 2; ++r)

@@ -487,10 +487,11 @@ __kernel void sparse_engine(ENGINE_PARAMETERS)
         int turn = 0; // of an output vector
         for (int n = 0; n < s.results * s.weight_words; ++n) {
             const weight_word word = read_channel_intel(sparse_weights);
-            vec product = 0.0f;
+            lanes product;
+            product.v = 0.0f;
             #pragma unroll
             for (int k = 0; k < 2; ++k) {
-                lanes value, place, term;
+                lanes value, place;
                 value.v = word.v[2 * k];
                 place.v = word.v[2 * k + 1];
                 #pragma unroll
@@ -502,11 +503,10 @@ __kernel void sparse_engine(ENGINE_PARAMETERS)
                     #pragma unroll
                     for (int l = 1; l < 8; ++l)
                         chosen = l == at % 8 ? in.lane[l] : chosen;
-                    term.lane[i] = value.lane[i] * chosen;
+                    product.lane[i] += value.lane[i] * chosen;
                 }
-                product += term.v;
             }
-            const vec newest = turn < 8 ? product : sums[0] + product;
+            const vec newest = turn < 8 ? product.v : sums[0] + product.v;
             #pragma unroll
             for (int p = 0; p < 7; ++p)
                 sums[p] = turn == 0 ? 0.0f : sums[p + 1];

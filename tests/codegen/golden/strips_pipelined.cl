@@ -426,38 +426,60 @@ __kernel void scores(STREAMING_PARAMETERS(float))
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float))
 {
+    float value[10] REGISTERS; // a pixel
+    float terms[10] REGISTERS; // its exponentials
     EVERY_TURN(1) { // a pixel
-        float value[10];
-        for (int t = 0; t < 10; ++t) {
-            lanes1 in;
-            in.v = read_channel_intel(scores_to_y);
-            #pragma unroll
-            for (int i = 0; i < 1; ++i)
-                value[t * 1 + i] = in.lane[i];
-        }
-        float peak = value[0];
-        for (int c = 1; c < 10; ++c)
-            peak = fmax(peak, value[c]);
-        float partial[8];
+        lanes1 in, out;
+        float peaks[4] REGISTERS, sums[8] REGISTERS;
+        #pragma unroll
+        for (int p = 0; p < 4; ++p)
+            peaks[p] = -INFINITY;
         #pragma unroll
         for (int p = 0; p < 8; ++p)
-            partial[p] = 0.0f;
+            sums[p] = 0.0f;
+        int t = 0, lane = 0;
         for (int c = 0; c < 10 * 1; ++c) {
-            const float e = c < 10 ? exp(value[c] - peak) : 0.0f;
-            value[c] = e;
-            partial[c & 7] += e;
-        }
-        float sum = 0.0f;
-        #pragma unroll
-        for (int p = 0; p < 8; ++p)
-            sum += partial[p];
-        const float inverse = 1.0f / sum;
-        for (int t = 0; t < 10; ++t) {
-            lanes1 out;
+            if (lane == 0) {
+                in.v = read_channel_intel(scores_to_y);
+                value[t] = in.v;
+            }
+            const float peak = fmax(peaks[0], c < 10 ? in.lane[0] : -INFINITY);
             #pragma unroll
-            for (int i = 0; i < 1; ++i)
-                out.lane[i] = value[t * 1 + i];
-            const float biased = out.v * inverse;
+            for (int p = 0; p < 3; ++p)
+                peaks[p] = peaks[p + 1];
+            peaks[3] = peak;
+            t = lane == 0 ? t + 1 : t;
+            lane = lane == 0 ? 0 : lane + 1;
+        }
+        float peak = peaks[0];
+        #pragma unroll
+        for (int p = 1; p < 4; ++p)
+            peak = fmax(peak, peaks[p]);
+        t = 0;
+        for (int c = 0; c < 10 * 1; ++c) {
+            if (lane == 0)
+                in.v = value[t];
+            const float x = in.lane[0] - peak;
+            const float e = c < 10 ? exp(x) : 0.0f;
+            out.lane[0] = e;
+            const float sum = sums[0] + e;
+            #pragma unroll
+            for (int p = 0; p < 7; ++p)
+                sums[p] = sums[p + 1];
+            sums[7] = sum;
+            if (lane == 0)
+                terms[t] = out.v;
+            t = lane == 0 ? t + 1 : t;
+            lane = lane == 0 ? 0 : lane + 1;
+        }
+        float sum = sums[0];
+        #pragma unroll
+        for (int p = 1; p < 8; ++p)
+            sum += sums[p];
+        const float inverse = 1.0f / sum;
+        for (t = 0; t < 10; ++t) {
+            const float term = terms[t];
+            const float biased = term * inverse;
             const float result = biased;
             write_channel_intel(y_to_write_output, result);
             TAP(result);

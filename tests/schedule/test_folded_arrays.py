@@ -1,0 +1,118 @@
+"""Kernels of folded designs as the compiler's guides want them: arrays, ends of channels and distances in the text are the model's."""
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+
+import hlsgen
+from hlsgen.codegen.folded import FoldedGenerator
+from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.plan import ARRAYS
+from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.convolve import reshaped
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.structure import structure
+from tests.schedule.test_structure import NETWORKS, designed, kernels_of
+from tests.support.networks import parse
+
+# Kernels of a hybrid design's front are not spoken of here.
+STYLES = ("folded", "hybrid")
+# Arrays that are no larger stay in registers, however they are addressed.
+SMALL = 64
+SIZES = {"float": 4, "int": 4, "ushort": 2, "ulong": 8}
+
+
+@pytest.fixture(params=sorted(set(NETWORKS) - {"branches"}))
+def name(request):
+    return request.param
+
+
+@cache
+def engine_kernels(name, style):
+    """The plan, and each kernel of the engines with its text."""
+    graph, plan, source = designed(name, style)
+    texts, front = kernels_of(source), {kernel.layer for kernel in plan.kernels}
+    kernels = structure(reshaped(graph, plan), plan).kernels
+    ours = [k for k in kernels if k.name in texts and k.name.removesuffix("_1") not in front]
+    return plan, [(kernel, texts[kernel.name]) for kernel in ours if "STEP_WORDS" in texts[kernel.name]]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_arrays_are_declared_as_charged(style, name):
+    plan, kernels = engine_kernels(name, style)
+    assert kernels
+    for kernel, text in kernels:
+        for memory in kernel.body.memories:
+            found = re.findall(rf"^ +(\w+ {memory.name}\[.*;)", text, re.M)
+            assert len(found) == 1 and found[0] == memory.declaration(found[0].split()[0]), (kernel.name, memory)
+            element = SIZES.get(found[0].split()[0]) or 4 * plan.engines.width
+            assert 8 * element == memory.bits
+        kept = {memory.name for memory in kernel.body.memories}
+        for kind, others in re.findall(r"^ +(vec|float|int|ushort|ulong) (\w+\[[^=;]*);", text, re.M):
+            for array in others.split(", "):
+                lengths = [int(length) for length in re.findall(r"\[(\d+)\]", array)]
+                size = np.prod(lengths) * (SIZES.get(kind) or 4 * plan.engines.width)
+                assert array.split("[")[0] in kept or array.endswith("REGISTERS") or size <= SMALL
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_channel_end_stands_once_in_a_kernel(style, name):
+    for kernel, text in engine_kernels(name, style)[1]:
+        ends = re.findall(r"(read_channel_intel|write_channel_intel)\((\w+)", text)
+        assert len(ends) == len(set(ends)), kernel.name
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_no_load_through_a_chosen_pointer(style, name):
+    """An element of a memory is loaded into a value of its own, and chosen then."""
+    for kernel, text in engine_kernels(name, style)[1]:
+        for memory in kernel.body.memories:
+            for line in text.splitlines():
+                assert not re.search(rf"\? .*\b{memory.name}\[|: {memory.name}\[", line), (kernel.name, line)
+
+
+WINDOWS = """(float[1,16,5,5] x, float[16,1,3,3] d, float[40,16,3,3] w, float[16,40,1,1] p) => (float[1,16,2,2] y) {
+    a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv<pads=[1,1,1,1]>(a, w) c = Conv(b, p)
+    y = MaxPool<kernel_shape=[2,2], strides=[2,2]>(c) }"""
+
+
+@cache
+def table(images):
+    """The step table of a network of small planes, and its plan."""
+    graph = hlsgen.load(parse(WINDOWS))
+    plan = check_plan(graph, hlsgen.schedule(graph, style="folded", goal=Goal(images=images)))
+    generator = FoldedGenerator(reshaped(graph, plan), plan)
+    return plan, generator, generator.steps()
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_words_of_memories_rest_long_enough(images):
+    """Rows of line buffers, phases of sums, and the turns between a store into one half of a buffer and the first load from it."""
+    plan, generator, steps = table(images)
+    rows = generator.shortest_rows(steps)
+    assert set(rows) == {"depthwise", "pooling"} and min(rows.values()) >= MEMORY_DISTANCE
+    for step, fields in zip(plan.steps, steps, strict=True):
+        if step.engine in ("depthwise", "pooling"):
+            assert fields["in_columns"] >= rows[step.engine]
+        if step.engine in ARRAYS:
+            assert fields["phase_turns"] >= SUM_DISTANCE
+            for turns in ("first_turns", "pass_turns"):
+                assert fields[turns] - fields["tile_loads"] >= MEMORY_DISTANCE
+            assert fields["pass_turns"] - fields["send_turns"] >= MEMORY_DISTANCE
+            assert fields["group_turns"] - fields["pixels"] * fields["out_vectors"] == MEMORY_DISTANCE
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_who_hears_of_a_step(images):
+    """Engines' bits are those of the step; all steps but the first wait."""
+    _, generator, steps = table(images)
+    bits = generator.listeners()
+    assert len(set(bits.values())) == len(bits)
+    for number, fields in enumerate(steps):
+        hears = {name for name, bit in bits.items() if fields["listeners"] & bit}
+        engine = {name for name, n in generator.numbers.items() if name and n == fields["engine"]}
+        assert hears - {"after", "filter_reader"} == engine
+        assert ("after" in hears) == bool(number)
+        assert ("filter_reader" in hears) == ("depthwise" in engine)
