@@ -9,9 +9,9 @@
 #define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
 #define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
 #define REGISTERS __attribute__((register))
+typedef union { float2 v; float lane[2]; } lanes2;
 typedef union { float4 v; float lane[4]; } lanes4;
 typedef union { float8 v; float lane[8]; } lanes8;
-typedef union { float v; float lane[1]; } lanes1;
 
 // Two ways to run the same kernels. On the board, and in strict emulation, the layers' kernels start by themselves and
 // loop for ever over FIFOs of their true depth. With HLSGEN_SEQUENTIAL the host launches them one after another for a
@@ -50,12 +50,12 @@ typedef union { float v; float lane[1]; } lanes1;
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
 channel float4 read_input_to_stem __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(16, 64))));
-channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(40, 64))));
+channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(35, 64))));
 channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(35, 64))));
 channel float8 joined_to_pooled __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 pooled_to_scores __attribute__((depth(STREAM_DEPTH(16, 1))));
-channel float scores_to_y __attribute__((depth(STREAM_DEPTH(16, 10))));
-channel float y_to_write_output __attribute__((depth(STREAM_DEPTH(16, 10))));
+channel float2 scores_to_y __attribute__((depth(STREAM_DEPTH(16, 5))));
+channel float2 y_to_write_output __attribute__((depth(STREAM_DEPTH(16, 5))));
 channel float stem_weights __attribute__((depth(WEIGHT_DEPTH(224))));
 channel float inner_weights __attribute__((depth(WEIGHT_DEPTH(584))));
 channel float scores_weights __attribute__((depth(WEIGHT_DEPTH(90))));
@@ -287,21 +287,21 @@ __kernel void pooled(STREAMING_PARAMETERS(float8))
     }
 }
 
-// scores, node scores (Gemm): 10 outputs of 8 inputs; 8 multipliers
+// scores, node scores (Gemm): 10 outputs of 8 inputs; 16 multipliers
 STREAMING_KERNEL
-__kernel void scores(STREAMING_PARAMETERS(float))
+__kernel void scores(STREAMING_PARAMETERS(float2))
 {
-    float bias[10] REGISTERS; // on chip for good
-    float weights[10][8] MLABS(1, 32, 1); // on chip for good
-    float weights_bank[8]; // what of a word shares a bank, as it comes in
+    float2 bias[5] REGISTERS; // on chip for good
+    float2 weights[5][8] MLABS(1, 64, 1); // on chip for good
+    float2 weights_bank[8]; // what of a word shares a bank, as it comes in
     {
         int weights_word = 0, weights_part = 0; // where the next one goes
-        for (int n = 0; n < 90; ++n) {
-            lanes1 incoming;
+        for (int n = 0; n < 45; ++n) {
+            lanes2 incoming;
             #pragma unroll 1
-            for (int i = 0; i < 1; ++i)
+            for (int i = 0; i < 2; ++i)
                 incoming.lane[i] = read_channel_intel(scores_weights);
-            if (n < 10) {
+            if (n < 5) {
                 bias[n] = incoming.v;
             } else {
                 #pragma unroll
@@ -324,19 +324,19 @@ __kernel void scores(STREAMING_PARAMETERS(float))
     }
     lanes8 in;
     int o = 0, word = 0;
-    EVERY_TURN(10) {
+    EVERY_TURN(5) {
         if (o == 0)
             in.v = read_channel_intel(pooled_to_scores);
-        float product = 0.0f;
+        float2 product = 0.0f;
         #pragma unroll
         for (int i = 0; i < 8; ++i)
             product += in.lane[i] * weights[word][i];
-        const float biased = product + bias[o];
-        const float result = biased;
+        const float2 biased = product + bias[o];
+        const float2 result = biased;
         write_channel_intel(scores_to_y, result);
         TAP(result);
-        word = word == 9 ? 0 : word + 1;
-        if (o == 9) {
+        word = word == 4 ? 0 : word + 1;
+        if (o == 4) {
             o = 0;
         } else {
             ++o;
@@ -346,41 +346,72 @@ __kernel void scores(STREAMING_PARAMETERS(float))
 
 // y, node y (Softmax): over 10 channels
 STREAMING_KERNEL
-__kernel void y(STREAMING_PARAMETERS(float))
+__kernel void y(STREAMING_PARAMETERS(float2))
 {
+    float2 value[5] REGISTERS; // a pixel
+    float2 terms[5] REGISTERS; // its exponentials
     EVERY_TURN(1) { // a pixel
-        float value[10];
-        for (int t = 0; t < 10; ++t) {
-            lanes1 in;
-            in.v = read_channel_intel(scores_to_y);
+        lanes2 in, out;
+        float peaks[4] REGISTERS, sums[8] REGISTERS;
+        #pragma unroll
+        for (int p = 0; p < 4; ++p)
+            peaks[p] = -INFINITY;
+        #pragma unroll
+        for (int p = 0; p < 8; ++p)
+            sums[p] = 0.0f;
+        int t = 0, lane = 0;
+        for (int c = 0; c < 5 * 2; ++c) {
+            if (lane == 0) {
+                in.v = read_channel_intel(scores_to_y);
+                value[t] = in.v;
+            }
+            const float peak = fmax(peaks[0], c < 10 ? in.lane[0] : -INFINITY);
+            #pragma unroll
+            for (int p = 0; p < 3; ++p)
+                peaks[p] = peaks[p + 1];
+            peaks[3] = peak;
             #pragma unroll
             for (int i = 0; i < 1; ++i)
-                value[t * 1 + i] = in.lane[i];
+                in.lane[i] = in.lane[i + 1];
+            t = lane == 1 ? t + 1 : t;
+            lane = lane == 1 ? 0 : lane + 1;
         }
-        float peak = value[0];
-        for (int c = 1; c < 10; ++c)
-            peak = fmax(peak, value[c]);
-        float partial[8];
+        float peak = peaks[0];
         #pragma unroll
-        for (int p = 0; p < 8; ++p)
-            partial[p] = 0.0f;
-        for (int c = 0; c < 10 * 1; ++c) {
-            const float e = c < 10 ? exp(value[c] - peak) : 0.0f;
-            value[c] = e;
-            partial[c & 7] += e;
+        for (int p = 1; p < 4; ++p)
+            peak = fmax(peak, peaks[p]);
+        t = 0;
+        for (int c = 0; c < 5 * 2; ++c) {
+            if (lane == 0)
+                in.v = value[t];
+            const float x = in.lane[0] - peak;
+            const float e = c < 10 ? exp(x) : 0.0f;
+            #pragma unroll
+            for (int i = 0; i < 1; ++i)
+                in.lane[i] = in.lane[i + 1];
+            #pragma unroll
+            for (int i = 0; i < 1; ++i)
+                out.lane[i] = out.lane[i + 1];
+            out.lane[1] = e;
+            const float sum = sums[0] + e;
+            #pragma unroll
+            for (int p = 0; p < 7; ++p)
+                sums[p] = sums[p + 1];
+            sums[7] = sum;
+            if (lane == 1)
+                terms[t] = out.v;
+            t = lane == 1 ? t + 1 : t;
+            lane = lane == 1 ? 0 : lane + 1;
         }
-        float sum = 0.0f;
+        float sum = sums[0];
         #pragma unroll
-        for (int p = 0; p < 8; ++p)
-            sum += partial[p];
+        for (int p = 1; p < 8; ++p)
+            sum += sums[p];
         const float inverse = 1.0f / sum;
-        for (int t = 0; t < 10; ++t) {
-            lanes1 out;
-            #pragma unroll
-            for (int i = 0; i < 1; ++i)
-                out.lane[i] = value[t * 1 + i];
-            const float biased = out.v * inverse;
-            const float result = biased;
+        for (t = 0; t < 5; ++t) {
+            const float2 term = terms[t];
+            const float2 biased = term * inverse;
+            const float2 result = biased;
             write_channel_intel(y_to_write_output, result);
             TAP(result);
         }
@@ -390,8 +421,8 @@ __kernel void y(STREAMING_PARAMETERS(float))
 // ---- The network's outputs
 
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
-__kernel void write_output(__global float *restrict image_data, const int images)
+__kernel void write_output(__global float2 *restrict image_data, const int images)
 {
-    for (int i = 0; i < images * 10; ++i)
+    for (int i = 0; i < images * 5; ++i)
         image_data[i] = read_channel_intel(y_to_write_output);
 }
