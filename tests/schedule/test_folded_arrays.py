@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.boards import board
 from hlsgen.codegen.folded import FoldedGenerator
 from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE
 from hlsgen.plan import ARRAYS
 from hlsgen.schedule.check_plan import check_plan
 from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.step_time import step_time
 from hlsgen.schedule.structure import structure
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
 from tests.support.networks import parse
@@ -116,3 +118,17 @@ def test_who_hears_of_a_step(images):
         assert hears - {"after", "filter_reader"} == engine
         assert ("after" in hears) == bool(number)
         assert ("filter_reader" in hears) == ("depthwise" in engine)
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_step_takes_no_less_than_its_kernels_loops(images):
+    """Predicted cycles against the trip counts in the table."""
+    plan, generator, steps = table(images)
+    target, found = board(plan.board), 0
+    for step, fields in zip(plan.steps, steps, strict=True):
+        cycles = step_time(generator.graph, step, plan.engines, target).cycles
+        assert cycles >= fields["loads"] and cycles >= fields["results"]
+        for turns in ("tile_turns", "array_turns", "result_turns"):
+            found += fields[turns] > 0
+            assert cycles >= fields[turns], (step.layer, turns)
+    assert found
