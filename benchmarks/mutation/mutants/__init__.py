@@ -1,5 +1,5 @@
 """All mutants, by the part of the project that they are in."""
 
-from benchmarks.mutation.mutants import building, frontend, host, modelling, reducing
+from benchmarks.mutation.mutants import building, folding, frontend, host, modelling, reducing
 
-MUTANTS = (*host.MUTANTS, *frontend.MUTANTS, *modelling.MUTANTS, *building.MUTANTS, *reducing.MUTANTS)
+MUTANTS = (*host.MUTANTS, *frontend.MUTANTS, *modelling.MUTANTS, *building.MUTANTS, *folding.MUTANTS, *reducing.MUTANTS)
