@@ -272,7 +272,7 @@ class FoldedGenerator:
         return {kernel.name: {memory.name: memory for memory in kernel.body.memories} for kernel in kernels}
 
     def shortest_rows(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """Columns of the shortest row that the streaming windows scan: so many turns a word of the line buffer rests at least."""
+        """Columns of the shortest row that each streaming window scans: a word of its line buffer rests as many turns."""
         number = self.numbers.get
         users = {
             "depthwise": [s for s in steps if s["fused"] or s["engine"] == number("depthwise", -1)],

@@ -36,7 +36,7 @@ def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -
 
 
 def scan_columns(columns: int, extent: int) -> int:
-    """Columns that an engine's window of `extent` scans: a word of its line buffer rests for a row, which must be long enough."""
+    """Columns that an engine's window of `extent` scans: a word of its line buffer must rest long enough, for a row."""
     return max(columns, MEMORY_DISTANCE) if extent > 1 else columns
 
 

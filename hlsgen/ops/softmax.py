@@ -105,7 +105,10 @@ class Softmax(Operator, Importer):
 
 
 def units(width: int) -> Arithmetic:
-    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane. Partial peaks and sums are joined at the end."""
+    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane.
+
+    Partial peaks and sums are joined at the end.
+    """
     return Arithmetic(adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, multiplies=width, divides=1, exponentials=1)
 
 
@@ -115,7 +118,8 @@ def arrays(count: int, bits: int) -> tuple[Memory, ...]:
 
 
 def passes(channels: int, width: int) -> int:
-    """Cycles of a pixel: three loops one after another. Its channels come in, their exponentials are taken one by one, its vectors leave."""
+    """Cycles of a pixel, three loops one after another: its channels come in, their exponentials are taken, its vectors
+    leave."""
     count = vectors(channels, width)
     return 2 * count * width + count + 3 * KERNEL_LATENCY
 

@@ -154,8 +154,10 @@ def engine_kernels(
 
 
 def dense_body(multipliers: int, e: Engines, bits: int, copied: bool = False) -> Body:
-    """A fully connected layer: partial sums take turns in a shift register. Where zeros are skipped every multiplier has a copy of the inputs,
-    whole vectors wide, since they come in vector by vector."""
+    """A fully connected layer: partial sums take turns in a shift register.
+
+    `copied`: zeros are skipped, so every multiplier has a copy of the inputs, whole vectors wide as they come in.
+    """
     v, vector = e.width, e.width * bits
     inputs = Memory("inputs", e.dense_vectors, vector, copies=multipliers if copied else 1)
     arithmetic = Arithmetic(multiply_adds=multipliers, adds=ACCUMULATION_LATENCY * v)
@@ -168,8 +170,10 @@ def line_memories(line: int, extent: int, vector: int) -> tuple[Memory, ...]:
 
 
 def depthwise_body(e: Engines, bits: int, feeding: list[Activation] | None) -> Body:
-    """All taps of a window and two sets of weights; where a convolution is fed, bias and activations of the depthwise layers. Rows above the
-    plane read as zero."""
+    """All taps of a window and two sets of weights. Rows above the plane read as zero.
+
+    `feeding`: activations of the depthwise layers that feed a convolution, with their bias; None where none does.
+    """
     v, vector, extent = e.width, e.width * bits, e.depthwise_extent
     arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * (feeding is not None))
     for activation in feeding or ():
@@ -189,7 +193,7 @@ def pooling_body(graph: Graph, e: Engines, bits: int, averages: bool) -> Body:
 
 
 def normalisation_body(size: int, v: int, bits: int) -> Body:
-    """Local response normalisation: two shift registers as long as the window, one lane after another of a vector in and one out."""
+    """Local response normalisation: two shift registers as long as the window, those of a vector in and one out."""
     return Body(Arithmetic(adds=size, multiplies=3, powers=1), (), (2 * size + 2 * v) * bits, 2 * size * bits)
 
 
@@ -269,7 +273,7 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
 
 
 def sums_memory(e: Engines, vector: int) -> Memory:
-    """The accumulators of an array's pixels; output vectors that a step does not have rest, so each is stored alone."""
+    """The accumulators of an array's pixels; vectors beyond a step's outputs rest, so each is stored alone."""
     return Memory("sums", e.tile_pixels, vector, e.outputs, granule=1)
 
 
@@ -303,8 +307,10 @@ def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scal
 
 
 def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
-    """Bias vectors that the epilogue keeps: in registers those of groups so small that a memory's word would be due again too soon, in a
-    memory those of larger groups."""
+    """Bias vectors that the epilogue keeps in registers and in a memory.
+
+    In registers are those of groups so small that a word of a memory would be due again too soon.
+    """
     counts = {step.vectors_at_once for step in steps}
     return (
         max((count for count in counts if count < MEMORY_DISTANCE), default=0),

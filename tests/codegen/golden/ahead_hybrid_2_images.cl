@@ -434,8 +434,8 @@ __kernel void step_reader(__global const int *restrict table, const int first, c
     }
 }
 
-// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's record goes ahead of it,
-// all but the last word, which says that the step before is done.
+// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's
+// record goes ahead of it, all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void feature_reader(__global const volatile vec *restrict features, const int steps)
@@ -623,7 +623,8 @@ channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 162))
 
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is a tap that is multiplied at once. Taps follow each other column by column, row by row, vector by vector.
-// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it is complete.
+// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it
+// is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
@@ -655,7 +656,8 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                 ++slot;
             }
             if (number == 0 || turn < s.send_turns) {
-                if (b < 1) { // a tap of the next word is placed; lanes left over in a group's last word see the first pixel, with zero weights
+                // A tap of the next word is placed. Lanes left over in a group's last word see the first pixel, with zero weights.
+                if (b < 1) {
                     #pragma unroll
                     for (int i = 0; i < 1; ++i)
                         if (i == b)

@@ -179,8 +179,8 @@ __kernel void step_reader(__global const int *restrict table, const int first, c
     }
 }
 
-// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's record goes ahead of it,
-// all but the last word, which says that the step before is done.
+// Sends the input of each step: tile by tile with its halo, borders filled in, so that engines need not know them. An engine's
+// record goes ahead of it, all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void feature_reader(__global const volatile vec *restrict features, const int steps)
@@ -318,8 +318,8 @@ __kernel void skipping_engine(ENGINE_PARAMETERS)
         int slot = 0; // where the next incoming vector goes
         int number = 0, turn = 0; // this tile comes in, the one before is multiplied
         int last = s.first_turns - 1, word_last = last; // turn of the tile, of the word
-        // A tile is read no sooner than 9 turns after it is complete; a word has at least 16, so that an accumulator is not due again before it
-        // is written.
+        // A tile is read no sooner than 9 turns after it is complete; a word has at least 16, so that an accumulator is
+        // not due again before it is written.
         #pragma ivdep array(tiles) safelen(9)
         #pragma ivdep array(sums) safelen(16)
         for (int n = 0; n < s.tile_turns; ++n) {
