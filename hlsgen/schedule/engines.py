@@ -146,7 +146,7 @@ def engine_kernels(
             Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v), (), ACCUMULATION_LATENCY * vector
         ),
         "normalisation": lambda: normalisation_body(e.normalisation_size, v, bits),
-        "softmax": lambda: softmax_body(e.pixel_vectors, v, bits),
+        "softmax": lambda: softmax_body(graph, e.pixel_vectors, v, bits),
     }[engine]()
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     # Of the rows and columns that an average counts.
@@ -197,11 +197,11 @@ def normalisation_body(size: int, v: int, bits: int) -> Body:
     return Body(Arithmetic(adds=size, multiplies=3, powers=1), (), (2 * size + 2 * v) * bits, 2 * size * bits)
 
 
-def softmax_body(pixel: int, v: int, bits: int) -> Body:
+def softmax_body(graph: Graph, pixel: int, v: int, bits: int) -> Body:
     """Softmax over `pixel` vectors, one lane after another: what it is taken of, and the exponentials."""
-    return Body(
-        softmax.units(v), softmax.arrays(pixel, v * bits), (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits
-    )
+    logarithms = any(getattr(layer.attributes, "logarithm", False) for layer in graph.layers)
+    arithmetic = softmax.units(v) + Arithmetic(adds=v * logarithms)
+    return Body(arithmetic, softmax.arrays(pixel, v * bits), (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits)
 
 
 def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
