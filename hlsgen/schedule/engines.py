@@ -319,5 +319,8 @@ def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
 
 
 def bias_depth(e: Engines) -> int:
-    """Depth of the channel of biases: two groups of those that weights follow, so that biases never hold up weights."""
-    return max(DEPTH, 4 * max(e.outputs, e.skip_outputs))
+    """Depth of the channel of biases, so that they never hold up the weights behind them.
+
+    Results leave a group late, the array takes a group's weights ahead, and the weight expander two blocks: six groups are enough.
+    """
+    return max(DEPTH, 6 * max(e.outputs, e.skip_outputs))

@@ -177,7 +177,7 @@ channel vec plain_in __attribute__((depth(DEPTH(64, 144))));
 channel vec residual_in __attribute__((depth(DEPTH(64, 144))));
 channel int residual_ready __attribute__((depth(2)));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
+// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel bias_word epilogue_bias __attribute__((depth(DEPTH(64, 2))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 144))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));

@@ -168,7 +168,7 @@ channel vec softmax_out __attribute__((depth(DEPTH(64, 1))));
 channel vec residual_in __attribute__((depth(DEPTH(64, 64))));
 channel int residual_ready __attribute__((depth(2)));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
+// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 1))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 64))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));

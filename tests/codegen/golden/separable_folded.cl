@@ -162,7 +162,7 @@ channel int pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec pooling_in __attribute__((depth(DEPTH(64, 54))));
 channel vec pooling_out __attribute__((depth(DEPTH(64, 4))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
+// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 2))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 30))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));

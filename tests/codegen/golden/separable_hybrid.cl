@@ -161,7 +161,7 @@ channel int pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec pooling_in __attribute__((depth(DEPTH(64, 108))));
 channel vec pooling_out __attribute__((depth(DEPTH(64, 8))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
+// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 10))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 50))));
 channel vec depthwise_to_convolution __attribute__((depth(DEPTH(64, 25))));

@@ -155,7 +155,7 @@ channel vec sparse_in __attribute__((depth(DEPTH(64, 64))));
 channel vec sparse_out __attribute__((depth(DEPTH(64, 5))));
 channel weight_word sparse_weights __attribute__((depth(DEPTH(64, 235))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases are sent two groups ahead, so that they never hold up the weights that follow them.
+// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 5))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 64))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
