@@ -1,6 +1,6 @@
 """hlsgen: from an ONNX network to a verified Intel-FPGA OpenCL accelerator.
 
-The Python API that scripts use: `load`, `schedule`, `generate`; designs are run with `hlsgen.host`.
+The Python API that scripts use: `load`, `schedule`, `generate`, `audit`; designs are run with `hlsgen.host`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hlsgen.graph import Graph
     from hlsgen.plan import Plan
 
-__all__ = ["Design", "Graph", "Plan", "__version__", "generate", "load", "schedule"]
+__all__ = ["Design", "Graph", "Plan", "__version__", "audit", "generate", "load", "schedule"]
 
 # Imported on first use: `import hlsgen.host` must work on a machine without onnx.
 _HOMES = {
@@ -29,8 +29,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "schedule":  # a package that can be called
-        return importlib.import_module("hlsgen.schedule")
+    if name in ("audit", "schedule"):  # packages that can be called
+        return importlib.import_module(f"hlsgen.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"hlsgen.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'hlsgen' has no attribute {name!r}")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from hlsgen.cli import (
+    audit,
     boards,
     build,
     cache,
@@ -37,6 +38,7 @@ COMMANDS = (
     validate,
     run,
     report,
+    audit,
     explore,
     calibrate,
     zoo,

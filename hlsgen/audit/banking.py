@@ -1,0 +1,170 @@
+"""Whether the accesses of one turn to a memory get by without waiting: banks by address bits, ports, replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hlsgen.audit.addresses import Access, Known, Terms
+from hlsgen.audit.kernel import Array, Kernel
+from hlsgen.audit.rules import rules
+
+# No memory of a design has more; beyond, banks are registers.
+MOST_BANKS = 1024
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word that accesses of a turn touch together: `place` is its address, less what is known at run time alone."""
+
+    store: bool
+    terms: Terms
+    place: int
+    bits: Known
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Banks of `width` bytes, selected by the bits from `bit` on of a byte's address."""
+
+    banks: int
+    width: int
+    bit: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """The busiest bank of a geometry: words read and written in one turn, and how many of the words read have addresses that
+    differ from others there by a constant alone, so that better banks would tell them apart."""
+
+    reads: int
+    writes: int
+    reads_apart: int
+    writes_apart: int
+
+    @property
+    def separable(self) -> int:
+        """How many accesses another geometry could move to another bank."""
+        return self.reads_apart + self.writes_apart
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn of a loop asks of a memory, and the verdict: `rule` is "" where nothing waits, else the rule that is broken."""
+
+    line: int
+    reads: int
+    writes: int
+    geometry: Geometry
+    load: Load
+    replicates: int
+    double_pumped: bool
+    rule: str
+    reason: str
+
+
+def power(number: int) -> int:
+    """The next power of two."""
+    return 1 << max(0, number - 1).bit_length()
+
+
+def judge(kernel: Kernel, array: Array, accesses: list[Access], line: int) -> Turn:
+    """The verdict on the accesses of one turn."""
+    natural = power(max(a.bytes for a in accesses))
+    fixed = declared(array, natural)
+    candidates = [fixed] if fixed else list(defaults(accesses, natural))
+    judged = [(g, busiest(words(kernel, accesses, g.width), g)) for g in candidates]
+    geometry, load = min(judged, key=lambda pair: (pair[1].separable, pair[1].reads + pair[1].writes, pair[0].banks))
+    return verdict(kernel, array, accesses, line, geometry, load)
+
+
+def declared(array: Array, natural: int) -> Geometry | None:
+    """The geometry that attributes fix, or None."""
+    a = array.attributes
+    width = (a.get("bankwidth") or (natural,))[0]
+    if bits := a.get("bank_bits"):
+        return Geometry(1 << len(bits), width, min(bits) + width.bit_length() - 1)
+    if banks := a.get("numbanks"):
+        return Geometry(banks[0], width, width.bit_length() - 1)
+    return None
+
+
+def defaults(accesses: list[Access], natural: int) -> Iterable[Geometry]:
+    """What aoc chooses from where nothing is said: the low address bits."""
+    banks = 1
+    while banks <= min(MOST_BANKS, 2 * power(len(accesses))):
+        yield Geometry(banks, natural, natural.bit_length() - 1)
+        banks *= 2
+
+
+def words(kernel: Kernel, accesses: list[Access], width: int) -> list[Word]:
+    """The words of `width` bytes that accesses touch; those that lie in one word are one."""
+    found: dict[tuple[bool, Terms, int], Word] = {}
+    for a in accesses:
+        bits = kernel.addresses.bits(a)
+        inside = bits.mask & (width - 1)
+        start = (bits.value & inside) if inside == width - 1 else 0
+        for offset in range(0, max(a.bytes, 1), width):
+            place = a.constant - start + offset
+            moved = bits + Known((1 << 40) - 1, offset)
+            found.setdefault((a.store, a.terms, place), Word(a.store, a.terms, place, moved))
+    return list(found.values())
+
+
+def busiest(found: list[Word], geometry: Geometry) -> Load:
+    """The bank that most words may fall into."""
+    worst = Load(0, 0, 0, 0)
+    for bank in range(geometry.banks):
+        mask, value = (geometry.banks - 1) << geometry.bit, bank << geometry.bit
+        here = [w for w in found if not (w.bits.value ^ value) & w.bits.mask & mask]
+        reads, writes = ([w for w in here if w.store is store] for store in (False, True))
+        load = Load(len(reads), len(writes), shared(reads), shared(writes))
+        worst = max(worst, load, key=lambda x: (x.separable, x.reads + x.writes))
+    return worst
+
+
+def shared(found: list[Word]) -> int:
+    """How many words differ from another one by a constant alone."""
+    return len(found) - len({w.terms for w in found})
+
+
+def verdict(kernel: Kernel, array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:
+    """Ports and replicates of the busiest bank, and what is wrong with them."""
+    ports, a = rules()["ports"], array.attributes
+    double = "doublepump" in a or (
+        "singlepump" not in a and load.writes > 1 and load.writes + bool(load.reads) > ports["single"]
+    )
+    free = (ports["double"] if double else ports["single"]) - load.writes
+    replicates = 1 if load.reads <= max(free, 0) else -(-load.reads // free) if free > 0 else load.reads
+    depth = array.bytes // (geometry.banks * geometry.width)
+    rule, reason = "", ""
+    if load.writes and free < bool(load.reads):
+        rule = "arbitrated"
+        reason = f"{load.writes} stores and {load.reads} loads a turn meet in one bank"
+    elif load.separable:
+        rule = "unbankable"
+        reason = (
+            f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks, though constants tell them "
+            "apart: put the unrolled index last, on a power of two"
+        )
+    elif geometry.banks > 1 and depth <= 1 and not a:
+        rule = "run-time-index"
+        reason = "every word is needed at once, yet some access has an index at run time: decode it, or shift"
+    elif "max_replicates" in a and replicates > a["max_replicates"][0]:
+        rule = "replicates"
+        reason = f"{replicates} replicates are needed, max_replicates allows {a['max_replicates'][0]}"
+    counts = [sum(x.store is store for x in accesses) for store in (False, True)]
+    return Turn(line, counts[0], counts[1], geometry, load, replicates, double, rule, reason)
+
+
+def turns(kernel: Kernel, array: Array) -> list[tuple[Turn, bool]]:
+    """The verdict on each loop's accesses to an array, and whether that loop is an innermost one."""
+    groups: dict[str, list[Access]] = {}
+    for access in array.accesses:
+        loop = kernel.loop_of(access.block)
+        groups.setdefault(loop.header if loop else "", []).append(access)
+    headers = {loop.header: loop for loop in kernel.loops}
+    inner = {loop.header for loop in kernel.innermost}
+    return [
+        (judge(kernel, array, group, headers[h].line if h else kernel.line), h in inner) for h, group in groups.items()
+    ]

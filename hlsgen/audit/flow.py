@@ -1,0 +1,134 @@
+"""The control flow of a kernel: dominators, loops, and which conditions decide whether a block of a loop's turn runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from hlsgen.audit.ir import Function
+
+EXIT = ""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A natural loop: its first block, all its blocks, those that jump back, and the line where it begins in the text."""
+
+    header: str
+    blocks: frozenset[str]
+    latches: frozenset[str]
+    line: int
+
+
+def predecessors(successors: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Where each block may be entered from."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for block, targets in successors.items():
+        for target in targets:
+            found[target].append(block)
+    return found
+
+
+def postorder(root: str, successors: Mapping[str, Collection[str]]) -> list[str]:
+    """Blocks that can be reached, each after all that it leads to, jumps back apart."""
+    seen, order, stack = {root}, [], [(root, iter(successors.get(root, ())))]
+    while stack:
+        block, targets = stack[-1]
+        for target in targets:
+            if target not in seen:
+                seen.add(target)
+                stack.append((target, iter(successors.get(target, ()))))
+                break
+        else:
+            order.append(block)
+            stack.pop()
+    return order
+
+
+def dominators(root: str, successors: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The immediate dominator of each block that can be reached; the root's is itself (Cooper, Harvey and Kennedy)."""
+    order = postorder(root, successors)
+    number = {block: n for n, block in enumerate(order)}
+    entered = predecessors(successors)
+    found = {root: root}
+    changed = True
+    while changed:
+        changed = False
+        for block in reversed(order[:-1]):
+            known = [p for p in entered[block] if p in found]
+            new = known[0]
+            for other in known[1:]:
+                while new != other:
+                    if number[new] < number[other]:
+                        new = found[new]
+                    else:
+                        other = found[other]
+            if found.get(block) != new:
+                found[block] = new
+                changed = True
+    return found
+
+
+def loops(function: Function) -> list[Loop]:
+    """All natural loops, one a header, in the order of the text."""
+    successors = function.successors
+    above = dominators("entry", successors)
+    entered = predecessors(successors)
+    latches: dict[str, set[str]] = defaultdict(set)
+    for block in above:
+        for target in successors[block]:
+            if dominates(target, block, above):
+                latches[target].add(block)
+    found = []
+    for header, tails in latches.items():
+        blocks, stack = {header}, list(tails)
+        while stack:
+            block = stack.pop()
+            if block not in blocks:
+                blocks.add(block)
+                stack += [p for p in entered[block] if p in above]
+        found.append(Loop(header, frozenset(blocks), frozenset(tails), first_line(function, tails, header)))
+    return sorted(found, key=lambda loop: (loop.line, -len(loop.blocks)))
+
+
+def first_line(function: Function, latches: Collection[str], header: str) -> int:
+    """The line where a loop begins: its metadata says it, or the branches that jump back bear it, or those that enter."""
+    told = [function.loop_lines[t] for t in latches if function.loop_lines.get(t)]
+    branches = [i for i in function.instructions if i.op in ("br", "switch") and header in i.extra and i.line]
+    back = [i.line for i in branches if i.block in latches]
+    return min(told or back or [i.line for i in branches], default=0)
+
+
+def dominates(upper: str, lower: str, above: Mapping[str, str]) -> bool:
+    """Whether every way to `lower` leads through `upper`."""
+    while lower != upper and above[lower] != lower:
+        lower = above[lower]
+    return lower == upper
+
+
+def innermost(found: Collection[Loop]) -> list[Loop]:
+    """The loops that hold no other."""
+    return [a for a in found if not any(b is not a and b.header in a.blocks for b in found)]
+
+
+def deciding(loop: Loop, successors: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
+    """For each block of an innermost loop, the blocks whose branches decide whether it runs in a turn."""
+    turn = {
+        block: [t if t in loop.blocks and t != loop.header else EXIT for t in successors[block]]
+        for block in loop.blocks
+    }
+    backwards: dict[str, list[str]] = defaultdict(list)
+    for block, targets in turn.items():
+        for target in targets:
+            backwards[target].append(block)
+    below = dominators(EXIT, backwards)
+    found: dict[str, set[str]] = {block: set() for block in loop.blocks}
+    for block, targets in turn.items():
+        if len(set(targets)) < 2:
+            continue
+        for target in targets:
+            while target != below[block] and target != EXIT:
+                found[target].add(block)
+                target = below[target]
+    return found

@@ -1,0 +1,65 @@
+// What stands before a design's text when the audit compiles it: Intel's channels as opaque functions. Every end of a
+// channel is a call that is told which channel; the value goes through the pointer that the call gives.
+#define channel extern __global
+__global void *__read_channel(__global void *end) __attribute__((nomerge));
+__global void *__write_channel(__global void *end) __attribute__((nomerge));
+#define read_channel_intel(end) (*(__typeof__(&(end)))__read_channel(&(end)))
+#define write_channel_intel(end, value) (*(__typeof__(&(end)))__write_channel(&(end)) = (value))
+#define CLK_CHANNEL_MEM_FENCE 4
+int get_compute_id(int dimension);
+
+// Comparisons without calls: calls that pass vectors would follow the conventions of the CPU that compiles this.
+#undef fmax
+#undef fmin
+#undef max
+#undef min
+#define fmax(a, b) ({ __typeof__((a) + (b)) __a = (a), __b = (b); __a > __b ? __a : __b; })
+#define fmin(a, b) ({ __typeof__((a) + (b)) __a = (a), __b = (b); __a < __b ? __a : __b; })
+#define max(a, b) fmax(a, b)
+#define min(a, b) fmin(a, b)
+
+// Functions that are units of hardware of their own, lane by lane.
+#define __LANES __attribute__((overloadable, always_inline))
+#define __UNIT_OF_LANES(f, type) static inline type __LANES f(type x) { return (type)(f(x.lo), f(x.hi)); }
+#define __UNIT(name) \
+    float __unit_##name(float x) __attribute__((const)); \
+    static inline float __LANES __lanes_##name(float x) { return __unit_##name(x); } \
+    __UNIT_OF_LANES(__lanes_##name, float2) \
+    __UNIT_OF_LANES(__lanes_##name, float4) \
+    __UNIT_OF_LANES(__lanes_##name, float8) \
+    __UNIT_OF_LANES(__lanes_##name, float16)
+#define __UNIT_OF_PAIRS(f, type) static inline type __LANES f(type x, type y) { return (type)(f(x.lo, y.lo), f(x.hi, y.hi)); }
+#define __UNIT2(name) \
+    float __unit_##name(float x, float y) __attribute__((const)); \
+    static inline float __LANES __lanes_##name(float x, float y) { return __unit_##name(x, y); } \
+    __UNIT_OF_PAIRS(__lanes_##name, float2) \
+    __UNIT_OF_PAIRS(__lanes_##name, float4) \
+    __UNIT_OF_PAIRS(__lanes_##name, float8) \
+    __UNIT_OF_PAIRS(__lanes_##name, float16)
+#undef exp
+__UNIT(exp)
+#define exp(x) __lanes_exp(x)
+#undef log
+__UNIT(log)
+#define log(x) __lanes_log(x)
+#undef sqrt
+__UNIT(sqrt)
+#define sqrt(x) __lanes_sqrt(x)
+#undef rsqrt
+__UNIT(rsqrt)
+#define rsqrt(x) __lanes_rsqrt(x)
+#undef tanh
+__UNIT(tanh)
+#define tanh(x) __lanes_tanh(x)
+#undef erf
+__UNIT(erf)
+#define erf(x) __lanes_erf(x)
+#undef floor
+__UNIT(floor)
+#define floor(x) __lanes_floor(x)
+#undef ceil
+__UNIT(ceil)
+#define ceil(x) __lanes_ceil(x)
+#undef pow
+__UNIT2(pow)
+#define pow(x, y) __lanes_pow(x, y)

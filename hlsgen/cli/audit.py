@@ -1,0 +1,93 @@
+"""`audit`: whether aoc would build a design's kernels as its model counts on, judged from their text alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from hlsgen.audit.design import Audit, audit
+from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
+from hlsgen.cli.console import Console
+from hlsgen.codegen.render import render
+from hlsgen.errors import OutputError
+
+NAME = "audit"
+HELP = "judge from the kernels' text whether aoc would build them at the pace and size that the model counts on"
+EXAMPLE = "hlsgen audit design"
+COLOURS = {ERROR: "red", NOTE: "dim"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    parser.add_argument("--html", metavar="FILE", nargs="?", const="", help="write a page too (default DIR/audit.html)")
+    parser.add_argument("--notes", action="store_true", help="list findings that cost next to nothing, too")
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when something does."""
+    with console.status("compiling the kernels"):
+        found = audit(options.design)
+    describe(found, console, options.notes)
+    result = found.to_dict()
+    if options.html is not None:
+        path = Path(options.html or Path(options.design) / "audit.html")
+        write_page(found, path)
+        console.say(f"page: {path}")
+        result["page"] = str(path)
+    console.result(result)
+    return 0 if found.ok else 1
+
+
+def write_page(found: Audit, path: Path) -> None:
+    """The audit as one HTML page that needs nothing else. Raises OutputError."""
+    try:
+        path.write_text(render("audit.html.j2", a=found) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"--html {path}") from None
+
+
+def describe(found: Audit, console: Console, notes: bool) -> None:
+    """Print kernels, findings and the verdict."""
+    columns = [("kernel", "left"), *((t, "right") for t in ("line", "DSP", "model", "II", "memories", "registers", "errors", "warnings"))]  # fmt: skip
+    console.table(columns, [row(found, k) for k in found.kernels], [colour(found, k) for k in found.kernels])
+    shown = [f for f in found.findings if notes or f.severity != NOTE]
+    if shown:
+        console.say("")
+        columns = [("", "left"), ("rule", "left"), ("kernel", "left"), ("line", "right"), ("", "left")]
+        rows = [(f.severity, f.rule, f.kernel, str(f.line), f.detail) for f in shown]
+        console.table(columns, rows, [COLOURS.get(f.severity, "") for f in shown])
+    counts = Counter(f.rule for f in found.findings if f.severity == ERROR)
+    model = sum(p.dsps for p in found.promises.values())
+    console.say(f"{found.dsps:,g} DSPs in the text, {model:,} in the model")
+    if found.ok:
+        console.say("CLEAN: nothing in the text breaks what the model counts on", "bold green")
+    else:
+        console.say(f"BROKEN: {', '.join(f'{n} x {rule}' for rule, n in sorted(counts.items()))}", "bold red")
+
+
+def row(found: Audit, k: KernelAudit) -> tuple[str, ...]:
+    """A kernel in the table."""
+    promise, (low, high) = found.promises.get(k.name), k.interval
+    mine = findings_of(found, k)
+    return (
+        k.name,
+        str(k.line),
+        f"{k.arithmetic.dsps * found.copies(k.name):g}",
+        str(promise.dsps) if promise else "",
+        str(high) if low == high else f"{low}-{high}",
+        str(sum(not a.registers for a in k.arrays)),
+        str(sum(a.registers for a in k.arrays)),
+        *(str(sum(f.severity == s for f in mine) or "") for s in ("error", "warning")),
+    )
+
+
+def findings_of(found: Audit, k: KernelAudit) -> list[Finding]:
+    """All findings about a kernel."""
+    return [f for f in found.findings if f.kernel == k.name]
+
+
+def colour(found: Audit, k: KernelAudit) -> str:
+    """How a kernel's row is shown."""
+    return COLOURS[ERROR] if any(f.severity == ERROR for f in findings_of(found, k)) else ""
