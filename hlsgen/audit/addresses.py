@@ -12,6 +12,9 @@ from hlsgen.audit.types import split
 
 NUMBER = re.compile(r"-?\d+$")
 CONSTANT_ADDRESS = re.compile(r"getelementptr (?:inbounds |nuw |nusw )*\((.*)\)$")
+BULK = ("llvm.memcpy", "llvm.memset", "llvm.memmove")
+# What is copied in one call up to here is a structure; beyond, LLVM made a call of a whole loop, which does a word a turn.
+LARGEST_STRUCTURE = 2048
 # Addresses are reasoned about as numbers of so many bits.
 BITS = 40
 ALL = (1 << BITS) - 1
@@ -88,8 +91,9 @@ class Addresses:
         if i.op in ("load", "store"):
             pointer = i.operands[-1]
             yield from self._at(i, pointer, self.types.size(i.type), i.op == "store")
-        elif i.op == "call" and i.extra[0].startswith(("llvm.memcpy", "llvm.memset", "llvm.memmove")):
-            count = int(i.operands[2]) if NUMBER.match(i.operands[2]) else 0
+        elif i.op == "call" and i.extra[0].startswith(BULK):
+            length = int(i.operands[2]) if NUMBER.match(i.operands[2]) else LARGEST_STRUCTURE + 1
+            count = length if length <= LARGEST_STRUCTURE else 1
             yield from self._at(i, i.operands[0], count, True)
             if not i.extra[0].startswith("llvm.memset"):
                 yield from self._at(i, i.operands[1], count, False)

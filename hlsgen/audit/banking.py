@@ -75,7 +75,7 @@ def judge(kernel: Kernel, array: Array, accesses: list[Access], line: int) -> Tu
     candidates = [fixed] if fixed else list(defaults(accesses, natural))
     judged = [(g, busiest(words(kernel, accesses, g.width), g)) for g in candidates]
     geometry, load = min(judged, key=lambda pair: (pair[1].separable, pair[1].reads + pair[1].writes, pair[0].banks))
-    return verdict(kernel, array, accesses, line, geometry, load)
+    return verdict(array, accesses, line, geometry, load)
 
 
 def declared(array: Array, natural: int) -> Geometry | None:
@@ -128,33 +128,33 @@ def shared(found: list[Word]) -> int:
     return len(found) - len({w.terms for w in found})
 
 
-def verdict(kernel: Kernel, array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:
+def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:
     """Ports and replicates of the busiest bank, and what is wrong with them."""
-    ports, a = rules()["ports"], array.attributes
-    double = "doublepump" in a or (
-        "singlepump" not in a and load.writes > 1 and load.writes + bool(load.reads) > ports["single"]
-    )
-    free = (ports["double"] if double else ports["single"]) - load.writes
-    replicates = 1 if load.reads <= max(free, 0) else -(-load.reads // free) if free > 0 else load.reads
-    depth = array.bytes // (geometry.banks * geometry.width)
+    ports, attributes = rules()["ports"], array.attributes
+    # Whatever writes a memory in another loop has its port.
+    writes = max(load.writes, int(any(a.store for a in array.accesses)))
+    crowded = writes > 1 and writes + bool(load.reads) > ports["single"]
+    double = "doublepump" in attributes or (crowded and "singlepump" not in attributes)
+    free = (ports["double"] if double else ports["single"]) - writes
+    replicates = -(-load.reads // free) if free > 0 and load.reads else max(1, load.reads)
+    most = (attributes.get("max_replicates") or (replicates,))[0]
+    deep = array.bytes > geometry.banks * geometry.width
+    meet = f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks"
     rule, reason = "", ""
-    if load.writes and free < bool(load.reads):
-        rule = "arbitrated"
-        reason = f"{load.writes} stores and {load.reads} loads a turn meet in one bank"
-    elif load.separable:
-        rule = "unbankable"
-        reason = (
-            f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks, though constants tell them "
-            "apart: put the unrolled index last, on a power of two"
+    if load.separable:
+        rule, reason = (
+            "unbankable",
+            f"{meet}, though constants tell them apart: put the unrolled index last, on a power of two",
         )
-    elif geometry.banks > 1 and depth <= 1 and not a:
+    elif load.writes and free < bool(load.reads):
+        rule, reason = "arbitrated", meet
+    elif geometry.banks > 1 and not deep and not attributes:
         rule = "run-time-index"
         reason = "every word is needed at once, yet some access has an index at run time: decode it, or shift"
-    elif "max_replicates" in a and replicates > a["max_replicates"][0]:
-        rule = "replicates"
-        reason = f"{replicates} replicates are needed, max_replicates allows {a['max_replicates'][0]}"
-    counts = [sum(x.store is store for x in accesses) for store in (False, True)]
-    return Turn(line, counts[0], counts[1], geometry, load, replicates, double, rule, reason)
+    elif replicates > most:
+        rule, reason = "replicates", f"{replicates} replicates are needed, max_replicates allows {most}"
+    reads, stores = (sum(x.store is store for x in accesses) for store in (False, True))
+    return Turn(line, reads, stores, geometry, load, replicates, double, rule, reason)
 
 
 def turns(kernel: Kernel, array: Array) -> list[tuple[Turn, bool]]:
@@ -163,8 +163,6 @@ def turns(kernel: Kernel, array: Array) -> list[tuple[Turn, bool]]:
     for access in array.accesses:
         loop = kernel.loop_of(access.block)
         groups.setdefault(loop.header if loop else "", []).append(access)
-    headers = {loop.header: loop for loop in kernel.loops}
+    lines = {loop.header: loop.line for loop in kernel.loops} | {"": kernel.line}
     inner = {loop.header for loop in kernel.innermost}
-    return [
-        (judge(kernel, array, group, headers[h].line if h else kernel.line), h in inner) for h, group in groups.items()
-    ]
+    return [(judge(kernel, array, group, lines[header]), header in inner) for header, group in groups.items()]

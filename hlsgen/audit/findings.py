@@ -127,11 +127,14 @@ def stage_findings(kernel: str, loops: tuple[Recurrence, ...]) -> Iterator[Findi
 
 
 def array_findings(kernel: str, array: ArrayAudit) -> Iterator[Finding]:
-    """Memories whose accesses wait for each other. Outside innermost loops that costs little."""
+    """Memories whose accesses wait for each other (outside innermost loops that costs little), or that must run at twice the clock."""
     for turn, inner in zip(array.turns, array.inner, strict=True):
+        what = f"{array.name} ({array.type}, {array.bytes} bytes)"
         if turn.rule:
-            detail = f"{array.name} ({array.type}, {array.bytes} bytes): {turn.reason}"
-            yield Finding(turn.rule, kernel, turn.line, ERROR if inner else NOTE, detail)
+            yield Finding(turn.rule, kernel, turn.line, ERROR if inner else NOTE, f"{what}: {turn.reason}")
+        elif turn.double_pumped and "doublepump" not in array.attributes:
+            detail = f"{what}: {turn.load.reads} loads and {turn.load.writes} stores a turn make aoc double-pump it"
+            yield Finding("double-pump", kernel, turn.line, WARNING if inner else NOTE, detail)
 
 
 def register_findings(kernel: Kernel) -> Iterator[Finding]:

@@ -118,7 +118,9 @@ def parse(text: str) -> Module:
         name = re.search(r"@([\w.]+)\((.*)\)", header)
         assert name is not None
         parameters = tuple(p.split()[-1] for p in split(name[2].split(") local_unnamed")[0]) if "%" in p)
-        functions[name[1]] = parse_function(name[1], parameters, body, debug)
+        # PoCL's headers rename what is called as a function of OpenCL.
+        plain = name[1].removeprefix("_cl_")
+        functions[plain] = parse_function(plain, parameters, body, debug)
     tables = dict(re.findall(r"^(@[\w.]+) = [\w ]*?constant (\[.*?\]+) (?:\[|zero|c\")", text, re.M))
     return Module(functions, types, tables)
 

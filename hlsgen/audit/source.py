@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ATTRIBUTES = re.compile(r"__attribute__\(\((.*?)\)\)", re.S)
+ATTRIBUTES = re.compile(r"__attribute__\s*\(\(((?:[^()]|\([^()]*\))*)\)\)")
 ATTRIBUTE = re.compile(r"(\w+)(?:\(([^()]*)\))?")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 PRAGMA = re.compile(r"\s*#pragma ivdep\b(.*)")
