@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,7 +80,7 @@ def bitcode(text: str, timeout: float) -> bytes:
         return next(Path(folder).rglob("program.bc")).read_bytes()
 
 
-def reason(log: str, lines: int = 8) -> str:
-    """The first errors of a compiler's log, or its end where it names none."""
-    errors = [line for line in log.splitlines() if "error" in line.lower()]
-    return "\n".join((errors or log.splitlines()[-lines:])[:lines])
+def reason(log: str, most: int = 8) -> str:
+    """The first errors of a compiler's log with the lines of the design's text, or its end where it names none."""
+    lines = [re.sub(r"error: \S+\.cl:(\d+):\d+:", r"line \1:", line) for line in log.splitlines() if line.strip()]
+    return "\n".join([line for line in lines if line.startswith("line ")][:most] or lines[-most:])

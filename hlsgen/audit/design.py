@@ -88,13 +88,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     remedy = "make one with `hlsgen build`"
     try:
         manifest = json.loads((folder / "design.json").read_text())
+        absent = [name for name in manifest["kernels"] if not (folder / name).is_file()]
+        manifest["style"]
     except FileNotFoundError:
         raise AuditError("is not a design directory", where=str(folder), remedy=remedy) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise AuditError("its design.json cannot be read", where=str(folder), remedy=remedy) from None
-    missing = [name for name in manifest["kernels"] if not (folder / name).is_file()]
-    if missing:
-        raise AuditError(f"{missing[0]} is missing", where=str(folder), remedy=remedy)
+    if absent:
+        raise AuditError(f"{absent[0]} is missing", where=str(folder), remedy=remedy)
     return manifest
 
 

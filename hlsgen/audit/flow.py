@@ -80,24 +80,37 @@ def loops(function: Function) -> list[Loop]:
         for target in successors[block]:
             if dominates(target, block, above):
                 latches[target].add(block)
-    found = []
-    for header, tails in latches.items():
-        blocks, stack = {header}, list(tails)
-        while stack:
-            block = stack.pop()
-            if block not in blocks:
-                blocks.add(block)
-                stack += [p for p in entered[block] if p in above]
-        found.append(Loop(header, frozenset(blocks), frozenset(tails), first_line(function, tails, header)))
+    bodies = {header: body(header, tails, entered, above) for header, tails in latches.items()}
+    found: list[Loop] = []
+    for header, blocks in sorted(bodies.items(), key=lambda item: -len(item[1])):  # outer loops first
+        taken = {loop.line for loop in found if header in loop.blocks}
+        lines = [n for n in first_lines(function, latches[header], header) if n not in taken]
+        found.append(Loop(header, blocks, frozenset(latches[header]), next(iter(lines), 0)))
     return sorted(found, key=lambda loop: (loop.line, -len(loop.blocks)))
 
 
-def first_line(function: Function, latches: Collection[str], header: str) -> int:
-    """The line where a loop begins: its metadata says it, or the branches that jump back bear it, or those that enter."""
-    told = [function.loop_lines[t] for t in latches if function.loop_lines.get(t)]
+def body(
+    header: str, tails: Collection[str], entered: Mapping[str, list[str]], above: Mapping[str, str]
+) -> frozenset[str]:
+    """All blocks from a loop's first one to those that jump back."""
+    blocks, stack = {header}, list(tails)
+    while stack:
+        block = stack.pop()
+        if block not in blocks:
+            blocks.add(block)
+            stack += [p for p in entered[block] if p in above]
+    return frozenset(blocks)
+
+
+def first_lines(function: Function, latches: Collection[str], header: str) -> list[int]:
+    """The line where a loop begins, likeliest first: as its metadata says, or the branches that jump back, or those that enter.
+
+    A branch may jump back in two loops and tell of one of them only.
+    """
+    told = sorted(line for t in latches if (line := function.loop_lines.get(t)))
     branches = [i for i in function.instructions if i.op in ("br", "switch") and header in i.extra and i.line]
-    back = [i.line for i in branches if i.block in latches]
-    return min(told or back or [i.line for i in branches], default=0)
+    back = sorted(i.line for i in branches if i.block in latches)
+    return told + back + sorted(i.line for i in branches)
 
 
 def dominates(upper: str, lower: str, above: Mapping[str, str]) -> bool:

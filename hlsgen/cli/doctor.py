@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from typing import Any
 
+from hlsgen.audit.compiler import INSTALL as INSTALL_AUDIT
+from hlsgen.audit.compiler import PACKAGES as AUDIT_PACKAGES
 from hlsgen.cli import cache
 from hlsgen.cli.console import Console
 from hlsgen.host.devices import INSTALL
@@ -30,6 +32,7 @@ PACKAGES = (
     ("pyopencl", False, "pip install pyopencl"),
     ("onnxruntime", True, "pip install 'hlsgen[onnxruntime]'"),
     ("torch", True, INSTALL_TORCH),
+    *((name, True, INSTALL_AUDIT) for name in AUDIT_PACKAGES),
 )
 
 

@@ -1,0 +1,129 @@
+"""`hlsgen audit`: its verdict, its exit status, its page, and what it says where something is missing."""
+
+import json
+import re
+import subprocess
+import sys
+
+import onnx
+import pytest
+
+import hlsgen
+from hlsgen.audit import compiler
+from hlsgen.audit.compiler import AuditError, llvm_ir
+from hlsgen.cli.main import main
+from hlsgen.zoo import network
+
+CLEAN = """
+__kernel void conv1(__global const float *restrict from, __global float *restrict to, const int n)
+{
+    for (int i = 0; i < n; ++i)
+        to[i] = from[i];
+}
+"""
+BROKEN = """
+__kernel void conv1(__global const float *restrict from, __global float *restrict to, const int n)
+{
+    float sums[64];
+    for (int i = 0; i < n; ++i)
+        sums[i * 7 & 63] += from[i];
+    to[0] = sums[n & 63];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audit")
+    onnx.save(network("lenet5"), folder / "lenet5.onnx")
+    assert main(["build", str(folder / "lenet5.onnx"), "--style", "pipelined", "--out", str(folder / "design")]) == 0
+    return folder / "design"
+
+
+@pytest.fixture
+def text(design):
+    """Gives the design another text, and its own again afterwards."""
+    path = design / "kernels/lenet5.cl"
+    before = path.read_text()
+    yield path.write_text
+    path.write_text(before)
+
+
+def audited(design, capsys, *options):
+    capsys.readouterr()
+    status = main(["audit", str(design), "--json", *options])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_every_kernel_is_found_with_the_dsps_of_the_model(design, capsys):
+    _, data = audited(design, capsys)
+    assert main(["report", str(design), "--json"]) == 0
+    model = {k["name"]: k["DSP"] for k in json.loads(capsys.readouterr().out)["kernels"]}
+    assert {k["name"]: k["promise"]["dsps"] for k in data["kernels"]} == model
+    assert not [f for f in data["findings"] if f["rule"] == "dsps"]
+    assert abs(data["dsps"]["text"] - data["dsps"]["model"]) < len(model)
+
+
+def test_lines_are_those_of_the_text(design, capsys):
+    _, data = audited(design, capsys)
+    lines = (design / "kernels/lenet5.cl").read_text().splitlines()
+    for kernel in data["kernels"]:
+        start = next(n for n, line in enumerate(lines, 1) if f"__kernel void {kernel['name']}(" in line)
+        assert start < kernel["line"] < start + 10
+        assert all(a["name"] in lines[a["line"] - 1] for a in kernel["arrays"])
+
+
+def test_exit_status(design, text, capsys):
+    text(CLEAN)
+    status, data = audited(design, capsys)
+    assert status == 0 and data["ok"]
+    text(BROKEN)
+    status, data = audited(design, capsys)
+    assert status == 1 and not data["ok"] and {f["rule"] for f in data["findings"]} >= {"interval"}
+    assert main(["audit", str(design)]) == 1
+    assert "BROKEN: 1 x interval" in capsys.readouterr().out
+
+
+def test_page_is_self_contained(design, capsys, tmp_path):
+    _, data = audited(design, capsys, "--html")
+    page = (design / "audit.html").read_text()
+    assert data["page"] == str(design / "audit.html") and "conv1" in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert main(["audit", str(design), "--html", str(tmp_path / "no" / "page.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_api(design):
+    assert hlsgen.audit(design).design == str(design)
+    with pytest.raises(AuditError, match="is not a design directory"):
+        hlsgen.audit(design.parent)
+
+
+def test_a_text_that_is_no_opencl_is_refused(design, text, capsys):
+    text("__kernel void conv1(void) { undeclared = 1; }")
+    assert main(["audit", str(design)]) == 2
+    assert "line 1: use of undeclared identifier 'undeclared'" in capsys.readouterr().err
+
+
+def test_a_manifest_that_is_no_manifest_is_refused(tmp_path, capsys):
+    (tmp_path / "design.json").write_text("[]")
+    assert main(["audit", str(tmp_path)]) == 2
+    assert "design.json cannot be read" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_named(design, capsys, monkeypatch):
+    monkeypatch.setattr(compiler, "library", lambda: None)
+    assert main(["audit", str(design)]) == 2
+    said = capsys.readouterr().err
+    assert "pocl-binary-distribution not installed" in said and "pip install 'hlsgen[audit]'" in said
+
+
+def test_clang_is_given_up_after_a_while():
+    with pytest.raises(AuditError, match="did not finish"):
+        llvm_ir(CLEAN, timeout=0.01)
+
+
+def test_the_package_is_imported_without_the_extra():
+    """The commands must start where neither llvmlite nor PoCL is installed."""
+    code = "import sys; sys.modules['llvmlite'] = None; import hlsgen.cli.main, hlsgen.audit"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
