@@ -11,6 +11,7 @@ FLAGS = r"(?:(?:nuw|nsw|exact|disjoint|nneg|samesign|fast|nnan|ninf|nsz|arcp|con
 ASSIGNED = re.compile(r'(?:(%[\w.$-]+|%"[^"]*") = )?(?:tail |musttail |notail )?(\w+) ?(.*)')
 STRIP_FLAGS = re.compile(FLAGS)
 LABEL = re.compile(r'("[^"]*"|[\w.$-]+):')
+PREAMBLE = re.compile(r"^(?:target |%[^=]* = type |@[^=]* = |declare [^\n]*@llvm)[^\n]*$", re.M)
 CALLEE = re.compile(r"@([\w.$]+)\((.*)\)")
 ATTRIBUTE = re.compile(
     r"(?:noundef|nonnull|noalias|signext|zeroext|readonly|align \d+|byval\([^)]*\)|captures\([^)]*\)|\w+\(\d+\)) "
@@ -33,6 +34,7 @@ class Instruction:
     block: str
     line: int
     extra: tuple[str, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Function:
     loop begins, by the block that jumps back."""
 
     name: str
-    parameters: tuple[str, ...]
+    parameters: dict[str, str]
     instructions: tuple[Instruction, ...]
     successors: dict[str, tuple[str, ...]]
     variables: dict[str, Variable]
@@ -63,11 +65,12 @@ class Function:
 
 @dataclass(frozen=True)
 class Module:
-    """All kernels of a text, with the sizes of types."""
+    """All kernels of a text, with the sizes of types, the types of its tables of constants, and the lines that declare what kernels name."""
 
     functions: dict[str, Function]
     types: Types
     globals: dict[str, str] = field(default_factory=dict)
+    preamble: str = ""
 
 
 def typed(text: str) -> tuple[str, str]:
@@ -117,15 +120,16 @@ def parse(text: str) -> Module:
     for header, body in re.findall(r"^define ([^\n]*spir_kernel [^\n]*)\n(.*?)^}", text, re.M | re.S):
         name = re.search(r"@([\w.]+)\((.*)\)", header)
         assert name is not None
-        parameters = tuple(p.split()[-1] for p in split(name[2].split(") local_unnamed")[0]) if "%" in p)
+        listed = split(name[2].split(") local_unnamed")[0])
+        parameters = {p.split()[-1]: typed(p)[0] for p in listed if "%" in p}
         # PoCL's headers rename what is called as a function of OpenCL.
         plain = name[1].removeprefix("_cl_")
         functions[plain] = parse_function(plain, parameters, body, debug)
     tables = dict(re.findall(r"^(@[\w.]+) = [\w ]*?constant (\[.*?\]+) (?:\[|zero|c\")", text, re.M))
-    return Module(functions, types, tables)
+    return Module(functions, types, tables, "\n".join(re.sub(r" #\d+.*$", "", line) for line in PREAMBLE.findall(text)))
 
 
-def parse_function(name: str, parameters: tuple[str, ...], body: str, debug: Debug) -> Function:
+def parse_function(name: str, parameters: dict[str, str], body: str, debug: Debug) -> Function:
     """A kernel from the lines between its braces."""
     instructions: list[Instruction] = []
     successors: dict[str, tuple[str, ...]] = {}
@@ -163,7 +167,7 @@ def instruction(index: int, code: str, block: str, line: int) -> Instruction:
     assert found is not None, code
     name, op, rest = found[1] or "", found[2], found[3]
     kind, operands, extra = operation(op, STRIP_FLAGS.sub("", rest, count=1))
-    return Instruction(index, name, op, kind, operands, block, line, extra)
+    return Instruction(index, name, op, kind, operands, block, line, extra, code)
 
 
 def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
