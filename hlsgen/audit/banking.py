@@ -15,7 +15,7 @@ MOST_BANKS = 1024
 
 @dataclass(frozen=True)
 class Word:
-    """A word that accesses of a turn touch together: `place` is its address, less what is known at run time alone."""
+    """A word that accesses of one block touch together: `place` is its address, less what is known at run time alone."""
 
     store: bool
     terms: Terms
@@ -98,8 +98,8 @@ def defaults(accesses: list[Access], natural: int) -> Iterable[Geometry]:
 
 
 def words(kernel: Kernel, accesses: list[Access], width: int) -> list[Word]:
-    """The words of `width` bytes that accesses touch; those that lie in one word are one."""
-    found: dict[tuple[bool, Terms, int], Word] = {}
+    """The words of `width` bytes that accesses touch; what one block does with a word is one access."""
+    found: dict[tuple[bool, str, Terms, int], Word] = {}
     for a in accesses:
         bits = kernel.addresses.bits(a)
         inside = bits.mask & (width - 1)
@@ -107,7 +107,7 @@ def words(kernel: Kernel, accesses: list[Access], width: int) -> list[Word]:
         for offset in range(0, max(a.bytes, 1), width):
             place = a.constant - start + offset
             moved = bits + Known((1 << 40) - 1, offset)
-            found.setdefault((a.store, a.terms, place), Word(a.store, a.terms, place, moved))
+            found.setdefault((a.store, a.block, a.terms, place), Word(a.store, a.terms, place, moved))
     return list(found.values())
 
 
@@ -125,7 +125,7 @@ def busiest(found: list[Word], geometry: Geometry) -> Load:
 
 def shared(found: list[Word]) -> int:
     """How many words differ from another one by a constant alone."""
-    return len(found) - len({w.terms for w in found})
+    return len({(w.terms, w.place) for w in found}) - len({w.terms for w in found})
 
 
 def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:

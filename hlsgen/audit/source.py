@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ATTRIBUTES = re.compile(r"__attribute__\s*\(\(((?:[^()]|\([^()]*\))*)\)\)")
 ATTRIBUTE = re.compile(r"(\w+)(?:\(([^()]*)\))?")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+MACRO = re.compile(r"^[ \t]*#define (\w+)(\([^)]*\))?[ \t]+([^\n]*__attribute__[^\n]*)$", re.M)
 PRAGMA = re.compile(r"\s*#pragma ivdep\b(.*)")
 DECLARED = re.compile(r"\b(\w+)\s*(?:\[[^\]]*\]\s*)+(?=[,=;]|$)")
 NOT_ARRAYS = re.compile(r"\b(?:__kernel|kernel|channel|typedef)\b")
@@ -50,10 +51,11 @@ class Source:
 
 
 def read_source(text: str) -> Source:
-    """The facts of an OpenCL text. Attributes and pragmas are read as they stand: they must not hide in macros."""
-    plain = COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    """The facts of an OpenCL text. Attributes may come from macros that are defined in it; pragmas must stand as they are."""
+    plain = COMMENT.sub(blank, text)
     attributes: dict[tuple[str, int], Attributes] = {}
-    for match in re.finditer(r"[^;{}]+", plain):
+    code = expanded(plain)
+    for match in re.finditer(r"[^;{}]+", code):
         statement = match[0]
         if "__attribute__" not in statement or NOT_ARRAYS.search(statement):
             continue
@@ -63,11 +65,32 @@ def read_source(text: str) -> Source:
             for name, values in ATTRIBUTE.findall(group)
             if name in MEMORY_ATTRIBUTES
         }
-        bare = ATTRIBUTES.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), statement)
+        bare = ATTRIBUTES.sub(blank, statement)
         for declared in DECLARED.finditer(bare):
-            line = plain.count("\n", 0, match.start() + declared.start(1)) + 1
+            line = code.count("\n", 0, match.start() + declared.start(1)) + 1
             attributes[declared[1], line] = found
     return Source(attributes, tuple(pragmas(plain)), tuple(plain.splitlines()))
+
+
+def blank(match: re.Match[str]) -> str:
+    """Blanks of the same size on the same lines."""
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def expanded(text: str) -> str:
+    """A text without lines of the preprocessor, and with its macros of attributes expanded, line by line as before."""
+    macros = {name: (parameters, body) for name, parameters, body in MACRO.findall(text)}
+    text = re.sub(r"^[ \t]*#[^\n]*", blank, text, flags=re.M)
+    for name, (parameters, body) in macros.items():
+        names = [p.strip() for p in parameters.strip("()").split(",")] if parameters else []
+        use = re.compile(rf"\b{name}\b" + (r"\(([^()]*)\)" if parameters else "()"))
+
+        def filled(match: re.Match[str], names: list[str] = names, body: str = body) -> str:
+            values = dict(zip(names, match[1].split(","), strict=False))
+            return re.sub(r"\b\w+\b", lambda word: values.get(word[0], word[0]), body)
+
+        text = use.sub(filled, text)
+    return text
 
 
 def pragmas(text: str) -> list[Ivdep]:
