@@ -9,9 +9,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hlsgen.audit.compiler import AuditError, llvm_ir
+from hlsgen.audit.distance import Distance, Prover, distance_findings
 from hlsgen.audit.findings import ERROR, WARNING, Finding, KernelAudit, audit_kernel
 from hlsgen.audit.ir import parse
+from hlsgen.audit.isolated import isolated
 from hlsgen.audit.kernel import Kernel
 from hlsgen.audit.source import read_source
 
@@ -21,10 +25,11 @@ COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
 
 @dataclass(frozen=True)
 class Promise:
-    """What the model says of a kernel, all its copies together."""
+    """What the model says of a kernel: copies, DSPs of all of them together, cycles between two turns."""
 
     copies: int
     dsps: int
+    interval: int = 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Audit:
     style: str
     kernels: tuple[KernelAudit, ...]
     promises: dict[str, Promise]
+    distances: tuple[Distance, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -59,6 +65,7 @@ class Audit:
             "ok": self.ok,
             "dsps": {"text": self.dsps, "model": sum(p.dsps for p in self.promises.values())},
             "kernels": [k.to_dict() | {"promise": asdict(self.promises[k.name]) if k.name in self.promises else None} for k in self.kernels],
+            "distances": [asdict(d) for d in self.distances],
             "findings": [asdict(f) for f in self.findings],
         }  # fmt: skip
 
@@ -70,17 +77,47 @@ def audit(folder: str | Path) -> Audit:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    text = "\n".join((folder / name).read_text() for name in manifest["kernels"])
-    kernels = audit_text(text, manifest["style"] in COUNTS_ON_ONE)
-    promises = promised(folder)
-    found = [f for k in kernels for f in k.findings] + dsp_findings(kernels, promises)
-    return Audit(str(folder), manifest["style"], kernels, promises, tuple(found))
+    kernels = read_kernels("\n".join((folder / name).read_text() for name in manifest["kernels"]))
+    promises, strict = promised(folder), manifest["style"] in COUNTS_ON_ONE
+    audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
+    found = [f for k in audited for f in k.findings] + dsp_findings(audited, promises)
+    try:
+        distances = isolated(Prover(kernels, *passed_by_host(folder, manifest)).distances)
+    except AuditError as error:
+        distances = []
+        found.append(Finding("unproved", "", 0, WARNING, f"no distance is proved: {error.reason}"))
+    limits = {(k.name, m.array): m.interval[1] for k in audited for loop in k.loops for m in loop.memories}
+    found += distance_findings(distances, limits)
+    return Audit(str(folder), manifest["style"], audited, promises, tuple(distances), tuple(found))
 
 
-def audit_text(text: str, counts_on_one: bool = True) -> tuple[KernelAudit, ...]:
-    """Audit all kernels of an OpenCL text. Raises AuditError where it does not compile."""
+def read_kernels(text: str) -> list[Kernel]:
+    """All kernels of an OpenCL text. Raises AuditError where it does not compile."""
     module, source = parse(llvm_ir(text)), read_source(text)
-    return tuple(audit_kernel(Kernel(f, module, source), counts_on_one) for f in module.functions.values())
+    return [Kernel(function, module, source) for function in module.functions.values()]
+
+
+def allowed(kernel: str, promises: dict[str, Promise]) -> int:
+    """The initiation interval that the model counts on."""
+    return promises[kernel].interval if kernel in promises else 1
+
+
+def audit_text(text: str) -> tuple[KernelAudit, ...]:
+    """Audit all kernels of an OpenCL text that count on an interval of 1. Raises AuditError where it does not compile."""
+    return tuple(audit_kernel(kernel, 1) for kernel in read_kernels(text))
+
+
+def passed_by_host(folder: Path, manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """The launches of a run as on the board, and the buffers that hold constants."""
+    path = folder / manifest["weights"]["file"]
+    sections = {s["name"]: s for s in manifest["weights"]["sections"]}
+    buffers = {
+        name: np.fromfile(path, s["dtype"], s["elements"], offset=s["offset"])
+        for name, buffer in manifest["buffers"].items()
+        if (s := sections.get(buffer.get("section")))
+    }
+    run = manifest["runs"].get("concurrent") or manifest["runs"]["sequential"]
+    return [*run["once"], *run.get("ahead", ()), *run["launches"]], buffers
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -106,11 +143,19 @@ def promised(folder: Path) -> dict[str, Promise]:
     from hlsgen.plan import Plan
     from hlsgen.report.data import built_shapes, kernel_rows
     from hlsgen.schedule.convolve import reshaped
+    from hlsgen.schedule.pipelined_timing import initiation_interval
     from hlsgen.schedule.structure import structure
 
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
-    rows = kernel_rows(structure(reshaped(graph, plan), plan), board(plan.board))
-    return {row["name"]: Promise(row["copies"], row["DSP"]) for row in rows}
+    graph, target = reshaped(graph, plan), board(plan.board)
+    layers = {layer.name: layer for layer in graph.layers}
+    intervals = {
+        kernel.layer: initiation_interval(layers[kernel.layer], graph, kernel, plan, target)
+        for kernel in plan.kernels
+        if kernel.layer in layers
+    }
+    rows = kernel_rows(structure(graph, plan), target)
+    return {row["name"]: Promise(row["copies"], row["DSP"], intervals.get(row["name"], 1)) for row in rows}
 
 
 def dsp_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise]) -> list[Finding]:

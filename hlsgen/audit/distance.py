@@ -12,7 +12,7 @@ import numpy as np
 
 from hlsgen.audit.findings import ERROR, NOTE, WARNING, Finding
 from hlsgen.audit.kernel import Array, Kernel
-from hlsgen.audit.probe import NEVER, Machine, Stream, Target, run
+from hlsgen.audit.probe import FUEL, NEVER, Machine, Stream, Target, run
 from hlsgen.audit.slices import Slice, backward, sends
 from hlsgen.audit.source import Ivdep
 
@@ -40,9 +40,16 @@ class Distance:
 
 
 class Prover:
-    """All kernels of a design, and what its host would pass to them."""
+    """All kernels of a design, and what its host would pass to them. A run that takes more than `fuel` turns is given up."""
 
-    def __init__(self, kernels: Iterable[Kernel], launches: list[dict[str, Any]], buffers: dict[str, np.ndarray]):
+    def __init__(
+        self,
+        kernels: Iterable[Kernel],
+        launches: list[dict[str, Any]],
+        buffers: dict[str, np.ndarray],
+        fuel: int = FUEL,
+    ):
+        self.fuel = fuel
         self.kernels = {k.name: k for k in kernels}
         self.launches = {launch["kernel"]: launch["arguments"] for launch in launches}
         self.buffers = buffers
@@ -62,7 +69,7 @@ class Prover:
             cut, machine = self.prepared(kernel, pointers(kernel, followed))
         except Unprovable as error:
             return [unproved(kernel, t, p, str(error)) for t, p in promised]
-        found = run(kernel, cut, followed, machine)
+        found = run(kernel, cut, followed, machine, self.fuel)
         complete = found.complete and not (cut.arrays and not machine.reads)
         return [
             Distance(
@@ -114,7 +121,7 @@ class Prover:
                 raise Unprovable(f"rests on channel {channel} of {kernel.name}, which {error}") from None
             made = cut_with(cut, [s.index for _, stores in calls for s in stores])
             self.streams[channel] = machine.writes[channel] = Stream(size, np.zeros(ROOM, np.uint8))
-            if not run(kernel, made, (), machine).complete:
+            if not run(kernel, made, (), machine, self.fuel).complete:
                 raise Unprovable(f"rests on channel {channel} of {kernel.name}, which sends more than was run")
         return self.streams[channel]
 

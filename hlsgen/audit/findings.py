@@ -67,13 +67,13 @@ class KernelAudit:
         return asdict(self) | {"dsps": self.arithmetic.dsps, "interval": list(self.interval)}
 
 
-def audit_kernel(kernel: Kernel, counts_on_one: bool) -> KernelAudit:
-    """Measure a kernel and judge it. `counts_on_one`: whether the design's model counts on an interval of 1 in innermost loops."""
+def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
+    """Measure a kernel and judge it. `interval`: what the design's model counts on in innermost loops; None where it counts otherwise."""
     loops = tuple(recurrence(kernel, loop) for loop in kernel.innermost)
     arrays = tuple(audit_array(kernel, array) for array in kernel.arrays.values() if array.accesses)
     units, ends = tuple(global_units(kernel)), tuple(channel_ends(kernel))
     findings = [
-        *interval_findings(kernel.name, loops, ERROR if counts_on_one else NOTE),
+        *interval_findings(kernel.name, loops, interval),
         *stage_findings(kernel.name, loops),
         *promise_findings(kernel, loops),
         *(f for array in arrays for f in array_findings(kernel.name, array)),
@@ -95,14 +95,15 @@ def audit_array(kernel: Kernel, array: Array) -> ArrayAudit:
     )  # fmt: skip
 
 
-def interval_findings(kernel: str, loops: tuple[Recurrence, ...], severity: str) -> Iterator[Finding]:
-    """Loops whose interval exceeds 1 somewhere in the band of latencies."""
+def interval_findings(kernel: str, loops: tuple[Recurrence, ...], counted: int | None) -> Iterator[Finding]:
+    """Loops whose interval exceeds what is counted on somewhere in the band of latencies."""
     for loop in loops:
         low, high = loop.interval
-        if high > 1:
+        if high > (counted or 1):
             chain = " -> ".join(map(str, loop.chain))
             band = str(high) if low == high else f"{low} to {high}"
-            yield Finding("interval", kernel, loop.line, severity, f"II {band}, limited by {loop.limit}; lines {chain}")
+            detail = f"II {band}, limited by {loop.limit}; lines {chain}"
+            yield Finding("interval", kernel, loop.line, NOTE if counted is None else ERROR, detail)
 
 
 def promise_findings(kernel: Kernel, loops: tuple[Recurrence, ...]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from hlsgen.audit.kernel import READ, WRITE, Array, Kernel
 from hlsgen.audit.slices import Slice, channel_of
 
 # Turns of loops, all together, after which a run is given up.
-FUEL = 1 << 28
+FUEL = 1 << 26
 NEVER = 1 << 62
 # Fields of a run's state, as indices of 64-bit integers; a target's follow from BASE on, FIELDS each.
 FUEL_LEFT, ROUNDS, BASE, FIELDS = 0, 1, 2, 4
@@ -181,30 +181,36 @@ class Writer:
         yield from self.leave(block, none)
 
     def periods(self, block: str, phis: list[Instruction]) -> Iterator[str]:
-        """An endless loop's turn begins: end the run when all its counters are as at the first turn for the second time again."""
+        """An endless loop's turn begins: end the run when all its counters have been twice again as at a turn before.
+
+        That turn is moved on to each turn whose number is a power of two (Brent), so that what comes before the first period does no harm.
+        """
         saved = np.zeros(len(phis) + 1, np.int64)
         self.saved.append(saved)
-        began, same = self.fresh(), "true"
-        yield f"  {began} = load i64, ptr {self.cell(saved, len(phis))}"
-        known = self.fresh()
-        yield f"  {known} = icmp ne i64 {began}, 0"
-        yield f"  store i64 1, ptr {self.cell(saved, len(phis))}"
-        for position, phi in enumerate(phis):
+        old, number, less, both, moves, same = (*(self.fresh() for _ in range(5)), "true")
+        yield f"  {old} = load i64, ptr {self.cell(saved, len(phis))}"
+        yield f"  {number} = add i64 {old}, 1"
+        yield f"  store i64 {number}, ptr {self.cell(saved, len(phis))}"
+        yield f"  {less} = and i64 {number}, {old}"
+        yield f"  {moves} = icmp eq i64 {less}, 0"
+        if not all(phi.type.startswith("i") for phi in phis):
+            same = "false"  # what is no integer is not compared, so that no period is seen
+        for position, phi in enumerate(p for p in phis if p.type.startswith("i")):
             wide, first, kept, equal, both = (self.fresh() for _ in range(5))
             yield f"  {wide} = {'sext' if phi.type != 'i64' else 'add'} {phi.type} {phi.name}{' to i64' if phi.type != 'i64' else ', 0'}"
             yield f"  {first} = load i64, ptr {self.cell(saved, position)}"
-            yield f"  {kept} = select i1 {known}, i64 {first}, i64 {wide}"
+            yield f"  {kept} = select i1 {moves}, i64 {wide}, i64 {first}"
             yield f"  store i64 {kept}, ptr {self.cell(saved, position)}"
             yield f"  {equal} = icmp eq i64 {wide}, {first}"
             yield f"  {both} = and i1 {equal}, {same}"
             same = both
-        again, more, old, new, enough = (self.fresh() for _ in range(5))
-        yield f"  {again} = and i1 {known}, {same}"
-        yield f"  {more} = zext i1 {again} to i64"
-        yield f"  {old} = load i64, ptr {self.cell(self.state, ROUNDS)}"
-        yield f"  {new} = add i64 {old}, {more}"
-        yield f"  store i64 {new}, ptr {self.cell(self.state, ROUNDS)}"
-        yield f"  {enough} = icmp sge i64 {new}, 2"
+        more, before, after, rounds, enough = (self.fresh() for _ in range(5))
+        yield f"  {more} = zext i1 {same} to i64"
+        yield f"  {before} = load i64, ptr {self.cell(self.state, ROUNDS)}"
+        yield f"  {after} = add i64 {before}, {more}"
+        yield f"  {rounds} = select i1 {moves}, i64 0, i64 {after}"
+        yield f"  store i64 {rounds}, ptr {self.cell(self.state, ROUNDS)}"
+        yield f"  {enough} = icmp sge i64 {rounds}, 2"
         yield from self.leave(block, enough)
 
     def instruction(self, block: str, i: Instruction) -> Iterator[str]:
@@ -303,7 +309,7 @@ def endless(kernel: Kernel, loop: Loop) -> bool:
     return all(t in loop.blocks for b in loop.blocks for t in kernel.function.successors[b])
 
 
-def run(kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machine, fuel: int = FUEL) -> Run:
+def run(kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machine, fuel: int) -> Run:
     """Run a slice. Streams of `machine.writes` are filled; the run ends with the streams that it reads, or with two periods."""
     import llvmlite.binding as llvm
 

@@ -59,6 +59,9 @@ def describe(found: Audit, console: Console, notes: bool) -> None:
         rows = [(f.severity, f.rule, f.kernel, str(f.line), f.detail) for f in shown]
         console.table(columns, rows, [COLOURS.get(f.severity, "") for f in shown])
     counts = Counter(f.rule for f in found.findings if f.severity == ERROR)
+    if found.distances:
+        proved = sum(d.proved for d in found.distances)
+        console.say(f"{proved} of {len(found.distances)} promised distances were run to the end")
     model = sum(p.dsps for p in found.promises.values())
     console.say(f"{found.dsps:,g} DSPs in the text, {model:,} in the model")
     if found.ok:
