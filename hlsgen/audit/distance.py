@@ -112,7 +112,8 @@ class Prover:
                 raise Unprovable(f"rests on channel {channel}, which {len(senders)} kernels write")
             kernel, calls = senders[0]
             values = [o for _, stores in calls for store in stores for o in store.operands]
-            size = max(kernel.module.types.size(s.type) for _, stores in calls for s in stores)
+            names = {call.name for call, _ in calls}
+            size = max(a.constant + a.bytes for a in kernel.addresses.accesses if a.store and a.base in names)
             self.streams[channel] = Stream(size, np.zeros(0, np.uint8))  # a kernel that rests on itself finds nothing
             try:
                 cut, machine = self.prepared(kernel, values)

@@ -80,12 +80,10 @@ def loops(function: Function) -> list[Loop]:
         for target in successors[block]:
             if dominates(target, block, above):
                 latches[target].add(block)
-    bodies = {header: body(header, tails, entered, above) for header, tails in latches.items()}
-    found: list[Loop] = []
-    for header, blocks in sorted(bodies.items(), key=lambda item: -len(item[1])):  # outer loops first
-        taken = {loop.line for loop in found if header in loop.blocks}
-        lines = [n for n in first_lines(function, latches[header], header) if n not in taken]
-        found.append(Loop(header, blocks, frozenset(latches[header]), next(iter(lines), 0)))
+    found = []
+    for header, tails in latches.items():
+        blocks = body(header, tails, entered, above)
+        found.append(Loop(header, blocks, frozenset(tails), first_line(function, header, blocks, tails)))
     return sorted(found, key=lambda loop: (loop.line, -len(loop.blocks)))
 
 
@@ -102,15 +100,16 @@ def body(
     return frozenset(blocks)
 
 
-def first_lines(function: Function, latches: Collection[str], header: str) -> list[int]:
-    """The line where a loop begins, likeliest first: as its metadata says, or the branches that jump back, or those that enter.
+def first_line(function: Function, header: str, blocks: Collection[str], latches: Collection[str]) -> int:
+    """The line where a loop begins: metadata tells it, or the branches that jump back or enter bear it.
 
-    A branch may jump back in two loops and tell of one of them only.
+    A branch may jump back in two loops and tell of one of them only, so the last line is taken that is not after what the loop does.
     """
-    told = sorted(line for t in latches if (line := function.loop_lines.get(t)))
-    branches = [i for i in function.instructions if i.op in ("br", "switch") and header in i.extra and i.line]
-    back = sorted(i.line for i in branches if i.block in latches)
-    return told + back + sorted(i.line for i in branches)
+    branches = [i for i in function.instructions if i.op in ("br", "switch") and header in i.extra]
+    told = [function.loop_lines.get(t, 0) for t in latches]
+    candidates = [line for line in (*told, *(i.line for i in branches)) if line]
+    first = min((i.line for i in function.instructions if i.block in blocks and i.line and i.op != "phi"), default=0)
+    return max((line for line in candidates if line <= first), default=min(candidates, default=0))
 
 
 def dominates(upper: str, lower: str, above: Mapping[str, str]) -> bool:

@@ -89,6 +89,29 @@ __kernel void counted(const int n)
     }
 }
 
+// Two loops jump back from one place; the pragma belongs to the inner one.
+__kernel void nested(void)
+{
+    float map[256], sums[128];
+    while (1) {
+        for (int n = 0; n < 256; ++n)
+            map[n] = read_channel_intel(in);
+        int at = 0, from = 0;
+        #pragma ivdep array(sums) safelen(112)
+        for (int turn = 0; turn < 3000; ++turn) {
+            const float sum = sums[at];
+            if (turn > 2800)
+                write_channel_intel(out, sum);
+            else
+                sums[at] = sum + map[from];
+            if (++from == 256)
+                from = 0;
+            if (++at == 112)
+                at = 0;
+        }
+    }
+}
+
 __kernel void long_chain(const int a, const int b, const int c, const int d)
 {
     int x = 0, y = 0, z = 0, w = 0, at = 0;
@@ -131,6 +154,7 @@ def kernels():
         ("other_array", (8, 13)),
         ("small_in_registers", (4, 5)),
         ("counted", (1, 1)),
+        ("nested", (1, 1)),
     ],
 )
 def test_interval(kernels, kernel, interval):
