@@ -130,13 +130,12 @@ def shared(found: list[Word]) -> int:
 
 def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:
     """Ports and replicates of the busiest bank, and what is wrong with them."""
-    ports, attributes = rules()["ports"], array.attributes
+    attributes = array.attributes
     # Whatever writes a memory in another loop has its port.
     writes = max(load.writes, int(any(a.store for a in array.accesses)))
-    crowded = writes > 1 and writes + bool(load.reads) > ports["single"]
-    double = "doublepump" in attributes or (crowded and "singlepump" not in attributes)
-    free = (ports["double"] if double else ports["single"]) - writes
-    replicates = -(-load.reads // free) if free > 0 and load.reads else max(1, load.reads)
+    double = "doublepump" in attributes or (writes > 1 and "singlepump" not in attributes)
+    each = readers(writes, double)
+    replicates = -(-load.reads // each) if each and load.reads else max(1, load.reads)
     most = (attributes.get("max_replicates") or (replicates,))[0]
     deep = array.bytes > geometry.banks * geometry.width
     meet = f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks"
@@ -146,7 +145,7 @@ def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry,
             "unbankable",
             f"{meet}, though constants tell them apart: put the unrolled index last, on a power of two",
         )
-    elif load.writes and free < bool(load.reads):
+    elif each is None or (load.reads and not each):
         rule, reason = "arbitrated", meet
     elif geometry.banks > 1 and not deep and not attributes:
         rule = "run-time-index"
@@ -155,6 +154,14 @@ def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry,
         rule, reason = "replicates", f"{replicates} replicates are needed, max_replicates allows {most}"
     reads, stores = (sum(x.store is store for x in accesses) for store in (False, True))
     return Turn(line, reads, stores, geometry, load, replicates, double, rule, reason)
+
+
+def readers(writes: int, double: bool) -> int | None:
+    """How many loads a turn one replicate serves beside so many stores; None where it has no ports for these."""
+    ports = rules()["ports"]
+    if not double:
+        return ports["reads"] if writes <= ports["writes"] else None
+    return min(ports["pumped_reads"], ports["pumped"] - writes) if writes <= ports["pumped"] else None
 
 
 def turns(kernel: Kernel, array: Array) -> list[tuple[Turn, bool]]:

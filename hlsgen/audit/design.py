@@ -81,6 +81,7 @@ def audit(folder: str | Path) -> Audit:
     promises, strict = promised(folder), manifest["style"] in COUNTS_ON_ONE
     audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
     found = [f for k in audited for f in k.findings] + dsp_findings(audited, promises)
+    found += pragma_findings(kernels) + channel_findings(audited)
     try:
         distances = isolated(Prover(kernels, *passed_by_host(folder, manifest)).distances)
     except AuditError as error:
@@ -156,6 +157,27 @@ def promised(folder: Path) -> dict[str, Promise]:
     }
     rows = kernel_rows(structure(graph, plan), target)
     return {row["name"]: Promise(row["copies"], row["DSP"], intervals.get(row["name"], 1)) for row in rows}
+
+
+def pragma_findings(kernels: Sequence[Kernel]) -> list[Finding]:
+    """Promises that no loop was found for: what they say was not judged."""
+    heeded = {p.line for k in kernels for loop in k.loops for p in k.source.promises(loop.line)}
+    stray = [p for k in kernels[:1] for p in k.source.ivdeps if p.line not in heeded]
+    return [Finding("pragma", "", p.line, WARNING, "no loop begins right after this ivdep") for p in stray]
+
+
+def channel_findings(kernels: Sequence[KernelAudit]) -> list[Finding]:
+    """Channels that several kernels write, or several read: aoc refuses them."""
+    users: dict[tuple[str, bool], list[KernelAudit]] = {}
+    for k in kernels:
+        for end in k.ends:
+            users.setdefault((end.channel, end.write), []).append(k)
+    return [
+        Finding("channel", several[1].name, several[1].line, ERROR,
+                f"channel {name} is {'written' if write else 'read'} by {' and '.join(k.name for k in several)}")
+        for (name, write), several in users.items()
+        if len(several) > 1
+    ]  # fmt: skip
 
 
 def dsp_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise]) -> list[Finding]:

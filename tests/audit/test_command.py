@@ -84,6 +84,34 @@ def test_exit_status(design, text, capsys):
     assert "BROKEN: 1 x interval" in capsys.readouterr().out
 
 
+STRAY = """
+#pragma OPENCL EXTENSION cl_intel_channels : enable
+channel float both __attribute__((depth(8)));
+
+__kernel void conv1(const int n)
+{
+    #pragma ivdep array(line)
+    float line[4];
+    for (int i = 0; i < n; ++i)
+        write_channel_intel(both, (float)i);
+}
+
+__kernel void pool1(const int n)
+{
+    for (int i = 0; i < n; ++i)
+        write_channel_intel(both, (float)i);
+}
+"""
+
+
+def test_what_no_kernel_shows_alone(design, text, capsys):
+    """A pragma that belongs to no loop, and a channel that two kernels write."""
+    text(STRAY)
+    _, data = audited(design, capsys)
+    found = {(f["rule"], f["severity"]) for f in data["findings"]}
+    assert {("pragma", "warning"), ("channel", "error")} <= found
+
+
 def test_page_is_self_contained(design, capsys, tmp_path):
     _, data = audited(design, capsys, "--html")
     page = (design / "audit.html").read_text()
