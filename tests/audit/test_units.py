@@ -40,6 +40,16 @@ __kernel void not_unrolled(void)
     }
 }
 
+__kernel void few_turns(void)
+{
+    while (1) {
+        float8 sum = 0.0f;
+        for (int i = 0; i < 2; ++i)
+            sum += read_channel_intel(in) * 3.0f;
+        write_channel_intel(out, sum);
+    }
+}
+
 __kernel void clamps(void)
 {
     while (1)
@@ -106,6 +116,7 @@ def kernels():
     [
         ("dot", 27 * 8),
         ("not_unrolled", 8),
+        ("few_turns", 8),
         ("clamps", 0),
         ("exponentials", 8 * (9 + 1)),
         ("reciprocal", 2.5 + 8),
