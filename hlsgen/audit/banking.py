@@ -50,7 +50,8 @@ class Load:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn of a loop asks of a memory, and the verdict: `rule` is "" where nothing waits, else the rule that is broken."""
+    """What one turn of a loop asks of a memory, and the verdict: `rule` is "" where nothing waits, else the rule that is broken. `reason`
+    says why it is so."""
 
     line: int
     reads: int
@@ -139,7 +140,7 @@ def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry,
     most = (attributes.get("max_replicates") or (replicates,))[0]
     deep = array.bytes > geometry.banks * geometry.width
     meet = f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks"
-    rule, reason = "", ""
+    rule, reason = "", f"stall-free: {load.reads} loads and {load.writes} stores a bank, {replicates} replicates"
     if load.separable:
         rule, reason = (
             "unbankable",

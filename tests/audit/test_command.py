@@ -89,6 +89,17 @@ def test_exit_status(design, text, capsys):
     assert status == 1 and not data["ok"] and {f["rule"] for f in data["findings"]} >= {"interval"}
 
 
+def test_promises_of_a_built_design_are_true_and_larger_ones_are_found(design, data, text, capsys):
+    assert data["distances"] and all(d["proved"] for d in data["distances"])
+    rules = {"distance", "outside", "unproved"}
+    assert not [f for f in data["findings"] if f["rule"] in rules]
+    before = (design / "kernels/lenet5.cl").read_text()
+    text(re.sub(r"safelen\((\d+)\)", lambda m: f"safelen({int(m[1]) * 1000})", before))
+    status, mutant = audited(design, capsys)
+    wrong = {f["line"] for f in mutant["findings"] if f["rule"] == "distance"}
+    assert status == 1 and wrong == {d["line"] for d in data["distances"] if d["promised"]}
+
+
 def test_people_read_the_verdict(design, text, capsys):
     text(BROKEN)
     assert main(["audit", str(design)]) == 1
