@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 from hlsgen.audit.arithmetic import Arithmetic, arithmetic
-from hlsgen.audit.banking import Turn, turns
+from hlsgen.audit.banking import Turn, judge, turns
 from hlsgen.audit.interfaces import ChannelEnd, GlobalUnit, channel_ends, global_units
 from hlsgen.audit.kernel import Array, Kernel
 from hlsgen.audit.recurrences import Recurrence, recurrence
@@ -30,7 +30,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class ArrayAudit:
-    """An array: where it is kept and why, and what each loop's turn asks of it. `inner` says which turns are an innermost loop's."""
+    """An array: where it is kept and why, what each loop's turn asks of it, and all loops together (None of registers). `inner` says which
+    turns are an innermost loop's."""
 
     name: str
     line: int
@@ -41,6 +42,7 @@ class ArrayAudit:
     attributes: dict[str, tuple[int, ...]]
     turns: tuple[Turn, ...]
     inner: tuple[bool, ...]
+    whole: Turn | None
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
 def audit_array(kernel: Kernel, array: Array) -> ArrayAudit:
     """What a kernel asks of an array."""
     judged = [] if array.registers else turns(kernel, array)
+    whole = None if array.registers else judge(kernel, array, list(array.accesses), kernel.line)
     return ArrayAudit(
         array.name, array.line, array.type, array.bytes, array.registers, array.reason, dict(array.attributes),
-        tuple(turn for turn, _ in judged), tuple(inner for _, inner in judged),
+        tuple(turn for turn, _ in judged), tuple(inner for _, inner in judged), whole,
     )  # fmt: skip
 
 
@@ -129,13 +132,20 @@ def stage_findings(kernel: str, loops: tuple[Recurrence, ...]) -> Iterator[Findi
 
 def array_findings(kernel: str, array: ArrayAudit) -> Iterator[Finding]:
     """Memories whose accesses wait for each other (outside innermost loops that costs little), or that must run at twice the clock."""
+    what = f"{array.name} ({array.type}, {array.bytes} bytes)"
+    broken = False
     for turn, inner in zip(array.turns, array.inner, strict=True):
-        what = f"{array.name} ({array.type}, {array.bytes} bytes)"
         if turn.rule:
+            broken = True
             yield Finding(turn.rule, kernel, turn.line, ERROR if inner else NOTE, f"{what}: {turn.reason}")
         elif turn.double_pumped and "doublepump" not in array.attributes:
+            broken = True
             detail = f"{what}: {turn.load.reads} loads and {turn.load.writes} stores a turn make aoc double-pump it"
             yield Finding("double-pump", kernel, turn.line, WARNING if inner else NOTE, detail)
+    if array.whole and not broken and (array.whole.rule or array.whole.load.writes > 1):
+        load = array.whole.load
+        detail = f"{what}: {load.reads} loads and {load.writes} stores of different loops meet in a bank, and each has a port"
+        yield Finding("ports", kernel, array.line, WARNING, detail)
 
 
 def register_findings(kernel: Kernel) -> Iterator[Finding]:

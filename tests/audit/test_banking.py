@@ -92,6 +92,21 @@ __kernel void two_writers_single_pumped(const int a, const int b)
     }
 }
 
+__kernel void two_loops_write(void)
+{
+    float4 line[32];
+    for (int x = 0; x < 32; ++x)
+        line[x] = 0.0f;
+    int x = 0;
+    #pragma ivdep array(line)
+    while (1) {
+        const float4 above = line[x];
+        line[x] = read_channel_intel(in);
+        write_channel_intel(out, above);
+        x = x == 27 ? 0 : x + 1;
+    }
+}
+
 __kernel void weights_of_104(void)
 {
     float4 weights[640][104];
@@ -192,7 +207,9 @@ TEXT = (
     + "".join(ROWS.format(name=name, declaration=d, access=a) for name, (d, a, _) in ROW_KERNELS.items())
     + OTHERS
 )
-RULES = frozenset(("unbankable", "arbitrated", "run-time-index", "register-index", "replicates", "double-pump"))
+RULES = frozenset(
+    ("unbankable", "arbitrated", "run-time-index", "register-index", "replicates", "double-pump", "ports")
+)
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +244,7 @@ def test_rows_of_a_line_buffer(kernels, name):
         ("two_replicates_allowed", {"replicates"}),
         ("two_writers", {"double-pump"}),
         ("two_writers_single_pumped", {"arbitrated"}),
+        ("two_loops_write", {"ports"}),
         ("weights_of_104", {"unbankable"}),
         ("weights_of_128", set()),
         ("stored_at_run_time", {"run-time-index"}),
