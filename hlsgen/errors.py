@@ -65,3 +65,7 @@ class OutputError(HlsgenError):
 
 class TrainingError(HlsgenError):
     """A training run failed, or cannot be resumed."""
+
+
+class AuditError(HlsgenError):
+    """A design cannot be audited: a package is missing, or its text does not compile."""

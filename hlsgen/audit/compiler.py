@@ -10,18 +10,16 @@ import tempfile
 from importlib import metadata, resources, util
 from pathlib import Path
 
-from hlsgen.errors import HlsgenError
+from hlsgen.errors import AuditError
 
 INSTALL = "pip install 'hlsgen[audit]'"
 PACKAGES = ("llvmlite", "pocl-binary-distribution")
 # Unrolled where a pragma asks and only there; -g so that instructions know their lines.
 OPTIONS = ("-cl-std=CL2.0", "-cl-fast-relaxed-math", "-g", "-w")
+# The worker's exit status for a text that clang does not take.
+REFUSED = 3
 # Seconds that a design may take; the largest of the zoo take a few.
 TIMEOUT = 300.0
-
-
-class AuditError(HlsgenError):
-    """A design cannot be audited: a package is missing, or its text does not compile."""
 
 
 def missing() -> list[str]:
@@ -75,9 +73,12 @@ def bitcode(text: str, timeout: float) -> bytes:
             )
         except subprocess.TimeoutExpired:
             raise AuditError(f"clang did not finish within {timeout:g} s", where="audit") from None
-        if done.returncode:
-            raise AuditError(f"clang refuses the design's text\n{reason(done.stderr)}", where="audit")
-        return next(Path(folder).rglob("program.bc")).read_bytes()
+        if done.returncode == REFUSED:
+            raise AuditError(f"clang refuses the design's text\n{reason(done.stdout)}", where="audit")
+        made = next(Path(folder).rglob("program.bc"), None)
+        if done.returncode or made is None:
+            raise AuditError(f"PoCL failed\n{reason(done.stderr)}", where="audit", remedy=INSTALL)
+        return made.read_bytes()
 
 
 def reason(log: str, most: int = 8) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from hlsgen.audit.compiler import AuditError, llvm_ir
+from hlsgen.audit.compiler import llvm_ir
 from hlsgen.audit.distance import Distance, Prover, distance_findings
 from hlsgen.audit.findings import ERROR, WARNING, Finding, KernelAudit, audit_kernel
 from hlsgen.audit.ir import parse
 from hlsgen.audit.isolated import isolated
 from hlsgen.audit.kernel import Kernel
 from hlsgen.audit.source import read_source
+from hlsgen.errors import AuditError
 
 # Styles whose model counts on an initiation interval of 1 in every innermost loop.
 COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))

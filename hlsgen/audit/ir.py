@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from hlsgen.audit.types import Types, split
+from hlsgen.errors import AuditError
 
 FLAGS = r"(?:(?:nuw|nsw|exact|disjoint|nneg|samesign|fast|nnan|ninf|nsz|arcp|contract|afn|reassoc|inbounds|nusw|volatile) )*"
 ASSIGNED = re.compile(r'(?:(%[\w.$-]+|%"[^"]*") = )?(?:tail |musttail |notail )?(\w+) ?(.*)')
@@ -164,7 +165,8 @@ def joined(match: re.Match[str]) -> str:
 def instruction(index: int, code: str, block: str, line: int) -> Instruction:
     """An instruction from its text, without metadata."""
     found = ASSIGNED.match(code)
-    assert found is not None, code
+    if found is None:
+        raise AuditError(f"LLVM's instruction is not understood: {code}", where="audit")
     name, op, rest = found[1] or "", found[2], found[3]
     kind, operands, extra = operation(op, STRIP_FLAGS.sub("", rest, count=1))
     return Instruction(index, name, op, kind, operands, block, line, extra, code)

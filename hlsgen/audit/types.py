@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hlsgen.errors import AuditError
+
 SCALARS = {"float": 4, "double": 8, "half": 2, "ptr": 8}
 SEQUENCE = re.compile(r"[\[<](\d+) x (.*)[\]>]$")
 
@@ -63,7 +65,7 @@ class Types:
             return self._structure(kind)[1:]
         found = SEQUENCE.fullmatch(kind)
         if found is None:
-            raise ValueError(f"the size of type {kind!r} is not known")
+            raise AuditError(f"the size of LLVM's type {kind} is not known", where="audit")
         size, alignment = self.layout(found[2])
         if kind.startswith("<"):  # as many bytes as a power of two
             size = 1 << (int(found[1]) * size - 1).bit_length()

@@ -7,18 +7,21 @@ import warnings
 
 import pyopencl as cl
 
+from hlsgen.audit.compiler import REFUSED
 
-def compile_text(text: str, options: list[str]) -> str:
-    """Compile on the first device that the loader sees. Returns clang's log where it refuses."""
+
+def main() -> int:
+    """Compile on the first device that the loader sees. Prints clang's log where it refuses."""
+    warnings.simplefilter("ignore")  # pyopencl's, about a cache of its own
     device = cl.get_platforms()[0].get_devices()[0]
-    program = cl.Program(cl.Context([device]), text)
+    program = cl.Program(cl.Context([device]), sys.stdin.read())
     try:
-        program.compile(options=options)
+        program.compile(options=sys.argv[1:])
     except cl.Error:
-        return program.get_build_info(device, cl.program_build_info.LOG)
-    return ""
+        print(program.get_build_info(device, cl.program_build_info.LOG))
+        return REFUSED
+    return 0
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # pyopencl's, about a cache of its own
-    sys.exit(compile_text(sys.stdin.read(), sys.argv[1:]) or 0)
+    sys.exit(main())

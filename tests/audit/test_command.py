@@ -1,19 +1,23 @@
 """`hlsgen audit`: its verdict, its exit status, its page, and what it says where something is missing."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import onnx
 import pytest
 
 import hlsgen
 from hlsgen.audit import compiler
-from hlsgen.audit.compiler import AuditError, llvm_ir
+from hlsgen.audit.compiler import llvm_ir
+from hlsgen.audit.isolated import isolated
 from hlsgen.cli.audit import write_page
 from hlsgen.cli.main import main
-from hlsgen.errors import OutputError
+from hlsgen.errors import AuditError, OutputError
 from hlsgen.zoo import network
 
 CLEAN = """
@@ -177,3 +181,25 @@ def test_the_package_is_imported_without_the_extra():
     """The commands must start where neither llvmlite nor PoCL is installed."""
     code = "import sys; sys.modules['llvmlite'] = None; import hlsgen.cli.main, hlsgen.audit"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def crash():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(*_):
+    raise ValueError("no such block")
+
+
+@pytest.mark.parametrize(
+    ("work", "said"), [(crash, "crashed"), (fail, "no such block"), (lambda: time.sleep(60), "did not end")]
+)
+def test_index_code_that_goes_wrong_ends_alone(work, said):
+    with pytest.raises(AuditError, match=said):
+        isolated(work, timeout=2)
+
+
+def test_a_prover_that_fails_leaves_the_rest_of_the_audit(design, monkeypatch):
+    monkeypatch.setattr("hlsgen.audit.distance.Prover.distances", fail)
+    found = hlsgen.audit(design)
+    assert ("unproved", "warning") in {(f.rule, f.severity) for f in found.findings} and found.kernels
