@@ -15,6 +15,7 @@ from hlsgen.schedule.convolve import reshaped
 from hlsgen.schedule.estimate import estimate
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.shapes import OUTPUTS
 from hlsgen.schedule.step_time import compressed_rows
 from hlsgen.schedule.structure import structure
 from hlsgen.sparsify import sparsify
@@ -82,6 +83,20 @@ def test_a_wrong_expander_is_found(tmp_path):
     _, _, design = design_of("windows", 0.8, tmp_path / "design")
     with pytest.raises(AssertionError):
         assert_right(change_kernels(design, "block_ends ? 0 : filled[0][i]", "filled[0][i]"))
+
+
+@pytest.mark.emulator
+def test_biases_never_hold_up_the_expander(tmp_path):
+    """One block a group: it takes weights two groups ahead of the array, behind the biases of as many vectors as an array may have."""
+    text = "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { y = Conv(x, w, b) }"
+    graph = hlsgen.load(sparsify(parse(text), "relative", sparsity=0.6).model)
+    sizes = {"width": 4, "outputs": max(OUTPUTS), "inputs": 1, "skip_outputs": 0}
+    plan = hlsgen.schedule(graph, style="folded", goal=Goal(pins={("engines", name): n for name, n in sizes.items()}))
+    steps = tuple(replace(step, compressed=True) for step in plan.steps)
+    plan = check_plan(graph, replace(plan, steps=steps))
+    assert max(step.groups for step in plan.steps) > 4
+    design = HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path)
+    assert_right(design, images=1, strict=True)
 
 
 def test_the_model_counts_what_is_generated(tmp_path):
