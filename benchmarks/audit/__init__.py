@@ -1,1 +1,0 @@
-"""The audit of all networks of the zoo on several boards."""
