@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from hlsgen.audit.addresses import NUMBER
-from hlsgen.audit.ir import Function, Instruction
+from hlsgen.audit.demand import Demand, Lane
+from hlsgen.audit.ir import Function
 from hlsgen.audit.kernel import UNIT, operation
 from hlsgen.audit.rules import rules
 from hlsgen.audit.types import lanes
@@ -32,34 +33,36 @@ class Arithmetic:
 
 
 def arithmetic(function: Function) -> Arithmetic:
-    """Count a kernel's units. A product that one addition alone uses shares its DSP."""
+    """Count a kernel's units, lane by lane. A product that one addition alone uses shares its DSP."""
     floats: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     products = 0
-    fused = fusions(function)
+    demand = Demand(function)
+    fused = Counter(value for value, _ in fusions(demand))
     for i in function.instructions:
         name = operation(i)
         if name == "unit":
             functions[i.extra[0].removeprefix(UNIT)] += 1
-        elif name in rules()["dsps"]["float"] and i.name not in fused:
-            floats[name] += lanes(i.type)
+        elif name in rules()["dsps"]["float"]:
+            floats[name] += demand.mask[i.name].bit_count() - fused[i.name]
         elif name == "mul" and not any(NUMBER.match(o) for o in i.operands):
             products += 1
-    return Arithmetic(dict(floats), dict(functions), products)
+    return Arithmetic({name: count for name, count in floats.items() if count}, dict(functions), products)
 
 
-def fusions(function: Function) -> set[str]:
-    """Products that become part of an addition."""
-    defined, uses = function.defined, Counter(o for i in function.instructions for o in i.operands)
-    fused: set[str] = set()
-    for i in function.instructions:
+def fusions(demand: Demand) -> set[Lane]:
+    """The lanes of products that become part of an addition: one for each lane that is added."""
+    fused: set[Lane] = set()
+    for i in demand.instructions:
         if i.op in ("fadd", "fsub"):
-            factor = next((o for o in i.operands if single_product(defined.get(o), uses) and o not in fused), None)
-            if factor:
-                fused.add(factor)
+            for lane in range(lanes(i.type)):
+                if demand.mask[i.name] >> lane & 1:
+                    origins = (demand.source(operand, lane) for operand in i.operands)
+                    fused |= set(next(([o] for o in origins if is_free(demand, o) and o not in fused), []))
     return fused
 
 
-def single_product(i: Instruction | None, uses: Counter[str]) -> bool:
-    """Whether a value is a product with one user."""
-    return i is not None and i.op == "fmul" and uses[i.name] == 1
+def is_free(demand: Demand, lane: Lane) -> bool:
+    """Whether a lane is a product that is used once."""
+    i = demand.defined.get(lane[0])
+    return i is not None and i.op == "fmul" and demand.uses.get(lane) == 1

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from hlsgen.audit.findings import ERROR, NOTE, WARNING, Finding
+from hlsgen.audit.ir import Instruction
 from hlsgen.audit.kernel import Array, Kernel
-from hlsgen.audit.probe import FUEL, NEVER, Machine, Stream, Target, run
+from hlsgen.audit.probe import FUEL, NEVER, Machine, Stream, Target, aligned, run
 from hlsgen.audit.slices import Slice, backward, sends
 from hlsgen.audit.source import Ivdep
 
@@ -79,9 +80,11 @@ class Prover:
             for (t, p), least, outside, turns in zip(promised, found.least, found.outside, found.turns, strict=True)
         ]  # fmt: skip
 
-    def prepared(self, kernel: Kernel, values: list[str]) -> tuple[Slice, Machine]:
-        """A kernel's slice for some values, with everything that it reads. Raises Unprovable."""
-        cut = backward(kernel, values)
+    def prepared(
+        self, kernel: Kernel, values: Iterable[str] = (), roots: Iterable[Instruction] = ()
+    ) -> tuple[Slice, Machine]:
+        """A kernel's slice for some values and instructions, with everything that it reads. Raises Unprovable."""
+        cut = backward(kernel, values, roots)
         if cut.unknown:
             raise Unprovable(f"rests on {', '.join(sorted(cut.unknown))}")
         machine = Machine(numbers=self.numbers(kernel))
@@ -102,7 +105,9 @@ class Prover:
         name = passed.get(parameter, {}).get("buffer", parameter.lstrip("%"))
         if name not in self.buffers:
             raise Unprovable(f"rests on the data in buffer {name}")
-        return self.buffers[name]
+        copy = aligned(self.buffers[name].nbytes)
+        copy[:] = np.frombuffer(self.buffers[name].tobytes(), np.uint8)
+        return copy
 
     def stream(self, channel: str) -> Stream:
         """All values that travel through a channel, from the kernel that sends them. Raises Unprovable."""
@@ -111,25 +116,19 @@ class Prover:
             if len(senders) != 1:
                 raise Unprovable(f"rests on channel {channel}, which {len(senders)} kernels write")
             kernel, calls = senders[0]
-            values = [o for _, stores in calls for store in stores for o in store.operands]
+            stores = [store for _, several in calls for store in several]
             names = {call.name for call, _ in calls}
             size = max(a.constant + a.bytes for a in kernel.addresses.accesses if a.store and a.base in names)
             self.streams[channel] = Stream(size, np.zeros(0, np.uint8))  # a kernel that rests on itself finds nothing
             try:
-                cut, machine = self.prepared(kernel, values)
+                cut, machine = self.prepared(kernel, roots=stores)
             except Unprovable as error:
                 del self.streams[channel]
                 raise Unprovable(f"rests on channel {channel} of {kernel.name}, which {error}") from None
-            made = cut_with(cut, [s.index for _, stores in calls for s in stores])
-            self.streams[channel] = machine.writes[channel] = Stream(size, np.zeros(ROOM, np.uint8))
-            if not run(kernel, made, (), machine, self.fuel).complete:
+            self.streams[channel] = machine.writes[channel] = Stream(size, aligned(ROOM))
+            if not run(kernel, cut, (), machine, self.fuel).complete:
                 raise Unprovable(f"rests on channel {channel} of {kernel.name}, which sends more than was run")
         return self.streams[channel]
-
-
-def cut_with(cut: Slice, more: list[int]) -> Slice:
-    """A slice and the stores that send its values."""
-    return Slice(cut.instructions | set(more), cut.arrays, cut.channels, cut.buffers, cut.unknown)
 
 
 def targets(kernel: Kernel) -> list[tuple[Target, Ivdep]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from hlsgen.audit.types import Types, split
+from hlsgen.audit.types import Types, lanes, split
 from hlsgen.errors import AuditError
 
 FLAGS = r"(?:(?:nuw|nsw|exact|disjoint|nneg|samesign|fast|nnan|ninf|nsz|arcp|contract|afn|reassoc|inbounds|nusw|volatile) )*"
@@ -25,7 +25,8 @@ COMPARES = frozenset(("icmp", "fcmp"))
 class Instruction:
     """One instruction. `name` is its value ("%x", or "" where it has none), `type` the type of that value (of what it stores,
     for a store), `operands` values as written. `extra`: the blocks a phi's operands come from, the targets of a branch,
-    the callee, the source type of an address, the type an alloca makes, a comparison's predicate."""
+    the callee, the source type of an address, the type an alloca makes, a comparison's predicate and type, the type of
+    what a shuffle takes from."""
 
     index: int
     name: str
@@ -208,13 +209,15 @@ def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]
         predicate, rest = STRIP_FLAGS.sub("", rest, count=1).split(" ", 1)
         parts = split(rest)
         kind, value = typed(parts[0])
-        return "i1", (value, *parts[1:]), (predicate, kind)
+        result = f"<{lanes(kind)} x i1>" if kind.startswith("<") else "i1"
+        return result, (value, *parts[1:]), (predicate, kind)
     parts = split(rest)
     kind, value = typed(parts[0]) if parts else ("", "")
     others = (typed(p)[1] or p for p in parts[1:])
-    if op in ("select", "insertelement", "shufflevector", "insertvalue"):
-        result = typed(parts[1])[0] if op == "select" else kind
-        return result, (value, *others), ()
+    if op == "shufflevector":
+        return f"<{lanes(typed(parts[2])[0])} x {kind[kind.index(' x ') + 3 :]}", (value, *others), (kind,)
+    if op in ("select", "insertelement", "insertvalue"):
+        return typed(parts[1])[0] if op == "select" else kind, (value, *others), ()
     if op == "extractelement":
         return kind[kind.index(" x ") + 3 : -1], (value, *others), ()
     if op == "extractvalue":

@@ -26,6 +26,17 @@ APART = 1 << 34
 SCRATCH = 1 << 16
 
 
+# Vectors are loaded from addresses that are multiples of their size.
+ALIGNMENT = 128
+
+
+def aligned(count: int) -> np.ndarray:
+    """So many bytes of memory, zero, at an address that any vector may have."""
+    memory = np.zeros(count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + count]
+
+
 @dataclass(frozen=True)
 class Target:
     """An array whose accesses in a loop are followed. `unit`: bytes of a word; accesses are whole words."""
@@ -74,7 +85,7 @@ class Writer:
         self.tables = [np.full(t.array.bytes // t.unit + 1, -1, np.int64) for t in targets]
         self.positions = {name: np.zeros(1, np.int64) for name in (*machine.reads, *machine.writes)}
         self.saved: list[np.ndarray] = []
-        self.scratch = np.zeros(SCRATCH, np.uint8)
+        self.scratch = aligned(SCRATCH)
         self.bases = {name: (n + 1) * APART for n, name in enumerate(kernel.addresses.arrays)}
         self.count = 0
         self.tail: dict[str, str] = {}

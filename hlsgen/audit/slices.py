@@ -31,19 +31,24 @@ def control(function: Function) -> list[str]:
     return [o for i in function.instructions if i.op in ("br", "switch") for o in i.operands]
 
 
-def backward(kernel: Kernel, values: Iterable[str]) -> Slice:
-    """The slice that gives values, and the control flow of the whole kernel."""
+def backward(kernel: Kernel, values: Iterable[str], roots: Iterable[Instruction] = ()) -> Slice:
+    """The slice that gives values and does what `roots` do, and the control flow of the whole kernel."""
     defined = kernel.function.defined
-    stores = stores_by_array(kernel)
+    stores, loads = stores_by_array(kernel), loads_by_instruction(kernel)
     found: set[int] = set()
     arrays: set[str] = set()
     channels: set[str] = set()
     buffers: set[str] = set()
     unknown: set[str] = set()
-    wanted = [*values, *control(kernel.function)]
+    wanted = list(roots)
+
+    def want(operands: Iterable[str]) -> None:
+        wanted.extend(defined[o] for o in operands if o in defined)
+
+    want([*values, *control(kernel.function)])
     while wanted:
-        i = defined.get(wanted.pop())
-        if i is None or i.index in found:
+        i = wanted.pop()
+        if i.index in found:
             continue
         found.add(i.index)
         if i.op == "call" and i.extra[0] in (READ, WRITE):  # which channel it is, is known
@@ -52,16 +57,13 @@ def backward(kernel: Kernel, values: Iterable[str]) -> Slice:
             continue
         if i.op == "call" and not i.extra[0].startswith("llvm."):
             unknown.add(i.extra[0])
-        wanted += i.operands
-        if i.op == "load":
-            for base, _ in kernel.addresses.targets(i.operands[0]):
-                if base in kernel.function.parameters:
-                    buffers.add(base)
-                elif base in kernel.addresses.arrays and base not in arrays:
-                    arrays.add(base)
-                    for store in stores.get(base, ()):
-                        found.add(store.index)
-                        wanted += store.operands
+        want(i.operands)
+        for base in loads.get(i.index, ()):
+            if base in kernel.function.parameters:
+                buffers.add(base)
+            elif base in kernel.addresses.arrays and base not in arrays:
+                arrays.add(base)
+                wanted += stores.get(base, ())
     return Slice(frozenset(found), *(frozenset(names) for names in (arrays, channels, buffers, unknown)))
 
 
@@ -72,6 +74,15 @@ def stores_by_array(kernel: Kernel) -> dict[str, list[Instruction]]:
     for access in kernel.addresses.accesses:
         if access.store:
             found.setdefault(access.base, []).append(by_index[access.at])
+    return found
+
+
+def loads_by_instruction(kernel: Kernel) -> dict[int, list[str]]:
+    """What each instruction may load from."""
+    found: dict[int, list[str]] = {}
+    for access in kernel.addresses.accesses:
+        if not access.store:
+            found.setdefault(access.at, []).append(access.base)
     return found
 
 

@@ -14,6 +14,8 @@ channel float out __attribute__((depth(8)));
 channel int steps __attribute__((depth(8)));
 channel int forwarded __attribute__((depth(8)));
 channel int places __attribute__((depth(8)));
+typedef struct { float16 value; int flag; int at; int unused[14]; } word;
+channel word packed __attribute__((depth(8)));
 """
 
 # A buffer of one row of 28: a word is loaded 28 turns after its store.
@@ -160,6 +162,28 @@ __kernel void from_memory(__global const int *restrict where, const int count)
         write_channel_intel(places, where[n]);
 }
 
+// Words of several numbers, copied whole.
+__kernel void words_from_memory(__global const word *restrict words, const int count)
+{
+    for (int n = 0; n < count; ++n) {
+        const word w = words[n];
+        if (w.flag < 100)
+            write_channel_intel(packed, w);
+    }
+}
+
+__kernel void unpacks(void)
+{
+    float kept[64];
+    #pragma ivdep array(kept) safelen(4)
+    while (1) {
+        const word w = read_channel_intel(packed);
+        const float old = kept[w.at & 63];
+        kept[w.at & 63] = w.value.s0;
+        write_channel_intel(out, old);
+    }
+}
+
 __kernel void gathers(void)
 {
     float kept[64];
@@ -186,8 +210,13 @@ def prover(kernels, table=((1, 9, 40), (2, 3, 30), (1, 20, 200)), places=None):
         {"kernel": "reader", "arguments": [{"buffer": "table"}, {"int": len(table)}]},
         {"kernel": "dispatcher", "arguments": [{"int": len(table)}]},
         {"kernel": "from_memory", "arguments": [{"buffer": "where"}, {"int": 6}]},
+        {"kernel": "words_from_memory", "arguments": [{"buffer": "words"}, {"int": 8}]},
     ]
     buffers = {"table": np.array(table, np.int32)}
+    words = np.zeros((8, 32), np.int32)
+    words[:, 17] = [3, 4, 5, 6, 7, 3, 9, 6]  # the word of the sixth row is not sent
+    words[5, 16] = 100
+    buffers["words"] = words
     if places is not None:
         buffers["where"] = np.array(places, np.int32)
     return Prover(kernels, launches, buffers, fuel=100_000)
@@ -219,6 +248,7 @@ def test_the_least_distance(distances, kernel, least):
         ("for_ever", ("unproved", WARNING)),
         ("histogram", ("unproved", WARNING)),
         ("gathers", ("unproved", WARNING)),
+        ("unpacks", ("distance", ERROR)),
     ],
 )
 def test_what_is_found(distances, kernel, finding):

@@ -40,6 +40,33 @@ __kernel void not_unrolled(void)
     }
 }
 
+// Products lane by lane, added as a vector, and the other way round.
+__kernel void lanes_apart(void)
+{
+    while (1) {
+        union { float8 v; float lane[8]; } a, b, term;
+        a.v = read_channel_intel(in);
+        b.v = read_channel_intel(in);
+        #pragma unroll
+        for (int i = 0; i < 8; ++i)
+            term.lane[i] = a.lane[i] * b.lane[7 - i];
+        write_channel_intel(out, term.v + b.v);
+    }
+}
+
+__kernel void sum_of_lanes(void)
+{
+    while (1) {
+        union { float8 v; float lane[8]; } term;
+        term.v = read_channel_intel(in) * 3.0f;
+        float sum = 0.0f;
+        #pragma unroll
+        for (int i = 0; i < 8; ++i)
+            sum += term.lane[i];
+        write_channel_intel(out, (float8)sum);
+    }
+}
+
 __kernel void few_turns(void)
 {
     while (1) {
@@ -117,6 +144,8 @@ def kernels():
         ("dot", 27 * 8),
         ("not_unrolled", 8),
         ("few_turns", 8),
+        ("lanes_apart", 8),
+        ("sum_of_lanes", 8),
         ("clamps", 0),
         ("exponentials", 8 * (9 + 1)),
         ("reciprocal", 2.5 + 8),
