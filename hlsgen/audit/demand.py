@@ -29,19 +29,12 @@ class Demand:
         self.defined = function.defined
         self.instructions = function.instructions
         self.mask = dict.fromkeys(self.defined, 0)
-        users: dict[str, list[Instruction]] = {}
-        for i in function.instructions:
-            for operand in set(i.operands) & self.mask.keys():
-                users.setdefault(operand, []).append(i)
-        waiting = list(self.mask)
-        while waiting:
-            value = waiting.pop()
-            used = self.mask[value]
-            for user in users.get(value, ()):
-                used |= sum({1 << lane for name, lane in self.reads(user) if name == value})
-            if used != self.mask[value]:
-                self.mask[value] = used
-                waiting += [o for o in self.defined[value].operands if o in self.mask]
+        waiting = [i for i in function.instructions if not i.name]
+        while waiting:  # from what has an effect to all that it rests on
+            for value, lane in self.reads(waiting.pop()):
+                if not self.mask[value] >> lane & 1:
+                    self.mask[value] |= 1 << lane
+                    waiting.append(self.defined[value])
 
     def reads(self, i: Instruction) -> Iterator[Lane]:
         """The lanes of its operands that an instruction uses, for what is used of itself."""

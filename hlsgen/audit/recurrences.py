@@ -108,6 +108,15 @@ class Turn:
             elif i.op == "store" or (i.op == "call" and i.type in ("ptr", "void")):
                 yield from ((c, i, 0) for c in conditions(decides[i.block]))
 
+    @cached_property
+    def cyclic(self) -> list[tuple[Instruction, Instruction, int]]:
+        """The edges that lie on cycles."""
+        pairs = [(p.index, c.index) for p, c, _ in self.edges] + [(s.at, load.at) for _, s, load, _, _ in self.memories]
+        component: dict[int, int] = {}
+        for number, members in enumerate(nx.strongly_connected_components(nx.DiGraph(pairs))):
+            component.update(dict.fromkeys(members, number))
+        return [edge for edge in self.edges if component[edge[0].index] == component[edge[1].index]]
+
     def choosing(self, phi: Instruction, decides: dict[str, set[str]]) -> set[str]:
         """The blocks of this loop whose branches choose among a phi's values. What enters a loop from outside is no choice."""
         header = phi.block == self.loop.header
@@ -205,7 +214,7 @@ def recurrence(kernel: Kernel, loop: Loop) -> Recurrence:
     worst = max(found, key=lambda m: m.interval[HIGH], default=None)
     cycles = [registers(turn, mode) for mode in (LOW, HIGH)]
     intervals = [max(1.0, cycles[m].ratio, worst.interval[m] if worst else 0.0) for m in (LOW, HIGH)]
-    depth = heaviest(Edge(p.index, c.index, stage(turn, p), d) for p, c, d in turn.edges)
+    depth = heaviest(Edge(p.index, c.index, stage(turn, p), d) for p, c, d in turn.cyclic)
     limit, chain = "nothing", tuple[int, ...]()
     if worst and worst.interval[HIGH] >= cycles[HIGH].ratio and worst.interval[HIGH] > 0:
         limit, chain = f"array {worst.array}", worst.lines
@@ -230,7 +239,7 @@ def registers(turn: Turn, mode: int) -> Cycle:
     def cost(i: Instruction) -> float:
         return turn.cost(i, mode) if operation(i) in floats or i.op in ("load", "store") else 0.0
 
-    edges = [Edge(p.index, c.index, cost(p), d) for p, c, d in turn.edges]
+    edges = [Edge(p.index, c.index, cost(p), d) for p, c, d in turn.cyclic]
     edges += [Edge(store.at, load.at, cost(turn.by_index[store.at]), d) for _, store, load, d, _ in turn.memories]
     return heaviest(edges)
 
