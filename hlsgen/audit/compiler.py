@@ -28,6 +28,12 @@ def missing() -> list[str]:
     return [name for name in PACKAGES if found[name] is None]
 
 
+def check_installed() -> None:
+    """Raise AuditError where the extra `audit` is not installed."""
+    if absent := missing():
+        raise AuditError(f"{' and '.join(absent)} not installed", where="audit", remedy=INSTALL)
+
+
 def library() -> Path | None:
     """The library of PoCL that `pocl-binary-distribution` brings, or None."""
     try:
@@ -48,8 +54,7 @@ def llvm_ir(text: str, timeout: float = TIMEOUT) -> str:
 
     Raises AuditError where the extra `audit` is not installed, the text does not compile, or `timeout` seconds pass.
     """
-    if absent := missing():
-        raise AuditError(f"{' and '.join(absent)} not installed", where="audit", remedy=INSTALL)
+    check_installed()
     import llvmlite.binding as llvm
 
     return str(llvm.parse_bitcode(bitcode(prelude() + text, timeout)))

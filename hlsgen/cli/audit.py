@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 
 from hlsgen.audit.design import Audit, audit
 from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
+from hlsgen.audit.verdict import leave, line, verdict
 from hlsgen.cli.console import Console
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
@@ -29,6 +29,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when something does."""
     with console.status("compiling the kernels"):
         found = audit(options.design)
+    leave(Path(options.design), verdict(found.findings))
     describe(found, console, options.notes)
     result = found.to_dict()
     if options.html is not None:
@@ -58,16 +59,12 @@ def describe(found: Audit, console: Console, notes: bool) -> None:
         columns = [("", "left"), ("rule", "left"), ("kernel", "left"), ("line", "right"), ("", "left")]
         rows = [(f.severity, f.rule, f.kernel, str(f.line), f.detail) for f in shown]
         console.table(columns, rows, [COLOURS.get(f.severity, "") for f in shown])
-    counts = Counter(f.rule for f in found.findings if f.severity == ERROR)
     if found.distances:
         proved = sum(d.proved for d in found.distances)
         console.say(f"{proved} of {len(found.distances)} promised distances were run to the end")
     model = sum(p.dsps for p in found.promises.values())
     console.say(f"{found.dsps:,g} DSPs in the text, {model:,} in the model")
-    if found.ok:
-        console.say("CLEAN: nothing in the text breaks what the model counts on", "bold green")
-    else:
-        console.say(f"BROKEN: {', '.join(f'{n} x {rule}' for rule, n in sorted(counts.items()))}", "bold red")
+    console.say(line(verdict(found.findings)), "bold green" if found.ok else "bold red")
 
 
 def row(found: Audit, k: KernelAudit) -> tuple[str, ...]:

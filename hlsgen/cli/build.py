@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import onnx
 
+from hlsgen.audit.compiler import check_installed
+from hlsgen.audit.design import audit
+from hlsgen.audit.verdict import leave, line, verdict
 from hlsgen.boards import board
 from hlsgen.cli.console import Console
 from hlsgen.codegen.generate import check_target, generate
@@ -76,6 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
     parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
+    parser.add_argument(
+        "--audit", action="store_true", help="audit the design, as `hlsgen audit` does; status 1 where something breaks"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
 
 
@@ -107,6 +114,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         )
     )
     check_target(Path(options.out))
+    if options.audit:
+        check_installed()
     with console.status("reading the network") as update:
         graph = load(options.model, parse_shapes(options.shape))
         if options.sparsify:
@@ -134,9 +143,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     console.say(
         f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}"
     )
+    found = audited(options.out, console) if options.audit else None
     console.result(
         {
-            "ok": True,
+            "ok": found is None or found["ok"],
             "out": str(options.out),
             "network": graph.name,
             "board": plan.board,
@@ -148,9 +158,19 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             "throughput_fps": predicted.throughput,
             "latency_ms": predicted.latency * 1e3,
             "seconds": seconds,
+            "audit": found,
         }
     )
-    return 0
+    return 0 if found is None or found["ok"] else 1
+
+
+def audited(out: str, console: Console) -> dict[str, Any]:
+    """Audit the design and print the verdict, which stays in the design directory."""
+    with console.status("auditing the kernels"):
+        found = verdict(audit(out).findings)
+    leave(Path(out), found)
+    console.say(f"audit: {line(found)}", "green" if found["ok"] else "red")
+    return found
 
 
 def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.ModelProto:

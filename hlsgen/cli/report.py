@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
@@ -43,6 +44,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 def page(data: dict[str, Any]) -> str:
     """The report as one HTML page that needs nothing else."""
+    data = data | {"audit_line": line(data["audit"]) if data["audit"] else ""}
     pictures = {name: getattr(charts, name)(data) for name in ("network", "resource_bars", "roofline", "cycle_bars")}
     return render("report.html.j2", d=data, **pictures) + "\n"
 
@@ -83,6 +85,7 @@ def describe(data: dict[str, Any], console: Console) -> None:
         f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms {what}; bottleneck {data['bottleneck']}; "
         f"{data['roofline_share']:.0%} of the roofline; at least {data['least_bandwidth_gbs']:.3g} GB/s of external memory"
     )
+    console.say(f"audit: {line(data['audit'])}" if data["audit"] else f"not audited yet: hlsgen audit {data['design']}")
     if "aoc" in data:
         names = ("ALUT", "FF", "RAM", "DSP")
         columns = [("kernel", "left"), *((t, "right") for n in names for t in (n, "aoc"))]

@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from hlsgen.audit.verdict import line, read_verdict
 from hlsgen.cli.console import Console
 from hlsgen.cli.images import random_images, read_images
 from hlsgen.host.compare import TOLERANCE
@@ -78,6 +79,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if comparison is not None and not comparison["ok"]:
         verdict["ok"] = False
     describe(verdict, console)
+    if audited := read_verdict(design.path):
+        console.say(f"audit: {line(audited)}")
     # For the report; a design directory that cannot be written is still validated.
     with suppress(OSError):
         (design.path / "validation.json").write_text(json.dumps(verdict, indent=1) + "\n")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hlsgen.audit.verdict import read_verdict
 from hlsgen.boards import board as find_board
 from hlsgen.calibrate.loops import interval_text, read_loops, summary
 from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
@@ -58,6 +59,7 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
         "peak": {"macs": target.available_dsps / target.device.multiply_add_dsps * predicted.resources.fmax * 1e6,
                  "bandwidth": target.bandwidth * 1e9},
         "validation": read_validation(folder),
+        "audit": read_verdict(folder),
     }  # fmt: skip
     macs = {layer.name: operator(layer.op).work(layer, graph).macs for layer in graph.layers}
     for item in data["layers"]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,3 +204,31 @@ def test_a_prover_that_fails_leaves_the_rest_of_the_audit(design, monkeypatch):
     monkeypatch.setattr("hlsgen.audit.distance.Prover.distances", fail)
     found = hlsgen.audit(design)
     assert ("unproved", "warning") in {(f.rule, f.severity) for f in found.findings} and found.kernels
+
+
+def test_the_verdict_stays_until_the_next_build(design, tmp_path, capsys):
+    copy = tmp_path / "design"
+    shutil.copytree(design, copy)
+    (copy / "audit.json").unlink(missing_ok=True)
+    assert main(["report", str(copy)]) == 0 and "not audited yet" in capsys.readouterr().out
+    status, data = audited(copy, capsys)
+    kept = json.loads((copy / "audit.json").read_text())
+    assert kept["ok"] == (status == 0) and len(kept["findings"]) == len(
+        [f for f in data["findings"] if f["severity"] != "note"]
+    )
+    assert main(["report", str(copy)]) == 0
+    said = "audit: " + ("CLEAN" if kept["ok"] else "BROKEN")
+    assert said in capsys.readouterr().out and "Audit" in (copy / "report.html").read_text()
+    assert main(["build", str(copy / "model.onnx"), "--style", "pipelined", "--out", str(copy)]) == 0
+    assert not (copy / "audit.json").exists()
+
+
+def test_build_audits_what_it_builds(design, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "built"
+    capsys.readouterr()
+    status = main(["build", str(design / "model.onnx"), "--style", "pipelined", "--out", str(out), "--audit", "--json"])
+    data = json.loads(capsys.readouterr().out)
+    assert data["ok"] == data["audit"]["ok"] == (status == 0) and (out / "audit.json").is_file()
+    monkeypatch.setattr(compiler, "library", lambda: None)
+    assert main(["build", str(design / "model.onnx"), "--out", str(tmp_path / "none"), "--audit"]) == 2
+    assert not (tmp_path / "none").exists()

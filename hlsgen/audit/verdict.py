@@ -1,0 +1,43 @@
+"""The verdict that an audit leaves in a design directory, for the commands that show it. It needs nothing of the extra `audit`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hlsgen.audit.findings import ERROR, WARNING, Finding
+
+FILE = "audit.json"
+
+
+def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What is kept of an audit: whether it is clean, errors and warnings by rule, and each of them."""
+    counts = {s: dict(sorted(Counter(f.rule for f in findings if f.severity == s).items())) for s in (ERROR, WARNING)}
+    kept = [asdict(f) for f in findings if f.severity in (ERROR, WARNING)]
+    return {"ok": not counts[ERROR], "errors": counts[ERROR], "warnings": counts[WARNING], "findings": kept}
+
+
+def leave(folder: Path, found: dict[str, Any]) -> None:
+    """Keep a verdict in a design directory. One that cannot be written is audited nevertheless."""
+    with suppress(OSError):
+        (folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def read_verdict(folder: Path) -> dict[str, Any] | None:
+    """The verdict that was left in a design directory, if any."""
+    try:
+        return json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def line(found: dict[str, Any]) -> str:
+    """A verdict in one line."""
+    if found["ok"]:
+        return "CLEAN: nothing in the text breaks what the model counts on"
+    return f"BROKEN: {', '.join(f'{count} x {rule}' for rule, count in found['errors'].items())}"
