@@ -38,17 +38,22 @@ def memory_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
     """Blocks for a simple dual port memory of `depth` words of `bits`: the cheapest of the block's modes; none where MLABs hold it."""
     if depth <= MLAB_DEPTH or bits <= 0:
         return 0
-    scale = block_bits / M20K_BITS
-    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in MODES)
+    return cheapest(depth, bits, MODES, block_bits)
 
 
 def bank_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
     """Blocks for a bank of an array of `depth` words of `bits`: the compiler rounds their number up to a power of two, and builds deep
     banks of the two deepest modes."""
-    rows, scale = power_of_two(depth), block_bits / M20K_BITS
-    if rows <= DEEP * scale:
+    rows = power_of_two(depth)
+    if rows <= DEEP * block_bits / M20K_BITS:
         return memory_blocks(rows, bits, block_bits)
-    return min(ceil(bits / width) * ceil(rows / (deepest * scale)) for deepest, width in MODES[-2:])
+    return cheapest(rows, bits, MODES[-2:], block_bits)
+
+
+def cheapest(depth: int, bits: int, modes: tuple[tuple[int, int], ...], block_bits: int) -> int:
+    """Blocks in the cheapest of some modes."""
+    scale = block_bits / M20K_BITS
+    return min(ceil(bits / width) * ceil(depth / (rows * scale)) for rows, width in modes)
 
 
 @lru_cache(maxsize=4096)

@@ -148,10 +148,10 @@ def kernels():
     [
         ("plain", (1, 1)),
         ("accumulator", (3, 4)),
-        ("histogram", (8, 13)),
+        ("histogram", (7, 12)),
         ("rests_8", (1, 2)),
         ("rests_16", (1, 1)),
-        ("other_array", (8, 13)),
+        ("other_array", (7, 12)),
         ("small_in_registers", (4, 5)),
         ("counted", (1, 1)),
         ("nested", (1, 1)),

@@ -44,7 +44,7 @@ def test_right(style, disable, tmp_path):
 
 
 # Kernels with text of their own for results: one whose weights stream from memory, and one that goes through a vector in several turns.
-STREAMED = """(float[1,17,3,3] x, float[17,17,3,3] w, float[4,17,1,1] v) => (float[1,4,3,3] y) {
+STREAMED = """(float[1,17,4,4] x, float[17,17,3,3] w, float[4,17,1,1] v) => (float[1,4,4,4] y) {
     t = Conv<pads=[1,1,1,1]>(x, w) u = Reciprocal(t) y = Conv(u, v) }"""
 FOLDED = STREAMED.replace("17,17,3,3", "17,1,3,3").replace("pads", "group=17, pads")
 

@@ -39,7 +39,6 @@ def test_memories_hold_what_their_sources_declare():
 
 @pytest.fixture(scope="module")
 def audit_rules():
-    pytest.importorskip("hlsgen.audit")
     from benchmarks.model import audit_rules
 
     return audit_rules

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import hlsgen
-from hlsgen.hardware import KERNEL_LATENCY
+from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.choices import Choice, tensor_classes
 from hlsgen.schedule.pipelined import complete
@@ -59,5 +59,6 @@ def test_a_full_fifo_holds_its_writer_up(depth, held, stalls):
     graph, plan = slow_chain(depth)
     found = simulate(graph, plan, 1)
     assert not found.deadlocked and found.occupancy[0] == held and found.stalls["input x"] == stalls
-    first = hlsgen.boards.board("pac_d5005").device.load_latency + KERNEL_LATENCY
+    first = hlsgen.boards.board("pac_d5005").device.load_latency
+    first += sum(operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name)) for layer in graph.layers)
     assert found.completions == (first + 36 * 8 - 1,)
