@@ -26,10 +26,11 @@ COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
 
 @dataclass(frozen=True)
 class Promise:
-    """What the model says of a kernel: copies, DSPs of all of them together, cycles between two turns."""
+    """What the model says of a kernel: copies, DSPs and units of global memory of all of them together, cycles between two turns."""
 
     copies: int
     dsps: int
+    units: int
     interval: int = 1
 
 
@@ -81,7 +82,7 @@ def audit(folder: str | Path) -> Audit:
     kernels = read_kernels("\n".join((folder / name).read_text() for name in manifest["kernels"]))
     promises, strict = promised(folder), manifest["style"] in COUNTS_ON_ONE
     audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
-    found = [f for k in audited for f in k.findings] + dsp_findings(audited, promises)
+    found = [f for k in audited for f in k.findings] + model_findings(audited, promises, strict)
     found += pragma_findings(kernels) + channel_findings(audited)
     try:
         distances = isolated(Prover(kernels, *passed_by_host(folder, manifest)).distances)
@@ -157,7 +158,7 @@ def promised(folder: Path) -> dict[str, Promise]:
         if kernel.layer in layers
     }
     rows = kernel_rows(structure(graph, plan), target)
-    return {row["name"]: Promise(row["copies"], row["DSP"], intervals.get(row["name"], 1)) for row in rows}
+    return {row["name"]: Promise(row["copies"], row["DSP"], row["lsus"], intervals.get(row["name"], 1)) for row in rows}
 
 
 def pragma_findings(kernels: Sequence[Kernel]) -> list[Finding]:
@@ -181,12 +182,20 @@ def channel_findings(kernels: Sequence[KernelAudit]) -> list[Finding]:
     ]  # fmt: skip
 
 
-def dsp_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise]) -> list[Finding]:
-    """Kernels that take other numbers of DSPs than the model says."""
+def model_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise], strict: bool) -> list[Finding]:
+    """Kernels that take other numbers of DSPs than the model says, or (`strict`) of units of global memory, or that one of both lacks."""
     found = []
     for k in kernels:
         promise = promises.get(k.name)
-        if promise and ceil(k.arithmetic.dsps * promise.copies) != promise.dsps:
-            detail = f"{k.arithmetic.dsps * promise.copies:g} DSPs in the text, {promise.dsps} in the model"
+        if promise is None:
+            found.append(Finding("model", k.name, k.line, WARNING, "the model has no such kernel"))
+            continue
+        dsps, units = k.arithmetic.dsps * promise.copies, len(k.units) * promise.copies
+        if ceil(dsps) != promise.dsps:
+            detail = f"{dsps:g} DSPs in the text, {promise.dsps} in the model"
             found.append(Finding("dsps", k.name, k.line, WARNING, detail))
-    return found
+        if strict and units != promise.units:
+            detail = f"{units} units of global memory in the text, {promise.units} in the model"
+            found.append(Finding("units", k.name, k.line, WARNING, detail))
+    lacking = sorted(promises.keys() - {k.name for k in kernels})
+    return found + [Finding("model", name, 0, WARNING, "the text has no such kernel") for name in lacking]
