@@ -71,11 +71,10 @@ class Prover:
         except Unprovable as error:
             return [unproved(kernel, t, p, str(error)) for t, p in promised]
         found = run(kernel, cut, followed, machine, self.fuel)
-        complete = found.complete and not (cut.arrays and not machine.reads)
         return [
             Distance(
-                kernel.name, t.array.name, p.line, p.distance, None if least == NEVER else least, complete,
-                f"{'all' if complete else 'the first'} {turns:,} turns were run", outside,
+                kernel.name, t.array.name, p.line, p.distance, None if least == NEVER else least, found.complete,
+                f"{'all' if found.complete else 'the first'} {turns:,} turns were run", outside,
             )
             for (t, p), least, outside, turns in zip(promised, found.least, found.outside, found.turns, strict=True)
         ]  # fmt: skip

@@ -89,7 +89,19 @@ class Writer:
         self.bases = {name: (n + 1) * APART for n, name in enumerate(kernel.addresses.arrays)}
         self.count = 0
         self.tail: dict[str, str] = {}
-        self.endless = [] if machine.reads else [o for o in kernel.loops if endless(kernel, o)]
+        self.endless = [o for o in kernel.loops if endless(kernel, o) and not self.reads_in(o)]
+
+    def reads_in(self, loop: Loop) -> bool:
+        """Whether a loop reads a stream, which ends it."""
+        calls = (i for i in self.kernel.function.instructions if i.op == "call" and i.extra[0] == READ)
+        return any(i.block in loop.blocks and channel_of(self.kernel, i) in self.machine.reads for i in calls)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether an endless loop's turns hold more than its counters: arrays of the slice that they write."""
+        arrays = (a for base, a in self.kernel.arrays.items() if base in self.cut.arrays)
+        stores = [x for a in arrays for x in a.accesses if x.store]
+        return any(x.block in loop.blocks for x in stores for loop in self.endless)
 
     def fresh(self, hint: str = "t") -> str:
         """A name that the kernel does not use."""
@@ -337,8 +349,10 @@ def run(kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machin
     for name, stream in machine.writes.items():
         stream.count = int(writer.positions[name][0])
     fields = writer.state[BASE:].reshape(len(targets), FIELDS)
-    complete = bool(writer.state[FUEL_LEFT] >= 0) and not any(
-        s.count * s.size + s.size > len(s.data) for s in machine.writes.values()
+    complete = (
+        bool(writer.state[FUEL_LEFT] >= 0)
+        and not writer.remembers
+        and not any(s.count * s.size + s.size > len(s.data) for s in machine.writes.values())
     )
     return Run(
         tuple(int(f[LEAST]) for f in fields), tuple(bool(f[OUTSIDE]) for f in fields), complete, tuple(int(f[TURN]) for f in fields)

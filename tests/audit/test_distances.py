@@ -14,6 +14,7 @@ channel float out __attribute__((depth(8)));
 channel int steps __attribute__((depth(8)));
 channel int forwarded __attribute__((depth(8)));
 channel int places __attribute__((depth(8)));
+channel int kept_places __attribute__((depth(8)));
 typedef struct { float16 value; int flag; int at; int unused[14]; } word;
 channel word packed __attribute__((depth(8)));
 """
@@ -184,6 +185,49 @@ __kernel void unpacks(void)
     }
 }
 
+// Places that come once and are used for ever.
+__kernel void keeps_places(void)
+{
+    int table[6];
+    for (int i = 0; i < 6; ++i)
+        table[i] = read_channel_intel(kept_places);
+    float kept[64];
+    int n = 0;
+    #pragma ivdep array(kept) safelen(2)
+    while (1) {
+        const int at = table[n] & 63;
+        const float old = kept[at];
+        kept[at] = read_channel_intel(in);
+        write_channel_intel(out, old);
+        n = n == 5 ? 0 : n + 1;
+    }
+}
+
+__kernel void sends_places(__global const int *restrict kept_table)
+{
+    for (int n = 0; n < 6; ++n)
+        write_channel_intel(kept_places, kept_table[n]);
+}
+
+// What an address rests on changes from turn to turn in a memory: no period can be seen in the counters.
+__kernel void remembers(void)
+{
+    int table[100];
+    for (int i = 0; i < 100; ++i)
+        table[i] = i;
+    float kept[64];
+    int n = 0;
+    #pragma ivdep array(kept) safelen(2)
+    while (1) {
+        const int at = table[n] & 63;
+        table[n] = at + 1;
+        const float old = kept[at];
+        kept[at] = read_channel_intel(in);
+        write_channel_intel(out, old);
+        n = n == 99 ? 0 : n + 1;
+    }
+}
+
 __kernel void gathers(void)
 {
     float kept[64];
@@ -210,6 +254,7 @@ def prover(kernels, table=((1, 9, 40), (2, 3, 30), (1, 20, 200)), places=None):
         {"kernel": "reader", "arguments": [{"buffer": "table"}, {"int": len(table)}]},
         {"kernel": "dispatcher", "arguments": [{"int": len(table)}]},
         {"kernel": "from_memory", "arguments": [{"buffer": "where"}, {"int": 6}]},
+        {"kernel": "sends_places", "arguments": [{"buffer": "kept_table"}]},
         {"kernel": "words_from_memory", "arguments": [{"buffer": "words"}, {"int": 8}]},
     ]
     buffers = {"table": np.array(table, np.int32)}
@@ -217,6 +262,7 @@ def prover(kernels, table=((1, 9, 40), (2, 3, 30), (1, 20, 200)), places=None):
     words[:, 17] = [3, 4, 5, 6, 7, 3, 9, 6]  # the word of the sixth row is not sent
     words[5, 16] = 100
     buffers["words"] = words
+    buffers["kept_table"] = np.array((1, 2, 3, 1, 4, 2), np.int32)
     if places is not None:
         buffers["where"] = np.array(places, np.int32)
     return Prover(kernels, launches, buffers, fuel=100_000)
@@ -249,6 +295,7 @@ def test_the_least_distance(distances, kernel, least):
         ("histogram", ("unproved", WARNING)),
         ("gathers", ("unproved", WARNING)),
         ("unpacks", ("distance", ERROR)),
+        ("remembers", ("unproved", WARNING)),
     ],
 )
 def test_what_is_found(distances, kernel, finding):
