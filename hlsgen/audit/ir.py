@@ -173,7 +173,10 @@ def instruction(index: int, code: str, block: str, line: int) -> Instruction:
     return Instruction(index, name, op, kind, operands, block, line, extra, code)
 
 
-def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+Parsed = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def operation(op: str, rest: str) -> Parsed:
     """Type, operands and extra of an operation."""
     if op == "phi":
         kind, pairs = typed(rest)
@@ -184,11 +187,15 @@ def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]
         first = split(rest)[0]
         return "", () if first.startswith("label") else (typed(first)[1],), targets
     if op == "call":
-        callee = CALLEE.search(rest)
-        kind = typed(rest)[0]
+        callee, kind = CALLEE.search(rest), typed(rest)[0]
         if callee is None:
             return kind, (), ("",)
         return kind, tuple(typed(a)[1] for a in split(callee[2])), (callee[1],)
+    return memory_operation(op, rest) or computation(op, rest)
+
+
+def memory_operation(op: str, rest: str) -> Parsed | None:
+    """Type, operands and extra of an operation on memory or addresses; None of others."""
     if op == "alloca":
         return "ptr", (), (split(rest)[0],)
     if op == "load":
@@ -201,6 +208,11 @@ def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]
     if op == "getelementptr":
         source, *values = split(rest)
         return "ptr", tuple(typed(v)[1] for v in values), (source,)
+    return None
+
+
+def computation(op: str, rest: str) -> Parsed:
+    """Type, operands and extra of an operation on values."""
     if op in CASTS:
         kind, value = typed(rest)
         value, _, target = value.rpartition(" to ")
@@ -213,13 +225,13 @@ def operation(op: str, rest: str) -> tuple[str, tuple[str, ...], tuple[str, ...]
         return result, (value, *parts[1:]), (predicate, kind)
     parts = split(rest)
     kind, value = typed(parts[0]) if parts else ("", "")
-    others = (typed(p)[1] or p for p in parts[1:])
+    operands = (value, *(typed(p)[1] or p for p in parts[1:]))
     if op == "shufflevector":
-        return f"<{lanes(typed(parts[2])[0])} x {kind[kind.index(' x ') + 3 :]}", (value, *others), (kind,)
-    if op in ("select", "insertelement", "insertvalue"):
-        return typed(parts[1])[0] if op == "select" else kind, (value, *others), ()
+        return f"<{lanes(typed(parts[2])[0])} x {kind[kind.index(' x ') + 3 :]}", operands, (kind,)
+    if op == "select":
+        return typed(parts[1])[0], operands, ()
     if op == "extractelement":
-        return kind[kind.index(" x ") + 3 : -1], (value, *others), ()
+        return kind[kind.index(" x ") + 3 : -1], operands, ()
     if op == "extractvalue":
-        return kind, (value,), tuple(parts[1:])
-    return kind, (value, *others), ()
+        return kind, operands[:1], tuple(parts[1:])
+    return kind, operands, ()
