@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, version_converter
 from onnx.backend.test import loader
+from onnx.backend.test.case import node as node_cases
 from onnx.backend.test.case.test_case import TestCase
 
 from hlsgen.backend import Backend
@@ -42,6 +44,12 @@ def cases(kind: str) -> list[TestCase]:
 def by_name(kind: str) -> dict[str, TestCase]:
     """All cases of a kind."""
     return {case.name: case for case in cases(kind)}
+
+
+def node_case(module: str, name: str) -> TestCase:
+    """One of ONNX's node cases. It computes the cases of a module as that is imported; those of all take 12 s."""
+    import_module(f"{node_cases.__name__}.{module}")
+    return next(case for case in node_cases._NodeTestCases if case.name == name)
 
 
 def run_named(kind: str, device: str, name: str) -> Outcome:

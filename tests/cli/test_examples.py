@@ -55,7 +55,7 @@ def test_from_training_to_the_chip(tmp_path, capsys, monkeypatch):
         "test_labels": labels[1200:],
     }
     np.savez(tmp_path / "bars.npz", **sets)
-    words = [str(tmp_path / "out"), "--data", str(tmp_path / "bars.npz"), "--epochs", "8", "--pictures", "40"]
+    words = [str(tmp_path / "out"), "--data", str(tmp_path / "bars.npz"), "--epochs", "5", "--pictures", "40"]
     monkeypatch.setattr("sys.argv", ["script", *words])
     train_to_chip.main()
     lines = capsys.readouterr().out.splitlines()

@@ -64,14 +64,14 @@ def test_switches_change_the_kernels(style, tmp_path):
     assert "autorun" in whole and "scratch" not in whole and "channel " in whole
     assert "scratch" in text(tmp_path, style, ["cached_writes"])
     assert "channel " not in text(tmp_path, style, ["channels"])
-    for name in ("unroll", "fuse"):
-        assert text(tmp_path, style, [name]) != whole
-    assert "float16" not in text(tmp_path, style, ["unroll"])
+    assert text(tmp_path, style, ["fuse"]) != whole
+    scalar = text(tmp_path, style, ["unroll"])
+    assert scalar != whole and "float16" not in scalar
 
 
 @pytest.mark.slow
 def test_tiling_changes_the_plan():
-    graph = hlsgen.load(network("resnet18", size=64, width=0.5))
+    graph = hlsgen.load(network("alexnet", size=64, width=0.25))
     for style in ("pipelined", "folded"):
         plans = [hlsgen.schedule(graph, style=style, disable=disable) for disable in ([], ["tile"])]
         if style == "folded":

@@ -147,7 +147,7 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
     assert change[0] in text
     path.write_text(text.replace(*change))
     with pytest.raises(Exception):  # noqa: B017 a wrong result, or kernels that wait for each other
-        assert_right(HostDesign(design.path), timeout=5.0)
+        assert_right(HostDesign(design.path), timeout=2.0)
 
 
 def test_turns_by_hand():

@@ -67,7 +67,7 @@ def test_a_wrong_copy_is_found(broken, fixed, tmp_path):
     assert count
     path.write_text(text)
     try:
-        ok = verdict_of(HostDesign(design.path), images=2, strict=True, timeout=5)["ok"]
+        ok = verdict_of(HostDesign(design.path), images=2, strict=True, timeout=2)["ok"]
     except HostError:  # kernels that wait for each other
         ok = False
     assert not ok

@@ -146,7 +146,7 @@ def test_a_broken_front_is_found(correct, wrong, layer, tmp_path):
     text, count = re.subn(correct, wrong, file.read_text(), flags=re.S)
     assert count == 1
     file.write_text(text)
-    verdict = verdict_of(design, images=4, timeout=10)  # some of them deadlock
+    verdict = verdict_of(design, images=4, timeout=2)  # some of them deadlock
     assert verdict["ok"] is False and verdict.get("first_wrong_layer", layer) == layer
 
 

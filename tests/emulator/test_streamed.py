@@ -96,7 +96,7 @@ def test_a_wrong_kernel_is_found(right, wrong, tmp_path):
         assert_right(HostDesign(design.path))
         return
     with pytest.raises(Exception):  # noqa: B017 a wrong result, or kernels that wait for each other
-        assert_right(HostDesign(design.path), timeout=5.0)
+        assert_right(HostDesign(design.path), timeout=2.0)
 
 
 def test_turns_by_hand():

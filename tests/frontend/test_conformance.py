@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from benchmarks.conformance import light
-from benchmarks.conformance.cases import by_name, run_named
+from benchmarks.conformance.cases import by_name, node_case, run_case, run_named
 from hlsgen.backend import Backend, EmulatorBackend
 
 # What hlsgen refuses, in words that its message must hold.
@@ -14,12 +14,13 @@ REFUSED = {
     "test_Embedding_sparse": "no input of type float32",
     "test_PoissonNLLLLoss_no_reduce": "varies within a channel",
 }
-# Node cases for the emulator: one of each operator's kind of work.
-NODES = (
-    "test_resize_upsample_scales_linear", "test_convtranspose_pads", "test_prelu_example", "test_hardswish",
-    "test_depthtospace_crd_mode_example", "test_constant_pad", "test_slice_negative_axes", "test_reduce_max_keepdims_random",
-    "test_instancenorm_epsilon", "test_group_normalization_example", "test_logsoftmax_axis_0", "test_gemm_all_attributes",
-)  # fmt: skip
+# Node cases for the emulator: one of each operator's kind of work, by ONNX's modules.
+NODES = {
+    "resize": "resize_upsample_scales_linear", "convtranspose": "convtranspose_pads", "prelu": "prelu_example",
+    "hardswish": "hardswish", "depthtospace": "depthtospace_crd_mode_example", "pad": "constant_pad", "slice": "slice_negative_axes",
+    "reducemax": "reduce_max_keepdims_random", "instance_normalization": "instancenorm_epsilon",
+    "groupnormalization": "group_normalization_example", "logsoftmax": "logsoftmax_axis_0", "gemm": "gemm_all_attributes",
+}  # fmt: skip
 
 
 @pytest.mark.emulator
@@ -41,10 +42,10 @@ def test_no_supported_node_case_fails():
 
 @pytest.mark.emulator
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", NODES)
-def test_node_cases_on_the_emulator(name):
-    outcome = run_named("node", "EMULATOR", name)
-    assert outcome.status == ("refused" if name == "test_prelu_example" else "passed"), outcome.reason
+@pytest.mark.parametrize(("module", "name"), NODES.items(), ids=NODES.values())
+def test_node_cases_on_the_emulator(module, name):
+    outcome = run_case(node_case(module, f"test_{name}"), "EMULATOR")
+    assert outcome.status == ("refused" if module == "prelu" else "passed"), outcome.reason
 
 
 @pytest.mark.emulator
