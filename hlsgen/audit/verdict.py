@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -22,17 +23,24 @@ def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
     return {"ok": not counts[ERROR], "errors": counts[ERROR], "warnings": counts[WARNING], "findings": kept}
 
 
+def digest(folder: Path) -> str:
+    """The digest of a design's kernels. Raises OSError, ValueError, KeyError."""
+    names = json.loads((folder / "design.json").read_text())["kernels"]
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
+
+
 def leave(folder: Path, found: dict[str, Any]) -> None:
-    """Keep a verdict in a design directory. One that cannot be written is audited nevertheless."""
+    """Keep a verdict in a design directory, with what it is about. One that cannot be written is audited nevertheless."""
     with suppress(OSError):
-        (folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
+        (folder / FILE).write_text(json.dumps({"kernels": digest(folder)} | found, indent=1) + "\n")
 
 
 def read_verdict(folder: Path) -> dict[str, Any] | None:
-    """The verdict that was left in a design directory, if any."""
+    """The verdict that was left in a design directory, if any; one on other kernels than those that lie there says nothing."""
     try:
-        return json.loads((folder / FILE).read_text())
-    except (OSError, ValueError):
+        kept = json.loads((folder / FILE).read_text())
+        return kept if kept["kernels"] == digest(folder) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import onnx
 import pytest
@@ -16,6 +17,7 @@ import hlsgen
 from hlsgen.audit import compiler
 from hlsgen.audit.compiler import llvm_ir
 from hlsgen.audit.isolated import isolated
+from hlsgen.audit.verdict import leave, read_verdict, verdict
 from hlsgen.cli.audit import write_page
 from hlsgen.cli.main import main
 from hlsgen.errors import AuditError, OutputError
@@ -223,6 +225,15 @@ def test_the_verdict_stays_until_the_next_build(design, tmp_path, capsys):
     assert said in capsys.readouterr().out and "Audit" in (copy / "report.html").read_text()
     assert main(["build", str(copy / "model.onnx"), "--style", "pipelined", "--out", str(copy)]) == 0
     assert not (copy / "audit.json").exists()
+
+
+def test_a_verdict_on_other_kernels_says_nothing(design, tmp_path):
+    copy = Path(shutil.copytree(design, tmp_path / "copy"))
+    leave(copy, verdict([]))
+    assert read_verdict(copy)["ok"]
+    path = copy / "kernels/lenet5.cl"
+    path.write_text(path.read_text() + "\n")
+    assert read_verdict(copy) is None
 
 
 def test_build_audits_what_it_builds(design, tmp_path, capsys, monkeypatch):
