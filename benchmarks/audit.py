@@ -1,68 +1,102 @@
 """Audits many designs: `python -m benchmarks.audit [NETWORK[:SIZE] ...] [--board BOARD ...] [--style STYLE ...]`. Prints a table, a row a design.
 
-Default: all networks of the zoo in the styles pipelined, folded and hybrid on PAC D5005. Status 1 where a design is not clean.
+Default: all networks of the zoo in the styles pipelined, folded and hybrid on PAC D5005. With `--against PATH` another checkout makes the same designs with its
+own code, and they are audited by the same rules. Status 1 where a design of this checkout is not clean.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
-
-import onnx
 
 import hlsgen
 from hlsgen.audit.findings import ERROR, WARNING
-from hlsgen.errors import PlanError
-from hlsgen.zoo import network
+from hlsgen.schedule.times import rate
 from hlsgen.zoo.networks import NETWORKS
 
+ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("pipelined", "folded", "hybrid")
-TITLES = ("network", "board", "style", "II > 1", "memories", "other errors", "warnings", "DSPs: text / model", "kernels that differ", "distances")  # fmt: skip
+TITLES = ("images a second", "II > 1", "memories", "other errors", "warnings", "DSPs: text / model", "distances")
 INTERVALS = frozenset(("interval",))
 MEMORIES = frozenset(("unbankable", "arbitrated", "run-time-index", "register-index", "replicates"))
+# Where a design has no figure.
+NONE = ("does not fit", *[""] * (len(TITLES) - 1))
+# What a checkout is told to do, so that each builds with its own code.
+BUILD = """
+import json, sys
+import hlsgen
+from hlsgen.errors import PlanError
+from hlsgen.schedule.estimate import estimate
+from hlsgen.zoo import network
+name, size, board, style, images, out = sys.argv[1:]
+graph = hlsgen.load(network(name, int(size) or None))
+try:
+    plan = hlsgen.schedule(graph, board=board, style=style, goal=hlsgen.Goal(images=int(images)))
+except PlanError:
+    print("null")
+else:
+    hlsgen.generate(graph, plan, out)
+    print(json.dumps(estimate(graph, plan).throughput))
+"""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is audited."""
+    """What is audited; `size` 0 is the network's own."""
 
     network: str
-    size: int | None
+    size: int
     board: str
     style: str
+    images: int
+
+    def name(self) -> tuple[str, str, str]:
+        """For a table."""
+        launch = f", {self.images} images" if self.images > 1 else ""
+        return f"{self.network}{f' {self.size}' if self.size else ''}", self.board, self.style + launch
 
 
-def row(design: Design) -> tuple[str, ...] | None:
-    """A design's figures, in the order of TITLES; None where it cannot be built."""
+def build(tree: Path, design: Design, out: Path) -> float | None:
+    """Build a design with a checkout's code. Images a second by its model; None where it does not fit."""
+    d = design
+    words = [d.network, str(d.size), d.board, d.style, str(d.images), str(out)]
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, *words],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(d.name())}: {done.stderr.strip()[-500:]}")
+    found: float | None = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def figures(tree: Path, design: Design) -> tuple[str, ...]:
+    """A design's figures, in the order of TITLES."""
     with tempfile.TemporaryDirectory() as folder:
-        onnx.save(network(design.network, design.size), f"{folder}/model.onnx")
-        graph = hlsgen.load(f"{folder}/model.onnx")
-        try:
-            plan = hlsgen.schedule(graph, board=design.board, style=design.style)
-        except PlanError:
-            return None
-        hlsgen.generate(graph, plan, Path(folder) / "design")
+        throughput = build(tree, design, Path(folder) / "design")
+        if throughput is None:
+            return NONE
         found = hlsgen.audit(Path(folder) / "design")
     errors = Counter(f.rule for f in found.findings if f.severity == ERROR)
     other = {rule: n for rule, n in errors.items() if rule not in INTERVALS | MEMORIES}
-    promised = found.promises
-    differ = sum(k.name in promised and ceil(k.arithmetic.dsps * found.copies(k.name)) != promised[k.name].dsps for k in found.kernels)  # fmt: skip
     return (
-        f"{design.network}{f' {design.size}' if design.size else ''}",
-        design.board,
-        design.style,
+        rate(throughput),
         str(sum(errors[rule] for rule in INTERVALS)),
         str(sum(errors[rule] for rule in MEMORIES)),
         ", ".join(f"{n} {rule}" for rule, n in sorted(other.items())) or "0",
         str(sum(f.severity == WARNING for f in found.findings)),
-        f"{found.dsps:,g} / {sum(p.dsps for p in promised.values()):,}",
-        f"{differ} of {len(found.kernels)}",
+        f"{found.dsps:,g} / {sum(p.dsps for p in found.promises.values()):,}",
         f"{sum(d.proved for d in found.distances)} of {len(found.distances)}",
     )
 
@@ -73,24 +107,26 @@ def designs(options: argparse.Namespace) -> Iterator[Design]:
         name, _, size = text.partition(":")
         for board in options.board or ("pac_d5005",):
             for style in options.style or STYLES:
-                yield Design(name, int(size) if size else None, board, style)
+                yield Design(name, int(size or 0), board, style, options.images if style != "pipelined" else 1)
 
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK[:SIZE]")
     parser.add_argument("--board", action="append")
     parser.add_argument("--style", action="append", choices=STYLES)
+    parser.add_argument("--images", type=int, default=1, help="images a launch of folded and hybrid designs")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, whose designs come first")
+    options = parser.parse_args()
+    trees = {"before: ": options.against, "after: ": ROOT} if options.against else {"": ROOT}
+    titles = ["network", "board", "style", *(f"{when}{title}" for when in trees for title in TITLES)]
+    print(f"| {' | '.join(titles)} |\n|{'---|' * 3}{'---:|' * (len(titles) - 3)}")
     clean = True
-    print(f"| {' | '.join(TITLES)} |\n|{'---|' * len(TITLES)}")
-    for design in designs(parser.parse_args()):
-        cells = row(design)
-        if cells is None:
-            print(f"| {design.network} | {design.board} | {design.style} | does not fit |{' |' * (len(TITLES) - 4)}")
-            continue
-        clean &= cells[3:6] == ("0", "0", "0")
-        print(f"| {' | '.join(cells)} |", flush=True)
+    for design in designs(options):
+        cells = [figures(tree, design) for tree in trees.values()]
+        print(f"| {' | '.join([*design.name(), *(cell for part in cells for cell in part)])} |", flush=True)
+        clean &= cells[-1] == NONE or cells[-1][1:4] == ("0", "0", "0")
     return 0 if clean else 1
 
 

@@ -128,7 +128,7 @@ def test_edited_plan_is_obeyed(lenet, tmp_path, capsys):
             step |= {"tile_height": 7, "tile_width": 26}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     output_of(["build", lenet, "--plan", tmp_path / "plan.json", "--out", tmp_path / "b"], capsys)
-    assert "vec tiles[2][512];" in (tmp_path / "b" / "kernels" / "lenet5.cl").read_text()
+    assert "vec tiles[1024] BLOCKS(" in (tmp_path / "b" / "kernels" / "lenet5.cl").read_text()
     assert json.loads(output_of(["validate", tmp_path / "b", "--json"], capsys))["ok"]
 
 

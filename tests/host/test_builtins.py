@@ -18,7 +18,7 @@ GOLDEN = sorted((Path(__file__).parents[1] / "codegen" / "golden").glob("*.cl"))
 KNOWN = {
     "for", "if", "while", "defined", "as_int", "as_uint", "as_float", "read_channel_intel", "write_channel_intel",
     "__attribute__", "depth", "safelen", "array", "max_global_work_dim", "uses_global_work_offset", "num_compute_units",
-    "get_compute_id",
+    "get_compute_id", "memory", "numbanks", "bankwidth", "max_replicates", "numreadports", "numwriteports",
 }  # fmt: skip
 DECLARED = {re.search(r"(\w+)\(", signature)[1] for signature in signatures()} | {"mem_fence"}
 

@@ -70,8 +70,8 @@ BREAKAGES = {
     "pipelined wrong stride": ("pipelined", "next_x += 2;", "next_x += 1;", None),
     "pipelined minimum for maximum": ("pipelined", "largest = fmax(", "largest = fmin(", "pooled"),
     "pipelined forgotten bias": ("pipelined", "product + bias[0]", "product", "first"),
-    "folded tap twice": ("folded", "tap += s.tap_step_x;", "tap += 0;", "first"),
-    "folded wrong row step": ("folded", "row += s.row_step", "row += s.column_step", "first"),
+    "folded tap twice": ("folded", ": s.tap_step_x;", ": 0;", "second"),
+    "folded wrong row step": ("folded", "row + s.row_step", "row + s.column_step", "first"),
     "folded forgotten bias": ("folded", " + shift;", ";", "first"),
     "folded wrong mask": ("folded", "s.mask_y >> r & s.mask_x >> c & 1", "s.mask_y >> r & s.mask_x >> c & 0", "pooled"),
 }
