@@ -58,7 +58,7 @@ class Design:
     style: str
     images: int
 
-    def name(self) -> tuple[str, str, str]:
+    def names(self) -> tuple[str, str, str]:
         """For a table."""
         launch = f", {self.images} images" if self.images > 1 else ""
         return f"{self.network}{f' {self.size}' if self.size else ''}", self.board, self.style + launch
@@ -76,7 +76,7 @@ def build(tree: Path, design: Design, out: Path) -> float | None:
         text=True,
     )
     if done.returncode:
-        raise SystemExit(f"{' '.join(d.name())}: {done.stderr.strip()[-500:]}")
+        raise SystemExit(f"{' '.join(d.names())}: {done.stderr.strip()[-500:]}")
     found: float | None = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -115,7 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("networks", nargs="*", metavar="NETWORK[:SIZE]")
     parser.add_argument("--board", action="append")
-    parser.add_argument("--style", action="append", choices=STYLES)
+    parser.add_argument("--style", action="append", choices=(*STYLES, "auto"))
     parser.add_argument("--images", type=int, default=1, help="images a launch of folded and hybrid designs")
     parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, whose designs come first")
     options = parser.parse_args()
@@ -125,7 +125,7 @@ def main() -> int:
     clean = True
     for design in designs(options):
         cells = [figures(tree, design) for tree in trees.values()]
-        print(f"| {' | '.join([*design.name(), *(cell for part in cells for cell in part)])} |", flush=True)
+        print(f"| {' | '.join([*design.names(), *(cell for part in cells for cell in part)])} |", flush=True)
         clean &= cells[-1] == NONE or cells[-1][1:4] == ("0", "0", "0")
     return 0 if clean else 1
 
