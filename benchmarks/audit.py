@@ -35,11 +35,12 @@ import json, sys
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 name, size, board, style, images, out = sys.argv[1:]
 graph = hlsgen.load(network(name, int(size) or None))
 try:
-    plan = hlsgen.schedule(graph, board=board, style=style, goal=hlsgen.Goal(images=int(images)))
+    plan = hlsgen.schedule(graph, board=board, style=style, goal=Goal(images=int(images)))
 except PlanError:
     print("null")
 else:
