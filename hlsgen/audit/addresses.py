@@ -180,8 +180,12 @@ class Addresses:
         return {value: 1}, 0
 
     def _disjoint(self, i: Instruction) -> bool:
-        """Whether an "or" sets bits that are 0 before, so that it adds."""
-        return bool(NUMBER.match(i.operands[1])) and int(i.operands[1]) < 1 << self.zeros.get(i.operands[0], 0)
+        """Whether an "or" sets bits that are 0 before, so that it adds: below the number's lowest bit that may be 1, or above its highest."""
+        if not NUMBER.match(i.operands[1]):
+            return False
+        bits, most = int(i.operands[1]), self._largest(i.operands[0])
+        above = most is not None and bits > 0 and most < bits & -bits
+        return above or bits < 1 << self.zeros.get(i.operands[0], 0)
 
     def _low_zeros(self, function: Function) -> dict[str, int]:
         """How many low bits of each integer are always 0: the largest solution, lowered until it holds everywhere."""
@@ -231,25 +235,25 @@ class Addresses:
         return total
 
     def _index_bits(self, index: Index) -> Known:
-        offset = index.constant * index.stride & ALL
+        offset = Known(ALL, index.constant * index.stride & ALL)
         if not index.terms:
-            return Known(ALL, offset)
+            return offset
         low = min(self.low_zeros(name) + self.low_zeros(str(factor)) for name, factor in index.terms)
         low = min(BITS, low + self.low_zeros(str(index.stride)))
         mask = (1 << low) - 1
         if (most := self._most(index)) is not None:
             mask |= ALL & ~((1 << (most * index.stride).bit_length()) - 1)  # what lies above is 0
-        return Known(mask, offset & ((1 << low) - 1))
+        return Known(mask, 0) + offset
 
     def _most(self, index: Index) -> int | None:
-        """The largest value of an index, where it can be seen."""
-        total = index.constant
+        """The largest sum of an index's terms, where it can be seen."""
+        total = 0
         for name, factor in index.terms:
             most = self._largest(name)
             if most is None or factor < 0:
                 return None
             total += most * factor
-        return total if index.constant >= 0 else None
+        return total
 
     def _largest(self, value: str) -> int | None:
         """The largest number that a mask leaves of a value."""

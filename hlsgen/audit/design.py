@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from hlsgen.audit.compiler import llvm_ir
 from hlsgen.audit.distance import Distance, Prover, distance_findings
 from hlsgen.audit.findings import ERROR, WARNING, Finding, KernelAudit, audit_kernel
+from hlsgen.audit.geometry import Geometry, geometry_findings
 from hlsgen.audit.ir import parse
 from hlsgen.audit.isolated import isolated
 from hlsgen.audit.kernel import Kernel
@@ -26,12 +27,13 @@ COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
 
 @dataclass(frozen=True)
 class Promise:
-    """What the model says of a kernel: copies, DSPs and units of global memory of all of them together, cycles between two turns."""
+    """What the model says of a kernel: copies, DSPs and units of global memory of all of them together, cycles between two turns, memories."""
 
     copies: int
     dsps: int
     units: int
     interval: int = 1
+    memories: dict[str, Geometry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,15 @@ def audit(folder: str | Path) -> Audit:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    kernels = read_kernels("\n".join((folder / name).read_text() for name in manifest["kernels"]))
+    text = "\n".join((folder / name).read_text() for name in manifest["kernels"])
+    kernels = read_kernels(text)
     promises, strict = promised(folder), manifest["style"] in COUNTS_ON_ONE
     audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
     found = [f for k in audited for f in k.findings] + model_findings(audited, promises, strict)
     found += pragma_findings(kernels) + channel_findings(audited)
+    if strict:
+        known = [k for k in audited if k.name in promises]
+        found += [f for k in known for f in geometry_findings(k, promises[k.name].memories, text)]
     try:
         distances = isolated(Prover(kernels, *passed_by_host(folder, manifest)).distances)
     except AuditError as error:
@@ -157,8 +163,21 @@ def promised(folder: Path) -> dict[str, Promise]:
         for kernel in plan.kernels
         if kernel.layer in layers
     }
-    rows = kernel_rows(structure(graph, plan), target)
-    return {row["name"]: Promise(row["copies"], row["DSP"], row["lsus"], intervals.get(row["name"], 1)) for row in rows}
+    design = structure(graph, plan)
+    memories = {
+        kernel.name: {
+            m.name: Geometry(m.depth * m.extent * m.bits // 8, m.extent // m.bank, m.bank_bits // 8, m.copies)
+            for m in kernel.body.memories
+            if not m.registers
+        }
+        for kernel in design.kernels
+    }
+    return {
+        row["name"]: Promise(
+            row["copies"], row["DSP"], row["lsus"], intervals.get(row["name"], 1), memories[row["name"]]
+        )
+        for row in kernel_rows(design, target)
+    }
 
 
 def pragma_findings(kernels: Sequence[Kernel]) -> list[Finding]:

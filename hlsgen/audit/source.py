@@ -15,6 +15,8 @@ NOT_ARRAYS = re.compile(r"\b(?:__kernel|kernel|channel|typedef)\b")
 MEMORY_ATTRIBUTES = frozenset(
     ("register", "memory", "numbanks", "bankwidth", "bank_bits", "singlepump", "doublepump", "max_replicates")
 )
+# The spelling of the guides up to 18.1 (hlsgen/codegen/attributes.py): a read port is a replicate.
+OLDER = {"numreadports": "max_replicates"}
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ def read_source(text: str) -> Source:
         if "__attribute__" not in statement or NOT_ARRAYS.search(statement):
             continue
         found = {
-            name: tuple(int(n) for n in re.findall(r"\d+", values or ""))
+            OLDER.get(name, name): tuple(int(n) for n in re.findall(r"\d+", values or ""))
             for group in ATTRIBUTES.findall(statement)
             for name, values in ATTRIBUTE.findall(group)
-            if name in MEMORY_ATTRIBUTES
+            if name in MEMORY_ATTRIBUTES or name in OLDER
         }
         bare = ATTRIBUTES.sub(blank, statement)
         for declared in DECLARED.finditer(bare):

@@ -113,7 +113,7 @@ def test_people_read_the_verdict(design, text, capsys):
     text(BROKEN)
     assert main(["audit", str(design)]) == 1
     said = capsys.readouterr().out
-    assert "BROKEN: 1 x interval" in said and "array sums" in said
+    assert "BROKEN: 1 x geometry, 1 x interval" in said and "array sums" in said
 
 
 STRAY = """
