@@ -33,6 +33,8 @@ def geometry_findings(kernel: KernelAudit, charged: dict[str, Geometry], text: s
     """Memories of a kernel that the model charges otherwise, or that one of both lacks. Constant tables stand beside the kernel in `text`."""
     found = {array.name: array for array in kernel.arrays if not array.registers}
     for name, array in found.items():
+        if name.removeprefix(f"{kernel.name}_") in charged and name not in charged:
+            continue  # a table of constants has no attributes
         mine, theirs = stated(array), charged.get(name)
         if mine != theirs or mine is None:
             detail = f"{name}: {mine or 'no geometry is stated'}; the model charges {theirs or 'nothing'}"

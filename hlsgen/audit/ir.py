@@ -128,7 +128,12 @@ def parse(text: str) -> Module:
         plain = name[1].removeprefix("_cl_")
         functions[plain] = parse_function(plain, parameters, body, debug)
     tables = dict(re.findall(r"^(@[\w.]+) = [\w ]*?constant (\[.*?\]+) (?:\[|zero|c\")", text, re.M))
-    return Module(functions, types, tables, "\n".join(re.sub(r" #\d+.*$", "", line) for line in PREAMBLE.findall(text)))
+    return Module(
+        functions,
+        types,
+        tables,
+        "\n".join(re.sub(r" #\d+.*$|, !dbg !\d+", "", line) for line in PREAMBLE.findall(text)),
+    )
 
 
 def parse_function(name: str, parameters: dict[str, str], body: str, debug: Debug) -> Function:

@@ -289,7 +289,8 @@ def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scal
     """Scale, bias, residual and activations of one vector a cycle."""
     v = e.width
     negatives = any(operator(layer.op).epilogue_fields(layer).get("scale_negative") for layer in graph.layers)
-    arithmetic = Arithmetic(multiplies=v * scaled, adds=v * (1 + negatives))
+    # With scales, product and shift are one unit.
+    arithmetic = Arithmetic(multiply_adds=v * scaled, adds=v * (negatives if scaled else 1))
     joins = {graph.layer(step.joined or step.layer).attributes.function for step in plan.steps if step.residual}
     for function in sorted(joins):
         arithmetic += FUNCTIONS[function].units.times(v)
