@@ -23,6 +23,8 @@ from hlsgen.cli.main import main
 from hlsgen.errors import AuditError, OutputError
 from hlsgen.zoo import network
 
+pytestmark = pytest.mark.slow
+
 CLEAN = """
 __kernel void conv1(__global const float *restrict from, __global float *restrict to, const int n)
 {

@@ -149,6 +149,7 @@ while [ $# -gt 1 ]; do [ "$1" = -o ] && echo image > "$2"; shift; done
     return script
 
 
+@pytest.mark.slow
 def test_compiles_are_farmed_out_and_tried_again(model, tmp_path, capsys):
     aoc = stand_in(tmp_path, fails=1)
     options = [

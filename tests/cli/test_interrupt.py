@@ -18,6 +18,8 @@ from hlsgen.explore.farm import run_group
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 
+pytestmark = pytest.mark.slow
+
 # Seconds that an interrupted command may take to end; busy machines are slow.
 SOON = 20.0
 # CPU seconds after which Python runs and the compiler is being imported.

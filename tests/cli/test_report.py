@@ -82,6 +82,7 @@ def test_not_a_design(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.slow
 def test_in_a_browser(design, width, capsys, tmp_path):
     """Nothing is wider than the window, and the console stays silent."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

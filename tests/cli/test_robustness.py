@@ -27,6 +27,8 @@ from tests.support.hostile import build_hostile, hostile_bytes
 from tests.support.networks import assert_right, build, parse, verdict_of
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 OCLGRIND = Path("/usr/lib/oclgrind/liboclgrind-rt-icd.so")
 CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
 

@@ -42,6 +42,7 @@ def engine_kernels(name, style):
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.slow
 def test_arrays_are_declared_as_charged(style, name):
     plan, kernels = engine_kernels(name, style)
     assert kernels

@@ -193,6 +193,7 @@ def pictures(model, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_search_stays_within_the_budget(method, model, pictures):
     data = read_pictures(pictures, (1, 3, 8, 8))
     searcher = Searcher(model, Evaluator(model, data), 0.1, input_norms(model, data.inputs[:16]))
@@ -318,6 +319,7 @@ def test_a_sparse_mobilenet_validates_on_the_emulator(style, tmp_path):
     assert_right(design)
 
 
+@pytest.mark.slow
 def test_fine_tuning_keeps_the_zeros_and_learns(tmp_path, capsys):
     random = np.random.default_rng(0)
     labels = np.arange(640) % 10

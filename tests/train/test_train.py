@@ -387,6 +387,7 @@ def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp
 
 
 @pytest.mark.parametrize("placement", ["together", "apart"])
+@pytest.mark.slow
 def test_a_first_stage_may_have_nothing_to_learn(placement, tmp_path, data):
     text = "(float[1,2,8,8] x, float[32,4] w, float[4] b) => (float[1,4] y) "
     text += "{ p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) f = Flatten(p) y = Gemm(f, w, b) }"
@@ -397,6 +398,7 @@ def test_a_first_stage_may_have_nothing_to_learn(placement, tmp_path, data):
     assert losses[-5:].mean() < losses[:5].mean()
 
 
+@pytest.mark.slow
 def test_gpipe_is_exact(tmp_path, data):
     """Without batch statistics and dropout GPipe's schedule is plain SGD."""
     text = NETWORK.replace("q = BatchNormalization(p, g, beta, mean, var) r = Relu(q)", "r = Relu(p)").replace(
@@ -425,6 +427,7 @@ def test_gpipe_is_exact(tmp_path, data):
         (train_workers.middle_is_killed, "worker 2 of 2: was ended by SIGKILL"),
     ],
 )
+@pytest.mark.slow
 def test_failures_end_the_run_and_the_last_checkpoint_is_good(entry, words, tmp_path, model, data):
     settings = settings_for(model, data, cuts=("r",), epochs=3)  # 20 minibatches an epoch
     start, before = time.monotonic(), set(psutil.Process().children(recursive=True))
@@ -448,6 +451,7 @@ def test_failures_end_the_run_and_the_last_checkpoint_is_good(entry, words, tmp_
         assert len(np.load(tmp_path / "reports.npz")["losses"]) == 60
 
 
+@pytest.mark.slow
 def test_killed_from_outside(tmp_path, model, data):
     """The command ends promptly with one message, and no process is left; nor is one when the command itself is killed."""
     for victim in ("worker", "command"):
@@ -523,6 +527,7 @@ def train(*words):
     return main(["train", *map(str, words)])
 
 
+@pytest.mark.slow
 def test_command(tmp_path, model, data, capsys):
     out = tmp_path / "out.onnx"
     options = (
@@ -578,6 +583,7 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_torchrun(tmp_path, model, data):
     out = tmp_path / "out.onnx"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
@@ -686,6 +692,7 @@ def test_torch_is_imported_for_training_alone(tmp_path, model):
     assert done.returncode == 0 and "no such layer" in done.stderr
 
 
+@pytest.mark.slow
 def test_torch_is_imported_once_for_all_workers(tmp_path):
     launch(train_workers.tell_parent, 2, tmp_path, tmp_path)
     (server,) = {int(file.read_text()) for file in tmp_path.iterdir()}
