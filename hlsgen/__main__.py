@@ -1,5 +1,6 @@
 """`python -m hlsgen`."""
 
+import os
 import sys
 
 
@@ -8,8 +9,9 @@ def run() -> int:
     try:
         from hlsgen.cli.main import main
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
+        print("error: interrupted", file=sys.stderr, flush=True)
+        # Not by returning: where an extension's own Python code was interrupted, CPython would end by the signal, whatever the status.
+        os._exit(130)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "hlsgen":
             raise
