@@ -19,7 +19,7 @@ from pathlib import Path
 
 import hlsgen
 from hlsgen.audit.findings import ERROR, WARNING
-from hlsgen.schedule.times import rate
+from hlsgen.model.times import rate
 from hlsgen.zoo.networks import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ BUILD = """
 import json, sys
 import hlsgen
 from hlsgen.errors import PlanError
-from hlsgen.schedule.estimate import estimate
+from hlsgen.model.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 name, size, board, style, images, out = sys.argv[1:]

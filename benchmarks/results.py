@@ -20,15 +20,15 @@ import hlsgen
 from benchmarks.sparsify.fps import lines as sparse_lines
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
-from hlsgen.front import fronts, has_front
 from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.resources import Caps
+from hlsgen.model.times import rate
 from hlsgen.plan import OPTIMISATIONS, Plan
-from hlsgen.schedule.estimate import Estimate, estimate
+from hlsgen.rewrites.prefix import fronts, has_front
+from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline
-from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.steps import feeding_layers
-from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
 
 BOARD = "pac_d5005"

@@ -49,7 +49,7 @@ def measure(name: str, style: str) -> dict[str, Any]:
     """Schedule a network, or a chain of as many layers as its name says, with the hlsgen that is on the path."""
     import hlsgen
     from hlsgen.errors import PlanError
-    from hlsgen.schedule.estimate import estimate
+    from hlsgen.model.estimate import estimate
     from hlsgen.zoo import network
 
     graph = hlsgen.load(chain(int(name)) if name.isdigit() else network(name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import hlsgen
+from hlsgen.model.estimate import estimate
 from hlsgen.plan import OPTIMISATIONS
-from hlsgen.schedule.estimate import estimate
 from hlsgen.zoo import network
 
 

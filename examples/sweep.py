@@ -6,7 +6,7 @@ import sys
 
 import hlsgen
 from hlsgen.errors import PlanError
-from hlsgen.schedule.estimate import estimate
+from hlsgen.model.estimate import estimate
 from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 

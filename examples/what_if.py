@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hlsgen
 from hlsgen.boards import board
-from hlsgen.schedule.estimate import estimate
+from hlsgen.model.estimate import estimate
 from hlsgen.zoo import network
 
 

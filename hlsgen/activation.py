@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hlsgen.hardware import Arithmetic
+from hlsgen.kernel.hardware import Arithmetic
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.activation import KINDS
 from hlsgen.graph import Graph, Layer, Tensor, remembered
-from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
 from hlsgen.ops import operator
 from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement

@@ -19,7 +19,7 @@ import onnx
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
-from hlsgen.schedule.simulate import simulate
+from hlsgen.model.simulate import simulate
 from tests.support.networks import assert_right, build
 from tests.support.random_networks import random_network
 

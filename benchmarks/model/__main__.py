@@ -18,8 +18,8 @@ from rich.table import Table
 from hlsgen.boards import board
 from hlsgen.calibrate.fit import fit, overall
 from hlsgen.calibrate.samples import read_sources
-from hlsgen.schedule.calibration import default_calibration
-from hlsgen.schedule.resources import clock_of
+from hlsgen.model.calibration import default_calibration
+from hlsgen.model.resources import clock_of
 
 GOALS = {"time, compute-bound": 0.10, "time, memory-bound": 0.15, "DSP": 0.02, "clock": 0.10, "ALM": 0.20, "RAM": 0.10}
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from hlsgen.audit.addresses import ALL, Access, Known
 from hlsgen.audit.banking import Geometry, Load, Word, busiest, defaults, readers
 from hlsgen.audit.rules import latency, rules
-from hlsgen.memory import MLAB_DEPTH, REGISTER_BITS, memory_blocks, power_of_two
+from hlsgen.kernel.memory import MLAB_DEPTH, REGISTER_BITS, memory_blocks, power_of_two
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "aoc-rules.md"

@@ -9,7 +9,7 @@ import onnx
 
 import hlsgen
 from benchmarks.conformance import light
-from hlsgen.schedule.estimate import estimate
+from hlsgen.model.estimate import estimate
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network

@@ -149,11 +149,11 @@ def promised(folder: Path) -> dict[str, Promise]:
     """What the model says of each kernel of a design, as `report` shows it. Raises HlsgenError."""
     from hlsgen.boards import board
     from hlsgen.frontend.load import load
+    from hlsgen.model.pipelined_timing import initiation_interval
+    from hlsgen.model.structure import structure
     from hlsgen.plan import Plan
     from hlsgen.report.data import built_shapes, kernel_rows
-    from hlsgen.schedule.convolve import reshaped
-    from hlsgen.schedule.pipelined_timing import initiation_interval
-    from hlsgen.schedule.structure import structure
+    from hlsgen.rewrites.dense_as_convolution import reshaped
 
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
     graph, target = reshaped(graph, plan), board(plan.board)

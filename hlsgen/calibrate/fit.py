@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.calibrate.samples import Clock, ReportError, Sample
-from hlsgen.schedule.calibration import Calibration
+from hlsgen.model.calibration import Calibration
 
 # Kernels with fewer fitted units than this say little about relative errors of memory blocks and DSPs.
 LEAST = {"ALM": 1, "RAM": 20, "DSP": 20}

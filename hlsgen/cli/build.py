@@ -18,10 +18,10 @@ from hlsgen.codegen.generate import check_target, generate
 from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
+from hlsgen.model.calibration import load_calibration
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS, Plan, check_names
-from hlsgen.schedule.calibration import load_calibration
-from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal
 from hlsgen.schedule.knobs import KNOBS, parse_pins

@@ -10,7 +10,7 @@ from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import ReportError, read_sources
 from hlsgen.cli.console import Console
 from hlsgen.errors import OutputError
-from hlsgen.schedule.calibration import load_calibration
+from hlsgen.model.calibration import load_calibration
 
 NAME = "calibrate"
 HELP = "fit the resource model to aoc's reports, or measure its errors on them"

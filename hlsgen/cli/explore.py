@@ -18,9 +18,9 @@ from hlsgen.explore.identity import model_digest
 from hlsgen.explore.points import WITH_COPIES, WITH_IMAGES, Point, front, goal_of, grid
 from hlsgen.explore.results import write_results
 from hlsgen.graph import Graph
+from hlsgen.model.times import rate
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
-from hlsgen.schedule.times import rate
 
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"

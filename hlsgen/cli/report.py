@@ -10,10 +10,10 @@ from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
+from hlsgen.model.calibration import load_calibration
+from hlsgen.model.times import rate
 from hlsgen.report import charts
 from hlsgen.report.data import report_data
-from hlsgen.schedule.calibration import load_calibration
-from hlsgen.schedule.times import rate
 
 NAME = "report"
 HELP = "print a design's predicted resources, times and bottlenecks, and write them as an HTML page"

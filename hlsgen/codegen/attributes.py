@@ -8,7 +8,7 @@ MAX_REPLICATES = (19, 1)
 
 
 def memory_macros(sdk: str) -> tuple[str, ...]:
-    """The macros that declarations of on-chip arrays use (`hlsgen.memory`): banks, bytes of a bank, replicates."""
+    """The macros that declarations of on-chip arrays use (`hlsgen.kernel.memory`): banks, bytes of a bank, replicates."""
     if tuple(map(int, sdk.split(".")[:2])) < MAX_REPLICATES:
         ports = "numreadports(replicates), numwriteports(1)"
         kinds = {"BLOCKS": "memory", "MLABS": "memory"}

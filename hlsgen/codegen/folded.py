@@ -24,8 +24,9 @@ from hlsgen.codegen.folded_runs import (
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.descriptors import clears_lanes, filter_words, record_fields, step_fields, table_array, with_order
 from hlsgen.graph import Graph, Tensor
-from hlsgen.hardware import ACCUMULATION_LATENCY
-from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.model.folded_structure import bias_depth, bias_words, folded_structure
 from hlsgen.ops import operator
 from hlsgen.ops.base import WEIGHT_BITS, pad_axis
 from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
@@ -33,8 +34,7 @@ from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.ops.softmax import PEAKS
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.engines import bias_depth, bias_words, folded_structure
+from hlsgen.rewrites.dense_as_convolution import reshaped
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}

@@ -12,10 +12,10 @@ from hlsgen.codegen.design import Generated, run_mode
 from hlsgen.codegen.folded import FoldedGenerator, generate_folded
 from hlsgen.codegen.pipelined import PipelinedGenerator
 from hlsgen.codegen.render import render
-from hlsgen.front import halves, has_front
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
-from hlsgen.schedule.convolve import reshaped
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.prefix import halves, has_front
 
 # What the text of the engines names, beside words that no layer is called by (`hlsgen/ops/reserved.py`).
 READERS = ("step_reader", "filter_reader", "weight_expander")

@@ -24,11 +24,11 @@ from hlsgen.codegen.design import (
 from hlsgen.codegen.render import C_TYPES, render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import COLLECTED_FIFO, STREAMED_FIFO
+from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
+from hlsgen.model.structure import BITS
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.schedule.structure import BITS
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")

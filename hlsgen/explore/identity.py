@@ -15,7 +15,7 @@ from hlsgen.boards import board
 from hlsgen.errors import HlsgenError
 from hlsgen.explore.points import Point
 from hlsgen.frontend.model import read_model
-from hlsgen.schedule.calibration import load_calibration
+from hlsgen.model.calibration import load_calibration
 
 
 def model_digest(model: str | Path) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from hlsgen.boards import board_key
 from hlsgen.errors import BoardError
-from hlsgen.schedule.calibration import load_calibration
+from hlsgen.model.calibration import load_calibration
+from hlsgen.model.resources import Caps
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.resources import Caps
 
 # Styles that may have several images a launch, and several copies.
 WITH_IMAGES, WITH_COPIES = ("auto", "folded", "hybrid"), ("auto", "pipelined")

@@ -11,8 +11,8 @@ from typing import Any
 
 from hlsgen.codegen.render import render
 from hlsgen.explore.points import front
+from hlsgen.model.times import rate
 from hlsgen.report.charts import svg, text
-from hlsgen.schedule.times import rate
 
 COLUMNS = (
     "key", "board", "style", "objective", "share", "images", "copies", "built", "throughput_fps", "latency_ms", "alms", "blocks", "dsps", "fmax",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import Arithmetic, Body
-from hlsgen.latency import pipeline_depth
-from hlsgen.memory import SUM_DISTANCE, Memory
+from hlsgen.kernel.hardware import Arithmetic, Body
+from hlsgen.kernel.latency import pipeline_depth
+from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.window import keeps_history, keeps_lines
 
 if TYPE_CHECKING:

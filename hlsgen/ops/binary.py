@@ -10,8 +10,8 @@ import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import Arithmetic
-from hlsgen.memory import MEMORY_DISTANCE, Memory
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale

@@ -11,9 +11,9 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import COLLECTED_FIFO
-from hlsgen.latency import COLLECT_DEPTH
-from hlsgen.memory import Memory
+from hlsgen.kernel.hardware import COLLECTED_FIFO
+from hlsgen.kernel.latency import COLLECT_DEPTH
+from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv_steps import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.memory import MEMORY_DISTANCE
+from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, StepPlan

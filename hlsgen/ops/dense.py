@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import KERNEL_LATENCY
-from hlsgen.memory import Memory
+from hlsgen.kernel.hardware import KERNEL_LATENCY
+from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip
 from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv import ConvAttributes

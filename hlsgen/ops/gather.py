@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.hardware import Arithmetic
-from hlsgen.memory import MEMORY_DISTANCE, Memory
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

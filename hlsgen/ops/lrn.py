@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import Arithmetic
+from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import Arithmetic
-from hlsgen.memory import Memory
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 

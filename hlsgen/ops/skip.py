@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hlsgen.graph import Layer
-from hlsgen.memory import Memory
+from hlsgen.kernel.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.ops.window import Scan

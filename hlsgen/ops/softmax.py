@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
-from hlsgen.memory import Memory
+from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
+from hlsgen.kernel.memory import Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.hardware import KERNEL_LATENCY
-from hlsgen.memory import SUM_DISTANCE, Memory
+from hlsgen.kernel.hardware import KERNEL_LATENCY
+from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
 from hlsgen.plan import KernelPlan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hlsgen.memory import MEMORY_DISTANCE
+from hlsgen.kernel.memory import MEMORY_DISTANCE
 
 # Positions of a padded input that a kernel may walk.
 LARGEST_RASTER = 1 << 28

@@ -17,15 +17,15 @@ from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
 from hlsgen.errors import HlsgenError, OutputError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
-from hlsgen.hardware import Structure
+from hlsgen.kernel.hardware import Structure
+from hlsgen.model.calibration import Calibration
+from hlsgen.model.resources import kernel_cost
+from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.schedule.calibration import Calibration
-from hlsgen.schedule.convolve import reshaped
+from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline
-from hlsgen.schedule.resources import kernel_cost
-from hlsgen.schedule.structure import structure
 
 RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 # A layer that keeps its multipliers busy for less than this share of its time gets an explanation.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from hlsgen.boards import board as find_board
 from hlsgen.evidence import Alternative, Evidence
-from hlsgen.front import has_front
 from hlsgen.graph import Graph
+from hlsgen.model.calibration import Calibration, default_calibration
+from hlsgen.model.estimate import Estimate
+from hlsgen.model.resources import Caps
+from hlsgen.model.structure import structure
+from hlsgen.model.times import rate
+from hlsgen.model.timing import design_timing
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import Plan
-from hlsgen.schedule.calibration import Calibration, default_calibration
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import Estimate
-from hlsgen.schedule.explain_folded import engines_text
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.prefix import has_front
+from hlsgen.schedule.folded.explain import engines_text
 from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
-from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.structure import structure
-from hlsgen.schedule.times import rate
-from hlsgen.schedule.timing import design_timing
 
 CHANGED = (
     "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."

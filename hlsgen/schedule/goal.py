@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from math import inf
 
 from hlsgen.errors import UsageError, did_you_mean
+from hlsgen.model.calibration import Calibration, default_calibration
+from hlsgen.model.resources import Caps
 from hlsgen.plan import Engines, KernelPlan
-from hlsgen.schedule.calibration import Calibration, default_calibration
 from hlsgen.schedule.knobs import ENGINES, FRONT, flag_of, knob_of, listed, owned
-from hlsgen.schedule.resources import Caps
 
 OBJECTIVES = ("throughput", "latency", "resources")
 # Images of one launch of a folded design: their feature maps lie in memory together.

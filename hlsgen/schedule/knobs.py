@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hlsgen.errors import UsageError, did_you_mean
-from hlsgen.schedule.choices import WIDTHS
+from hlsgen.schedule.pipelined.choices import WIDTHS
 
 # Owners of decisions beside the layers of the network.
 ENGINES, FRONT = "engines", "front"

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hlsgen.errors import UsageError, did_you_mean
-from hlsgen.front import fronts
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.schedule.choices import WIDTHS, tensor_classes
+from hlsgen.rewrites.prefix import fronts
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import FOLDED, FRONT, first_few, flag_of, knob_of, listed
-from hlsgen.schedule.problem import kernels_of, legal_widths, window_choices
+from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
+from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
 
 # Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
 FALLS_BACK = {

@@ -11,9 +11,9 @@ import numpy as np
 from hlsgen.boards import board as find_board
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
+from hlsgen.model.calibration import Calibration
+from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.plan import Plan
-from hlsgen.schedule.calibration import Calibration
-from hlsgen.schedule.estimate import Estimate, estimate
 
 
 def digest(graph: Graph, plan: Plan, calibration: Calibration) -> str:

@@ -10,19 +10,19 @@ from hlsgen.boards import board as find_board
 from hlsgen.errors import Infeasible
 from hlsgen.evidence import Alternative
 from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
-from hlsgen.schedule.depths import Draft
-from hlsgen.schedule.estimate import Estimate, estimate
-from hlsgen.schedule.folded import plan_folded
+from hlsgen.schedule.folded.planner import plan_folded
 from hlsgen.schedule.goal import Goal, check_goal
-from hlsgen.schedule.hybrid import draft_hybrid
+from hlsgen.schedule.hybrid.planner import draft_hybrid
 from hlsgen.schedule.knobs import first_few, flag_of
-from hlsgen.schedule.layered import plan_layered
+from hlsgen.schedule.layered.planner import plan_layered
 from hlsgen.schedule.pins import candidates, check_pins, demands, effective
-from hlsgen.schedule.pipelined import draft_pipelined
-from hlsgen.schedule.problem import Known
+from hlsgen.schedule.pipelined.depths import Draft
+from hlsgen.schedule.pipelined.planner import draft_pipelined
+from hlsgen.schedule.pipelined.problem import Known
 from hlsgen.schedule.provenance import paced, sealed
-from hlsgen.schedule.times import rate
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from hlsgen.explore.execute import run_points
 from hlsgen.explore.farm import compile_all, compile_design
 from hlsgen.explore.points import Point, grid
 from hlsgen.explore.results import plot
-from hlsgen.schedule.calibration import default_calibration
+from hlsgen.model.calibration import default_calibration
 from tests.cli.test_explore import Counting
 from tests.support.networks import parse
 

@@ -8,17 +8,17 @@ import pytest
 
 import hlsgen
 from hlsgen.errors import PlanError
-from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.host.design import HostDesign
+from hlsgen.kernel.hardware import KERNEL_LATENCY
+from hlsgen.model.estimate import estimate
+from hlsgen.model.simulate import simulate
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.choices import Choice, plan_kernels, tensor_classes
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import complete
+from hlsgen.schedule.pipelined.choices import Choice, plan_kernels, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.scheduler import schedule
-from hlsgen.schedule.simulate import simulate
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
 

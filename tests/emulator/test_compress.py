@@ -9,15 +9,15 @@ import pytest
 
 import hlsgen
 from hlsgen.host.design import HostDesign
+from hlsgen.model.estimate import estimate
+from hlsgen.model.step_time import compressed_rows
+from hlsgen.model.structure import structure
 from hlsgen.ops.compress import BLOCK, block_rows, blocks_of, compressed
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
+from hlsgen.schedule.folded.shapes import OUTPUTS
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.shapes import OUTPUTS
-from hlsgen.schedule.step_time import compressed_rows
-from hlsgen.schedule.structure import structure
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.support.faults import change_kernels

@@ -14,11 +14,11 @@ from hlsgen.cli.main import main
 from hlsgen.errors import PlanError, UsageError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.model.estimate import estimate
+from hlsgen.model.structure import structure
 from hlsgen.plan import Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
 

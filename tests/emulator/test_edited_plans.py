@@ -8,7 +8,7 @@ import pytest
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
-from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import NO_FRONT, assert_right, parse
 

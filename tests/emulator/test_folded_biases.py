@@ -4,8 +4,8 @@ import pytest
 
 import hlsgen
 from hlsgen.host.design import HostDesign
-from hlsgen.memory import MEMORY_DISTANCE
-from hlsgen.schedule.engines import bias_words
+from hlsgen.kernel.memory import MEMORY_DISTANCE
+from hlsgen.model.folded_structure import bias_words
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import assert_right, parse
 

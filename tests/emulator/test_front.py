@@ -11,25 +11,25 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
-from hlsgen.front import check_between, cut, fronts, halves
 from hlsgen.host.design import HostDesign
 from hlsgen.host.runner import run
+from hlsgen.model.estimate import estimate
+from hlsgen.model.folded_timing import LAUNCHES, folded_run
+from hlsgen.model.pipelined_timing import image_bytes, kernel_times, pipelined_latency
+from hlsgen.model.prefix_timing import FRONT_LAUNCHES
+from hlsgen.model.resources import Caps
+from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.schedule.beside import Fronts, beside
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.prefix import check_between, cut, fronts, halves
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.folded import plan_folded
-from hlsgen.schedule.folded_timing import LAUNCHES, folded_run
-from hlsgen.schedule.front_timing import FRONT_LAUNCHES
+from hlsgen.schedule.folded.planner import plan_folded
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid import with_front
+from hlsgen.schedule.hybrid.co_scheduling import Fronts, beside
+from hlsgen.schedule.hybrid.partition import EFFICIENCY, layer_cycles, splits
+from hlsgen.schedule.hybrid.planner import with_front
 from hlsgen.schedule.knobs import parse_pins
-from hlsgen.schedule.pipelined_timing import image_bytes, kernel_times, pipelined_latency
-from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.splits import EFFICIENCY, layer_cycles, splits
-from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, random_inputs, run_onnxruntime, verdict_of
 

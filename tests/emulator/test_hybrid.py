@@ -7,10 +7,10 @@ import pytest
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.model.estimate import estimate
+from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.steps import feeding_layers
 from hlsgen.zoo import network
 from tests.support.networks import NO_FRONT, assert_right, build, parse, verdict_of
 

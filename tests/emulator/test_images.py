@@ -10,14 +10,14 @@ import hlsgen
 from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError, UsageError
 from hlsgen.host.design import HostDesign
+from hlsgen.model.estimate import estimate
+from hlsgen.model.step_time import step_time
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.convolve import convolve, reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.dense_as_convolution import convolve, reshaped
+from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.folded.steps import plan_steps
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.step_time import step_time
-from hlsgen.schedule.steps import plan_steps
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
-from hlsgen.schedule.simulate import simulate
+from hlsgen.model.simulate import simulate
 from tests.support.networks import assert_right, build
 from tests.support.random_networks import random_network
 

@@ -9,14 +9,14 @@ import pytest
 import hlsgen
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
+from hlsgen.model.estimate import estimate
+from hlsgen.model.simulate import simulate
 from hlsgen.ops import operator, skip
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
-from hlsgen.schedule.simulate import simulate
 from hlsgen.sparsify import sparsify
 from tests.support.networks import assert_right, lines_printed, parse
 

@@ -12,12 +12,12 @@ import hlsgen
 from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
+from hlsgen.model.estimate import estimate
 from hlsgen.ops import operator, skipping
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.sparsify import sparsify

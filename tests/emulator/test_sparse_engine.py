@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.hardware import KERNEL_LATENCY
 from hlsgen.host.design import HostDesign
+from hlsgen.kernel.hardware import KERNEL_LATENCY
+from hlsgen.model.estimate import estimate
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.sparsify import sparsify
 from tests.support.networks import assert_right, build, lines_printed, parse
 

@@ -10,23 +10,23 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
-from hlsgen.hardware import COLLECTED_FIFO, KERNEL_LATENCY, STREAMED_FIFO
 from hlsgen.host.design import HostDesign
+from hlsgen.kernel.hardware import COLLECTED_FIFO, KERNEL_LATENCY, STREAMED_FIFO
+from hlsgen.model.estimate import estimate
+from hlsgen.model.pipelined_timing import image_bytes, streamed_bytes
+from hlsgen.model.resources import Caps
+from hlsgen.model.simulate import simulate
+from hlsgen.model.structure import structure
 from hlsgen.ops import operator, streamed
 from hlsgen.plan import KernelPlan
-from hlsgen.schedule.bursts import bursts
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.choices import Choice, tensor_classes
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.fifo import MARGIN
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.pipelined_timing import image_bytes, streamed_bytes
-from hlsgen.schedule.resources import Caps
+from hlsgen.schedule.pipelined.buffering import bursts
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.fifo import MARGIN
+from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.scheduler import schedule
-from hlsgen.schedule.simulate import simulate
-from hlsgen.schedule.structure import structure
 from hlsgen.zoo import network
 from tests.schedule.test_structure import global_accesses, kernels_of
 from tests.support.networks import assert_right, parse

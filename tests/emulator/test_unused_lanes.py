@@ -7,9 +7,9 @@ import hlsgen
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
 from hlsgen.plan import Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.choices import Choice, tensor_classes
-from hlsgen.schedule.pipelined import complete
+from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.validation import Reference
 from tests.support.networks import NO_FRONT, NO_PINS, build, parse
 

@@ -6,12 +6,12 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
+from hlsgen.model.estimate import estimate
+from hlsgen.model.folded_timing import folded_run
 from hlsgen.plan import Plan
-from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.folded import Candidate, evaluate, plan_folded, score
-from hlsgen.schedule.folded_timing import folded_run
+from hlsgen.schedule.folded.planner import Candidate, evaluate, plan_folded, score
+from hlsgen.schedule.folded.shapes import candidates
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.shapes import candidates
 from tests.support.cases import case
 from tests.support.networks import parse
 

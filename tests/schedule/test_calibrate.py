@@ -10,7 +10,7 @@ from hlsgen.calibrate.fit import evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import COLUMNS, Clock, ReportError, Sample, load_lenient, read_sources
 from hlsgen.cli.main import main
-from hlsgen.schedule.calibration import default_calibration, load_calibration
+from hlsgen.model.calibration import default_calibration, load_calibration
 
 LAW = np.array([0.2, 0.3, 2.0, 5.0, 10.0])
 
@@ -71,7 +71,7 @@ def test_csv_to_calibration_and_back(tmp_path, capsys):
 
 def test_a_calibration_changes_the_prediction(tmp_path):
     import hlsgen
-    from hlsgen.schedule.estimate import estimate
+    from hlsgen.model.estimate import estimate
     from hlsgen.zoo import network
 
     graph = hlsgen.load(network("lenet5"))

@@ -3,7 +3,7 @@
 import pytest
 
 from hlsgen.boards import boards, devices
-from hlsgen.memory import memory_blocks
+from hlsgen.kernel.memory import memory_blocks
 
 # ALMs, memory blocks, DSPs as the denominators of fitter summaries ("257,558 / 427,200", "2,011 / 2,713", "1,299 / 1,518") that
 # users of the device have published; the last two as in the vendor's product tables.

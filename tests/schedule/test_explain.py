@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.model.calibration import default_calibration
+from hlsgen.model.estimate import estimate
+from hlsgen.model.times import rate
 from hlsgen.plan import Plan
-from hlsgen.schedule.calibration import default_calibration
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.estimate import estimate
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import CHANGED, explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline, sealed
-from hlsgen.schedule.times import rate
 from hlsgen.zoo import network
 
 

@@ -9,13 +9,13 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.codegen.folded import FoldedGenerator
-from hlsgen.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.model.step_time import step_time
+from hlsgen.model.structure import structure
 from hlsgen.plan import ARRAYS
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.convolve import reshaped
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.step_time import step_time
-from hlsgen.schedule.structure import structure
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
 from tests.support.networks import parse
 

@@ -7,12 +7,12 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.model.estimate import estimate
+from hlsgen.model.pipelined_timing import initiation_interval
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.schedule.choices import Choice, tensor_classes
-from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.pipelined_timing import initiation_interval
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.pipelined.planner import complete
 from tests.support.networks import parse
 
 BOARD = board("pac_d5005")

@@ -4,8 +4,8 @@ import pytest
 
 from hlsgen.boards import board
 from hlsgen.codegen.attributes import memory_macros
-from hlsgen.memory import Memory
-from hlsgen.schedule.resources import memory_cost
+from hlsgen.kernel.memory import Memory
+from hlsgen.model.resources import memory_cost
 
 RAM, MLAB = 2, 4
 

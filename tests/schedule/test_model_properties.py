@@ -7,13 +7,13 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.model.estimate import estimate
+from hlsgen.model.pipelined_timing import pipelined_cycles
+from hlsgen.model.simulate import simulate
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
-from hlsgen.schedule.choices import WIDTHS, Choice, tensor_classes
-from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.pipelined_timing import pipelined_cycles
-from hlsgen.schedule.simulate import simulate
+from hlsgen.schedule.pipelined.choices import WIDTHS, Choice, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.zoo import network
 from tests.support.cases import case
 from tests.support.plans import zoo_plan

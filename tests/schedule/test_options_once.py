@@ -1,7 +1,7 @@
 """Layers that are alike share their options, so that a deep chain of equal layers costs little more than a short one."""
 
 import hlsgen
-from hlsgen.schedule import problem
+from hlsgen.schedule.pipelined import problem
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_skip import NETWORK as SKIPPING
 from tests.support.networks import parse

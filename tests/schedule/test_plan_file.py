@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import hlsgen
 from hlsgen.errors import HlsgenError, PlanError
-from hlsgen.memory import MEMORY_DISTANCE
+from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.plan import Plan
-from hlsgen.schedule.check_plan import check_plan
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import parse
 

@@ -11,13 +11,13 @@ from benchmarks.scheduling import chain
 from hlsgen.boards import board
 from hlsgen.errors import Infeasible
 from hlsgen.plan import Plan
-from hlsgen.schedule import prices, search, solver
-from hlsgen.schedule.choices import tensor_classes
-from hlsgen.schedule.elimination import cheapest, elimination, marginals
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.prices import GAP, any_design, least_design, worth
-from hlsgen.schedule.problem import build_problem
-from hlsgen.schedule.relaxation import Relaxation
+from hlsgen.schedule.pipelined import prices, search, solver
+from hlsgen.schedule.pipelined.choices import tensor_classes
+from hlsgen.schedule.pipelined.elimination import cheapest, elimination, marginals
+from hlsgen.schedule.pipelined.prices import GAP, any_design, least_design, worth
+from hlsgen.schedule.pipelined.problem import build_problem
+from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.zoo import network
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
-from hlsgen.hardware import Arithmetic, Body, Fifo
-from hlsgen.memory import Memory
-from hlsgen.schedule.calibration import Calibration
-from hlsgen.schedule.estimate import roofline
-from hlsgen.schedule.resources import Caps, Resources, body_cost, fifo_cost, fitted, memory_cost
+from hlsgen.kernel.hardware import Arithmetic, Body, Fifo
+from hlsgen.kernel.memory import Memory
+from hlsgen.model.calibration import Calibration
+from hlsgen.model.estimate import roofline
+from hlsgen.model.resources import Caps, Resources, body_cost, fifo_cost, fitted, memory_cost
 
 BOARD = board("p520_hpc")
 RAM, DSP, MLAB = 2, 3, 4

@@ -13,23 +13,23 @@ from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.layout import unfold_columns
-from hlsgen.memory import memory_blocks
+from hlsgen.kernel.memory import memory_blocks
+from hlsgen.model.estimate import estimate
+from hlsgen.model.resources import Caps
 from hlsgen.ops import operator
 from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.choices import Choice, partial_sums, tensor_classes
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.im2col import unfold
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.fifo import MARGIN, depth, pixel_times
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import parse_pins
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.problem import Option, undominated
-from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.unfold import unfold
+from hlsgen.schedule.pipelined.choices import Choice, partial_sums, tensor_classes
+from hlsgen.schedule.pipelined.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.pipelined.planner import complete
+from hlsgen.schedule.pipelined.problem import Option, undominated
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
 from tests.support.plans import zoo_graph, zoo_plan

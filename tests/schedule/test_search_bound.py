@@ -8,11 +8,11 @@ import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
 from hlsgen.plan import Plan
-from hlsgen.schedule import search
-from hlsgen.schedule.choices import tensor_classes
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.problem import build_problem
-from hlsgen.schedule.relaxation import Relaxation
+from hlsgen.schedule.pipelined import search
+from hlsgen.schedule.pipelined.choices import tensor_classes
+from hlsgen.schedule.pipelined.problem import build_problem
+from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.zoo import network
 
 

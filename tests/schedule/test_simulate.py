@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 import hlsgen
+from hlsgen.model.estimate import estimate
+from hlsgen.model.even_flow import even_flow
+from hlsgen.model.resources import Caps
+from hlsgen.model.simulate import simulate
 from hlsgen.ops import operator
-from hlsgen.schedule.estimate import estimate
-from hlsgen.schedule.even_flow import even_flow
-from hlsgen.schedule.fifo import depth, pixel_times
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.resources import Caps
-from hlsgen.schedule.simulate import simulate
+from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 from hlsgen.zoo import network
 from tests.emulator.test_emulator_operators import REFUSED
 from tests.support.cases import CASES, case

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 import hlsgen
+from hlsgen.model.simulate import Simulation, simulate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.schedule.choices import Choice, tensor_classes
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.simulate import Simulation, simulate
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
 from tests.support.networks import parse
 
 

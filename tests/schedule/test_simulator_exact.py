@@ -6,7 +6,7 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
-from hlsgen.schedule.simulate import Run, simulate
+from hlsgen.model.simulate import Run, simulate
 from hlsgen.zoo import network
 from tests.support.cases import case
 from tests.support.event_by_event import simulate as event_by_event

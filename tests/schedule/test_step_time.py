@@ -10,16 +10,16 @@ import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Tensor
+from hlsgen.model import step_time as module
+from hlsgen.model.kinds import layer_kinds
+from hlsgen.model.step_time import step_time, timed
 from hlsgen.ops.conv_steps import conv_tile
 from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, Plan
-from hlsgen.schedule import step_time as module
-from hlsgen.schedule.kinds import layer_kinds
-from hlsgen.schedule.pace import tilings, timed_ways
-from hlsgen.schedule.shapes import aligned, network_sizes, with_width
-from hlsgen.schedule.step_time import step_time, timed
-from hlsgen.schedule.steps import models, plan_steps, uses
+from hlsgen.schedule.folded.shapes import aligned, network_sizes, with_width
+from hlsgen.schedule.folded.steps import models, plan_steps, uses
+from hlsgen.schedule.folded.tiling import tilings, timed_ways
 from tests.support.networks import parse
 from tests.support.random_networks import random_network
 

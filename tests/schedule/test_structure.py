@@ -12,18 +12,18 @@ import hlsgen
 from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
 from hlsgen.errors import PlanError
-from hlsgen.front import fronts
-from hlsgen.hardware import COLLECTED_FIFO
 from hlsgen.host.design import HostDesign
+from hlsgen.kernel.hardware import COLLECTED_FIFO
+from hlsgen.model.estimate import estimate
+from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
-from hlsgen.schedule.check_plan import check_plan
-from hlsgen.schedule.choices import Choice, tensor_classes
-from hlsgen.schedule.convolve import reshaped
-from hlsgen.schedule.estimate import estimate
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.prefix import fronts
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import complete
-from hlsgen.schedule.structure import structure
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.emulator.test_ablation import MOVEMENT, NETWORK

@@ -1,4 +1,4 @@
-"""An independent simulator of pipelined designs, which moves one vector at a time: slow, and what `hlsgen.schedule.simulate` must agree with."""
+"""An independent simulator of pipelined designs, which moves one vector at a time: slow, and what `hlsgen.model.simulate` must agree with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
-from hlsgen.hardware import COLLECTED_FIFO
+from hlsgen.kernel.hardware import COLLECTED_FIFO
+from hlsgen.model.processes import Process, build_processes
+from hlsgen.model.simulate import Simulation
 from hlsgen.plan import Plan
-from hlsgen.schedule.processes import Process, build_processes
-from hlsgen.schedule.simulate import Simulation
 
 
 @dataclass

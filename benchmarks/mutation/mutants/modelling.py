@@ -43,7 +43,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the M10K scale",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "scale = block_bits / M20K_BITS",
         "scale = 1",
         (FACTS,),
@@ -51,7 +51,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: blocks are rounded down",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "min(ceil(bits / width) * ",
         "min((bits // width or 1) * ",
         (FACTS,),
@@ -59,7 +59,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the dearest mode",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "return min(ceil(bits / width)",
         "return max(ceil(bits / width)",
         (FACTS,),
@@ -67,7 +67,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: shallow memories take blocks",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "MLAB_DEPTH = 32",
         "MLAB_DEPTH = 16",
         (RESOURCES,),
@@ -75,7 +75,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: one that fits is enough",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "return all(s <= c for",
         "return any(s <= c for",
         (TOO_MUCH,),
@@ -83,7 +83,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the check compares with the whole",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "if used[name] > cap * total:",
         "if used[name] > total:",
         (TOO_MUCH,),
@@ -91,7 +91,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: DSPs out of reach count",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         '"DSPs": self.dsps / board.available_dsps,',
         '"DSPs": self.dsps / device.dsps,',
         (TOO_MUCH,),
@@ -99,7 +99,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the static region's blocks are free",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "calibration.ram) + board.reserved_blocks",
         "calibration.ram)",
         (RESOURCES,),
@@ -107,7 +107,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the static region's ALMs are free",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "round(logic * share) + board.reserved_alms",
         "round(logic * share)",
         (RESOURCES,),
@@ -115,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "memory: banks of one element each",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "return min(sizes, key=cost)",
         "return 1",
         ("tests/schedule/test_memory.py",),
@@ -123,7 +123,7 @@ MUTANTS = (
     ),
     Mutant(
         "memory: words off a power of two",
-        "hlsgen/memory.py",
+        "hlsgen/kernel/memory.py",
         "return power_of_two(self.parts)",
         "return self.parts",
         ("tests/schedule/test_memory.py",),
@@ -131,7 +131,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: copies of memories are free",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "memory.banks * memory.copies * (",
         "memory.banks * (",
         (RESOURCES,),
@@ -139,7 +139,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: additions take no DSP",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         " + a.adds * device.add_dsps",
         "",
         (RESOURCES,),
@@ -147,7 +147,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the clock rises with use",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "clock = line[0] - sum(",
         "clock = line[0] + sum(",
         (RESOURCES,),
@@ -155,7 +155,7 @@ MUTANTS = (
     ),
     Mutant(
         "resources: the clock knows no bounds",
-        "hlsgen/schedule/resources.py",
+        "hlsgen/model/resources.py",
         "clock = min(max(clock, d.fmax_low), d.fmax_high)",
         "clock = clock",
         (RESOURCES,),
@@ -171,7 +171,7 @@ MUTANTS = (
     ),
     Mutant(
         "estimate: the roofline is the upper roof",
-        "hlsgen/schedule/estimate.py",
+        "hlsgen/model/estimate.py",
         "return min(compute, board",
         "return max(compute, board",
         (RESOURCES,),
@@ -179,7 +179,7 @@ MUTANTS = (
     ),
     Mutant(
         "estimate: the roofline takes DSPs out of reach",
-        "hlsgen/schedule/estimate.py",
+        "hlsgen/model/estimate.py",
         "compute = board.available_dsps /",
         "compute = board.device.dsps /",
         (RESOURCES,),
@@ -187,7 +187,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: memory holds up no pipelined design",
-        "hlsgen/schedule/pipelined_timing.py",
+        "hlsgen/model/pipelined_timing.py",
         '    limits["external memory"] = traffic / (board.sustained_bandwidth(readers) * 1e9)\n',
         "",
         (LIMITS,),
@@ -195,7 +195,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: the host link holds up no pipelined design",
-        "hlsgen/schedule/pipelined_timing.py",
+        "hlsgen/model/pipelined_timing.py",
         '    limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)\n',
         "",
         (LIMITS,),
@@ -203,7 +203,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: the quickest kernel sets the pace",
-        "hlsgen/schedule/pipelined_timing.py",
+        "hlsgen/model/pipelined_timing.py",
         "slowest = max(limits, key=",
         "slowest = min(limits, key=",
         (LIMITS,),
@@ -211,7 +211,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: readers and writers hold nobody up",
-        "hlsgen/schedule/pipelined_timing.py",
+        "hlsgen/model/pipelined_timing.py",
         "in (times | port_cycles(graph, plan)).items()}",
         "in times.items()}",
         (LIMITS,),
@@ -219,7 +219,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: memory holds up no folded step",
-        "hlsgen/schedule/folded_timing.py",
+        "hlsgen/model/folded_timing.py",
         "time.start + max(time.body, memory) + time.tail",
         "time.start + time.body + time.tail",
         (LIMITS,),
@@ -227,7 +227,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: launches are free",
-        "hlsgen/schedule/folded_timing.py",
+        "hlsgen/model/folded_timing.py",
         " + LAUNCHES * board.launch_us * 1e-6",
         "",
         (LIMITS,),
@@ -235,7 +235,7 @@ MUTANTS = (
     ),
     Mutant(
         "timing: accumulators never wait",
-        "hlsgen/schedule/pipelined_timing.py",
+        "hlsgen/model/pipelined_timing.py",
         "    distance = kernel.partial_sums * outputs\n",
         "    distance = ACCUMULATION_LATENCY\n",
         (LIMITS,),
@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "fifo: a pixel too few",
-        "hlsgen/schedule/fifo.py",
+        "hlsgen/schedule/pipelined/fifo.py",
         'side="right")',
         'side="left")',
         (f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag",),
@@ -251,7 +251,7 @@ MUTANTS = (
     ),
     Mutant(
         "fifo: a vector a pixel",
-        "hlsgen/schedule/fifo.py",
+        "hlsgen/schedule/pipelined/fifo.py",
         "return waiting * per_pixel + MARGIN",
         "return waiting + MARGIN",
         (f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag",),
@@ -259,7 +259,7 @@ MUTANTS = (
     ),
     Mutant(
         "fifo: no margin",
-        "hlsgen/schedule/fifo.py",
+        "hlsgen/schedule/pipelined/fifo.py",
         "return waiting * per_pixel + MARGIN",
         "return waiting * per_pixel",
         (f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag",),
@@ -267,7 +267,7 @@ MUTANTS = (
     ),
     Mutant(
         "fifo: the join takes all at once",
-        "hlsgen/schedule/fifo.py",
+        "hlsgen/schedule/pipelined/fifo.py",
         "np.concatenate([[0], needed[:-1]])",
         "needed",
         (LIMITS,),
@@ -275,7 +275,7 @@ MUTANTS = (
     ),
     Mutant(
         "fifo: a join waits for its first input alone",
-        "hlsgen/schedule/fifo.py",
+        "hlsgen/schedule/pipelined/fifo.py",
         "times[layer.output] = np.max(arrivals, axis=0)",
         "times[layer.output] = arrivals[0]",
         (f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag", f"{LIMITS}::test_a_gate_waits_for_its_map"),
@@ -283,7 +283,7 @@ MUTANTS = (
     ),
     Mutant(
         "simulate: a deadlock is none",
-        "hlsgen/schedule/simulate.py",
+        "hlsgen/model/simulate.py",
         "return bool(self.blocked)",
         "return False",
         (f"{FIGURES}::test_a_deadlock_is_later_than_anything_else",),
@@ -291,7 +291,7 @@ MUTANTS = (
     ),
     Mutant(
         "simulate: only the last image counts",
-        "hlsgen/schedule/simulate.py",
+        "hlsgen/model/simulate.py",
         "all(mine <= theirs for mine, theirs in pairs)",
         "any(mine <= theirs for mine, theirs in pairs)",
         (f"{FIGURES}::test_every_image_must_be_no_later",),
@@ -299,7 +299,7 @@ MUTANTS = (
     ),
     Mutant(
         "simulate: the interval of all images",
-        "hlsgen/schedule/simulate.py",
+        "hlsgen/model/simulate.py",
         "first = (len(self.completions) - 1) // 2",
         "first = 0",
         (f"{FIGURES}::test_the_interval_is_that_of_the_later_half",),

@@ -1,0 +1,1 @@
+"""What a kernel consists of: units, on-chip memories, latencies."""

@@ -1,0 +1,36 @@
+"""How long a value takes through a kernel: the pipeline depth, from the chain of units that it passes.
+
+Latencies are those of aoc's reports for Stratix 10 at its usual clock targets; `hlsgen audit` finds the same chains in the kernels' text.
+"""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+from hlsgen.kernel.hardware import Body
+
+# Cycles of a unit: read off public aoc reports (docs/aoc-rules.md), but for the exponential and the power, which are assumed.
+ADD, MULTIPLY, MULTIPLY_ADD, COMPARE, DIVIDE = 3, 3, 4, 3, 26
+EXPONENTIAL, POWER = 21, 44
+LOAD, CHANNEL, SELECT = 5, 1, 1
+# A kernel that puts vectors together: a channel, the choice of the place in the word, a channel.
+COLLECT_DEPTH = 2 * CHANNEL + SELECT
+
+
+def tree(values: float) -> int:
+    """Levels of a balanced tree of units that each join two of `values`."""
+    return ceil(log2(max(values, 1)))
+
+
+def pipeline_depth(body: Body, lanes: int) -> int:
+    """Cycles from a turn's reads to its writes, for a body that computes `lanes` values a turn: channel, memory, the products of a lane and their
+    sum as a balanced tree (the flags allow it), what is added to that, comparisons, functions, channel."""
+    a = body.arithmetic
+    cycles = 2 * CHANNEL + SELECT + LOAD * any(not memory.registers for memory in body.memories)
+    products = a.multiply_adds / lanes
+    if products:
+        cycles += MULTIPLY_ADD if products <= 1 else MULTIPLY + ADD * tree(products)
+    elif a.multiplies:
+        cycles += MULTIPLY
+    cycles += ADD * tree(1 + a.adds / lanes) + COMPARE * tree(1 + a.compares / lanes)
+    return cycles + DIVIDE * (a.divides > 0) + EXPONENTIAL * (a.exponentials > 0) + POWER * (a.powers > 0)

@@ -1,0 +1,70 @@
+"""`estimate`: resources and timing of a plan in one object. The estimator reads the plan that the code generator reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hlsgen.boards import Board
+from hlsgen.boards import board as find_board
+from hlsgen.graph import Graph
+from hlsgen.model.calibration import Calibration, default_calibration
+from hlsgen.model.folded_timing import layer_macs
+from hlsgen.model.resources import Resources, design_resources
+from hlsgen.model.structure import structure
+from hlsgen.model.timing import Timing, design_timing
+from hlsgen.plan import Plan
+from hlsgen.rewrites.dense_as_convolution import reshaped
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Predicted cost of a design. Times in seconds; `roofline_fps` is what the DSPs in reach at the predicted clock, or the
+    memory bandwidth, would allow at best; `least_bandwidth` the GB/s that the design needs on average at its throughput."""
+
+    resources: Resources
+    timing: Timing
+    macs: int
+    roofline_fps: float
+    least_bandwidth: float
+
+    @property
+    def throughput(self) -> float:
+        """Images a second of a stream."""
+        return self.timing.throughput
+
+    @property
+    def latency(self) -> float:
+        """Seconds of one image."""
+        return self.timing.latency
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: throughput_fps, latency_ms, bottleneck, resources, layers and more."""
+        return {
+            "throughput_fps": self.throughput,
+            "latency_ms": self.latency * 1e3,
+            "bottleneck": self.timing.bottleneck,
+            "resources": asdict(self.resources),
+            "layers": [asdict(layer) | {"utilisation": layer.utilisation} for layer in self.timing.layers],
+            "macs": self.macs,
+            "roofline_fps": self.roofline_fps,
+            "roofline_share": self.throughput / self.roofline_fps,
+            "least_bandwidth_gbs": self.least_bandwidth,
+        }
+
+
+def estimate(graph: Graph, plan: Plan, calibration: Calibration | None = None, board: Board | None = None) -> Estimate:
+    """Predict resources, clock, throughput and latency of a plan. Raises BoardError, PlanError."""
+    target = board or find_board(plan.board)
+    design = structure(reshaped(graph, plan), plan)
+    resources = design_resources(design, target, calibration or default_calibration())
+    timing = design_timing(graph, plan, design, target, resources.fmax)
+    macs = sum(layer_macs(graph).values())
+    least = timing.bytes * timing.throughput / 1e9
+    return Estimate(resources, timing, macs, roofline(macs, timing.bytes, resources.fmax, target), least)
+
+
+def roofline(macs: int, moved: float, clock: float, board: Board) -> float:
+    """Images a second if every DSP in reach multiplied in every cycle, or memory did nothing but this design's traffic."""
+    compute = board.available_dsps / board.device.multiply_add_dsps * clock * 1e6 / max(macs, 1)
+    return min(compute, board.bandwidth * 1e9 / max(moved, 1.0))

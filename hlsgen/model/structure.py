@@ -1,0 +1,151 @@
+"""The structure of a planned design: kernels with their units, memories, load-store units and channels.
+
+It is derived from the plan alone, as the code generator's text is; `tests/test_structure.py` counts both and compares.
+"""
+
+from __future__ import annotations
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.model.folded_structure import folded_structure
+from hlsgen.ops import operator
+from hlsgen.ops.streamed import LOOPS
+from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.rewrites.prefix import halves, has_front
+
+BITS = {"float32": 32}
+# Depth of a weight channel on the board: weights are loaded once, before anything else.
+WEIGHT_FIFO = 16
+# Operators that keep running sums, in global scratch memory where cached writes are switched off.
+ACCUMULATING = ("conv", "dense", "global_average_pool")
+
+
+def structure(graph: Graph, plan: Plan) -> Structure:
+    """What the design of a plan consists of."""
+    if plan.style == "pipelined":
+        return pipelined_structure(graph, plan)
+    if has_front(plan):
+        front, rest = (structure(part, own) for part, own in halves(graph, plan))
+        return Structure(front.kernels + rest.kernels, front.fifos + rest.fifos)
+    if plan.style in ("folded", "hybrid"):
+        return folded_structure(graph, plan, BITS[plan.dtype])
+    return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))
+
+
+# ---- pipelined
+
+
+def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
+    """A kernel a layer, readers, writers and a weight loader."""
+    bits = BITS[plan.dtype]
+    width = {edge.tensor: edge.width for edge in plan.edges}
+    copies = plan.copies
+    kernels = [kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)] * copies
+    for port in graph.inputs:
+        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
+        kernels.append(transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers))
+    for port in graph.outputs:
+        vector = width[port.tensor] * bits
+        kernels.append(
+            transfer("write_output", (Lsu("image_data", vector, store=True),) * copies, vector * copies, copies)
+        )
+    fifos = [
+        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
+    ]
+    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.at_once > 1]
+    for kernel in (kernel for kernel in plan.kernels if kernel.strips):
+        fifos.append(streamed(kernel, bits))
+        vector = fifos[-1].bits
+        kernels.append(transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies))
+    weighted = [layer for layer in graph.layers if layer.weights]
+    if weighted:
+        fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
+        count = len(weighted) * copies
+        kernels.append(transfer("weight_loader", (Lsu("weights", bits),), bits * count, count))
+    return Structure(tuple(kernels), tuple(fifos * copies))
+
+
+def planned_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
+    """Those of one layer, as it is planned."""
+    return pipelined_kernels(layer, graph, plan, plan.kernel(layer.name), ends(plan.edges, layer.output))
+
+
+def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> tuple[Kernel, ...]:
+    """The kernel of one layer, whose result so many channels carry, and the one that puts input vectors together for it."""
+    main = pipelined_kernel(layer, graph, plan, kernel, readers)
+    if kernel.at_once == 1:
+        return (main,)
+    vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
+    body = Body(register_bits=word, multiplexer_bits=word)
+    return main, Kernel(f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2)
+
+
+def collected(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of words of input vectors."""
+    return Fifo(f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO)
+
+
+def streamed(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of weights that come from memory."""
+    return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
+
+
+def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> Kernel:
+    """The kernel of one layer."""
+    bits = BITS[plan.dtype]
+    streams = kernel.strips > 0
+    channel = (
+        len(layer.inputs) * kernel.input_width * kernel.at_once
+        + (readers + bool(layer.weights) + streams) * kernel.output_width
+    )
+    loops = 1 + LOOPS * (streams and layer.op == "conv") + 2 * bool(layer.weights)
+    scratch = not plan.enabled("cached_writes") and layer.op in ACCUMULATING
+    vector = kernel.output_width * bits
+    return Kernel(
+        layer.name,
+        operator(layer.op).pipelined_body(layer, graph, kernel, bits),
+        autorun=plan.enabled("autorun") and not scratch,
+        lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
+        channel_bits=channel * bits,
+        channel_ends=len(layer.inputs) + readers + bool(layer.weights) + streams,
+        loops=loops,
+    )
+
+
+def ends(edges: tuple[EdgePlan, ...], tensor: str) -> int:
+    """How many channels carry a tensor."""
+    return sum(edge.tensor == tensor for edge in edges)
+
+
+def transfer(name: str, lsus: tuple[Lsu, ...], channel_bits: int, channel_ends: int) -> Kernel:
+    """A kernel between global memory and channels."""
+    return Kernel(name, Body(), lsus=lsus, channel_bits=channel_bits, channel_ends=channel_ends)
+
+
+# ---- layered and base
+
+
+def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
+    """The kernel of one layer through global memory."""
+    bits, kernel, op = BITS[plan.dtype], plan.kernel(layer.name), operator(layer.op)
+    outputs, inputs = kernel.output_width, kernel.input_width
+    taps = layer.attributes.window.taps if kernel.unroll_window and hasattr(layer.attributes, "window") else 1
+    loads = [
+        Lsu("input" if i == 0 else f"input_{i + 1}", inputs * bits)
+        for i in range(len(layer.inputs))
+        for _ in range(taps)
+    ]
+    if "weight" in layer.weights:
+        # Consecutive input channels of a filter are apart by its taps: a load for each lane.
+        loads += [Lsu("weight", bits)] * (taps * inputs * outputs)
+    loads += [Lsu(name, bits) for name in op.layered_arrays(layer) if name != "weight"]
+    if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
+        loads += [Lsu("scratch", outputs * bits), Lsu("scratch", outputs * bits, store=True)]
+    loads.append(Lsu("output", bits, store=True))
+    extra = 0 if plan.enabled("fuse") else bool(layer.activation) + ("bias" in layer.weights)
+    loads += [Lsu("output", bits), Lsu("output", bits, store=True)] * extra
+    arithmetic = op.pipelined_arithmetic(layer, graph, kernel)
+    if layer.activation is not None:
+        arithmetic += layer.activation.units(1)
+    arithmetic += Arithmetic(adds=int("bias" in layer.weights))
+    return Kernel(layer.name, Body(arithmetic), lsus=tuple(loads), loops=4 + 2 * extra, integer_bits=1024)

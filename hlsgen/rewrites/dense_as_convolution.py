@@ -1,0 +1,49 @@
+"""Fully connected layers as convolutions whose window is the whole input: the convolution engine then takes their weights once for all
+images of a launch, and the design needs no engine for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hlsgen.errors import PlanError
+from hlsgen.graph import Graph, Layer, remembered
+from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.window import Window
+from hlsgen.plan import Plan
+from hlsgen.rewrites.im2col import unfold
+
+
+def reshaped(graph: Graph, plan: Plan) -> Graph:
+    """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions. Raises PlanError."""
+    return reshaped_as(graph, plan.unfolded, plan.convolved)
+
+
+@remembered
+def reshaped_as(graph: Graph, unfolded: tuple[str, ...], convolved: tuple[str, ...]) -> Graph:
+    """The graph with some convolutions unfolded and some fully connected layers as convolutions. Raises PlanError."""
+    return convolve(unfold(graph, unfolded), convolved)
+
+
+def convolvable(graph: Graph) -> tuple[str, ...]:
+    """The fully connected layers."""
+    return tuple(layer.name for layer in graph.layers if layer.op == "dense")
+
+
+def convolve(graph: Graph, names: Sequence[str]) -> Graph:
+    """The graph with the named fully connected layers as convolutions. Raises PlanError for any other layer."""
+    known = convolvable(graph)
+    for name in names:
+        if name not in known:
+            raise PlanError("it is no fully connected layer", where=f"plan, convolved {name}")
+    if not names:
+        return graph
+    layers = tuple(as_convolution(graph, layer) if layer.name in names else layer for layer in graph.layers)
+    return replace(graph, layers=layers)
+
+
+def as_convolution(graph: Graph, layer: Layer) -> Layer:
+    """One fully connected layer (outputs, C, H, W) as a convolution with an H x W window."""
+    source = graph.tensors[layer.inputs[0]]
+    window = Window((source.height, source.width))
+    return replace(layer, op="conv", attributes=ConvAttributes(layer.attributes.outputs, 1, window))

@@ -1,0 +1,1 @@
+"""Plans folded designs: engines that many layers share."""

@@ -1,0 +1,244 @@
+"""The steps that walk a network through the engines of a folded design: which engine, what is fused, what streams into what."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from hlsgen.errors import Infeasible
+from hlsgen.graph import Graph, Layer, remembered
+from hlsgen.model.kinds import layer_kinds
+from hlsgen.ops import operator
+from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+
+# Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
+TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
+
+
+def engine_of(layer: Layer) -> str:
+    """The engine that computes a layer."""
+    op = operator(layer.op)
+    chooser = getattr(op, "folded_engine", None)
+    return chooser(layer) if chooser else op.engine
+
+
+class Use(NamedTuple):
+    """A layer on an engine, with all that its steps depend on. `array`: the array that computes it, whose sizes these are; "" where none does. `fuse`: whether joins are
+    fused; `feed`: whether a depthwise layer may stream into it."""
+
+    layer: str
+    array: str
+    fuse: bool
+    feed: bool
+    images: int
+    width: int
+    burst: int
+    outputs: int
+    tile_vectors: int = 0
+    tile_pixels: int = 0
+
+    def engines(self) -> Engines:
+        """Engines as the steps see them, with these sizes and no others: what is remembered cannot depend on more than its key."""
+        return Engines(self.width, self.outputs, self.burst, self.tile_vectors, self.tile_pixels, skip_inputs=1)
+
+
+def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
+    """A layer on one of a plan's engines."""
+    sizes: tuple[int, ...] = (e.outputs, e.tile_vectors, e.tile_pixels) if array else (e.outputs,)
+    if array == "skipping":
+        sizes = e.skip_outputs, e.skip_tile_vectors, e.skip_tile_pixels
+    feed = plan.style == "hybrid" and name in feeding_layers(graph)
+    return Use(name, array, plan.enabled("fuse"), feed, plan.images, e.width, e.burst, *sizes)
+
+
+def uses(name: str, graph: Graph, engines: Engines, plan: Plan) -> list[Use]:
+    """The ways to compute a layer: on either array where it is a convolution and both exist. Raises Infeasible where none can."""
+    found, problem = [], None
+    for array in arrays_of(graph.layer(name), engines):
+        use = use_of(name, graph, engines, plan, array)
+        try:
+            steps_of(graph, use)
+            found.append(use)
+        except Infeasible as error:
+            problem = error
+    if not found:
+        assert problem is not None
+        raise problem
+    return found
+
+
+def arrays_of(layer: Layer, engines: Engines) -> list[str]:
+    """The arrays that exist to compute a layer; "" where it takes none."""
+    if engine_of(layer) != "convolution":
+        return [""]
+    if not engines.skip_tile_vectors:
+        return ["convolution"]
+    return ["convolution", "skipping"] if engines.tile_vectors else ["skipping"]
+
+
+@remembered
+def steps_of(graph: Graph, use: Use) -> tuple[StepPlan, ...]:
+    """The steps of a layer on an engine. Raises Infeasible."""
+    layer, engines = graph.layer(use.layer), use.engines()
+    fused = fused_additions(graph) if use.fuse else {}
+    fed = feeding_layers(graph) if use.feed else {}
+    found: list[StepPlan] = []
+    for step in operator(layer.op).folded_steps(layer, graph, engines):
+        placed = replace(step, engine=use.array) if use.array and step.engine != use.array else step
+        found += completed(joining(fed_by(placed, fed), graph, fused), graph, engines, use)
+    return tuple(found)
+
+
+def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
+    """All steps in order, each layer in the first of its ways. Raises Infeasible."""
+    kinds = dict.fromkeys(models(graph, plan).values())
+    return all_steps(graph, plan, {name: steps_of(graph, uses(name, graph, engines, plan)[0]) for name in kinds})
+
+
+def all_steps(graph: Graph, plan: Plan, chosen: dict[str, tuple[StepPlan, ...]]) -> tuple[StepPlan, ...]:
+    """The steps of all layers in order, `chosen` being those of the first of every kind."""
+    fused, fed = absorptions(graph, plan)
+    return tuple(
+        step if name == model else joining(fed_by(renamed(step, name, graph), fed), graph, fused)
+        for name, model in models(graph, plan).items()
+        for step in chosen[model]
+    )
+
+
+def renamed(step: StepPlan, name: str, graph: Graph) -> StepPlan:
+    """A step of a layer as one of another layer of its kind, which has one input too."""
+    return replace(step, layer=name, source=graph.layer(name).output if step.source else "")
+
+
+def absorptions(graph: Graph, plan: Plan) -> tuple[dict[str, str], dict[str, str]]:
+    """The joins that are fused into other layers, and the depthwise layers that feed convolutions, where that is switched on."""
+    fused = fused_additions(graph) if plan.enabled("fuse") else {}
+    return fused, feeding_layers(graph) if plan.style == "hybrid" else {}
+
+
+def models(graph: Graph, plan: Plan) -> dict[str, str]:
+    """The layers that have steps of their own, in order, each with the first layer whose steps are the same but for names."""
+    return models_of(graph, plan.enabled("fuse"), plan.style == "hybrid")
+
+
+@remembered
+def models_of(graph: Graph, fuse: bool, feed: bool) -> dict[str, str]:
+    """See `models`. Where layers with several inputs read and write depends on more than their kind: each is its own model."""
+    fused, fed = fused_additions(graph) if fuse else {}, feeding_layers(graph) if feed else {}
+    absorbed, kinds = {*fused.values(), *fed.values()}, layer_kinds(graph)
+    first: dict[Hashable, str] = {}
+    found = {}
+    for layer in graph.layers:
+        if layer.name not in absorbed:
+            own = layer.name if len(layer.inputs) > 1 else ""
+            key = kinds[layer.name], layer.name in fused, kinds.get(fed.get(layer.name, "")), own
+            found[layer.name] = first.setdefault(key, layer.name)
+    return found
+
+
+def fed_by(step: StepPlan, fed: dict[str, str]) -> StepPlan:
+    """The step with the depthwise layer that streams into it, if there is one."""
+    return replace(step, feeder=fed[step.layer]) if step.layer in fed else step
+
+
+def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
+    """The step with the second tensor that its epilogue takes in."""
+    layer = graph.layer(step.layer)
+    if layer.name in fused:
+        addition = graph.layer(fused[layer.name])
+        return replace(step, residual=addition.inputs[1 - addition.inputs.index(layer.output)], joined=addition.name)
+    return replace(step, residual=layer.inputs[1]) if layer.op == "binary" else step
+
+
+def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[StepPlan]:
+    """The step for all images; bias and activation in a step of their own where fusion is switched off."""
+    if use.fuse or not step.engine:
+        return for_images(step, use.images)
+    finishing = finishing_step(graph.layer(step.layer), graph, step, engines)
+    return for_images(replace(step, finish=False), use.images) + for_images(finishing, use.images)
+
+
+def for_images(step: StepPlan, images: int) -> list[StepPlan]:
+    """The step for all images of a launch at once where its engine takes them plane after plane or tile after tile, else one after another."""
+    if images == 1:
+        return [step]
+    if step.engine in TOGETHER:
+        return [replace(step, images=images)]
+    return [replace(step, first_image=image) for image in range(images)]
+
+
+def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
+    """A pass of its own for bias and activation (fusion switched off)."""
+    tensor = graph.output_tensor(layer)
+    at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
+    return StepPlan(
+        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
+    )
+
+
+@remembered
+def feeding_layers(graph: Graph) -> dict[str, str]:
+    """1x1 convolutions that a depthwise layer can feed without going through memory, with that layer.
+
+    The pair must have the tensor between them to itself, and the convolution must take every pixel as it comes.
+    """
+    exported = {port.tensor for port in graph.outputs}
+    found = {}
+    for layer in graph.layers:
+        producer = graph.producers.get(layer.inputs[0])
+        if (
+            layer.op != "conv"
+            or producer is None
+            or engine_of(layer) != "convolution"
+            or engine_of(producer) != "depthwise"
+        ):
+            continue
+        window = layer.attributes.window
+        plain = (
+            window.taps == 1
+            and window.stride == (1, 1)
+            and window.pads == (0, 0, 0, 0)
+            and layer.attributes.groups == 1
+        )
+        # Between the two no epilogue clears lanes that hold no channel.
+        finite = operator(producer.op).stays_finite(producer)
+        if plain and finite and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
+            found[layer.name] = producer.name
+    return found
+
+
+@remembered
+def fused_additions(graph: Graph) -> dict[str, str]:
+    """Layers whose epilogue can take in the other input of the join (addition, product, ...) that alone reads their result.
+
+    Of a join's two inputs the one computed last is fused, since the other must be in memory by then.
+    """
+    order = {layer.name: i for i, layer in enumerate(graph.layers)}
+    exported = {port.tensor for port in graph.outputs}
+    fused = {}
+    for layer in graph.layers:
+        if layer.op != "binary" or layer.inputs[0] == layer.inputs[1]:
+            continue
+        # The fused layer's result must be the first operand, or as good as it.
+        either = not layer.attributes.broadcast and layer.attributes.function in ("add", "mul", "max", "min")
+        producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
+        last = max(producers, key=lambda p: order[p.name], default=None)
+        if (
+            last is not None
+            and last.activation is None
+            and last.name not in fused
+            and last.op not in ("concat", "binary")
+            and (either or last.output == layer.inputs[0])
+            and len(graph.consumers[last.output]) == 1
+            and last.output not in exported
+        ):
+            fused[last.name] = layer.name
+    return fused
+
+
+def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
+    """Vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
+    if step.feeder:
+        return step.tile_height * step.tile_width * fields["in_groups"]
+    return step.tile_images * fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]

@@ -1,0 +1,144 @@
+"""Which fronts beside which engines are worth planning: how many first layers are a pipeline, and how large the convolution engine for the others is.
+
+A front and engines share the board. Long fronts go with small engines: that leaves many pairs, and planning one takes a while. So every pair is first
+weighed by what is known of the folded design: how long its layers take, and how the convolutions among them would scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from hlsgen.boards import Board
+from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate
+from hlsgen.model.resources import clock_of
+from hlsgen.model.times import BYTES
+from hlsgen.ops import operator
+from hlsgen.plan import Engines, Plan
+from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.prefix import fronts
+from hlsgen.schedule.folded.bounds import least_cycles
+from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit, with_array
+from hlsgen.schedule.folded.steps import engine_of
+from hlsgen.schedule.goal import Goal
+
+# Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had it (0.78 to 0.9).
+EFFICIENCY = 0.85
+# Share of the bits of its memory blocks that hold its weights: the rest are lines of windows, FIFOs, and what words do not fill (0.7 to 0.85).
+FILLED = 0.8
+
+
+@dataclass(frozen=True)
+class Split:
+    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers alone, the largest first; estimates: `cycles` an image,
+    `rate` images a second."""
+
+    count: int
+    engines: tuple[Engines, ...]
+    cycles: float
+    rate: float
+
+
+def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
+    """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
+
+    A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
+    """
+    work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
+    weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
+    wanted, least = goal.pins.get(("front", "layers")), pinned_layers(graph, goal)
+    options, blocks = [], cache(lambda option: tile_blocks(option, board, goal))
+    for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
+        times = layer_cycles(graph, plan, found, inputs, outputs)
+        for count in fronts(graph):
+            if wanted in (None, count) and count >= least:
+                behind = float(times[count:].sum())
+                option = weighed(
+                    count,
+                    (float(work[count - 1]), float(weights[count - 1])),
+                    behind,
+                    engines,
+                    plan,
+                    found,
+                    board,
+                    goal,
+                    blocks,
+                )
+                options += [option] if option else []
+    return sorted(options, key=lambda option: -option.rate)
+
+
+def pinned_layers(graph: Graph, goal: Goal) -> int:
+    """How many first layers a front must have at least to hold all kernels that are pinned."""
+    pinned = {owner for owner, _ in goal.layer_pins()}
+    return max((place for place, layer in enumerate(graph.layers, 1) if layer.name in pinned), default=0)
+
+
+def weighed(
+    count: int,
+    front: tuple[float, float],
+    behind: float,
+    engines: tuple[Engines, ...],
+    plan: Plan,
+    found: Estimate,
+    board: Board,
+    goal: Goal,
+    tiles: Callable[[Engines], float],
+) -> Split | None:
+    """A pair whose front has so many multiply-accumulates and weights, and whose engines take `behind` cycles an image. The front gets the DSPs that
+    engines and caps leave, and its weights must find memory blocks beside the engines' tiles, else there is no such pair; both set the clock. `tiles`: memory blocks of the tiles of engines."""
+    e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
+    assert e is not None
+    dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
+    blocks = r.blocks - tiles(e)
+    blocks += front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
+    most = board.device.blocks * goal.caps.blocks
+    fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
+    left = (board.available_dsps * goal.caps.dsps - dsps) / per
+    if left <= 0 or not fitting:
+        return None
+    cycles = max(behind, front[0] / (EFFICIENCY * left))
+    dsps += front[0] / (EFFICIENCY * cycles) * per
+    clock, *_ = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
+    return Split(count, fitting, cycles, clock * 1e6 / cycles)
+
+
+def multipliers(engines: Engines) -> int:
+    """Multipliers of the array that multiplies by all weights; none where there is no such array."""
+    return engines.width**2 * engines.inputs * engines.outputs * bool(engines.tile_vectors)
+
+
+def sizes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> dict[tuple[int, int], tuple[Engines, ...]]:
+    """Engines by taps and output vectors at once: those of the plan, and where no other engine skips zeros beside them all others of their width."""
+    e = plan.engines
+    assert e is not None
+    found: dict[tuple[int, int], tuple[Engines, ...]] = {(e.inputs, e.outputs): (e,)}
+    if not e.tile_vectors or e.skip_tile_vectors:
+        return found
+    for inputs, outputs in array_sizes(graph, plan, goal.engine_pins(), "convolution"):
+        options = [with_array(replace(e, outputs=outputs), "convolution", (inputs, outputs), tile) for tile in TILES]
+        fitting = tuple(option for option in options if tiles_fit(option, board, goal) and goal.allows_engines(option))
+        if fitting:
+            found[inputs, outputs] = fitting
+    return found
+
+
+def layer_cycles(graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs: int) -> np.ndarray:
+    """Cycles of every layer on engines of another size."""
+    e, shaped = plan.engines, reshaped(graph, plan)
+    assert e is not None
+    convolutions = [layer.name for layer in shaped.layers if engine_of(layer) == "convolution"]
+    here, there = (
+        dict(zip(convolutions, least_cycles(shaped, "convolution", e.width, *size), strict=True))
+        for size in ((e.inputs, e.outputs), (inputs, outputs))
+    )
+    times: dict[str, float] = {}
+    for item in found.timing.layers:
+        least, more = there.get(item.name, 0), there.get(item.name, 1) / max(here.get(item.name, 1), 1)
+        cycles = max(item.cycles * more if item.bound == "compute" else item.cycles, least)
+        times[item.name] = times.get(item.name, 0.0) + cycles
+    return np.array([times.get(layer.name, 0.0) for layer in graph.layers])

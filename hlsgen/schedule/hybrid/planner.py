@@ -1,0 +1,91 @@
+"""Plans hybrid designs: depthwise layers that stream into the convolutions after them, and a front of first layers as a pipeline of its own.
+
+A network's first layers suit shared engines least: few channels, many pixels, pooling. As a pipeline they need few multipliers, since they have as
+long as the engines take for all other layers; they work on the images of the next launch meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hlsgen.boards import Board
+from hlsgen.errors import Infeasible
+from hlsgen.graph import Graph
+from hlsgen.model.estimate import estimate
+from hlsgen.plan import Plan
+from hlsgen.rewrites.prefix import halves
+from hlsgen.schedule.folded.planner import Candidate, plan_folded, score
+from hlsgen.schedule.folded.steps import feeding_layers
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.hybrid.co_scheduling import Fronts, beside, outdone, together
+from hlsgen.schedule.hybrid.partition import splits
+from hlsgen.schedule.pipelined.depths import WORK, Draft, deepen, trimmed
+from hlsgen.schedule.pipelined.problem import Known
+
+# So many pairs of a front and engines are planned, the most promising first, until so many layers of fronts were searched.
+TRIES, LAYERS = 32, 600
+# Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave memory blocks over.
+FRONT_WORK = WORK // 2
+
+
+def draft_hybrid(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None, known: Known | None = None
+) -> Draft:
+    """The folded design with whatever of both makes it better. Raises Infeasible where neither does, and where no pipeline of as many first layers as
+    a pin asks for can be.
+
+    `folded` is the folded plan of the same network and goal, `known` the options of its pipelined design, where they are known already.
+    """
+    paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("front", "layers"))
+    plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
+    best = None
+    if not plan.disabled and goal.objective != "resources" and wanted != 0:
+        best = with_front(graph, board, plain, goal, known)
+    if best is not None:
+        found = best
+        return Draft(found.plan, lambda: settled(graph, board, found, goal))
+    if wanted or goal.layer_pins():
+        first = f"its first {wanted} layers" if wanted else "first layers that obey --set"
+        raise Infeasible(
+            f"{first} cannot be a pipeline beside engines for the others",
+            where=f"hybrid design on {board.name}",
+            remedy="pin other values, or leave it to the search",
+        )
+    if not paired:
+        raise Infeasible(
+            "has no depthwise layer that alone feeds a 1x1 convolution, and its first layers as a pipeline do not make it better",
+            where="hybrid design",
+            remedy="use --style folded",
+        )
+    return Draft(plain, lambda: plain)
+
+
+def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Candidate | None:
+    """The best of the most promising pairs of a front and engines; None where none is better than the folded `plan`."""
+    start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
+    best = start if goal.pins.get(("front", "layers")) is None and not goal.layer_pins() else None
+    assert plan.engines is not None
+    pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
+    for split in splits(graph, board, plan, goal, start.predicted):
+        if tries == TRIES or pipelines.layers > LAYERS or outdone(split.rate, best, goal):
+            break
+        if pipelines.possible(split.count):
+            tries += 1
+            found = beside(plan, goal, split, pipelines, best)
+            if found is not None and (best is None or score(found, board, goal) < score(best, board, goal)):
+                best = found
+    return best if best is not start else None
+
+
+def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> Plan:
+    """The plan with FIFOs in its front that keep the pace."""
+    (front, ahead), _ = halves(graph, found.plan)
+
+    def fits(candidate: Plan) -> bool:
+        predicted = estimate(graph, together(found.plan, candidate), goal.calibration, board)
+        return predicted.resources.fits(board, goal.caps)
+
+    paced = deepen(front, ahead, board, fits)
+    deep, interval = trimmed(front, paced, board, FRONT_WORK)
+    evidence = replace(found.plan.evidence, interval=interval, unlimited=paced.interval)
+    return replace(together(found.plan, deep), evidence=evidence)

@@ -1,0 +1,1 @@
+"""Plans layered designs: a kernel a layer through global memory."""

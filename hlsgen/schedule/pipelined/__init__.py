@@ -1,0 +1,1 @@
+"""Plans pipelined designs: a kernel a layer, joined by channels."""

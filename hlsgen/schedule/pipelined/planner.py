@@ -1,0 +1,246 @@
+"""Plans pipelined designs: vector widths of all tensors, unrolled windows, FIFO depths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hlsgen.boards import Board
+from hlsgen.errors import Infeasible, PlanError, UsageError
+from hlsgen.evidence import Evidence
+from hlsgen.graph import Graph
+from hlsgen.model.estimate import estimate
+from hlsgen.ops import operator
+from hlsgen.plan import EdgePlan, Plan
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.pipelined.choices import WIDTHS, Choice, plan_kernels, tensor_classes
+from hlsgen.schedule.pipelined.depths import Draft, Paced, deepen, simulated, trimmed, with_depths
+from hlsgen.schedule.pipelined.fifo import depth, pixel_times
+from hlsgen.schedule.pipelined.problem import Known, build_problem, memory_bytes
+from hlsgen.schedule.pipelined.relaxation import Relaxation
+from hlsgen.schedule.pipelined.search import fewest, solve
+
+# Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
+SLOWER = (0.005, 0.01, 0.02, 0.03)
+# Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
+ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
+
+
+def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Draft:
+    """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
+
+    `known` remembers the options of the layers. Raises Infeasible when not even the smallest design fits.
+    """
+    refuse(graph, "pipelined")
+    check_copies(plan)
+    known = known or Known()
+    best, proof, bound = search(graph, board, plan, goal, known)
+
+    def fits(candidate: Plan) -> bool:
+        resources = estimate(graph, candidate, goal.calibration, board).resources
+        return bool(plan.disabled) or resources.fits(board, goal.caps)
+
+    def seconds(found: Paced, cycles: float) -> float:
+        return cycles / estimate(graph, found.plan, goal.calibration, board).resources.fmax
+
+    paced = deepen(graph, best, board, fits)
+    possible = fits(paced.plan)
+    if not possible or (not paced.complete and goal.objective == "throughput"):
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced, bound)
+        behind = (
+            possible
+            and roomy
+            and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
+        )
+        if roomy and not behind:
+            paced, proof = roomy, roomy_proof
+        elif not possible:
+            estimate(graph, paced.plan, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
+
+    def finish() -> Plan:
+        deep, interval = trimmed(graph, paced, board)
+        return replace(deep, evidence=replace(proof, interval=interval, unlimited=paced.interval))
+
+    return Draft(paced.plan, finish)
+
+
+def with_room(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced,
+    bound: int,
+) -> tuple[Paced | None, Evidence]:  # fmt: skip
+    """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is known of it; None where none does. A `crowded` plan of all
+    room tells about how much it takes, and no design with less goes below the `bound` of its search."""
+    full = estimate(graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board).resources
+    lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
+    for room in (room for room in ROOMS if room >= lacking / 2):
+        smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
+        try:
+            kernels, proof, shown = search(graph, board, plan, smaller, known, bound)
+        except Infeasible:  # so few memory blocks hold no design
+            break
+        bound = max(bound, shown)
+        paced = deepen(graph, kernels, board, fits)
+        if paced.complete and fits(paced.plan):
+            return paced, replace(proof, room=room)
+    return None, Evidence()
+
+
+def search(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+) -> tuple[Plan, Evidence, int]:
+    """The plan with the best kernels, zeros skipped where that is better, what is known of how good they are, and the cycles that no design goes below with no
+    more of the board. `bound`: as many as a search with more of it has shown."""
+    best, proof, bound = solved(graph, board, plan, goal, known, bound)
+    if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
+        return *better_without_skipping(graph, board, plan, goal, best, proof, known, bound), bound
+    return best, proof, bound
+
+
+def solved(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+) -> tuple[Plan, Evidence, int]:
+    """The plan with the best kernels, what is known of how good they are, and the bound that was shown: those that count the fewest cycles, or ones that count few more and take so much less of the
+    board that the clock makes up for it."""
+    classes = tensor_classes(graph)
+    relaxation = Relaxation(build_problem(graph, board, plan, goal, classes, known))
+    solution = solve(relaxation, board, goal, bound)
+    best = complete(graph, plan, classes, solution.choice)
+    if goal.objective != "throughput" or plan.disabled:
+        return best, solution.proof, solution.bound
+    found = estimate(graph, best, goal.calibration, board)
+    rate, clock, more = found.throughput, found.resources.fmax, 0.0
+    for part in SLOWER:
+        bandwidth = memory_bytes(graph, board, plan, clock)
+        other = fewest(relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal)
+        if other is None:
+            continue
+        trial = complete(graph, plan, classes, other)
+        found = estimate(graph, trial, goal.calibration, board)
+        clock = max(clock, found.resources.fmax)
+        if found.throughput > rate:
+            best, rate, more = trial, found.throughput, part
+    return best, replace(solution.proof, slower=more), solution.bound
+
+
+def better_without_skipping(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: Evidence, known: Known, bound: int
+) -> tuple[Plan, Evidence]:
+    """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
+
+    The search counts cycles; kernels that skip zeros take logic besides, and that costs clock.
+    """
+    dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
+    try:
+        dense, dense_proof, _ = solved(graph, board, plan, dense_goal, known, bound)
+    except Infeasible:  # it fits sparse alone
+        return best, proof
+    mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))
+    faster = other.latency < mine.latency if goal.objective == "latency" else other.throughput > mine.throughput
+    return (dense, dense_proof) if faster else (best, proof)
+
+
+def refuse(graph: Graph, style: str) -> None:
+    """Raise Infeasible for a layer that the style cannot take."""
+    for layer in graph.layers:
+        why = operator(layer.op).refusal(layer, graph, style)
+        if why is not None:
+            raise Infeasible(
+                f"cannot take it: {why}", where=f"{style} design, layer {layer.name}", remedy="use --style folded"
+            )
+
+
+def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
+    """The plan with the kernels and channels of a choice."""
+    kernels = plan_kernels(graph, classes, choice)
+    times = pixel_times(graph, {kernel.layer: kernel for kernel in kernels})
+    edges = []
+    for name in graph.tensors:
+        width = choice.widths[classes[name]]
+        for layer in graph.layers:
+            for position, source in enumerate(layer.inputs):
+                if source == name:
+                    edges.append(
+                        EdgePlan(
+                            name, layer.name, position, width, depth(name, layer.name, position, width, graph, times)
+                        )
+                    )
+        for position, port in enumerate(graph.outputs):
+            if port.tensor == name:
+                edges.append(EdgePlan(name, "", position, width, depth(name, "", position, width, graph, times)))
+    return replace(plan, kernels=kernels, edges=tuple(edges))
+
+
+def check_copies(plan: Plan) -> None:
+    """Raise UsageError for copies of kernels that the host would have to launch."""
+    needed = ("channels", "cached_writes", "autorun", "concurrent_queues")
+    off = [name for name in needed if not plan.enabled(name)]
+    if plan.copies > 1 and off:
+        raise UsageError(
+            f"copies need kernels that start by themselves; {off[0]} is switched off",
+            where="--copies",
+            remedy="build one copy",
+        )
+
+
+def check_pipelined(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError when a (perhaps edited) plan does not fit the network."""
+    check_copies(plan)
+    widths: dict[str, int] = {}
+    for layer in graph.layers:
+        kernel, op = plan.kernel(layer.name), operator(layer.op)
+        where = f"plan, kernel {layer.name}"
+        pairs = [(t, kernel.input_width) for t in graph.input_tensors(layer)]
+        pairs.append((graph.output_tensor(layer), kernel.output_width))
+        for tensor, width in pairs:
+            if width not in WIDTHS:
+                raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
+            if widths.setdefault(tensor.name, width) != width:
+                raise PlanError(
+                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide", where=where
+                )
+            if not op.legal_widths(layer, tensor, width):
+                raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
+        if op.same_width(layer) and kernel.input_width != kernel.output_width:
+            raise PlanError("input_width and output_width must be equal", where=where)
+        if kernel.fold not in op.folds(layer, kernel):
+            raise PlanError(f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where)
+        if kernel.skip not in op.skips(layer, graph, kernel):
+            raise PlanError(f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where)
+        if kernel.at_once not in op.at_onces(layer, graph, kernel) or (kernel.at_once > 1 and kernel.skip):
+            raise PlanError(
+                f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip", where=where
+            )
+        if kernel.strips not in op.strips(layer, graph, kernel) or (kernel.strips and kernel.skip):
+            raise PlanError(f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}", where=where)
+        if kernel.strips and not (plan.enabled("fuse") and plan.enabled("cached_writes")):
+            raise PlanError("strips need the optimisations fuse and cached_writes", where=where)
+        steps, _ = op.reduction(layer, graph, kernel)
+        if kernel.partial_sums & (kernel.partial_sums - 1) or (
+            kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps
+        ):
+            raise PlanError(f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}", where=where)
+    check_edges(graph, plan, widths)
+
+
+def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
+    """Raise PlanError when the plan's channels are not those of the network, or not as wide as the kernels at their ends."""
+    expected = {(t, layer.name, i) for layer in graph.layers for i, t in enumerate(layer.inputs)}
+    expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
+    if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
+        raise PlanError(
+            "its channels are not those of the network", where="plan, edges", remedy="save a new plan with build"
+        )
+    if len(plan.edges) > len(expected):
+        raise PlanError("has a channel twice", where="plan, edges", remedy="save a new plan with build")
+    times = pixel_times(graph, {kernel.layer: kernel for kernel in plan.kernels})
+    for edge in plan.edges:
+        if edge.width not in WIDTHS:
+            raise PlanError(f"vector width {edge.width} is not one of {WIDTHS}", where=f"plan, edge {edge.tensor}")
+        # An input that is an output too may pass through no kernel at all.
+        if edge.width != widths.setdefault(edge.tensor, edge.width):
+            raise PlanError(
+                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}"
+            )
+        least = depth(edge.tensor, edge.consumer, edge.position, edge.width, graph, times)
+        if edge.depth < least:
+            raise PlanError(f"depth {edge.depth} could deadlock; it takes {least}", where=f"plan, edge {edge.tensor}")
