@@ -1,7 +1,9 @@
-"""Audits many designs: `python -m benchmarks.audit [NETWORK[:SIZE] ...] [--board BOARD ...] [--style STYLE ...]`. Prints a table, a row a design.
+"""Audits many designs: `python -m benchmarks.audit [NETWORK[:SIZE] ...] [--board BOARD ...]
+[--style STYLE ...]`. Prints a table, a row a design.
 
-Default: all networks of the zoo in the styles pipelined, folded and hybrid on PAC D5005. With `--against PATH` another checkout makes the same designs with its
-own code, and they are audited by the same rules. Status 1 where a design of this checkout is not clean.
+Default: all networks of the zoo in the styles pipelined, folded and hybrid on PAC D5005. With
+`--against PATH` another checkout makes the same designs with its own code, and they are audited by
+the same rules. Status 1 where a design of this checkout is not clean.
 """
 
 from __future__ import annotations
@@ -24,7 +26,15 @@ from hlsgen.zoo.networks import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
 STYLES = ("pipelined", "folded", "hybrid")
-TITLES = ("images a second", "II > 1", "memories", "other errors", "warnings", "DSPs: text / model", "distances")
+TITLES = (
+    "images a second",
+    "II > 1",
+    "memories",
+    "other errors",
+    "warnings",
+    "DSPs: text / model",
+    "distances",
+)
 INTERVALS = frozenset(("interval",))
 MEMORIES = frozenset(("unbankable", "arbitrated", "run-time-index", "register-index", "replicates"))
 # Where a design has no figure.
@@ -62,11 +72,16 @@ class Design:
     def names(self) -> tuple[str, str, str]:
         """For a table."""
         launch = f", {self.images} images" if self.images > 1 else ""
-        return f"{self.network}{f' {self.size}' if self.size else ''}", self.board, self.style + launch
+        return (
+            f"{self.network}{f' {self.size}' if self.size else ''}",
+            self.board,
+            self.style + launch,
+        )
 
 
 def build(tree: Path, design: Design, out: Path) -> float | None:
-    """Build a design with a checkout's code. Images a second by its model; None where it does not fit."""
+    """Build a design with a checkout's code. Images a second by its model; None where it does not
+    fit."""
     d = design
     words = [d.network, str(d.size), d.board, d.style, str(d.images), str(out)]
     done = subprocess.run(
@@ -90,7 +105,8 @@ def figures(tree: Path, design: Design) -> tuple[str, ...]:
             return NONE
         found = hlsgen.audit(Path(folder) / "design")
     errors = Counter(f.rule for f in found.findings if f.severity == ERROR)
-    # Another checkout's model charged other memories than this one's, which the audit holds the text against.
+    # Another checkout's model charged other memories than this one's, which the audit holds the
+    # text against.
     ignored = INTERVALS | MEMORIES | (frozenset() if tree == ROOT else {"geometry"})
     other = {rule: n for rule, n in errors.items() if rule not in ignored}
     return (
@@ -110,7 +126,13 @@ def designs(options: argparse.Namespace) -> Iterator[Design]:
         name, _, size = text.partition(":")
         for board in options.board or ("pac_d5005",):
             for style in options.style or STYLES:
-                yield Design(name, int(size or 0), board, style, options.images if style != "pipelined" else 1)
+                yield Design(
+                    name,
+                    int(size or 0),
+                    board,
+                    style,
+                    options.images if style != "pipelined" else 1,
+                )
 
 
 def main() -> int:
@@ -119,16 +141,28 @@ def main() -> int:
     parser.add_argument("networks", nargs="*", metavar="NETWORK[:SIZE]")
     parser.add_argument("--board", action="append")
     parser.add_argument("--style", action="append", choices=(*STYLES, "auto"))
-    parser.add_argument("--images", type=int, default=1, help="images a launch of folded and hybrid designs")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="another checkout, whose designs come first")
+    parser.add_argument(
+        "--images", type=int, default=1, help="images a launch of folded and hybrid designs"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="PATH", help="another checkout, whose designs come first"
+    )
     options = parser.parse_args()
     trees = {"before: ": options.against, "after: ": ROOT} if options.against else {"": ROOT}
-    titles = ["network", "board", "style", *(f"{when}{title}" for when in trees for title in TITLES)]
+    titles = [
+        "network",
+        "board",
+        "style",
+        *(f"{when}{title}" for when in trees for title in TITLES),
+    ]
     print(f"| {' | '.join(titles)} |\n|{'---|' * 3}{'---:|' * (len(titles) - 3)}")
     clean = True
     for design in designs(options):
         cells = [figures(tree, design) for tree in trees.values()]
-        print(f"| {' | '.join([*design.names(), *(cell for part in cells for cell in part)])} |", flush=True)
+        print(
+            f"| {' | '.join([*design.names(), *(cell for part in cells for cell in part)])} |",
+            flush=True,
+        )
         clean &= cells[-1] == NONE or cells[-1][1:4] == ("0", "0", "0")
     return 0 if clean else 1
 

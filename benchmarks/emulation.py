@@ -1,7 +1,8 @@
-"""How fast designs are built, compiled and emulated: `make bench`. Ratios to onnxruntime and tinygrad, in one run.
+"""How fast designs are built, compiled and emulated: `make bench`. Ratios to onnxruntime and
+tinygrad, in one run.
 
-All run on this machine: onnxruntime on one thread of the CPU; tinygrad's OpenCL and hlsgen's folded design on the same
-Intel FPGA emulator. Rounds alternate between them, and medians are compared.
+All run on this machine: onnxruntime on one thread of the CPU; tinygrad's OpenCL and hlsgen's folded
+design on the same Intel FPGA emulator. Rounds alternate between them, and medians are compared.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ def peer(kind: str, path: Path, images: int) -> dict[str, Any]:
     if kind == "tinygrad":
         # tinygrad loads one OpenCL library: the emulator itself, whose own libraries are beside it.
         emulator = str(library("emulator"))
-        variables = environment("emulator", 0) | {"DEV": "CL", "OPENCL_PATH": emulator, "CACHELEVEL": "0"}
+        variables = environment("emulator", 0) | {
+            "DEV": "CL",
+            "OPENCL_PATH": emulator,
+            "CACHELEVEL": "0",
+        }
         variables["LD_LIBRARY_PATH"] = str(Path(emulator).parent)
     command = [sys.executable, "-m", "benchmarks.peers", kind, str(path), str(images)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

@@ -1,8 +1,9 @@
 """What a run on the emulator costs beyond its kernels: `python -m benchmarks.emulation_start`.
 
-Small designs run once each, in several ways one after another: a process each with optimised kernels, as before workers
-were shared; one worker for all; without optimisation besides; and with programs from the cache. Printed are processor
-seconds of all processes, and their ratio to the first way.
+Small designs run once each, in several ways one after another: a process each with optimised
+kernels, as before workers were shared; one worker for all; without optimisation besides; and with
+programs from the cache. Printed are processor seconds of all processes, and their ratio to the
+first way.
 """
 
 from __future__ import annotations
@@ -44,18 +45,29 @@ WAYS = (
 
 def designs(folder: Path) -> list[HostDesign]:
     """The cases, pipelined and folded, and LeNet-5."""
-    models = [(f"{name}_{style}", case(name), style) for name in CASES for style in ("pipelined", "folded")]
+    models = [
+        (f"{name}_{style}", case(name), style)
+        for name in CASES
+        for style in ("pipelined", "folded")
+    ]
     built = []
     for name, model, style in (*models, ("lenet5", network("lenet5"), "pipelined")):
         graph = hlsgen.load(model)
-        built.append(HostDesign(hlsgen.generate(graph, hlsgen.schedule(graph, style=style), folder / name).path))
+        built.append(
+            HostDesign(
+                hlsgen.generate(graph, hlsgen.schedule(graph, style=style), folder / name).path
+            )
+        )
     return built
 
 
 def images(design: HostDesign) -> dict[str, np.ndarray]:
     """One random image."""
     random = np.random.default_rng(0)
-    return {e["name"]: random.standard_normal(e["shape"], dtype=np.float32) for e in design.manifest["inputs"]}
+    return {
+        e["name"]: random.standard_normal(e["shape"], dtype=np.float32)
+        for e in design.manifest["inputs"]
+    }
 
 
 def processor_seconds() -> float:
@@ -77,7 +89,9 @@ def cache(folder: str) -> Iterator[None]:
             os.environ["HLSGEN_CACHE"] = before
 
 
-def once_each(batch: list[HostDesign], keep: int, optimise: bool | None) -> tuple[float, list[dict[str, np.ndarray]]]:
+def once_each(
+    batch: list[HostDesign], keep: int, optimise: bool | None
+) -> tuple[float, list[dict[str, np.ndarray]]]:
     """Run every design once. Returns the processor seconds and all outputs."""
     before = processor_seconds()
     with Session(keep) as session:
@@ -85,14 +99,17 @@ def once_each(batch: list[HostDesign], keep: int, optimise: bool | None) -> tupl
     return processor_seconds() - before, outputs
 
 
-def largest_difference(first: list[dict[str, np.ndarray]], second: list[dict[str, np.ndarray]]) -> float:
+def largest_difference(
+    first: list[dict[str, np.ndarray]], second: list[dict[str, np.ndarray]]
+) -> float:
     """Of all outputs, to the largest value of each."""
     pairs = [(a[name], b[name]) for a, b in zip(first, second, strict=True) for name in a]
     return max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in pairs)
 
 
 def lenet(design: HostDesign) -> dict[str, Any]:
-    """Seconds by the clock of three runs of LeNet-5 in a row, in a process each and with a shared worker."""
+    """Seconds by the clock of three runs of LeNet-5 in a row, in a process each and with a shared
+    worker."""
     seconds: dict[str, Any] = {}
     for title, keep, optimise in (("a process each, optimised", 0, True), ("one worker", 1, None)):
         with Session(keep) as session:
@@ -122,7 +139,9 @@ def main() -> None:
         console.print(table)
         with cache("off"):
             for title, times in lenet(batch[-1]).items():
-                console.print(f"LeNet-5, three runs, {title}: {', '.join(f'{t:.2f} s' for t in times)}")
+                console.print(
+                    f"LeNet-5, three runs, {title}: {', '.join(f'{t:.2f} s' for t in times)}"
+                )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The peers, each timed in a process of its own: `python -m benchmarks.peers onnxruntime|tinygrad MODEL ROUNDS`.
+"""The peers, each timed in a process of its own: `python -m benchmarks.peers onnxruntime|tinygrad
+MODEL ROUNDS`.
 
 Prints JSON: seconds until the first result, and the seconds of every further image.
 """
@@ -20,12 +21,16 @@ def onnxruntime_runner(path: str) -> Callable[[], object]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feeds = {i.name: np.random.default_rng(0).standard_normal(i.shape, dtype=np.float32) for i in session.get_inputs()}
+    feeds = {
+        i.name: np.random.default_rng(0).standard_normal(i.shape, dtype=np.float32)
+        for i in session.get_inputs()
+    }
     return lambda: session.run(None, feeds)
 
 
 def tinygrad_runner(path: str) -> Callable[[], object]:
-    """One image in tinygrad, compiled by TinyJit, on the OpenCL device that the environment names; input already there."""
+    """One image in tinygrad, compiled by TinyJit, on the OpenCL device that the environment names;
+    input already there."""
     from tinygrad import Device, Tensor, TinyJit
     from tinygrad.nn.onnx import OnnxRunner
 

@@ -1,7 +1,9 @@
-"""The figures of docs/results.md: `python -m benchmarks.results > docs/results.md`. Predictions of the model, and CPU runs beside them.
+"""The figures of docs/results.md: `python -m benchmarks.results > docs/results.md`. Predictions of
+the model, and CPU runs beside them.
 
-On PAC D5005, float32: every network from base to the best design, one optimisation after another, in both styles; roofline and least
-bandwidth; images a second that onnxruntime reaches on one thread of this machine (and TVM, where apache-tvm is installed).
+On PAC D5005, float32: every network from base to the best design, one optimisation after another,
+in both styles; roofline and least bandwidth; images a second that onnxruntime reaches on one thread
+of this machine (and TVM, where apache-tvm is installed).
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a network's table; for a hybrid design with a front also what is behind it. The times of a row that is not `timed` are left out."""
+    """One line of a network's table; for a hybrid design with a front also what is behind it. The
+    times of a row that is not `timed` are left out."""
 
     title: str
     predicted: Estimate | None
@@ -62,15 +65,23 @@ class Row:
 
 def rows(graph: Graph) -> list[Row]:
     """From base to the finished designs."""
-    found = [Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")), timed=False)]
+    found = [
+        Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")), timed=False)
+    ]
     for style in ("pipelined", "folded"):
         on: list[str] = []
         for step in LADDER:
             on += step
             if step[0] in ("cached_writes", "fuse", "unroll", "tile") and style == "folded":
-                continue  # until channels are switched on, both styles are the same kernels through global memory
+                # until channels are switched on, both styles are the same kernels through global
+                # memory
+                continue
             disable = [name for name in OPTIMISATIONS if name not in on]
-            title = f"{style}: + {', '.join(step)}" if step[0] == "channels" or not disable else f"+ {', '.join(step)}"
+            title = (
+                f"{style}: + {', '.join(step)}"
+                if step[0] == "channels" or not disable
+                else f"+ {', '.join(step)}"
+            )
             found.append(row(graph, title if disable else f"**{style}**", style, disable))
         if style == "pipelined" and (copied := best_of_copies(graph, found[-1])):
             found.append(copied)
@@ -86,10 +97,14 @@ def rows(graph: Graph) -> list[Row]:
 
 
 def best_of_copies(graph: Graph, one: Row) -> Row | None:
-    """The fewest copies of the pipelined design that together do the most, where more than one fit the board."""
+    """The fewest copies of the pipelined design that together do the most, where more than one fit
+    the board."""
     best = one
     for copies in COPIES:
-        if one.predicted is None or 2 * max(one.predicted.resources.shares(find_board(BOARD)).values()) > Caps().dsps:
+        if (
+            one.predicted is None
+            or 2 * max(one.predicted.resources.shares(find_board(BOARD)).values()) > Caps().dsps
+        ):
             break  # half the board is not free
         more = row(graph, f"**pipelined, {copies} copies**", "pipelined", [], copies=copies)
         assert best.predicted is not None
@@ -99,7 +114,9 @@ def best_of_copies(graph: Graph, one: Row) -> Row | None:
     return best if best is not one else None
 
 
-def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 1, copies: int = 1) -> Row:
+def row(
+    graph: Graph, title: str, style: str, disable: list[str], images: int = 1, copies: int = 1
+) -> Row:
     """Plan and predict; a design that does not fit says so."""
     goal = Goal(images=images, copies=copies)
     try:
@@ -107,11 +124,14 @@ def row(graph: Graph, title: str, style: str, disable: list[str], images: int = 
     except PlanError as error:
         return Row(title, None, error.reason)
     predicted = headline(graph, plan, goal.calibration)
-    return Row(title, predicted, behind=behind_front(graph, plan, predicted) if has_front(plan) else "")
+    return Row(
+        title, predicted, behind=behind_front(graph, plan, predicted) if has_front(plan) else ""
+    )
 
 
 def behind_front(graph: Graph, plan: Plan, predicted: Estimate) -> str:
-    """How much of the engines' time behind a front their multipliers work: what they rest is the most that other groups could gain there."""
+    """How much of the engines' time behind a front their multipliers work: what they rest is the
+    most that other groups could gain there."""
     front = {kernel.layer for kernel in plan.kernels}
     rest = [item for item in predicted.timing.layers if item.name not in front]
     share = sum(item.ideal_cycles for item in rest) / sum(item.cycles for item in rest)
@@ -126,8 +146,13 @@ def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feed = {i.name: np.random.default_rng(0).standard_normal(i.shape).astype(np.float32) for i in session.get_inputs()}
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feed = {
+        i.name: np.random.default_rng(0).standard_normal(i.shape).astype(np.float32)
+        for i in session.get_inputs()
+    }
     count = max(1, int(2e9 / max(sum(t.size for t in graph.tensors.values()) * 300, 1)))
     best = float("inf")
     for _ in range(5):
@@ -143,8 +168,12 @@ def tvm_rate(model: onnx.ModelProto) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, path)
-        found = subprocess.run([sys.executable, "-m", "benchmarks.tvm_rate", str(path)], capture_output=True, text=True)
-    return f"{rate(float(found.stdout))} images a second" if found.returncode == 0 else "not installed"
+        found = subprocess.run(
+            [sys.executable, "-m", "benchmarks.tvm_rate", str(path)], capture_output=True, text=True
+        )
+    return (
+        f"{rate(float(found.stdout))} images a second" if found.returncode == 0 else "not installed"
+    )
 
 
 def line(item: Row) -> str:
@@ -171,14 +200,22 @@ def main() -> None:
         graph = hlsgen.load(model)
         found = rows(graph)
         print(f"## {name}\n")
-        print("| design | images/s | latency, ms | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |")
+        print(
+            "| design | images/s | latency, ms | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |"
+        )
         print("|---|---|---|---|---|---|---|---|---|")
         for item in found:
             print(line(item))
         if found[-1].behind:
             print(f"\n{found[-1].behind}")
-        best = max((r.predicted for r in found if r.predicted and r.title.startswith("**")), key=lambda p: p.throughput)
-        print(f"\nBest: {rate(best.throughput)} images a second; the bottleneck is {best.timing.bottleneck}.", end=" ")
+        best = max(
+            (r.predicted for r in found if r.predicted and r.title.startswith("**")),
+            key=lambda p: p.throughput,
+        )
+        print(
+            f"\nBest: {rate(best.throughput)} images a second; the bottleneck is {best.timing.bottleneck}.",
+            end=" ",
+        )
         if name in GOALS:
             reached = "reached" if best.throughput >= GOALS[name] else "missed"
             print(
@@ -191,7 +228,9 @@ def main() -> None:
             flush=True,
         )
     print("## Sparse networks\n")
-    print("Images a second with the same share of zeros in every layer; see [sparsification.md](sparsification.md).\n")
+    print(
+        "Images a second with the same share of zeros in every layer; see [sparsification.md](sparsification.md).\n"
+    )
     for text in sparse_lines():
         print(text, flush=True)
 

@@ -1,7 +1,9 @@
-"""How long schedules take and what they find: `python -m benchmarks.scheduling`, side by side with another checkout with `--against PATH`.
+"""How long schedules take and what they find: `python -m benchmarks.scheduling`, side by side with
+another checkout with `--against PATH`.
 
-Networks of the zoo, and chains of convolutions from which the exponent of the growth with layers follows. Every schedule is made in a process of its
-own. Times are those of `schedule` alone: CPU seconds (of all threads) and wall seconds.
+Networks of the zoo, and chains of convolutions from which the exponent of the growth with layers
+follows. Every schedule is made in a process of its own. Times are those of `schedule` alone: CPU
+seconds (of all threads) and wall seconds.
 """
 
 from __future__ import annotations
@@ -20,20 +22,34 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[1]
-NETWORKS = ("lenet5", "mobilenetv1", "mobilenetv2", "resnet18", "resnet34", "resnet50", "squeezenet", "vgg16")
+NETWORKS = (
+    "lenet5",
+    "mobilenetv1",
+    "mobilenetv2",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "squeezenet",
+    "vgg16",
+)
 CHAINS = (10, 20, 40, 80, 160)
 STYLES = ("pipelined", "folded", "hybrid", "auto")
 BOARD = "pac_d5005"
 
 
 def chain(layers: int) -> onnx.ModelProto:
-    """So many 3x3 convolutions one after another on 32x32 pixels, of 8, 16, 24 and 32 channels in turn."""
+    """So many 3x3 convolutions one after another on 32x32 pixels, of 8, 16, 24 and 32 channels in
+    turn."""
     random, nodes, weights, channels = np.random.default_rng(0), [], [], 8
     for number in range(layers):
         filters = 8 * (1 + (number + 1) % 4)
         array = random.standard_normal((filters, channels, 3, 3)).astype(np.float32)
         weights.append(numpy_helper.from_array(array, f"w{number}"))
-        nodes.append(helper.make_node("Conv", [f"t{number}", f"w{number}"], [f"t{number + 1}"], pads=[1, 1, 1, 1]))
+        nodes.append(
+            helper.make_node(
+                "Conv", [f"t{number}", f"w{number}"], [f"t{number + 1}"], pads=[1, 1, 1, 1]
+            )
+        )
         channels = filters
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, count, 32, 32))
@@ -46,7 +62,8 @@ def chain(layers: int) -> onnx.ModelProto:
 
 
 def measure(name: str, style: str) -> dict[str, Any]:
-    """Schedule a network, or a chain of as many layers as its name says, with the hlsgen that is on the path."""
+    """Schedule a network, or a chain of as many layers as its name says, with the hlsgen that is on
+    the path."""
     import hlsgen
     from hlsgen.errors import PlanError
     from hlsgen.model.estimate import estimate
@@ -57,8 +74,16 @@ def measure(name: str, style: str) -> dict[str, Any]:
     try:
         plan = hlsgen.schedule(graph, board=BOARD, style=style)
     except PlanError as error:
-        return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "refused": error.reason}
-    found = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall, "style": plan.style}
+        return {
+            "cpu": time.process_time() - cpu,
+            "wall": time.perf_counter() - wall,
+            "refused": error.reason,
+        }
+    found = {
+        "cpu": time.process_time() - cpu,
+        "wall": time.perf_counter() - wall,
+        "style": plan.style,
+    }
     predicted = estimate(graph, plan)
     r = predicted.resources
     return found | {"fps": predicted.throughput, "alms": r.alms, "blocks": r.blocks, "dsps": r.dsps}
@@ -68,9 +93,15 @@ def in_checkout(root: Path, name: str, style: str) -> dict[str, Any]:
     """What `measure` finds with the hlsgen of a checkout."""
     command = [sys.executable, str(Path(__file__).resolve()), "--measure", name, style]
     variables = dict(os.environ) | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, env=variables, cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=variables, cwd=root, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        return {"cpu": float("nan"), "wall": float("nan"), "refused": done.stderr.strip().splitlines()[-1]}
+        return {
+            "cpu": float("nan"),
+            "wall": float("nan"),
+            "refused": done.stderr.strip().splitlines()[-1],
+        }
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -84,11 +115,14 @@ def described(found: dict[str, Any]) -> str:
 
 
 def exponent(layers: list[int], seconds: list[float]) -> float:
-    """Of the power of the number of layers with which seconds grow, by least squares of logarithms."""
+    """Of the power of the number of layers with which seconds grow, by least squares of
+    logarithms."""
     return float(np.polyfit(np.log(layers), np.log(seconds), 1)[0])
 
 
-def compared(title: str, name: str, style: str, trees: dict[str, Path]) -> dict[str, dict[str, Any]]:
+def compared(
+    title: str, name: str, style: str, trees: dict[str, Path]
+) -> dict[str, dict[str, Any]]:
     """Measure one schedule in all trees, and print it."""
     found = {label: in_checkout(root, name, style) for label, root in trees.items()}
     for label, result in found.items():
@@ -101,8 +135,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--against", type=Path, help="another checkout, measured beside this one")
     parser.add_argument("--networks", nargs="*", default=NETWORKS, help="networks of the zoo")
-    parser.add_argument("--chains", nargs="*", type=int, default=CHAINS, help="numbers of layers of the chains")
-    parser.add_argument("--styles", nargs="*", default=STYLES, choices=STYLES, help="styles to schedule in")
+    parser.add_argument(
+        "--chains", nargs="*", type=int, default=CHAINS, help="numbers of layers of the chains"
+    )
+    parser.add_argument(
+        "--styles", nargs="*", default=STYLES, choices=STYLES, help="styles to schedule in"
+    )
     parser.add_argument("--measure", nargs=2, metavar=("NETWORK", "STYLE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -115,7 +153,9 @@ def main() -> None:
         )
         for name in options.networks:
             compared(name, name, style, trees)
-        results = [compared(f"chain of {count}", str(count), style, trees) for count in options.chains]
+        results = [
+            compared(f"chain of {count}", str(count), style, trees) for count in options.chains
+        ]
         for label in trees if len(options.chains) > 1 else ():
             grown = exponent(list(options.chains), [found[label]["cpu"] for found in results])
             print(f"{'exponent':16}{label:8}{grown:8.2f}")

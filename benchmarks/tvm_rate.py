@@ -1,4 +1,5 @@
-"""Images a second of untuned TVM on one thread: `python -m benchmarks.tvm_rate MODEL.onnx`; a process of its own, for its settings."""
+"""Images a second of untuned TVM on one thread: `python -m benchmarks.tvm_rate MODEL.onnx`; a
+process of its own, for its settings."""
 
 from __future__ import annotations
 

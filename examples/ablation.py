@@ -1,4 +1,5 @@
-"""What is each optimisation worth? Switch them off one at a time: `python -m examples.ablation [MODEL.onnx]`."""
+"""What is each optimisation worth? Switch them off one at a time: `python -m examples.ablation
+[MODEL.onnx]`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from hlsgen.zoo import network
 
 
 def main() -> None:
-    """Print the predicted throughput without each optimisation, against the design with all of them."""
+    """Print the predicted throughput without each optimisation, against the design with all of
+    them."""
     graph = hlsgen.load(sys.argv[1] if len(sys.argv) > 1 else network("lenet5"))
     style = hlsgen.schedule(graph).style
     whole = estimate(graph, hlsgen.schedule(graph, style=style)).throughput

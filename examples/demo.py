@@ -1,4 +1,5 @@
-"""`make demo`: two trained networks become OpenCL designs that run on the Intel FPGA emulator, layer by layer.
+"""`make demo`: two trained networks become OpenCL designs that run on the Intel FPGA emulator,
+layer by layer.
 
 Runs the same commands that a user would type, and keeps their output as a page.
 """
@@ -27,7 +28,11 @@ def command(line: str) -> int:
     for text in process.stdout:
         text = text.rstrip()
         style = (
-            "green" if text.startswith("RIGHT") else "red" if text.startswith(("WRONG", "error", "DEADLOCK")) else None
+            "green"
+            if text.startswith("RIGHT")
+            else "red"
+            if text.startswith(("WRONG", "error", "DEADLOCK"))
+            else None
         )
         console.print(text, style=style, markup=False)
     console.print()
@@ -40,7 +45,8 @@ def accuracy(name: str) -> None:
         top1 = file["output"].argmax(axis=1)
     labels = np.load(FOLDER / f"{name}_labels.npy")
     console.print(
-        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n", style="bold"
+        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n",
+        style="bold",
     )
 
 
@@ -48,8 +54,18 @@ def main() -> int:
     """Build, validate and run both networks; 0 when every verdict is right."""
     status = 0
     networks = (
-        ("mnist", "mnist", "auto", "trained on handwritten digits: a kernel a layer, joined by channels"),
-        ("imagenet", "mobilenetv2", "folded", "MobileNetV2 trained on ImageNet: a few engines, shared by all layers"),
+        (
+            "mnist",
+            "mnist",
+            "auto",
+            "trained on handwritten digits: a kernel a layer, joined by channels",
+        ),
+        (
+            "imagenet",
+            "mobilenetv2",
+            "folded",
+            "MobileNetV2 trained on ImageNet: a few engines, shared by all layers",
+        ),
     )
     for pictures, network, style, title in networks:
         console.rule(title)
@@ -65,9 +81,13 @@ def main() -> int:
         if not status:
             accuracy(pictures)
     report = FOLDER / "report.html"
-    console.print("Kernels: demo/*/kernels. Decisions: demo/*/plan.json. Predicted cost and time: demo/*/report.html.")
     console.print(
-        "[bold green]RIGHT[/]: both designs computed what they should." if not status else "[bold red]WRONG[/]"
+        "Kernels: demo/*/kernels. Decisions: demo/*/plan.json. Predicted cost and time: demo/*/report.html."
+    )
+    console.print(
+        "[bold green]RIGHT[/]: both designs computed what they should."
+        if not status
+        else "[bold red]WRONG[/]"
     )
     console.print(f"Report: {report.resolve()}", soft_wrap=True)
     console.save_html(str(report))

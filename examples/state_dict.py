@@ -21,7 +21,8 @@ STORAGES = {
 
 
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """All tensors of a .pth file, in the zip format or the older one, as arrays. Raises pickle.UnpicklingError.
+    """All tensors of a .pth file, in the zip format or the older one, as arrays. Raises
+    pickle.UnpicklingError.
 
     Only the classes that plain state dicts need are allowed.
     """
@@ -33,7 +34,9 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
 class _Reference:
     """A tensor before its storage is known."""
 
-    def __init__(self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any):
+    def __init__(
+        self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+    ):
         self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
 
     def array(self, storages: dict[str, np.ndarray]) -> np.ndarray:
@@ -61,7 +64,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _arrays(found: Any, storages: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: value.array(storages) for name, value in found.items() if isinstance(value, _Reference)}
+    return {
+        name: value.array(storages)
+        for name, value in found.items()
+        if isinstance(value, _Reference)
+    }
 
 
 def _read_zip(path: str | Path) -> dict[str, np.ndarray]:
@@ -78,7 +85,8 @@ def _read_zip(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def _read_legacy(path: str | Path) -> dict[str, np.ndarray]:
-    """Magic number, version, system, the pickled dict, the storages' keys, then length and data of each storage."""
+    """Magic number, version, system, the pickled dict, the storages' keys, then length and data of
+    each storage."""
     with open(path, "rb") as file:
         for _ in range(3):
             _Unpickler(file).load()

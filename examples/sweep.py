@@ -1,4 +1,5 @@
-"""A sweep over the Python API: what does each doubling of the convolution engine bring? `python -m examples.sweep [MODEL.onnx]`."""
+"""A sweep over the Python API: what does each doubling of the convolution engine bring? `python -m
+examples.sweep [MODEL.onnx]`."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def main() -> None:
             print(f"{outputs:8} {error.reason}")
             continue
         found = estimate(graph, plan)
-        print(f"{outputs:8} {found.resources.dsps:6,} {found.throughput:9.1f}  {found.timing.bottleneck}")
+        print(
+            f"{outputs:8} {found.resources.dsps:6,} {found.throughput:9.1f}  {found.timing.bottleneck}"
+        )
 
 
 if __name__ == "__main__":

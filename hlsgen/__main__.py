@@ -5,12 +5,14 @@ import sys
 
 
 def run() -> int:
-    """The command line. Ctrl-C ends it in order from the start: importing the compiler takes a moment."""
+    """The command line. Ctrl-C ends it in order from the start: importing the compiler takes a
+    moment."""
     try:
         from hlsgen.cli.main import main
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr, flush=True)
-        # Not by returning: where an extension's own Python code was interrupted, CPython would end by the signal, whatever the status.
+        # Not by returning: where an extension's own Python code was interrupted, CPython would end
+        # by the signal, whatever the status.
         os._exit(130)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "hlsgen":

@@ -1,4 +1,5 @@
-"""Activations that any layer can apply to its result: their numpy reference and their OpenCL expression."""
+"""Activations that any layer can apply to its result: their numpy reference and their OpenCL
+expression."""
 
 from __future__ import annotations
 
@@ -20,11 +21,13 @@ class Activation:
     high: float = 0.0
 
     def reference(self, x: np.ndarray) -> np.ndarray:
-        """Apply the function in numpy, element by element. What is infinite or undefined there is so here."""
+        """Apply the function in numpy, element by element. What is infinite or undefined there is
+        so here."""
         return FUNCTIONS[self.kind].reference(x, self)
 
     def ort_error(self, x: np.ndarray) -> np.ndarray | float:
-        """What onnxruntime's function may be off by at `x`, absolutely. See `hlsgen.ort_tolerance`."""
+        """What onnxruntime's function may be off by at `x`, absolutely. See
+        `hlsgen.ort_tolerance`."""
         return FUNCTIONS[self.kind].ort_error(x, self)
 
     def expression(self, x: str) -> str:
@@ -50,7 +53,8 @@ def exact(x: np.ndarray, a: Activation) -> float:
 
 @dataclass(frozen=True)
 class Function:
-    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane, onnxruntime's error.
+    """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane,
+    onnxruntime's error.
 
     `stays_finite`: whether every finite value has a finite result.
     """
@@ -76,15 +80,19 @@ def ramp(x: np.ndarray, a: Activation) -> np.ndarray:
     return np.clip(a.alpha * x + a.low, 0, 1)
 
 
-# Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves every vector width.
-# No step between x and the result may overflow where the result does not: contracted and relaxed arithmetic need not know infinity,
-# and 1 / infinity came out as NaN. Hence sigmoid and SiLU take -88 for everything below it (exp(89) is beyond float32, exp(88) is
-# not): there they are off by less than 6.1e-39 and 5.4e-37. Softplus takes log1p: log(1 + e) loses an e below 6e-8.
-# A result that does overflow is infinite, as in onnxruntime: exp above 88.72, 1 / 0, log 0.
+# Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves
+# every vector width. No step between x and the result may overflow where the result does not:
+# contracted and relaxed arithmetic need not know infinity, and 1 / infinity came out as NaN. Hence
+# sigmoid and SiLU take -88 for everything below it (exp(89) is beyond float32, exp(88) is not):
+# there they are off by less than 6.1e-39 and 5.4e-37. Softplus takes log1p: log(1 + e) loses an e
+# below 6e-8. A result that does overflow is infinite, as in onnxruntime: exp above 88.72, 1 / 0,
+# log 0.
 FUNCTIONS = {
     "relu": Function("fmax({x}, 0.0f)", lambda x, a: np.maximum(x, 0), Arithmetic(compares=1)),
     "clip": Function(
-        "fmin(fmax({x}, {low}), {high})", lambda x, a: np.minimum(np.maximum(x, a.low), a.high), Arithmetic(compares=2)
+        "fmin(fmax({x}, {low}), {high})",
+        lambda x, a: np.minimum(np.maximum(x, a.low), a.high),
+        Arithmetic(compares=2),
     ),
     "leaky_relu": Function(
         "fmax({x}, 0.0f) + {alpha} * fmin({x}, 0.0f)",
@@ -97,10 +105,18 @@ FUNCTIONS = {
         Arithmetic(compares=1, adds=1, divides=1, exponentials=1),
         lambda x, a: ORT_SIGMOID,
     ),
-    "tanh": Function("tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)),
-    "exp": Function("exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1), stays_finite=False),
-    "log": Function("log({x})", lambda x, a: np.log(x), Arithmetic(exponentials=1), stays_finite=False),
-    "sqrt": Function("sqrt({x})", lambda x, a: np.sqrt(x), Arithmetic(divides=1), stays_finite=False),
+    "tanh": Function(
+        "tanh({x})", lambda x, a: np.tanh(x), Arithmetic(adds=2, divides=1, exponentials=1)
+    ),
+    "exp": Function(
+        "exp({x})", lambda x, a: np.exp(x), Arithmetic(exponentials=1), stays_finite=False
+    ),
+    "log": Function(
+        "log({x})", lambda x, a: np.log(x), Arithmetic(exponentials=1), stays_finite=False
+    ),
+    "sqrt": Function(
+        "sqrt({x})", lambda x, a: np.sqrt(x), Arithmetic(divides=1), stays_finite=False
+    ),
     # 1 / sqrt(x + low): normalisation by a variance.
     "rsqrt": Function(
         "1.0f / sqrt({x} + {low})",
@@ -108,7 +124,9 @@ FUNCTIONS = {
         Arithmetic(adds=1, divides=1),
         stays_finite=False,
     ),
-    "reciprocal": Function("1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1), stays_finite=False),
+    "reciprocal": Function(
+        "1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1), stays_finite=False
+    ),
     "abs": Function("fabs({x})", lambda x, a: np.abs(x), Arithmetic()),
     "elu": Function(
         "fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f))",
@@ -127,7 +145,9 @@ FUNCTIONS = {
         lambda x, a: np.logaddexp(x, 0),
         Arithmetic(compares=1, adds=2, exponentials=2),
     ),
-    "softsign": Function("{x} / (1.0f + fabs({x}))", lambda x, a: x / (1 + np.abs(x)), Arithmetic(adds=1, divides=1)),
+    "softsign": Function(
+        "{x} / (1.0f + fabs({x}))", lambda x, a: x / (1 + np.abs(x)), Arithmetic(adds=1, divides=1)
+    ),
     "silu": Function(
         "fmax({x}, -88.0f) / (1.0f + exp(-fmax({x}, -88.0f)))",
         lambda x, a: x / (1 + np.exp(-x)),
@@ -135,7 +155,9 @@ FUNCTIONS = {
         lambda x, a: np.abs(x) * ORT_SIGMOID,
     ),
     "hard_sigmoid": Function(
-        "fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)", ramp, Arithmetic(compares=2, multiply_adds=1)
+        "fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)",
+        ramp,
+        Arithmetic(compares=2, multiply_adds=1),
     ),
     "hard_swish": Function(
         "{x} * fmin(fmax({alpha} * {x} + {low}, 0.0f), 1.0f)",

@@ -1,7 +1,9 @@
-"""hlsgen as an ONNX backend: `onnx.backend.base.Backend`, so that ONNX's own test runner and other people's scripts can drive it.
+"""hlsgen as an ONNX backend: `onnx.backend.base.Backend`, so that ONNX's own test runner and other
+people's scripts can drive it.
 
-`Backend` computes with the numpy references on device "CPU", and with a generated design on the Intel FPGA emulator on device
-"EMULATOR". `EmulatorBackend` does the latter whatever the device is called, for runners that know "CPU" and "CUDA" alone.
+`Backend` computes with the numpy references on device "CPU", and with a generated design on the
+Intel FPGA emulator on device "EMULATOR". `EmulatorBackend` does the latter whatever the device is
+called, for runners that know "CPU" and "CUDA" alone.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ DEVICES = ("CPU", "EMULATOR")
 
 
 class Prepared(BackendRep):
-    """A network that is ready to run. Inputs that hardware needs as constants (weights, shapes) are bound at the first run."""
+    """A network that is ready to run. Inputs that hardware needs as constants (weights, shapes) are
+    bound at the first run."""
 
     def __init__(self, model: onnx.ModelProto, device: str, style: str, board: str):
         self.model, self.device, self.style, self.board = model, device, style, board
@@ -43,22 +46,29 @@ class Prepared(BackendRep):
         self._built: tuple[Graph, tempfile.TemporaryDirectory[str]] | None = None
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[np.ndarray, ...]:
-        """Results of the network's outputs in order, as a named tuple. `inputs`: arrays in the order of the network's inputs.
+        """Results of the network's outputs in order, as a named tuple. `inputs`: arrays in the
+        order of the network's inputs.
 
-        Warns of NaN and infinities in them. Raises UnsupportedError, ModelError, and HostError: what the emulator run raises, and for
-        NaN and infinities in inputs.
+        Warns of NaN and infinities in them. Raises UnsupportedError, ModelError, and HostError:
+        what the emulator run raises, and for NaN and infinities in inputs.
         """
         values = dict(zip(self.inputs, [np.asarray(value) for value in inputs], strict=True))
         graph = self._graph(values)
         images = batch(graph, values)
         check_finite(images)
-        outputs = reference(graph, images) if self.device == "CPU" else run(self._design(graph), images).outputs
+        outputs = (
+            reference(graph, images)
+            if self.device == "CPU"
+            else run(self._design(graph), images).outputs
+        )
         found = non_finite(outputs)
         if found:
             warnings.warn(warning(found), RuntimeWarning, stacklevel=2)
         shapes = {port.name: port.view.value_shape for port in graph.outputs}
         names = [output.name for output in self.model.graph.output]
-        results = (outputs[n] if len(outputs[n]) > 1 else outputs[n].reshape(shapes[n]) for n in names)
+        results = (
+            outputs[n] if len(outputs[n]) > 1 else outputs[n].reshape(shapes[n]) for n in names
+        )
         return namedtupledict("Outputs", names)(*results)
 
     def _graph(self, values: dict[str, np.ndarray]) -> Graph:
@@ -69,7 +79,11 @@ class Prepared(BackendRep):
                 self.graph = load(bind(self.model, {name: values[name] for name in self.constants}))
                 self._bound = wanted = {name: values[name].tobytes() for name in self.constants}
             except UnsupportedError as error:
-                more = [name for name in self.inputs if name in error.needs_constant and name not in self.constants]
+                more = [
+                    name
+                    for name in self.inputs
+                    if name in error.needs_constant and name not in self.constants
+                ]
                 if not more:
                     raise
                 self.constants += more
@@ -85,9 +99,11 @@ class Prepared(BackendRep):
 
 
 def find_constants(model: onnx.ModelProto, inputs: Sequence[str]) -> tuple[list[str], Graph | None]:
-    """The inputs that must be constants, and the normalised network if there are none. Raises UnsupportedError, ModelError.
+    """The inputs that must be constants, and the normalised network if there are none. Raises
+    UnsupportedError, ModelError.
 
-    Importing the network fails for want of them and tells their names; more may turn up when these are bound.
+    Importing the network fails for want of them and tells their names; more may turn up when these
+    are bound.
     """
     try:
         return [], load(model)
@@ -104,19 +120,29 @@ def bind(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> onnx.ModelPro
     bound.CopyFrom(model)
     del bound.graph.input[:]
     bound.graph.input.extend(value for value in model.graph.input if value.name not in values)
-    bound.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in values.items())
+    bound.graph.initializer.extend(
+        numpy_helper.from_array(array, name) for name, array in values.items()
+    )
     return bound
 
 
 def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The inputs as images `(N, ...)`: one that is the whole value, or as many as a batch holds. Raises ModelError."""
+    """The inputs as images `(N, ...)`: one that is the whole value, or as many as a batch holds.
+    Raises ModelError."""
     images = {}
     for port in graph.inputs:
         value, shape = values[port.name].astype(np.float32), port.view.value_shape
         if value.shape == shape:
             value = value.reshape(port.image_shape)
-        elif value.ndim != len(shape) or value.shape[1:] != shape[1:] or shape[0] != 1 or not len(value):
-            raise ModelError(f"shape {list(value.shape)} given, {list(shape)} needed", where=f"input {port.name}")
+        elif (
+            value.ndim != len(shape)
+            or value.shape[1:] != shape[1:]
+            or shape[0] != 1
+            or not len(value)
+        ):
+            raise ModelError(
+                f"shape {list(value.shape)} given, {list(shape)} needed", where=f"input {port.name}"
+            )
         images[port.name] = value
     if len({len(value) for value in images.values()}) > 1:
         raise ModelError("its inputs hold different numbers of images", where="model")
@@ -126,7 +152,10 @@ def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def reference(graph: Graph, images: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The outputs of all images by the numpy references, `(N, ...)`."""
     count = len(next(iter(images.values())))
-    runs = [run_network(graph, {name: value[i : i + 1] for name, value in images.items()}) for i in range(count)]
+    runs = [
+        run_network(graph, {name: value[i : i + 1] for name, value in images.items()})
+        for i in range(count)
+    ]
     return {
         port.name: np.concatenate([found[port.name].reshape(port.image_shape) for found in runs])
         for port in graph.outputs
@@ -140,23 +169,41 @@ class Backend(OnnxBackend):
 
     @classmethod
     def prepare(
-        cls, model: onnx.ModelProto, device: str = "CPU", style: str = "auto", board: str = "pac_d5005", **kwargs: Any
+        cls,
+        model: onnx.ModelProto,
+        device: str = "CPU",
+        style: str = "auto",
+        board: str = "pac_d5005",
+        **kwargs: Any,
     ) -> Prepared:
         """Make a network ready to run. Raises UnsupportedError, ModelError."""
         return Prepared(model, "EMULATOR" if device in cls.emulated else "CPU", style, board)
 
     @classmethod
     def run_node(
-        cls, node: onnx.NodeProto, inputs: Any, device: str = "CPU", outputs_info: Any = None, **kwargs: Any
+        cls,
+        node: onnx.NodeProto,
+        inputs: Any,
+        device: str = "CPU",
+        outputs_info: Any = None,
+        **kwargs: Any,
     ) -> tuple[np.ndarray, ...]:
         """Run one node. Its outputs' shapes are inferred."""
         opset = kwargs.pop("opset_version", onnx.defs.onnx_opset_version())
-        arrays = dict(zip([name for name in node.input if name], [np.asarray(a) for a in inputs], strict=True))
+        arrays = dict(
+            zip([name for name in node.input if name], [np.asarray(a) for a in inputs], strict=True)
+        )
         typed = [
-            onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            onnx.helper.make_tensor_value_info(
+                name, onnx.helper.np_dtype_to_tensor_dtype(a.dtype), a.shape
+            )
             for name, a in arrays.items()
         ]
-        results = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in node.output if n]
+        results = [
+            onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None)
+            for n in node.output
+            if n
+        ]
         graph = onnx.helper.make_graph([node], "node", typed, results)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
         return cls.prepare(model, device, **kwargs).run(list(arrays.values()))

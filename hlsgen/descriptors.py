@@ -19,7 +19,11 @@ from hlsgen.plan import ARRAYS, Engines, StepPlan
 
 # Name, C type, meaning. Sizes and addresses count vectors.
 FIELDS: tuple[tuple[str, str, str], ...] = (
-    ("listeners", "int", "who hears of the step: a bit for each reader and engine, as in the kernel text"),
+    (
+        "listeners",
+        "int",
+        "who hears of the step: a bit for each reader and engine, as in the kernel text",
+    ),
     ("engine", "int", "number of the engine; 0 goes straight to the epilogue"),
     ("in_base", "int", "address of the first input vector"),
     ("in_stride", "int", "input vectors from pixel to pixel that is read"),
@@ -33,7 +37,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("tiles_x", "int", "tiles from left to right"),
     ("tiles", "int", "tiles in all"),
     ("images", "int", "images of the step"),
-    ("tile_images", "int", "images of a tile; those of the last tile beyond the step's are dropped"),
+    (
+        "tile_images",
+        "int",
+        "images of a tile; those of the last tile beyond the step's are dropped",
+    ),
     ("in_step_y", "int", "input rows from tile to tile"),
     ("in_step_x", "int", "input columns from tile to tile"),
     ("in_groups", "int", "passes over a tile's positions"),
@@ -49,7 +57,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("out_groups", "int", "groups of output vectors"),
     ("out_vectors", "int", "output vectors of a group"),
     ("out_valid", "int", "output vectors in all; more are dropped"),
-    ("residual", "int", "0 none, else how the epilogue joins a second tensor: its number in the kernel text"),
+    (
+        "residual",
+        "int",
+        "0 none, else how the epilogue joins a second tensor: its number in the kernel text",
+    ),
     ("residual_base", "int", "its first vector"),
     ("residual_stride", "int", "its vectors from pixel to pixel; 0: one pixel for all"),
     ("bias_base", "int", "first bias vector"),
@@ -68,7 +80,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("column_step", "int", "tile vectors from output column to output column"),
     ("tap_step_x", "int", "tile vectors from tap to tap"),
     ("tap_step_y", "int", "tile vectors from the last tap of a row to the first of the next row"),
-    ("vector_step", "int", "tile vectors from the last tap of an input vector to the first of the next one"),
+    (
+        "vector_step",
+        "int",
+        "tile vectors from the last tap of an input vector to the first of the next one",
+    ),
     ("loads", "int", "input vectors in all"),
     ("results", "int", "output vectors in all"),
     ("pixels", "int", "output pixels of a tile"),
@@ -83,10 +99,22 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("first_turns", "int", "convolution: turns in which the first tile comes in"),
     ("pass_turns", "int", "convolution: turns in which a tile is sent while the next comes in"),
     ("tile_turns", "int", "convolution: turns of all tiles"),
-    ("group_turns", "int", "convolution: turns in which a group's results leave while the next come in"),
+    (
+        "group_turns",
+        "int",
+        "convolution: turns in which a group's results leave while the next come in",
+    ),
     ("result_turns", "int", "convolution: turns of all groups' results"),
-    ("word_turns", "int", "convolution: turns in which a word is sent, its pixels' or as many as its taps"),
-    ("window_taps", "int", "convolution: taps of a group, an input vector at a place of the window each"),
+    (
+        "word_turns",
+        "int",
+        "convolution: turns in which a word is sent, its pixels' or as many as its taps",
+    ),
+    (
+        "window_taps",
+        "int",
+        "convolution: taps of a group, an input vector at a place of the window each",
+    ),
     ("tile_vectors", "int", "convolution: input vectors at each position of a tile"),
     ("taps_y", "int", "convolution: window height"),
     ("taps_x", "int", "convolution: window width"),
@@ -115,7 +143,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("rows", "int", "gather: first entry of the table of rows"),
     ("columns", "int", "gather: first entry of the table of columns"),
     ("channel_table", "int", "gather: first entry of the table of channels"),
-    ("channels_step", "int", "gather: entries of a pixel's own table of channels; 0: one table for all"),
+    (
+        "channels_step",
+        "int",
+        "gather: entries of a pixel's own table of channels; 0: one table for all",
+    ),
     ("blend", "int", "gather: 0 one value, 1 two blended by row, 2 by column"),
     ("other_rows", "int", "gather: as rows, for the second value"),
     ("other_columns", "int", "gather: as columns, for the second value"),
@@ -125,7 +157,11 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("whole", "int", "gather: 1: whole vectors move"),
     ("group_words", "int", "weight expander: words of a group"),
     ("blocks", "int", "weight expander: blocks of a group"),
-    ("block_rows", "int", "weight expander: compressed words of a block; 0: the step is not compressed"),
+    (
+        "block_rows",
+        "int",
+        "weight expander: compressed words of a block; 0: the step is not compressed",
+    ),
     ("last_block", "int", "weight expander: words of a group's last block"),
     ("scale_negative", "int", "1: the epilogue scales negative values alone"),
     ("activation", "int", "0 none, else its number in the kernel text"),
@@ -180,8 +216,11 @@ def several_images(steps: Sequence[StepPlan]) -> bool:
     return any(step.images > 1 or step.first_image for step in steps)
 
 
-def step_fields(graph: Graph, step: StepPlan, engines: Engines, placement: Placement) -> dict[str, Any]:
-    """The fields of a step that follow from graph, plan and placement, without parameters' addresses."""
+def step_fields(
+    graph: Graph, step: StepPlan, engines: Engines, placement: Placement
+) -> dict[str, Any]:
+    """The fields of a step that follow from graph, plan and placement, without parameters'
+    addresses."""
     layer, own = graph.layer(step.layer), own_fields(graph, step, engines)
     fields = step_counts(graph, step, engines, own)
     result_layer = graph.layer(step.joined) if step.joined else layer
@@ -211,11 +250,18 @@ def step_source(graph: Graph, step: StepPlan) -> Tensor:
 def own_fields(graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
     """What the operator says of a step; nothing of a plain pass."""
     layer = graph.layer(step.layer)
-    return operator(layer.op).folded_fields(layer, graph, step, engines.of(step.engine)) if step.engine else {}
+    return (
+        operator(layer.op).folded_fields(layer, graph, step, engines.of(step.engine))
+        if step.engine
+        else {}
+    )
 
 
-def step_counts(graph: Graph, step: StepPlan, engines: Engines, own: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a step that need no placement: sizes and trip counts; `own` is what its operator says."""
+def step_counts(
+    graph: Graph, step: StepPlan, engines: Engines, own: dict[str, Any]
+) -> dict[str, Any]:
+    """The fields of a step that need no placement: sizes and trip counts; `own` is what its
+    operator says."""
     source = step_source(graph, step)
     fields: dict[str, Any] = NOTHING | {
         "in_height": source.height,
@@ -273,8 +319,12 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) 
     }
     if step.engine == "pooling":
         first_y, first_x = engines.pool_extent - extent_y, engines.pool_extent - extent_x
-        derived["mask_y"] = sum(1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"]))
-        derived["mask_x"] = sum(1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"]))
+        derived["mask_y"] = sum(
+            1 << (first_y + i * fields["dilation_y"]) for i in range(fields["kernel_y"])
+        )
+        derived["mask_x"] = sum(
+            1 << (first_x + i * fields["dilation_x"]) for i in range(fields["kernel_x"])
+        )
     if step.engine in ARRAYS:
         derived |= array_arithmetic(fields | derived, step, engines)
     return derived
@@ -286,7 +336,8 @@ def filter_words(engines: Engines) -> int:
 
 
 def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """How the convolution's tile is walked, and the array's turns; a phase is one word of taps of one group of one tile.
+    """How the convolution's tile is walked, and the array's turns; a phase is one word of taps of
+    one group of one tile.
 
     A fused step's tile holds the depthwise results, and its convolution is 1x1.
     """
@@ -294,12 +345,19 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     vectors = fields["in_groups"] if fused else fields["in_vectors"]
     columns = step.tile_width if fused else fields["in_columns"]
     names = ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x")
-    taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (1 if fused else fields[name] for name in names)
+    taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (
+        1 if fused else fields[name] for name in names
+    )
     row_of_taps = dilation_y * columns * vectors
     window_taps = vectors * taps_y * taps_x
-    taps, word_turns = fields["taps"] or ceil(window_taps / engines.inputs), max(fields["pixels"], engines.inputs)
+    taps, word_turns = (
+        fields["taps"] or ceil(window_taps / engines.inputs),
+        max(fields["pixels"], engines.inputs),
+    )
     skipping = step.engine == "skipping"  # then places travel with the weights
-    tap_words = step.vectors_at_once * engines.inputs * engines.width * (1 + skipping) // engines.burst
+    tap_words = (
+        step.vectors_at_once * engines.inputs * engines.width * (1 + skipping) // engines.burst
+    )
     turns = max(fields["pixels"], tap_words, SUM_DISTANCE)
     if skipping:
         word_turns = turns
@@ -338,7 +396,9 @@ def array_arithmetic(fields: dict[str, Any], step: StepPlan, engines: Engines) -
     }
 
 
-def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Placement) -> dict[str, Any]:
+def epilogue_fields(
+    graph: Graph, step: StepPlan, layer: Layer, placement: Placement
+) -> dict[str, Any]:
     """Residual and activation."""
     fields: dict[str, Any] = {}
     if step.residual:
@@ -353,7 +413,12 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
     fields |= operator(layer.op).epilogue_fields(layer)
     if step.finish and layer.activation is not None and layer.op != "concat":
         a = layer.activation
-        fields |= {"activation": KINDS.index(a.kind) + 1, "alpha": a.alpha, "low": a.low, "high": a.high}
+        fields |= {
+            "activation": KINDS.index(a.kind) + 1,
+            "alpha": a.alpha,
+            "low": a.low,
+            "high": a.high,
+        }
     if step.feeder and (b := graph.layer(step.feeder).activation) is not None:
         fields |= {"feeder_activation": KINDS.index(b.kind) + 1}
         fields |= {"feeder_alpha": b.alpha, "feeder_low": b.low, "feeder_high": b.high}
@@ -361,13 +426,20 @@ def epilogue_fields(graph: Graph, step: StepPlan, layer: Layer, placement: Place
 
 
 def clears_lanes(graph: Graph, step: StepPlan, engines: Engines) -> bool:
-    """Whether the epilogue clears lanes that hold no channel, in which the step's function may have no finite value."""
+    """Whether the epilogue clears lanes that hold no channel, in which the step's function may have
+    no finite value."""
     layers = [graph.layer(name) for name in (step.layer, step.joined) if name]
     unused = graph.output_tensor(layers[0]).channels % engines.width
-    return bool(unused) and step.finish and not all(operator(layer.op).stays_finite(layer) for layer in layers)
+    return (
+        bool(unused)
+        and step.finish
+        and not all(operator(layer.op).stays_finite(layer) for layer in layers)
+    )
 
 
-def table_array(steps: list[dict[str, Any]], fields: tuple[tuple[str, str, str], ...]) -> np.ndarray:
+def table_array(
+    steps: list[dict[str, Any]], fields: tuple[tuple[str, str, str], ...]
+) -> np.ndarray:
     """The table as int32 words, floats by their bits, `(steps, len(fields))`."""
     table = np.zeros((len(steps), len(fields)), np.int32)
     for row, step in zip(table, steps, strict=True):

@@ -22,7 +22,8 @@ class HlsgenError(Exception):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for a misspelt name, to follow the words that refuse it; nothing where no known name is near."""
+    """`; did you mean 'x'?` for a misspelt name, to follow the words that refuse it; nothing where
+    no known name is near."""
     spellings = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), spellings, n=1)
     return f"; did you mean {spellings[near[0]]!r}?" if near else ""
@@ -38,7 +39,14 @@ class UnsupportedError(HlsgenError):
     `needs_constant` names values that are computed or fed at run time where a constant is needed.
     """
 
-    def __init__(self, reason: str, *, where: str = "", remedy: str = "", needs_constant: Collection[str] = ()):
+    def __init__(
+        self,
+        reason: str,
+        *,
+        where: str = "",
+        remedy: str = "",
+        needs_constant: Collection[str] = (),
+    ):
         super().__init__(reason, where=where, remedy=remedy)
         self.needs_constant = frozenset(needs_constant)
 
@@ -52,7 +60,8 @@ class PlanError(HlsgenError):
 
 
 class UsageError(PlanError):
-    """The user asked for what cannot be. It ends the command, whatever other styles could do, and names what is possible."""
+    """The user asked for what cannot be. It ends the command, whatever other styles could do, and
+    names what is possible."""
 
 
 class Infeasible(PlanError):

@@ -1,16 +1,19 @@
-"""What the search that made a plan showed: data from which sentences are made when something is printed."""
+"""What the search that made a plan showed: data from which sentences are made when something is
+printed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What is known of a pipeline's slowest kernel: none is faster, none is faster by more than the gap, none of more than the gap was found in time.
+# What is known of a pipeline's slowest kernel: none is faster, none is faster by more than the gap,
+# none of more than the gap was found in time.
 PROOFS = ("", "optimal", "near", "open")
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A style that the search weighed: its predicted images a second and seconds an image, or why it cannot be built."""
+    """A style that the search weighed: its predicted images a second and seconds an image, or why
+    it cannot be built."""
 
     style: str
     throughput: float = 0.0
@@ -20,11 +23,16 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the search showed of the plan that it chose, and of no other: `digest` is that plan's, and an edited plan has another one.
+    """What the search showed of the plan that it chose, and of no other: `digest` is that plan's,
+    and an edited plan has another one.
 
-    `pins`: what the user fixed, so that nothing else was searched. `proof` and `gap` are of the slowest kernel of a pipeline; it takes the share `slower` more cycles than the fastest for the sake of the clock, and
-    the share `room` of the memory blocks was kept for FIFOs. `interval`: cycles between images in a simulation; `unlimited`: with unlimited FIFOs (0:
-    too large to simulate). `fps`: the images a second that the fewest resources were sought for (0: another objective). `shapes`: engine shapes that were evaluated, of `pairs` of convolution engines at most.
+    `pins`: what the user fixed, so that nothing else was searched. `proof` and `gap` are of the
+    slowest kernel of a pipeline; it takes the share `slower` more cycles than the fastest for the
+    sake of the clock, and the share `room` of the memory blocks was kept for FIFOs. `interval`:
+    cycles between images in a simulation; `unlimited`: with unlimited FIFOs (0: too large to
+    simulate). `fps`: the images a second that the fewest resources were sought for (0: another
+    objective). `shapes`: engine shapes that were evaluated, of `pairs` of convolution engines at
+    most.
     """
 
     digest: str = ""

@@ -1,7 +1,8 @@
 """The compiler's own picture of a network: layers joined by tensors, one image at a time.
 
-Every tensor is canonical: `(channels, height, width)` of one image. How an ONNX value of any rank maps to it is
-kept in a `View`, so that reshapes and transposes that only relabel cost nothing in hardware.
+Every tensor is canonical: `(channels, height, width)` of one image. How an ONNX value of any rank
+maps to it is kept in a `View`, so that reshapes and transposes that only relabel cost nothing in
+hardware.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Tensor:
 class View:
     """How a canonical `(1, C, H, W)` array is relabelled into an ONNX value.
 
-    `steps` is applied in order to the canonical array; a step is `("reshape", shape)` or `("transpose", perm)`.
-    `shape` is the canonical shape with its leading 1.
+    `steps` is applied in order to the canonical array; a step is `("reshape", shape)` or
+    `("transpose", perm)`. `shape` is the canonical shape with its leading 1.
     """
 
     shape: tuple[int, ...]
@@ -112,8 +113,8 @@ class View:
 class Columns:
     """How the columns of a window are unfolded into channels: `count` windows of `kernel` columns.
 
-    Channel kx * C + c of the unfolded image at column x is channel c at column x * stride + kx * dilation - left, zero
-    outside.
+    Channel kx * C + c of the unfolded image at column x is channel c at column x * stride + kx *
+    dilation - left, zero outside.
     """
 
     kernel: int
@@ -146,8 +147,9 @@ class Port:
 class Layer:
     """One operator instance after normalisation: what becomes a kernel or a step of an engine.
 
-    `op` names the module in `hlsgen.ops`; `attributes` is that module's own frozen dataclass; `weights` maps
-    names to arrays; `activation` is applied to the result; `nodes` are the ONNX nodes that it stands for.
+    `op` names the module in `hlsgen.ops`; `attributes` is that module's own frozen dataclass;
+    `weights` maps names to arrays; `activation` is applied to the result; `nodes` are the ONNX
+    nodes that it stands for.
     """
 
     name: str
@@ -164,7 +166,8 @@ class Layer:
 class Graph:
     """A normalised network: layers in topological order and the tensors between them.
 
-    `model` is the ONNX model it came from; designs carry it, so that they can be validated against it.
+    `model` is the ONNX model it came from; designs carry it, so that they can be validated against
+    it.
     """
 
     name: str
@@ -183,7 +186,9 @@ class Graph:
         for layer in self.layers:
             for position, name in enumerate(layer.inputs):
                 if name in self.producers:
-                    network.add_edge(self.producers[name].name, layer.name, tensor=name, position=position)
+                    network.add_edge(
+                        self.producers[name].name, layer.name, tensor=name, position=position
+                    )
         return network
 
     @cached_property
@@ -202,7 +207,8 @@ class Graph:
 
     @cached_property
     def derived(self) -> dict[str, dict[Hashable, Any]]:
-        """What `remembered` functions found of this graph, by function and arguments; it lives as long as the graph."""
+        """What `remembered` functions found of this graph, by function and arguments; it lives as
+        long as the graph."""
         return {}
 
     def layer(self, name: str) -> Layer:
@@ -227,11 +233,11 @@ R = TypeVar("R")
 
 
 def remembered(function: Callable[Concatenate[Graph, P], R]) -> Callable[Concatenate[Graph, P], R]:
-    """A function of a graph and of hashable positional arguments that is worked out once: its results stay with the graph."""
+    """A function of a graph and of hashable positional arguments that is worked out once: its
+    results stay with the graph."""
 
-    name = (
-        f"{function.__module__}.{function.__qualname__}"  # a graph may go to another process with what is known of it
-    )
+    # a graph may go to another process with what is known of it
+    name = f"{function.__module__}.{function.__qualname__}"
 
     @wraps(function)
     def wrapper(graph: Graph, /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,5 @@
-"""How a command ends when it is told to: it unwinds, so that children are stopped and nothing half-written stays."""
+"""How a command ends when it is told to: it unwinds, so that children are stopped and nothing
+half-written stays."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def exit_status(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def polite_end() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise Terminated, as Ctrl-C raises KeyboardInterrupt. (Signal handlers belong to the main thread.)"""
+    """SIGTERM and SIGHUP raise Terminated, as Ctrl-C raises KeyboardInterrupt. (Signal handlers
+    belong to the main thread.)"""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -43,8 +45,10 @@ def polite_end() -> Iterator[None]:
 
 @contextmanager
 def no_interrupts() -> Iterator[None]:
-    """Processes that start meanwhile never see Ctrl-C, which a terminal sends to all: their parent ends them. One that comes meanwhile waits."""
-    resource_tracker.ensure_running()  # multiprocessing would start it with the first process, and let SIGINT through from then on
+    """Processes that start meanwhile never see Ctrl-C, which a terminal sends to all: their parent
+    ends them. One that comes meanwhile waits."""
+    # multiprocessing would start it with the first process, and let SIGINT through from then on
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

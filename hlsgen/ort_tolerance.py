@@ -1,15 +1,19 @@
-"""Comparison with onnxruntime, whose own functions are approximations: what they promise is not held against a design.
+"""Comparison with onnxruntime, whose own functions are approximations: what they promise is not
+held against a design.
 
-The comparison with numpy knows no such allowance. Errors were measured against float64 over [-1000, 1000] (onnxruntime 1.32.0, x86-64):
+The comparison with numpy knows no such allowance. Errors were measured against float64 over [-1000,
+1000] (onnxruntime 1.32.0, x86-64):
 
-* Sigmoid is a rational function of x kept within +-18: off by up to 1.4e-7, whatever its size (6.5 times a result of 1.6e-8). SiLU is
-  x times that.
+* Sigmoid is a rational function of x kept within +-18: off by up to 1.4e-7, whatever its size (6.5
+  times a result of 1.6e-8). SiLU is x times that.
 * Elu and Selu take exp(x) - 1, off by half of 1's last bit, 2^-24, times their factors.
-* Exp, Log, Tanh, Softplus, Softsign, Softmax and the rest are within 3e-7 of their own size: they need no allowance.
+* Exp, Log, Tanh, Softplus, Softsign, Softmax and the rest are within 3e-7 of their own size: they
+  need no allowance.
 
-`Activation.ort_error` holds these bounds. How they reach an output is the network's affair: its reference is computed once more with each
-such function off by its bound, and what an output changes by is allowed there. (All errors then have one sign, so layers that sum with
-weights of both signs allow little: behind them results are large enough for the relative tolerance.)
+`Activation.ort_error` holds these bounds. How they reach an output is the network's affair: its
+reference is computed once more with each such function off by its bound, and what an output changes
+by is allowed there. (All errors then have one sign, so layers that sum with weights of both signs
+allow little: behind them results are large enough for the relative tolerance.)
 """
 
 from __future__ import annotations
@@ -40,31 +44,44 @@ def compare_with_onnxruntime(
 ) -> dict[str, Comparison]:
     """Compare a design's outputs `(images, ...)` with onnxruntime's, by output name.
 
-    Only where the plain comparison fails is it worth computing what onnxruntime's functions may be off by.
+    Only where the plain comparison fails is it worth computing what onnxruntime's functions may be
+    off by.
     """
     found = {name: compare(outputs[name], wanted, dtype) for name, wanted in expected.items()}
     if all(comparison.ok for comparison in found.values()):
         return found
     allowed = onnxruntime_errors(graph, inputs)
-    return {name: compare(outputs[name], wanted, dtype, allowed[name]) for name, wanted in expected.items()}
+    return {
+        name: compare(outputs[name], wanted, dtype, allowed[name])
+        for name, wanted in expected.items()
+    }
 
 
 def onnxruntime_errors(graph: Graph, inputs: Tensors) -> dict[str, np.ndarray]:
-    """What onnxruntime's outputs `(images, ...)` may be off by, by name, for inputs `(images, ...)`. Infinities and NaN allow nothing."""
+    """What onnxruntime's outputs `(images, ...)` may be off by, by name, for inputs `(images,
+    ...)`. Infinities and NaN allow nothing."""
     off = replace(
         graph,
         layers=tuple(
-            layer if layer.activation is None else replace(layer, activation=Off(**vars(layer.activation)))
+            layer
+            if layer.activation is None
+            else replace(layer, activation=Off(**vars(layer.activation)))
             for layer in graph.layers
         ),
     )
     images = [
-        {name: array[i : i + 1] for name, array in inputs.items()} for i in range(len(next(iter(inputs.values()))))
+        {name: array[i : i + 1] for name, array in inputs.items()}
+        for i in range(len(next(iter(inputs.values()))))
     ]
     runs = [(run_network(graph, image), run_network(off, image)) for image in images]
     errors = {}
     for port in graph.outputs:
         with np.errstate(invalid="ignore"):
-            changes = [np.abs(wrong[port.name].astype(np.float64) - right[port.name]) for right, wrong in runs]
-        errors[port.name] = np.nan_to_num(np.concatenate([c.reshape(port.image_shape) for c in changes]), posinf=0.0)
+            changes = [
+                np.abs(wrong[port.name].astype(np.float64) - right[port.name])
+                for right, wrong in runs
+            ]
+        errors[port.name] = np.nan_to_num(
+            np.concatenate([c.reshape(port.image_shape) for c in changes]), posinf=0.0
+        )
     return errors

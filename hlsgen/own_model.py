@@ -1,4 +1,5 @@
-"""onnxruntime on a model as its user wrote it: at its own batch, with every input that it declares."""
+"""onnxruntime on a model as its user wrote it: at its own batch, with every input that it
+declares."""
 
 from __future__ import annotations
 
@@ -13,11 +14,13 @@ Tensors = dict[str, np.ndarray]
 
 
 class OwnModel:
-    """A model in onnxruntime, called with images `(N, ...)`; `shapes` tells the ONNX value that one image is, by input name.
+    """A model in onnxruntime, called with images `(N, ...)`; `shapes` tells the ONNX value that one
+    image is, by input name.
 
-    A model with a fixed batch of B takes B images a run. Where they do not come out even, noise fills the last batch up: other images
-    than those looked at, so that a network that mixes images is found out even by one image.
-    Raises ImportError without onnxruntime, and what onnxruntime raises for models that it does not run.
+    A model with a fixed batch of B takes B images a run. Where they do not come out even, noise
+    fills the last batch up: other images than those looked at, so that a network that mixes images
+    is found out even by one image. Raises ImportError without onnxruntime, and what onnxruntime
+    raises for models that it does not run.
     """
 
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]):
@@ -25,13 +28,16 @@ class OwnModel:
 
         onnxruntime.set_default_logger_severity(4)  # what it refuses is said in its exception
         content = without_double_names(model).SerializeToString()
-        self.session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        self.session: Any = onnxruntime.InferenceSession(
+            content, providers=["CPUExecutionProvider"]
+        )
         self.shapes = shapes
         known = {tensor.name for tensor in model.graph.initializer}
         self.inputs = [value for value in model.graph.input if value.name not in known]
         self.names = [output.name for output in model.graph.output]
         self.batch = max(
-            (own_batch(value, shapes[value.name]) for value in self.inputs if value.name in shapes), default=1
+            (own_batch(value, shapes[value.name]) for value in self.inputs if value.name in shapes),
+            default=1,
         )
 
     def __call__(self, images: Tensors) -> Tensors:
@@ -39,7 +45,10 @@ class OwnModel:
         count = len(next(iter(images.values())))
         whole = {name: filled_up(array, self.batch) for name, array in images.items()}
         runs = [self.run(whole, first) for first in range(0, count, self.batch)]
-        return {name: np.concatenate([run[place] for run in runs])[:count] for place, name in enumerate(self.names)}
+        return {
+            name: np.concatenate([run[place] for run in runs])[:count]
+            for place, name in enumerate(self.names)
+        }
 
     def run(self, images: Tensors, first: int) -> list[np.ndarray]:
         """The outputs of one batch. A network of one image has them as they are, led by a 1."""
@@ -48,7 +57,9 @@ class OwnModel:
             if value.name in images:
                 part = images[value.name][first : first + self.batch]
                 shape = self.shapes[value.name]
-                feeds[value.name] = part.reshape(shape if self.batch == 1 else (self.batch, *shape[1:]))
+                feeds[value.name] = part.reshape(
+                    shape if self.batch == 1 else (self.batch, *shape[1:])
+                )
             else:
                 feeds[value.name] = blank(value, self.batch)
         results = self.session.run(self.names, feeds)
@@ -58,7 +69,11 @@ class OwnModel:
 def own_batch(value: onnx.ValueInfoProto, shape: tuple[int, ...]) -> int:
     """How many images of `shape` an input takes at once."""
     dims = value.type.tensor_type.shape.dim
-    return dims[0].dim_value if len(dims) == len(shape) > 1 and shape[0] == 1 and dims[0].dim_value > 1 else 1
+    return (
+        dims[0].dim_value
+        if len(dims) == len(shape) > 1 and shape[0] == 1 and dims[0].dim_value > 1
+        else 1
+    )
 
 
 def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
@@ -69,14 +84,19 @@ def filled_up(images: np.ndarray, batch: int) -> np.ndarray:
 
 
 def blank(value: onnx.ValueInfoProto, batch: int) -> np.ndarray:
-    """Zeros for an input that no output depends on. Dimensions that are open are 1, the first the batch."""
+    """Zeros for an input that no output depends on. Dimensions that are open are 1, the first the
+    batch."""
     tensor = value.type.tensor_type
-    shape = [d.dim_value if d.dim_value > 0 else batch if axis == 0 else 1 for axis, d in enumerate(tensor.shape.dim)]
+    shape = [
+        d.dim_value if d.dim_value > 0 else batch if axis == 0 else 1
+        for axis, d in enumerate(tensor.shape.dim)
+    ]
     return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
 
 
 def without_double_names(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without names of nodes where two share one: ONNX allows that and gives names no meaning, onnxruntime refuses it."""
+    """The model without names of nodes where two share one: ONNX allows that and gives names no
+    meaning, onnxruntime refuses it."""
     names = Counter(node.name for node in model.graph.node if node.name)
     if all(count == 1 for count in names.values()):
         return model

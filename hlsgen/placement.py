@@ -18,7 +18,8 @@ class Location:
 
 @dataclass(frozen=True)
 class Placement:
-    """All locations, the total size in vectors, and the (concat layer, input position) pairs that must be copied."""
+    """All locations, the total size in vectors, and the (concat layer, input position) pairs that
+    must be copied."""
 
     locations: dict[str, Location]
     size: int
@@ -27,10 +28,11 @@ class Placement:
 
 @remembered
 def place_tensors(graph: Graph, width: int) -> Placement:
-    """Give every tensor a place of its own, except that inputs of a concatenation live inside its result.
+    """Give every tensor a place of its own, except that inputs of a concatenation live inside its
+    result.
 
-    An input stays outside, to be copied, when it is a network input or already lives in another concatenation.
-    Concatenations nest: the outermost is placed first.
+    An input stays outside, to be copied, when it is a network input or already lives in another
+    concatenation. Concatenations nest: the outermost is placed first.
     """
     home: dict[str, tuple[str, int]] = {}
     copies: set[tuple[str, int]] = set()

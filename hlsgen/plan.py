@@ -1,6 +1,8 @@
-"""The plan: every decision of the scheduler as frozen data that can be printed, saved, edited and loaded again.
+"""The plan: every decision of the scheduler as frozen data that can be printed, saved, edited and
+loaded again.
 
-The estimator and the code generator both read it, and nothing else, so that cost and code cannot drift apart.
+The estimator and the code generator both read it, and nothing else, so that cost and code cannot
+drift apart.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ OPTIMISATIONS = {
 class KernelPlan:
     """A kernel of the pipelined or layered style.
 
-    `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of the channel loops.
-    `unroll_window` unrolls all filter taps. `partial_sums` interleaved accumulators keep II at 1. A depthwise kernel with an
-    unrolled window may go through a vector's lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero
-    weights: each output lane takes so many non-zero ones a turn. `at_once` input vectors are multiplied in a turn, put together by a kernel
-    of its own. With `strips` the weights are not kept on chip: they stream from memory, anew for each of so many equal strips of the output's rows.
+    `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of
+    the channel loops. `unroll_window` unrolls all filter taps. `partial_sums` interleaved
+    accumulators keep II at 1. A depthwise kernel with an unrolled window may go through a vector's
+    lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero weights:
+    each output lane takes so many non-zero ones a turn. `at_once` input vectors are multiplied in a
+    turn, put together by a kernel of its own. With `strips` the weights are not kept on chip: they
+    stream from memory, anew for each of so many equal strips of the output's rows.
     """
 
     layer: str
@@ -65,7 +69,8 @@ class KernelPlan:
 class EdgePlan:
     """A channel from the producer of `tensor` to input `position` of the layer `consumer`.
 
-    `consumer` is "" for the writer of the network's output number `position`. `depth` counts vectors of `width` lanes.
+    `consumer` is "" for the writer of the network's output number `position`. `depth` counts
+    vectors of `width` lanes.
     """
 
     tensor: str
@@ -79,12 +84,14 @@ class EdgePlan:
 class StepPlan:
     """One pass of an engine: which layer, which tile of outputs, which run of output vectors.
 
-    `vectors_at_once` output vectors are computed together; `residual` names a tensor that the epilogue adds, and
-    `joined` the addition layer that it then stands for. `engine` "" is a plain pass through the epilogue. `source`
-    is the tensor to read where it is not the layer's first input. Without `finish` bias and activation are left out.
-    `feeder` names a depthwise layer whose results stream straight into this convolution's tiles (hybrid designs). With `compressed` a
-    convolution's weights lie in memory without their zeros. A step serves `images` images of a launch, the first being number `first_image`; a
-    tile holds `tile_images` of them, so that its weights serve them all.
+    `vectors_at_once` output vectors are computed together; `residual` names a tensor that the
+    epilogue adds, and `joined` the addition layer that it then stands for. `engine` "" is a plain
+    pass through the epilogue. `source` is the tensor to read where it is not the layer's first
+    input. Without `finish` bias and activation are left out. `feeder` names a depthwise layer whose
+    results stream straight into this convolution's tiles (hybrid designs). With `compressed` a
+    convolution's weights lie in memory without their zeros. A step serves `images` images of a
+    launch, the first being number `first_image`; a tile holds `tile_images` of them, so that its
+    weights serve them all.
     """
 
     layer: str
@@ -114,13 +121,15 @@ class StepPlan:
 class Engines:
     """The shape of the folded design's engines, shared by all layers.
 
-    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: taps (input vectors at a place of the window) that the convolution
-    engine multiplies and output vectors that it computes in parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity
-    of the input tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the depthwise and pooling engines.
-    `dense_vectors`: input vectors that the dense engine holds. `pixel_vectors`: one pixel in the across-channel
-    engines. `normalisation_size`: channels that LRN's window spans. `skip_inputs`, `skip_outputs`, `skip_tile_vectors`, `skip_tile_pixels`: the
-    same of the convolution engine that skips zero weights; its inputs are the weights of each lane of an input vector that it takes at once.
-    An engine without a tile buffer does not exist.
+    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: taps (input vectors at a place
+    of the window) that the convolution engine multiplies and output vectors that it computes in
+    parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity of the input
+    tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the
+    depthwise and pooling engines. `dense_vectors`: input vectors that the dense engine holds.
+    `pixel_vectors`: one pixel in the across-channel engines. `normalisation_size`: channels that
+    LRN's window spans. `skip_inputs`, `skip_outputs`, `skip_tile_vectors`, `skip_tile_pixels`: the
+    same of the convolution engine that skips zero weights; its inputs are the weights of each lane
+    of an input vector that it takes at once. An engine without a tile buffer does not exist.
     """
 
     width: int
@@ -142,7 +151,8 @@ class Engines:
     skip_tile_pixels: int = 0
 
     def of(self, engine: str) -> Engines:
-        """As the steps of one engine see them: the array that skips zeros in the place of the one that multiplies by all weights."""
+        """As the steps of one engine see them: the array that skips zeros in the place of the one
+        that multiplies by all weights."""
         if engine != "skipping":
             return self
         return replace(
@@ -158,10 +168,12 @@ class Engines:
 class Plan:
     """A complete schedule of one network on one board.
 
-    `style` is what was built; `disabled` the optimisations switched off; `evidence` what the search showed of it. `kernels` and
-    `edges` describe pipelined and layered designs, `engines` and `steps` folded ones, which take `images` images a launch; `unfolded` names the
-    convolutions whose window columns the host unfolds into channels, `convolved` the fully connected layers that the convolution engine computes. A
-    pipelined design may stand on the board in `copies`, which work on different images.
+    `style` is what was built; `disabled` the optimisations switched off; `evidence` what the search
+    showed of it. `kernels` and `edges` describe pipelined and layered designs, `engines` and
+    `steps` folded ones, which take `images` images a launch; `unfolded` names the convolutions
+    whose window columns the host unfolds into channels, `convolved` the fully connected layers that
+    the convolution engine computes. A pipelined design may stand on the board in `copies`, which
+    work on different images.
     """
 
     network: str
@@ -190,7 +202,9 @@ class Plan:
             if kernel.layer == layer:
                 return kernel
         raise PlanError(
-            "the plan has no kernel for it", where=f"layer {layer}", remedy="rebuild the plan from this network"
+            "the plan has no kernel for it",
+            where=f"layer {layer}",
+            remedy="rebuild the plan from this network",
         )
 
     def to_json(self) -> str:
@@ -203,16 +217,21 @@ class Plan:
 
     @staticmethod
     def load(path: str | Path) -> Plan:
-        """Read a plan. Raises PlanError when the file is missing, malformed or of another schema."""
+        """Read a plan. Raises PlanError when the file is missing, malformed or of another
+        schema."""
         where = f"plan {path}"
         try:
             data = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
             raise PlanError(
-                f"cannot be read ({error})", where=where, remedy="save a plan with build and edit that"
+                f"cannot be read ({error})",
+                where=where,
+                remedy="save a plan with build and edit that",
             ) from None
         if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
-            raise PlanError(f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build")
+            raise PlanError(
+                f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build"
+            )
         data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
         plan: Plan = record(Plan, data, where)
         check_fields(plan, where)
@@ -223,11 +242,15 @@ def check_fields(plan: Plan, where: str) -> None:
     """Raise PlanError for values that no plan can have, whatever the network."""
     for value, known, what in ((plan.style, STYLES, "style"), (plan.dtype, DTYPES, "dtype")):
         if value not in known:
-            raise PlanError(f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}")
+            raise PlanError(
+                f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}"
+            )
     check_disabled(plan.disabled)
     named = [("", plan), ("engines", plan.engines)] if plan.engines else [("", plan)]
     named += [
-        (f"{name}[{i}]", item) for name in ("kernels", "edges", "steps") for i, item in enumerate(getattr(plan, name))
+        (f"{name}[{i}]", item)
+        for name in ("kernels", "edges", "steps")
+        for i, item in enumerate(getattr(plan, name))
     ]
     for place, item in named:
         for name, value in vars(item).items():
@@ -239,7 +262,9 @@ def check_fields(plan: Plan, where: str) -> None:
 def check_names(style: str, disabled: tuple[str, ...]) -> None:
     """Raise UsageError for a style or an optimisation that does not exist."""
     if style not in (*STYLES, "auto"):
-        raise UsageError(f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}")
+        raise UsageError(
+            f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}"
+        )
     check_disabled(disabled)
 
 
@@ -248,5 +273,7 @@ def check_disabled(disabled: tuple[str, ...]) -> None:
     for name in disabled:
         if name not in OPTIMISATIONS:
             raise UsageError(
-                f"unknown optimisation {name!r}", where="--disable", remedy=f"choose from {', '.join(OPTIMISATIONS)}"
+                f"unknown optimisation {name!r}",
+                where="--disable",
+                remedy=f"choose from {', '.join(OPTIMISATIONS)}",
             )

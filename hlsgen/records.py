@@ -1,4 +1,5 @@
-"""From JSON to frozen dataclasses: every value has the type that its field declares, or an error names the field."""
+"""From JSON to frozen dataclasses: every value has the type that its field declares, or an error
+names the field."""
 
 from __future__ import annotations
 
@@ -14,14 +15,19 @@ LARGEST = (1 << 31) - 1
 
 
 def record(kind: Any, data: Any, where: str) -> Any:
-    """A dataclass from a JSON object. Raises PlanError for fields that are unknown, missing or of another type."""
+    """A dataclass from a JSON object. Raises PlanError for fields that are unknown, missing or of
+    another type."""
     if not isinstance(data, dict):
         raise PlanError("must be an object", where=where)
     known = {f.name: f for f in fields(kind)}
     hints = get_type_hints(kind)
     for name in data:
         if name not in known:
-            raise PlanError(f"has an unknown field {name!r}", where=where, remedy=f"known fields: {', '.join(known)}")
+            raise PlanError(
+                f"has an unknown field {name!r}",
+                where=where,
+                remedy=f"known fields: {', '.join(known)}",
+            )
     for name, f in known.items():
         if name not in data and f.default is MISSING and f.default_factory is MISSING:
             raise PlanError(f"lacks the field {name!r}", where=where)
@@ -37,7 +43,9 @@ def decoded(hint: Any, value: Any, name: str, where: str) -> Any:
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise PlanError(f"{name} must be a list, not {value!r}", where=where)
-        return tuple(decoded(get_args(hint)[0], item, f"{name}[{i}]", where) for i, item in enumerate(value))
+        return tuple(
+            decoded(get_args(hint)[0], item, f"{name}[{i}]", where) for i, item in enumerate(value)
+        )
     if hint is float and type(value) in (int, float) and isfinite(value):
         return float(value)
     if type(value) is not hint:

@@ -13,10 +13,13 @@ from hlsgen.ops import operator
 def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """All tensors of one image, canonical `(C, H, W)` float32, by tensor name.
 
-    `inputs` maps ONNX input names to their values. Each layer is computed in float64 and rounded once.
+    `inputs` maps ONNX input names to their values. Each layer is computed in float64 and rounded
+    once.
     """
     tensors = {
-        port.tensor: port.view.invert(np.asarray(inputs[port.name], np.float32).reshape(port.view.value_shape))[0]
+        port.tensor: port.view.invert(
+            np.asarray(inputs[port.name], np.float32).reshape(port.view.value_shape)
+        )[0]
         for port in graph.inputs
     }
     # Results beyond float32 are the network's own: infinities and NaN, as in a design.

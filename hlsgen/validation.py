@@ -20,20 +20,29 @@ Tensors = dict[str, np.ndarray]
 
 
 class Reference:
-    """Computes what a design should give for a batch of inputs `(images, ...)`, from the model it carries."""
+    """Computes what a design should give for a batch of inputs `(images, ...)`, from the model it
+    carries."""
 
     def __init__(self, design: HostDesign, inputs: Tensors):
         self.design, self.inputs = design, inputs
         self.refusal = ""
         path = design.path / "model.onnx"
         if not path.is_file():
-            raise HostError(f"{path} is missing, so there is nothing to compare with", remedy="build the design again")
-        self.graph: Graph = load(path, {entry["name"]: entry["model_shape"] for entry in design.manifest["inputs"]})
+            raise HostError(
+                f"{path} is missing, so there is nothing to compare with",
+                remedy="build the design again",
+            )
+        self.graph: Graph = load(
+            path, {entry["name"]: entry["model_shape"] for entry in design.manifest["inputs"]}
+        )
         known = {layer.name for layer in self.graph.layers}
-        missing = [entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known]
+        missing = [
+            entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known
+        ]
         if missing:
             raise HostError(
-                f"model.onnx has no layer {missing[0]}: it is not the design's model", remedy="build the design again"
+                f"model.onnx has no layer {missing[0]}: it is not the design's model",
+                remedy="build the design again",
             )
 
     def image(self, index: int) -> Tensors:
@@ -44,20 +53,24 @@ class Reference:
         """All tensors of an image by tensor name, and the network's outputs by output name."""
         tensors = run_layers(self.graph, self.image(index))
         return tensors, {
-            p.name: p.view.apply(tensors[p.tensor][None]).reshape(p.image_shape) for p in self.graph.outputs
+            p.name: p.view.apply(tensors[p.tensor][None]).reshape(p.image_shape)
+            for p in self.graph.outputs
         }
 
     def against_onnxruntime(self, outputs: Tensors) -> dict[str, Any] | None:
         """Compare a design's outputs with those of the user's own model in onnxruntime.
 
         None where onnxruntime is not installed, or does not run the model: `refusal` tells why.
-        `top1_equal` counts the images whose largest output is the same, for outputs that are one vector.
+        `top1_equal` counts the images whose largest output is the same, for outputs that are one
+        vector.
         """
         shapes = {port.name: port.view.value_shape for port in self.graph.inputs}
         try:
             expected = OwnModel(self.graph.model, shapes)(self.inputs)
         except ImportError:
-            self.refusal = "onnxruntime is not installed: pip install onnxruntime to compare with it too"
+            self.refusal = (
+                "onnxruntime is not installed: pip install onnxruntime to compare with it too"
+            )
             return None
         except Exception as error:  # onnxruntime raises kinds of its own
             self.refusal = f"onnxruntime does not run this model ({first_line(error)}): compared with numpy alone"
@@ -67,7 +80,9 @@ class Reference:
             wanted = (count, *port.image_shape[1:])
             if expected[port.name].size == prod(wanted):
                 expected[port.name] = expected[port.name].reshape(wanted)
-        found = compare_with_onnxruntime(self.graph, self.inputs, outputs, expected, self.design.manifest["dtype"])
+        found = compare_with_onnxruntime(
+            self.graph, self.inputs, outputs, expected, self.design.manifest["dtype"]
+        )
         worst = max(found.values(), key=lambda c: c.max_rel_error)
         result = worst.as_dict() | {"ok": all(c.ok for c in found.values())}
         (name, *more) = outputs

@@ -1,4 +1,5 @@
-"""`python -m hlsgen.host`, or `python -m host` beside a copy of this folder: runs or checks a design without the compiler."""
+"""`python -m hlsgen.host`, or `python -m host` beside a copy of this folder: runs or checks a
+design without the compiler."""
 
 from __future__ import annotations
 
@@ -18,12 +19,15 @@ from .validation import Tensors, validate
 
 
 def stored_reference(path: str) -> tuple[Tensors, Any]:
-    """Inputs, and the function from image number to (tensors, outputs), of a file that `hlsgen reference` wrote."""
+    """Inputs, and the function from image number to (tensors, outputs), of a file that `hlsgen
+    reference` wrote."""
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
 
     def part(prefix: str) -> Tensors:
-        return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+        return {
+            name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)
+        }
 
     return part("input/"), lambda image: (part(f"tensor/{image}/"), part(f"output/{image}/"))
 
@@ -31,20 +35,27 @@ def stored_reference(path: str) -> tuple[Tensors, Any]:
 def parser() -> argparse.ArgumentParser:
     """The argument parser."""
     top = argparse.ArgumentParser(
-        prog=f"python -m {__package__}", description="Run or check a design directory; needs numpy and pyopencl alone."
+        prog=f"python -m {__package__}",
+        description="Run or check a design directory; needs numpy and pyopencl alone.",
     )
     commands = top.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="run a design and compare with stored references")
     check.add_argument("design")
     check.add_argument("reference", help=".npz file written by `hlsgen reference`")
-    check.add_argument("--strict", action="store_true", help="all kernels at once over FIFOs of their true depth")
+    check.add_argument(
+        "--strict", action="store_true", help="all kernels at once over FIFOs of their true depth"
+    )
     execute = commands.add_parser("run", help="run a design on images")
     execute.add_argument("design")
     execute.add_argument("input", help=".npz file with one array (N, ...) for each input")
     execute.add_argument("output", help=".npz file to write")
     for command in (check, execute):
-        command.add_argument("--device", default="emulator", help="emulator, cpu, pocl, or a device number")
-        command.add_argument("--timeout", type=float, default=120.0, help="seconds until a run counts as deadlocked")
+        command.add_argument(
+            "--device", default="emulator", help="emulator, cpu, pocl, or a device number"
+        )
+        command.add_argument(
+            "--timeout", type=float, default=120.0, help="seconds until a run counts as deadlocked"
+        )
     commands.add_parser("devices", help="list OpenCL devices")
     return top
 
@@ -66,7 +77,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "check":
             inputs, reference = stored_reference(options.reference)
             verdict, _ = validate(
-                design, inputs, reference, device=options.device, strict=options.strict, timeout=options.timeout
+                design,
+                inputs,
+                reference,
+                device=options.device,
+                strict=options.strict,
+                timeout=options.timeout,
             )
             print(json.dumps(verdict))
             warn(verdict.get("non_finite", {}))

@@ -1,4 +1,5 @@
-"""Stores arrays under any name in an .npz file (`numpy.savez` cannot take every name, such as "file")."""
+"""Stores arrays under any name in an .npz file (`numpy.savez` cannot take every name, such as
+"file")."""
 
 from __future__ import annotations
 

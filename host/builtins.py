@@ -1,8 +1,9 @@
-"""Declares the few built-in functions that kernels call, in place of all of OpenCL's, for the emulator.
+"""Declares the few built-in functions that kernels call, in place of all of OpenCL's, for the
+emulator.
 
-The emulator's compiler parses its header of all functions, 17,000 lines, for every program: 0.13 s, which is five times
-what the kernels of a small design take. The header is skipped where the macro that guards it is defined; types,
-`as_int` and its like, and printf are in another, small one.
+The emulator's compiler parses its header of all functions, 17,000 lines, for every program: 0.13 s,
+which is five times what the kernels of a small design take. The header is skipped where the macro
+that guards it is defined; types, `as_int` and its like, and printf are in another, small one.
 """
 
 from __future__ import annotations

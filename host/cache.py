@@ -1,7 +1,7 @@
 """Compiled programs on disk, so that kernels are compiled once and not once a process.
 
-The folder is `$HLSGEN_CACHE`, else `hlsgen` in the user's cache folder; `HLSGEN_CACHE=off` switches it off. Nothing
-here raises: a cache that cannot be read or written is no cache.
+The folder is `$HLSGEN_CACHE`, else `hlsgen` in the user's cache folder; `HLSGEN_CACHE=off` switches
+it off. Nothing here raises: a cache that cannot be read or written is no cache.
 """
 
 from __future__ import annotations

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-# Largest error accepted, relative to the largest reference value of the tensor.
-# float32: a sum of K products in any order is off by at most about K * 2^-24 of its terms' magnitude, and typically by
-# sqrt(K) * 2^-24; K reaches 25,000 (a fully connected layer) and errors add up over some 50 layers, which gives
-# sqrt(25,000 * 50) * 6e-8 = 7e-5. The references are computed in float64. Measured errors are 1e-7 to 1e-5, wrong
-# kernels are off by 1e-2 and more.
+# Largest error accepted, relative to the largest reference value of the tensor. float32: a sum of K
+# products in any order is off by at most about K * 2^-24 of its terms' magnitude, and typically by
+# sqrt(K) * 2^-24; K reaches 25,000 (a fully connected layer) and errors add up over some 50 layers,
+# which gives sqrt(25,000 * 50) * 6e-8 = 7e-5. The references are computed in float64. Measured
+# errors are 1e-7 to 1e-5, wrong kernels are off by 1e-2 and more.
 TOLERANCE = {"float32": 1e-4}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Largest absolute error, the same relative to the largest reference value, and whether it is within tolerance."""
+    """Largest absolute error, the same relative to the largest reference value, and whether it is
+    within tolerance."""
 
     max_abs_error: float
     max_rel_error: float
@@ -33,15 +34,23 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: infinite errors (NaN in the result) become the string "inf"."""
-        return {k: ("inf" if isinstance(v, float) and np.isinf(v) else v) for k, v in asdict(self).items()}
+        return {
+            k: ("inf" if isinstance(v, float) and np.isinf(v) else v)
+            for k, v in asdict(self).items()
+        }
 
 
 def compare(
-    result: np.ndarray, reference: np.ndarray, dtype: str = "float32", doubt: np.ndarray | None = None
+    result: np.ndarray,
+    reference: np.ndarray,
+    dtype: str = "float32",
+    doubt: np.ndarray | None = None,
 ) -> Comparison:
-    """Compare an array with its reference of the same shape. NaN or infinity where the reference is finite is wrong.
+    """Compare an array with its reference of the same shape. NaN or infinity where the reference is
+    finite is wrong.
 
-    `doubt` is what the reference itself may be off by, element by element: it counts for the verdict, not for the errors reported.
+    `doubt` is what the reference itself may be off by, element by element: it counts for the
+    verdict, not for the errors reported.
     """
     if result.shape != reference.shape:
         return Comparison(float("inf"), float("inf"), False)
@@ -56,4 +65,6 @@ def compare(
     scale = float(np.max(finite, initial=0.0))
     relative = largest / scale if scale else (0.0 if largest == 0 else float("inf"))
     beyond = error if doubt is None else error - doubt
-    return Comparison(largest, relative, float(np.max(beyond, initial=0.0)) <= TOLERANCE[dtype] * scale)
+    return Comparison(
+        largest, relative, float(np.max(beyond, initial=0.0)) <= TOLERANCE[dtype] * scale
+    )

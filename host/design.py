@@ -23,17 +23,25 @@ class HostDesign:
         try:
             self.manifest: dict[str, Any] = json.loads((self.path / "design.json").read_text())
         except FileNotFoundError:
-            raise HostError(f"{path}: no design.json there", remedy="give a directory that build wrote") from None
+            raise HostError(
+                f"{path}: no design.json there", remedy="give a directory that build wrote"
+            ) from None
         except (OSError, ValueError) as error:
-            raise HostError(f"{path}: design.json cannot be read ({error})", remedy=remedy) from None
+            raise HostError(
+                f"{path}: design.json cannot be read ({error})", remedy=remedy
+            ) from None
         if self.manifest.get("schema") != SCHEMA:
             raise HostError(
-                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}", remedy=remedy
+                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}",
+                remedy=remedy,
             )
         for name in self.manifest["kernels"]:
             if not (self.path / name).is_file():
                 raise HostError(f"{path}: {name} is missing", remedy=remedy)
-        weights, size = self.path / self.manifest["weights"]["file"], self.manifest["weights"]["bytes"]
+        weights, size = (
+            self.path / self.manifest["weights"]["file"],
+            self.manifest["weights"]["bytes"],
+        )
         if not weights.is_file() or weights.stat().st_size != size:
             raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
         self.sections = {s["name"]: s for s in self.manifest["weights"]["sections"]}
@@ -45,22 +53,34 @@ class HostDesign:
 
     @property
     def work(self) -> float:
-        """Multiply-accumulates of an image; infinite in designs of earlier builds, which do not tell."""
+        """Multiply-accumulates of an image; infinite in designs of earlier builds, which do not
+        tell."""
         return self.manifest.get("multiply_accumulates", float("inf"))
 
     def section(self, name: str) -> np.ndarray:
         """A section of the weights file, read from disk."""
         s = self.sections[name]
-        return np.fromfile(self.path / self.manifest["weights"]["file"], s["dtype"], s["elements"], offset=s["offset"])
+        return np.fromfile(
+            self.path / self.manifest["weights"]["file"],
+            s["dtype"],
+            s["elements"],
+            offset=s["offset"],
+        )
 
     def signature(self) -> tuple[Any, ...]:
-        """What changes when the design is built, compiled or edited: manifest, kernels' text, dates of the rest."""
+        """What changes when the design is built, compiled or edited: manifest, kernels' text, dates
+        of the rest."""
         files = (self.path / self.manifest["weights"]["file"], *sorted(self.path.glob("bin/*")))
         stats = [(str(path), path.stat()) for path in files]
-        return self.manifest, self.source, [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats]
+        return (
+            self.manifest,
+            self.source,
+            [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats],
+        )
 
     def run(self, mode: str) -> dict[str, Any]:
-        """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design lacks it."""
+        """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design
+        lacks it."""
         runs = self.manifest["runs"]
         if mode not in runs:
             raise HostError(
@@ -70,12 +90,14 @@ class HostDesign:
         return runs[mode]
 
     def check_inputs(self, inputs: dict[str, np.ndarray]) -> int:
-        """Check names, dtypes, shapes `(images, ...)` and values of input arrays and return the number of images. Raises HostError."""
+        """Check names, dtypes, shapes `(images, ...)` and values of input arrays and return the
+        number of images. Raises HostError."""
         expected = {entry["name"]: entry for entry in self.manifest["inputs"]}
         counts = set()
         if set(inputs) != set(expected):
             raise HostError(
-                f"inputs {sorted(inputs)} given, {sorted(expected)} needed", remedy="name the arrays after the inputs"
+                f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
+                remedy="name the arrays after the inputs",
             )
         for name, entry in expected.items():
             array, shape = inputs[name], entry["shape"]
@@ -84,7 +106,11 @@ class HostDesign:
                     f"input {name} is of type {array.dtype}, the network needs {entry['dtype']}",
                     remedy=f"convert it with .astype('{entry['dtype']}')",
                 )
-            if array.ndim != len(shape) or list(array.shape[1:]) != list(shape[1:]) or not len(array):
+            if (
+                array.ndim != len(shape)
+                or list(array.shape[1:]) != list(shape[1:])
+                or not len(array)
+            ):
                 wanted = ", ".join(["N", *map(str, shape[1:])])
                 raise HostError(
                     f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]",

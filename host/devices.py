@@ -1,4 +1,5 @@
-"""Finds OpenCL devices: the Intel FPGA emulator and CPU runtime of the environment, and what the system has."""
+"""Finds OpenCL devices: the Intel FPGA emulator and CPU runtime of the environment, and what the
+system has."""
 
 from __future__ import annotations
 
@@ -32,9 +33,11 @@ def library(kind: str) -> Path | None:
 
 
 def vendor_setting(kind: str) -> str | None:
-    """The value of OCL_ICD_VENDORS that makes the loader see a kind of device; None leaves it as it is.
+    """The value of OCL_ICD_VENDORS that makes the loader see a kind of device; None leaves it as it
+    is.
 
-    The wheels' own .icd files hold a placeholder, so the library is named directly. Raises HostError if it is missing.
+    The wheels' own .icd files hold a placeholder, so the library is named directly. Raises
+    HostError if it is missing.
     """
     if kind not in LIBRARIES:
         return None
@@ -48,7 +51,8 @@ def vendor_setting(kind: str) -> str | None:
 
 
 def environment(kind: str, kernels: int) -> dict[str, str]:
-    """Environment variables for a worker process that uses a kind of device with `kernels` kernels at once."""
+    """Environment variables for a worker process that uses a kind of device with `kernels` kernels
+    at once."""
     variables = dict(os.environ)
     setting = vendor_setting(kind)
     if setting is not None:
@@ -56,19 +60,24 @@ def environment(kind: str, kernels: int) -> dict[str, str]:
     # Every kernel that waits on a channel occupies a worker of the emulator; the default is 32.
     variables.setdefault("CL_CONFIG_CPU_TBB_NUM_WORKERS", str(min(256, max(32, kernels + 16))))
     variables["PYOPENCL_NO_CACHE"] = "1"
-    # The child imports what this process imports, installed or not, whatever its current folder holds.
+    # The child imports what this process imports, installed or not, whatever its current folder
+    # holds.
     variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     variables["PYTHONSAFEPATH"] = "1"
     return variables
 
 
 def family(device: str) -> str:
-    """Which kind of library `--device` asks for: emulator, cpu, or system (pocl and device numbers)."""
+    """Which kind of library `--device` asks for: emulator, cpu, or system (pocl and device
+    numbers)."""
     if device in LIBRARIES:
         return device
     if device == "pocl" or device.isdigit():
         return "system"
-    raise HostError(f"unknown device {device!r}", remedy="use emulator, cpu, pocl, or a number that doctor lists")
+    raise HostError(
+        f"unknown device {device!r}",
+        remedy="use emulator, cpu, pocl, or a number that doctor lists",
+    )
 
 
 def visible_devices() -> list[Any]:
@@ -91,11 +100,15 @@ def select(device: str) -> Any:
     if device.isdigit():
         if int(device) >= len(found):
             raise HostError(
-                f"there is no OpenCL device number {device}; {len(found)} are installed", remedy="list them with doctor"
+                f"there is no OpenCL device number {device}; {len(found)} are installed",
+                remedy="list them with doctor",
             )
         return found[int(device)]
     if not found:
-        raise HostError(f"no OpenCL device of kind {device} was found", remedy=INSTALL.get(device, INSTALL[kind]))
+        raise HostError(
+            f"no OpenCL device of kind {device} was found",
+            remedy=INSTALL.get(device, INSTALL[kind]),
+        )
     return found[0]
 
 

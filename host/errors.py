@@ -12,7 +12,8 @@ class HostError(Exception):
 
 
 class DeadlockError(HostError):
-    """The time limit passed with kernels still waiting. `kernels` names those that have not finished."""
+    """The time limit passed with kernels still waiting. `kernels` names those that have not
+    finished."""
 
     def __init__(self, kernels: list[str], seconds: float):
         self.kernels = kernels

@@ -26,12 +26,12 @@ MESSAGE = 4000
 class Executor:
     """One design on one device in one mode ("sequential" or "concurrent").
 
-    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest batch. `guarded` puts
-    poisoned margins round all buffers. Without `optimise` the emulator compiles without optimisation; other devices
-    always optimise.
+    `tapped` builds the kernels so that every layer's result is stored; `images` is the largest
+    batch. `guarded` puts poisoned margins round all buffers. Without `optimise` the emulator
+    compiles without optimisation; other devices always optimise.
 
-    A design may prepare the next batch while it computes this one (`ahead` in the manifest): its alternating buffers exist twice then, and
-    `batches` swaps them.
+    A design may prepare the next batch while it computes this one (`ahead` in the manifest): its
+    alternating buffers exist twice then, and `batches` swaps them.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class Executor:
         self.device = device
         self.ahead = self.run.get("ahead", [])
         self.buffers = {
-            name: self.buffer(name, entry) for name, entry in design.manifest["buffers"].items() if self.wanted(entry)
+            name: self.buffer(name, entry)
+            for name, entry in design.manifest["buffers"].items()
+            if self.wanted(entry)
         }
         self.other = {
             name: self.buffer(f"{name} (other)", entry)
@@ -75,21 +77,26 @@ class Executor:
         return self.tapped or not entry.get("tap")
 
     def batch_size(self, images: int) -> int:
-        """Images per launch: as many as the design takes; of a pipelined design all in concurrent mode, else as many as memory allows."""
+        """Images per launch: as many as the design takes; of a pipelined design all in concurrent
+        mode, else as many as memory allows."""
         if not self.batched:
             return self.design.manifest.get("images", 1)  # designs of earlier builds take one
         if self.mode == "concurrent":
             return images
-        values = sum(b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image"))
+        values = sum(
+            b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image")
+        )
         return max(1, min(images, BATCH_VALUES // max(values, 1)))
 
     @property
     def endless(self) -> bool:
-        """Whether kernels of this run go on polling their channels on the host's processor for ever."""
+        """Whether kernels of this run go on polling their channels on the host's processor for
+        ever."""
         return self.mode == "concurrent" and bool(self.run["autorun"]) and not is_board(self.device)
 
     def build(self, device: Any) -> Any:
-        """The program, from source on emulators and CPUs, from the .aocx file on a board. Raises HostError."""
+        """The program, from source on emulators and CPUs, from the .aocx file on a board. Raises
+        HostError."""
         name = self.design.manifest["name"]
         if is_board(device):
             image = self.design.path / "bin" / f"{name}.aocx"
@@ -118,7 +125,9 @@ class Executor:
         try:
             return build(self.context, device, source, options)
         except cl.RuntimeError as error:
-            raise HostError(f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}") from None
+            raise HostError(
+                f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}"
+            ) from None
 
     def buffer(self, name: str, entry: dict[str, Any]) -> Any:
         """A device buffer, filled from the weights file where the manifest says so."""
@@ -126,7 +135,9 @@ class Executor:
         flags = cl.mem_flags
         if self.guarded:
             queue = self.queue("host")
-            guard = self.guards[name] = Guarded(self.context, queue, count * np.dtype(entry["dtype"]).itemsize)
+            guard = self.guards[name] = Guarded(
+                self.context, queue, count * np.dtype(entry["dtype"]).itemsize
+            )
             if "section" in entry:
                 cl.enqueue_copy(queue, guard.buffer, self.design.section(entry["section"]))
             return guard.buffer
@@ -154,7 +165,8 @@ class Executor:
         return cl.enqueue_nd_range_kernel(self.queue(item["queue"]), kernel, (1,), (1,))
 
     def set_arguments(self, kernel: Any, item: dict[str, Any], images: int) -> None:
-        """Bind buffers and numbers. What is launched ahead works on the memories of the next batch."""
+        """Bind buffers and numbers. What is launched ahead works on the memories of the next
+        batch."""
         buffers = self.buffers | (self.other if any(item is one for one in self.ahead) else {})
         position = 0
         for argument in item["arguments"]:
@@ -163,7 +175,9 @@ class Executor:
             if "buffer" in argument:
                 kernel.set_arg(position, buffers[argument["buffer"]])
             else:
-                kernel.set_arg(position, np.int32(images if argument.get("images") else argument["int"]))
+                kernel.set_arg(
+                    position, np.int32(images if argument.get("images") else argument["int"])
+                )
             position += 1
 
     def write_inputs(self, inputs: dict[str, np.ndarray]) -> None:
@@ -180,26 +194,38 @@ class Executor:
             per_image = self.design.manifest["buffers"][layout["buffer"]].get("per_image")
             for index, image in enumerate(images):
                 canonical = apply_steps(image[None], entry["steps"])[0]
-                # Only the tensor's own range is transferred: a feature memory holds all other tensors too.
+                # Only the tensor's own range is transferred: a feature memory holds all other
+                # tensors too.
                 count = -(-layout["channels"] // layout["lanes"])
-                span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout["lanes"]
+                span = (
+                    (layout["height"] * layout["width"] - 1) * layout["stride"] + count
+                ) * layout["lanes"]
                 host = np.zeros(span, np.float32)
                 pack(canonical, layout | {"base": 0}, host)
                 offset = layout["base"] * layout["lanes"] + (index * elements if per_image else 0)
-                cl.enqueue_copy(self.queue("host"), self.buffers[layout["buffer"]], host, dst_offset=offset * 4)
+                cl.enqueue_copy(
+                    self.queue("host"), self.buffers[layout["buffer"]], host, dst_offset=offset * 4
+                )
 
     def read(self, layout: dict[str, Any], index: int) -> np.ndarray:
         """A tensor of image `index` of the batch, canonical `(C, H, W)`."""
         entry = self.design.manifest["buffers"][layout["buffer"]]
         count = -(-layout["channels"] // layout["lanes"])
-        span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout["lanes"]
-        offset = layout["base"] * layout["lanes"] + (index * entry["elements"] if entry.get("per_image") else 0)
+        span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout[
+            "lanes"
+        ]
+        offset = layout["base"] * layout["lanes"] + (
+            index * entry["elements"] if entry.get("per_image") else 0
+        )
         host = np.empty(span, np.float32)
-        cl.enqueue_copy(self.queue("host"), host, self.buffers[layout["buffer"]], src_offset=offset * 4)
+        cl.enqueue_copy(
+            self.queue("host"), host, self.buffers[layout["buffer"]], src_offset=offset * 4
+        )
         return unpack(host, layout | {"base": 0})
 
     def batches(self, batches: Sequence[dict[str, np.ndarray]], timeout: float) -> Iterator[float]:
-        """Run batches of inputs, each an array `(images, ...)` a name, and yield the seconds that each took, its results being in the buffers.
+        """Run batches of inputs, each an array `(images, ...)` a name, and yield the seconds that
+        each took, its results being in the buffers.
 
         Raises DeadlockError, and HostError for a write into a margin.
         """
@@ -217,7 +243,9 @@ class Executor:
             more = number + 1 < len(batches)
             if more:
                 self.write_inputs(batches[number + 1])
-            yield self.execute([*self.run["launches"], *(self.ahead if more else ())], images, timeout)
+            yield self.execute(
+                [*self.run["launches"], *(self.ahead if more else ())], images, timeout
+            )
 
     def swap(self) -> None:
         """What was prepared is now to be computed, and the other way round."""
@@ -238,7 +266,8 @@ class Executor:
         damaged = [name for name, guard in self.guards.items() if not guard.intact()]
         if damaged:
             raise HostError(
-                f"a kernel wrote outside buffer {damaged[0]}", remedy="report this design: its kernels are wrong"
+                f"a kernel wrote outside buffer {damaged[0]}",
+                remedy="report this design: its kernels are wrong",
             )
         return seconds
 
@@ -269,11 +298,16 @@ def is_board(device: Any) -> bool:
 
 
 def wait(
-    events: list[tuple[str, Any]], timeout: float, autorun: list[str], sleep: Callable[[float], None] = time.sleep
+    events: list[tuple[str, Any]],
+    timeout: float,
+    autorun: list[str],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Poll events until all are complete. Raises DeadlockError with the kernels that are not, HostError for failures.
+    """Poll events until all are complete. Raises DeadlockError with the kernels that are not,
+    HostError for failures.
 
-    A kernel that is blocked on a channel stays "running" for ever, so waiting on the event itself would never return.
+    A kernel that is blocked on a channel stays "running" for ever, so waiting on the event itself
+    would never return.
     """
     limit, started, pending = time.monotonic() + timeout, time.monotonic(), list(events)
     while pending:
@@ -295,7 +329,8 @@ def complete(name: str, event: Any) -> bool:
 
 
 def errors_of(text: str) -> str:
-    """The errors of a compiler's message with the lines that show where, or all of a message that names none; no more than fits a screen or two."""
+    """The errors of a compiler's message with the lines that show where, or all of a message that
+    names none; no more than fits a screen or two."""
     lines = text.splitlines()
     marked = [n for n, line in enumerate(lines) if re.search(r"\berror\b", line, re.IGNORECASE)]
     shown = sorted({n + after for n in marked for after in range(3) if n + after < len(lines)})

@@ -22,9 +22,14 @@ def check_finite(inputs: Mapping[str, np.ndarray]) -> None:
 
 
 def non_finite(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-    """How many NaN and infinities each output holds, by the name of every output that holds any. JSON-ready."""
+    """How many NaN and infinities each output holds, by the name of every output that holds any.
+    JSON-ready."""
     counts = {
-        name: {"nan": int(np.isnan(array).sum()), "infinite": int(np.isinf(array).sum()), "values": array.size}
+        name: {
+            "nan": int(np.isnan(array).sum()),
+            "infinite": int(np.isinf(array).sum()),
+            "values": array.size,
+        }
         for name, array in outputs.items()
     }
     return {name: count for name, count in counts.items() if count["nan"] or count["infinite"]}

@@ -1,4 +1,5 @@
-"""Poison in and round every buffer of a validation: what reads it gives wrong results, stray writes are seen afterwards."""
+"""Poison in and round every buffer of a validation: what reads it gives wrong results, stray writes
+are seen afterwards."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ import pyopencl as cl
 
 # Bytes on either side; more than any device's alignment of buffers.
 MARGIN = 4096
-# Words that are not a number and words that are the largest one: sums and products carry the first on, a maximum overlooks it
-# and takes the second. Which is which follows the parity of the index' bits, so that no stride meets one kind alone.
+# Words that are not a number and words that are the largest one: sums and products carry the first
+# on, a maximum overlooks it and takes the second. Which is which follows the parity of the index'
+# bits, so that no stride meets one kind alone.
 POISON = np.array([(0xFFFFFFFF, 0x7F7FFFFF)[n.bit_count() % 2] for n in range(16)], np.uint32)
 
 
 class Guarded:
-    """A device buffer of `size` bytes between two margins; everything is poison until it is written."""
+    """A device buffer of `size` bytes between two margins; everything is poison until it is
+    written."""
 
     def __init__(self, context: Any, queue: Any, size: int):
         self.size, self.queue = size, queue

@@ -9,7 +9,8 @@ import numpy as np
 
 
 def pack(image: np.ndarray, layout: dict[str, Any], buffer: np.ndarray) -> None:
-    """Write a canonical `(C, H, W)` image into a flat buffer: pixel p, vector c at `(base + p * stride + c) * lanes`.
+    """Write a canonical `(C, H, W)` image into a flat buffer: pixel p, vector c at `(base + p *
+    stride + c) * lanes`.
 
     Lanes beyond the last channel are zero.
     """
@@ -33,11 +34,14 @@ def _pixels(buffer: np.ndarray, layout: dict[str, Any]) -> np.ndarray:
     count, size = -(-layout["channels"] // lanes), buffer.itemsize
     pixels = layout["height"] * layout["width"]
     part = buffer[base * lanes :]
-    return np.lib.stride_tricks.as_strided(part, (pixels, count, lanes), (stride * lanes * size, lanes * size, size))
+    return np.lib.stride_tricks.as_strided(
+        part, (pixels, count, lanes), (stride * lanes * size, lanes * size, size)
+    )
 
 
 def apply_steps(array: np.ndarray, steps: list[list[Any]]) -> np.ndarray:
-    """Apply the manifest's steps: ["reshape", shape], ["transpose", perm] or ["columns", [kernel, ...]]."""
+    """Apply the manifest's steps: ["reshape", shape], ["transpose", perm] or ["columns", [kernel,
+    ...]]."""
     actions: dict[str, Callable[..., np.ndarray]] = {
         "reshape": np.reshape,
         "transpose": np.transpose,
@@ -49,10 +53,11 @@ def apply_steps(array: np.ndarray, steps: list[list[Any]]) -> np.ndarray:
 
 
 def unfold_columns(array: np.ndarray, columns: list[int]) -> np.ndarray:
-    """Unfold windows of columns of a `(1, C, H, W)` array into channels: `(1, kernel * C, H, count)`.
+    """Unfold windows of columns of a `(1, C, H, W)` array into channels: `(1, kernel * C, H,
+    count)`.
 
-    `columns` is kernel, stride, dilation, left, count: channel kx * C + c at column x is channel c at column
-    x * stride + kx * dilation - left, zero outside.
+    `columns` is kernel, stride, dilation, left, count: channel kx * C + c at column x is channel c
+    at column x * stride + kx * dilation - left, zero outside.
     """
     kernel, stride, dilation, left, count = columns
     _, channels, height, width = array.shape

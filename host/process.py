@@ -12,8 +12,20 @@ from typing import Any
 
 from .errors import DeadlockError, HostError
 
-# Changes of these variables, and of these only, call for a new process: drivers read them when they are loaded.
-PREFIXES = ("ACL", "AOCL", "CL_", "HLSGEN_", "INTEL", "LD_", "OCL_", "POCL_", "PYOPENCL_", "XDG_CACHE_HOME")
+# Changes of these variables, and of these only, call for a new process: drivers read them when they
+# are loaded.
+PREFIXES = (
+    "ACL",
+    "AOCL",
+    "CL_",
+    "HLSGEN_",
+    "INTEL",
+    "LD_",
+    "OCL_",
+    "POCL_",
+    "PYOPENCL_",
+    "XDG_CACHE_HOME",
+)
 # Seconds that a worker gets to leave by itself.
 FAREWELL = 2.0
 
@@ -21,9 +33,9 @@ FAREWELL = 2.0
 class WorkerProcess:
     """One child process that runs jobs one after another.
 
-    It is in a session of its own, so that Ctrl-C reaches the parent alone. It dies with the parent, however that ends:
-    the kernel signals it when the last end of the pipe `lifeline` is closed. Nothing of it is on disk: arrays travel
-    with the messages, the log has no name.
+    It is in a session of its own, so that Ctrl-C reaches the parent alone. It dies with the parent,
+    however that ends: the kernel signals it when the last end of the pipe `lifeline` is closed.
+    Nothing of it is on disk: arrays travel with the messages, the log has no name.
     """
 
     def __init__(self, variables: dict[str, str]):
@@ -31,7 +43,8 @@ class WorkerProcess:
         self.connection, theirs = Pipe()
         watched, lifeline = os.pipe()
         self.lifeline = open(lifeline, "wb", buffering=0)  # noqa: SIM115 (closed by `release`)
-        # The emulator prints warnings about the host's CPU: kept in a file, shown only if the worker dies.
+        # The emulator prints warnings about the host's CPU: kept in a file, shown only if the
+        # worker dies.
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self.child = subprocess.Popen(
@@ -53,8 +66,8 @@ class WorkerProcess:
     def work(self, job: dict[str, Any], silence: float) -> Iterator[dict[str, Any]]:
         """Give the worker a job and yield its messages, the closing one last.
 
-        Raises HostError for every other end, also when nothing is heard for `silence` seconds. The worker is `spent`
-        then.
+        Raises HostError for every other end, also when nothing is heard for `silence` seconds. The
+        worker is `spent` then.
         """
         self.spent = True
         if not self.started:
@@ -85,7 +98,10 @@ class WorkerProcess:
     def receive(self, silence: float) -> dict[str, Any]:
         """The worker's next message. Raises HostError when there is none."""
         if not self.connection.poll(silence):
-            raise HostError(f"the device did not answer for {silence:g} s and was stopped", remedy="raise --timeout")
+            raise HostError(
+                f"the device did not answer for {silence:g} s and was stopped",
+                remedy="raise --timeout",
+            )
         try:
             return self.connection.recv()
         except (EOFError, OSError):
@@ -97,7 +113,8 @@ class WorkerProcess:
         return HostError(f"the OpenCL runtime crashed (exit status {self.child.wait()})\n{last}")
 
     def printed(self) -> str:
-        """What the worker printed since its latest job began: messages of the runtime, and of `printf` in kernels."""
+        """What the worker printed since its latest job began: messages of the runtime, and of
+        `printf` in kernels."""
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), size, 0).decode(errors="replace")
 
@@ -134,5 +151,6 @@ class WorkerProcess:
 
 
 def key_of(variables: dict[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
-    """What a worker must have been started with to serve a job: the interpreter and the variables that drivers read."""
+    """What a worker must have been started with to serve a job: the interpreter and the variables
+    that drivers read."""
     return sys.executable, frozenset((k, v) for k, v in variables.items() if k.startswith(PREFIXES))

@@ -19,7 +19,8 @@ VERSION = 1
 
 
 def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> Any:
-    """A program built from source, or the same one from the cache. Raises pyopencl.RuntimeError if it does not compile.
+    """A program built from source, or the same one from the cache. Raises pyopencl.RuntimeError if
+    it does not compile.
 
     Only programs of Intel's runtimes are kept: others keep their own, or cannot take them back.
     """
@@ -39,7 +40,8 @@ def compiled(context: Any, device: Any, source: str, options: Sequence[str]) -> 
 
 
 def emulated(context: Any, device: Any, source: str, options: Sequence[str]) -> Any:
-    """A program for the emulator, as by `compiled`: with the declarations that kernels need, or, where these do not do, with all of OpenCL's."""
+    """A program for the emulator, as by `compiled`: with the declarations that kernels need, or,
+    where these do not do, with all of OpenCL's."""
     try:
         return compiled(context, device, DECLARATIONS + source, [*options, SKIP_HEADER])
     except cl.RuntimeError:
@@ -47,13 +49,20 @@ def emulated(context: Any, device: Any, source: str, options: Sequence[str]) -> 
 
 
 def key_of(device: Any, source: str, options: Sequence[str]) -> str:
-    """What a compiled program depends on, as a digest: text, options, runtime, its settings, the target processor."""
+    """What a compiled program depends on, as a digest: text, options, runtime, its settings, the
+    target processor."""
     settings = sorted(
         (name, value)
         for name, value in os.environ.items()
         if name.startswith("CL_CONFIG_") and name != "CL_CONFIG_CPU_TBB_NUM_WORKERS"
     )
-    runtime = [device.platform.name, device.platform.version, device.name, device.version, device.driver_version]
+    runtime = [
+        device.platform.name,
+        device.platform.version,
+        device.name,
+        device.version,
+        device.driver_version,
+    ]
     parts = [VERSION, source, list(options), runtime, settings, processor()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -65,4 +74,7 @@ def processor() -> list[str]:
             lines = file.read().split("\n\n")[0].splitlines()
     except OSError:
         return [platform.machine(), platform.processor()]
-    return [platform.machine(), *(line for line in lines if line.startswith(("model name", "flags", "Features")))]
+    return [
+        platform.machine(),
+        *(line for line in lines if line.startswith(("model name", "flags", "Features"))),
+    ]

@@ -14,18 +14,21 @@ from .design import HostDesign
 from .errors import HostError
 from .session import SHARED, Session
 
-# Beyond the time limit of a batch: how long the worker may stay silent while it starts, compiles or transfers.
+# Beyond the time limit of a batch: how long the worker may stay silent while it starts, compiles or
+# transfers.
 GRACE = 300.0
 # The same where devices are merely listed.
 DEVICES_LIMIT = 60.0
-# Multiply-accumulates of a run beyond which optimised kernels pay. Optimising takes 1.3 to 6.5 s, and saves 0.4 to
-# 1.5 s a thousand million of them; compiled programs are kept, so the limit is below what pays the first time.
+# Multiply-accumulates of a run beyond which optimised kernels pay. Optimising takes 1.3 to 6.5 s,
+# and saves 0.4 to 1.5 s a thousand million of them; compiled programs are kept, so the limit is
+# below what pays the first time.
 OPTIMISED = 200e6
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Outputs by name `(images, ...)`, the device's name, timings in seconds, and what the kernels printed.
+    """Outputs by name `(images, ...)`, the device's name, timings in seconds, and what the kernels
+    printed.
 
     `build_seconds` is 0 where the device still had the design's program from the run before.
     """
@@ -52,12 +55,12 @@ def run(
 ) -> RunResult:
     """Run a design on a batch of images `(images, ...)` in a worker process.
 
-    `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another. `on_layers` is
-    called with the number of each image and all layers' results, canonical `(C, H, W)` by layer name, while the next
-    image is computed. `timeout` is the limit in seconds of one batch. `repeat` runs each batch several times, for
-    timing. `optimise` is whether the emulator compiles with optimisation; None leaves that to `worthwhile`. The
-    workers of `session` serve the run, and wait for the next one. Raises HostError; DeadlockError
-    when kernels do not finish.
+    `strict` runs all kernels at once over FIFOs of their true depth; otherwise one after another.
+    `on_layers` is called with the number of each image and all layers' results, canonical `(C, H,
+    W)` by layer name, while the next image is computed. `timeout` is the limit in seconds of one
+    batch. `repeat` runs each batch several times, for timing. `optimise` is whether the emulator
+    compiles with optimisation; None leaves that to `worthwhile`. The workers of `session` serve the
+    run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
     """
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
@@ -86,22 +89,28 @@ def run(
         printed = worker.printed()
     outputs = done["outputs"]
     assert all(len(array) == images for array in outputs.values())
-    return RunResult(outputs, done["device"]["name"], done["build_seconds"], done["image_seconds"], printed)
+    return RunResult(
+        outputs, done["device"]["name"], done["build_seconds"], done["image_seconds"], printed
+    )
 
 
 def worthwhile(design: HostDesign, images: int) -> bool:
-    """Whether the emulator's optimisation of the kernels saves more time than it takes in a run of so many images.
+    """Whether the emulator's optimisation of the kernels saves more time than it takes in a run of
+    so many images.
 
     `$HLSGEN_EMULATOR_OPTIMISE` (0 or 1) decides instead. Raises HostError for another value.
     """
     setting = os.environ.get("HLSGEN_EMULATOR_OPTIMISE", "")
     if setting not in ("", "0", "1"):
-        raise HostError(f"HLSGEN_EMULATOR_OPTIMISE is {setting!r}", remedy="set it to 0 or 1, or unset it")
+        raise HostError(
+            f"HLSGEN_EMULATOR_OPTIMISE is {setting!r}", remedy="set it to 0 or 1, or unset it"
+        )
     return setting == "1" if setting else images * design.work > OPTIMISED
 
 
 def find_devices(kind: str) -> list[dict[str, Any]]:
-    """All devices of a kind ("emulator", "cpu", "system"), asked in a process of its own. Raises HostError."""
+    """All devices of a kind ("emulator", "cpu", "system"), asked in a process of its own. Raises
+    HostError."""
     with Session() as session, session.worker(devices.environment(kind, 0)) as worker:
         *_, done = worker.work({"task": "devices"}, DEVICES_LIMIT)
     return done["devices"]

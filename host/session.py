@@ -14,10 +14,11 @@ from .process import WorkerProcess, key_of
 
 
 class Session:
-    """Worker processes, of which at most `keep` wait for the next run. A context manager that ends them.
+    """Worker processes, of which at most `keep` wait for the next run. A context manager that ends
+    them.
 
-    Threads may share a session: runs at the same time get a worker each. A forked process starts workers of its own.
-    After `close` each run has a process for itself.
+    Threads may share a session: runs at the same time get a worker each. A forked process starts
+    workers of its own. After `close` each run has a process for itself.
     """
 
     def __init__(self, keep: int = 2):
@@ -31,13 +32,17 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     @contextmanager
     def worker(self, variables: dict[str, str]) -> Iterator[WorkerProcess]:
-        """A worker with the environment `variables`, for one job. It is killed if that fails. Raises OSError."""
+        """A worker with the environment `variables`, for one job. It is killed if that fails.
+        Raises OSError."""
         process = self._take(variables)
         try:
             yield process

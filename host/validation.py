@@ -30,15 +30,22 @@ def validate(
     optimise: bool | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[dict[str, Any], Tensors]:
-    """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's outputs.
+    """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's
+    outputs.
 
-    `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the network's outputs
-    by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok` is false and `unfinished` names
-    the kernels.
+    `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the
+    network's outputs by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok`
+    is false and `unfinished` names the kernels.
     """
     started = time.perf_counter()
     mode, count = "strict" if strict else "fast", design.check_inputs(inputs)
-    verdict: dict[str, Any] = {"ok": False, "device": device, "mode": mode, "images": count, "layers": []}
+    verdict: dict[str, Any] = {
+        "ok": False,
+        "device": device,
+        "mode": mode,
+        "images": count,
+        "layers": [],
+    }
     layers: dict[str, Comparison] = {}
     outputs: dict[str, Comparison] = {}
     values: Tensors = {}
@@ -72,14 +79,19 @@ def validate(
 def passes(design: HostDesign, strict: bool) -> list[bool]:
     """The runs of a validation: False is fast, True strict.
 
-    Kernels that start by themselves cannot store their results, so a strict run of them follows a fast, tapped one.
+    Kernels that start by themselves cannot store their results, so a strict run of them follows a
+    fast, tapped one.
     """
     buffers = design.manifest["buffers"]
-    tapped = any(buffers[entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"])
+    tapped = any(
+        buffers[entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"]
+    )
     return [False, True] if strict and tapped else [strict]
 
 
-def summary(design: HostDesign, layers: dict[str, Comparison], outputs: dict[str, Comparison]) -> dict[str, Any]:
+def summary(
+    design: HostDesign, layers: dict[str, Comparison], outputs: dict[str, Comparison]
+) -> dict[str, Any]:
     """The part of the verdict that follows from the comparisons."""
     listed = [
         {"name": entry["name"], "op": entry["op"], **layers[entry["name"]].as_dict()}
@@ -95,9 +107,13 @@ def summary(design: HostDesign, layers: dict[str, Comparison], outputs: dict[str
 
 
 def layer_comparer(
-    design: HostDesign, reference: Reference, layers: dict[str, Comparison], expected: dict[int, Tensors]
+    design: HostDesign,
+    reference: Reference,
+    layers: dict[str, Comparison],
+    expected: dict[int, Tensors],
 ) -> Callable[[int, Tensors], None]:
-    """The function that `run` calls with each image's layers: compares them, and keeps the expected outputs."""
+    """The function that `run` calls with each image's layers: compares them, and keeps the expected
+    outputs."""
     tensor_of = {entry["name"]: entry["tensor"] for entry in design.manifest["layers"]}
 
     def compare_layers(image: int, found: Tensors) -> None:
@@ -109,7 +125,11 @@ def layer_comparer(
 
 
 def keep_worst(
-    kept: dict[str, Comparison], name: str, value: np.ndarray, wanted: np.ndarray, design: HostDesign
+    kept: dict[str, Comparison],
+    name: str,
+    value: np.ndarray,
+    wanted: np.ndarray,
+    design: HostDesign,
 ) -> None:
     """Compare one array and keep the result if it is the worst of its name so far."""
     found = compare(value, wanted, design.manifest["dtype"])

@@ -1,14 +1,16 @@
 """Makes kernels that wait on a channel hand the processor over, in the emulator.
 
-The emulator compiles a blocking channel call into a loop that polls until its time slice is over. With more kernels than
-cores nearly all time goes into polling: a small MobileNet at its true FIFO depths took 28 s an image, and takes 0.2 s where a
-call that cannot go on yields. Depths stay exact, since a non-blocking call succeeds and fails on the same FIFO. The generated
-text is not touched; a board never sees this.
+The emulator compiles a blocking channel call into a loop that polls until its time slice is over.
+With more kernels than cores nearly all time goes into polling: a small MobileNet at its true FIFO
+depths took 28 s an image, and takes 0.2 s where a call that cannot go on yields. Depths stay exact,
+since a non-blocking call succeeds and fails on the same FIFO. The generated text is not touched; a
+board never sees this.
 """
 
 from __future__ import annotations
 
-# The emulator resolves names that the program does not define among those of its process: `sched_yield` is the C library's.
+# The emulator resolves names that the program does not define among those of its process:
+# `sched_yield` is the C library's.
 YIELDING = """#pragma OPENCL EXTENSION cl_intel_channels : enable
 extern int sched_yield(void);
 #define read_channel_intel(end) ({ \\
@@ -24,5 +26,6 @@ extern int sched_yield(void);
 
 
 def with_yielding_waits(source: str) -> str:
-    """The OpenCL text with blocking channel calls that yield; text without channels stays as it is."""
+    """The OpenCL text with blocking channel calls that yield; text without channels stays as it
+    is."""
     return YIELDING + source if "cl_intel_channels" in source else source

@@ -1,7 +1,9 @@
-"""The worker process: it alone loads OpenCL, so that a deadlock or a crash of a driver cannot take the caller along.
+"""The worker process: it alone loads OpenCL, so that a deadlock or a crash of a driver cannot take
+the caller along.
 
-It takes jobs from a connection, one after another, and answers each with messages, of which `done`, or a failure, is
-the last. After a failure it leaves: kernels may still be waiting, and only the end of the process ends them.
+It takes jobs from a connection, one after another, and answers each with messages, of which `done`,
+or a failure, is the last. After a failure it leaves: kernels may still be waiting, and only the end
+of the process ends them.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ MEMORY_LIMIT = 1 << 30
 def leave_with_parent(lifeline: int) -> None:
     """Let the kernel end this process when the parent is gone, whatever this process is doing then.
 
-    Nobody writes into the pipe `lifeline`, and the parent holds its only other end. When that is closed, SIGIO comes,
-    which ends a process.
+    Nobody writes into the pipe `lifeline`, and the parent holds its only other end. When that is
+    closed, SIGIO comes, which ends a process.
     """
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
@@ -41,11 +43,16 @@ def list_devices() -> dict[str, Any]:
     """The closing message with all devices that this process sees."""
     from .devices import describe, visible_devices
 
-    return {"event": "done", "devices": [describe(device) for device in visible_devices()], "reusable": True}
+    return {
+        "event": "done",
+        "devices": [describe(device) for device in visible_devices()],
+        "reusable": True,
+    }
 
 
 class Server:
-    """Does the jobs of one connection. The executor of the latest run stays, for the same design."""
+    """Does the jobs of one connection. The executor of the latest run stays, for the same
+    design."""
 
     def __init__(self, connection: Connection):
         self.connection = connection
@@ -77,7 +84,10 @@ class Server:
         results: list[dict[str, np.ndarray]] = []
         repeat, batch = job["repeat"], executor.batch
         firsts = [first for first in range(0, count, batch) for _ in range(repeat)]
-        batches = [{name: array[first : first + batch] for name, array in inputs.items()} for first in firsts]
+        batches = [
+            {name: array[first : first + batch] for name, array in inputs.items()}
+            for first in firsts
+        ]
         for number, taken in enumerate(executor.batches(batches, job["timeout"])):
             first, size = firsts[number], min(batch, count - firsts[number])
             seconds.append(taken / size)
@@ -86,7 +96,9 @@ class Server:
             for index in range(size):
                 results.append(executor.outputs(index))
                 message = {"event": "image", "index": first + index}
-                self.connection.send(message | {"layers": executor.layers(index)} if job["layers"] else message)
+                self.connection.send(
+                    message | {"layers": executor.layers(index)} if job["layers"] else message
+                )
         return {
             "event": "done",
             "outputs": {name: np.concatenate([r[name] for r in results]) for name in results[0]},
@@ -97,11 +109,14 @@ class Server:
             "reusable": not executor.endless,
         }
 
-    def executor_for(self, job: dict[str, Any], design: HostDesign, count: int) -> tuple[Any, float]:
+    def executor_for(
+        self, job: dict[str, Any], design: HostDesign, count: int
+    ) -> tuple[Any, float]:
         """The executor of a job, and the seconds that building its program took.
 
-        So a board that holds the design is not programmed again. A validation starts from poisoned buffers, lest a
-        kernel that writes nothing is taken for right by what is there from the run before.
+        So a board that holds the design is not programmed again. A validation starts from poisoned
+        buffers, lest a kernel that writes nothing is taken for right by what is there from the run
+        before.
         """
         from .devices import select
         from .executor import Executor

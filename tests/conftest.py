@@ -1,4 +1,5 @@
-"""Options of the test suite, what all its processes share (threads, the cache of compiled programs), and who may use a device."""
+"""Options of the test suite, what all its processes share (threads, the cache of compiled
+programs), and who may use a device."""
 
 import os
 import shutil
@@ -15,8 +16,11 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """A new cache each time, so that no result of an earlier run hides anything."""
-    if not hasattr(config, "workerinput"):  # xdist's workers have the environment of the process that starts them
-        # A worker a core: threads of torch and numpy that wait for each other would take the others' time.
+    if not hasattr(
+        config, "workerinput"
+    ):  # xdist's workers have the environment of the process that starts them
+        # A worker a core: threads of torch and numpy that wait for each other would take the
+        # others' time.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         config.program_cache = os.environ["HLSGEN_CACHE"] = tempfile.mkdtemp(prefix="hlsgen-cache-")
 

@@ -1,4 +1,5 @@
-"""Runs ONNX's test cases on the numpy references and on the emulator, and prints docs/conformance.md.
+"""Runs ONNX's test cases on the numpy references and on the emulator, and prints
+docs/conformance.md.
 
 python -m benchmarks.conformance > docs/conformance.md
 """
@@ -41,7 +42,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     found: dict[tuple[str, str], list[Outcome]] = {}
     console = rich.console.Console(stderr=True)
-    with ProcessPoolExecutor() as pool, rich.progress.Progress(console=console, disable=not console.is_terminal) as bar:
+    with (
+        ProcessPoolExecutor() as pool,
+        rich.progress.Progress(console=console, disable=not console.is_terminal) as bar,
+    ):
         for kind in KINDS:
             names = [case.name for case in cases(kind)]
             for device in DEVICES:
@@ -62,19 +66,28 @@ def main() -> None:
 def page(found: dict[tuple[str, str], list[Outcome]]) -> str:
     """The document."""
     lines = [INTRODUCTION.format(version=metadata.version("onnx"))]
-    lines += ["| cases | device | passed | refused | failed | passed of all |", "|---|---|---|---|---|---|"]
+    lines += [
+        "| cases | device | passed | refused | failed | passed of all |",
+        "|---|---|---|---|---|---|",
+    ]
     for (kind, device), outcomes in found.items():
         count = Counter(outcome.status for outcome in outcomes)
         where = "numpy references" if device == "CPU" else "emulator"
         share = count["passed"] / len(outcomes)
-        lines.append(f"| {kind} | {where} | {count['passed']} | {count['refused']} | {count['failed']} | {share:.0%} |")
+        lines.append(
+            f"| {kind} | {where} | {count['passed']} | {count['refused']} | {count['failed']} | {share:.0%} |"
+        )
     for kind in KINDS:
         outcomes = found[kind, "EMULATOR"]
         lines += ["", f"## {kind}", ""]
         lines += section("Failed", outcomes, "failed") + section("Refused", outcomes, "refused")
         passed = [short_name(o) for o in outcomes if o.status == "passed"]
         lines += ["Passed: " + ", ".join(passed) + "."]
-        differing = [short_name(a) for a, b in zip(found[kind, "CPU"], outcomes, strict=True) if a.status != b.status]
+        differing = [
+            short_name(a)
+            for a, b in zip(found[kind, "CPU"], outcomes, strict=True)
+            if a.status != b.status
+        ]
         if differing:
             lines += ["", "Different on the numpy references: " + ", ".join(differing) + "."]
     return "\n".join(lines) + "\n"
@@ -88,7 +101,10 @@ def section(title: str, outcomes: Iterable[Outcome], status: str) -> list[str]:
             reasons[outcome.reason].append(short_name(outcome))
     if not reasons:
         return []
-    rows = [f"| {reason.replace('|', '/')} | {', '.join(names)} |" for reason, names in sorted(reasons.items())]
+    rows = [
+        f"| {reason.replace('|', '/')} | {', '.join(names)} |"
+        for reason, names in sorted(reasons.items())
+    ]
     return [f"| {title.lower()}: reason | cases |", "|---|---|", *rows, ""]
 
 
@@ -102,7 +118,9 @@ def light_section(models: list[light.Verdict]) -> str:
         "|---|---|---|---|---|",
     ]
     for m in models:
-        lines.append(f"| {m.name} | {m.style} | {m.layers} | {m.error:.1e} | {'passed' if m.ok else 'FAILED'} |")
+        lines.append(
+            f"| {m.name} | {m.style} | {m.layers} | {m.error:.1e} | {'passed' if m.ok else 'FAILED'} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -47,7 +47,8 @@ def by_name(kind: str) -> dict[str, TestCase]:
 
 
 def node_case(module: str, name: str) -> TestCase:
-    """One of ONNX's node cases. It computes the cases of a module as that is imported; those of all take 12 s."""
+    """One of ONNX's node cases. It computes the cases of a module as that is imported; those of all
+    take 12 s."""
     import_module(f"{node_cases.__name__}.{module}")
     return next(case for case in node_cases._NodeTestCases if case.name == name)
 
@@ -60,11 +61,15 @@ def run_named(kind: str, device: str, name: str) -> Outcome:
 def concerns(case: TestCase) -> bool:
     """Whether a node case is one of a supported operator: all its nodes are."""
     known = onnx_importers()
-    return all(node.op_type in known and node.domain in ("", "ai.onnx") for node in content(case)[0].graph.node)
+    return all(
+        node.op_type in known and node.domain in ("", "ai.onnx")
+        for node in content(case)[0].graph.node
+    )
 
 
 def run_case(case: TestCase, device: str) -> Outcome:
-    """Run all data sets of a case on "CPU" (numpy references) or "EMULATOR", with the case's own tolerances."""
+    """Run all data sets of a case on "CPU" (numpy references) or "EMULATOR", with the case's own
+    tolerances."""
     try:
         model, sets = content(case)
         prepared = Backend.prepare(converted(model), device)
@@ -77,12 +82,15 @@ def run_case(case: TestCase, device: str) -> Outcome:
     except HlsgenError as error:
         return Outcome(case.kind, case.name, "refused", short(error))
     except Exception as error:
-        return Outcome(case.kind, case.name, "failed", f"{type(error).__name__}: {first_line(error)}")
+        return Outcome(
+            case.kind, case.name, "failed", f"{type(error).__name__}: {first_line(error)}"
+        )
     return Outcome(case.kind, case.name, "passed")
 
 
 def converted(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model at a version that hlsgen reads: the oldest cases go through ONNX's version converter first."""
+    """The model at a version that hlsgen reads: the oldest cases go through ONNX's version
+    converter first."""
     if opset_of(model) >= OLDEST_OPSET:
         return model
     try:
@@ -95,9 +103,14 @@ def content(case: TestCase) -> tuple[onnx.ModelProto, Sets]:
     """A case's model and data sets: node cases hold them, the others are files."""
     if case.model_dir is None:
         assert case.model is not None and case.data_sets is not None
-        return case.model, [([as_array(v) for v in a], [as_array(v) for v in b]) for a, b in case.data_sets]
+        return case.model, [
+            ([as_array(v) for v in a], [as_array(v) for v in b]) for a, b in case.data_sets
+        ]
     folder = Path(case.model_dir)
-    sets: Sets = [(tensors(data, "input"), tensors(data, "output")) for data in sorted(folder.glob("test_data_set_*"))]
+    sets: Sets = [
+        (tensors(data, "input"), tensors(data, "output"))
+        for data in sorted(folder.glob("test_data_set_*"))
+    ]
     return onnx.load(folder / "model.onnx"), sets
 
 
@@ -122,5 +135,9 @@ def tensors(folder: Path, kind: str) -> list[np.ndarray | None]:
 def short(error: HlsgenError) -> str:
     """The reason on one line, without node names, so that equal reasons can be counted."""
     lines = [line.strip(" -") for line in str(error).splitlines()]
-    useful = [line for line in lines if line and not line.startswith(("what to do", "1 node(s)", "2 node(s)"))]
+    useful = [
+        line
+        for line in lines
+        if line and not line.startswith(("what to do", "1 node(s)", "2 node(s)"))
+    ]
     return useful[0] if useful else lines[0]

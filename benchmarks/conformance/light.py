@@ -1,4 +1,5 @@
-"""ONNX's nine light models: real topologies whose weights are one constant. With seeded He weights they prove something."""
+"""ONNX's nine light models: real topologies whose weights are one constant. With seeded He weights
+they prove something."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from hlsgen.validation import Reference
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a model: the style that was chosen, layers compared, the outputs' worst relative error against onnxruntime."""
+    """What became of a model: the style that was chosen, layers compared, the outputs' worst
+    relative error against onnxruntime."""
 
     name: str
     ok: bool
@@ -36,11 +38,14 @@ def names() -> list[str]:
 
 
 def model(name: str, seed: int = 0) -> onnx.ModelProto:
-    """A model with He-normal weights in place of its constants, and without its final Softmax (which would hide differences).
+    """A model with He-normal weights in place of its constants, and without its final Softmax
+    (which would hide differences).
 
     Vectors become small biases; scales and variances of normalisations are near 1.
     """
-    found = onnx.load(Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx")
+    found = onnx.load(
+        Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
+    )
     random, graph = np.random.default_rng(seed), found.graph
     shapes = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
@@ -54,7 +59,9 @@ def model(name: str, seed: int = 0) -> onnx.ModelProto:
         )
         if len(shape) == 1:
             array = (
-                (1 + 0.1 * random.random(shape)) if node.output[0] in positive else 0.1 * random.standard_normal(shape)
+                (1 + 0.1 * random.random(shape))
+                if node.output[0] in positive
+                else 0.1 * random.standard_normal(shape)
             )
         graph.initializer.append(numpy_helper.from_array(array.astype(np.float32), node.output[0]))
         graph.node.remove(node)
@@ -75,12 +82,18 @@ def run(name: str) -> Verdict:
         generate(graph, plan, Path(folder) / "design")
         design = HostDesign(Path(folder) / "design")
         entry = design.manifest["inputs"][0]
-        inputs = {entry["name"]: np.random.default_rng(1).standard_normal((1, *entry["shape"][1:]), dtype=np.float32)}
+        inputs = {
+            entry["name"]: np.random.default_rng(1).standard_normal(
+                (1, *entry["shape"][1:]), dtype=np.float32
+            )
+        }
         reference = Reference(design, inputs)
         verdict, outputs = validate(design, inputs, reference, timeout=600.0)
         against = reference.against_onnxruntime(outputs) or {}
     ok = bool(verdict["ok"] and against.get("ok"))
-    return Verdict(name, ok, plan.style, len(verdict["layers"]), against.get("max_rel_error", float("nan")))
+    return Verdict(
+        name, ok, plan.style, len(verdict["layers"]), against.get("max_rel_error", float("nan"))
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@ from benchmarks.fuzz import files, networks
 
 KINDS = {
     "networks": (500, "random networks in all styles on the emulator"),
-    "strict": (200, "random branching networks, pipelined, at true FIFO depth on the emulator and in the simulator"),
+    "strict": (
+        200,
+        "random branching networks, pipelined, at true FIFO depth on the emulator and in the simulator",
+    ),
     "files": (5000, "hostile ONNX files"),
     "soak": (200, "designs validated by one process"),
 }
@@ -19,7 +22,11 @@ KINDS = {
 def main() -> int:
     """Run one kind. Status 1 when something went wrong."""
     parser = argparse.ArgumentParser(prog="benchmarks.fuzz", description=__doc__)
-    parser.add_argument("kind", choices=KINDS, help="; ".join(f"{k}: {text} ({n})" for k, (n, text) in KINDS.items()))
+    parser.add_argument(
+        "kind",
+        choices=KINDS,
+        help="; ".join(f"{k}: {text} ({n})" for k, (n, text) in KINDS.items()),
+    )
     parser.add_argument("-n", type=int, help="how many")
     parser.add_argument("--first", type=int, default=0, help="first seed")
     options = parser.parse_args()

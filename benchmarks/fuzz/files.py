@@ -1,4 +1,5 @@
-"""Builds thousands of hostile files, in worker processes: a crash, or a file that takes too long, is seen."""
+"""Builds thousands of hostile files, in worker processes: a crash, or a file that takes too long,
+is seen."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def attempt(seed: int) -> str | None:
 def run(count: int, first: int = 0) -> int:
     """Try `count` files; prints what went wrong and returns how many did."""
     with multiprocessing.Pool(os.cpu_count(), maxtasksperchild=200) as pool:
-        pending = [(seed, pool.apply_async(attempt, (seed,))) for seed in range(first, first + count)]
+        pending = [
+            (seed, pool.apply_async(attempt, (seed,))) for seed in range(first, first + count)
+        ]
         wrong = 0
         for seed, result in pending:
             try:

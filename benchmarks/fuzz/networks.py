@@ -33,7 +33,8 @@ def choices(seed: int) -> Callable[[Sequence[Any]], Any]:
 
 
 def attempt(seed: int, strict: bool) -> tuple[int, str]:
-    """One network: "passed", "refused", or what went wrong, with the model kept as random_<seed>.onnx."""
+    """One network: "passed", "refused", or what went wrong, with the model kept as
+    random_<seed>.onnx."""
     model = random_network(choices(seed), 10 if strict else 7)
     with tempfile.TemporaryDirectory(prefix="random-") as folder:
         try:
@@ -46,7 +47,9 @@ def attempt(seed: int, strict: bool) -> tuple[int, str]:
             else:
                 assert_right(build(model, Path(folder) / "design", STYLES[seed % len(STYLES)]))
         except PlanError as error:
-            return seed, "refused" if "cannot take it" in str(error) else f"refused unexpectedly: {error}"
+            return seed, "refused" if "cannot take it" in str(
+                error
+            ) else f"refused unexpectedly: {error}"
         except Exception:
             onnx.save(model, f"random_{seed}.onnx")
             return seed, traceback.format_exc()
@@ -67,20 +70,29 @@ def run(count: int, first: int, strict: bool) -> int:
 
 
 def soak(count: int) -> int:
-    """One process validates `count` designs; prints what it holds every 20, and returns 1 if that grows."""
+    """One process validates `count` designs; prints what it holds every 20, and returns 1 if that
+    grows."""
     import psutil
 
     process, states = psutil.Process(), []
     for number in range(count):
         folder = Path(tempfile.mkdtemp(prefix="soak-"))
         try:
-            assert_right(build(random_network(choices(number)), folder / "design", ("base", "folded")[number % 2]))
+            assert_right(
+                build(
+                    random_network(choices(number)),
+                    folder / "design",
+                    ("base", "folded")[number % 2],
+                )
+            )
         finally:
             shutil.rmtree(folder)
         if number % 20 == 19:
             gc.collect()
             held = process.memory_info().rss / 1e6
-            states.append((process.num_fds(), len(process.children()), threading.active_count(), held))
+            states.append(
+                (process.num_fds(), len(process.children()), threading.active_count(), held)
+            )
             print(
                 f"{number + 1}: {states[-1][0]} files, {states[-1][1]} children, {states[-1][2]} threads, {held:.0f} MB",
                 flush=True,

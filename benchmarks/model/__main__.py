@@ -1,8 +1,10 @@
-"""Predicted against measured: published whole designs (designs.json), and kernels of a CSV of aoc estimates and fits.
+"""Predicted against measured: published whole designs (designs.json), and kernels of a CSV of aoc
+estimates and fits.
 
-None of these designs was made by hlsgen, so structures are not predicted from a plan: for whole designs the model's laws are tried
-(units to DSPs, work over units and clock, bytes over bandwidth, clock from utilisation), for kernels the step from aoc's
-estimate to the fit, each design left out of the coefficients that predict it.
+None of these designs was made by hlsgen, so structures are not predicted from a plan: for whole
+designs the model's laws are tried (units to DSPs, work over units and clock, bytes over bandwidth,
+clock from utilisation), for kernels the step from aoc's estimate to the fit, each design left out
+of the coefficients that predict it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from hlsgen.calibrate.samples import read_sources
 from hlsgen.model.calibration import default_calibration
 from hlsgen.model.resources import clock_of
 
-GOALS = {"time, compute-bound": 0.10, "time, memory-bound": 0.15, "DSP": 0.02, "clock": 0.10, "ALM": 0.20, "RAM": 0.10}
+GOALS = {
+    "time, compute-bound": 0.10,
+    "time, memory-bound": 0.15,
+    "DSP": 0.02,
+    "clock": 0.10,
+    "ALM": 0.20,
+    "RAM": 0.10,
+}
 
 
 def seconds(design: dict[str, Any]) -> tuple[float, float] | None:
@@ -35,7 +44,9 @@ def seconds(design: dict[str, Any]) -> tuple[float, float] | None:
     if design["kind"] == "layers":  # fully connected layers wait for their weights
         predicted += design["weight_bytes"] / (target.bandwidth * target.bank_efficiency * 1e9)
     measured = (
-        design["milliseconds"] / 1e3 if "milliseconds" in design else 2 * design["macs"] / (design["gflops"] * 1e9)
+        design["milliseconds"] / 1e3
+        if "milliseconds" in design
+        else 2 * design["macs"] / (design["gflops"] * 1e9)
     )
     return predicted, measured
 
@@ -44,12 +55,23 @@ def clock(design: dict[str, Any]) -> float | None:
     """Predicted clock from the fitted utilisation; None where ALMs were not published."""
     if "alms" not in design:
         return None
-    return clock_of(design["alms"], design["blocks"], design["dsps"], board(design["board"]), default_calibration())[0]
+    return clock_of(
+        design["alms"],
+        design["blocks"],
+        design["dsps"],
+        board(design["board"]),
+        default_calibration(),
+    )[0]
 
 
 def whole_designs(console: Console) -> dict[str, list[float]]:
     """The table of published designs; errors by what was predicted."""
-    errors: dict[str, list[float]] = {"time, compute-bound": [], "time, memory-bound": [], "DSP": [], "clock": []}
+    errors: dict[str, list[float]] = {
+        "time, compute-bound": [],
+        "time, memory-bound": [],
+        "DSP": [],
+        "clock": [],
+    }
     table = Table(
         "design",
         "board",
@@ -68,14 +90,22 @@ def whole_designs(console: Console) -> dict[str, list[float]]:
             cells.append(f"- / {design['fmax']:g}")
         if "units" in design:
             errors["DSP"].append(abs(design["units"] / design["dsps"] - 1))
-            cells.append(f"{design['units']} / {design['dsps']}  ({design['units'] / design['dsps'] - 1:+.1%})")
+            cells.append(
+                f"{design['units']} / {design['dsps']}  ({design['units'] / design['dsps'] - 1:+.1%})"
+            )
         else:
             cells.append("")
         times = seconds(design)
         if times:
-            kind = "time, memory-bound" if design["kind"] in ("memory", "layers") else "time, compute-bound"
+            kind = (
+                "time, memory-bound"
+                if design["kind"] in ("memory", "layers")
+                else "time, compute-bound"
+            )
             errors[kind].append(abs(times[0] / times[1] - 1))
-            cells.append(f"{times[0] * 1e3:.4g} / {times[1] * 1e3:.4g} ms  ({times[0] / times[1] - 1:+.1%})")
+            cells.append(
+                f"{times[0] * 1e3:.4g} / {times[1] * 1e3:.4g} ms  ({times[0] / times[1] - 1:+.1%})"
+            )
         table.add_row(*cells)
     console.print(table)
     return errors
@@ -97,12 +127,18 @@ def main() -> int:
             title="Kernels: from aoc's estimate to the fit, each design left out",
         )
         for e in errors:
-            table.add_row(e.design, str(e.kernels), *("" if v is None else f"{v:.1%}" for v in (e.alm, e.ram, e.dsp)))
+            table.add_row(
+                e.design,
+                str(e.kernels),
+                *("" if v is None else f"{v:.1%}" for v in (e.alm, e.ram, e.dsp)),
+            )
         console.print(table)
         means |= {f"{name} (kernels)": value for name, value in overall(errors).items()}
     for name, value in means.items():
         goal = GOALS[name.removesuffix(" (kernels)")]
-        console.print(f"{name}: mean error {value:.1%}, goal {goal:.0%}: {'met' if value <= goal else 'MISSED'}")
+        console.print(
+            f"{name}: mean error {value:.1%}, goal {goal:.0%}: {'met' if value <= goal else 'MISSED'}"
+        )
     return 0
 
 

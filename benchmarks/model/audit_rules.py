@@ -1,8 +1,10 @@
-"""The rules about on-chip memories and loops that the model and the audit rest on, held against aoc's own reports.
+"""The rules about on-chip memories and loops that the model and the audit rest on, held against
+aoc's own reports.
 
-aoc_memory_verdicts.csv, aoc_loop_verdicts.csv and aoc_latencies.csv hold facts read off reports that lie beside their sources in public
-repositories; the index forms (`u` unrolled, other letters known at run time, `w` a store, `r` a load) were read in these sources. Prints how
-many rows agree with each rule; `--write` puts the table into docs/aoc-rules.md.
+aoc_memory_verdicts.csv, aoc_loop_verdicts.csv and aoc_latencies.csv hold facts read off reports
+that lie beside their sources in public repositories; the index forms (`u` unrolled, other letters
+known at run time, `w` a store, `r` a load) were read in these sources. Prints how many rows agree
+with each rule; `--write` puts the table into docs/aoc-rules.md.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ START, END = "<!-- agreement: python -m benchmarks.model.audit_rules --write -->
 
 Row = dict[str, str]
 ACCESS = re.compile(r"([rw]) ((?:\[[^\]]*\])+)")
-# One index: unrolled values times a factor, run-time values times another; `f(u)` is at run time in each lane.
+# One index: unrolled values times a factor, run-time values times another; `f(u)` is at run time in
+# each lane.
 INDEX = re.compile(
     r"(?:(?P<lanes>\d+)\*u\+\w|(?P<groups>\d+)\*\w\+u|\w\+u(?P<moved>\d+)|(?P<unrolled>u)|(?P<time>.+))$"
 )
@@ -36,7 +39,8 @@ INDEX = re.compile(
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a rule does: rows that agree, rows where the rule asks for more than aoc needed, and rows where it asks for less."""
+    """How a rule does: rows that agree, rows where the rule asks for more than aoc needed, and rows
+    where it asks for less."""
 
     rule: str
     agree: int
@@ -82,9 +86,13 @@ def deep(row: Row) -> int:
 def lowest_bits(rows: list[Row]) -> Agreement:
     """Banks are told apart by the lowest bits of a word's address."""
     banked = [row for row in memories(rows) if row["bank_bits"]]
-    firsts = [((int(row["bank_width"]) // 8).bit_length() - 1, integers(row["bank_bits"])) for row in banked]
+    firsts = [
+        ((int(row["bank_width"]) // 8).bit_length() - 1, integers(row["bank_bits"]))
+        for row in banked
+    ]
     return compare(
-        "banks by the lowest address bits", ((0, 0, bits != [*range(low, low + len(bits))]) for low, bits in firsts)
+        "banks by the lowest address bits",
+        ((0, 0, bits != [*range(low, low + len(bits))]) for low, bits in firsts),
     )
 
 
@@ -121,15 +129,17 @@ def replicates(rows: list[Row]) -> Agreement:
 
 
 def blocks(rows: list[Row], shared: bool) -> Agreement:
-    """Blocks of the cheapest simple dual port mode, for each bank in use and replicate. `shared`: of memories with a port that reads and
-    writes, which modes of 40 bits lack."""
+    """Blocks of the cheapest simple dual port mode, for each bank in use and replicate. `shared`:
+    of memories with a port that reads and writes, which modes of 40 bits lack."""
     pairs = []
     for row in memories(rows):
         if int(row["blocks"]) and (row["ports"] not in ("", "1R1W0RW")) == shared:
             each = memory_blocks(max(deep(row), 2 * MLAB_DEPTH), int(row["bank_width"]))
             total = each * int(row["banks_in_use"]) * int(row["replicates"])
             pairs.append((total, total, int(row["blocks"])))
-    return compare(f"blocks of a memory ({'a port' if shared else 'no port'} reads and writes)", pairs)
+    return compare(
+        f"blocks of a memory ({'a port' if shared else 'no port'} reads and writes)", pairs
+    )
 
 
 def shallow(rows: list[Row], from_version: int, to_version: int, name: str) -> Agreement:
@@ -145,8 +155,11 @@ def shallow(rows: list[Row], from_version: int, to_version: int, name: str) -> A
 # ---- accesses of a turn ----
 
 
-def part(text: str, extent: int, stride: int, name: str) -> tuple[list[int], int, list[tuple[str, int]]]:
-    """One index: places of its unrolled values, bits that run-time values leave unknown, and its run-time terms."""
+def part(
+    text: str, extent: int, stride: int, name: str
+) -> tuple[list[int], int, list[tuple[str, int]]]:
+    """One index: places of its unrolled values, bits that run-time values leave unknown, and its
+    run-time terms."""
     found = INDEX.match(text)
     assert found, text
 
@@ -155,12 +168,24 @@ def part(text: str, extent: int, stride: int, name: str) -> tuple[list[int], int
 
     if found["lanes"]:
         step = int(found["lanes"])
-        return [k * step * stride for k in range(extent // step)], unknown(step, stride), [(name, stride)]
+        return (
+            [k * step * stride for k in range(extent // step)],
+            unknown(step, stride),
+            [(name, stride)],
+        )
     if found["groups"]:
         step = int(found["groups"])
-        return [k * stride for k in range(step)], unknown(extent // step, step * stride), [(name, step * stride)]
+        return (
+            [k * stride for k in range(step)],
+            unknown(extent // step, step * stride),
+            [(name, step * stride)],
+        )
     if found["moved"]:
-        return [k * stride for k in range(int(found["moved"]))], unknown(extent, stride), [(name, stride)]
+        return (
+            [k * stride for k in range(int(found["moved"]))],
+            unknown(extent, stride),
+            [(name, stride)],
+        )
     if found["unrolled"]:
         return [k * stride for k in range(extent)], 0, []
     return [0], unknown(extent, stride), [(name, stride)]
@@ -178,7 +203,9 @@ def words(dims: list[int], width: int, text: str) -> list[Word]:
     found = []
     for lane, places in enumerate(product(*(places for places, *_ in parts))):
         bits = reduce(Known.__add__, [*unknown, Known(ALL, sum(places))])
-        found.append(Word(text[0] == "w", (*terms, ("lane", lane)) if own else terms, sum(places), bits))
+        found.append(
+            Word(text[0] == "w", (*terms, ("lane", lane)) if own else terms, sum(places), bits)
+        )
     return found
 
 
@@ -190,16 +217,21 @@ def separable(row: Row, text: str) -> bool:
     if asked:
         geometries = [Geometry(int(asked[1]), width, width.bit_length() - 1)]
     else:
-        geometries = list(defaults([Access(0, "", text[0] == "w", width, (), 0, "")] * len(touched), width))
+        geometries = list(
+            defaults([Access(0, "", text[0] == "w", width, (), 0, "")] * len(touched), width)
+        )
     loads: list[Load] = [busiest(touched, geometry) for geometry in geometries]
     return min(load.separable for load in loads) > 0
 
 
 def stall_free(rows: list[Row]) -> Agreement:
-    """Nothing waits where the lowest bits of the address tell the unrolled copies of an access apart."""
+    """Nothing waits where the lowest bits of the address tell the unrolled copies of an access
+    apart."""
     pairs = []
     for row in memories(rows):
-        found = any(separable(row, f"{kind} {indices}") for kind, indices in ACCESS.findall(row["index"]))
+        found = any(
+            separable(row, f"{kind} {indices}") for kind, indices in ACCESS.findall(row["index"])
+        )
         pairs.append((found, found, row["verdict"] == "arbitrated"))
     return compare("stall-free where low bits tell unrolled copies apart", pairs)
 
@@ -208,7 +240,8 @@ def stall_free(rows: list[Row]) -> Agreement:
 
 
 def latencies(rows: list[Row], operation: str) -> Agreement:
-    """Cycles of units that load from and store to memories on chip, where nothing waits; each unit of a report is a row."""
+    """Cycles of units that load from and store to memories on chip, where nothing waits; each unit
+    of a report is a row."""
     pairs: list[tuple[float, float, float]] = []
     for row in rows:
         if row["operation"] == operation and row["stall_free"] == "yes":
@@ -217,7 +250,8 @@ def latencies(rows: list[Row], operation: str) -> Agreement:
 
 
 def cycles(row: Row, mode: int) -> float:
-    """Latency of a recurrence as the audit adds it up: through registers, floating-point operations alone."""
+    """Latency of a recurrence as the audit adds it up: through registers, floating-point operations
+    alone."""
     total = 0.0
     for name in row["operations"].split():
         count, _, operation = name.rpartition("*")
@@ -240,7 +274,13 @@ def intervals(rows: list[Row], carried_by: str) -> Agreement:
 def agreements() -> list[Agreement]:
     """All rules."""
     memory, loops = read("aoc_memory_verdicts.csv"), read("aoc_loop_verdicts.csv")
-    of_memories: list[Callable[[list[Row]], Agreement]] = [lowest_bits, depths, registers, replicates, stall_free]
+    of_memories: list[Callable[[list[Row]], Agreement]] = [
+        lowest_bits,
+        depths,
+        registers,
+        replicates,
+        stall_free,
+    ]
     return [
         *(rule(memory) for rule in of_memories),
         blocks(memory, shared=False),
@@ -255,8 +295,14 @@ def agreements() -> list[Agreement]:
 
 def table(found: list[Agreement]) -> str:
     """The figures as a table for the documents."""
-    lines = ["| rule | rows | agree | rule asks for more than aoc | rule asks for less |", "|---|---|---|---|---|"]
-    lines += [f"| {a.rule} | {a.rows} | {a.agree} ({a.agree / a.rows:.0%}) | {a.strict} | {a.lax} |" for a in found]
+    lines = [
+        "| rule | rows | agree | rule asks for more than aoc | rule asks for less |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {a.rule} | {a.rows} | {a.agree} ({a.agree / a.rows:.0%}) | {a.strict} | {a.lax} |"
+        for a in found
+    ]
     return "\n".join(lines)
 
 

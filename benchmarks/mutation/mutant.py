@@ -8,8 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mutant:
-    """One textual change of one file. `old` stands there exactly once; `tests` are pytest's names of what must then fail;
-    `why` says what a user would suffer."""
+    """One textual change of one file. `old` stands there exactly once; `tests` are pytest's names
+    of what must then fail; `why` says what a user would suffer."""
 
     name: str
     file: str
@@ -19,7 +19,8 @@ class Mutant:
     why: str
 
     def stale(self, root: Path) -> str | None:
-        """What makes the entry useless in a tree, or None: its text must stand there once and be changed, its tests must exist."""
+        """What makes the entry useless in a tree, or None: its text must stand there once and be
+        changed, its tests must exist."""
         path = root / self.file
         if not path.is_file():
             return f"there is no {self.file}"
@@ -30,7 +31,9 @@ class Mutant:
             return "it changes nothing"
         if not self.tests:
             return "it names no tests"
-        return next((f"there is no test {test}" for test in self.tests if not test_exists(root, test)), None)
+        return next(
+            (f"there is no test {test}" for test in self.tests if not test_exists(root, test)), None
+        )
 
     def applied(self, text: str) -> str:
         """The file's text with the fault."""
@@ -38,7 +41,10 @@ class Mutant:
 
 
 def test_exists(root: Path, name: str) -> bool:
-    """Whether a pytest name, `file` or `file::function` or `file::function[parameter]`, is in the tree."""
+    """Whether a pytest name, `file` or `file::function` or `file::function[parameter]`, is in the
+    tree."""
     file, _, function = name.partition("::")
     path = root / file
-    return path.is_file() and (not function or f"def {function.partition('[')[0]}(" in path.read_text())
+    return path.is_file() and (
+        not function or f"def {function.partition('[')[0]}(" in path.read_text()
+    )

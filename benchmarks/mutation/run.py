@@ -1,4 +1,5 @@
-"""Tries mutants in a copy of the checkout: the tests of each must pass without it and fail with it."""
+"""Tries mutants in a copy of the checkout: the tests of each must pass without it and fail with
+it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from benchmarks.mutation.mutant import Mutant
 
 # What a copy does without.
 LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", "*.egg-info", "shared")
-# Seconds for the tests of one mutant. A fault may make a loop endless; tests that then do not end have noticed it.
+# Seconds for the tests of one mutant. A fault may make a loop endless; tests that then do not end
+# have noticed it.
 LIMIT = 300.0
 # pytest's exit statuses. Others mean that tests could not run, which proves nothing.
 PASSED, FAILED = 0, 1
@@ -26,7 +28,8 @@ PASSED, FAILED = 0, 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: "killed", "survived", or "broken" where the tests prove nothing; and why."""
+    """What became of a mutant: "killed", "survived", or "broken" where the tests prove nothing; and
+    why."""
 
     mutant: Mutant
     verdict: str
@@ -35,8 +38,9 @@ class Outcome:
 
 @contextmanager
 def checkout(root: Path) -> Iterator[Path]:
-    """A copy of a checkout in a temporary folder. It is compiled, so that tests start soon; Python compares each module with its source's
-    hash, since times would hide a change of the same length within a second."""
+    """A copy of a checkout in a temporary folder. It is compiled, so that tests start soon; Python
+    compares each module with its source's hash, since times would hide a change of the same length
+    within a second."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-mutation-") as folder:
         copy = Path(folder) / "checkout"
         shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
@@ -45,7 +49,8 @@ def checkout(root: Path) -> Iterator[Path]:
 
 
 def try_all(mutants: Sequence[Mutant], root: Path) -> Iterator[Outcome]:
-    """Try mutants one after another. First all their tests run on the copy as it is: those must pass."""
+    """Try mutants one after another. First all their tests run on the copy as it is: those must
+    pass."""
     with checkout(root) as copy:
         fresh = [mutant for mutant in mutants if mutant.stale(copy) is None]
         tests = tuple(dict.fromkeys(test for mutant in fresh for test in mutant.tests))
@@ -72,9 +77,14 @@ def try_one(mutant: Mutant, copy: Path) -> Outcome:
 
 
 def run_tests(copy: Path, tests: Sequence[str], times: int = 1) -> tuple[int | None, str]:
-    """pytest's exit status (None: out of time, which is `times` the limit of one mutant) and the last line that it printed."""
+    """pytest's exit status (None: out of time, which is `times` the limit of one mutant) and the
+    last line that it printed."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-    variables = {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    variables = {
+        "PYTHONPATH": str(copy),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     try:
         done = subprocess.run(
             command,

@@ -1,4 +1,5 @@
-"""python -m benchmarks.sparsify OUT [--labels CSV]: curves and searches of all methods on the trained networks; OUT/results.md."""
+"""python -m benchmarks.sparsify OUT [--labels CSV]: curves and searches of all methods on the
+trained networks; OUT/results.md."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from hlsgen.sparsify.search import GRID, Searcher, curves
 BUDGET = 0.05
 
 
-def study(name: str, model: onnx.ModelProto, data: Pictures, metric: str, folder: Path) -> list[str]:
+def study(
+    name: str, model: onnx.ModelProto, data: Pictures, metric: str, folder: Path
+) -> list[str]:
     """Curves and searches of a network, as lines of Markdown."""
     started = time.monotonic()
     evaluator = Evaluator(model, data, metric)
@@ -36,16 +39,24 @@ def study(name: str, model: onnx.ModelProto, data: Pictures, metric: str, folder
         "",
         f"Dense {evaluator.reference.share:.1%} (95 % interval {low:.1%} to {high:.1%}).",
         "",
-        "| method | " + " | ".join(f"{s:.0%}" for s in GRID) + f" | sparsest within {BUDGET:.0%} | accuracy there |",
+        "| method | "
+        + " | ".join(f"{s:.0%}" for s in GRID)
+        + f" | sparsest within {BUDGET:.0%} | accuracy there |",
         "|---" * (len(GRID) + 3) + "|",
     ]
     for method in METHODS:
         points = dict(found_curves[method])
         cells = [share(points.get(s)) for s in GRID]
         best = searcher.search(method)
-        lines.append(f"| {method} | {' | '.join(cells)} | **{best.result.sparsity:.1%}** | {share(best.score)} |")
+        lines.append(
+            f"| {method} | {' | '.join(cells)} | **{best.result.sparsity:.1%}** | {share(best.score)} |"
+        )
         print(lines[-1], flush=True)
-    lines += ["", f"{len(evaluator.scores)} networks evaluated in {time.monotonic() - started:.0f} s.", ""]
+    lines += [
+        "",
+        f"{len(evaluator.scores)} networks evaluated in {time.monotonic() - started:.0f} s.",
+        "",
+    ]
     return lines
 
 
@@ -58,19 +69,31 @@ def main() -> None:
     """Run all networks."""
     parser = argparse.ArgumentParser(prog="benchmarks.sparsify", description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--labels", type=Path, help="labels of ai-benchmark's photographs: CSV with columns file, ids")
-    parser.add_argument("--squeezenet", type=Path, help="source distribution of ndf 0.1.4, for SqueezeNet")
-    parser.add_argument("--only", choices=("mnist", "mobilenetv2", "squeezenet"), help="this network alone")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="labels of ai-benchmark's photographs: CSV with columns file, ids",
+    )
+    parser.add_argument(
+        "--squeezenet", type=Path, help="source distribution of ndf 0.1.4, for SqueezeNet"
+    )
+    parser.add_argument(
+        "--only", choices=("mnist", "mobilenetv2", "squeezenet"), help="this network alone"
+    )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     lines = []
     if options.only in (None, "mnist"):
         lines += study("mnist", mnist_cnn(), pictures.digits(), "top1", options.out)
     if options.only in (None, "mobilenetv2"):
-        lines += study("mobilenetv2", mobilenet_v2(), pictures.photographs(options.labels), "top5", options.out)
+        lines += study(
+            "mobilenetv2", mobilenet_v2(), pictures.photographs(options.labels), "top5", options.out
+        )
     if options.squeezenet and options.only in (None, "squeezenet"):
         photographs = pictures.photographs(options.labels, pictures.bgr)
-        lines += study("squeezenet", squeezenet(options.squeezenet), photographs, "top5", options.out)
+        lines += study(
+            "squeezenet", squeezenet(options.squeezenet), photographs, "top5", options.out
+        )
     (options.out / "results.md").write_text("\n".join(lines))
 
 

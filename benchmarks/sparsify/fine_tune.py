@@ -1,7 +1,8 @@
-"""What fine-tuning adds: python -m benchmarks.sparsify.fine_tune TRAINED.onnx [--data fashion-mnist] [--epochs N]
+"""What fine-tuning adds: python -m benchmarks.sparsify.fine_tune TRAINED.onnx [--data
+fashion-mnist] [--epochs N]
 
-For each sparsity the accuracy of a trained network without training on, and after `epochs` epochs with its zeros kept; then the
-sparsest network on a grid that loses at most so many points.
+For each sparsity the accuracy of a trained network without training on, and after `epochs` epochs
+with its zeros kept; then the sparsest network on a grid that loses at most so many points.
 """
 
 from __future__ import annotations
@@ -39,17 +40,28 @@ def main() -> None:
             sparse = sparsify(model, method, sparsity=share).model
             tuned = fine_tune(sparse, options.data, Preparation(), options.epochs, 0.005)
             scores["without"].append(
-                evaluator(f"{method} {share}", partial(onnx.ModelProto.FromString, sparse.SerializeToString())).share
+                evaluator(
+                    f"{method} {share}",
+                    partial(onnx.ModelProto.FromString, sparse.SerializeToString()),
+                ).share
             )
             scores["with"].append(
                 evaluator(
-                    f"{method} {share} tuned", partial(onnx.ModelProto.FromString, tuned.SerializeToString())
+                    f"{method} {share} tuned",
+                    partial(onnx.ModelProto.FromString, tuned.SerializeToString()),
                 ).share
             )
         for kind, found in scores.items():
             rows.append([method, f"{kind} fine-tuning", *(f"{100 * s:.1f}" for s in found)])
             cells = [
-                max((s for s, a in zip(SHARES, found, strict=True) if a >= evaluator.reference.share - b), default=0.0)
+                max(
+                    (
+                        s
+                        for s, a in zip(SHARES, found, strict=True)
+                        if a >= evaluator.reference.share - b
+                    ),
+                    default=0.0,
+                )
                 for b in BUDGETS
             ]
             best.append([method, f"{kind} fine-tuning", *(f"{cell:.0%}" for cell in cells)])

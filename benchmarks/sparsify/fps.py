@@ -1,4 +1,5 @@
-"""Predicted images a second on PAC D5005 at several sparsities: python -m benchmarks.sparsify.fps"""
+"""Predicted images a second on PAC D5005 at several sparsities: python -m
+benchmarks.sparsify.fps"""
 
 from __future__ import annotations
 
@@ -16,12 +17,18 @@ from hlsgen.zoo import network
 
 SHARES = (0.0, 0.5, 0.73, 0.85)
 # Networks in the style that serves them best: those whose weights fit on the chip are pipelined.
-STYLES = {"mobilenetv1": ("pipelined", "folded"), "mobilenetv2": ("pipelined", "folded"), "squeezenet": ("pipelined",)}
+STYLES = {
+    "mobilenetv1": ("pipelined", "folded"),
+    "mobilenetv2": ("pipelined", "folded"),
+    "squeezenet": ("pipelined",),
+}
 
 
 def models() -> dict[str, onnx.ModelProto]:
     """The networks, seeded weights: only where the zeros are matters here."""
-    found = {name: network(name) for name in ("mobilenetv1", "mobilenetv2", "squeezenet", "resnet34")}
+    found = {
+        name: network(name) for name in ("mobilenetv1", "mobilenetv2", "squeezenet", "resnet34")
+    }
     return found | {"alexnet": light.model("bvlc_alexnet"), "vgg19": light.model("vgg19")}
 
 
@@ -46,7 +53,11 @@ def lines() -> Iterator[str]:
     for name, model in models().items():
         for style in STYLES.get(name, ("folded",)):
             cells = [cell(model, share, style) for share in SHARES]
-            yield f"| {name} | {style} | " + " | ".join(f"{fps:,.1f}" for fps, _ in cells) + f" | {cells[-1][1]} |"
+            yield (
+                f"| {name} | {style} | "
+                + " | ".join(f"{fps:,.1f}" for fps, _ in cells)
+                + f" | {cells[-1][1]} |"
+            )
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ DIGITS = Path("/usr/share/doc/opencv-doc/examples/data/digits.png")
 
 
 def digits(path: Path = DIGITS) -> Pictures:
-    """opencv-doc's 5,000 digits of 20x20, 500 a class, in a frame of zeros, normalised as the MNIST CNN was trained."""
+    """opencv-doc's 5,000 digits of 20x20, 500 a class, in a frame of zeros, normalised as the MNIST
+    CNN was trained."""
     from PIL import Image
 
     sheet = np.asarray(Image.open(path).convert("L"))
@@ -36,11 +37,14 @@ def rgb(image: np.ndarray) -> np.ndarray:
     return ((crop(image) / 255.0 - MEAN) / DEVIATION).transpose(2, 0, 1)
 
 
-def photographs(labels: Path | None = None, prepare: Callable[[np.ndarray], np.ndarray] = rgb) -> Pictures:
+def photographs(
+    labels: Path | None = None, prepare: Callable[[np.ndarray], np.ndarray] = rgb
+) -> Pictures:
     """foolbox's 20 ImageNet pictures and ai-benchmark's 100 photographs.
 
-    The latter carry no labels: `labels`, a CSV with columns file and ids (ImageNet classes, the first of several joined by /), adds them; without
-    it no picture is labelled, and the dense network's own answers count.
+    The latter carry no labels: `labels`, a CSV with columns file and ids (ImageNet classes, the
+    first of several joined by /), adds them; without it no picture is labelled, and the dense
+    network's own answers count.
     """
     from PIL import Image
 

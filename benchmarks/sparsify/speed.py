@@ -1,6 +1,8 @@
-"""Seconds to sparsify MobileNetV2 by half, beside torch.nn.utils.prune's global magnitude pruning in the same run; and whether they agree.
+"""Seconds to sparsify MobileNetV2 by half, beside torch.nn.utils.prune's global magnitude pruning
+in the same run; and whether they agree.
 
-python -m benchmarks.sparsify.speed    (torch is needed, in an environment of its own or beside hlsgen)
+python -m benchmarks.sparsify.speed    (torch is needed, in an environment of its own or beside
+hlsgen)
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +40,7 @@ def main() -> None:
 
     model = network("mobilenetv2")
     methods = ("flat", "triangular", "relative", "global", "lamp")
-    times = {method: median(lambda m=method: sparsify(model, m, sparsity=0.5)) for method in methods}  # type: ignore[misc]
+    times = {method: median(partial(sparsify, model, method, sparsity=0.5)) for method in methods}
     layers = layers_of(model)
 
     def pruned() -> list[Any]:
@@ -47,11 +50,16 @@ def main() -> None:
             module.weight = torch.nn.Parameter(torch.from_numpy(layer.values.copy()))
             modules.append(module)
         amount = round(0.5 * sum(layer.values.size for layer in layers))
-        prune.global_unstructured([(m, "weight") for m in modules], prune.L1Unstructured, amount=amount)
+        prune.global_unstructured(
+            [(m, "weight") for m in modules], prune.L1Unstructured, amount=amount
+        )
         return modules
 
     times["torch.nn.utils.prune, global"] = median(pruned)
-    ours = {t.name: numpy_helper.to_array(t) for t in sparsify(model, "global", sparsity=0.5).model.graph.initializer}
+    ours = {
+        t.name: numpy_helper.to_array(t)
+        for t in sparsify(model, "global", sparsity=0.5).model.graph.initializer
+    }
     same = all(
         np.array_equal(module.weight.detach().numpy(), ours[layer.tensor.name])
         for module, layer in zip(pruned(), layers, strict=True)

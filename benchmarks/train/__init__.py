@@ -1,1 +1,2 @@
-"""Training measured: accuracy with and without pipeline, speed, memory, and what more workers would bring."""
+"""Training measured: accuracy with and without pipeline, speed, memory, and what more workers would
+bring."""

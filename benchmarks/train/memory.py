@@ -1,7 +1,8 @@
 """Memory of a pipeline of four stages: python -m benchmarks.train.memory [--networks ...]
 
-Runs the pipeline in one process until it is full and counts what autograd keeps of the minibatches in flight; beside it the formula
-of docs/training.md, and what stashing the weights of every minibatch in flight would take.
+Runs the pipeline in one process until it is full and counts what autograd keeps of the minibatches
+in flight; beside it the formula of docs/training.md, and what stashing the weights of every
+minibatch in flight would take.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def measure(name: str) -> list[str]:
     held = plain = extra = stash = weights = 0
     for number, stage in enumerate(stages):
         assert stage.meter is not None
-        size, count = stage.meter.most_bytes // stage.meter.most_minibatches, sum(w.numel() for w in stage.learnt)
+        size, count = (
+            stage.meter.most_bytes // stage.meter.most_minibatches,
+            sum(w.numel() for w in stage.learnt),
+        )
         held, plain, weights = held + stage.meter.most_bytes, plain + size, weights + 4 * count
         extra += schedule.staleness(number) * size
         stash += schedule.staleness(number) * 4 * count

@@ -16,7 +16,8 @@ from hlsgen.zoo import network
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the paper: zoo name and width, cuts after early layers and throughout, and how it is trained."""
+    """A network of the paper: zoo name and width, cuts after early layers and throughout, and how
+    it is trained."""
 
     name: str
     width: float
@@ -47,7 +48,8 @@ NETWORKS = {
 
 
 def train(folder: Path, spec: Network, seed: int, *options: str) -> dict[str, Any]:
-    """Train a network of the zoo and return what the command tells. Raises RuntimeError when it fails."""
+    """Train a network of the zoo and return what the command tells. Raises RuntimeError when it
+    fails."""
     model = folder / f"{spec.name}-{spec.width}-{seed}.onnx"
     if not model.is_file():
         onnx.save(network(spec.name, None, spec.width, seed), model)

@@ -1,6 +1,7 @@
 """More workers than this machine has: python -m benchmarks.train.scaling [--networks ...]
 
-Measures each network's layers, cuts it for 2, 4 and 8 workers, and lets the simulator run the schedules with those times.
+Measures each network's layers, cuts it for 2, 4 and 8 workers, and lets the simulator run the
+schedules with those times.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ def stage_times(name: str, stages: int, times: list[LayerTime]) -> list[StageTim
     found = []
     for a, b in pairwise(bounds):
         sending = crossing_bytes(graph, b, BATCH) / 2 / BANDWIDTH if b < len(layers) else 0.0
-        found.append(StageTime(sum(t.forward for t in times[a:b]), sum(t.backward for t in times[a:b]), sending))
+        found.append(
+            StageTime(
+                sum(t.forward for t in times[a:b]), sum(t.backward for t in times[a:b]), sending
+            )
+        )
     return found
 
 
@@ -43,12 +48,17 @@ def main() -> None:
     for name in options.networks.split(","):
         net = load_for_training(network(name))
         shape = net.graph.inputs[0].image_shape
-        times = measure_layers(net, torch.rand(BATCH, *shape[1:]), name in NETWORKS and name.startswith("resnet"))
+        times = measure_layers(
+            net, torch.rand(BATCH, *shape[1:]), name in NETWORKS and name.startswith("resnet")
+        )
         for workers in (2, 4, 8):
             stages = stage_times(name, workers, times)
             one = sequential(stages, MINIBATCHES)
             slowest = max(s.forward + s.backward for s in stages)
-            piped, piped_micro = pipelined(stages, MINIBATCHES), gpipe(stages, MINIBATCHES, MICROBATCHES)
+            piped, piped_micro = (
+                pipelined(stages, MINIBATCHES),
+                gpipe(stages, MINIBATCHES, MICROBATCHES),
+            )
             rows.append(
                 [
                     name,
@@ -58,7 +68,12 @@ def main() -> None:
                     f"{one / MINIBATCHES / slowest / workers:.0%}",
                 ]
             )
-    print(table(["network", "workers", "pipelined", f"GPipe, {MICROBATCHES} microbatches", "balance"], rows))
+    print(
+        table(
+            ["network", "workers", "pipelined", f"GPipe, {MICROBATCHES} microbatches", "balance"],
+            rows,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Speed, in one run: python -m benchmarks.train.speed OUT [--networks ...] [--rounds N]
 
-One worker, two workers in the pipeline with stale weights, two in GPipe's schedule and two without a pipeline, a thread each, take
-turns; the time is that of an epoch of 40 minibatches (the second; in the first one memory is being laid out). Prints medians, the
-ratios to one worker of the same round and the workers' idle time.
+One worker, two workers in the pipeline with stale weights, two in GPipe's schedule and two without
+a pipeline, a thread each, take turns; the time is that of an epoch of 40 minibatches (the second;
+in the first one memory is being laid out). Prints medians, the ratios to one worker of the same
+round and the workers' idle time.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def main() -> None:
         for scheme in list(SCHEMES)[1:]:
             ratios = [a / seconds(told) for a, told in zip(one, found[scheme], strict=True)]
             row.append(f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-        row.append(", ".join(f"{1 - worker['busy']:.0%}" for worker in found["pipelined"][-1]["workers"]))
+        row.append(
+            ", ".join(f"{1 - worker['busy']:.0%}" for worker in found["pipelined"][-1]["workers"])
+        )
         speeds.append(row)
     titles = [
         "1 worker, ms a minibatch",

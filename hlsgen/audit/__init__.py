@@ -1,4 +1,5 @@
-"""An independent witness: what aoc would make of a design's kernels, judged from their text through LLVM.
+"""An independent witness: what aoc would make of a design's kernels, judged from their text through
+LLVM.
 
 The package can be called: `hlsgen.audit(folder)` is `hlsgen.audit.design.audit`.
 """

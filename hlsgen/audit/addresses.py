@@ -1,4 +1,5 @@
-"""Where loads and stores of a kernel go: the array, a sum of run-time values times bytes, and what is known of the bits."""
+"""Where loads and stores of a kernel go: the array, a sum of run-time values times bytes, and what
+is known of the bits."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from hlsgen.audit.types import split
 NUMBER = re.compile(r"-?\d+$")
 CONSTANT_ADDRESS = re.compile(r"getelementptr (?:inbounds |nuw |nusw )*\((.*)\)$")
 BULK = ("llvm.memcpy", "llvm.memset", "llvm.memmove")
-# What is copied in one call up to here is a structure; beyond, LLVM made a call of a whole loop, which does a word a turn.
+# What is copied in one call up to here is a structure; beyond, LLVM made a call of a whole loop,
+# which does a word a turn.
 LARGEST_STRUCTURE = 2048
 # Addresses are reasoned about as numbers of so many bits.
 BITS = 40
@@ -23,8 +25,8 @@ Terms = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Index:
-    """One index of an access: run-time values with their factors, a constant, bytes from one to the next, how many there are (None where no
-    array bounds it)."""
+    """One index of an access: run-time values with their factors, a constant, bytes from one to the
+    next, how many there are (None where no array bounds it)."""
 
     terms: Terms
     constant: int
@@ -51,7 +53,8 @@ class Access:
 
     @cached_property
     def terms(self) -> Terms:
-        """The part of its address that is known at run time alone: values and the bytes that each is multiplied by."""
+        """The part of its address that is known at run time alone: values and the bytes that each
+        is multiplied by."""
         found: dict[str, int] = {}
         for index in self.indices:
             for name, factor in index.terms:
@@ -110,8 +113,11 @@ class Addresses:
             return i.line if i else 0
         return max((self._line(o, depth - 1) for o in i.operands), default=0)
 
-    def targets(self, pointer: str, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, tuple[Index, ...]]]:
-        """Where a pointer may lead: bases and indices. More than one where the kernel chooses between arrays."""
+    def targets(
+        self, pointer: str, seen: frozenset[str] = frozenset()
+    ) -> Iterator[tuple[str, tuple[Index, ...]]]:
+        """Where a pointer may lead: bases and indices. More than one where the kernel chooses
+        between arrays."""
         i = self.defined.get(pointer)
         if i is None:
             yield from self._constant(pointer)
@@ -119,7 +125,9 @@ class Addresses:
             yield from self.targets(i.operands[0], seen)
         elif i.op == "getelementptr":
             indices = tuple(self._indices(i.extra[0], i.operands[1:]))
-            yield from ((base, (*outer, *indices)) for base, outer in self.targets(i.operands[0], seen))
+            yield from (
+                (base, (*outer, *indices)) for base, outer in self.targets(i.operands[0], seen)
+            )
         elif i.op in ("phi", "select"):
             if pointer not in seen:
                 for operand in i.operands[i.op == "select" :]:
@@ -180,7 +188,8 @@ class Addresses:
         return {value: 1}, 0
 
     def _disjoint(self, i: Instruction) -> bool:
-        """Whether an "or" sets bits that are 0 before, so that it adds: below the number's lowest bit that may be 1, or above its highest."""
+        """Whether an "or" sets bits that are 0 before, so that it adds: below the number's lowest
+        bit that may be 1, or above its highest."""
         if not NUMBER.match(i.operands[1]):
             return False
         bits, most = int(i.operands[1]), self._largest(i.operands[0])
@@ -188,7 +197,8 @@ class Addresses:
         return above or bits < 1 << self.zeros.get(i.operands[0], 0)
 
     def _low_zeros(self, function: Function) -> dict[str, int]:
-        """How many low bits of each integer are always 0: the largest solution, lowered until it holds everywhere."""
+        """How many low bits of each integer are always 0: the largest solution, lowered until it
+        holds everywhere."""
         integers = [i for i in function.instructions if i.name and i.type.startswith("i")]
         self.zeros = {i.name: BITS for i in integers}
         changed = True
@@ -227,7 +237,8 @@ class Addresses:
     def bits(self, access: Access) -> Known:
         """What is known of the bits of an access's address in its array.
 
-        That an index stays within its array's extent is not taken for known: only a mask in the text shows it.
+        That an index stays within its array's extent is not taken for known: only a mask in the
+        text shows it.
         """
         total = Known(ALL, 0)
         for index in access.indices:
@@ -238,7 +249,9 @@ class Addresses:
         offset = Known(ALL, index.constant * index.stride & ALL)
         if not index.terms:
             return offset
-        low = min(self.low_zeros(name) + self.low_zeros(str(factor)) for name, factor in index.terms)
+        low = min(
+            self.low_zeros(name) + self.low_zeros(str(factor)) for name, factor in index.terms
+        )
         low = min(BITS, low + self.low_zeros(str(index.stride)))
         mask = (1 << low) - 1
         if (most := self._most(index)) is not None:

@@ -15,7 +15,8 @@ from hlsgen.audit.types import lanes
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Units by operation, all lanes counted: float operations, functions by name, products of integers."""
+    """Units by operation, all lanes counted: float operations, functions by name, products of
+    integers."""
 
     floats: dict[str, int]
     functions: dict[str, int]
@@ -33,7 +34,8 @@ class Arithmetic:
 
 
 def arithmetic(function: Function) -> Arithmetic:
-    """Count a kernel's units, lane by lane. A product that one addition alone uses shares its DSP."""
+    """Count a kernel's units, lane by lane. A product that one addition alone uses shares its
+    DSP."""
     floats: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     products = 0
@@ -47,7 +49,9 @@ def arithmetic(function: Function) -> Arithmetic:
             floats[name] += demand.mask[i.name].bit_count() - fused[i.name]
         elif name == "mul" and not any(NUMBER.match(o) for o in i.operands):
             products += 1
-    return Arithmetic({name: count for name, count in floats.items() if count}, dict(functions), products)
+    return Arithmetic(
+        {name: count for name, count in floats.items() if count}, dict(functions), products
+    )
 
 
 def fusions(demand: Demand) -> set[Lane]:
@@ -58,7 +62,9 @@ def fusions(demand: Demand) -> set[Lane]:
             for lane in range(lanes(i.type)):
                 if demand.mask[i.name] >> lane & 1:
                     origins = (demand.source(operand, lane) for operand in i.operands)
-                    fused |= set(next(([o] for o in origins if is_free(demand, o) and o not in fused), []))
+                    fused |= set(
+                        next(([o] for o in origins if is_free(demand, o) and o not in fused), [])
+                    )
     return fused
 
 

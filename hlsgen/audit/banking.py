@@ -1,4 +1,5 @@
-"""Whether the accesses of one turn to a memory get by without waiting: banks by address bits, ports, replicates."""
+"""Whether the accesses of one turn to a memory get by without waiting: banks by address bits,
+ports, replicates."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ MOST_BANKS = 1024
 
 @dataclass(frozen=True)
 class Word:
-    """A word that accesses of one block touch together: `place` is its address, less what is known at run time alone."""
+    """A word that accesses of one block touch together: `place` is its address, less what is known
+    at run time alone."""
 
     store: bool
     terms: Terms
@@ -34,8 +36,9 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Load:
-    """The busiest bank of a geometry: words read and written in one turn, and how many of the words read have addresses that
-    differ from others there by a constant alone, so that better banks would tell them apart."""
+    """The busiest bank of a geometry: words read and written in one turn, and how many of the words
+    read have addresses that differ from others there by a constant alone, so that better banks
+    would tell them apart."""
 
     reads: int
     writes: int
@@ -50,8 +53,8 @@ class Load:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn of a loop asks of a memory, and the verdict: `rule` is "" where nothing waits, else the rule that is broken. `reason`
-    says why it is so."""
+    """What one turn of a loop asks of a memory, and the verdict: `rule` is "" where nothing waits,
+    else the rule that is broken. `reason` says why it is so."""
 
     line: int
     reads: int
@@ -75,7 +78,9 @@ def judge(kernel: Kernel, array: Array, accesses: list[Access], line: int) -> Tu
     fixed = declared(array, natural)
     candidates = [fixed] if fixed else list(defaults(accesses, natural))
     judged = [(g, busiest(words(kernel, accesses, g.width), g)) for g in candidates]
-    geometry, load = min(judged, key=lambda pair: (pair[1].separable, pair[1].reads + pair[1].writes, pair[0].banks))
+    geometry, load = min(
+        judged, key=lambda pair: (pair[1].separable, pair[1].reads + pair[1].writes, pair[0].banks)
+    )
     return verdict(array, accesses, line, geometry, load)
 
 
@@ -99,7 +104,8 @@ def defaults(accesses: list[Access], natural: int) -> Iterable[Geometry]:
 
 
 def words(kernel: Kernel, accesses: list[Access], width: int) -> list[Word]:
-    """The words of `width` bytes that accesses touch; what one block does with a word is one access."""
+    """The words of `width` bytes that accesses touch; what one block does with a word is one
+    access."""
     found: dict[tuple[bool, str, Terms, int], Word] = {}
     for a in accesses:
         bits = kernel.addresses.bits(a)
@@ -108,7 +114,9 @@ def words(kernel: Kernel, accesses: list[Access], width: int) -> list[Word]:
         for offset in range(0, max(a.bytes, 1), width):
             place = a.constant - start + offset
             moved = bits + Known((1 << 40) - 1, offset)
-            found.setdefault((a.store, a.block, a.terms, place), Word(a.store, a.terms, place, moved))
+            found.setdefault(
+                (a.store, a.block, a.terms, place), Word(a.store, a.terms, place, moved)
+            )
     return list(found.values())
 
 
@@ -129,7 +137,9 @@ def shared(found: list[Word]) -> int:
     return len({(w.terms, w.place) for w in found}) - len({w.terms for w in found})
 
 
-def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load) -> Turn:
+def verdict(
+    array: Array, accesses: list[Access], line: int, geometry: Geometry, load: Load
+) -> Turn:
     """Ports and replicates of the busiest bank, and what is wrong with them."""
     attributes = array.attributes
     # Whatever writes a memory in another loop has its port.
@@ -139,8 +149,13 @@ def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry,
     replicates = -(-load.reads // each) if each and load.reads else max(1, load.reads)
     most = (attributes.get("max_replicates") or (replicates,))[0]
     deep = array.bytes > geometry.banks * geometry.width
-    meet = f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks"
-    rule, reason = "", f"stall-free: {load.reads} loads and {load.writes} stores a bank, {replicates} replicates"
+    meet = (
+        f"{load.reads} loads and {load.writes} stores a turn meet in one of {geometry.banks} banks"
+    )
+    rule, reason = (
+        "",
+        f"stall-free: {load.reads} loads and {load.writes} stores a bank, {replicates} replicates",
+    )
     if load.separable:
         rule, reason = (
             "unbankable",
@@ -152,25 +167,35 @@ def verdict(array: Array, accesses: list[Access], line: int, geometry: Geometry,
         rule = "run-time-index"
         reason = "every word is needed at once, yet some access has an index at run time: decode it, or shift"
     elif replicates > most:
-        rule, reason = "replicates", f"{replicates} replicates are needed, max_replicates allows {most}"
+        rule, reason = (
+            "replicates",
+            f"{replicates} replicates are needed, max_replicates allows {most}",
+        )
     reads, stores = (sum(x.store is store for x in accesses) for store in (False, True))
     return Turn(line, reads, stores, geometry, load, replicates, double, rule, reason)
 
 
 def readers(writes: int, double: bool) -> int | None:
-    """How many loads a turn one replicate serves beside so many stores; None where it has no ports for these."""
+    """How many loads a turn one replicate serves beside so many stores; None where it has no ports
+    for these."""
     ports = rules()["ports"]
     if not double:
         return ports["reads"] if writes <= ports["writes"] else None
-    return min(ports["pumped_reads"], ports["pumped"] - writes) if writes <= ports["pumped"] else None
+    return (
+        min(ports["pumped_reads"], ports["pumped"] - writes) if writes <= ports["pumped"] else None
+    )
 
 
 def turns(kernel: Kernel, array: Array) -> list[tuple[Turn, bool]]:
-    """The verdict on each loop's accesses to an array, and whether that loop is an innermost one."""
+    """The verdict on each loop's accesses to an array, and whether that loop is an innermost
+    one."""
     groups: dict[str, list[Access]] = {}
     for access in array.accesses:
         loop = kernel.loop_of(access.block)
         groups.setdefault(loop.header if loop else "", []).append(access)
     lines = {loop.header: loop.line for loop in kernel.loops} | {"": kernel.line}
     inner = {loop.header for loop in kernel.innermost}
-    return [(judge(kernel, array, group, lines[header]), header in inner) for header, group in groups.items()]
+    return [
+        (judge(kernel, array, group, lines[header]), header in inner)
+        for header, group in groups.items()
+    ]

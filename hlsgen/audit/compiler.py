@@ -1,4 +1,5 @@
-"""From OpenCL text to LLVM's IR: PoCL's clang, in a process of its own, and llvmlite, which reads the bitcode."""
+"""From OpenCL text to LLVM's IR: PoCL's clang, in a process of its own, and llvmlite, which reads
+the bitcode."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def prelude() -> str:
 def llvm_ir(text: str, timeout: float = TIMEOUT) -> str:
     """LLVM's IR, as text, of all kernels of an OpenCL text. Lines in it are those of `text`.
 
-    Raises AuditError where the extra `audit` is not installed, the text does not compile, or `timeout` seconds pass.
+    Raises AuditError where the extra `audit` is not installed, the text does not compile, or
+    `timeout` seconds pass.
     """
     check_installed()
     import llvmlite.binding as llvm
@@ -61,7 +63,8 @@ def llvm_ir(text: str, timeout: float = TIMEOUT) -> str:
 
 
 def bitcode(text: str, timeout: float) -> bytes:
-    """The bitcode that PoCL's clang makes of an OpenCL text, before it becomes a program of a CPU."""
+    """The bitcode that PoCL's clang makes of an OpenCL text, before it becomes a program of a
+    CPU."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-audit-") as folder:
         variables = os.environ | {
             # This library alone: another PoCL on the system may be of another LLVM.
@@ -74,12 +77,20 @@ def bitcode(text: str, timeout: float) -> bytes:
         command = [sys.executable, "-m", "hlsgen.audit.worker", *OPTIONS]
         try:
             done = subprocess.run(
-                command, input=text, env=variables, capture_output=True, text=True, timeout=timeout, check=False
+                command,
+                input=text,
+                env=variables,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise AuditError(f"clang did not finish within {timeout:g} s", where="audit") from None
         if done.returncode == REFUSED:
-            raise AuditError(f"clang refuses the design's text\n{reason(done.stdout)}", where="audit")
+            raise AuditError(
+                f"clang refuses the design's text\n{reason(done.stdout)}", where="audit"
+            )
         made = next(Path(folder).rglob("program.bc"), None)
         if done.returncode or made is None:
             raise AuditError(f"PoCL failed\n{reason(done.stderr)}", where="audit", remedy=INSTALL)
@@ -87,6 +98,11 @@ def bitcode(text: str, timeout: float) -> bytes:
 
 
 def reason(log: str, most: int = 8) -> str:
-    """The first errors of a compiler's log with the lines of the design's text, or its end where it names none."""
-    lines = [re.sub(r"error: \S+\.cl:(\d+):\d+:", r"line \1:", line) for line in log.splitlines() if line.strip()]
+    """The first errors of a compiler's log with the lines of the design's text, or its end where it
+    names none."""
+    lines = [
+        re.sub(r"error: \S+\.cl:(\d+):\d+:", r"line \1:", line)
+        for line in log.splitlines()
+        if line.strip()
+    ]
     return "\n".join([line for line in lines if line.startswith("line ")][:most] or lines[-most:])

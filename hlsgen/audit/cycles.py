@@ -1,4 +1,5 @@
-"""The cycle of a graph with the most latency a turn: maximum cycle ratio by Howard's policy iteration."""
+"""The cycle of a graph with the most latency a turn: maximum cycle ratio by Howard's policy
+iteration."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ PRECISION = 1e-9
 
 @dataclass(frozen=True)
 class Edge:
-    """A dependence: `target` starts no sooner than `latency` cycles after `source` of `distance` turns before."""
+    """A dependence: `target` starts no sooner than `latency` cycles after `source` of `distance`
+    turns before."""
 
     source: Node
     target: Node
@@ -30,7 +32,8 @@ class Cycle:
 
 
 def heaviest(edges: Iterable[Edge]) -> Cycle:
-    """The cycle of largest ratio of latency to distance; ratio 0 and no nodes where there is no cycle.
+    """The cycle of largest ratio of latency to distance; ratio 0 and no nodes where there is no
+    cycle.
 
     Every cycle must span a turn at least.
     """
@@ -84,7 +87,9 @@ def evaluate(policy: Mapping[Node, Edge]) -> tuple[dict[Node, float], dict[Node,
             ring = path[position[node] :]
             latency = sum(policy[n].latency for n in ring)
             own = latency / max(sum(policy[n].distance for n in ring), PRECISION)
-            heaviest_cycle = max(heaviest_cycle, Cycle(own, tuple(ring)), key=lambda cycle: cycle.ratio)
+            heaviest_cycle = max(
+                heaviest_cycle, Cycle(own, tuple(ring)), key=lambda cycle: cycle.ratio
+            )
             ratio[node], value[node] = own, 0.0
             path = path[: position[node]] + ring[1:]
         for n in reversed(path):

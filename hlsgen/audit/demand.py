@@ -1,5 +1,5 @@
-"""Which lanes of vectors are ever used, and where they come from. LLVM computes with whole vectors where a kernel needs one lane; hardware has
-the lanes that are needed."""
+"""Which lanes of vectors are ever used, and where they come from. LLVM computes with whole vectors
+where a kernel needs one lane; hardware has the lanes that are needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,22 @@ from hlsgen.audit.types import lanes
 # Each lane of the result comes from the same lane of the operands.
 LANEWISE = frozenset(
     (
-        *("fadd", "fsub", "fmul", "fdiv", "fneg", "add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr"),
+        *(
+            "fadd",
+            "fsub",
+            "fmul",
+            "fdiv",
+            "fneg",
+            "add",
+            "sub",
+            "mul",
+            "and",
+            "or",
+            "xor",
+            "shl",
+            "lshr",
+            "ashr",
+        ),
         *("select", "icmp", "fcmp", "phi", "freeze", "zext", "sext", "trunc"),
         *("fptosi", "fptoui", "sitofp", "uitofp", "fpext", "fptrunc"),
     )
@@ -44,7 +59,9 @@ class Demand:
         if is_move(i):
             yield from (lane for n in wanted if (lane := moved(i, n)) and lane[0] in self.mask)
             return
-        same = i.op in LANEWISE or (i.op == "call" and i.extra[0].startswith(("llvm.fmuladd", "llvm.fma")))
+        same = i.op in LANEWISE or (
+            i.op == "call" and i.extra[0].startswith(("llvm.fmuladd", "llvm.fma"))
+        )
         for operand in i.operands:
             if operand in self.mask:
                 count = lanes(self.defined[operand].type)
@@ -53,7 +70,9 @@ class Demand:
 
     def source(self, value: str, lane: int) -> Lane:
         """What a lane was before it was moved between vectors."""
-        while (i := self.defined.get(value)) is not None and is_move(i) and (before := moved(i, lane)):
+        while (
+            (i := self.defined.get(value)) is not None and is_move(i) and (before := moved(i, lane))
+        ):
             value, lane = before
         return value, lane
 

@@ -27,7 +27,8 @@ COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
 
 @dataclass(frozen=True)
 class Promise:
-    """What the model says of a kernel: copies, DSPs and units of global memory of all of them together, cycles between two turns, memories."""
+    """What the model says of a kernel: copies, DSPs and units of global memory of all of them
+    together, cycles between two turns, memories."""
 
     copies: int
     dsps: int
@@ -38,7 +39,8 @@ class Promise:
 
 @dataclass(frozen=True)
 class Audit:
-    """The verdict on a design: kernels in the order of the text, what the model promised of each, all findings."""
+    """The verdict on a design: kernels in the order of the text, what the model promised of each,
+    all findings."""
 
     design: str
     style: str
@@ -95,7 +97,9 @@ def audit(folder: str | Path) -> Audit:
     except AuditError as error:
         distances = []
         found.append(Finding("unproved", "", 0, WARNING, f"no distance is proved: {error.reason}"))
-    limits = {(k.name, m.array): m.interval[1] for k in audited for loop in k.loops for m in loop.memories}
+    limits = {
+        (k.name, m.array): m.interval[1] for k in audited for loop in k.loops for m in loop.memories
+    }
     found += distance_findings(distances, limits)
     return Audit(str(folder), manifest["style"], audited, promises, tuple(distances), tuple(found))
 
@@ -112,11 +116,14 @@ def allowed(kernel: str, promises: dict[str, Promise]) -> int:
 
 
 def audit_text(text: str) -> tuple[KernelAudit, ...]:
-    """Audit all kernels of an OpenCL text that count on an interval of 1. Raises AuditError where it does not compile."""
+    """Audit all kernels of an OpenCL text that count on an interval of 1. Raises AuditError where
+    it does not compile."""
     return tuple(audit_kernel(kernel, 1) for kernel in read_kernels(text))
 
 
-def passed_by_host(folder: Path, manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+def passed_by_host(
+    folder: Path, manifest: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """The launches of a run as on the board, and the buffers that hold constants."""
     path = folder / manifest["weights"]["file"]
     sections = {s["name"]: s for s in manifest["weights"]["sections"]}
@@ -139,7 +146,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise AuditError("is not a design directory", where=str(folder), remedy=remedy) from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise AuditError("its design.json cannot be read", where=str(folder), remedy=remedy) from None
+        raise AuditError(
+            "its design.json cannot be read", where=str(folder), remedy=remedy
+        ) from None
     if absent:
         raise AuditError(f"{absent[0]} is missing", where=str(folder), remedy=remedy)
     return manifest
@@ -166,7 +175,9 @@ def promised(folder: Path) -> dict[str, Promise]:
     design = structure(graph, plan)
     memories = {
         kernel.name: {
-            m.name: Geometry(m.depth * m.extent * m.bits // 8, m.extent // m.bank, m.bank_bits // 8, m.copies)
+            m.name: Geometry(
+                m.depth * m.extent * m.bits // 8, m.extent // m.bank, m.bank_bits // 8, m.copies
+            )
             for m in kernel.body.memories
             if not m.registers
         }
@@ -174,7 +185,11 @@ def promised(folder: Path) -> dict[str, Promise]:
     }
     return {
         row["name"]: Promise(
-            row["copies"], row["DSP"], row["lsus"], intervals.get(row["name"], 1), memories[row["name"]]
+            row["copies"],
+            row["DSP"],
+            row["lsus"],
+            intervals.get(row["name"], 1),
+            memories[row["name"]],
         )
         for row in kernel_rows(design, target)
     }
@@ -184,7 +199,10 @@ def pragma_findings(kernels: Sequence[Kernel]) -> list[Finding]:
     """Promises that no loop was found for: what they say was not judged."""
     heeded = {p.line for k in kernels for loop in k.loops for p in k.source.promises(loop.line)}
     stray = [p for k in kernels[:1] for p in k.source.ivdeps if p.line not in heeded]
-    return [Finding("pragma", "", p.line, WARNING, "no loop begins right after this ivdep") for p in stray]
+    return [
+        Finding("pragma", "", p.line, WARNING, "no loop begins right after this ivdep")
+        for p in stray
+    ]
 
 
 def channel_findings(kernels: Sequence[KernelAudit]) -> list[Finding]:
@@ -201,8 +219,11 @@ def channel_findings(kernels: Sequence[KernelAudit]) -> list[Finding]:
     ]  # fmt: skip
 
 
-def model_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise], strict: bool) -> list[Finding]:
-    """Kernels that take other numbers of DSPs than the model says, or (`strict`) of units of global memory, or that one of both lacks."""
+def model_findings(
+    kernels: Sequence[KernelAudit], promises: dict[str, Promise], strict: bool
+) -> list[Finding]:
+    """Kernels that take other numbers of DSPs than the model says, or (`strict`) of units of global
+    memory, or that one of both lacks."""
     found = []
     for k in kernels:
         promise = promises.get(k.name)
@@ -217,4 +238,6 @@ def model_findings(kernels: Sequence[KernelAudit], promises: dict[str, Promise],
             detail = f"{units} units of global memory in the text, {promise.units} in the model"
             found.append(Finding("units", k.name, k.line, WARNING, detail))
     lacking = sorted(promises.keys() - {k.name for k in kernels})
-    return found + [Finding("model", name, 0, WARNING, "the text has no such kernel") for name in lacking]
+    return found + [
+        Finding("model", name, 0, WARNING, "the text has no such kernel") for name in lacking
+    ]

@@ -1,5 +1,5 @@
-"""Proves the distances that `ivdep` pragmas promise: runs the index code and finds the least number of turns from a store to a later load of
-the same word."""
+"""Proves the distances that `ivdep` pragmas promise: runs the index code and finds the least number
+of turns from a store to a later load of the same word."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class Unprovable(Exception):
 
 @dataclass(frozen=True)
 class Distance:
-    """A promise and the truth: `least` turns from a store to a later load of the same word (None: no word is loaded again in one run of the
-    loop), `promised` likewise. `proof` says how it was found, or why it was not."""
+    """A promise and the truth: `least` turns from a store to a later load of the same word (None:
+    no word is loaded again in one run of the loop), `promised` likewise. `proof` says how it was
+    found, or why it was not."""
 
     kernel: str
     array: str
@@ -41,7 +42,8 @@ class Distance:
 
 
 class Prover:
-    """All kernels of a design, and what its host would pass to them. A run that takes more than `fuel` turns is given up."""
+    """All kernels of a design, and what its host would pass to them. A run that takes more than
+    `fuel` turns is given up."""
 
     def __init__(
         self,
@@ -82,7 +84,8 @@ class Prover:
     def prepared(
         self, kernel: Kernel, values: Iterable[str] = (), roots: Iterable[Instruction] = ()
     ) -> tuple[Slice, Machine]:
-        """A kernel's slice for some values and instructions, with everything that it reads. Raises Unprovable."""
+        """A kernel's slice for some values and instructions, with everything that it reads. Raises
+        Unprovable."""
         cut = backward(kernel, values, roots)
         if cut.unknown:
             raise Unprovable(f"rests on {', '.join(sorted(cut.unknown))}")
@@ -99,8 +102,11 @@ class Prover:
         return {name: int(a.get("int", 1)) for name, a in passed if "buffer" not in a}
 
     def buffer(self, kernel: Kernel, parameter: str) -> np.ndarray:
-        """The constants that the host puts into a buffer. Raises Unprovable for one that holds data."""
-        passed = dict(zip(kernel.function.parameters, self.launches.get(kernel.name, ()), strict=False))
+        """The constants that the host puts into a buffer. Raises Unprovable for one that holds
+        data."""
+        passed = dict(
+            zip(kernel.function.parameters, self.launches.get(kernel.name, ()), strict=False)
+        )
         name = passed.get(parameter, {}).get("buffer", parameter.lstrip("%"))
         if name not in self.buffers:
             raise Unprovable(f"rests on the data in buffer {name}")
@@ -109,7 +115,8 @@ class Prover:
         return copy
 
     def stream(self, channel: str) -> Stream:
-        """All values that travel through a channel, from the kernel that sends them. Raises Unprovable."""
+        """All values that travel through a channel, from the kernel that sends them. Raises
+        Unprovable."""
         if channel not in self.streams:
             senders = [(k, s) for k in self.kernels.values() if (s := sends(k, channel))]
             if len(senders) != 1:
@@ -117,16 +124,26 @@ class Prover:
             kernel, calls = senders[0]
             stores = [store for _, several in calls for store in several]
             names = {call.name for call, _ in calls}
-            size = max(a.constant + a.bytes for a in kernel.addresses.accesses if a.store and a.base in names)
-            self.streams[channel] = Stream(size, np.zeros(0, np.uint8))  # a kernel that rests on itself finds nothing
+            size = max(
+                a.constant + a.bytes
+                for a in kernel.addresses.accesses
+                if a.store and a.base in names
+            )
+            self.streams[channel] = Stream(
+                size, np.zeros(0, np.uint8)
+            )  # a kernel that rests on itself finds nothing
             try:
                 cut, machine = self.prepared(kernel, roots=stores)
             except Unprovable as error:
                 del self.streams[channel]
-                raise Unprovable(f"rests on channel {channel} of {kernel.name}, which {error}") from None
+                raise Unprovable(
+                    f"rests on channel {channel} of {kernel.name}, which {error}"
+                ) from None
             self.streams[channel] = machine.writes[channel] = Stream(size, aligned(ROOM))
             if not run(kernel, cut, (), machine, self.fuel).complete:
-                raise Unprovable(f"rests on channel {channel} of {kernel.name}, which sends more than was run")
+                raise Unprovable(
+                    f"rests on channel {channel} of {kernel.name}, which sends more than was run"
+                )
         return self.streams[channel]
 
 
@@ -157,24 +174,43 @@ def pointers(kernel: Kernel, followed: tuple[Target, ...]) -> list[str]:
 
 def unproved(kernel: Kernel, target: Target, promise: Ivdep, why: str) -> Distance:
     """A promise that cannot be proved."""
-    return Distance(kernel.name, target.array.name, promise.line, promise.distance, None, False, why)
+    return Distance(
+        kernel.name, target.array.name, promise.line, promise.distance, None, False, why
+    )
 
 
-def distance_findings(found: Iterable[Distance], limiting: dict[tuple[str, str], float]) -> list[Finding]:
-    """What is wrong with promises. `limiting`: by kernel and array, the interval that a promise leads to."""
+def distance_findings(
+    found: Iterable[Distance], limiting: dict[tuple[str, str], float]
+) -> list[Finding]:
+    """What is wrong with promises. `limiting`: by kernel and array, the interval that a promise
+    leads to."""
     made = []
     for d in found:
         promised = "no dependence at all" if d.promised is None else f"a distance of {d.promised}"
         if d.outside:
-            made.append(Finding("outside", d.kernel, d.line, ERROR, f"an index of {d.array} leaves the array"))
+            made.append(
+                Finding(
+                    "outside", d.kernel, d.line, ERROR, f"an index of {d.array} leaves the array"
+                )
+            )
         if d.least is not None and (d.promised is None or d.promised > d.least):
             detail = f"{d.array}: {promised} is promised, a word is loaded {d.least} turns after its store"
             made.append(Finding("distance", d.kernel, d.line, ERROR, detail))
         elif not d.proved:
-            made.append(Finding("unproved", d.kernel, d.line, WARNING, f"{d.array}: {promised} is promised; {d.proof}"))
+            made.append(
+                Finding(
+                    "unproved",
+                    d.kernel,
+                    d.line,
+                    WARNING,
+                    f"{d.array}: {promised} is promised; {d.proof}",
+                )
+            )
         elif d.promised is not None and (d.least is None or d.least > d.promised):
             truth = "no word is loaded again" if d.least is None else f"{d.least} turns lie between"
             limits = limiting.get((d.kernel, d.array), 0.0) > 1
             detail = f"{d.array}: {promised} is promised, {truth}"
-            made.append(Finding("short-promise", d.kernel, d.line, WARNING if limits else NOTE, detail))
+            made.append(
+                Finding("short-promise", d.kernel, d.line, WARNING if limits else NOTE, detail)
+            )
     return made

@@ -19,7 +19,8 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation: the rule's name, kernel and line of the text, how bad it is, and what was seen."""
+    """One violation: the rule's name, kernel and line of the text, how bad it is, and what was
+    seen."""
 
     rule: str
     kernel: str
@@ -30,8 +31,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class ArrayAudit:
-    """An array: where it is kept and why, what each loop's turn asks of it, and all loops together (None of registers). `inner` says which
-    turns are an innermost loop's."""
+    """An array: where it is kept and why, what each loop's turn asks of it, and all loops together
+    (None of registers). `inner` says which turns are an innermost loop's."""
 
     name: str
     line: int
@@ -70,7 +71,8 @@ class KernelAudit:
 
 
 def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
-    """Measure a kernel and judge it. `interval`: what the design's model counts on in innermost loops; None where it counts otherwise."""
+    """Measure a kernel and judge it. `interval`: what the design's model counts on in innermost
+    loops; None where it counts otherwise."""
     loops = tuple(recurrence(kernel, loop) for loop in kernel.innermost)
     arrays = tuple(audit_array(kernel, array) for array in kernel.arrays.values() if array.accesses)
     units, ends = tuple(global_units(kernel)), tuple(channel_ends(kernel))
@@ -85,7 +87,9 @@ def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
         *end_findings(kernel.name, ends),
     ]
     ordered = tuple(sorted(findings, key=lambda f: (f.line, f.rule)))
-    return KernelAudit(kernel.name, kernel.line, arithmetic(kernel.function), loops, arrays, units, ends, ordered)
+    return KernelAudit(
+        kernel.name, kernel.line, arithmetic(kernel.function), loops, arrays, units, ends, ordered
+    )
 
 
 def audit_array(kernel: Kernel, array: Array) -> ArrayAudit:
@@ -98,7 +102,9 @@ def audit_array(kernel: Kernel, array: Array) -> ArrayAudit:
     )  # fmt: skip
 
 
-def interval_findings(kernel: str, loops: tuple[Recurrence, ...], counted: int | None) -> Iterator[Finding]:
+def interval_findings(
+    kernel: str, loops: tuple[Recurrence, ...], counted: int | None
+) -> Iterator[Finding]:
     """Loops whose interval exceeds what is counted on somewhere in the band of latencies."""
     for loop in loops:
         low, high = loop.interval
@@ -131,13 +137,16 @@ def stage_findings(kernel: str, loops: tuple[Recurrence, ...]) -> Iterator[Findi
 
 
 def array_findings(kernel: str, array: ArrayAudit) -> Iterator[Finding]:
-    """Memories whose accesses wait for each other (outside innermost loops that costs little), or that must run at twice the clock."""
+    """Memories whose accesses wait for each other (outside innermost loops that costs little), or
+    that must run at twice the clock."""
     what = f"{array.name} ({array.type}, {array.bytes} bytes)"
     broken = False
     for turn, inner in zip(array.turns, array.inner, strict=True):
         if turn.rule:
             broken = True
-            yield Finding(turn.rule, kernel, turn.line, ERROR if inner else NOTE, f"{what}: {turn.reason}")
+            yield Finding(
+                turn.rule, kernel, turn.line, ERROR if inner else NOTE, f"{what}: {turn.reason}"
+            )
         elif turn.double_pumped and "doublepump" not in array.attributes:
             broken = True
             detail = f"{what}: {turn.load.reads} loads and {turn.load.writes} stores a turn make aoc double-pump it"
@@ -168,12 +177,17 @@ def pointer_findings(kernel: Kernel) -> Iterator[Finding]:
             names = " and ".join(sorted(kernel.arrays[b].name for b in bases))
             line = max(bases.values())
             yield Finding(
-                "chosen-pointer", kernel.name, line, WARNING, f"one access goes to {names}: load both, then select"
+                "chosen-pointer",
+                kernel.name,
+                line,
+                WARNING,
+                f"one access goes to {names}: load both, then select",
             )
 
 
 def unit_findings(kernel: str, units: tuple[GlobalUnit, ...]) -> Iterator[Finding]:
-    """Units of global memory whose width is no power of two, or whose addresses need not be aligned."""
+    """Units of global memory whose width is no power of two, or whose addresses need not be
+    aligned."""
     for unit in units:
         if not unit.aligned:
             kind = "store" if unit.store else "load"

@@ -1,4 +1,5 @@
-"""The control flow of a kernel: dominators, loops, and which conditions decide whether a block of a loop's turn runs."""
+"""The control flow of a kernel: dominators, loops, and which conditions decide whether a block of a
+loop's turn runs."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ EXIT = ""
 
 @dataclass(frozen=True)
 class Loop:
-    """A natural loop: its first block, all its blocks, those that jump back, and the line where it begins in the text."""
+    """A natural loop: its first block, all its blocks, those that jump back, and the line where it
+    begins in the text."""
 
     header: str
     blocks: frozenset[str]
@@ -47,7 +49,8 @@ def postorder(root: str, successors: Mapping[str, Collection[str]]) -> list[str]
 
 
 def dominators(root: str, successors: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """The immediate dominator of each block that can be reached; the root's is itself (Cooper, Harvey and Kennedy)."""
+    """The immediate dominator of each block that can be reached; the root's is itself (Cooper,
+    Harvey and Kennedy)."""
     order = postorder(root, successors)
     number = {block: n for n, block in enumerate(order)}
     entered = predecessors(successors)
@@ -83,7 +86,9 @@ def loops(function: Function) -> list[Loop]:
     found = []
     for header, tails in latches.items():
         blocks = body(header, tails, entered, above)
-        found.append(Loop(header, blocks, frozenset(tails), first_line(function, header, blocks, tails)))
+        found.append(
+            Loop(header, blocks, frozenset(tails), first_line(function, header, blocks, tails))
+        )
     return sorted(found, key=lambda loop: (loop.line, -len(loop.blocks)))
 
 
@@ -100,15 +105,22 @@ def body(
     return frozenset(blocks)
 
 
-def first_line(function: Function, header: str, blocks: Collection[str], latches: Collection[str]) -> int:
-    """The line where a loop begins: metadata tells it, or the branches that jump back or enter bear it.
+def first_line(
+    function: Function, header: str, blocks: Collection[str], latches: Collection[str]
+) -> int:
+    """The line where a loop begins: metadata tells it, or the branches that jump back or enter bear
+    it.
 
-    A branch may jump back in two loops and tell of one of them only, so the last line is taken that is not after what the loop does.
+    A branch may jump back in two loops and tell of one of them only, so the last line is taken that
+    is not after what the loop does.
     """
     branches = [i for i in function.instructions if i.op in ("br", "switch") and header in i.extra]
     told = [function.loop_lines.get(t, 0) for t in latches]
     candidates = [line for line in (*told, *(i.line for i in branches)) if line]
-    first = min((i.line for i in function.instructions if i.block in blocks and i.line and i.op != "phi"), default=0)
+    first = min(
+        (i.line for i in function.instructions if i.block in blocks and i.line and i.op != "phi"),
+        default=0,
+    )
     return max((line for line in candidates if line <= first), default=min(candidates, default=0))
 
 
@@ -125,7 +137,8 @@ def innermost(found: Collection[Loop]) -> list[Loop]:
 
 
 def deciding(loop: Loop, successors: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """For each block of an innermost loop, the blocks whose branches decide whether it runs in a turn."""
+    """For each block of an innermost loop, the blocks whose branches decide whether it runs in a
+    turn."""
     turn = {
         block: [t if t in loop.blocks and t != loop.header else EXIT for t in successors[block]]
         for block in loop.blocks

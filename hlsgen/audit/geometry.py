@@ -1,4 +1,5 @@
-"""Memories of the text against those that the model charges: bytes, banks, width of a bank, replicates."""
+"""Memories of the text against those that the model charges: bytes, banks, width of a bank,
+replicates."""
 
 from __future__ import annotations
 
@@ -29,8 +30,11 @@ def stated(array: ArrayAudit) -> Geometry | None:
     return Geometry(array.bytes, a["numbanks"][0], a["bankwidth"][0], a["max_replicates"][0])
 
 
-def geometry_findings(kernel: KernelAudit, charged: dict[str, Geometry], text: str) -> Iterator[Finding]:
-    """Memories of a kernel that the model charges otherwise, or that one of both lacks. Constant tables stand beside the kernel in `text`."""
+def geometry_findings(
+    kernel: KernelAudit, charged: dict[str, Geometry], text: str
+) -> Iterator[Finding]:
+    """Memories of a kernel that the model charges otherwise, or that one of both lacks. Constant
+    tables stand beside the kernel in `text`."""
     found = {array.name: array for array in kernel.arrays if not array.registers}
     for name, array in found.items():
         if name.removeprefix(f"{kernel.name}_") in charged and name not in charged:

@@ -11,7 +11,8 @@ from hlsgen.audit.kernel import READ, WRITE, Kernel
 
 @dataclass(frozen=True)
 class GlobalUnit:
-    """A load or store unit of global memory: the argument, bytes a turn, whether these are provably aligned to their width."""
+    """A load or store unit of global memory: the argument, bytes a turn, whether these are provably
+    aligned to their width."""
 
     argument: str
     store: bool

@@ -23,10 +23,11 @@ COMPARES = frozenset(("icmp", "fcmp"))
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction. `name` is its value ("%x", or "" where it has none), `type` the type of that value (of what it stores,
-    for a store), `operands` values as written. `extra`: the blocks a phi's operands come from, the targets of a branch,
-    the callee, the source type of an address, the type an alloca makes, a comparison's predicate and type, the type of
-    what a shuffle takes from."""
+    """One instruction. `name` is its value ("%x", or "" where it has none), `type` the type of that
+    value (of what it stores, for a store), `operands` values as written. `extra`: the blocks a
+    phi's operands come from, the targets of a branch, the callee, the source type of an address,
+    the type an alloca makes, a comparison's predicate and type, the type of what a shuffle takes
+    from."""
 
     index: int
     name: str
@@ -49,8 +50,8 @@ class Variable:
 
 @dataclass(frozen=True)
 class Function:
-    """A kernel: its instructions in order, its blocks' successors, the variables behind its allocas, and at which line a
-    loop begins, by the block that jumps back."""
+    """A kernel: its instructions in order, its blocks' successors, the variables behind its
+    allocas, and at which line a loop begins, by the block that jumps back."""
 
     name: str
     parameters: dict[str, str]
@@ -67,7 +68,8 @@ class Function:
 
 @dataclass(frozen=True)
 class Module:
-    """All kernels of a text, with the sizes of types, the types of its tables of constants, and the lines that declare what kernels name."""
+    """All kernels of a text, with the sizes of types, the types of its tables of constants, and the
+    lines that declare what kernels name."""
 
     functions: dict[str, Function]
     types: Types
@@ -96,7 +98,8 @@ class Debug:
         self.lines: dict[str, int] = {}
 
     def line(self, node: str) -> int:
-        """The line of a location in the text itself, whatever was inlined there; 0 where there is none."""
+        """The line of a location in the text itself, whatever was inlined there; 0 where there is
+        none."""
         if node not in self.lines:
             text = self.nodes.get(node, "")
             inlined = re.search(r"inlinedAt: (!\d+)", text)
@@ -106,7 +109,14 @@ class Debug:
 
     def loop(self, node: str) -> int:
         """The line where a loop begins, from the metadata of its last branch."""
-        return next((line for n in re.findall(r"!\d+", self.nodes.get(node, ""))[1:] if (line := self.line(n))), 0)
+        return next(
+            (
+                line
+                for n in re.findall(r"!\d+", self.nodes.get(node, ""))[1:]
+                if (line := self.line(n))
+            ),
+            0,
+        )
 
     def variable(self, node: str) -> Variable | None:
         """A local variable."""
@@ -119,7 +129,9 @@ def parse(text: str) -> Module:
     types = Types(dict(re.findall(r"^(%[\w.\"]+) = type (.*)$", text, re.M)))
     debug = Debug(text)
     functions = {}
-    for header, body in re.findall(r"^define ([^\n]*spir_kernel [^\n]*)\n(.*?)^}", text, re.M | re.S):
+    for header, body in re.findall(
+        r"^define ([^\n]*spir_kernel [^\n]*)\n(.*?)^}", text, re.M | re.S
+    ):
         name = re.search(r"@([\w.]+)\((.*)\)", header)
         assert name is not None
         listed = split(name[2].split(") local_unnamed")[0])
@@ -127,7 +139,9 @@ def parse(text: str) -> Module:
         # PoCL's headers rename what is called as a function of OpenCL.
         plain = name[1].removeprefix("_cl_")
         functions[plain] = parse_function(plain, parameters, body, debug)
-    tables = dict(re.findall(r"^(@[\w.]+) = [\w ]*?constant (\[.*?\]+) (?:\[|zero|c\")", text, re.M))
+    tables = dict(
+        re.findall(r"^(@[\w.]+) = [\w ]*?constant (\[.*?\]+) (?:\[|zero|c\")", text, re.M)
+    )
     return Module(
         functions,
         types,

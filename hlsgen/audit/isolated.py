@@ -14,7 +14,8 @@ TIMEOUT = 300.0
 
 
 def isolated(work: Callable[[], T], timeout: float = TIMEOUT) -> T:
-    """The result of `work` in a fork of this process. Raises AuditError where it fails, crashes, or takes longer than `timeout` seconds."""
+    """The result of `work` in a fork of this process. Raises AuditError where it fails, crashes, or
+    takes longer than `timeout` seconds."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=answer, args=(work, theirs), daemon=True)
@@ -26,7 +27,9 @@ def isolated(work: Callable[[], T], timeout: float = TIMEOUT) -> T:
         result, failure = ours.recv()
     except EOFError:
         child.join()
-        raise AuditError(f"the index code crashed (exit status {child.exitcode})", where="audit") from None
+        raise AuditError(
+            f"the index code crashed (exit status {child.exitcode})", where="audit"
+        ) from None
     finally:
         child.kill()
         child.join()

@@ -17,7 +17,8 @@ UNIT = "__unit_"
 
 @dataclass(frozen=True)
 class Array:
-    """An array of a kernel, or a table of constants. `reason` says why it is kept in registers or in a memory."""
+    """An array of a kernel, or a table of constants. `reason` says why it is kept in registers or
+    in a memory."""
 
     base: str
     name: str
@@ -56,13 +57,19 @@ class Kernel:
     @cached_property
     def arrays(self) -> dict[str, Array]:
         """Arrays by base."""
-        tables = {a.base: self.module.globals[a.base] for a in self.addresses.accesses if a.base in self.module.globals}
+        tables = {
+            a.base: self.module.globals[a.base]
+            for a in self.addresses.accesses
+            if a.base in self.module.globals
+        }
         types = {base: i.extra[0] for base, i in self.addresses.arrays.items()} | tables
         return {base: self._array(base, kind) for base, kind in types.items()}
 
     def _array(self, base: str, kind: str) -> Array:
         variable = self.function.variables.get(base)
-        name, line = (variable.name, variable.line) if variable else (base.lstrip("%@").split(".")[0], 0)
+        name, line = (
+            (variable.name, variable.line) if variable else (base.lstrip("%@").split(".")[0], 0)
+        )
         size = self.module.types.size(kind)
         attributes = self.source.attributes.get((name, line), {})
         accesses = tuple(a for a in self.addresses.accesses if a.base == base)
@@ -71,7 +78,9 @@ class Kernel:
 
     def loop_of(self, block: str) -> Loop | None:
         """The smallest loop that holds a block."""
-        return min((o for o in self.loops if block in o.blocks), key=lambda o: len(o.blocks), default=None)
+        return min(
+            (o for o in self.loops if block in o.blocks), key=lambda o: len(o.blocks), default=None
+        )
 
 
 def placement(size: int, attributes: Attributes, accesses: tuple[Access, ...]) -> tuple[bool, str]:

@@ -1,4 +1,5 @@
-"""Runs a kernel's slice as machine code: channels become arrays, and accesses tell how many turns lie between store and load."""
+"""Runs a kernel's slice as machine code: channels become arrays, and accesses tell how many turns
+lie between store and load."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from hlsgen.audit.slices import Slice, channel_of
 # Turns of loops, all together, after which a run is given up.
 FUEL = 1 << 26
 NEVER = 1 << 62
-# Fields of a run's state, as indices of 64-bit integers; a target's follow from BASE on, FIELDS each.
+# Fields of a run's state, as indices of 64-bit integers; a target's follow from BASE on, FIELDS
+# each.
 FUEL_LEFT, ROUNDS, BASE, FIELDS = 0, 1, 2, 4
 TURN, EPOCH, LEAST, OUTSIDE = range(FIELDS)
 # Arrays that hold nothing lie so far apart that no index leads from one to another.
@@ -39,7 +41,8 @@ def aligned(count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Target:
-    """An array whose accesses in a loop are followed. `unit`: bytes of a word; accesses are whole words."""
+    """An array whose accesses in a loop are followed. `unit`: bytes of a word; accesses are whole
+    words."""
 
     array: Array
     loop: Loop
@@ -57,7 +60,8 @@ class Stream:
 
 @dataclass
 class Machine:
-    """Everything that a run reads and writes: buffers and numbers by parameter, streams by channel."""
+    """Everything that a run reads and writes: buffers and numbers by parameter, streams by
+    channel."""
 
     buffers: dict[str, np.ndarray] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -67,8 +71,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run found: by target the least distance in turns (NEVER where no word is loaded after its store), and whether an access left its
-    array; whether the run came to its end: all of its streams, or two whole periods of its counters."""
+    """What a run found: by target the least distance in turns (NEVER where no word is loaded after
+    its store), and whether an access left its array; whether the run came to its end: all of its
+    streams, or two whole periods of its counters."""
 
     least: tuple[int, ...]
     outside: tuple[bool, ...]
@@ -93,12 +98,18 @@ class Writer:
 
     def reads_in(self, loop: Loop) -> bool:
         """Whether a loop reads a stream, which ends it."""
-        calls = (i for i in self.kernel.function.instructions if i.op == "call" and i.extra[0] == READ)
-        return any(i.block in loop.blocks and channel_of(self.kernel, i) in self.machine.reads for i in calls)
+        calls = (
+            i for i in self.kernel.function.instructions if i.op == "call" and i.extra[0] == READ
+        )
+        return any(
+            i.block in loop.blocks and channel_of(self.kernel, i) in self.machine.reads
+            for i in calls
+        )
 
     @property
     def remembers(self) -> bool:
-        """Whether an endless loop's turns hold more than its counters: arrays of the slice that they write."""
+        """Whether an endless loop's turns hold more than its counters: arrays of the slice that
+        they write."""
         arrays = (a for base, a in self.kernel.arrays.items() if base in self.cut.arrays)
         stores = [x for a in arrays for x in a.accesses if x.store]
         return any(x.block in loop.blocks for x in stores for loop in self.endless)
@@ -118,17 +129,24 @@ class Writer:
         blocks: dict[str, list[Instruction]] = {}
         for i in self.kernel.function.instructions:
             blocks.setdefault(i.block, []).append(i)
-        body = {block: list(self.block(block, instructions)) for block, instructions in blocks.items()}
+        body = {
+            block: list(self.block(block, instructions)) for block, instructions in blocks.items()
+        }
         for block, written in body.items():
             lines += [f'"{block}":', *(self.relabelled(line) for line in written)]
         lines += ['"probe.exit":', "  ret i32 0", "}"]
         used = {name for line in lines for name in re.findall(r"@[\w.]+", line)}
-        kept = [line for line in self.kernel.module.preamble.splitlines() if self.needed(line, used)]
+        kept = [
+            line for line in self.kernel.module.preamble.splitlines() if self.needed(line, used)
+        ]
         return "\n".join([*kept, *lines])
 
     def needed(self, line: str, used: set[str]) -> bool:
-        """Whether a line of the module's head is used: types always, declarations where they are named."""
-        names = re.findall(r"@[\w.]+", line.split("(")[0] if line.startswith("declare") else line.split(" = ")[0])
+        """Whether a line of the module's head is used: types always, declarations where they are
+        named."""
+        names = re.findall(
+            r"@[\w.]+", line.split("(")[0] if line.startswith("declare") else line.split(" = ")[0]
+        )
         return not names or names[0] in used
 
     def relabelled(self, line: str) -> str:
@@ -204,9 +222,11 @@ class Writer:
         yield from self.leave(block, none)
 
     def periods(self, block: str, phis: list[Instruction]) -> Iterator[str]:
-        """An endless loop's turn begins: end the run when all its counters have been twice again as at a turn before.
+        """An endless loop's turn begins: end the run when all its counters have been twice again as
+        at a turn before.
 
-        That turn is moved on to each turn whose number is a power of two (Brent), so that what comes before the first period does no harm.
+        That turn is moved on to each turn whose number is a power of two (Brent), so that what
+        comes before the first period does no harm.
         """
         saved = np.zeros(len(phis) + 1, np.int64)
         self.saved.append(saved)
@@ -262,7 +282,9 @@ class Writer:
         elif i.index in self.cut.instructions and i.op != "phi":
             yield f"  {re.sub(r' #[0-9]+$', '', i.code)}"
 
-    def pass_on(self, block: str, result: str, channel: str, stream: Stream, reading: bool) -> Iterator[str]:
+    def pass_on(
+        self, block: str, result: str, channel: str, stream: Stream, reading: bool
+    ) -> Iterator[str]:
         """The next value of a stream; where there is none (or no room for one), the run ends."""
         at = self.cell(self.positions[channel])
         limit = stream.count if reading else len(stream.data) // stream.size
@@ -312,8 +334,11 @@ class Writer:
         yield f"  store i64 {either}, ptr {self.cell(self.state, at + OUTSIDE)}"
 
     def compare(self, slot: str, inside: str, now: str, epoch: str, at: int) -> Iterator[str]:
-        """Keep the least distance from the last store of a word, if that was an earlier turn of the same run of the loop."""
-        last, recent, earlier, both, far, least, less, near, take, new = (self.fresh() for _ in range(10))
+        """Keep the least distance from the last store of a word, if that was an earlier turn of the
+        same run of the loop."""
+        last, recent, earlier, both, far, least, less, near, take, new = (
+            self.fresh() for _ in range(10)
+        )
         yield f"  {last} = load i64, ptr {slot}"
         yield f"  {recent} = icmp sge i64 {last}, {epoch}"
         yield f"  {earlier} = icmp slt i64 {last}, {now}"
@@ -332,8 +357,11 @@ def endless(kernel: Kernel, loop: Loop) -> bool:
     return all(t in loop.blocks for b in loop.blocks for t in kernel.function.successors[b])
 
 
-def run(kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machine, fuel: int) -> Run:
-    """Run a slice. Streams of `machine.writes` are filled; the run ends with the streams that it reads, or with two periods."""
+def run(
+    kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machine, fuel: int
+) -> Run:
+    """Run a slice. Streams of `machine.writes` are filled; the run ends with the streams that it
+    reads, or with two periods."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -343,7 +371,9 @@ def run(kernel: Kernel, cut: Slice, targets: tuple[Target, ...], machine: Machin
     for t in range(len(targets)):
         writer.state[BASE + FIELDS * t + LEAST] = NEVER
     module = llvm.parse_assembly(writer.text())
-    engine = llvm.create_mcjit_compiler(module, llvm.Target.from_default_triple().create_target_machine(opt=1))
+    engine = llvm.create_mcjit_compiler(
+        module, llvm.Target.from_default_triple().create_target_machine(opt=1)
+    )
     engine.finalize_object()
     ctypes.CFUNCTYPE(ctypes.c_int32)(engine.get_function_address("probe"))()
     for name, stream in machine.writes.items():

@@ -1,4 +1,5 @@
-"""What a loop's turn waits for of earlier turns, and the initiation interval that follows, as a band over aoc's latencies."""
+"""What a loop's turn waits for of earlier turns, and the initiation interval that follows, as a
+band over aoc's latencies."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ LOW, HIGH = 0, 1
 
 @dataclass(frozen=True)
 class MemoryRecurrence:
-    """A load that may need what a store of an earlier turn wrote. `latency`: cycles from the load by way of the store's
-    value, address or condition to the store's end; `distance`: turns between them, `promise` the line of the pragma that says so."""
+    """A load that may need what a store of an earlier turn wrote. `latency`: cycles from the load
+    by way of the store's value, address or condition to the store's end; `distance`: turns between
+    them, `promise` the line of the pragma that says so."""
 
     array: str
     load_line: int
@@ -42,8 +44,9 @@ class MemoryRecurrence:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """An innermost loop's initiation interval (fewest and most), the lines of the chain that limits it, what that chain goes through,
-    and the stages of the longest chain of integer operations from turn to turn."""
+    """An innermost loop's initiation interval (fewest and most), the lines of the chain that limits
+    it, what that chain goes through, and the stages of the longest chain of integer operations from
+    turn to turn."""
 
     line: int
     end: int
@@ -63,7 +66,9 @@ class Turn:
         self.body = [i for i in kernel.function.instructions if i.block in loop.blocks]
         self.by_name = {i.name: i for i in self.body if i.name}
         self.by_index = {i.index: i for i in self.body}
-        self.registers = {a.at for array in kernel.arrays.values() if array.registers for a in array.accesses}
+        self.registers = {
+            a.at for array in kernel.arrays.values() if array.registers for a in array.accesses
+        }
         self.lines = [i.line for i in self.body if i.line]
 
     def cost(self, i: Instruction, mode: int) -> float:
@@ -79,7 +84,12 @@ class Turn:
     @cached_property
     def memory(self) -> set[int]:
         """Loads and stores of memories on chip."""
-        return {a.at for array in self.kernel.arrays.values() if not array.registers for a in array.accesses}
+        return {
+            a.at
+            for array in self.kernel.arrays.values()
+            if not array.registers
+            for a in array.accesses
+        }
 
     @cached_property
     def edges(self) -> list[tuple[Instruction, Instruction, int]]:
@@ -111,14 +121,17 @@ class Turn:
     @cached_property
     def cyclic(self) -> list[tuple[Instruction, Instruction, int]]:
         """The edges that lie on cycles."""
-        pairs = [(p.index, c.index) for p, c, _ in self.edges] + [(s.at, load.at) for _, s, load, _, _ in self.memories]
+        pairs = [(p.index, c.index) for p, c, _ in self.edges] + [
+            (s.at, load.at) for _, s, load, _, _ in self.memories
+        ]
         component: dict[int, int] = {}
         for number, members in enumerate(nx.strongly_connected_components(nx.DiGraph(pairs))):
             component.update(dict.fromkeys(members, number))
         return [edge for edge in self.edges if component[edge[0].index] == component[edge[1].index]]
 
     def choosing(self, phi: Instruction, decides: dict[str, set[str]]) -> set[str]:
-        """The blocks of this loop whose branches choose among a phi's values. What enters a loop from outside is no choice."""
+        """The blocks of this loop whose branches choose among a phi's values. What enters a loop
+        from outside is no choice."""
         header = phi.block == self.loop.header
         mine = set() if header else decides[phi.block]
         found = set()
@@ -145,7 +158,8 @@ class Turn:
 
     @cached_property
     def memories(self) -> list[tuple[Array, Access, Access, int, int]]:
-        """Array, store, later load of maybe the same word, turns between them, line of the promise."""
+        """Array, store, later load of maybe the same word, turns between them, line of the
+        promise."""
         found = []
         for array in self.kernel.arrays.values():
             here = [a for a in array.accesses if a.at in self.by_index]
@@ -160,7 +174,8 @@ class Turn:
         return found
 
     def distance(self, array: Array, store: Access, load: Access) -> tuple[int, int]:
-        """Turns from a store to the next load of the same word that aoc must think of, and the pragma's line that says so (0: none)."""
+        """Turns from a store to the next load of the same word that aoc must think of, and the
+        pragma's line that says so (0: none)."""
         if apart(store, load):
             return ENDLESS, 0
         for promise in self.kernel.source.promises(self.loop.line):
@@ -184,7 +199,8 @@ class Turn:
         return turns if rest == 0 and turns > 0 else ENDLESS
 
     def step(self, name: str) -> int | None:
-        """What a value grows by from turn to turn: 0 where the loop leaves it alone, None where that is not constant."""
+        """What a value grows by from turn to turn: 0 where the loop leaves it alone, None where
+        that is not constant."""
         i = self.by_name.get(name)
         if i is None:
             return 0
@@ -200,11 +216,14 @@ class Turn:
 
 
 def apart(store: Access, load: Access) -> bool:
-    """Whether two accesses of an array can never meet. Rows are not told apart by their constant index: no bound of the other index is
-    known, so aoc needs a promise for that."""
+    """Whether two accesses of an array can never meet. Rows are not told apart by their constant
+    index: no bound of the other index is known, so aoc needs a promise for that."""
     if store.terms or load.terms:
         return False
-    return store.constant + store.bytes <= load.constant or load.constant + load.bytes <= store.constant
+    return (
+        store.constant + store.bytes <= load.constant
+        or load.constant + load.bytes <= store.constant
+    )
 
 
 def recurrence(kernel: Kernel, loop: Loop) -> Recurrence:
@@ -213,7 +232,9 @@ def recurrence(kernel: Kernel, loop: Loop) -> Recurrence:
     found = memory_recurrences(turn)
     worst = max(found, key=lambda m: m.interval[HIGH], default=None)
     cycles = [registers(turn, mode) for mode in (LOW, HIGH)]
-    intervals = [max(1.0, cycles[m].ratio, worst.interval[m] if worst else 0.0) for m in (LOW, HIGH)]
+    intervals = [
+        max(1.0, cycles[m].ratio, worst.interval[m] if worst else 0.0) for m in (LOW, HIGH)
+    ]
     depth = heaviest(Edge(p.index, c.index, stage(turn, p), d) for p, c, d in turn.cyclic)
     limit, chain = "nothing", tuple[int, ...]()
     if worst and worst.interval[HIGH] >= cycles[HIGH].ratio and worst.interval[HIGH] > 0:
@@ -240,12 +261,16 @@ def registers(turn: Turn, mode: int) -> Cycle:
         return turn.cost(i, mode) if operation(i) in floats or i.op in ("load", "store") else 0.0
 
     edges = [Edge(p.index, c.index, cost(p), d) for p, c, d in turn.cyclic]
-    edges += [Edge(store.at, load.at, cost(turn.by_index[store.at]), d) for _, store, load, d, _ in turn.memories]
+    edges += [
+        Edge(store.at, load.at, cost(turn.by_index[store.at]), d)
+        for _, store, load, d, _ in turn.memories
+    ]
     return heaviest(edges)
 
 
 def stage(turn: Turn, i: Instruction) -> float:
-    """What an operation adds to a chain between two registers: nothing where it is pipelined anyway."""
+    """What an operation adds to a chain between two registers: nothing where it is pipelined
+    anyway."""
     if i.op in ("load", "store") or operation(i) in rules()["float_operations"]:
         return 0.0
     return turn.cost(i, HIGH)
@@ -269,14 +294,17 @@ def memory_recurrences(turn: Turn) -> list[MemoryRecurrence]:
             ends = [turn.cost(turn.by_index[store.at], mode) for mode in (LOW, HIGH)]
             total = (cycles[LOW] + ends[LOW], cycles[HIGH] + ends[HIGH])
             lines = chain(turn, longest[at][HIGH][1], store.at)
-            made = MemoryRecurrence(array.name, load.line, store.line, total, distance, promise, lines)
+            made = MemoryRecurrence(
+                array.name, load.line, store.line, total, distance, promise, lines
+            )
             if array.base not in worst or made.interval[HIGH] > worst[array.base].interval[HIGH]:
                 worst[array.base] = made
     return list(worst.values())
 
 
 def paths(turn: Turn, start: int, mode: int) -> tuple[dict[int, float], dict[int, int]]:
-    """Most cycles from an instruction's operands to every later one's of the same turn, and which it came by."""
+    """Most cycles from an instruction's operands to every later one's of the same turn, and which
+    it came by."""
     reached, by = {start: 0.0}, dict[int, int]()
     order = turn.order
     for index in order[order.index(start) :]:
@@ -293,4 +321,6 @@ def chain(turn: Turn, by: dict[int, int], end: int) -> tuple[int, ...]:
     found = [end]
     while found[-1] in by:
         found.append(by[found[-1]])
-    return tuple(dict.fromkeys(turn.by_index[i].line for i in reversed(found) if turn.by_index[i].line))
+    return tuple(
+        dict.fromkeys(turn.by_index[i].line for i in reversed(found) if turn.by_index[i].line)
+    )

@@ -17,6 +17,7 @@ def rules() -> dict[str, Any]:
 
 
 def latency(operation: str) -> Band:
-    """Fewest and most cycles from an operation's operands to its value; none for what is wires alone."""
+    """Fewest and most cycles from an operation's operands to its value; none for what is wires
+    alone."""
     low, high = rules()["latencies"].get(operation, (0, 0))
     return low, high

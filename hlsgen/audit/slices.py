@@ -1,4 +1,5 @@
-"""What of a kernel decides where its accesses go and how often its loops turn: a backward slice, and the data that it needs."""
+"""What of a kernel decides where its accesses go and how often its loops turn: a backward slice,
+and the data that it needs."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from hlsgen.audit.kernel import READ, WRITE, Kernel
 
 @dataclass(frozen=True)
 class Slice:
-    """Instructions that values rest on (by index, with all branches), and what comes from outside: channels that are read and buffers that are
-    loaded from (parameters). `unknown`: calls that nothing is known of."""
+    """Instructions that values rest on (by index, with all branches), and what comes from outside:
+    channels that are read and buffers that are loaded from (parameters). `unknown`: calls that
+    nothing is known of."""
 
     instructions: frozenset[int]
     arrays: frozenset[str]
@@ -32,7 +34,8 @@ def control(function: Function) -> list[str]:
 
 
 def backward(kernel: Kernel, values: Iterable[str], roots: Iterable[Instruction] = ()) -> Slice:
-    """The slice that gives values and does what `roots` do, and the control flow of the whole kernel."""
+    """The slice that gives values and does what `roots` do, and the control flow of the whole
+    kernel."""
     defined = kernel.function.defined
     stores, loads = stores_by_array(kernel), loads_by_instruction(kernel)
     found: set[int] = set()
@@ -64,7 +67,9 @@ def backward(kernel: Kernel, values: Iterable[str], roots: Iterable[Instruction]
             elif base in kernel.addresses.arrays and base not in arrays:
                 arrays.add(base)
                 wanted += stores.get(base, ())
-    return Slice(frozenset(found), *(frozenset(names) for names in (arrays, channels, buffers, unknown)))
+    return Slice(
+        frozenset(found), *(frozenset(names) for names in (arrays, channels, buffers, unknown))
+    )
 
 
 def stores_by_array(kernel: Kernel) -> dict[str, list[Instruction]]:
@@ -90,4 +95,6 @@ def sends(kernel: Kernel, channel: str) -> list[tuple[Instruction, list[Instruct
     """The calls that write a channel, and the stores of the values that they send."""
     calls = [i for i in kernel.function.instructions if i.op == "call" and i.extra[0] == WRITE]
     stores = stores_by_array(kernel)
-    return [(call, stores.get(call.name, [])) for call in calls if channel_of(kernel, call) == channel]
+    return [
+        (call, stores.get(call.name, [])) for call in calls if channel_of(kernel, call) == channel
+    ]

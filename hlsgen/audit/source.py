@@ -1,4 +1,5 @@
-"""What an OpenCL text says to aoc that LLVM does not keep: attributes of arrays, `ivdep` pragmas."""
+"""What an OpenCL text says to aoc that LLVM does not keep: attributes of arrays, `ivdep`
+pragmas."""
 
 from __future__ import annotations
 
@@ -13,7 +14,16 @@ PRAGMA = re.compile(r"\s*#pragma ivdep\b(.*)")
 DECLARED = re.compile(r"\b(\w+)\s*(?:\[[^\]]*\]\s*)+(?=[,=;]|$)")
 NOT_ARRAYS = re.compile(r"\b(?:__kernel|kernel|channel|typedef)\b")
 MEMORY_ATTRIBUTES = frozenset(
-    ("register", "memory", "numbanks", "bankwidth", "bank_bits", "singlepump", "doublepump", "max_replicates")
+    (
+        "register",
+        "memory",
+        "numbanks",
+        "bankwidth",
+        "bank_bits",
+        "singlepump",
+        "doublepump",
+        "max_replicates",
+    )
 )
 # The spelling of the guides up to 18.1 (hlsgen/codegen/attributes.py): a read port is a replicate.
 OLDER = {"numreadports": "max_replicates"}
@@ -21,7 +31,8 @@ OLDER = {"numreadports": "max_replicates"}
 
 @dataclass(frozen=True)
 class Ivdep:
-    """A promise of a loop: no dependence through `array` (any array where None) nearer than `distance` turns (never where None)."""
+    """A promise of a loop: no dependence through `array` (any array where None) nearer than
+    `distance` turns (never where None)."""
 
     line: int
     array: str | None
@@ -37,7 +48,8 @@ Attributes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Source:
-    """The facts of one text. `attributes` by name and line of a declared array; `ivdeps` in the order of the text."""
+    """The facts of one text. `attributes` by name and line of a declared array; `ivdeps` in the
+    order of the text."""
 
     attributes: dict[tuple[str, int], Attributes]
     ivdeps: tuple[Ivdep, ...]
@@ -53,7 +65,8 @@ class Source:
 
 
 def read_source(text: str) -> Source:
-    """The facts of an OpenCL text. Attributes may come from macros that are defined in it; pragmas must stand as they are."""
+    """The facts of an OpenCL text. Attributes may come from macros that are defined in it; pragmas
+    must stand as they are."""
     plain = COMMENT.sub(blank, text)
     attributes: dict[tuple[str, int], Attributes] = {}
     code = expanded(plain)
@@ -80,7 +93,8 @@ def blank(match: re.Match[str]) -> str:
 
 
 def expanded(text: str) -> str:
-    """A text without lines of the preprocessor, and with its macros of attributes expanded, line by line as before."""
+    """A text without lines of the preprocessor, and with its macros of attributes expanded, line by
+    line as before."""
     macros = {name: (parameters, body) for name, parameters, body in MACRO.findall(text)}
     text = re.sub(r"^[ \t]*#[^\n]*", blank, text, flags=re.M)
     for name, (parameters, body) in macros.items():
@@ -102,5 +116,7 @@ def pragmas(text: str) -> list[Ivdep]:
         if match := PRAGMA.match(line):
             array = re.search(r"array\((\w+)\)", match[1])
             distance = re.search(r"safelen\((\d+)\)", match[1])
-            found.append(Ivdep(number, array[1] if array else None, int(distance[1]) if distance else None))
+            found.append(
+                Ivdep(number, array[1] if array else None, int(distance[1]) if distance else None)
+            )
     return found

@@ -1,4 +1,5 @@
-"""Sizes of LLVM's types as kernels use them: scalars, vectors, arrays and structures, naturally aligned."""
+"""Sizes of LLVM's types as kernels use them: scalars, vectors, arrays and structures, naturally
+aligned."""
 
 from __future__ import annotations
 
@@ -84,8 +85,9 @@ class Types:
         return offsets, -(-offset // widest) * widest, widest
 
     def step(self, kind: str, index: int | None) -> tuple[str, int, int | None]:
-        """One step into a type: the member's type, the bytes from one to the next (or to this one, in a structure), and how many there are
-        (None in a structure). `index` is needed for structures alone."""
+        """One step into a type: the member's type, the bytes from one to the next (or to this one,
+        in a structure), and how many there are (None in a structure). `index` is needed for
+        structures alone."""
         while kind in self.structures:
             kind = self.structures[kind]
         found = SEQUENCE.fullmatch(kind) if not kind.startswith("<{") else None

@@ -1,4 +1,5 @@
-"""The verdict that an audit leaves in a design directory, for the commands that show it. It needs nothing of the extra `audit`."""
+"""The verdict that an audit leaves in a design directory, for the commands that show it. It needs
+nothing of the extra `audit`."""
 
 from __future__ import annotations
 
@@ -17,10 +18,19 @@ FILE = "audit.json"
 
 
 def verdict(findings: Sequence[Finding]) -> dict[str, Any]:
-    """What is kept of an audit: whether it is clean, errors and warnings by rule, and each of them."""
-    counts = {s: dict(sorted(Counter(f.rule for f in findings if f.severity == s).items())) for s in (ERROR, WARNING)}
+    """What is kept of an audit: whether it is clean, errors and warnings by rule, and each of
+    them."""
+    counts = {
+        s: dict(sorted(Counter(f.rule for f in findings if f.severity == s).items()))
+        for s in (ERROR, WARNING)
+    }
     kept = [asdict(f) for f in findings if f.severity in (ERROR, WARNING)]
-    return {"ok": not counts[ERROR], "errors": counts[ERROR], "warnings": counts[WARNING], "findings": kept}
+    return {
+        "ok": not counts[ERROR],
+        "errors": counts[ERROR],
+        "warnings": counts[WARNING],
+        "findings": kept,
+    }
 
 
 def digest(folder: Path) -> str:
@@ -30,13 +40,15 @@ def digest(folder: Path) -> str:
 
 
 def leave(folder: Path, found: dict[str, Any]) -> None:
-    """Keep a verdict in a design directory, with what it is about. One that cannot be written is audited nevertheless."""
+    """Keep a verdict in a design directory, with what it is about. One that cannot be written is
+    audited nevertheless."""
     with suppress(OSError):
         (folder / FILE).write_text(json.dumps({"kernels": digest(folder)} | found, indent=1) + "\n")
 
 
 def read_verdict(folder: Path) -> dict[str, Any] | None:
-    """The verdict that was left in a design directory, if any; one on other kernels than those that lie there says nothing."""
+    """The verdict that was left in a design directory, if any; one on other kernels than those that
+    lie there says nothing."""
     try:
         kept = json.loads((folder / FILE).read_text())
         return kept if kept["kernels"] == digest(folder) else None

@@ -1,4 +1,5 @@
-"""The process that compiles a text for the audit: OpenCL on standard input; PoCL leaves program.bc in its cache."""
+"""The process that compiles a text for the audit: OpenCL on standard input; PoCL leaves program.bc
+in its cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Devices and boards as data files, one JSON object each; every figure has a source, unverified ones are marked."""
+"""Devices and boards as data files, one JSON object each; every figure has a source, unverified
+ones are marked."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
 class Device:
     """An FPGA. Blocks are M20K or M10K memories of `block_bits`; MLABs hold `mlab_bits`.
 
-    `multiply_add_dsps`, `add_dsps`, `multiply_dsps`: DSPs of one float32 operation; `add_alms`: logic of an addition where it
-    takes no DSP. `add_latency` and `load_latency` (global memory) in cycles. The clock in MHz is `fmax` less `fmax_per_*` for
-    each percent of ALMs, blocks and DSPs used, within `fmax_low` and `fmax_high`; `fmax_error` is its mean error in percent.
+    `multiply_add_dsps`, `add_dsps`, `multiply_dsps`: DSPs of one float32 operation; `add_alms`:
+    logic of an addition where it takes no DSP. `add_latency` and `load_latency` (global memory) in
+    cycles. The clock in MHz is `fmax` less `fmax_per_*` for each percent of ALMs, blocks and DSPs
+    used, within `fmax_low` and `fmax_high`; `fmax_error` is its mean error in percent.
     """
 
     name: str
@@ -55,12 +57,14 @@ class Device:
 
 @dataclass(frozen=True)
 class Board:
-    """A board with its support package. Bandwidths in GB/s, `launch_us` in microseconds a kernel launch.
+    """A board with its support package. Bandwidths in GB/s, `launch_us` in microseconds a kernel
+    launch.
 
-    `reserved_*` is the static region that the board support package keeps. `bank_efficiency` is the share of the peak
-    that one kernel a memory bank reaches; `interleaved_efficiency` what one, two, three or more readers and a writer reach
-    together on interleaved banks. `sdk` is the version of the Intel FPGA SDK for OpenCL that flags are written for;
-    `opencl` is false for boards that the SDK does not support. `aoc_board` and the names in `aliases` stand for the board too.
+    `reserved_*` is the static region that the board support package keeps. `bank_efficiency` is the
+    share of the peak that one kernel a memory bank reaches; `interleaved_efficiency` what one, two,
+    three or more readers and a writer reach together on interleaved banks. `sdk` is the version of
+    the Intel FPGA SDK for OpenCL that flags are written for; `opencl` is false for boards that the
+    SDK does not support. `aoc_board` and the names in `aliases` stand for the board too.
     """
 
     name: str
@@ -99,7 +103,8 @@ class Board:
         return self.device.blocks - self.reserved_blocks
 
     def sustained_bandwidth(self, readers: int) -> float:
-        """GB/s that `readers` reading kernels and one writing kernel reach together on interleaved memory."""
+        """GB/s that `readers` reading kernels and one writing kernel reach together on interleaved
+        memory."""
         shares = self.interleaved_efficiency
         return self.bandwidth * shares[min(max(readers, 1), len(shares)) - 1]
 
@@ -107,7 +112,10 @@ class Board:
 def read_all(kind: Any, folder: Any) -> dict[str, Any]:
     """All records of the JSON files in a package folder, by name."""
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
-    found = [read_record(kind, json.loads(f.read_text()), f"{kind.__name__.lower()} file {f.name}") for f in files]
+    found = [
+        read_record(kind, json.loads(f.read_text()), f"{kind.__name__.lower()} file {f.name}")
+        for f in files
+    ]
     return {record.name: record for record in found}
 
 
@@ -125,9 +133,12 @@ def boards() -> dict[str, Board]:
 
 @cache
 def board_names() -> dict[str, Board]:
-    """The boards that ship with hlsgen, by every name they go by: their own, aoc's, and their aliases."""
+    """The boards that ship with hlsgen, by every name they go by: their own, aoc's, and their
+    aliases."""
     own = boards()
-    return own | {name: b for b in own.values() for name in (b.aoc_board, *b.aliases) if name not in own}
+    return own | {
+        name: b for b in own.values() for name in (b.aoc_board, *b.aliases) if name not in own
+    }
 
 
 def board(name: str) -> Board:
@@ -148,13 +159,15 @@ def board(name: str) -> Board:
 
 
 def board_key(name: str) -> str:
-    """What a plan calls a board: the own name of one that ships with hlsgen, the path of a file. Raises BoardError."""
+    """What a plan calls a board: the own name of one that ships with hlsgen, the path of a file.
+    Raises BoardError."""
     found = board(name)
     return found.name if name in board_names() else name
 
 
 def read_record(kind: Any, data: object, where: str) -> Any:
-    """Build a Device or a Board from a JSON object. Raises BoardError that names the field at fault."""
+    """Build a Device or a Board from a JSON object. Raises BoardError that names the field at
+    fault."""
     if not isinstance(data, dict):
         raise BoardError("is not a JSON object", where=where)
     names = {f.name: str(f.type) for f in fields(kind)}
@@ -165,7 +178,11 @@ def read_record(kind: Any, data: object, where: str) -> Any:
                 continue
             raise BoardError(f"field {name!r} is missing", where=where)
         if name not in names:
-            raise BoardError(f"field {name!r} is unknown", where=where, remedy=f"known fields: {', '.join(names)}")
+            raise BoardError(
+                f"field {name!r} is unknown",
+                where=where,
+                remedy=f"known fields: {', '.join(names)}",
+            )
         values[name] = read_field(name, names[name], data[name], where)
     check_consistent(kind, values, where)
     return kind(**values)
@@ -184,13 +201,20 @@ def read_field(name: str, kind: str, value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or not all(
             isinstance(v, (int, float) if item is float else str) for v in value
         ):
-            raise BoardError(f"field {name!r} must be a list of {'numbers' if item is float else 'texts'}", where=where)
+            raise BoardError(
+                f"field {name!r} must be a list of {'numbers' if item is float else 'texts'}",
+                where=where,
+            )
         if item is float and not (value and all(0 < v <= 1 for v in value)):
-            raise BoardError(f"field {name!r} must hold shares between 0 and 1, not {value}", where=where)
+            raise BoardError(
+                f"field {name!r} must hold shares between 0 and 1, not {value}", where=where
+            )
         return tuple(item(v) for v in value)
     wanted: Any = {"str": str, "bool": bool, "int": (int,), "float": (int, float)}[kind]
     if not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
-        text = {"str": "text", "bool": "true or false", "int": "a whole number"}.get(kind, "a number")
+        text = {"str": "text", "bool": "true or false", "int": "a whole number"}.get(
+            kind, "a number"
+        )
         raise BoardError(f"field {name!r} must be {text}, not {value!r}", where=where)
     may_be_zero = name.startswith(("reserved", "fmax_per", "add_", "fmax_error", "launch"))
     if kind in ("int", "float") and not (0 < value < 1e12 or (value == 0 and may_be_zero)):
@@ -212,15 +236,20 @@ def read_device(value: Any, where: str) -> Device:
 
 
 def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
-    """Raise BoardError for names that may not be written into a command, and for figures that contradict each other."""
+    """Raise BoardError for names that may not be written into a command, and for figures that
+    contradict each other."""
     check_names(values, where)
     if kind is Device:
         if not values["fmax_low"] <= values["fmax"] <= values["fmax_high"]:
-            raise BoardError("field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where)
+            raise BoardError(
+                "field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where
+            )
         return
     for resource in ("alms", "blocks", "dsps"):
         if values[f"reserved_{resource}"] >= getattr(values["device"], resource):
-            raise BoardError(f"field 'reserved_{resource}' leaves nothing of {resource}", where=where)
+            raise BoardError(
+                f"field 'reserved_{resource}' leaves nothing of {resource}", where=where
+            )
     if values["bank_efficiency"] > 1:
         raise BoardError("field 'bank_efficiency' must be a share between 0 and 1", where=where)
 
@@ -232,10 +261,14 @@ def check_names(values: dict[str, Any], where: str) -> None:
         for name in (given,) if isinstance(given, str) else given:
             if not NAME.fullmatch(name):
                 raise BoardError(
-                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not {name!r}", where=where
+                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not {name!r}",
+                    where=where,
                 )
     for field_name in ("sdk", "sdk_versions"):
         given = values.get(field_name, ())
         for version in (given,) if isinstance(given, str) else given:
             if not VERSION.fullmatch(version):
-                raise BoardError(f"field {field_name!r} must be a version such as 19.4, not {version!r}", where=where)
+                raise BoardError(
+                    f"field {field_name!r} must be a version such as 19.4, not {version!r}",
+                    where=where,
+                )

@@ -1,1 +1,2 @@
-"""Calibrating the resource model on aoc's and Quartus's reports: reading them, fitting, measuring errors."""
+"""Calibrating the resource model on aoc's and Quartus's reports: reading them, fitting, measuring
+errors."""

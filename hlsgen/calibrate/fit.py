@@ -1,4 +1,5 @@
-"""Fitting the calibration: non-negative least squares on relative errors, made robust by reweighting."""
+"""Fitting the calibration: non-negative least squares on relative errors, made robust by
+reweighting."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ import numpy as np
 from hlsgen.calibrate.samples import Clock, ReportError, Sample
 from hlsgen.model.calibration import Calibration
 
-# Kernels with fewer fitted units than this say little about relative errors of memory blocks and DSPs.
+# Kernels with fewer fitted units than this say little about relative errors of memory blocks and
+# DSPs.
 LEAST = {"ALM": 1, "RAM": 20, "DSP": 20}
 ROUNDS = 20
 LEAST_CLOCKS = 8
@@ -20,7 +22,8 @@ LEAST_CLOCKS = 8
 class Errors:
     """Mean relative errors of one design's kernels by resource, and how many kernels it has.
 
-    Of `measured` kernels of each resource (ALM, RAM, DSP) the fit says enough for a relative error; None where there is none.
+    Of `measured` kernels of each resource (ALM, RAM, DSP) the fit says enough for a relative error;
+    None where there is none.
     """
 
     design: str
@@ -31,8 +34,11 @@ class Errors:
     measured: tuple[int, int, int]
 
 
-def fit(samples: Sequence[Sample], clocks: Sequence[Clock] = (), source: str = "") -> tuple[Calibration, list[Errors]]:
-    """The calibration, and each design's errors when it was left out of the fit. Raises ReportError without enough samples."""
+def fit(
+    samples: Sequence[Sample], clocks: Sequence[Clock] = (), source: str = ""
+) -> tuple[Calibration, list[Errors]]:
+    """The calibration, and each design's errors when it was left out of the fit. Raises ReportError
+    without enough samples."""
     designs = list(dict.fromkeys(s.design for s in samples))
     if len(samples) < 6:
         raise ReportError(
@@ -53,28 +59,39 @@ def fit(samples: Sequence[Sample], clocks: Sequence[Clock] = (), source: str = "
 
 def coefficients(samples: Sequence[Sample]) -> Calibration:
     """Coefficients of all samples."""
-    estimates, fitted = np.array([s.estimate for s in samples]), np.array([s.fitted for s in samples])
+    estimates, fitted = (
+        np.array([s.estimate for s in samples]),
+        np.array([s.fitted for s in samples]),
+    )
     alm = robust_nnls(estimates, fitted[:, 0])
     ratios = []
     for column, name in ((2, "RAM"), (3, "DSP")):
         large = (fitted[:, column] > LEAST[name]) & (estimates[:, column] > 0)
-        ratio = float(np.median(fitted[large, column] / estimates[large, column])) if large.any() else 1.0
+        ratio = (
+            float(np.median(fitted[large, column] / estimates[large, column]))
+            if large.any()
+            else 1.0
+        )
         ratios.append(round(ratio, 2))
     return Calibration(tuple(round(float(c), 4) for c in alm), ratios[0], ratios[1], {})
 
 
 def nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Non-negative least squares. Raises ReportError without scipy, which is not among hlsgen's own requirements."""
+    """Non-negative least squares. Raises ReportError without scipy, which is not among hlsgen's own
+    requirements."""
     try:
         from scipy import optimize
     except ImportError:
-        raise ReportError("fitting needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'") from None
+        raise ReportError(
+            "fitting needs scipy", where="calibrate", remedy="pip install 'hlsgen[calibrate]'"
+        ) from None
     found, _ = optimize.nnls(features, target)
     return np.asarray(found)
 
 
 def robust_nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Non-negative coefficients with the least absolute relative error, by iteratively reweighted least squares."""
+    """Non-negative coefficients with the least absolute relative error, by iteratively reweighted
+    least squares."""
     scale = 1 / np.maximum(target, 200)
     weight = scale.copy()
     for _ in range(ROUNDS):
@@ -120,7 +137,8 @@ def overall(errors: Sequence[Errors]) -> dict[str, float]:
 
 
 def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
-    """(intercept, slopes a percent of ALMs, blocks, DSPs) for each device family with enough designs."""
+    """(intercept, slopes a percent of ALMs, blocks, DSPs) for each device family with enough
+    designs."""
     found = {}
     for family in dict.fromkeys(c.family for c in clocks):
         mine = [c for c in clocks if c.family == family]

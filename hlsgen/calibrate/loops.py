@@ -1,4 +1,5 @@
-"""Loops as aoc compiled them: `loops.json` says which it pipelined, and at what initiation interval. hlsgen counts on 1 for innermost loops."""
+"""Loops as aoc compiled them: `loops.json` says which it pipelined, and at what initiation
+interval. hlsgen counts on 1 for innermost loops."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from hlsgen.calibrate.samples import load_lenient, number
 
 @dataclass(frozen=True)
 class Loop:
-    """An innermost loop of a kernel. `interval` is the least II that aoc gives ("~1" and ">=1" are 1), None where it gives none: the loop is
-    not pipelined, or unrolled away."""
+    """An innermost loop of a kernel. `interval` is the least II that aoc gives ("~1" and ">=1" are
+    1), None where it gives none: the loop is not pipelined, or unrolled away."""
 
     kernel: str
     name: str
@@ -28,7 +29,8 @@ class Loop:
 
 
 def read_loops(folder: Path) -> tuple[Loop, ...] | None:
-    """All innermost loops below `folder`, None where it holds no loops.json. Raises ReportError for one that cannot be read."""
+    """All innermost loops below `folder`, None where it holds no loops.json. Raises ReportError for
+    one that cannot be read."""
     path = next(iter(sorted(folder.rglob("loops.json"))), None)
     if path is None:
         return None
@@ -43,7 +45,8 @@ def kernel_name(node: Any) -> str:
 
 
 def innermost(node: Any, kernel: str) -> Iterator[Loop]:
-    """The loops of a kernel's tree that hold no others. Unrolled loops, for which aoc gives n/a, are none."""
+    """The loops of a kernel's tree that hold no others. Unrolled loops, for which aoc gives n/a,
+    are none."""
     below = [child for child in node.get("children", ()) if isinstance(child, dict)]
     inner = [loop for child in below for loop in innermost(child, kernel)]
     data = [str(value) for value in node.get("data", ())]
@@ -55,7 +58,8 @@ def innermost(node: Any, kernel: str) -> Iterator[Loop]:
 
 
 def summary(loops: tuple[Loop, ...]) -> str:
-    """One sentence: how many innermost loops keep the pace that the model counts on, and which do not."""
+    """One sentence: how many innermost loops keep the pace that the model counts on, and which do
+    not."""
     slow = [loop for loop in loops if not loop.full_pace]
     names = ", ".join(f"{loop.name} of {loop.kernel} ({interval_text(loop)})" for loop in slow[:10])
     more = f" and {len(slow) - 10} more" if len(slow) > 10 else ""

@@ -1,4 +1,5 @@
-"""Samples: what aoc estimated of a kernel and what Quartus fitted, from report folders or a CSV file."""
+"""Samples: what aoc estimated of a kernel and what Quartus fitted, from report folders or a CSV
+file."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from hlsgen.errors import HlsgenError
 
 ESTIMATES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 FITTED = ("ALM", "FF", "RAM", "DSP", "MLAB")
-COLUMNS = ("design", "board", "aoc", "kernel", *(f"est_{n}" for n in ESTIMATES), *(f"fit_{n}" for n in FITTED))
+COLUMNS = (
+    "design",
+    "board",
+    "aoc",
+    "kernel",
+    *(f"est_{n}" for n in ESTIMATES),
+    *(f"fit_{n}" for n in FITTED),
+)
 
 
 class ReportError(HlsgenError):
@@ -24,7 +32,8 @@ class ReportError(HlsgenError):
 
 @dataclass(frozen=True)
 class Sample:
-    """One kernel of one design. `estimate` is (ALUT, FF, RAM, DSP, MLAB); `fitted` (ALM, FF, RAM, DSP, MLAB)."""
+    """One kernel of one design. `estimate` is (ALUT, FF, RAM, DSP, MLAB); `fitted` (ALM, FF, RAM,
+    DSP, MLAB)."""
 
     design: str
     board: str
@@ -35,7 +44,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Clock:
-    """One fitted design's clock in MHz, and the percent of ALMs, memory blocks and DSPs that it uses of a device of a family."""
+    """One fitted design's clock in MHz, and the percent of ALMs, memory blocks and DSPs that it
+    uses of a device of a family."""
 
     design: str
     family: str
@@ -56,7 +66,9 @@ def read_sources(paths: Sequence[str]) -> Sources:
     found = Sources([], [], [])
     for path in map(Path, paths):
         if not path.exists():
-            raise ReportError("does not exist", where=str(path), remedy="give aoc report folders or a CSV file")
+            raise ReportError(
+                "does not exist", where=str(path), remedy="give aoc report folders or a CSV file"
+            )
         if path.is_dir():
             folder = read_folder(path)
             found.samples.extend(folder.samples)
@@ -68,16 +80,23 @@ def read_sources(paths: Sequence[str]) -> Sources:
 
 
 def read_csv(path: Path) -> list[Sample]:
-    """Kernels of a CSV with the columns of `COLUMNS`; rows without estimates (whole designs) are left out."""
+    """Kernels of a CSV with the columns of `COLUMNS`; rows without estimates (whole designs) are
+    left out."""
     try:
         with open(path, newline="") as file:
             reader = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise ReportError(
-                    f"lacks the columns {', '.join(missing)}", where=str(path), remedy=f"columns: {', '.join(COLUMNS)}"
+                    f"lacks the columns {', '.join(missing)}",
+                    where=str(path),
+                    remedy=f"columns: {', '.join(COLUMNS)}",
                 )
-            return [sample for line, row in enumerate(reader, 2) if (sample := csv_sample(row, f"{path}, line {line}"))]
+            return [
+                sample
+                for line, row in enumerate(reader, 2)
+                if (sample := csv_sample(row, f"{path}, line {line}"))
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ReportError(f"cannot be read ({error})", where=str(path)) from None
 
@@ -100,7 +119,8 @@ def csv_sample(row: dict[str, str], where: str) -> Sample | None:
 
 
 def read_folder(folder: Path) -> Sources:
-    """A compiled design: area.json and quartus.json below `folder` give samples, acl_quartus_report.txt gives the clock."""
+    """A compiled design: area.json and quartus.json below `folder` give samples,
+    acl_quartus_report.txt gives the clock."""
     area = next(iter(sorted(folder.rglob("area.json"))), None)
     quartus = next(iter(sorted(folder.rglob("quartus.json"))), None)
     text = next(iter(sorted(folder.rglob("acl_quartus_report.txt"))), None)
@@ -117,11 +137,15 @@ def read_folder(folder: Path) -> Sources:
             if name in fitted:
                 found.samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
         if not fitted:
-            found.notes.append(f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has ended")
+            found.notes.append(
+                f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has ended"
+            )
         elif not found.samples:
             found.notes.append(f"{quartus}: none of its kernels is in area.json")
     elif area is not None:
-        found.notes.append(f"{folder}: area.json without quartus.json, so nothing to compare its estimates with")
+        found.notes.append(
+            f"{folder}: area.json without quartus.json, so nothing to compare its estimates with"
+        )
     if text is not None and (clock := read_clock(folder.name, text)):
         found.clocks.append(clock)
     elif text is not None:
@@ -130,8 +154,8 @@ def read_folder(folder: Path) -> Sources:
 
 
 def load_lenient(path: Path) -> Any:
-    """JSON, also as aoc 19 writes it: with commas before closing brackets, missing between objects, bare backslashes, and members of
-    objects between square brackets."""
+    """JSON, also as aoc 19 writes it: with commas before closing brackets, missing between objects,
+    bare backslashes, and members of objects between square brackets."""
     try:
         text = path.read_text(errors="replace")
     except OSError as error:
@@ -143,7 +167,9 @@ def load_lenient(path: Path) -> Any:
         except ValueError as error:
             problem = error
     raise ReportError(
-        f"is not JSON, not even after repair ({problem})", where=str(path), remedy="was it written by aoc 17.1 to 21.2?"
+        f"is not JSON, not even after repair ({problem})",
+        where=str(path),
+        remedy="was it written by aoc 17.1 to 21.2?",
     )
 
 
@@ -175,14 +201,18 @@ def area_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
         if node.get("type") == "function" and "name" in node:
             data = node.get("total_kernel_resources") or node.get("data") or node.get("total") or []
             if isinstance(data, list) and len(data) >= 4:
-                found[str(node["name"])] = tuple(float(v) for v in (*data[:5], *[0.0] * (5 - len(data[:5]))))
+                found[str(node["name"])] = tuple(
+                    float(v) for v in (*data[:5], *[0.0] * (5 - len(data[:5])))
+                )
     return found
 
 
 def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
-    """Fitted figures of every kernel: objects with a name and the five figures under their usual titles, there or in `data`.
+    """Fitted figures of every kernel: objects with a name and the five figures under their usual
+    titles, there or in `data`.
 
-    Placeholders, which aoc writes before Quartus has run, are no figures: such kernels are left out.
+    Placeholders, which aoc writes before Quartus has run, are no figures: such kernels are left
+    out.
     """
     titles = {
         "ALM": ("alm", "alms"),
@@ -198,7 +228,9 @@ def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
             data = node.get("data")
             members = {**node, **data} if isinstance(data, dict) else node
             low = {str(k).lower(): v for k, v in members.items()}
-            figures = [next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()]
+            figures = [
+                next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()
+            ]
             if "name" in low and figures[0] > 0:
                 found[str(low["name"])] = tuple(figures)
             for value in node.values():
@@ -220,8 +252,12 @@ def number(value: Any) -> float:
 def read_clock(design: str, path: Path) -> Clock | None:
     """Clock and utilisation from acl_quartus_report.txt; None if it lacks them."""
     text = path.read_text(errors="replace")
-    fmax = re.search(r"Actual clock freq\s*:\s*([\d.]+)", text) or re.search(r"Kernel fmax\s*:\s*([\d.]+)", text)
-    shares = [used_percent(text, title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")]
+    fmax = re.search(r"Actual clock freq\s*:\s*([\d.]+)", text) or re.search(
+        r"Kernel fmax\s*:\s*([\d.]+)", text
+    )
+    shares = [
+        used_percent(text, title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")
+    ]
     total = re.search(r"Logic utilization\s*:\s*[\d,]+\s*/\s*([\d,]+)", text)
     # The report does not name the device; its number of ALMs does.
     known = {device.alms: device.family for device in devices().values()}
@@ -232,7 +268,8 @@ def read_clock(design: str, path: Path) -> Clock | None:
 
 
 def used_percent(text: str, title: str) -> float | None:
-    """How much of a resource a report says is used, from the counts where they stand, else from the rounded percentage."""
+    """How much of a resource a report says is used, from the counts where they stand, else from the
+    rounded percentage."""
     counts = re.search(title + r"\s*:\s*([\d,]+)\s*/\s*([\d,]+)", text)
     if counts and number(counts.group(2)):
         return 100 * number(counts.group(1)) / number(counts.group(2))

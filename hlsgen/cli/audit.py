@@ -1,4 +1,5 @@
-"""`audit`: whether aoc would build a design's kernels as its model counts on, judged from their text alone."""
+"""`audit`: whether aoc would build a design's kernels as its model counts on, judged from their
+text alone."""
 
 from __future__ import annotations
 
@@ -21,12 +22,21 @@ COLOURS = {ERROR: "red", NOTE: "dim"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
-    parser.add_argument("--html", metavar="FILE", nargs="?", const="", help="write a page too (default DIR/audit.html)")
-    parser.add_argument("--notes", action="store_true", help="list findings that cost next to nothing, too")
+    parser.add_argument(
+        "--html",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="write a page too (default DIR/audit.html)",
+    )
+    parser.add_argument(
+        "--notes", action="store_true", help="list findings that cost next to nothing, too"
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when something does."""
+    """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when
+    something does."""
     with console.status("compiling the kernels"):
         found = audit(options.design)
     leave(Path(options.design), verdict(found.findings))
@@ -52,11 +62,19 @@ def write_page(found: Audit, path: Path) -> None:
 def describe(found: Audit, console: Console, notes: bool) -> None:
     """Print kernels, findings and the verdict."""
     columns = [("kernel", "left"), *((t, "right") for t in ("line", "DSP", "model", "II", "memories", "registers", "errors", "warnings"))]  # fmt: skip
-    console.table(columns, [row(found, k) for k in found.kernels], [colour(found, k) for k in found.kernels])
+    console.table(
+        columns, [row(found, k) for k in found.kernels], [colour(found, k) for k in found.kernels]
+    )
     shown = [f for f in found.findings if notes or f.severity != NOTE]
     if shown:
         console.say("")
-        columns = [("", "left"), ("rule", "left"), ("kernel", "left"), ("line", "right"), ("", "left")]
+        columns = [
+            ("", "left"),
+            ("rule", "left"),
+            ("kernel", "left"),
+            ("line", "right"),
+            ("", "left"),
+        ]
         rows = [(f.severity, f.rule, f.kernel, str(f.line), f.detail) for f in shown]
         console.table(columns, rows, [COLOURS.get(f.severity, "") for f in shown])
     if found.distances:

@@ -40,22 +40,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
     parser.add_argument(
-        "--board", help="a name from `hlsgen boards`, its own or aoc's, or a JSON file (default pac_d5005)"
+        "--board",
+        help="a name from `hlsgen boards`, its own or aoc's, or a JSON file (default pac_d5005)",
     )
     parser.add_argument(
-        "--style", choices=("auto", "base", "pipelined", "folded", "hybrid"), help="execution style (default auto)"
+        "--style",
+        choices=("auto", "base", "pipelined", "folded", "hybrid"),
+        help="execution style (default auto)",
     )
     parser.add_argument(
-        "--out", metavar="DIR", help="design directory (default NAME_design); an earlier design there is replaced"
+        "--out",
+        metavar="DIR",
+        help="design directory (default NAME_design); an earlier design there is replaced",
     )
     parser.add_argument(
-        "--shape", action="append", default=[], metavar="NAME=1,3,224,224", help="fix a dynamic input shape"
+        "--shape",
+        action="append",
+        default=[],
+        metavar="NAME=1,3,224,224",
+        help="fix a dynamic input shape",
     )
     parser.add_argument(
-        "--disable", default="", metavar="OPT,...", help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}"
+        "--disable",
+        default="",
+        metavar="OPT,...",
+        help=f"switch optimisations off: {', '.join(OPTIMISATIONS)}",
     )
-    parser.add_argument("--objective", choices=OBJECTIVES, help="what the search wants most (default throughput)")
-    parser.add_argument("--fps", type=float, metavar="N", help="images a second that --objective resources must reach")
+    parser.add_argument(
+        "--objective", choices=OBJECTIVES, help="what the search wants most (default throughput)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        metavar="N",
+        help="images a second that --objective resources must reach",
+    )
     parser.add_argument(
         "--copies",
         type=int,
@@ -76,21 +95,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pin a decision, for example conv2.unroll_oc=8 or engines.width=8; {knob_names()}",
     )
     parser.add_argument(
-        "--sparsify", metavar="METHOD:SHARE", help="zero that share of the weights on the way, for example relative:0.5"
+        "--sparsify",
+        metavar="METHOD:SHARE",
+        help="zero that share of the weights on the way, for example relative:0.5",
     )
-    parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
-    parser.add_argument("--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is")
     parser.add_argument(
-        "--audit", action="store_true", help="audit the design, as `hlsgen audit` does; status 1 where something breaks"
+        "--calibration",
+        metavar="FILE",
+        help="use this calibration, as `hlsgen calibrate` writes it",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="list layers and the plan's reasons")
+    parser.add_argument(
+        "--plan", metavar="FILE", help="use this plan (a saved, perhaps edited plan.json) as it is"
+    )
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="audit the design, as `hlsgen audit` does; status 1 where something breaks",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="list layers and the plan's reasons"
+    )
 
 
 def knob_names() -> str:
     """What `--set` takes, by owner."""
     owners = {"": "LAYER", **{knob.owner: knob.owner for knob in KNOBS if knob.owner}}
     return "; ".join(
-        f"{title}: {', '.join(knob.name for knob in KNOBS if knob.owner == owner)}" for owner, title in owners.items()
+        f"{title}: {', '.join(knob.name for knob in KNOBS if knob.owner == owner)}"
+        for owner, title in owners.items()
     )
 
 
@@ -120,7 +152,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         graph = load(options.model, parse_shapes(options.shape))
         if options.sparsify:
             update("sparsifying")
-            graph = load(sparse_model(graph.model, options.sparsify, console), parse_shapes(options.shape), graph.name)
+            graph = load(
+                sparse_model(graph.model, options.sparsify, console),
+                parse_shapes(options.shape),
+                graph.name,
+            )
         update("scheduling")
         if options.plan:
             plan = check_plan(graph, Plan.load(options.plan))
@@ -191,12 +227,15 @@ def check_options(options: argparse.Namespace) -> None:
     given = [f"--{name}" for name in DECIDED if getattr(options, name) not in (None, "", [])]
     if options.plan and given:
         raise UsageError(
-            "the plan already decides that", where=", ".join(given), remedy="leave it out, or edit the plan"
+            "the plan already decides that",
+            where=", ".join(given),
+            remedy="leave it out, or edit the plan",
         )
 
 
 def default_out(model: str) -> str:
-    """The design directory of a model where no other is named: in the current folder, called after the model's file."""
+    """The design directory of a model where no other is named: in the current folder, called after
+    the model's file."""
     return f"{Path(model).stem}_design"
 
 
@@ -211,7 +250,9 @@ def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
             shapes[name] = []
         if not name or not shapes[name]:
             raise HlsgenError(
-                f"{text!r} is not NAME=SIZE,SIZE,...", where="--shape", remedy="for example --shape input=1,3,224,224"
+                f"{text!r} is not NAME=SIZE,SIZE,...",
+                where="--shape",
+                remedy="for example --shape input=1,3,224,224",
             )
     return shapes
 
@@ -235,5 +276,7 @@ def describe(graph: Graph, reason: str, console: Console, verbose: bool) -> None
         ]
         console.table(columns, rows)
     total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
-    console.say(f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image")
+    console.say(
+        f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image"
+    )
     console.say(reason)

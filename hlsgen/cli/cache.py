@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Print the cache's folder, number of programs and bytes. Status 1 when some could not be removed."""
+    """Print the cache's folder, number of programs and bytes. Status 1 when some could not be
+    removed."""
     removed, freed = cache.shrink(0) if options.clear else (0, 0)
     if options.clear:
         console.say(f"{removed} program(s) removed, {megabytes(freed)}")

@@ -1,4 +1,5 @@
-"""`calibrate`: refits the resource model to the user's own compiles, or measures its errors on them."""
+"""`calibrate`: refits the resource model to the user's own compiles, or measures its errors on
+them."""
 
 from __future__ import annotations
 
@@ -20,16 +21,26 @@ EXAMPLE = "hlsgen calibrate reports/design1 reports/design2 earlier.csv -o mine.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "sources", nargs="*", metavar="REPORTS", help="folders that aoc made, or CSV files of estimates and fits"
+        "sources",
+        nargs="*",
+        metavar="REPORTS",
+        help="folders that aoc made, or CSV files of estimates and fits",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write the calibration, for --calibration of other commands"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the calibration, for --calibration of other commands",
     )
     parser.add_argument(
-        "--evaluate", metavar="FILE", help="print the present coefficients' errors on a CSV or folder; fit nothing"
+        "--evaluate",
+        metavar="FILE",
+        help="print the present coefficients' errors on a CSV or folder; fit nothing",
     )
     parser.add_argument(
-        "--calibration", metavar="FILE", help="with --evaluate: these coefficients in place of the shipped ones"
+        "--calibration",
+        metavar="FILE",
+        help="with --evaluate: these coefficients in place of the shipped ones",
     )
 
 
@@ -46,16 +57,22 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             console.say(f"{source}: {summary(loops)}")
     if options.evaluate:
         if not samples:
-            raise ReportError("holds no kernel with both an estimate and a fit", where=options.evaluate)
+            raise ReportError(
+                "holds no kernel with both an estimate and a fit", where=options.evaluate
+            )
         calibration = load_calibration(options.calibration)
         errors = evaluate(samples, calibration)
         title = "present coefficients"
     else:
         calibration, errors = fit(
-            samples, clocks, source=f"{len(samples)} kernels of {len({s.design for s in samples})} designs"
+            samples,
+            clocks,
+            source=f"{len(samples)} kernels of {len({s.design for s in samples})} designs",
         )
         title = "each design left out of its fit"
-    rows = [(e.design, str(e.kernels), *(percent(v) for v in (e.alm, e.ram, e.dsp))) for e in errors]
+    rows = [
+        (e.design, str(e.kernels), *(percent(v) for v in (e.alm, e.ram, e.dsp))) for e in errors
+    ]
     columns = [
         ("design", "left"),
         ("kernels", "right"),
@@ -65,14 +82,26 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     ]
     console.table(columns, rows)
     total = overall(errors)
-    console.say(f"mean relative error, {title}: " + ", ".join(f"{name} {value:.1%}" for name, value in total.items()))
+    console.say(
+        f"mean relative error, {title}: "
+        + ", ".join(f"{name} {value:.1%}" for name, value in total.items())
+    )
     if options.output and not options.evaluate:
         try:
             Path(options.output).write_text(calibration.to_json())
         except OSError as error:
-            raise OutputError(f"cannot be written ({error.strerror})", where=f"--output {options.output}") from None
+            raise OutputError(
+                f"cannot be written ({error.strerror})", where=f"--output {options.output}"
+            ) from None
         console.say(f"{options.output}: written. Use it with --calibration {options.output}")
-    console.result({"ok": True, "errors": total, "designs": [vars(e) for e in errors], "alm": list(calibration.alm)})
+    console.result(
+        {
+            "ok": True,
+            "errors": total,
+            "designs": [vars(e) for e in errors],
+            "alm": list(calibration.alm),
+        }
+    )
     return 0
 
 

@@ -56,10 +56,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         for index, device in enumerate(found):
             option = kind if kind != "system" else str(index)
             devices.append(device | {"option": option})
-    ok = any(d["option"] == "emulator" for d in devices) and all(p["installed"] or p["optional"] for p in packages)
+    ok = any(d["option"] == "emulator" for d in devices) and all(
+        p["installed"] or p["optional"] for p in packages
+    )
     describe(packages, devices, problems, aoc, console)
     console.say(
-        "Ready: designs can be built and validated." if ok else "Not ready: see what is missing above.",
+        "Ready: designs can be built and validated."
+        if ok
+        else "Not ready: see what is missing above.",
         "bold green" if ok else "bold red",
     )
     console.result(
@@ -82,7 +86,13 @@ def package(name: str, optional: bool, remedy: str) -> dict[str, Any]:
         version: str | None = metadata.version(name)
     except metadata.PackageNotFoundError:
         version = None
-    return {"name": name, "installed": version is not None, "version": version, "optional": optional, "remedy": remedy}
+    return {
+        "name": name,
+        "installed": version is not None,
+        "version": version,
+        "optional": optional,
+        "remedy": remedy,
+    }
 
 
 def describe(
@@ -93,12 +103,31 @@ def describe(
     console: Console,
 ) -> None:
     """Print what was found."""
-    rows = [(p["name"], p["version"] or "missing", "" if p["installed"] else p["remedy"]) for p in packages]
+    rows = [
+        (p["name"], p["version"] or "missing", "" if p["installed"] else p["remedy"])
+        for p in packages
+    ]
     rows.append(("program cache", cache.describe(cache.state()), ""))
-    rows.append(("aoc", aoc or "not found", "" if aoc else "needed for real boards alone: Intel FPGA SDK for OpenCL"))
+    rows.append(
+        (
+            "aoc",
+            aoc or "not found",
+            "" if aoc else "needed for real boards alone: Intel FPGA SDK for OpenCL",
+        )
+    )
     console.table([("software", "left"), ("", "left"), ("", "left")], rows)
     console.say("")
-    found = [(d["option"], d["name"], d["platform"], "yes" if d["channels"] else "no") for d in devices]
-    console.table([("--device", "left"), ("OpenCL device", "left"), ("platform", "left"), ("channels", "left")], found)
+    found = [
+        (d["option"], d["name"], d["platform"], "yes" if d["channels"] else "no") for d in devices
+    ]
+    console.table(
+        [
+            ("--device", "left"),
+            ("OpenCL device", "left"),
+            ("platform", "left"),
+            ("channels", "left"),
+        ],
+        found,
+    )
     for problem in problems:
         console.say(f"{problem['kind']}: {problem['problem']}; {problem['remedy']}", "yellow")

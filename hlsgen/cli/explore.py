@@ -1,4 +1,5 @@
-"""`explore`: the Pareto front of one network over boards, styles, objectives and shares of the device."""
+"""`explore`: the Pareto front of one network over boards, styles, objectives and shares of the
+device."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file with static shapes")
     parser.add_argument(
-        "--boards", default="", metavar="B,...", help="boards or JSON files (default: all that the OpenCL SDK supports)"
+        "--boards",
+        default="",
+        metavar="B,...",
+        help="boards or JSON files (default: all that the OpenCL SDK supports)",
     )
     parser.add_argument(
         "--styles",
@@ -41,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto, pipelined, folded, hybrid, base (default pipelined,folded)",
     )
     parser.add_argument(
-        "--objective", default="throughput", metavar="O,...", help="throughput, latency, resources (default throughput)"
+        "--objective",
+        default="throughput",
+        metavar="O,...",
+        help="throughput, latency, resources (default throughput)",
     )
     parser.add_argument(
         "--shares",
@@ -50,12 +57,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shares of the caps that a design may use (default 1,0.5,0.25)",
     )
     parser.add_argument(
-        "--images", default="1", metavar="N,...", help="images a launch of folded and hybrid designs (default 1)"
+        "--images",
+        default="1",
+        metavar="N,...",
+        help="images a launch of folded and hybrid designs (default 1)",
     )
-    parser.add_argument("--copies", default="1", metavar="N,...", help="copies of pipelined designs (default 1)")
-    parser.add_argument("--fps", type=float, default=0.0, metavar="N", help="images a second for --objective resources")
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="where results go; a run that was interrupted there is resumed"
+        "--copies", default="1", metavar="N,...", help="copies of pipelined designs (default 1)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="images a second for --objective resources",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="where results go; a run that was interrupted there is resumed",
     )
     parser.add_argument("--calibration", default="", metavar="FILE", help="use this calibration")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
@@ -65,10 +86,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a Dask scheduler in place of local processes, for example tcp://host:8786",
     )
     parser.add_argument(
-        "--compile", metavar="AOC", help="compile the designs on the front with this aoc, through the same workers"
+        "--compile",
+        metavar="AOC",
+        help="compile the designs on the front with this aoc, through the same workers",
     )
     parser.add_argument(
-        "--retries", type=int, default=1, metavar="N", help="further tries of a compile that fails (default 1)"
+        "--retries",
+        type=int,
+        default=1,
+        metavar="N",
+        help="further tries of a compile that fails (default 1)",
     )
 
 
@@ -89,7 +116,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             compiled = compile_front(options, graph, best, out, pool) if options.compile else []
     except OSError as error:
         raise OutputError(
-            f"cannot be written ({error.strerror})", where=f"--out {out}", remedy="choose a writable directory"
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            remedy="choose a writable directory",
         ) from None
     describe(results, best, console)
     for outcome in compiled:
@@ -111,7 +140,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 def check_folder(out: Path) -> None:
-    """Raise OutputError unless `out` is new, an empty directory, or holds an earlier exploration."""
+    """Raise OutputError unless `out` is new, an empty directory, or holds an earlier
+    exploration."""
     if out.is_dir() and any(out.iterdir()) and not (out / RESULTS).is_file():
         raise OutputError(
             "is not empty and holds no exploration",
@@ -124,7 +154,10 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
     """The grid that the options ask for. Raises HlsgenError."""
     names = split(options.boards) or [name for name, b in boards().items() if b.opencl]
     styles, objectives = split(options.styles), split(options.objective)
-    for given, known, flag in ((styles, STYLES, "--styles"), (objectives, OBJECTIVES, "--objective")):
+    for given, known, flag in (
+        (styles, STYLES, "--styles"),
+        (objectives, OBJECTIVES, "--objective"),
+    ):
         for name in given:
             if name not in known:
                 raise HlsgenError(
@@ -138,26 +171,38 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
         shares = []
     if not shares or not all(0 < share <= 1 for share in shares):
         raise HlsgenError(
-            f"{options.shares!r} are not shares between 0 and 1", where="--shares", remedy="for example --shares 1,0.5"
+            f"{options.shares!r} are not shares between 0 and 1",
+            where="--shares",
+            remedy="for example --shares 1,0.5",
         )
     images, copies = numbers(options.images, "--images"), numbers(options.copies, "--copies")
     check_used(styles, objectives, options.fps, images, copies)
-    points = grid(names, styles, objectives, shares, options.fps, options.calibration, images, copies)
+    points = grid(
+        names, styles, objectives, shares, options.fps, options.calibration, images, copies
+    )
     for point in points:
         check_goal(goal_of(point))
     return points
 
 
-def check_used(styles: list[str], objectives: list[str], fps: float, images: list[int], copies: list[int]) -> None:
+def check_used(
+    styles: list[str], objectives: list[str], fps: float, images: list[int], copies: list[int]
+) -> None:
     """Raise UsageError for what none of the styles and objectives would use."""
     unused = {
         "--fps": fps and "resources" not in objectives and "--objective resources",
-        "--images": max(images) > 1 and not set(styles) & set(WITH_IMAGES) and f"--styles {','.join(WITH_IMAGES)}",
-        "--copies": max(copies) > 1 and not set(styles) & set(WITH_COPIES) and f"--styles {','.join(WITH_COPIES)}",
+        "--images": max(images) > 1
+        and not set(styles) & set(WITH_IMAGES)
+        and f"--styles {','.join(WITH_IMAGES)}",
+        "--copies": max(copies) > 1
+        and not set(styles) & set(WITH_COPIES)
+        and f"--styles {','.join(WITH_COPIES)}",
     }
     for flag, needed in unused.items():
         if needed:
-            raise UsageError("no point would use it", where=flag, remedy=f"leave it out, or add one of {needed}")
+            raise UsageError(
+                "no point would use it", where=flag, remedy=f"leave it out, or add one of {needed}"
+            )
 
 
 def numbers(text: str, flag: str) -> list[int]:
@@ -192,7 +237,11 @@ def compile_front(
         )
         folder = out / "designs" / f"{point.key}-{r['identity'][:8]}"
         if not folder.exists():
-            generate(graph, schedule(graph, point.board, point.style, point.disable, goal_of(point)), folder)
+            generate(
+                graph,
+                schedule(graph, point.board, point.style, point.disable, goal_of(point)),
+                folder,
+            )
         folders.append(folder)
     aoc = os.path.abspath(options.compile) if os.sep in options.compile else options.compile
     return compile_all(folders, pool, aoc, options.retries)

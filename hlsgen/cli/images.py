@@ -21,7 +21,8 @@ def random_images(design: HostDesign, count: int, seed: int = 0) -> dict[str, np
 
 
 def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:
-    """Arrays `(images, ...)` from an .npz file (named after the inputs) or, for one input, an .npy file.
+    """Arrays `(images, ...)` from an .npz file (named after the inputs) or, for one input, an .npy
+    file.
 
     Raises HostError for unreadable files, and for names, shapes and dtypes that do not fit.
     """
@@ -33,10 +34,15 @@ def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:
         elif path.suffix == ".npy":
             entries = design.manifest["inputs"]
             if len(entries) != 1:
-                raise HostError(f"{name}: the network has {len(entries)} inputs", remedy="give an .npz file")
+                raise HostError(
+                    f"{name}: the network has {len(entries)} inputs", remedy="give an .npz file"
+                )
             arrays = {entries[0]["name"]: np.load(path, allow_pickle=False)}
         else:
-            raise HostError(f"{name}: not an .npz or .npy file", remedy="save images with numpy.savez or numpy.save")
+            raise HostError(
+                f"{name}: not an .npz or .npy file",
+                remedy="save images with numpy.savez or numpy.save",
+            )
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise HostError(
             f"{name}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save"

@@ -69,14 +69,17 @@ def parser() -> argparse.ArgumentParser:
         )
         command.add_arguments(sub)
         sub.add_argument(
-            "--json", action="store_true", help="print one JSON object on standard output and nothing else there"
+            "--json",
+            action="store_true",
+            help="print one JSON object on standard output and nothing else there",
         )
         sub.set_defaults(execute=command.execute)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at fault, 130 interrupted (128 and the signal's number)."""
+    """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at
+    fault, 130 interrupted (128 and the signal's number)."""
     options = parser().parse_args(arguments)
     console, status = Console(options.json), 2
     try:

@@ -15,7 +15,9 @@ EXAMPLE = "hlsgen ops"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The form of the output."""
-    parser.add_argument("--markdown", action="store_true", help="print the table as docs/operators.md has it")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table as docs/operators.md has it"
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -24,7 +26,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         console.say(markdown().rstrip("\n"))
     else:
         titles = ("operator", "supported", "layers", "styles", "data types")
-        rows = [(e.name, e.supported, ", ".join(e.layers), ", ".join(e.styles), ", ".join(e.dtypes)) for e in entries()]
+        rows = [
+            (e.name, e.supported, ", ".join(e.layers), ", ".join(e.styles), ", ".join(e.dtypes))
+            for e in entries()
+        ]
         console.table([(title, "left") for title in titles], rows)
     console.result({"ok": True, "operators": [asdict(e) for e in entries()]})
     return 0

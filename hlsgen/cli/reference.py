@@ -1,4 +1,5 @@
-"""`reference`: stores what a design should compute, for checking it on a machine without the compiler."""
+"""`reference`: stores what a design should compute, for checking it on a machine without the
+compiler."""
 
 from __future__ import annotations
 
@@ -19,24 +20,35 @@ EXAMPLE = "hlsgen reference design -o reference.npz   (then: python -m hlsgen.ho
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
-    parser.add_argument("--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise")
-    parser.add_argument("--samples", type=int, default=1, metavar="N", help="number of random images (default 1)")
+    parser.add_argument(
+        "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
+    )
+    parser.add_argument(
+        "--samples", type=int, default=1, metavar="N", help="number of random images (default 1)"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help=".npz file to write")
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Write one array an input, and one a tensor and output and image: `input/NAME`, `tensor/I/NAME`, `output/I/NAME`."""
+    """Write one array an input, and one a tensor and output and image: `input/NAME`,
+    `tensor/I/NAME`, `output/I/NAME`."""
     if not options.output.endswith(".npz"):
         raise HostError(f"--output {options.output}: use a name that ends in .npz")
     design = HostDesign(options.design)
-    inputs = read_images(design, options.input) if options.input else random_images(design, max(1, options.samples))
+    inputs = (
+        read_images(design, options.input)
+        if options.input
+        else random_images(design, max(1, options.samples))
+    )
     reference = Reference(design, inputs)
     arrays = {f"input/{name}": array for name, array in inputs.items()}
     count = len(next(iter(inputs.values())))
     wanted = {entry["tensor"] for entry in design.manifest["layers"]}
     for image in range(count):
         tensors, outputs = reference(image)
-        arrays |= {f"tensor/{image}/{name}": array for name, array in tensors.items() if name in wanted}
+        arrays |= {
+            f"tensor/{image}/{name}": array for name, array in tensors.items() if name in wanted
+        }
         arrays |= {f"output/{image}/{name}": array for name, array in outputs.items()}
     save_arrays(options.output, arrays)
     console.say(f"{options.output}: references of {count} image(s)")

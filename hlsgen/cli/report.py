@@ -23,9 +23,17 @@ EXAMPLE = "hlsgen report design"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
-    parser.add_argument("-o", "--output", metavar="FILE", help="where the page goes (default DIR/report.html)")
-    parser.add_argument("--aoc", metavar="REPORTDIR", help="set aoc's own report of this design beside the estimate")
-    parser.add_argument("--calibration", metavar="FILE", help="use this calibration, as `hlsgen calibrate` writes it")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="where the page goes (default DIR/report.html)"
+    )
+    parser.add_argument(
+        "--aoc", metavar="REPORTDIR", help="set aoc's own report of this design beside the estimate"
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="use this calibration, as `hlsgen calibrate` writes it",
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -35,7 +43,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     try:
         path.write_text(page(data))
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--output {path}") from None
+        raise OutputError(
+            f"cannot be written ({error.strerror})", where=f"--output {path}"
+        ) from None
     describe(data, console)
     console.say(f"report: {path}")
     console.result({"ok": True, "page": str(path), **data})
@@ -45,7 +55,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 def page(data: dict[str, Any]) -> str:
     """The report as one HTML page that needs nothing else."""
     data = data | {"audit_line": line(data["audit"]) if data["audit"] else ""}
-    pictures = {name: getattr(charts, name)(data) for name in ("network", "resource_bars", "roofline", "cycle_bars")}
+    pictures = {
+        name: getattr(charts, name)(data)
+        for name in ("network", "resource_bars", "roofline", "cycle_bars")
+    }
     return render("report.html.j2", d=data, **pictures) + "\n"
 
 
@@ -76,7 +89,10 @@ def describe(data: dict[str, Any], console: Console) -> None:
         for layer in data["layers"]
     ]
     console.table(columns, rows)
-    share, what = data["shares"], f"a launch of {data['images']} images" if data["images"] > 1 else "an image"
+    share, what = (
+        data["shares"],
+        f"a launch of {data['images']} images" if data["images"] > 1 else "an image",
+    )
     console.say(
         f"{r['alms']:,} ALMs ({share['ALMs']:.0%}, band {r['alms_low']:,} to {r['alms_high']:,}), {r['blocks']:,} memory blocks "
         f"({share['memory blocks']:.0%}), {r['dsps']:,} DSPs ({share['DSPs']:.0%}), {r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
@@ -85,7 +101,11 @@ def describe(data: dict[str, Any], console: Console) -> None:
         f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms {what}; bottleneck {data['bottleneck']}; "
         f"{data['roofline_share']:.0%} of the roofline; at least {data['least_bandwidth_gbs']:.3g} GB/s of external memory"
     )
-    console.say(f"audit: {line(data['audit'])}" if data["audit"] else f"not audited yet: hlsgen audit {data['design']}")
+    console.say(
+        f"audit: {line(data['audit'])}"
+        if data["audit"]
+        else f"not audited yet: hlsgen audit {data['design']}"
+    )
     if "aoc" in data:
         names = ("ALUT", "FF", "RAM", "DSP")
         columns = [("kernel", "left"), *((t, "right") for n in names for t in (n, "aoc"))]

@@ -23,12 +23,19 @@ EXAMPLE = "hlsgen run design --input images.npy --output result.npz"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
-    parser.add_argument("--input", required=True, metavar="FILE", help=".npz or .npy with images (N, ...)")
     parser.add_argument(
-        "--output", required=True, metavar="FILE", help=".npz for all outputs by name, or .npy for a single one"
+        "--input", required=True, metavar="FILE", help=".npz or .npy with images (N, ...)"
     )
     parser.add_argument(
-        "--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)"
+        "--output",
+        required=True,
+        metavar="FILE",
+        help=".npz for all outputs by name, or .npy for a single one",
+    )
+    parser.add_argument(
+        "--device",
+        default="emulator",
+        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
     )
     parser.add_argument(
         "--timeout",
@@ -57,7 +64,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         np.save(target, outputs[names[0]])
     count = len(next(iter(outputs.values())))
     milliseconds = 1000 * float(np.median(seconds))
-    console.say(f"{count} image(s) on {device}, {milliseconds:.2f} ms an image; outputs in {target}")
+    console.say(
+        f"{count} image(s) on {device}, {milliseconds:.2f} ms an image; outputs in {target}"
+    )
     found = non_finite(outputs)
     if found:
         console.warn(warning(found))

@@ -32,37 +32,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file")
     parser.add_argument(
-        "-o", "--out", metavar="FILE", help="the sparse network; needed unless --curves is all that is wanted"
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="the sparse network; needed unless --curves is all that is wanted",
     )
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
-    parser.add_argument("--method", choices=tuple(METHODS), default="relative", help="default relative")
+    parser.add_argument(
+        "--method", choices=tuple(METHODS), default="relative", help="default relative"
+    )
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
-        "--sparsity", type=float, metavar="S", help="share of the weights that is to be zero, met exactly"
+        "--sparsity",
+        type=float,
+        metavar="S",
+        help="share of the weights that is to be zero, met exactly",
     )
     goal.add_argument(
-        "--threshold", metavar="T[,T2]", help="zero weights up to this size; for triangular of the first and last layer"
+        "--threshold",
+        metavar="T[,T2]",
+        help="zero weights up to this size; for triangular of the first and last layer",
     )
     goal.add_argument(
-        "--max-loss", metavar="5%", help="search the sparsest network that loses at most so many points of accuracy"
+        "--max-loss",
+        metavar="5%",
+        help="search the sparsest network that loses at most so many points of accuracy",
     )
-    parser.add_argument("--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)")
+    parser.add_argument(
+        "--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)"
+    )
     parser.add_argument(
         "--data",
         metavar="DIR|FILE",
         help="pictures: image folder, idx files or .npz; without labels the dense network's answers count",
     )
     parser.add_argument(
-        "--prepare", metavar="FILE.toml", help="scale, mean, deviation, resize: how pictures become inputs"
+        "--prepare",
+        metavar="FILE.toml",
+        help="scale, mean, deviation, resize: how pictures become inputs",
     )
     parser.add_argument(
-        "--curves", metavar="DIR", help="write accuracy against sparsity of all methods there, CSV and PNG"
+        "--curves",
+        metavar="DIR",
+        help="write accuracy against sparsity of all methods there, CSV and PNG",
     )
     parser.add_argument(
-        "--fine-tune", type=int, default=0, metavar="N", help="train N epochs on --data's training pictures, zeros kept"
+        "--fine-tune",
+        type=int,
+        default=0,
+        metavar="N",
+        help="train N epochs on --data's training pictures, zeros kept",
     )
     parser.add_argument(
-        "--lr", type=float, default=0.005, metavar="R", help="learning rate of fine-tuning (default 0.005)"
+        "--lr",
+        type=float,
+        default=0.005,
+        metavar="R",
+        help="learning rate of fine-tuning (default 0.005)",
     )
     parser.add_argument("--depthwise", action="store_true", help="sparsify depthwise filters too")
     parser.add_argument("--spare", default="", metavar="NODE,...", help="leave these layers alone")
@@ -83,8 +109,15 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     evaluator: Evaluator | None = None
     if pictures is not None:
         with console.status("evaluating") as update:
-            evaluator = Evaluator(model, pictures, options.metric, lambda n: update(f"evaluating, {n} networks so far"))
-            searcher = Searcher(model, evaluator, percent(options.max_loss or "0"), norms, options.depthwise, spare)
+            evaluator = Evaluator(
+                model,
+                pictures,
+                options.metric,
+                lambda n: update(f"evaluating, {n} networks so far"),
+            )
+            searcher = Searcher(
+                model, evaluator, percent(options.max_loss or "0"), norms, options.depthwise, spare
+            )
             if options.max_loss is not None:
                 found = searcher.search(options.method)
                 result = found.result
@@ -102,7 +135,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         result = replace(result, model=fine_tuned(result.model, options, console))
     if result is not None:
         if evaluator is not None:
-            score = found.score if found and not options.fine_tune else evaluator("result", lambda: result.model)
+            score = (
+                found.score
+                if found and not options.fine_tune
+                else evaluator("result", lambda: result.model)
+            )
         write_model(result.model, options.out)
         show(console, result, options.out)
     if evaluator is not None:
@@ -117,21 +154,37 @@ def check_options(options: argparse.Namespace) -> None:
     """Raise PlanError for options that do not go together."""
     goals = (options.sparsity, options.threshold, options.max_loss)
     if not options.out and not options.curves:
-        raise PlanError("nothing to write", where="-o", remedy="name the sparse network's file with -o")
-    if options.out and all(goal is None for goal in goals):
-        raise PlanError("how sparse?", where="--sparsity", remedy="give --sparsity, --threshold or --max-loss")
-    if (options.max_loss is not None or options.curves or options.method == "wanda") and not options.data:
         raise PlanError(
-            "accuracy needs pictures", where="--data", remedy="name an image folder, idx files or an .npz file"
+            "nothing to write", where="-o", remedy="name the sparse network's file with -o"
+        )
+    if options.out and all(goal is None for goal in goals):
+        raise PlanError(
+            "how sparse?", where="--sparsity", remedy="give --sparsity, --threshold or --max-loss"
+        )
+    if (
+        options.max_loss is not None or options.curves or options.method == "wanda"
+    ) and not options.data:
+        raise PlanError(
+            "accuracy needs pictures",
+            where="--data",
+            remedy="name an image folder, idx files or an .npz file",
         )
     if options.fine_tune < 0 or not 0 < options.lr < 1e6:
         raise PlanError(
-            f"{options.fine_tune} epochs at a rate of {options.lr}", where="--fine-tune", remedy="for example 2"
+            f"{options.fine_tune} epochs at a rate of {options.lr}",
+            where="--fine-tune",
+            remedy="for example 2",
         )
     if options.fine_tune and not options.data:
-        raise PlanError("training needs labelled pictures", where="--fine-tune", remedy="name them with --data")
+        raise PlanError(
+            "training needs labelled pictures", where="--fine-tune", remedy="name them with --data"
+        )
     if options.out and Path(options.out).exists() and not options.force:
-        raise OutputError("exists", where=f"-o {options.out}", remedy="name another file, or overwrite it with --force")
+        raise OutputError(
+            "exists",
+            where=f"-o {options.out}",
+            remedy="name another file, or overwrite it with --force",
+        )
     if options.max_loss is not None:
         percent(options.max_loss)
 
@@ -143,7 +196,9 @@ def percent(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise PlanError(f"{text!r} is no share between 0 and 100%", where="--max-loss", remedy="for example 5%")
+        raise PlanError(
+            f"{text!r} is no share between 0 and 100%", where="--max-loss", remedy="for example 5%"
+        )
     return value
 
 
@@ -155,16 +210,27 @@ def numbers(text: str) -> list[float]:
         raise PlanError(f"{text!r} is not one or two numbers", where="--threshold") from None
 
 
-def fine_tuned(model: onnx.ModelProto, options: argparse.Namespace, console: Console) -> onnx.ModelProto:
+def fine_tuned(
+    model: onnx.ModelProto, options: argparse.Namespace, console: Console
+) -> onnx.ModelProto:
     """The sparse network, trained on. Raises HlsgenError."""
     try:
         from hlsgen.train.fine_tune import fine_tune
     except ImportError as error:
         if error.name != "torch":
             raise
-        raise HlsgenError("training needs torch", where="--fine-tune", remedy=INSTALL_TORCH) from None
+        raise HlsgenError(
+            "training needs torch", where="--fine-tune", remedy=INSTALL_TORCH
+        ) from None
     with console.progress("fine-tuning") as update:
-        return fine_tune(model, options.data, read_preparation(options.prepare), options.fine_tune, options.lr, update)
+        return fine_tune(
+            model,
+            options.data,
+            read_preparation(options.prepare),
+            options.fine_tune,
+            options.lr,
+            update,
+        )
 
 
 def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> Pictures:
@@ -201,9 +267,15 @@ def show(console: Console, result: Sparsified, out: str) -> None:
     )
 
 
-def tell(console: Console, evaluator: Evaluator, score: Score | None, found: Found | None, metric: str) -> None:
+def tell(
+    console: Console, evaluator: Evaluator, score: Score | None, found: Found | None, metric: str
+) -> None:
     """Accuracy before and after, and how sure that is."""
-    kind = metric if evaluator.pictures.labels is not None else f"{metric} agreement with the dense network"
+    kind = (
+        metric
+        if evaluator.pictures.labels is not None
+        else f"{metric} agreement with the dense network"
+    )
     dense = evaluator.reference
     console.say(f"dense: {kind} {dense.share:.1%} of {dense.pictures} pictures ({words(dense)})")
     if score is not None:
@@ -227,7 +299,12 @@ def as_json(
     files: list[Path],
 ) -> dict[str, Any]:
     """The command's JSON object."""
-    data: dict[str, Any] = {"ok": True, "model": options.model, "out": options.out, "curves": [str(f) for f in files]}
+    data: dict[str, Any] = {
+        "ok": True,
+        "model": options.model,
+        "out": options.out,
+        "curves": [str(f) for f in files],
+    }
     if result is not None:
         data |= result.to_dict()
     if evaluator is not None:

@@ -27,9 +27,13 @@ EXAMPLE = "hlsgen train lenet5.onnx --data fashion-mnist --workers 2 --epochs 5 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("model", metavar="MODEL", help="ONNX file; training starts from its weights")
+    parser.add_argument(
+        "model", metavar="MODEL", help="ONNX file; training starts from its weights"
+    )
     parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the trained network")
-    parser.add_argument("--force", action="store_true", help="overwrite FILE and the folder of an earlier run")
+    parser.add_argument(
+        "--force", action="store_true", help="overwrite FILE and the folder of an earlier run"
+    )
     parser.add_argument(
         "--data", metavar="DIR|FILE|NAME", required=True,
         help=f"labelled pictures: image folders, idx files, CIFAR-10's binary batches or .npz; or {', '.join(KNOWN)}",
@@ -41,14 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures to test on (default: those of --data, else a tenth held out)",
     )
     parser.add_argument(
-        "--prepare", metavar="FILE.toml", help="scale, mean, deviation, resize: how pictures become inputs"
+        "--prepare",
+        metavar="FILE.toml",
+        help="scale, mean, deviation, resize: how pictures become inputs",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--cut", metavar="LAYER,...", default="", help="cut the network after these layers: a worker a stage"
+        "--cut",
+        metavar="LAYER,...",
+        default="",
+        help="cut the network after these layers: a worker a stage",
     )
     where.add_argument(
-        "--workers", type=int, metavar="N", help="so many workers, the cuts chosen so that they take equally long"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="so many workers, the cuts chosen so that they take equally long",
     )
     parser.add_argument(
         "--scheme",
@@ -63,43 +75,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="both passes of a stage on one worker (default), or apart",
     )
     parser.add_argument(
-        "--hybrid", type=float, default=1.0, metavar="F", help="pipeline the first share F, then train without"
+        "--hybrid",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="pipeline the first share F, then train without",
     )
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default 10")
     parser.add_argument(
-        "--limit", type=int, default=0, metavar="N", help="learn from N pictures alone, chosen at random"
-    )
-    parser.add_argument("--batch", type=int, default=128, metavar="N", help="pictures in a minibatch (default 128)")
-    parser.add_argument(
-        "--microbatches", type=int, default=4, metavar="N", help="of a minibatch, for gpipe (default 4)"
-    )
-    parser.add_argument("--lr", type=float, default=0.05, metavar="R", help="learning rate (default 0.05)")
-    parser.add_argument(
-        "--schedule", choices=DECAYS, default="constant", help="of the learning rate (default constant)"
+        "--limit",
+        type=int,
+        default=0,
+        metavar="N",
+        help="learn from N pictures alone, chosen at random",
     )
     parser.add_argument(
-        "--warmup", type=int, default=0, metavar="N", help="minibatches in which the learning rate rises to R"
+        "--batch", type=int, default=128, metavar="N", help="pictures in a minibatch (default 128)"
+    )
+    parser.add_argument(
+        "--microbatches",
+        type=int,
+        default=4,
+        metavar="N",
+        help="of a minibatch, for gpipe (default 4)",
+    )
+    parser.add_argument(
+        "--lr", type=float, default=0.05, metavar="R", help="learning rate (default 0.05)"
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=DECAYS,
+        default="constant",
+        help="of the learning rate (default constant)",
+    )
+    parser.add_argument(
+        "--warmup",
+        type=int,
+        default=0,
+        metavar="N",
+        help="minibatches in which the learning rate rises to R",
     )
     parser.add_argument("--momentum", type=float, default=0.9, metavar="M", help="default 0.9")
     parser.add_argument("--weight-decay", type=float, default=0.0, metavar="D", help="default 0")
     parser.add_argument(
-        "--keep-zeros", action="store_true", help="weights that are zero stay zero: fine-tune a sparse network"
+        "--keep-zeros",
+        action="store_true",
+        help="weights that are zero stay zero: fine-tune a sparse network",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of the pictures' order and of dropout (default 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="of the pictures' order and of dropout (default 0)",
     )
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of each worker (default 1)")
     parser.add_argument(
-        "--layout", choices=LAYOUTS, default="auto", help="of feature maps in memory (default: the faster one)"
+        "--threads", type=int, default=1, metavar="N", help="threads of each worker (default 1)"
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU a worker, over nccl")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="auto",
+        help="of feature maps in memory (default: the faster one)",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU a worker, over nccl"
+    )
     parser.add_argument(
         "--log",
         "--log-folder",
         metavar="DIR",
         help="folder for losses, curves and checkpoints (default: FILE.training); torchrun takes --log for one of its own options",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint there")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint there"
+    )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
@@ -109,12 +159,18 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "0"))
     if world > 1 and settings.workers not in (0, world):
         raise PlanError(
-            f"torchrun started {world}", where=f"--workers {settings.workers}", remedy="leave --workers out"
+            f"torchrun started {world}",
+            where=f"--workers {settings.workers}",
+            remedy="leave --workers out",
         )
     check_targets(options, folder)
     if find_spec("torch") is None:
         raise HlsgenError("training needs torch", where="train", remedy=INSTALL_TORCH)
-    workers = world if world > 1 else settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
+    workers = (
+        world
+        if world > 1
+        else settings.workers or worker_count(len(settings.cuts) + 1, settings.placement)
+    )
     check_stages(settings, workers)
     make_folder(folder)
     arguments = (settings, folder, options.resume, options.out, options.json)
@@ -139,7 +195,8 @@ def work(*arguments: Any) -> None:
 
 
 def check_stages(settings: Settings, workers: int) -> None:
-    """Raise PlanError for cuts and workers that do not fit, before torch is imported and workers start."""
+    """Raise PlanError for cuts and workers that do not fit, before torch is imported and workers
+    start."""
     stage_count(workers, settings.placement)
     if settings.cuts:
         split(load_for_training(settings.model).graph, settings.cuts)
@@ -156,19 +213,25 @@ def read_settings(options: argparse.Namespace) -> Settings:
     ):  # fmt: skip
         if not low <= getattr(options, name) <= high:
             raise PlanError(
-                f"{getattr(options, name)} is not between {low} and {high:g}", where=f"--{name.replace('_', '-')}"
+                f"{getattr(options, name)} is not between {low} and {high:g}",
+                where=f"--{name.replace('_', '-')}",
             )
     if options.workers is not None and options.workers < 1:
         raise PlanError(f"{options.workers} workers", where="--workers", remedy="1 or more")
     if options.hybrid < 1 and options.scheme != "pipelined":
         raise PlanError(
-            "only a pipelined run has a pipelined share", where="--hybrid", remedy="leave it or --scheme out"
+            "only a pipelined run has a pipelined share",
+            where="--hybrid",
+            remedy="leave it or --scheme out",
         )
     if options.placement == "apart" and options.scheme == "gpipe":
-        raise PlanError("torch's GPipe runs both passes of a stage on one worker", where="--placement apart")
+        raise PlanError(
+            "torch's GPipe runs both passes of a stage on one worker", where="--placement apart"
+        )
     if options.batch % options.microbatches and options.scheme == "gpipe":
         raise PlanError(
-            f"{options.batch} pictures do not divide into {options.microbatches} microbatches", where="--microbatches"
+            f"{options.batch} pictures do not divide into {options.microbatches} microbatches",
+            where="--microbatches",
         )
     names = (
         "model", "data", "test", "scheme", "placement", "hybrid", "epochs", "limit", "batch", "microbatches", "warmup", "momentum",
@@ -189,7 +252,11 @@ def check_targets(options: argparse.Namespace, folder: Path) -> None:
     if options.force or options.resume:
         return
     if Path(options.out).exists():
-        raise OutputError("exists", where=f"-o {options.out}", remedy="name another file, or overwrite it with --force")
+        raise OutputError(
+            "exists",
+            where=f"-o {options.out}",
+            remedy="name another file, or overwrite it with --force",
+        )
     if (folder / "checkpoint.pt").exists():
         raise OutputError(
             "holds the checkpoint of an earlier run",

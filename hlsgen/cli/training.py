@@ -1,4 +1,5 @@
-"""A worker of `train`: runs the trainer, and on the worker that reports shows the run and writes the network."""
+"""A worker of `train`: runs the trainer, and on the worker that reports shows the run and writes
+the network."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from hlsgen.train.trainer import Outcome, StageReport, Survey, Trainer, Watcher,
 
 
 def run_worker(
-    rank: int, world: int, store: str, settings: Settings, folder: Path, resume: bool, out: str, as_json: bool
+    rank: int,
+    world: int,
+    store: str,
+    settings: Settings,
+    folder: Path,
+    resume: bool,
+    out: str,
+    as_json: bool,
 ) -> None:
     """One worker's share of the run. Raises HlsgenError."""
     if world > 1:
@@ -44,16 +52,22 @@ class Show:
 
     def start(self, parts: Sequence[Part], survey: Survey) -> None:
         """The stages."""
-        schedule = Stale(len(parts)) if self.settings.scheme == "pipelined" else Sequential(len(parts))
+        schedule = (
+            Stale(len(parts)) if self.settings.scheme == "pipelined" else Sequential(len(parts))
+        )
         times = {time.name: time.forward + time.backward for time in survey.times}
         rows = []
         weights = []
         for number, part in enumerate(parts):
-            weights.append(sum(array.size for layer in part.layers for array in layer.weights.values()))
+            weights.append(
+                sum(array.size for layer in part.layers for array in layer.weights.values())
+            )
             names = [layer.name for layer in part.layers]
             span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
             took = f"{1e3 * sum(times[name] for name in names):.1f}" if times else ""
-            rows.append((str(number + 1), span, f"{weights[-1]:,}", took, str(schedule.staleness(number))))
+            rows.append(
+                (str(number + 1), span, f"{weights[-1]:,}", took, str(schedule.staleness(number)))
+            )
         columns = [
             ("stage", "right"),
             ("layers", "left"),

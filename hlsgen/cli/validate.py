@@ -1,4 +1,5 @@
-"""`validate`: runs a design and checks every layer against numpy, and the output against onnxruntime."""
+"""`validate`: runs a design and checks every layer against numpy, and the output against
+onnxruntime."""
 
 from __future__ import annotations
 
@@ -26,13 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
     parser.add_argument(
-        "--device", default="emulator", help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)"
+        "--device",
+        default="emulator",
+        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
     )
-    parser.add_argument("--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise")
     parser.add_argument(
-        "--samples", type=int, metavar="N", help="number of random images, or of images taken from --input"
+        "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
     )
-    parser.add_argument("--strict", action="store_true", help="all kernels at once over FIFOs of their true depth")
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="number of random images, or of images taken from --input",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="all kernels at once over FIFOs of their true depth"
+    )
     parser.add_argument(
         "--timeout",
         type=float,
@@ -103,27 +113,43 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         )
         for layer in verdict["layers"]
     ]
-    columns = [("layer", "left"), ("operator", "left"), ("max abs error", "right"), ("relative", "right"), ("", "left")]
+    columns = [
+        ("layer", "left"),
+        ("operator", "left"),
+        ("max abs error", "right"),
+        ("relative", "right"),
+        ("", "left"),
+    ]
     console.table(columns, rows, ["" if layer["ok"] else "red" for layer in verdict["layers"]])
     output, ort = verdict["output"], verdict["onnxruntime"]
     console.say(f"output against numpy: relative error {number(output['max_rel_error'])}")
     if ort is None:
         console.say(verdict["onnxruntime_refusal"])
     else:
-        agree = f", same top-1 on {ort['top1_equal']} of {verdict['images']} images" if "top1_equal" in ort else ""
+        agree = (
+            f", same top-1 on {ort['top1_equal']} of {verdict['images']} images"
+            if "top1_equal" in ort
+            else ""
+        )
         doubt = ort["ok"] and float(ort["max_rel_error"]) > max(TOLERANCE.values())
         own = ", within what onnxruntime's functions are off by" if doubt else ""
-        console.say(f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{own}{agree}")
+        console.say(
+            f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{own}{agree}"
+        )
     if verdict["non_finite"]:
         console.warn(warning(verdict["non_finite"]))
     device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
     if verdict["ok"]:
         console.say(
-            f"RIGHT: all {len(rows)} layers checked; {device}" if rows else f"RIGHT: the output; {device}", "bold green"
+            f"RIGHT: all {len(rows)} layers checked; {device}"
+            if rows
+            else f"RIGHT: the output; {device}",
+            "bold green",
         )
     else:
         console.say(
-            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}", "bold red"
+            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}",
+            "bold red",
         )
 
 

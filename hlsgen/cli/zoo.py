@@ -19,12 +19,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("network", metavar="NAME", help=", ".join(NETWORKS))
     parser.add_argument(
-        "--size", type=int, metavar="N", help="height and width of the input (default: the network's own)"
+        "--size",
+        type=int,
+        metavar="N",
+        help="height and width of the input (default: the network's own)",
     )
     parser.add_argument(
-        "--width", type=float, default=1.0, metavar="W", help="multiplier of all channels (default 1.0)"
+        "--width",
+        type=float,
+        default=1.0,
+        metavar="W",
+        help="multiplier of all channels (default 1.0)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the weights (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of the weights (default 0)"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="ONNX file to write")
 
 
@@ -37,7 +46,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     console.say(
         f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} weights, {size / 1e6:.1f} MB"
     )
-    console.result({"ok": True, "output": options.output, "nodes": len(model.graph.node), "weights": weights})
+    console.result(
+        {"ok": True, "output": options.output, "nodes": len(model.graph.node), "weights": weights}
+    )
     return 0
 
 

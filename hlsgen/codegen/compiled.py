@@ -1,4 +1,5 @@
-"""What aoc made in a design directory. It belongs to the kernels and the Makefile that it was made from, and to no others."""
+"""What aoc made in a design directory. It belongs to the kernels and the Makefile that it was made
+from, and to no others."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def sources(folder: Path) -> list[Path]:
 
 
 def sources_digest(folder: Path) -> str:
-    """A hash of names and content of all that aoc's result depends on; OSError where a file is missing."""
+    """A hash of names and content of all that aoc's result depends on; OSError where a file is
+    missing."""
     digest = hashlib.sha256()
     for path in sources(folder):
         data = path.read_bytes()
@@ -28,13 +30,17 @@ def sources_digest(folder: Path) -> str:
 def still_valid(before: Path, folder: Path) -> bool:
     """Whether aoc would make of the new design in `folder` what it made of the one in `before`."""
     try:
-        return all((before / path.relative_to(folder)).read_bytes() == path.read_bytes() for path in sources(folder))
+        return all(
+            (before / path.relative_to(folder)).read_bytes() == path.read_bytes()
+            for path in sources(folder)
+        )
     except OSError:
         return False
 
 
 def keep_times(before: Path, folder: Path) -> None:
-    """Give unchanged sources their earlier times, so that make finds what it compiled from them up to date."""
+    """Give unchanged sources their earlier times, so that make finds what it compiled from them up
+    to date."""
     for path in sources(folder):
         found = (before / path.relative_to(folder)).stat()
         os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))

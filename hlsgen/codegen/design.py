@@ -1,4 +1,5 @@
-"""What code generation produces before it is written: kernel text, binary sections, and the manifest's parts."""
+"""What code generation produces before it is written: kernel text, binary sections, and the
+manifest's parts."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ ALIGNMENT = 64  # bytes: a 512-bit word of external memory
 
 @dataclass
 class Weights:
-    """The `weights` file under construction: little-endian sections, each aligned to `ALIGNMENT` bytes."""
+    """The `weights` file under construction: little-endian sections, each aligned to `ALIGNMENT`
+    bytes."""
 
     chunks: list[bytes] = field(default_factory=list)
     sections: list[dict[str, Any]] = field(default_factory=list)
@@ -27,7 +29,13 @@ class Weights:
         offset = self.size
         data = np.ascontiguousarray(array).tobytes()
         self.sections.append(
-            {"name": name, "offset": offset, "elements": int(array.size), "dtype": str(array.dtype), "meaning": meaning}
+            {
+                "name": name,
+                "offset": offset,
+                "elements": int(array.size),
+                "dtype": str(array.dtype),
+                "meaning": meaning,
+            }
         )
         self.chunks += [data, bytes(-len(data) % ALIGNMENT)]
         self.size += len(data) + -len(data) % ALIGNMENT
@@ -48,8 +56,11 @@ class Generated:
     documentation: dict[str, Any] = field(default_factory=dict)
 
 
-def feature_layout(buffer: str, tensor: Tensor, lanes: int, base: int = 0, stride: int | None = None) -> dict[str, Any]:
-    """Where a tensor lies in a buffer: pixel p, vector c at element `(base + p * stride + c) * lanes`."""
+def feature_layout(
+    buffer: str, tensor: Tensor, lanes: int, base: int = 0, stride: int | None = None
+) -> dict[str, Any]:
+    """Where a tensor lies in a buffer: pixel p, vector c at element `(base + p * stride + c) *
+    lanes`."""
     count = -(-tensor.channels // lanes)
     return {
         "buffer": buffer,
@@ -63,8 +74,11 @@ def feature_layout(buffer: str, tensor: Tensor, lanes: int, base: int = 0, strid
 
 
 def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
-    """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H, W) array."""
-    steps: list[list[Any]] = [["reshape", list(port.view.value_shape)]] * (port.image_shape != port.view.value_shape)
+    """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H,
+    W) array."""
+    steps: list[list[Any]] = [["reshape", list(port.view.value_shape)]] * (
+        port.image_shape != port.view.value_shape
+    )
     steps += [[kind, list(argument)] for kind, argument in port.view.inverse.steps]
     if port.columns is not None:
         steps.append(["columns", list(astuple(port.columns))])
@@ -72,7 +86,8 @@ def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
 
 
 def output_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
-    """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the ONNX value."""
+    """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the
+    ONNX value."""
     steps: list[list[Any]] = [[kind, list(argument)] for kind, argument in port.view.steps]
     steps += [["reshape", list(port.image_shape)]] * (port.image_shape != port.view.value_shape)
     return port_entry(port, steps, layout)
@@ -92,11 +107,18 @@ def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> di
 
 def layer_entry(layer: Layer, layout: dict[str, Any]) -> dict[str, Any]:
     """A layer whose result can be checked."""
-    return {"name": layer.name, "op": layer.op, "nodes": list(layer.nodes), "tensor": layer.output, "layout": layout}
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "nodes": list(layer.nodes),
+        "tensor": layer.output,
+        "layout": layout,
+    }
 
 
 def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) -> dict[str, Any]:
-    """One kernel launch of the manifest. Arguments are {"buffer": name}, {"int": n} or {"images": true}."""
+    """One kernel launch of the manifest. Arguments are {"buffer": name}, {"int": n} or {"images":
+    true}."""
     return {"kernel": kernel, "arguments": list(arguments), "queue": queue or kernel}
 
 
@@ -107,8 +129,14 @@ def run_mode(
     once: Sequence[dict[str, Any]] = (),
     autorun: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One way of running a design: build options, launches after programming and for each batch, self-starting kernels."""
-    return {"options": list(options), "once": list(once), "launches": launches, "autorun": list(autorun)}
+    """One way of running a design: build options, launches after programming and for each batch,
+    self-starting kernels."""
+    return {
+        "options": list(options),
+        "once": list(once),
+        "launches": launches,
+        "autorun": list(autorun),
+    }
 
 
 def title(layer: Layer) -> str:

@@ -1,4 +1,5 @@
-"""Generates folded designs: engines, the step table, and the parameters in the order the engines read them."""
+"""Generates folded designs: engines, the step table, and the parameters in the order the engines
+read them."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ import numpy as np
 
 from hlsgen.activation import EXPRESSIONS, KINDS, c_float
 from hlsgen.boards import Board
-from hlsgen.codegen.design import Generated, Weights, feature_layout, input_entry, layer_entry, output_entry
+from hlsgen.codegen.design import (
+    Generated,
+    Weights,
+    feature_layout,
+    input_entry,
+    layer_entry,
+    output_entry,
+)
 from hlsgen.codegen.folded_runs import (
     SCRATCH_ENGINES,
     TABLE_ENGINES,
@@ -22,7 +30,14 @@ from hlsgen.codegen.folded_runs import (
     weight_stream,
 )
 from hlsgen.codegen.render import C_TYPES, render, vector_type
-from hlsgen.descriptors import clears_lanes, filter_words, record_fields, step_fields, table_array, with_order
+from hlsgen.descriptors import (
+    clears_lanes,
+    filter_words,
+    record_fields,
+    step_fields,
+    table_array,
+    with_order,
+)
 from hlsgen.graph import Graph, Tensor
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
@@ -40,7 +55,11 @@ from hlsgen.rewrites.dense_as_convolution import reshaped
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
 
 # How an engine's kernel begins: by itself, or launched by the host for a number of steps.
-AUTORUN = {"engine_attribute": "ENGINE", "engine_parameters": "ENGINE_PARAMETERS", "every_step": "EVERY_STEP"}
+AUTORUN = {
+    "engine_attribute": "ENGINE",
+    "engine_parameters": "ENGINE_PARAMETERS",
+    "every_step": "EVERY_STEP",
+}
 LAUNCHED = {
     "engine_attribute": "__attribute__((max_global_work_dim(0)))",
     "engine_parameters": "const int steps",
@@ -55,10 +74,16 @@ class FoldedGenerator:
         assert plan.engines is not None
         self.graph, self.plan, self.engines = graph, plan, plan.engines
         self.placement: Placement = place_tensors(graph, self.engines.width)
-        used = [name for step in plan.steps for name in (("depthwise", step.engine) if step.feeder else (step.engine,))]
+        used = [
+            name
+            for step in plan.steps
+            for name in (("depthwise", step.engine) if step.feeder else (step.engine,))
+        ]
         names = dict.fromkeys(name for name in used if name)
         self.numbers = {"": 0} | {name: i for i, name in enumerate(names, start=1)}
-        self.scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
+        self.scaled = any(
+            operator(layer.op).folded_scale(layer) is not None for layer in graph.layers
+        )
         self.words: list[np.ndarray] = []
         self.tables: list[np.ndarray] = []
         self.table_size = 0
@@ -120,7 +145,9 @@ class FoldedGenerator:
         stride = self.placement.locations[source.name].stride
         if step.engine not in TABLE_ENGINES:
             return {}
-        for field, value in operator(layer.op).folded_tables(layer, source, stride, self.engines).items():
+        for field, value in (
+            operator(layer.op).folded_tables(layer, source, stride, self.engines).items()
+        ):
             if np.ndim(value):
                 found[field] = self.table_size
                 self.tables.append(np.asarray(value, np.int32))
@@ -160,8 +187,11 @@ class FoldedGenerator:
         self.bias_count += len(vectors)
         return {"bias_base": base}
 
-    def generate(self, board: Board, front: str = "", front_widths: Sequence[int] = ()) -> Generated:
-        """The whole design, with the text of a front's kernels (which handle vectors of `front_widths`) where it has one."""
+    def generate(
+        self, board: Board, front: str = "", front_widths: Sequence[int] = ()
+    ) -> Generated:
+        """The whole design, with the text of a front's kernels (which handle vectors of
+        `front_widths`) where it has one."""
         e = self.engines
         steps = self.steps()
         context = self.context(steps) | {
@@ -174,10 +204,14 @@ class FoldedGenerator:
             "e": e,
         }
         for engine in context["engines"]:
-            launched = {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
+            launched = (
+                {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
+            )
             own = {"e": e.of(engine["name"]), "streams": self.array_streams(engine["name"], steps)}
             engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched | own))
-        context["expander_text"] = render("folded/expander.cl.j2", **context) if context["expander"] else ""
+        context["expander_text"] = (
+            render("folded/expander.cl.j2", **context) if context["expander"] else ""
+        )
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
         empty = np.zeros(e.width * e.burst, np.float32)
@@ -192,10 +226,14 @@ class FoldedGenerator:
             f"vectors of {e.width}" + (", each followed by its scales" if self.scaled else ""),
         )
         weights.add(
-            "table", table_array(steps, record_fields(self.graph, self.plan.steps)), "step table; fields in design.json"
+            "table",
+            table_array(steps, record_fields(self.graph, self.plan.steps)),
+            "step table; fields in design.json",
         )
         if self.tables:
-            weights.add("tables", np.concatenate(self.tables), "where data movements find their values")
+            weights.add(
+                "tables", np.concatenate(self.tables), "where data movements find their values"
+            )
         return self.manifest(source, weights, steps)
 
     def context(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
@@ -228,7 +266,9 @@ class FoldedGenerator:
             "image_size": self.placement.size if self.plan.images > 1 else 0,
             "tiles": "s.tiles" if self.plan.images > 1 else "s.tiles_y * s.tiles_x",
             "vec": vector_type(e.width, C_TYPES[plan.dtype]),
-            "fields": [(name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)],
+            "fields": [
+                (name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)
+            ],
             "engines": engines,
             "activations": self.activations(steps),
             "numbered": self.numbered(steps),
@@ -257,7 +297,9 @@ class FoldedGenerator:
             "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
             "maximum": 0 in modes,
             "averaging": 1 in modes,
-            "logarithms": any(s["mode"] for s in steps if s["engine"] == self.numbers.get("softmax", -1)),
+            "logarithms": any(
+                s["mode"] for s in steps if s["engine"] == self.numbers.get("softmax", -1)
+            ),
             "expander": self.expander(steps),
             "block": BLOCK,
             "joins": self.joins(steps),
@@ -269,20 +311,30 @@ class FoldedGenerator:
     def memories(self) -> dict[str, dict[str, Memory]]:
         """The on-chip arrays of every kernel by name, as the resource model charges them."""
         kernels = folded_structure(self.graph, self.plan, WEIGHT_BITS).kernels
-        return {kernel.name: {memory.name: memory for memory in kernel.body.memories} for kernel in kernels}
+        return {
+            kernel.name: {memory.name: memory for memory in kernel.body.memories}
+            for kernel in kernels
+        }
 
     def shortest_rows(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """Columns of the shortest row that each streaming window scans: a word of its line buffer rests as many turns."""
+        """Columns of the shortest row that each streaming window scans: a word of its line buffer
+        rests as many turns."""
         number = self.numbers.get
         users = {
             "depthwise": [s for s in steps if s["fused"] or s["engine"] == number("depthwise", -1)],
             "pooling": [s for s in steps if s["engine"] == number("pooling", -1)],
         }
-        return {engine: min(s["in_columns"] for s in found) for engine, found in users.items() if found}
+        return {
+            engine: min(s["in_columns"] for s in found) for engine, found in users.items() if found
+        }
 
     def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All activations that have a number in the kernel text."""
-        return list({a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)}.values())
+        return list(
+            {
+                a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)
+            }.values()
+        )
 
     def expander(self, steps: list[dict[str, Any]]) -> int:
         """The longest stream into the weight expander; 0 without one."""
@@ -315,7 +367,9 @@ class FoldedGenerator:
         found: dict[str, int] = {}
         for name in ARRAYS:
             fed = [
-                s["tiles"] * s["tile_loads"] for s in steps if s["fused"] and s["engine"] == self.numbers.get(name, -1)
+                s["tiles"] * s["tile_loads"]
+                for s in steps
+                if s["fused"] and s["engine"] == self.numbers.get(name, -1)
             ]
             found |= {name: max(fed)} if fed else {}
         return found
@@ -324,16 +378,25 @@ class FoldedGenerator:
         """The longest streams into and out of a convolution array."""
         mine = [s for s in steps if s["engine"] == self.numbers[engine]]
         return {
-            "pixels": max((s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine), default=0),
+            "pixels": max(
+                (s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine), default=0
+            ),
             "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),
         }
 
     def activations(self, steps: list[dict[str, Any]], prefix: str = "") -> list[dict[str, Any]]:
-        """The activation functions that the epilogue (or a feeding engine) must know, parameters from the step."""
+        """The activation functions that the epilogue (or a feeding engine) must know, parameters
+        from the step."""
         used = sorted({s[f"{prefix}activation"] for s in steps} - {0})
-        parameters = {name: text.replace("s.", f"s.{prefix}") for name, text in STEP_PARAMETERS.items()}
+        parameters = {
+            name: text.replace("s.", f"s.{prefix}") for name, text in STEP_PARAMETERS.items()
+        }
         return [
-            {"name": KINDS[n - 1], "number": n, "expression": EXPRESSIONS[KINDS[n - 1]].format(**parameters)}
+            {
+                "name": KINDS[n - 1],
+                "number": n,
+                "expression": EXPRESSIONS[KINDS[n - 1]].format(**parameters),
+            }
             for n in used
         ]
 
@@ -342,7 +405,11 @@ class FoldedGenerator:
         e = self.engines
         sizes = {section["name"]: section for section in weights.sections}
         buffers: dict[str, dict[str, Any]] = {
-            name: {"elements": sizes[name]["elements"], "dtype": sizes[name]["dtype"], "section": name}
+            name: {
+                "elements": sizes[name]["elements"],
+                "dtype": sizes[name]["dtype"],
+                "section": name,
+            }
             for name in ("weights", "biases", "table", "tables")
             if name in sizes
         }
@@ -351,19 +418,29 @@ class FoldedGenerator:
             buffers["features"]["per_image"] = True
         scratch = not self.plan.enabled("cached_writes")
         if scratch:
-            buffers["scratch"] = {"elements": max(e.outputs * e.tile_pixels, 1) * e.width, "dtype": "float32"}
+            buffers["scratch"] = {
+                "elements": max(e.outputs * e.tile_pixels, 1) * e.width,
+                "dtype": "float32",
+            }
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
             if not any(
-                (step.joined and step.layer == layer.name) or step.feeder == layer.name for step in self.plan.steps
+                (step.joined and step.layer == layer.name) or step.feeder == layer.name
+                for step in self.plan.steps
             )
         ]
-        inputs = [input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs]
-        outputs = [output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs]
+        inputs = [
+            input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs
+        ]
+        outputs = [
+            output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs
+        ]
         runs = folded_runs(self.plan, steps, self.numbers)
         documentation = {
-            "step_fields": {name: meaning for name, _, meaning in record_fields(self.graph, self.plan.steps)}
+            "step_fields": {
+                name: meaning for name, _, meaning in record_fields(self.graph, self.plan.steps)
+            }
         }
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
 
@@ -373,8 +450,11 @@ class FoldedGenerator:
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
 
 
-def expander_words(packed: np.ndarray, step: StepPlan, engines: Engines) -> tuple[np.ndarray, dict[str, int]]:
-    """A convolution's weight words as they lie in memory, and what the weight expander must know of them."""
+def expander_words(
+    packed: np.ndarray, step: StepPlan, engines: Engines
+) -> tuple[np.ndarray, dict[str, int]]:
+    """A convolution's weight words as they lie in memory, and what the weight expander must know of
+    them."""
     count = packed.shape[1] // engines.burst
     fields = {"group_words": count, "blocks": 0, "block_rows": 0, "last_block": 0}
     if not step.compressed:

@@ -19,12 +19,19 @@ TABLE_ENGINES = ("gather",)
 Step = dict[str, Any]
 
 
-def folded_runs(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, dict[str, Any]]:
-    """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps at once.
+def folded_runs(
+    plan: Plan, steps: list[Step], numbers: dict[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps
+    at once.
 
     `numbers` maps engines to the numbers in the step table.
     """
-    runs = {"sequential": run_mode(sequential_launches(plan, steps, numbers), options=["-DHLSGEN_SEQUENTIAL"])}
+    runs = {
+        "sequential": run_mode(
+            sequential_launches(plan, steps, numbers), options=["-DHLSGEN_SEQUENTIAL"]
+        )
+    }
     if plan.enabled("concurrent_queues"):
         runs["concurrent"] = concurrent_run(plan, steps, numbers)
     return runs
@@ -72,7 +79,11 @@ def engine_launches(plan: Plan, name: str, count: int) -> list[dict[str, Any]]:
 
 def engine_kernels(plan: Plan, name: str) -> tuple[str, ...]:
     """Names of an engine's kernels."""
-    expander = ("weight_expander",) if name == "convolution" and any(step.compressed for step in plan.steps) else ()
+    expander = (
+        ("weight_expander",)
+        if name == "convolution" and any(step.compressed for step in plan.steps)
+        else ()
+    )
     return (*expander, *ENGINE_KERNELS.get(name, (f"{name}_engine",)))
 
 
@@ -81,7 +92,9 @@ def needs_scratch(plan: Plan, name: str) -> bool:
     return not plan.enabled("cached_writes") and name in SCRATCH_ENGINES
 
 
-def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> list[dict[str, Any]]:
+def sequential_launches(
+    plan: Plan, steps: list[Step], numbers: dict[str, int]
+) -> list[dict[str, Any]]:
     """Producers before consumers, step by step."""
     names = {number: name for name, number in numbers.items()}
     found = []
@@ -95,11 +108,20 @@ def sequential_launches(plan: Plan, steps: list[Step], numbers: dict[str, int]) 
 
 
 def concurrent_run(plan: Plan, steps: list[Step], numbers: dict[str, int]) -> dict[str, Any]:
-    """Readers and writer walk the whole table; engines start by themselves, or are launched for all their steps."""
-    launches = [read_steps(0, len(steps)), *(walk(name, count) for name, count in users(steps).items() if count)]
+    """Readers and writer walk the whole table; engines start by themselves, or are launched for all
+    their steps."""
+    launches = [
+        read_steps(0, len(steps)),
+        *(walk(name, count) for name, count in users(steps).items() if count),
+    ]
     autorun: list[str] = []
     for name, number in numbers.items():
-        if name and plan.enabled("autorun") and not needs_scratch(plan, name) and name not in TABLE_ENGINES:
+        if (
+            name
+            and plan.enabled("autorun")
+            and not needs_scratch(plan, name)
+            and name not in TABLE_ENGINES
+        ):
             autorun += engine_kernels(plan, name)
         elif name:
             launches += engine_launches(plan, name, sum(uses(step, name, number) for step in steps))

@@ -1,4 +1,5 @@
-"""Generates hybrid designs whose front is a pipeline: its kernels beside the engines that compute the rest."""
+"""Generates hybrid designs whose front is a pipeline: its kernels beside the engines that compute
+the rest."""
 
 from __future__ import annotations
 
@@ -17,10 +18,12 @@ from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import halves, has_front
 
-# What the text of the engines names, beside words that no layer is called by (`hlsgen/ops/reserved.py`).
+# What the text of the engines names, beside words that no layer is called by
+# (`hlsgen/ops/reserved.py`).
 READERS = ("step_reader", "filter_reader", "weight_expander")
 ENGINE_SUFFIXES = ("_weights", "_engine", "_tiles", "_results")
-# Buffers of a pipelined design under their names beside a folded one: results go into the memory of feature maps.
+# Buffers of a pipelined design under their names beside a folded one: results go into the memory of
+# feature maps.
 BUFFERS = {"weights": "front_weights", "filters": "front_filters", "output_1": "features"}
 
 
@@ -46,12 +49,15 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
 
 
 def with_own_names(front: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
-    """The front with other names for layers that are called like a kernel or a channel of the engines."""
+    """The front with other names for layers that are called like a kernel or a channel of the
+    engines."""
     taken = {*READERS, *(f"{engine}{suffix}" for engine in engines for suffix in ENGINE_SUFFIXES)}
     names = {layer.name: layer.name for layer in front.layers}
     for name in names:
         if not taken.isdisjoint((name, f"{name}_weights")):
-            names[name] = next(other for n in count(1) if (other := f"{name}_ahead_{n}") not in names)
+            names[name] = next(
+                other for n in count(1) if (other := f"{name}_ahead_{n}") not in names
+            )
     layers = tuple(replace(layer, name=names[layer.name]) for layer in front.layers)
     kernels = tuple(replace(kernel, layer=names[kernel.layer]) for kernel in plan.kernels)
     edges = tuple(replace(edge, consumer=names.get(edge.consumer, "")) for edge in plan.edges)
@@ -59,7 +65,8 @@ def with_own_names(front: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Gr
 
 
 def joined(rest: Generated, front: Generated, images: int) -> Generated:
-    """The manifest of both parts. The host runs the front for the next launch while the engines run; it swaps the alternating buffers."""
+    """The manifest of both parts. The host runs the front for the next launch while the engines
+    run; it swaps the alternating buffers."""
     buffers = {BUFFERS.get(name, name): entry for name, entry in front.buffers.items()}
     for name in (BUFFERS["weights"], BUFFERS["filters"]):
         if name in buffers:
@@ -78,7 +85,16 @@ def joined(rest: Generated, front: Generated, images: int) -> Generated:
     }
     runs["concurrent"]["ahead"] = first["concurrent"]["launches"]
     layers = [*front.layers, *rest.layers]
-    return Generated(rest.source, rest.weights, buffers, front.inputs, rest.outputs, layers, runs, rest.documentation)
+    return Generated(
+        rest.source,
+        rest.weights,
+        buffers,
+        front.inputs,
+        rest.outputs,
+        layers,
+        runs,
+        rest.documentation,
+    )
 
 
 def adapted(run: dict[str, Any], images: int) -> dict[str, Any]:

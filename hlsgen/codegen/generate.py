@@ -26,8 +26,9 @@ from hlsgen.plan import Plan
 from hlsgen.version import __version__
 
 MANIFEST_SCHEMA = 1
-# Emulators reassociate and contract as aoc does (`aoc_flags`), and no more than that: -cl-fast-relaxed-math would also take exp, log
-# and pow with 13 bits (off by 1.4e-4), and turn 1 / 0 into NaN.
+# Emulators reassociate and contract as aoc does (`aoc_flags`), and no more than that:
+# -cl-fast-relaxed-math would also take exp, log and pow with 13 bits (off by 1.4e-4), and turn 1 /
+# 0 into NaN.
 RELAXED_EMULATION = ("-cl-unsafe-math-optimizations",)
 GENERATORS = {
     "pipelined": generate_pipelined,
@@ -42,7 +43,8 @@ GENERATORS = {
 class Design:
     """A design directory on disk: its path and its manifest (the content of design.json).
 
-    `set_aside` names the folder in it that holds what aoc made of earlier kernels, "" if nothing had to go there.
+    `set_aside` names the folder in it that holds what aoc made of earlier kernels, "" if nothing
+    had to go there.
     """
 
     path: Path
@@ -58,9 +60,9 @@ class Design:
 def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
     """Write the design of a planned network to the directory `out`.
 
-    An earlier design there is replaced only when the new one is complete; files that are not of the design stay, but what aoc
-    compiled from other kernels is put aside (`Design.set_aside`).
-    Raises OutputError when the directory cannot be written or holds something else.
+    An earlier design there is replaced only when the new one is complete; files that are not of the
+    design stay, but what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises
+    OutputError when the directory cannot be written or holds something else.
     """
     out = Path(out)
     check_target(out)
@@ -106,7 +108,8 @@ def check_target(out: Path) -> None:
 
 
 def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str, Any]:
-    """The content of design.json: all that the host needs to know. Documented in docs/design-directory.md."""
+    """The content of design.json: all that the host needs to know. Documented in
+    docs/design-directory.md."""
     options = list(RELAXED_EMULATION) if plan.enabled("relaxed_fp") else []
     return {
         "schema": MANIFEST_SCHEMA,
@@ -115,16 +118,31 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "board": plan.board,
         "style": plan.style,
         "dtype": plan.dtype,
-        "files": sorted(["Makefile", "design.json", "plan.json", "weights", "model.onnx", f"kernels/{graph.name}.cl"]),
+        "files": sorted(
+            [
+                "Makefile",
+                "design.json",
+                "plan.json",
+                "weights",
+                "model.onnx",
+                f"kernels/{graph.name}.cl",
+            ]
+        ),
         "kernels": [f"kernels/{graph.name}.cl"],
         "options": options,
-        "weights": {"file": "weights", "bytes": generated.weights.size, "sections": generated.weights.sections},
+        "weights": {
+            "file": "weights",
+            "bytes": generated.weights.size,
+            "sections": generated.weights.sections,
+        },
         "buffers": generated.buffers,
         "inputs": generated.inputs,
         "outputs": generated.outputs,
         "layers": generated.layers,
         "images": plan.images,
-        "multiply_accumulates": sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers),
+        "multiply_accumulates": sum(
+            operator(layer.op).work(layer, graph).macs for layer in graph.layers
+        ),
         "batched": plan.style == "pipelined",
         "runs": generated.runs,
         **generated.documentation,
@@ -134,7 +152,8 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
 def aoc_flags(board: Board, plan: Plan) -> list[str]:
     """Command-line flags of aoc for the board's SDK version.
 
-    Reassociation and contraction are -fp-relaxed and -fpc up to 20.x, -ffp-reassoc and -ffp-contract=fast from 21 on.
+    Reassociation and contraction are -fp-relaxed and -fpc up to 20.x, -ffp-reassoc and
+    -ffp-contract=fast from 21 on.
     """
     flags = []
     if plan.enabled("relaxed_fp"):
@@ -144,7 +163,12 @@ def aoc_flags(board: Board, plan: Plan) -> list[str]:
 
 
 def write_files(
-    folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: dict[str, Any]
+    folder: Path,
+    graph: Graph,
+    plan: Plan,
+    board: Board,
+    generated: Generated,
+    manifest: dict[str, Any],
 ) -> None:
     """Write every file of the design into an empty folder."""
     (folder / "kernels").mkdir()
@@ -167,12 +191,15 @@ def write_files(
 
 
 def model_bytes(model: onnx.ModelProto | None) -> bytes:
-    """The ONNX model as one deterministic string of bytes. Raises OutputError beyond protobuf's 2 GB."""
+    """The ONNX model as one deterministic string of bytes. Raises OutputError beyond protobuf's 2
+    GB."""
     if model is None:
         return b""
     try:
         return model.SerializeToString(deterministic=True)
     except ValueError:
         raise OutputError(
-            "is larger than the 2 GB of one ONNX file", where="model", remedy="use a smaller network"
+            "is larger than the 2 GB of one ONNX file",
+            where="model",
+            remedy="use a smaller network",
         ) from None

@@ -30,7 +30,8 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a base or layered design."""
     weights = Weights()
     buffers: dict[str, dict[str, Any]] = {
-        f"tensor_{name}": {"elements": tensor.size, "dtype": "float32"} for name, tensor in graph.tensors.items()
+        f"tensor_{name}": {"elements": tensor.size, "dtype": "float32"}
+        for name, tensor in graph.tensors.items()
     }
     texts, launches, entries = [], [], []
     for layer in graph.layers:
@@ -38,10 +39,18 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         context = layer_context(layer, graph, plan, arguments)
         texts.append({"text": render(f"layered/{layer.op}.cl.j2", l=context)})
         queue = layer.name if plan.enabled("concurrent_queues") else "queue"
-        launches.append(launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue))
+        launches.append(
+            launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue)
+        )
         entries.append(layer_entry(layer, layout(graph.output_tensor(layer))))
     source = render(
-        "layered/design.cl.j2", network=plan.network, plan=plan, board=board, channels=False, widths=[], layers=texts
+        "layered/design.cl.j2",
+        network=plan.network,
+        plan=plan,
+        board=board,
+        channels=False,
+        widths=[],
+        layers=texts,
     )
     inputs = [input_entry(p, layout(graph.tensors[p.tensor])) for p in graph.inputs]
     outputs = [output_entry(p, layout(graph.tensors[p.tensor])) for p in graph.outputs]
@@ -57,26 +66,37 @@ def layout(tensor: Tensor) -> dict[str, Any]:
 def kernel_arguments(
     layer: Layer, graph: Graph, plan: Plan, weights: Weights, buffers: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights and scratch."""
+    """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights
+    and scratch."""
     found, ctype = [], C_TYPES[plan.dtype]
     for position, name in enumerate(layer.inputs):
         parameter = "input" if position == 0 else f"input_{position + 1}"
-        found.append({"name": parameter, "buffer": f"tensor_{name}", "constant": True, "type": ctype})
+        found.append(
+            {"name": parameter, "buffer": f"tensor_{name}", "constant": True, "type": ctype}
+        )
     for name, array in operator(layer.op).layered_arrays(layer).items():
         buffer = f"{layer.name}_{name}"
         weights.add(buffer, array, f"{name} of {layer.name}, shape {list(array.shape)}")
-        buffers[buffer] = {"elements": int(array.size), "dtype": str(array.dtype), "section": buffer}
+        buffers[buffer] = {
+            "elements": int(array.size),
+            "dtype": str(array.dtype),
+            "section": buffer,
+        }
         kind = "int" if array.dtype == np.int32 else ctype
         found.append({"name": name, "buffer": buffer, "constant": True, "type": kind})
     if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
         buffer = f"{layer.name}_scratch"
         buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": "float32"}
         found.append({"name": "scratch", "buffer": buffer, "constant": False, "type": ctype})
-    found.append({"name": "output", "buffer": f"tensor_{layer.output}", "constant": False, "type": ctype})
+    found.append(
+        {"name": "output", "buffer": f"tensor_{layer.output}", "constant": False, "type": ctype}
+    )
     return found
 
 
-def layer_context(layer: Layer, graph: Graph, plan: Plan, arguments: list[dict[str, Any]]) -> dict[str, Any]:
+def layer_context(
+    layer: Layer, graph: Graph, plan: Plan, arguments: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Everything the layer's template needs."""
     inputs = [
         vars(tensor) | {"size": tensor.size, "pixels": tensor.pixels, "name": arguments[i]["name"]}

@@ -98,7 +98,9 @@ class PipelinedGenerator:
         inputs = []
         for position, tensor in enumerate(self.graph.input_tensors(layer)):
             edge = next(
-                e for e in self.plan.edges if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position)
+                e
+                for e in self.plan.edges
+                if (e.tensor, e.consumer, e.position) == (tensor.name, layer.name, position)
             )
             inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge) + self.own})
         output, collected = self.graph.output_tensor(layer), None
@@ -140,7 +142,9 @@ class PipelinedGenerator:
             "part": {"type": vector_type(part, self.ctype), "width": part},
             "weights": self.add_weights(layer, kernel),
             "filters": self.add_filters(layer, kernel),
-            "strips": streamed.strips(layer, self.graph, kernel) if layer.op == "conv" and kernel.strips else None,
+            "strips": streamed.strips(layer, self.graph, kernel)
+            if layer.op == "conv" and kernel.strips
+            else None,
             "streamed": f"{layer.name}_streamed{self.own}",
             "bias": "bias" in layer.weights,
             "bias_first": "bias" in layer.weights and steps > 1 and self.plan.enabled("fuse"),
@@ -160,14 +164,19 @@ class PipelinedGenerator:
             stream = stream[: self.biases(layer, kernel)]
         self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
         self.offset += stream.size
-        return {"elements": len(stream), "count": stream.size, "channel": f"{layer.name}_weights{self.own}"}
+        return {
+            "elements": len(stream),
+            "count": stream.size,
+            "channel": f"{layer.name}_weights{self.own}",
+        }
 
     def biases(self, layer: Layer, kernel: KernelPlan) -> int:
         """Vectors of biases, at the start of a layer's stream."""
         return vectors(self.graph.output_tensor(layer).channels, kernel.output_width)
 
     def add_filters(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any] | None:
-        """Append the layer's weights to those that stream from memory, aligned so that vectors of any width may start there."""
+        """Append the layer's weights to those that stream from memory, aligned so that vectors of
+        any width may start there."""
         if not kernel.strips:
             return None
         words = operator(layer.op).pipelined_stream(layer, kernel)[self.biases(layer, kernel) :]
@@ -202,7 +211,10 @@ class PipelinedGenerator:
         ]
         inputs = [
             self.tensor_context(self.graph.tensors[port.tensor])
-            | {"kernel": self.input_kernel(port.tensor), "channels": self.channels_from(port.tensor)}
+            | {
+                "kernel": self.input_kernel(port.tensor),
+                "channels": self.channels_from(port.tensor),
+            }
             for port in self.graph.inputs
         ]
         outputs = []
@@ -210,7 +222,11 @@ class PipelinedGenerator:
             edge = next(e for e in self.plan.edges if not e.consumer and e.position == position)
             outputs.append(
                 self.tensor_context(self.graph.tensors[port.tensor])
-                | {"kernel": self.output_kernel(position), "channel": self.channel(edge), "memory": None}
+                | {
+                    "kernel": self.output_kernel(position),
+                    "channel": self.channel(edge),
+                    "memory": None,
+                }
             )
         return {
             "fifos": fifos,
@@ -239,7 +255,8 @@ class PipelinedGenerator:
         return self.manifest(source, context["layers"])
 
     def store(self, weights: Weights, name: str, filters: str) -> None:
-        """Add the streams of all layers to the weights file as one section, and the weights that stay in memory as another."""
+        """Add the streams of all layers to the weights file as one section, and the weights that
+        stay in memory as another."""
         if self.offset:
             meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"
             weights.add(name, np.concatenate(self.streams), meaning)
@@ -249,7 +266,12 @@ class PipelinedGenerator:
 
     def lane_unions(self) -> list[int]:
         """Widths of the vectors whose lanes the kernels take apart."""
-        return sorted({*self.widths.values(), *(w for kernel in self.plan.kernels for w in lane_widths(kernel))})
+        return sorted(
+            {
+                *self.widths.values(),
+                *(w for kernel in self.plan.kernels for w in lane_widths(kernel)),
+            }
+        )
 
     def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
         """Buffers, ports, launches."""
@@ -257,16 +279,26 @@ class PipelinedGenerator:
         if self.offset:
             buffers["weights"] = {"elements": self.offset, "dtype": "float32", "section": "weights"}
         if self.filters:
-            buffers["filters"] = {"elements": self.filters_offset, "dtype": "float32", "section": "filters"}
+            buffers["filters"] = {
+                "elements": self.filters_offset,
+                "dtype": "float32",
+                "section": "filters",
+            }
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
             inputs.append(input_entry(port, layout))
-            first.append(launch(self.input_kernel(port.tensor), {"buffer": layout["buffer"]}, {"images": True}))
+            first.append(
+                launch(
+                    self.input_kernel(port.tensor), {"buffer": layout["buffer"]}, {"images": True}
+                )
+            )
         for position, port in enumerate(self.graph.outputs):
             layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
             outputs.append(output_entry(port, layout))
-            last.append(launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True}))
+            last.append(
+                launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True})
+            )
         first += [
             launch(context["filters"]["kernel"], {"buffer": "filters"}, {"images": True})
             for context in layers
@@ -278,7 +310,10 @@ class PipelinedGenerator:
             tap = self.port_buffer(buffers, f"tap_{layer.name}", layer.output)
             buffers[tap["buffer"]]["tap"] = True
             entries.append(layer_entry(layer, tap))
-            arguments: list[dict[str, Any]] = [{"images": True}, {"buffer": tap["buffer"], "tap": True}]
+            arguments: list[dict[str, Any]] = [
+                {"images": True},
+                {"buffer": tap["buffer"], "tap": True},
+            ]
             if context["scratch"]:
                 name = f"scratch_{layer.name}"
                 # Accumulators of one pixel.
@@ -294,15 +329,23 @@ class PipelinedGenerator:
                 resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
         # Kernels that the host launches for every batch read their weights anew each time.
         before, once = (load, []) if resident else ([], load)
-        runs = {"sequential": run_mode([*load, *first, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"])}
+        runs = {
+            "sequential": run_mode([*load, *first, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"])
+        }
         if self.plan.enabled("concurrent_queues"):
             autorun = [c["name"] for c in layers if c["autorun"]]
-            autorun += [f"{c['name']}_collect" for c in layers if c["autorun"] and c["kernel"].at_once > 1]
+            autorun += [
+                f"{c['name']}_collect" for c in layers if c["autorun"] and c["kernel"].at_once > 1
+            ]
             launches = [*before, *first, *resident, *last]
-            runs["concurrent"] = run_mode(launches, options=["-DHLSGEN_EMULATION"], once=once, autorun=autorun)
+            runs["concurrent"] = run_mode(
+                launches, options=["-DHLSGEN_EMULATION"], once=once, autorun=autorun
+            )
         return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)
 
-    def port_buffer(self, buffers: dict[str, dict[str, Any]], name: str, tensor: str) -> dict[str, Any]:
+    def port_buffer(
+        self, buffers: dict[str, dict[str, Any]], name: str, tensor: str
+    ) -> dict[str, Any]:
         """Add a buffer that holds a batch of a tensor, and return the tensor's layout in it."""
         context = self.tensor_context(self.graph.tensors[tensor])
         size = context["image"] * context["width"]
@@ -311,7 +354,8 @@ class PipelinedGenerator:
 
 
 def lane_widths(kernel: KernelPlan) -> tuple[int, ...]:
-    """Widths of parts of vectors that a kernel handles: a turn's lanes, and those of a bank of inputs."""
+    """Widths of parts of vectors that a kernel handles: a turn's lanes, and those of a bank of
+    inputs."""
     return kernel.output_width // kernel.fold, kernel.input_width // max(kernel.skip, 1)
 
 
@@ -324,8 +368,11 @@ def generate_pipelined(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a pipelined design."""
     generator = PipelinedGenerator(graph, plan)
     autorun = [generator.is_autorun(layer) for layer in graph.layers]
-    weighted = any(runs and layer.weights for runs, layer in zip(autorun, graph.layers, strict=True))
+    weighted = any(
+        runs and layer.weights for runs, layer in zip(autorun, graph.layers, strict=True)
+    )
     if weighted and not all(autorun):
-        # Autorun kernels read their weights once, launched ones for every batch: one loader cannot serve both.
+        # Autorun kernels read their weights once, launched ones for every batch: one loader cannot
+        # serve both.
         generator = PipelinedGenerator(graph, replace(plan, disabled=(*plan.disabled, "autorun")))
     return generator.generate(board)

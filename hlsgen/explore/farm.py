@@ -1,7 +1,8 @@
 """Compiles of chosen designs with aoc, farmed out through the same executor as the exploration.
 
-Each job runs `make hardware` in its design directory with the given aoc, keeps the log, and is tried again when it fails. The outcome of every
-design is collected; a design that the same aoc compiled before is not compiled again. Tested with a stand-in executable: no aoc was at hand.
+Each job runs `make hardware` in its design directory with the given aoc, keeps the log, and is
+tried again when it fails. The outcome of every design is collected; a design that the same aoc
+compiled before is not compiled again. Tested with a stand-in executable: no aoc was at hand.
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ OUTCOME = "aoc.json"
 
 
 def make_command(aoc: str, target: str) -> list[str]:
-    """The command that compiles a design; make takes a dollar in a value for the start of a variable."""
+    """The command that compiles a design; make takes a dollar in a value for the start of a
+    variable."""
     return ["make", target, f"AOC={aoc.replace('$', '$$')}"]
 
 
 def compile_design(
     folder: str, aoc: str, retries: int, target: str = "hardware", seconds: float = 86400
 ) -> dict[str, Any]:
-    """Compile one design; up to `retries` more tries. Returns command, status, tries, seconds, and the image's path if there is one."""
+    """Compile one design; up to `retries` more tries. Returns command, status, tries, seconds, and
+    the image's path if there is one."""
     path = Path(folder)
     command = make_command(aoc, target)
-    (path / OUTCOME).unlink(missing_ok=True)  # until this compile is done, the design is not compiled
+    (path / OUTCOME).unlink(
+        missing_ok=True
+    )  # until this compile is done, the design is not compiled
     started, status, tries = time.time(), 1, 0
     with open(path / LOG, "a") as log:
         while tries <= retries:
@@ -48,7 +53,11 @@ def compile_design(
                 status = 1
             if status == 0:
                 break
-    images = sorted(str(p.relative_to(path)) for p in (path / "bin").glob("*.aoc?")) if status == 0 else []
+    images = (
+        sorted(str(p.relative_to(path)) for p in (path / "bin").glob("*.aoc?"))
+        if status == 0
+        else []
+    )
     outcome = {
         "design": folder, "command": " ".join(command), "status": status, "tries": tries, "seconds": time.time() - started, "images": images,
         "sources": sources_digest(path), "log": str(path / LOG),
@@ -58,8 +67,11 @@ def compile_design(
 
 
 def run_group(command: list[str], folder: Path, log: TextIO, seconds: float) -> int:
-    """The status of a command. Whatever ends the wait for it ends it too, with all that it started. Raises OSError, TimeoutExpired."""
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    """The status of a command. Whatever ends the wait for it ends it too, with all that it started.
+    Raises OSError, TimeoutExpired."""
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
     with polite_end(), process:
         try:
             return process.wait(seconds)
@@ -74,7 +86,11 @@ def compile_all(
     """Outcomes of all designs, in their order."""
     before = {str(folder): compiled_before(folder, aoc, target) for folder in folders}
     found = {name: outcome for name, outcome in before.items() if outcome}
-    jobs = [pool.submit(compile_design, str(f.resolve()), aoc, retries, target) for f in folders if str(f) not in found]
+    jobs = [
+        pool.submit(compile_design, str(f.resolve()), aoc, retries, target)
+        for f in folders
+        if str(f) not in found
+    ]
     for job in as_completed(jobs):
         outcome = job.result()
         found[outcome["design"]] = outcome
@@ -82,13 +98,16 @@ def compile_all(
 
 
 def compiled_before(folder: Path, aoc: str, target: str) -> dict[str, Any] | None:
-    """The outcome of an earlier compile of these very sources with the same command, None if there was none."""
+    """The outcome of an earlier compile of these very sources with the same command, None if there
+    was none."""
     try:
         outcome = json.loads((folder / OUTCOME).read_text())
         same = outcome["sources"] == sources_digest(folder) and outcome["command"] == " ".join(
             make_command(aoc, target)
         )
-        whole = outcome["status"] == 0 and all((folder / image).is_file() for image in outcome["images"])
+        whole = outcome["status"] == 0 and all(
+            (folder / image).is_file() for image in outcome["images"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return outcome if same and whole else None

@@ -1,4 +1,5 @@
-"""Hashes of all that a predicted point depends on, so that no result is taken for another question's."""
+"""Hashes of all that a predicted point depends on, so that no result is taken for another
+question's."""
 
 from __future__ import annotations
 
@@ -19,13 +20,17 @@ from hlsgen.model.calibration import load_calibration
 
 
 def model_digest(model: str | Path) -> str:
-    """A hash of a model's file and of the constants that it keeps in other files. Raises ModelError."""
+    """A hash of a model's file and of the constants that it keeps in other files. Raises
+    ModelError."""
     loaded = read_model(model)
     try:
         digest = hashlib.sha256(Path(model).read_bytes())
     except OSError as error:
         raise HlsgenError(f"cannot be read ({error.strerror})", where=f"model {model}") from None
-    constants = [*loaded.graph.initializer, *(a.t for node in loaded.graph.node for a in node.attribute)]
+    constants = [
+        *loaded.graph.initializer,
+        *(a.t for node in loaded.graph.node for a in node.attribute),
+    ]
     for tensor in constants:
         digest.update(tensor.raw_data)
     return digest.hexdigest()[:16]
@@ -43,7 +48,8 @@ def code_digest() -> str:
 
 
 def identity(point: Point, model: str) -> str:
-    """A hash of a point and of all behind its names: the model (its digest), board, device and calibration, and hlsgen itself.
+    """A hash of a point and of all behind its names: the model (its digest), board, device and
+    calibration, and hlsgen itself.
 
     Raises BoardError and PlanError.
     """

@@ -1,4 +1,5 @@
-"""Points of the design space: which are asked for, what each is predicted to reach, which are on the Pareto front."""
+"""Points of the design space: which are asked for, what each is predicted to reach, which are on
+the Pareto front."""
 
 from __future__ import annotations
 
@@ -17,13 +18,19 @@ from hlsgen.schedule.goal import Goal
 # Styles that may have several images a launch, and several copies.
 WITH_IMAGES, WITH_COPIES = ("auto", "folded", "hybrid"), ("auto", "pipelined")
 # What the front weighs: name, and whether more is better.
-CRITERIA = (("throughput_fps", True), ("latency_ms", False), ("dsps", False), ("blocks", False), ("alms", False))
+CRITERIA = (
+    ("throughput_fps", True),
+    ("latency_ms", False),
+    ("dsps", False),
+    ("blocks", False),
+    ("alms", False),
+)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it may; `images` a launch of folded
-    designs, `copies` of pipelined ones."""
+    """One question to the scheduler. `share` scales the caps: 0.5 lets a design use half of what it
+    may; `images` a launch of folded designs, `copies` of pipelined ones."""
 
     board: str
     style: str
@@ -38,7 +45,13 @@ class Point:
     @property
     def key(self) -> str:
         """A short name, unique among the options, also fit for a directory."""
-        parts = [Path(self.board).stem, self.style, self.objective, f"{self.share:g}", *self.disable]
+        parts = [
+            Path(self.board).stem,
+            self.style,
+            self.objective,
+            f"{self.share:g}",
+            *self.disable,
+        ]
         if self.fps:
             parts.append(f"fps{self.fps:g}")
         if self.images > 1:
@@ -58,8 +71,10 @@ def grid(
     images: Sequence[int] = (1,),
     copies: Sequence[int] = (1,),
 ) -> list[Point]:
-    """All combinations that can be: `fps` belongs to the objective resources, `images` a launch to folded and hybrid designs, `copies` to pipelined ones (auto
-    takes one of the two). Raises BoardError for a board that does not exist, and for two whose designs would have the same name."""
+    """All combinations that can be: `fps` belongs to the objective resources, `images` a launch to
+    folded and hybrid designs, `copies` to pipelined ones (auto takes one of the two). Raises
+    BoardError for a board that does not exist, and for two whose designs would have the same
+    name."""
     keys = list(dict.fromkeys(board_key(name) for name in boards))
     twins = [key for key in keys if [Path(other).stem for other in keys].count(Path(key).stem) > 1]
     if twins:
@@ -107,7 +122,8 @@ def dominates(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def front(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results that no other dominates, fastest first; one of several that are equal in every criterion."""
+    """The results that no other dominates, fastest first; one of several that are equal in every
+    criterion."""
     valid = [r for r in results if not r["error"]]
     kept: dict[tuple[float, ...], dict[str, Any]] = {}
     for r in valid:

@@ -29,7 +29,8 @@ COLOURS = ("#3b6fd4", "#d4553b", "#2b8a4b", "#9a5bd0", "#c98a1b", "#1f9aa8", "#c
 
 
 def write_results(results: Sequence[dict[str, Any]], out: Path, title: str) -> list[Path]:
-    """Write results.csv, results.json, pareto.png (where matplotlib is installed) and explore.html; returns what was written."""
+    """Write results.csv, results.json, pareto.png (where matplotlib is installed) and explore.html;
+    returns what was written."""
     best = {r["key"] for r in front(results)}
     marked = [r | {"pareto": r["key"] in best} for r in results]
     paths = [out / "results.csv", out / "results.json", out / "explore.html"]
@@ -43,7 +44,8 @@ def write_results(results: Sequence[dict[str, Any]], out: Path, title: str) -> l
 
 
 def plot(results: Sequence[dict[str, Any]], path: Path, title: str) -> list[Path]:
-    """The four pictures as one PNG; nothing where matplotlib is not installed or nothing could be built."""
+    """The four pictures as one PNG; nothing where matplotlib is not installed or nothing could be
+    built."""
     valid = [r for r in results if not r["error"]]
     path.unlink(missing_ok=True)  # of an earlier run
     try:
@@ -86,8 +88,12 @@ def page(results: Sequence[dict[str, Any]], title: str) -> str:
     """One HTML page with the pictures (hover names a point) and the table."""
     valid = [r for r in results if not r["error"]]
     pictures = [scatter(valid, *axes) for axes in PLOTS] if valid else []
-    order = sorted(results, key=lambda r: (not r["pareto"], bool(r["error"]), -r.get("throughput_fps", 0)))
-    return render("explore.html.j2", title=title, pictures=pictures, results=order, colours=colours(valid))
+    order = sorted(
+        results, key=lambda r: (not r["pareto"], bool(r["error"]), -r.get("throughput_fps", 0))
+    )
+    return render(
+        "explore.html.j2", title=title, pictures=pictures, results=order, colours=colours(valid)
+    )
 
 
 def scatter(results: Sequence[dict[str, Any]], x: str, y: str, x_title: str, y_title: str) -> str:
@@ -100,15 +106,31 @@ def scatter(results: Sequence[dict[str, Any]], x: str, y: str, x_title: str, y_t
         spans = [(r[n] - a) / ((b - a) or 1) for n, a, b in zip((x, y), low, high, strict=True)]
         return left + spans[0] * (width - left - 20), height - 50 - spans[1] * (height - 50 - top)
 
-    body = [f'<line x1="{left}" y1="{height - 50}" x2="{width - 10}" y2="{height - 50}" class="axis"/>']
+    body = [
+        f'<line x1="{left}" y1="{height - 50}" x2="{width - 10}" y2="{height - 50}" class="axis"/>'
+    ]
     body.append(f'<line x1="{left}" y1="{top}" x2="{left}" y2="{height - 50}" class="axis"/>')
     for i in range(5):
         value = [a + (b - a) * i / 4 for a, b in zip(low, high, strict=True)]
         body.append(
-            text(left + (width - left - 20) * i / 4, height - 34, f"{value[0]:,.4g}", 10, "middle", 'class="small"')
+            text(
+                left + (width - left - 20) * i / 4,
+                height - 34,
+                f"{value[0]:,.4g}",
+                10,
+                "middle",
+                'class="small"',
+            )
         )
         body.append(
-            text(left - 6, height - 46 - (height - 50 - top) * i / 4, f"{value[1]:,.4g}", 10, "end", 'class="small"')
+            text(
+                left - 6,
+                height - 46 - (height - 50 - top) * i / 4,
+                f"{value[1]:,.4g}",
+                10,
+                "end",
+                'class="small"',
+            )
         )
     body.append(text((width + left) / 2, height - 14, f"{x_title} (up: {y_title})", 12, "middle"))
     colour = colours(results)

@@ -1,4 +1,5 @@
-"""Networks exported with a fixed batch above 1: the same network for one image, where images do not mix."""
+"""Networks exported with a fixed batch above 1: the same network for one image, where images do not
+mix."""
 
 from __future__ import annotations
 
@@ -18,10 +19,12 @@ Shapes = Mapping[str, Sequence[int]]
 
 
 def prepare(model: onnx.ModelProto, shapes: Shapes | None = None) -> PreparedModel:
-    """The model, checked, with static shapes and constants folded; for one image if all its inputs share a larger batch.
+    """The model, checked, with static shapes and constants folded; for one image if all its inputs
+    share a larger batch.
 
-    A design streams one image after another, so a batch is a number of images. Where an operator mixes images the batch stays, and
-    `mixing` of the result says where. The given model is not changed. Raises ModelError or UnsupportedError.
+    A design streams one image after another, so a batch is a number of images. Where an operator
+    mixes images the batch stays, and `mixing` of the result says where. The given model is not
+    changed. Raises ModelError or UnsupportedError.
     """
     given = dict(shapes or {})
     batch = common_batch(model)
@@ -67,8 +70,11 @@ def with_batch(shapes: Shapes, batch: int, wanted: int) -> dict[str, tuple[int, 
     }
 
 
-def one_image(model: onnx.ModelProto, batch: int, constants: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """The model with 1 in place of the batch: in its inputs, and in constant target shapes that begin with the batch."""
+def one_image(
+    model: onnx.ModelProto, batch: int, constants: Mapping[str, np.ndarray]
+) -> onnx.ModelProto:
+    """The model with 1 in place of the batch: in its inputs, and in constant target shapes that
+    begin with the batch."""
     single = onnx.ModelProto()
     single.CopyFrom(model)
     known = {tensor.name for tensor in single.graph.initializer}
@@ -83,7 +89,12 @@ def one_image(model: onnx.ModelProto, batch: int, constants: Mapping[str, np.nda
     for number, node in enumerate(single.graph.node):
         place = TARGETS.get(node.op_type, len(node.input))
         target = constants.get(node.input[place]) if place < len(node.input) else None
-        if target is not None and node.input[0] not in constants and target.size and target.ravel()[0] == batch:
+        if (
+            target is not None
+            and node.input[0] not in constants
+            and target.size
+            and target.ravel()[0] == batch
+        ):
             name = f"{node.input[place]}_for_one_image_{number}"
             changed = np.concatenate([[1], target.ravel()[1:]]).astype(target.dtype)
             single.graph.initializer.append(numpy_helper.from_array(changed, name))
@@ -98,20 +109,31 @@ def first_mixing(whole: PreparedModel, single: PreparedModel, batch: int) -> str
     maps = set(whole.inputs)
     for node, alone in zip(whole.nodes, single.nodes, strict=True):
         operands = [name for name in node.input if name in maps]
-        results = [(name, other) for name, other in zip(node.output, alone.output, strict=True) if name]
+        results = [
+            (name, other) for name, other in zip(node.output, alone.output, strict=True) if name
+        ]
         per_image = all(
-            whole.shapes.get(name, ())[:1] == (batch,) and single.shapes.get(other) == (1, *whole.shapes[name][1:])
+            whole.shapes.get(name, ())[:1] == (batch,)
+            and single.shapes.get(other) == (1, *whole.shapes[name][1:])
             for name, other in results
         )
-        ranks = [len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes]
+        ranks = [
+            len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes
+        ]
         arguments = NodeArguments(node, whole.constants, node_label(node))
-        if not (per_image and same_constants(whole, single, node, alone) and keeps_images_apart(arguments, ranks)):
+        if not (
+            per_image
+            and same_constants(whole, single, node, alone)
+            and keeps_images_apart(arguments, ranks)
+        ):
             return f"{arguments.label} works along it"
         maps.update(node.output)
     return ""
 
 
-def same_constants(whole: PreparedModel, single: PreparedModel, node: onnx.NodeProto, alone: onnx.NodeProto) -> bool:
+def same_constants(
+    whole: PreparedModel, single: PreparedModel, node: onnx.NodeProto, alone: onnx.NodeProto
+) -> bool:
     """Whether a node's constants, its target shape apart, do not depend on the batch."""
     return all(
         np.array_equal(whole.constants[name], single.constants.get(other, ()))

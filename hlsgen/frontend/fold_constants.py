@@ -28,9 +28,11 @@ NOT_FOLDED = {
 
 
 def fold_constants(model: PreparedModel) -> list[onnx.NodeProto]:
-    """Add the results of constant nodes to `model.constants` and return the nodes that remain, in order.
+    """Add the results of constant nodes to `model.constants` and return the nodes that remain, in
+    order.
 
-    Shape of a value with a static shape is constant too. Raises ModelError when a node cannot be evaluated.
+    Shape of a value with a static shape is constant too. Raises ModelError when a node cannot be
+    evaluated.
     """
     remaining = []
     for node in model.nodes:
@@ -38,7 +40,9 @@ def fold_constants(model: PreparedModel) -> list[onnx.NodeProto]:
         if node.op_type == "Shape" and node.input[0] in model.shapes:
             dims = np.array(model.shapes[node.input[0]], np.int64)
             attributes = {a.name: a.i for a in node.attribute}
-            model.constants[node.output[0]] = dims[attributes.get("start", 0) : attributes.get("end", len(dims))]
+            model.constants[node.output[0]] = dims[
+                attributes.get("start", 0) : attributes.get("end", len(dims))
+            ]
         elif known and node.op_type not in NOT_FOLDED:
             evaluate(model, node)
         else:
@@ -47,7 +51,8 @@ def fold_constants(model: PreparedModel) -> list[onnx.NodeProto]:
 
 
 def check_size(model: PreparedModel, node: onnx.NodeProto, feeds: dict[str, np.ndarray]) -> None:
-    """Raise ModelError for a node whose result would be larger than anything that a network needs as a constant."""
+    """Raise ModelError for a node whose result would be larger than anything that a network needs
+    as a constant."""
     sizes = [prod(model.shapes[name]) for name in node.output if name in model.shapes]
     given = [feeds[name] for name in node.input if name]
     with np.errstate(all="ignore"):
@@ -56,11 +61,19 @@ def check_size(model: PreparedModel, node: onnx.NodeProto, feeds: dict[str, np.n
         if node.op_type in ("Expand", "Tile") and len(given) > 1:
             sizes.append(given[0].size * prod(max(int(n), 1) for n in given[1].ravel()))
         if node.op_type == "Range" and len(given) == 3 and float(given[2]):
-            sizes.append(int(min(abs((float(given[1]) - float(given[0])) / float(given[2])), 2.0**62)))
+            sizes.append(
+                int(min(abs((float(given[1]) - float(given[0])) / float(given[2])), 2.0**62))
+            )
         if node.op_type == "Pad" and len(given) > 1:
-            sizes.append(given[0].size + int(np.abs(given[1].astype(np.float64)).sum()) * max(given[0].size, 1))
+            sizes.append(
+                given[0].size
+                + int(np.abs(given[1].astype(np.float64)).sum()) * max(given[0].size, 1)
+            )
         if node.op_type in ("OneHot", "Resize", "Upsample") and len(given) > 1:
-            sizes.append(given[0].size * prod(max(int(n), 1) for a in given[1:] for n in np.nan_to_num(a.ravel()[:8])))
+            sizes.append(
+                given[0].size
+                * prod(max(int(n), 1) for a in given[1:] for n in np.nan_to_num(a.ravel()[:8]))
+            )
     if max(sizes, default=0) > LARGEST_CONSTANT:
         raise ModelError(
             f"its result would hold {max(sizes):,} values, more than {LARGEST_CONSTANT:,}",
@@ -77,17 +90,22 @@ def evaluate(model: PreparedModel, node: onnx.NodeProto) -> None:
         [node],
         "constant",
         [
-            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            onnx.helper.make_tensor_value_info(
+                n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape
+            )
             for n, v in feeds.items()
         ],
         [onnx.helper.make_empty_tensor_value_info(n) for n in node.output],
     )
-    single = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", model.opset)])
+    single = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", model.opset)]
+    )
     try:
         results = ReferenceEvaluator(single).run(None, feeds)
     except Exception as error:
         raise ModelError(
-            f"cannot be evaluated ({first_line(error)})", where=f"constant node {node.name or node.output[0]}"
+            f"cannot be evaluated ({first_line(error)})",
+            where=f"constant node {node.name or node.output[0]}",
         ) from None
     for name, value in zip(node.output, results, strict=True):
         model.constants[name] = np.asarray(value)

@@ -1,4 +1,5 @@
-"""Absorbs Pad into the window operators that read it: Pad(zeros) -> Conv, Pad(zeros) -> AveragePool, Pad(-inf) -> MaxPool."""
+"""Absorbs Pad into the window operators that read it: Pad(zeros) -> Conv, Pad(zeros) ->
+AveragePool, Pad(-inf) -> MaxPool."""
 
 from __future__ import annotations
 
@@ -13,13 +14,16 @@ from hlsgen.ops.pool import PoolAttributes
 
 
 def fold_pad(graph: Graph) -> Graph:
-    """Add the pads of every Pad layer to its consumers; where that would change the result it becomes data movement."""
+    """Add the pads of every Pad layer to its consumers; where that would change the result it
+    becomes data movement."""
     for pad in [layer for layer in graph.layers if layer.op == "pad"]:
         consumers = graph.consumers[pad.output]
         exported = any(port.tensor == pad.output for port in graph.outputs)
         if consumers and not exported and all(can_absorb(pad, consumer) for consumer in consumers):
             absorbed = {consumer.name: _absorb(pad, consumer) for consumer in consumers}
-            layers = tuple(absorbed.get(layer.name, layer) for layer in graph.layers if layer.name != pad.name)
+            layers = tuple(
+                absorbed.get(layer.name, layer) for layer in graph.layers if layer.name != pad.name
+            )
         else:
             moved = as_movement(pad, graph.tensors[pad.inputs[0]])
             layers = tuple(moved if layer.name == pad.name else layer for layer in graph.layers)
@@ -28,7 +32,8 @@ def fold_pad(graph: Graph) -> Graph:
 
 
 def can_absorb(pad: Layer, consumer: Layer) -> bool:
-    """Whether a window operator can take a border as its own: the border must hold what its own pads hold."""
+    """Whether a window operator can take a border as its own: the border must hold what its own
+    pads hold."""
     attributes: PadAttributes = pad.attributes
     fits = {
         "conv": attributes.fill == 0,
@@ -38,7 +43,11 @@ def can_absorb(pad: Layer, consumer: Layer) -> bool:
     if not fits:
         return False
     window = consumer.attributes.window
-    return consumer.op != "average_pool" or not any(window.pads) or consumer.attributes.counted_pads == window.pads
+    return (
+        consumer.op != "average_pool"
+        or not any(window.pads)
+        or consumer.attributes.counted_pads == window.pads
+    )
 
 
 def _absorb(pad: Layer, consumer: Layer) -> Layer:
@@ -47,7 +56,9 @@ def _absorb(pad: Layer, consumer: Layer) -> Layer:
     changed = replace(consumer.attributes, window=replace(window, pads=pads))
     if isinstance(changed, PoolAttributes) and consumer.op == "average_pool":
         changed = replace(changed, counted_pads=pads)
-    return replace(consumer, attributes=changed, inputs=pad.inputs, nodes=(*pad.nodes, *consumer.nodes))
+    return replace(
+        consumer, attributes=changed, inputs=pad.inputs, nodes=(*pad.nodes, *consumer.nodes)
+    )
 
 
 def as_movement(pad: Layer, source: Tensor) -> Layer:
@@ -57,4 +68,8 @@ def as_movement(pad: Layer, source: Tensor) -> Layer:
     index = np.pad(index, ((0, 0), (top, bottom), (left, right)), constant_values=-1)
     # Kernels know no infinities: relaxed floating point assumes that there are none.
     fill = min(max(pad.attributes.fill, FLOAT_MIN), -FLOAT_MIN)
-    return replace(pad, op="gather", attributes=GatherAttributes(source.shape, index.astype(np.int32), "padding", fill))
+    return replace(
+        pad,
+        op="gather",
+        attributes=GatherAttributes(source.shape, index.astype(np.int32), "padding", fill),
+    )

@@ -1,7 +1,8 @@
 """Folds a per-channel scale and shift into the Conv, dense or scale layer before it.
 
-Conv(x) * s + b -> Conv'(x), where the result of Conv has no other reader and no activation. A BatchNormalization
-after a ReLU, or before a padded convolution, stays a layer: folding forward over zero pads would change the borders.
+Conv(x) * s + b -> Conv'(x), where the result of Conv has no other reader and no activation. A
+BatchNormalization after a ReLU, or before a padded convolution, stays a layer: folding forward over
+zero pads would change the borders.
 """
 
 from __future__ import annotations
@@ -44,7 +45,15 @@ def _fold(layer: Layer, scale: Layer) -> Layer:
     weight = layer.weights[name]
     spread = factor.reshape(-1, *(1,) * (weight.ndim - 1))
     bias = layer.weights["bias"].astype(np.float64) * factor + scale.weights["bias"]
-    weights = {**layer.weights, name: (weight * spread).astype(np.float32), "bias": bias.astype(np.float32)}
+    weights = {
+        **layer.weights,
+        name: (weight * spread).astype(np.float32),
+        "bias": bias.astype(np.float32),
+    }
     return replace(
-        layer, weights=weights, output=scale.output, activation=scale.activation, nodes=(*layer.nodes, *scale.nodes)
+        layer,
+        weights=weights,
+        output=scale.output,
+        activation=scale.activation,
+        nodes=(*layer.nodes, *scale.nodes),
     )

@@ -24,7 +24,10 @@ def fuse_activation(graph: Graph) -> Graph:
         ):
             before = layers[place]
             layers[place] = replace(
-                before, output=layer.output, activation=layer.activation, nodes=(*before.nodes, *layer.nodes)
+                before,
+                output=layer.output,
+                activation=layer.activation,
+                nodes=(*before.nodes, *layer.nodes),
             )
             position[layer.output] = place
             continue

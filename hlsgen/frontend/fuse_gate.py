@@ -1,4 +1,5 @@
-"""Recognises x * sigmoid(x) as SiLU and x * hard_sigmoid(x) as HardSwish, which exporters write as two nodes."""
+"""Recognises x * sigmoid(x) as SiLU and x * hard_sigmoid(x) as HardSwish, which exporters write as
+two nodes."""
 
 from __future__ import annotations
 
@@ -16,15 +17,27 @@ def fuse_gate(graph: Graph) -> Graph:
     gone: set[str] = set()
     for layer in graph.layers:
         gate = gate_of(layer, graph)
-        if gate is None or gate.activation is None or gate.output in exported or len(graph.consumers[gate.output]) != 1:
+        if (
+            gate is None
+            or gate.activation is None
+            or gate.output in exported
+            or len(graph.consumers[gate.output]) != 1
+        ):
             continue
         activation = replace(gate.activation, kind=GATES[gate.activation.kind])
         nodes = (*gate.nodes, *layer.nodes)
         changed[layer.name] = replace(
-            layer, op="activation", attributes=None, inputs=gate.inputs, activation=activation, nodes=nodes
+            layer,
+            op="activation",
+            attributes=None,
+            inputs=gate.inputs,
+            activation=activation,
+            nodes=nodes,
         )
         gone.add(gate.name)
-    layers = tuple(changed.get(layer.name, layer) for layer in graph.layers if layer.name not in gone)
+    layers = tuple(
+        changed.get(layer.name, layer) for layer in graph.layers if layer.name not in gone
+    )
     return replace(graph, layers=layers)
 
 
@@ -34,7 +47,12 @@ def gate_of(layer: Layer, graph: Graph) -> Layer | None:
         return None
     for value, product in (layer.inputs, layer.inputs[::-1]):
         gate = graph.producers.get(product)
-        if gate is None or gate.op != "activation" or gate.inputs != (value,) or gate.activation is None:
+        if (
+            gate is None
+            or gate.op != "activation"
+            or gate.inputs != (value,)
+            or gate.activation is None
+        ):
             continue
         if gate.activation.kind in GATES:
             return gate

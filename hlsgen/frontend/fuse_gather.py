@@ -1,5 +1,6 @@
-"""Joins data movements that follow each other: a channel shuffle is Reshape, Transpose, Reshape and so one movement already;
-a Pad after a Slice, or phases side by side that are cropped, become one too."""
+"""Joins data movements that follow each other: a channel shuffle is Reshape, Transpose, Reshape and
+so one movement already; a Pad after a Slice, or phases side by side that are cropped, become one
+too."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from hlsgen.ops.gather import GatherAttributes
 
 
 def fuse_gather(graph: Graph) -> Graph:
-    """Return the graph in which no movement alone reads another's result (blends stay: they compute)."""
+    """Return the graph in which no movement alone reads another's result (blends stay: they
+    compute)."""
     layers: list[Layer] = []
     position: dict[str, int] = {}
     exported = {port.tensor for port in graph.outputs}
@@ -28,7 +30,11 @@ def fuse_gather(graph: Graph) -> Graph:
             and (joined := join(before.attributes, layer.attributes)) is not None
         ):
             layers[place] = replace(
-                before, attributes=joined, output=layer.output, nodes=(*before.nodes, *layer.nodes), name=layer.name
+                before,
+                attributes=joined,
+                output=layer.output,
+                nodes=(*before.nodes, *layer.nodes),
+                name=layer.name,
             )
             position[layer.output] = place
             continue

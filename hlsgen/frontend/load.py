@@ -23,15 +23,16 @@ from hlsgen.ops.importing import GraphBuilder, NodeImporter
 
 
 def load(
-    source: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None, name: str = ""
+    source: str | Path | onnx.ModelProto,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    name: str = "",
 ) -> Graph:
     """Read a network and normalise it for hardware.
 
-    `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name; `name` is the network's, else the
-    file's. BatchNormalization is
-    folded, bias and activation are fused, pads are absorbed, relabelling operators are gone. A fixed batch becomes one image
-    where images do not mix. `graph.model` is the model as it was given.
-    Raises ModelError or UnsupportedError.
+    `source` is a path or a loaded model; `shapes` fixes dynamic input shapes by input name; `name`
+    is the network's, else the file's. BatchNormalization is folded, bias and activation are fused,
+    pads are absorbed, relabelling operators are gone. A fixed batch becomes one image where images
+    do not mix. `graph.model` is the model as it was given. Raises ModelError or UnsupportedError.
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
@@ -47,7 +48,8 @@ def load(
 
 
 def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Graph:
-    """Translate all nodes. Unsupported ones are collected and reported together. `training`: see `GraphBuilder`."""
+    """Translate all nodes. Unsupported ones are collected and reported together. `training`: see
+    `GraphBuilder`."""
     importers = onnx_importers()
     refuse_unknown(model.nodes, model.constants)
     labels = [node_label(node) for node in model.nodes]
@@ -78,7 +80,11 @@ def with_copies(graph: Graph) -> Graph:
     for number, port in enumerate(graph.outputs, start=1):
         copy = replace(tensors[port.tensor], name=f"t_copy_{number}")
         tensors[copy.name] = copy
-        layers.append(Layer(f"copy_{number}", "activation", None, (port.tensor,), copy.name, nodes=(port.name,)))
+        layers.append(
+            Layer(
+                f"copy_{number}", "activation", None, (port.tensor,), copy.name, nodes=(port.name,)
+            )
+        )
         outputs.append(replace(port, tensor=copy.name))
     return replace(graph, tensors=tensors, layers=tuple(layers), outputs=tuple(outputs))
 
@@ -86,12 +92,15 @@ def with_copies(graph: Graph) -> Graph:
 def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) -> None:
     """Raise one UnsupportedError that lists every node whose operator no module imports.
 
-    Nodes that can be evaluated while compiling (all inputs known, or Shape of a static value) are no problem.
+    Nodes that can be evaluated while compiling (all inputs known, or Shape of a static value) are
+    no problem.
     """
     importers, known, unknown = onnx_importers(), set(constants), []
     for node in nodes:
         standard = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type)
-        if standard and (node.op_type == "Shape" or all(name in known for name in node.input if name)):
+        if standard and (
+            node.op_type == "Shape" or all(name in known for name in node.input if name)
+        ):
             known.update(node.output)
         elif not standard or node.op_type not in importers:
             prefix = "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
@@ -100,8 +109,11 @@ def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) 
         raise unsupported_nodes(unknown)
 
 
-def unsupported_nodes(problems: list[str], wanted: Collection[str] = (), where: str = "") -> UnsupportedError:
-    """One error that lists every node that cannot be built. `wanted`: values that should have been constants."""
+def unsupported_nodes(
+    problems: list[str], wanted: Collection[str] = (), where: str = ""
+) -> UnsupportedError:
+    """One error that lists every node that cannot be built. `wanted`: values that should have been
+    constants."""
     if len(problems) == 1 and "\n" in problems[0]:
         return UnsupportedError(problems[0], where=where, needs_constant=wanted)
     listing = "\n".join(f"  - {p}" for p in problems)
@@ -114,7 +126,8 @@ def unsupported_nodes(problems: list[str], wanted: Collection[str] = (), where: 
 
 
 def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
-    """Make the graph from what the builder collected. Raises ModelError for outputs that are not computed."""
+    """Make the graph from what the builder collected. Raises ModelError for outputs that are not
+    computed."""
     outputs = []
     for output in model.outputs:
         if output not in builder.values:
@@ -126,7 +139,9 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
         value = builder.values[output]
         outputs.append(Port(output, value.tensor.name, value.view))
     if not outputs:
-        raise ModelError("the network has no outputs", where="model", remedy="export the network again")
+        raise ModelError(
+            "the network has no outputs", where="model", remedy="export the network again"
+        )
     inputs = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.ports)
     return Graph(name, builder.tensors, tuple(builder.layers), inputs, tuple(outputs))
 

@@ -1,4 +1,5 @@
-"""Reads an ONNX file and brings it to one opset with static shapes, using the ONNX project's own libraries."""
+"""Reads an ONNX file and brings it to one opset with static shapes, using the ONNX project's own
+libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from hlsgen.ops.resize import keep_coordinates
 # Every model below this opset is converted to it; newer ones are read as they are.
 TARGET_OPSET = 17
 OLDEST_OPSET = 7
-# Constants above this size are taken out of the protobuf while ONNX's checker and converter work on it.
+# Constants above this size are taken out of the protobuf while ONNX's checker and converter work on
+# it.
 LARGE_CONSTANT = 1024
 
 
@@ -31,12 +33,16 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     if not path.is_file():
         raise ModelError("no such file", where=where, remedy="check the path")
     if path.stat().st_size == 0:
-        raise ModelError("the file is empty", where=where, remedy="export or copy the network again")
+        raise ModelError(
+            "the file is empty", where=where, remedy="export or copy the network again"
+        )
     try:
         model = onnx.load_model(str(path), load_external_data=False)
     except (DecodeError, ValueError, UnicodeDecodeError):
         raise ModelError(
-            "this is not an ONNX file, or it is truncated", where=where, remedy="export or copy the network again"
+            "this is not an ONNX file, or it is truncated",
+            where=where,
+            remedy="export or copy the network again",
         ) from None
     refuse_text(model, where)
     try:
@@ -71,21 +77,37 @@ def refuse_text(model: onnx.ModelProto, where: str) -> None:
     """Raise ModelError for names that are not valid UTF-8: protobuf hands them over as bytes."""
     graph = model.graph
     texts = [graph.name, *(o.domain for o in model.opset_import)]
-    texts += [entry.name for entry in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+    texts += [
+        entry.name for entry in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    ]
     for node in graph.node:
-        texts += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+        texts += [
+            node.name,
+            node.op_type,
+            node.domain,
+            *node.input,
+            *node.output,
+            *(a.name for a in node.attribute),
+        ]
     for text in texts:
         if not isinstance(text, str):
-            raise ModelError(f"a name is not text ({text!r})", where=where, remedy="export or copy the network again")
+            raise ModelError(
+                f"a name is not text ({text!r})",
+                where=where,
+                remedy="export or copy the network again",
+            )
 
 
 def first_line(error: Exception) -> str:
     """The first line of an exception's text that says something."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return next(
+        (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+    )
 
 
 def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model without nodes, inputs and initializers that no output depends on. The given model is not changed.
+    """The model without nodes, inputs and initializers that no output depends on. The given model
+    is not changed.
 
     A model whose outputs no node computes stays as it is.
     """
@@ -95,7 +117,10 @@ def without_dead_nodes(model: onnx.ModelProto) -> onnx.ModelProto:
         if needed.intersection(node.output):
             nodes.append(node)
             needed.update(names_read(node))
-    if not nodes or (len(nodes) == len(model.graph.node) and all(value.name in needed for value in model.graph.input)):
+    if not nodes or (
+        len(nodes) == len(model.graph.node)
+        and all(value.name in needed for value in model.graph.input)
+    ):
         return model
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -113,7 +138,10 @@ def names_read(node: onnx.NodeProto) -> set[str]:
     names = set(node.input)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
-            names.update(*(names_read(inner) for inner in graph.node), (output.name for output in graph.output))
+            names.update(
+                *(names_read(inner) for inner in graph.node),
+                (output.name for output in graph.output),
+            )
     return names
 
 
@@ -123,10 +151,11 @@ def node_label(node: onnx.NodeProto) -> str:
 
 
 class PreparedModel:
-    """A checked model at one opset with static shapes: `nodes` in topological order, `constants` by name.
+    """A checked model at one opset with static shapes: `nodes` in topological order, `constants` by
+    name.
 
-    `inputs` maps the names of the run-time inputs to their shapes; `outputs` lists the names of the results. `mixing` says why a
-    fixed batch could not be taken image by image.
+    `inputs` maps the names of the run-time inputs to their shapes; `outputs` lists the names of the
+    results. `mixing` says why a fixed batch could not be taken image by image.
     """
 
     mixing = ""
@@ -135,7 +164,9 @@ class PreparedModel:
         self.name = model.graph.name or "network"
         if not model.graph.node:
             raise ModelError(
-                "it holds no nodes: this is not an ONNX network", where="model", remedy="export the network again"
+                "it holds no nodes: this is not an ONNX network",
+                where="model",
+                remedy="export the network again",
             )
         refuse_structure(model)
         skeleton, self.constants = detach_constants(model)
@@ -155,7 +186,8 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 
 def refuse_structure(model: onnx.ModelProto) -> None:
-    """Raise for what no pass can repair: old opsets, foreign domains, control flow, missing tensors' data types."""
+    """Raise for what no pass can repair: old opsets, foreign domains, control flow, missing
+    tensors' data types."""
     version = opset_of(model)
     if version < OLDEST_OPSET:
         raise UnsupportedError(
@@ -164,22 +196,31 @@ def refuse_structure(model: onnx.ModelProto) -> None:
             remedy="export the network with a newer opset",
         )
     for tensor in model.graph.initializer:
-        if tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16):
+        if tensor.data_type in (
+            onnx.TensorProto.FLOAT16,
+            onnx.TensorProto.DOUBLE,
+            onnx.TensorProto.BFLOAT16,
+        ):
             kind = type_name(tensor.data_type)
             raise UnsupportedError(
-                f"it is of type {kind}", where=f"initializer {tensor.name}", remedy="export the network in float32"
+                f"it is of type {kind}",
+                where=f"initializer {tensor.name}",
+                remedy="export the network in float32",
             )
 
 
 def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     """Split a model into a small skeleton and its large constants.
 
-    The skeleton declares each detached constant as an input of that shape, so that checker, converter and shape
-    inference handle a few kilobytes in place of all weights. The given model is not changed.
+    The skeleton declares each detached constant as an input of that shape, so that checker,
+    converter and shape inference handle a few kilobytes in place of all weights. The given model is
+    not changed.
     """
     constants: dict[str, np.ndarray] = {}
     skeleton = onnx.ModelProto()
-    skeleton.ir_version = max(model.ir_version, 8)  # before 4, initializers had to be graph inputs too
+    skeleton.ir_version = max(
+        model.ir_version, 8
+    )  # before 4, initializers had to be graph inputs too
     skeleton.opset_import.extend(model.opset_import)
     graph = skeleton.graph
     graph.name = model.graph.name or "network"
@@ -199,7 +240,9 @@ def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
         if array.nbytes < LARGE_CONSTANT:
             graph.initializer.append(tensor)
         else:
-            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, array.shape))
+            graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, array.shape)
+            )
         constants[tensor.name] = array
     return skeleton, constants
 
@@ -207,22 +250,28 @@ def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
 def bind_shapes(
     model: onnx.ModelProto, constants: Mapping[str, np.ndarray], shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, tuple[int, ...]]:
-    """Make every input static in place: given shapes first, then a batch of 1. Returns the run-time inputs.
+    """Make every input static in place: given shapes first, then a batch of 1. Returns the run-time
+    inputs.
 
-    Raises ModelError for other unknown dimensions, for given ones below 1, and for names that do not exist.
+    Raises ModelError for other unknown dimensions, for given ones below 1, and for names that do
+    not exist.
     """
     runtime = [i for i in model.graph.input if i.name not in constants]
     names = [i.name for i in runtime]
     for name in shapes:
         if name not in names:
             raise ModelError(
-                f"the network has no input {name!r}", where="--shape", remedy=f"its inputs: {', '.join(names)}"
+                f"the network has no input {name!r}",
+                where="--shape",
+                remedy=f"its inputs: {', '.join(names)}",
             )
     found = {}
     for value in runtime:
         found[value.name] = bind_shape(value, shapes.get(value.name))
     if not found:
-        raise ModelError("no input of type float32 is left: the network computes a constant", where="model")
+        raise ModelError(
+            "no input of type float32 is left: the network computes a constant", where="model"
+        )
     return found
 
 
@@ -244,15 +293,23 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
         )
     dims = list(tensor.shape.dim) if tensor.HasField("shape") else []
     if given is not None and dims and len(given) != len(dims):
-        raise ModelError(f"--shape gives {len(given)} dimensions, the network has {len(dims)}", where=where)
+        raise ModelError(
+            f"--shape gives {len(given)} dimensions, the network has {len(dims)}", where=where
+        )
     if not tensor.HasField("shape") and given is None:
-        raise ModelError("its shape is not known", where=where, remedy=f"give it with --shape {value.name}=1,3,224,224")
+        raise ModelError(
+            "its shape is not known",
+            where=where,
+            remedy=f"give it with --shape {value.name}=1,3,224,224",
+        )
     sizes: list[int] = []
     for axis in range(len(dims) or len(given or ())):
         size = fixed_size(dims[axis]) if dims else None
         wanted = None if given is None else int(given[axis])
         if size is not None and wanted is not None and size != wanted:
-            raise ModelError(f"--shape gives {wanted} for axis {axis}, the network fixes {size}", where=where)
+            raise ModelError(
+                f"--shape gives {wanted} for axis {axis}, the network fixes {size}", where=where
+            )
         size = wanted if wanted is not None else size
         if size is None and axis == 0:
             size = 1
@@ -265,7 +322,11 @@ def bind_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> tuple
                 remedy=f"give the shape with --shape {value.name}=1,...",
             )
         if size < 1:
-            raise ModelError(f"--shape gives {size} for axis {axis}", where=where, remedy="give sizes of 1 and more")
+            raise ModelError(
+                f"--shape gives {size} for axis {axis}",
+                where=where,
+                remedy="give sizes of 1 and more",
+            )
         sizes.append(size)
     del tensor.shape.dim[:]
     for size in sizes:
@@ -284,7 +345,9 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
         onnx.checker.check_model(model)
     except Exception as error:  # beside its own ValidationError, errors of decoding text
         raise ModelError(
-            first_line(error), where="model", remedy="export the network again with a current exporter"
+            first_line(error),
+            where="model",
+            remedy="export the network again with a current exporter",
         ) from None
     if opset_of(model) >= TARGET_OPSET:
         return model
@@ -302,7 +365,8 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def inferable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with Identity in place of operators that keep a shape without ONNX's inference knowing it."""
+    """The model with Identity in place of operators that keep a shape without ONNX's inference
+    knowing it."""
     if not any(node.op_type in KEEPS_SHAPE for node in model.graph.node):
         return model
     result = onnx.ModelProto()
@@ -315,14 +379,19 @@ def inferable(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """All shapes that ONNX's inference can tell, by value name. Raises ModelError on contradictions."""
+    """All shapes that ONNX's inference can tell, by value name. Raises ModelError on
+    contradictions."""
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     try:
-        inferred = shape_inference.infer_shapes(inferable(model), check_type=True, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(
+            inferable(model), check_type=True, strict_mode=True, data_prop=True
+        )
     except Exception as error:
-        raise ModelError(f"its shapes contradict each other ({first_line(error)})", where="model") from None
+        raise ModelError(
+            f"its shapes contradict each other ({first_line(error)})", where="model"
+        ) from None
     found = {}
     for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
         dims = value.type.tensor_type.shape.dim

@@ -1,8 +1,10 @@
-"""Networks for training: the graph before anything is folded, and the way of its weights back into the ONNX file.
+"""Networks for training: the graph before anything is folded, and the way of its weights back into
+the ONNX file.
 
-A layer's weights lie as hardware wants them: a fully connected layer's columns follow the feature map, a transposed convolution's
-filters are turned. Where each weight came from is not told by the importers; it is found by importing the network again with every
-initializer replaced by the numbers of its elements, and reading what arrives in the layers.
+A layer's weights lie as hardware wants them: a fully connected layer's columns follow the feature
+map, a transposed convolution's filters are turned. Where each weight came from is not told by the
+importers; it is found by importing the network again with every initializer replaced by the numbers
+of its elements, and reading what arrives in the layers.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ DIGIT = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where a layer's weight comes from: its element i, flat, is element `index[i]`, flat, of `initializer`, or 0 where that is -1.
+    """Where a layer's weight comes from: its element i, flat, is element `index[i]`, flat, of
+    `initializer`, or 0 where that is -1.
 
     `index` is None where the weight is the initializer as it is.
     """
@@ -52,13 +55,17 @@ class Origin:
     def weight(self, array: np.ndarray) -> np.ndarray:
         """The layer's weight, flat, for a value of the initializer."""
         flat = array.ravel()
-        return flat if self.index is None else np.where(self.index < 0, np.float32(0), flat[self.index])
+        return (
+            flat
+            if self.index is None
+            else np.where(self.index < 0, np.float32(0), flat[self.index])
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Trainable:
-    """A network to train. `origins[layer, weight]` tells which of the graph's weights are learnt; `model` holds them all as
-    initializers."""
+    """A network to train. `origins[layer, weight]` tells which of the graph's weights are learnt;
+    `model` holds them all as initializers."""
 
     graph: Graph
     origins: Mapping[tuple[str, str], Origin]
@@ -68,7 +75,11 @@ class Trainable:
     def values(self) -> dict[str, np.ndarray]:
         """The learnt initializers."""
         names = {origin.initializer for origin in self.origins.values()}
-        return {t.name: numpy_helper.to_array(t) for t in self.model.graph.initializer if t.name in names}
+        return {
+            t.name: numpy_helper.to_array(t)
+            for t in self.model.graph.initializer
+            if t.name in names
+        }
 
     def restore(self, values: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """The ONNX model with other values of its learnt initializers."""
@@ -83,7 +94,8 @@ class Trainable:
 def load_for_training(source: str | Path | onnx.ModelProto) -> Trainable:
     """Read a network to train it: BatchNormalization and Dropout are layers, activations too.
 
-    Raises ModelError or UnsupportedError, the latter also for weights that reach hardware other than rearranged.
+    Raises ModelError or UnsupportedError, the latter also for weights that reach hardware other
+    than rearranged.
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = "network" if isinstance(source, onnx.ModelProto) else Path(source).stem
@@ -96,14 +108,18 @@ def import_for_training(model: onnx.ModelProto, name: str) -> Graph:
     """The graph of a model, nothing folded but pads."""
     model = without_dead_nodes(model)
     refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
-    graph = import_nodes(prepare(model), re.sub(r"\W+", "_", name, flags=re.ASCII) or "network", training=True)
+    graph = import_nodes(
+        prepare(model), re.sub(r"\W+", "_", name, flags=re.ASCII) or "network", training=True
+    )
     return drop_unused(fold_pad(graph))
 
 
 def learnt_names(model: onnx.ModelProto) -> set[str]:
     """The values that feed weights; a bias that a node of its own adds is one of them."""
     nodes = model.graph.node
-    names = {node.input[i] for node in nodes for i in LEARNT.get(node.op_type, ()) if i < len(node.input)}
+    names = {
+        node.input[i] for node in nodes for i in LEARNT.get(node.op_type, ()) if i < len(node.input)
+    }
     products = {value for node in nodes if node.op_type in BIASED for value in node.output}
     constants = {t.name for t in model.graph.initializer}
     for node in nodes:
@@ -113,7 +129,8 @@ def learnt_names(model: onnx.ModelProto) -> set[str]:
 
 
 def with_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with weights that constant nodes compute stored as initializers instead, so that training can replace them."""
+    """The model with weights that constant nodes compute stored as initializers instead, so that
+    training can replace them."""
     missing = learnt_names(model) - {tensor.name for tensor in model.graph.initializer}
     computed = [node for node in model.graph.node if missing.intersection(node.output)]
     if not computed:
@@ -131,7 +148,8 @@ def with_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def origins(model: onnx.ModelProto, graph: Graph) -> dict[tuple[str, str], Origin]:
-    """Where every learnt weight of the graph comes from. Raises UnsupportedError where that is no rearrangement."""
+    """Where every learnt weight of the graph comes from. Raises UnsupportedError where that is no
+    rearrangement."""
     learnt = learnt_names(model)
     arrays = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer if t.name in learnt}
     starts, total = {}, 0
@@ -143,16 +161,21 @@ def origins(model: onnx.ModelProto, graph: Graph) -> dict[tuple[str, str], Origi
     for layer in graph.layers:
         for what, weight in layer.weights.items():
             digits = [g.layer(layer.name).weights[what] for g in (low, high)]
-            if not all(np.array_equal(digit, weight) for digit in digits):  # else training leaves it alone
+            if not all(
+                np.array_equal(digit, weight) for digit in digits
+            ):  # else training leaves it alone
                 number = (digits[0].astype(np.int64) + DIGIT * digits[1].astype(np.int64)).ravel()
-                found[layer.name, what] = origin_of(number - 1, starts, arrays, weight.ravel(), layer.name, what)
+                found[layer.name, what] = origin_of(
+                    number - 1, starts, arrays, weight.ravel(), layer.name, what
+                )
     for name in arrays.keys() - {origin.initializer for origin in found.values()}:
         raise not_rearranged(f"initializer {name}", "it reaches no layer as it is stored")
     return found
 
 
 def numbered(model: onnx.ModelProto, starts: Mapping[str, int], name: str, digit: int) -> Graph:
-    """The graph with one digit of every learnt element's number, counted from 1, in place of the element."""
+    """The graph with one digit of every learnt element's number, counted from 1, in place of the
+    element."""
     coded = onnx.ModelProto()
     coded.CopyFrom(model)
     for tensor in coded.graph.initializer:
@@ -160,7 +183,9 @@ def numbered(model: onnx.ModelProto, starts: Mapping[str, int], name: str, digit
             numbers = np.arange(np.prod(tensor.dims, dtype=np.int64)) + starts[tensor.name] + 1
             numbers = numbers % DIGIT if digit == 1 else numbers // DIGIT
             tensor.CopyFrom(
-                numpy_helper.from_array(numbers.reshape(tuple(tensor.dims)).astype(np.float32), tensor.name)
+                numpy_helper.from_array(
+                    numbers.reshape(tuple(tensor.dims)).astype(np.float32), tensor.name
+                )
             )
     return import_for_training(coded, name)
 
@@ -173,7 +198,8 @@ def origin_of(
     layer: str,
     what: str,
 ) -> Origin:
-    """The initializer that these element numbers (-1: none) lie in. Raises UnsupportedError unless `weight` is that, rearranged."""
+    """The initializer that these element numbers (-1: none) lie in. Raises UnsupportedError unless
+    `weight` is that, rearranged."""
     used = number[number >= 0]
     name = max((n for n in starts if starts[n] <= used.min()), key=lambda n: starts[n], default="")
     if name:
@@ -184,7 +210,8 @@ def origin_of(
             if np.array_equal(origin.weight(array), weight):
                 return origin
     raise not_rearranged(
-        f"layer {layer}", f"its {what} is computed from initializers, not one of them in another order"
+        f"layer {layer}",
+        f"its {what} is computed from initializers, not one of them in another order",
     )
 
 

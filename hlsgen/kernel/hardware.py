@@ -1,5 +1,6 @@
-"""What a design consists of, as the resource and timing models count it: arithmetic units, memories, load-store units,
-channels, loops. Operators describe their kernels with it (`hlsgen.ops`), `hlsgen.model.structure` whole designs."""
+"""What a design consists of, as the resource and timing models count it: arithmetic units,
+memories, load-store units, channels, loops. Operators describe their kernels with it
+(`hlsgen.ops`), `hlsgen.model.structure` whole designs."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ from operator import add
 
 from hlsgen.kernel.memory import Memory
 
-# Cycles that a loop takes to start anew, when the one before it has to drain: about the depth of a kernel with a dot product (`hlsgen.kernel.latency`).
+# Cycles that a loop takes to start anew, when the one before it has to drain: about the depth of a
+# kernel with a dot product (`hlsgen.kernel.latency`).
 KERNEL_LATENCY = 40
-# A sum in a shift register must not be added to again before the floating-point adder has finished: 8 covers 3-4 cycles of addition and
-# the choice of what is added. Sums in memories rest for longer (`hlsgen.kernel.memory.SUM_DISTANCE`).
+# A sum in a shift register must not be added to again before the floating-point adder has finished:
+# 8 covers 3-4 cycles of addition and the choice of what is added. Sums in memories rest for longer
+# (`hlsgen.kernel.memory.SUM_DISTANCE`).
 ACCUMULATION_LATENCY = 8
 # Vectors of weights that wait between memory and a kernel that takes them from there.
 STREAMED_FIFO = 32
-# Words of input vectors between the kernel that puts them together and the one that multiplies them.
+# Words of input vectors between the kernel that puts them together and the one that multiplies
+# them.
 COLLECTED_FIFO = 4
 
 
@@ -59,7 +63,8 @@ class Fifo:
 
 @dataclass(frozen=True)
 class Body:
-    """What an operator's template puts into its kernel: arithmetic, memories, bits of registers, bits of multiplexers."""
+    """What an operator's template puts into its kernel: arithmetic, memories, bits of registers,
+    bits of multiplexers."""
 
     arithmetic: Arithmetic = Arithmetic()
     memories: tuple[Memory, ...] = ()
@@ -69,8 +74,9 @@ class Body:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel of a design. `channel_bits` is the sum of the widths of its channel reads and writes; `integer_bits` the
-    bits of its counters and addresses, `products` how many integers it multiplies for them."""
+    """A kernel of a design. `channel_bits` is the sum of the widths of its channel reads and
+    writes; `integer_bits` the bits of its counters and addresses, `products` how many integers it
+    multiplies for them."""
 
     name: str
     body: Body

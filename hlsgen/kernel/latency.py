@@ -1,6 +1,8 @@
-"""How long a value takes through a kernel: the pipeline depth, from the chain of units that it passes.
+"""How long a value takes through a kernel: the pipeline depth, from the chain of units that it
+passes.
 
-Latencies are those of aoc's reports for Stratix 10 at its usual clock targets; `hlsgen audit` finds the same chains in the kernels' text.
+Latencies are those of aoc's reports for Stratix 10 at its usual clock targets; `hlsgen audit` finds
+the same chains in the kernels' text.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from math import ceil, log2
 
 from hlsgen.kernel.hardware import Body
 
-# Cycles of a unit: read off public aoc reports (docs/aoc-rules.md), but for the exponential and the power, which are assumed.
+# Cycles of a unit: read off public aoc reports (docs/aoc-rules.md), but for the exponential and the
+# power, which are assumed.
 ADD, MULTIPLY, MULTIPLY_ADD, COMPARE, DIVIDE = 3, 3, 4, 3, 26
 EXPONENTIAL, POWER = 21, 44
 LOAD, CHANNEL, SELECT = 5, 1, 1
@@ -23,8 +26,9 @@ def tree(values: float) -> int:
 
 
 def pipeline_depth(body: Body, lanes: int) -> int:
-    """Cycles from a turn's reads to its writes, for a body that computes `lanes` values a turn: channel, memory, the products of a lane and their
-    sum as a balanced tree (the flags allow it), what is added to that, comparisons, functions, channel."""
+    """Cycles from a turn's reads to its writes, for a body that computes `lanes` values a turn:
+    channel, memory, the products of a lane and their sum as a balanced tree (the flags allow it),
+    what is added to that, comparisons, functions, channel."""
     a = body.arithmetic
     cycles = 2 * CHANNEL + SELECT + LOAD * any(not memory.registers for memory in body.memories)
     products = a.multiply_adds / lanes
@@ -33,4 +37,9 @@ def pipeline_depth(body: Body, lanes: int) -> int:
     elif a.multiplies:
         cycles += MULTIPLY
     cycles += ADD * tree(1 + a.adds / lanes) + COMPARE * tree(1 + a.compares / lanes)
-    return cycles + DIVIDE * (a.divides > 0) + EXPONENTIAL * (a.exponentials > 0) + POWER * (a.powers > 0)
+    return (
+        cycles
+        + DIVIDE * (a.divides > 0)
+        + EXPONENTIAL * (a.exponentials > 0)
+        + POWER * (a.powers > 0)
+    )

@@ -1,9 +1,12 @@
-"""On-chip arrays: the one place that decides how an array lies in memory, for the text that declares it and the model that charges it.
+"""On-chip arrays: the one place that decides how an array lies in memory, for the text that
+declares it and the model that charges it.
 
-Intel's compiler takes the bank of an access from low address bits, and a bank has one port to read and one to write (a replicate more for each
-further read). So the elements that a turn takes side by side stand last in an array, on a power of two, and are dealt out to banks whose width and
-number its declaration states; what a kernel addresses at run time stands first. Elements beyond the last one in use lie in banks that nothing
-reads, and those are dropped. docs/aoc-rules.md names the sources.
+Intel's compiler takes the bank of an access from low address bits, and a bank has one port to read
+and one to write (a replicate more for each further read). So the elements that a turn takes side by
+side stand last in an array, on a power of two, and are dealt out to banks whose width and number
+its declaration states; what a kernel addresses at run time stands first. Elements beyond the last
+one in use lie in banks that nothing reads, and those are dropped. docs/aoc-rules.md names the
+sources.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from math import ceil
 # Depth x width modes of an M20K in simple dual port; an M10K has half the depth at each width.
 MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
 M20K_BITS = 20480
-# Banks of more words than that are built of the two deepest modes alone (9 of 9 in public reports, benchmarks/model/aoc_memory_verdicts.csv).
+# Banks of more words than that are built of the two deepest modes alone (9 of 9 in public reports,
+# benchmarks/model/aoc_memory_verdicts.csv).
 DEEP = 4096
 # Up to this depth memories and channels take MLABs in place of memory blocks.
 MLAB_DEPTH = 32
@@ -23,9 +27,11 @@ MLAB_DEPTH = 32
 REGISTER_BITS = 512
 # Widest bank that a declaration asks for: 512 bits fill 13 blocks to 98 %.
 WIDEST_BANK = 512
-# Turns after which a word that was stored can be loaded: a load takes up to 7 cycles, a store up to 2.
+# Turns after which a word that was stored can be loaded: a load takes up to 7 cycles, a store up to
+# 2.
 MEMORY_DISTANCE = 9
-# Turns after which a sum in a memory can be added to again: load, addition (up to 4) and store, and the choice of what is added.
+# Turns after which a sum in a memory can be added to again: load, addition (up to 4) and store, and
+# the choice of what is added.
 SUM_DISTANCE = 16
 
 
@@ -35,15 +41,16 @@ def power_of_two(number: int) -> int:
 
 
 def memory_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
-    """Blocks for a simple dual port memory of `depth` words of `bits`: the cheapest of the block's modes; none where MLABs hold it."""
+    """Blocks for a simple dual port memory of `depth` words of `bits`: the cheapest of the block's
+    modes; none where MLABs hold it."""
     if depth <= MLAB_DEPTH or bits <= 0:
         return 0
     return cheapest(depth, bits, MODES, block_bits)
 
 
 def bank_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
-    """Blocks for a bank of an array of `depth` words of `bits`: the compiler rounds their number up to a power of two, and builds deep
-    banks of the two deepest modes."""
+    """Blocks for a bank of an array of `depth` words of `bits`: the compiler rounds their number up
+    to a power of two, and builds deep banks of the two deepest modes."""
     rows = power_of_two(depth)
     if rows <= DEEP * block_bits / M20K_BITS:
         return memory_blocks(rows, bits, block_bits)
@@ -58,25 +65,29 @@ def cheapest(depth: int, bits: int, modes: tuple[tuple[int, int], ...], block_bi
 
 @lru_cache(maxsize=4096)
 def bank_elements(depth: int, bits: int, parts: int, granule: int) -> int:
-    """How many elements of `bits` share a bank, so that `parts` of them take the fewest blocks (and then the fewest banks): a power of
-    two that divides the `granule` of elements which are always loaded and stored together."""
+    """How many elements of `bits` share a bank, so that `parts` of them take the fewest blocks (and
+    then the fewest banks): a power of two that divides the `granule` of elements which are always
+    loaded and stored together."""
 
     def cost(count: int) -> tuple[int, int]:
         banks = ceil(parts / count)
         return banks * (bank_blocks(depth, count * bits) or ceil(count * bits / 20)), banks
 
     sizes = [1]
-    while sizes[-1] < parts and sizes[-1] * 2 * bits <= WIDEST_BANK and granule % (sizes[-1] * 2) == 0:
+    while (
+        sizes[-1] < parts and sizes[-1] * 2 * bits <= WIDEST_BANK and granule % (sizes[-1] * 2) == 0
+    ):
         sizes.append(sizes[-1] * 2)
     return min(sizes, key=cost)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """An array `name[depth][parts]` of elements of `bits`: a word of `parts` elements for each address.
+    """An array `name[depth][parts]` of elements of `bits`: a word of `parts` elements for each
+    address.
 
-    `granule`: neighbouring elements that are always loaded and stored together, 0 for all of a word. `copies`: loads a turn at addresses
-    of their own; each takes a replicate.
+    `granule`: neighbouring elements that are always loaded and stored together, 0 for all of a
+    word. `copies`: loads a turn at addresses of their own; each takes a replicate.
     """
 
     name: str
@@ -117,7 +128,8 @@ class Memory:
         return self.depth == 1 or self.depth * self.extent * self.bits <= REGISTER_BITS
 
     def declaration(self, element: str) -> str:
-        """The array in OpenCL, with the macro of the preamble that says how it lies; `element`: its type."""
+        """The array in OpenCL, with the macro of the preamble that says how it lies; `element`: its
+        type."""
         inner = f"[{self.extent}]" if self.parts > 1 else ""
         if self.registers:
             return f"{element} {self.name}[{self.depth}]{inner} REGISTERS;"

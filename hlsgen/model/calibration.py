@@ -1,7 +1,8 @@
 """Calibration: from aoc's kind of estimate (ALUT, FF, RAM, DSP, MLAB) to what Quartus fits.
 
-The form is linear. ALM = c . (ALUT, FF, RAM, DSP, MLAB) with non-negative coefficients, fitted on relative errors; memory blocks
-and DSPs are a factor each. The clock is a device's own line (`Device.fmax`) unless the calibration brings one.
+The form is linear. ALM = c . (ALUT, FF, RAM, DSP, MLAB) with non-negative coefficients, fitted on
+relative errors; memory blocks and DSPs are a factor each. The clock is a device's own line
+(`Device.fmax`) unless the calibration brings one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Calibration:
-    """Coefficients, their mean relative errors on designs left out of the fit, and where they come from.
+    """Coefficients, their mean relative errors on designs left out of the fit, and where they come
+    from.
 
-    `alm` has one coefficient each for ALUT, FF, RAM, DSP, MLAB. `clocks` maps a device family to (intercept, slope a percent
-    of ALMs, of memory blocks, of DSPs) in MHz.
+    `alm` has one coefficient each for ALUT, FF, RAM, DSP, MLAB. `clocks` maps a device family to
+    (intercept, slope a percent of ALMs, of memory blocks, of DSPs) in MHz.
     """
 
     alm: tuple[float, ...]
@@ -41,7 +43,9 @@ class Calibration:
 @cache
 def default_calibration() -> Calibration:
     """The calibration that ships with hlsgen."""
-    return parse(resources.files("hlsgen.model").joinpath("calibration.json").read_text(), "calibration")
+    return parse(
+        resources.files("hlsgen.model").joinpath("calibration.json").read_text(), "calibration"
+    )
 
 
 def load_calibration(path: str | Path | None) -> Calibration:
@@ -69,6 +73,8 @@ def parse(text: str, where: str) -> Calibration:
         raise PlanError(f"is malformed ({error})", where=where, remedy=remedy) from None
     if len(calibration.alm) != 5 or not all(0 <= n < 1e6 for n in numbers):
         raise PlanError(
-            "needs five non-negative coefficients of alm, and factors ram and dsp", where=where, remedy=remedy
+            "needs five non-negative coefficients of alm, and factors ram and dsp",
+            where=where,
+            remedy=remedy,
         )
     return calibration

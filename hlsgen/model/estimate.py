@@ -1,4 +1,5 @@
-"""`estimate`: resources and timing of a plan in one object. The estimator reads the plan that the code generator reads."""
+"""`estimate`: resources and timing of a plan in one object. The estimator reads the plan that the
+code generator reads."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ from hlsgen.rewrites.dense_as_convolution import reshaped
 
 @dataclass(frozen=True)
 class Estimate:
-    """Predicted cost of a design. Times in seconds; `roofline_fps` is what the DSPs in reach at the predicted clock, or the
-    memory bandwidth, would allow at best; `least_bandwidth` the GB/s that the design needs on average at its throughput."""
+    """Predicted cost of a design. Times in seconds; `roofline_fps` is what the DSPs in reach at the
+    predicted clock, or the memory bandwidth, would allow at best; `least_bandwidth` the GB/s that
+    the design needs on average at its throughput."""
 
     resources: Resources
     timing: Timing
@@ -45,7 +47,9 @@ class Estimate:
             "latency_ms": self.latency * 1e3,
             "bottleneck": self.timing.bottleneck,
             "resources": asdict(self.resources),
-            "layers": [asdict(layer) | {"utilisation": layer.utilisation} for layer in self.timing.layers],
+            "layers": [
+                asdict(layer) | {"utilisation": layer.utilisation} for layer in self.timing.layers
+            ],
             "macs": self.macs,
             "roofline_fps": self.roofline_fps,
             "roofline_share": self.throughput / self.roofline_fps,
@@ -53,7 +57,9 @@ class Estimate:
         }
 
 
-def estimate(graph: Graph, plan: Plan, calibration: Calibration | None = None, board: Board | None = None) -> Estimate:
+def estimate(
+    graph: Graph, plan: Plan, calibration: Calibration | None = None, board: Board | None = None
+) -> Estimate:
     """Predict resources, clock, throughput and latency of a plan. Raises BoardError, PlanError."""
     target = board or find_board(plan.board)
     design = structure(reshaped(graph, plan), plan)
@@ -61,10 +67,13 @@ def estimate(graph: Graph, plan: Plan, calibration: Calibration | None = None, b
     timing = design_timing(graph, plan, design, target, resources.fmax)
     macs = sum(layer_macs(graph).values())
     least = timing.bytes * timing.throughput / 1e9
-    return Estimate(resources, timing, macs, roofline(macs, timing.bytes, resources.fmax, target), least)
+    return Estimate(
+        resources, timing, macs, roofline(macs, timing.bytes, resources.fmax, target), least
+    )
 
 
 def roofline(macs: int, moved: float, clock: float, board: Board) -> float:
-    """Images a second if every DSP in reach multiplied in every cycle, or memory did nothing but this design's traffic."""
+    """Images a second if every DSP in reach multiplied in every cycle, or memory did nothing but
+    this design's traffic."""
     compute = board.available_dsps / board.device.multiply_add_dsps * clock * 1e6 / max(macs, 1)
     return min(compute, board.bandwidth * 1e9 / max(moved, 1.0))

@@ -1,4 +1,5 @@
-"""How full the FIFOs of a pipelined design get while images enter evenly and nobody waits for room."""
+"""How full the FIFOs of a pipelined design get while images enter evenly and nobody waits for
+room."""
 
 from __future__ import annotations
 
@@ -16,18 +17,22 @@ from hlsgen.plan import Plan
 
 @dataclass(frozen=True)
 class EvenFlow:
-    """What a design with unlimited FIFOs does when an image enters evenly every `interval` cycles, as long as its slowest kernel takes:
-    the most vectors that each channel held."""
+    """What a design with unlimited FIFOs does when an image enters evenly every `interval` cycles,
+    as long as its slowest kernel takes: the most vectors that each channel held."""
 
     interval: int
     occupancy: tuple[int, ...]
 
 
 def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
-    """Run `images` images through unlimited FIFOs. With none of them an image cannot leave more often than every `interval` cycles; with FIFOs
-    as deep as the occupancy says none leaves less often, because nobody would have waited for room, and a vector that comes earlier makes
-    no other one later."""
-    slowest = max(pipelined_cycles(layer, graph, plan.kernel(layer.name), plan, board) for layer in graph.layers)
+    """Run `images` images through unlimited FIFOs. With none of them an image cannot leave more
+    often than every `interval` cycles; with FIFOs as deep as the occupancy says none leaves less
+    often, because nobody would have waited for room, and a vector that comes earlier makes no other
+    one later."""
+    slowest = max(
+        pipelined_cycles(layer, graph, plan.kernel(layer.name), plan, board)
+        for layer in graph.layers
+    )
     interval = max(slowest, *(p.period for p in build_processes(graph, plan, board)))
     processes = build_processes(graph, plan, board, interval)
     available: dict[int, np.ndarray] = {}
@@ -44,7 +49,11 @@ def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
         available |= dict.fromkeys(p.outputs, turns[ports < 0] + p.latency)
     for p in processes:
         word = next((channel for channel in p.outputs if channel >= len(plan.edges)), None)
-        if word is not None:  # there is room for few words: a vector waits in front until its word is taken
+        if (
+            word is not None
+        ):  # there is room for few words: a vector waits in front until its word is taken
             ports = np.tile(p.ports, images)
             taken[p.inputs[0]] = taken[word][np.cumsum(ports < 0)[ports == 0]]
-    return EvenFlow(interval, tuple(most_held(available[i], taken[i]) for i in range(len(plan.edges))))
+    return EvenFlow(
+        interval, tuple(most_held(available[i], taken[i]) for i in range(len(plan.edges)))
+    )

@@ -8,7 +8,15 @@ from dataclasses import replace
 from hlsgen.activation import Activation
 from hlsgen.descriptors import clears_lanes, record_fields
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.kernel.hardware import (
+    ACCUMULATION_LATENCY,
+    Arithmetic,
+    Body,
+    Fifo,
+    Kernel,
+    Lsu,
+    Structure,
+)
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.ops import operator, softmax
 from hlsgen.ops.binary import FUNCTIONS
@@ -21,13 +29,15 @@ from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 WORD = 32
 # Depth of the channels between readers, engines, epilogue and writer.
 DEPTH = 64
-# Integers that a kernel multiplies: for addresses (of tile, row, column and group) and for the lengths of its loops.
+# Integers that a kernel multiplies: for addresses (of tile, row, column and group) and for the
+# lengths of its loops.
 PRODUCTS = {
     "feature_reader": 5, "residual_reader": 5, "writer": 5, "parameter_reader": 2, "filter_reader": 2, "convolution_results": 1,
     "skipping_results": 1, "weight_expander": 3, "dense_engine": 3, "sparse_engine": 3, "depthwise_engine": 1, "pooling_engine": 1,
     "global_pooling_engine": 1, "normalisation_engine": 2, "softmax_engine": 1,
 }  # fmt: skip
-# Kernels that also find the image, where a launch takes several; and those that multiply the numbers of tiles down and across, where it does not.
+# Kernels that also find the image, where a launch takes several; and those that multiply the
+# numbers of tiles down and across, where it does not.
 OF_IMAGES = ("feature_reader", "residual_reader", "writer")
 OF_TILES = (
     "parameter_reader", "convolution_tiles", "skipping_engine", "convolution_results", "skipping_results", "weight_expander",
@@ -42,7 +52,11 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     residual = any(step.residual for step in plan.steps)
     scaled = any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
     fed = [step for step in plan.steps if step.feeder]
-    names = [name for step in plan.steps for name in (("depthwise", step.engine) if step.feeder else (step.engine,))]
+    names = [
+        name
+        for step in plan.steps
+        for name in (("depthwise", step.engine) if step.feeder else (step.engine,))
+    ]
     used = list(dict.fromkeys(name for name in names if name))
     writing = {step.engine for step in plan.steps}
     plain = any(not step.engine for step in plan.steps)
@@ -50,19 +64,37 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     feeding = list({a.kind: a for a in feeders if a is not None}.values()) if fed else None
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
     kernels = [*readers(e, vector, used, residual, plain, scaled)]
-    listeners = ["feature", "parameter", *["filter"] * ("depthwise" in used), *["residual"] * residual, "writer"]
+    listeners = [
+        "feature",
+        "parameter",
+        *["filter"] * ("depthwise" in used),
+        *["residual"] * residual,
+        "writer",
+    ]
     kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
                           channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
     fifos_of_steps = [Fifo(f"{name}_steps", WORD, words) for name in listeners]
-    fifos = [Fifo("epilogue_step", WORD, words), Fifo("epilogue_out", vector, DEPTH), Fifo("step_done", 32, 2)]
+    fifos = [
+        Fifo("epilogue_step", WORD, words),
+        Fifo("epilogue_out", vector, DEPTH),
+        Fifo("step_done", 32, 2),
+    ]
     fifos.append(Fifo("epilogue_bias", vector * (1 + scaled), bias_depth(e)))
     fifos += fifos_of_steps + [Fifo("plain_in", vector, DEPTH)] * plain
     fifos += [Fifo("residual_in", vector, DEPTH), Fifo("residual_ready", 32, 2)] * residual
     for engine in used:
         scratch = not plan.enabled("cached_writes") and engine == "convolution"
         kernels += engine_kernels(engine, graph, e, bits, autorun, scratch, feeding)
-        fifos += [f for f in engine_fifos(engine, e, bits, words) if engine in writing or not f.name.endswith("_out")]
-    fifos += [Fifo(f"depthwise_to_{name}", vector, DEPTH) for name in ARRAYS if name in {step.engine for step in fed}]
+        fifos += [
+            f
+            for f in engine_fifos(engine, e, bits, words)
+            if engine in writing or not f.name.endswith("_out")
+        ]
+    fifos += [
+        Fifo(f"depthwise_to_{name}", vector, DEPTH)
+        for name in ARRAYS
+        if name in {step.engine for step in fed}
+    ]
     if any(step.compressed for step in plan.steps):
         kernels.append(expander(e, bits, autorun))
         fifos += [Fifo("expander_step", WORD, words), Fifo("expander_in", vector * e.burst, DEPTH)]
@@ -70,17 +102,24 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
         kernels.append(filter_reader(vector * e.burst))
     kernels.append(epilogue(graph, plan, e, bits, len(writing - {""}) + plain, scaled, autorun))
     walk = (Lsu("features", vector, store=True),)
-    kernels.append(Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024))
-    return Structure(tuple(with_products(kernel, plan.images > 1) for kernel in kernels), tuple(fifos))
+    kernels.append(
+        Kernel("writer", Body(), lsus=walk, channel_bits=vector, channel_ends=2, integer_bits=1024)
+    )
+    return Structure(
+        tuple(with_products(kernel, plan.images > 1) for kernel in kernels), tuple(fifos)
+    )
 
 
 def with_products(kernel: Kernel, several: bool) -> Kernel:
-    """The kernel with the integers that it multiplies, where a launch takes several images or one."""
+    """The kernel with the integers that it multiplies, where a launch takes several images or
+    one."""
     more = 2 * (kernel.name in OF_IMAGES) if several else int(kernel.name in OF_TILES)
     return replace(kernel, products=kernel.products + PRODUCTS.get(kernel.name, 0) + more)
 
 
-def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: bool, scaled: bool) -> tuple[Kernel, ...]:
+def readers(
+    e: Engines, vector: int, used: list[str], residual: bool, plain: bool, scaled: bool
+) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
     word = vector * e.burst
     weighted = sum(engine in (*ARRAYS, "dense", "sparse") for engine in used)
@@ -95,7 +134,14 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
     if residual:
         lsus = (Lsu("features", vector),)
         found.append(
-            Kernel("residual_reader", Body(), lsus=lsus, channel_bits=vector, channel_ends=2, integer_bits=1024)
+            Kernel(
+                "residual_reader",
+                Body(),
+                lsus=lsus,
+                channel_bits=vector,
+                channel_ends=2,
+                integer_bits=1024,
+            )
         )
     return tuple(found)
 
@@ -103,7 +149,15 @@ def readers(e: Engines, vector: int, used: list[str], residual: bool, plain: boo
 def filter_reader(word: int) -> Kernel:
     """The kernel that sends the depthwise engine its filters."""
     lsus = (Lsu("weights", word),)
-    return Kernel("filter_reader", Body(), lsus=lsus, channel_bits=word, channel_ends=1, loops=3, integer_bits=256)
+    return Kernel(
+        "filter_reader",
+        Body(),
+        lsus=lsus,
+        channel_bits=word,
+        channel_ends=1,
+        loops=3,
+        integer_bits=256,
+    )
 
 
 def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
@@ -120,12 +174,21 @@ def engine_fifos(engine: str, e: Engines, bits: int, words: int) -> list[Fifo]:
             Fifo(f"{engine}_sums", vector * e.of(engine).outputs, 16),
         ]
     if engine == "convolution":
-        found += [Fifo("convolution_array_step", WORD, words), Fifo("convolution_pixels", vector * e.inputs, 16)]
+        found += [
+            Fifo("convolution_array_step", WORD, words),
+            Fifo("convolution_pixels", vector * e.inputs, 16),
+        ]
     return found
 
 
 def engine_kernels(
-    engine: str, graph: Graph, e: Engines, bits: int, autorun: bool, scratch: bool, feeding: list[Activation] | None
+    engine: str,
+    graph: Graph,
+    e: Engines,
+    bits: int,
+    autorun: bool,
+    scratch: bool,
+    feeding: list[Activation] | None,
 ) -> list[Kernel]:
     """The kernels of one engine. Counters and fields of the step are in `integer_bits`."""
     v, vector = e.width, e.width * bits
@@ -143,20 +206,27 @@ def engine_kernels(
         "depthwise": lambda: depthwise_body(e, bits, feeding),
         "pooling": lambda: pooling_body(graph, e, bits, averages),
         "global_pooling": lambda: Body(
-            Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v), (), ACCUMULATION_LATENCY * vector
+            Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v),
+            (),
+            ACCUMULATION_LATENCY * vector,
         ),
         "normalisation": lambda: normalisation_body(e.normalisation_size, v, bits),
         "softmax": lambda: softmax_body(graph, e.pixel_vectors, v, bits),
     }[engine]()
     ends = 4 if engine in ("depthwise", "dense", "sparse") else 3
     # Of the rows and columns that an average counts.
-    return [Kernel(f"{engine}_engine", body, autorun, (), 2 * vector + WORD, ends, 2, 768, int(averages))]
+    return [
+        Kernel(
+            f"{engine}_engine", body, autorun, (), 2 * vector + WORD, ends, 2, 768, int(averages)
+        )
+    ]
 
 
 def dense_body(multipliers: int, e: Engines, bits: int, copied: bool = False) -> Body:
     """A fully connected layer: partial sums take turns in a shift register.
 
-    `copied`: zeros are skipped, so every multiplier has a copy of the inputs, whole vectors wide as they come in.
+    `copied`: zeros are skipped, so every multiplier has a copy of the inputs, whole vectors wide as
+    they come in.
     """
     v, vector = e.width, e.width * bits
     inputs = Memory("inputs", e.dense_vectors, vector, copies=multipliers if copied else 1)
@@ -172,7 +242,8 @@ def line_memories(line: int, extent: int, vector: int) -> tuple[Memory, ...]:
 def depthwise_body(e: Engines, bits: int, feeding: list[Activation] | None) -> Body:
     """All taps of a window and two sets of weights. Rows above the plane read as zero.
 
-    `feeding`: activations of the depthwise layers that feed a convolution, with their bias; None where none does.
+    `feeding`: activations of the depthwise layers that feed a convolution, with their bias; None
+    where none does.
     """
     v, vector, extent = e.width, e.width * bits, e.depthwise_extent
     arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * (feeding is not None))
@@ -193,22 +264,34 @@ def pooling_body(graph: Graph, e: Engines, bits: int, averages: bool) -> Body:
 
 
 def normalisation_body(size: int, v: int, bits: int) -> Body:
-    """Local response normalisation: two shift registers as long as the window, those of a vector in and one out."""
-    return Body(Arithmetic(adds=size, multiplies=3, powers=1), (), (2 * size + 2 * v) * bits, 2 * size * bits)
+    """Local response normalisation: two shift registers as long as the window, those of a vector in
+    and one out."""
+    return Body(
+        Arithmetic(adds=size, multiplies=3, powers=1),
+        (),
+        (2 * size + 2 * v) * bits,
+        2 * size * bits,
+    )
 
 
 def softmax_body(graph: Graph, pixel: int, v: int, bits: int) -> Body:
-    """Softmax over `pixel` vectors, one lane after another: what it is taken of, and the exponentials."""
+    """Softmax over `pixel` vectors, one lane after another: what it is taken of, and the
+    exponentials."""
     logarithms = any(getattr(layer.attributes, "logarithm", False) for layer in graph.layers)
     arithmetic = softmax.units(v) + Arithmetic(adds=v * logarithms)
-    return Body(arithmetic, softmax.arrays(pixel, v * bits), (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits)
+    return Body(
+        arithmetic,
+        softmax.arrays(pixel, v * bits),
+        (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits,
+    )
 
 
 def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that puts zeros back between compressed weights."""
     lanes = e.width * e.burst
     body = Body(
-        # One block comes in, one rests, one goes out: four of them, each with a flag for every place.
+        # One block comes in, one rests, one goes out: four of them, each with a flag for every
+        # place.
         memories=(Memory("block", 4 * BLOCK, bits, lanes, granule=1),),
         register_bits=3 * BLOCK * lanes + lanes * bits,
         multiplexer_bits=lanes * (2 * bits + BLOCK),
@@ -217,14 +300,17 @@ def expander(e: Engines, bits: int, autorun: bool) -> Kernel:
 
 
 def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
-    """The kernel of data movement: a load unit for whole vectors, one for every lane otherwise, and those of the tables."""
+    """The kernel of data movement: a load unit for whole vectors, one for every lane otherwise, and
+    those of the tables."""
     placement, v = place_tensors(graph, e.width), e.width
     lsus: list[Lsu] = []
     kinds: set[tuple[bool, bool]] = set()
     for layer in graph.layers:
         if layer.op == "gather":
             source = graph.tensors[layer.inputs[0]]
-            tables = operator(layer.op).folded_tables(layer, source, placement.locations[source.name].stride, e)
+            tables = operator(layer.op).folded_tables(
+                layer, source, placement.locations[source.name].stride, e
+            )
             kinds.add((bool(tables["whole"]), "blend_weights" in tables))
     whole, single = any(w for w, _ in kinds), any(not w for w, _ in kinds)
     blend = any(b for _, b in kinds)
@@ -233,10 +319,22 @@ def gather_kernel(graph: Graph, e: Engines, bits: int) -> Kernel:
         lsus += [Lsu("tables", WORD), Lsu("values", bits)] * (v * single)
     lsus += [Lsu("tables", WORD)] * blend
     arithmetic = Arithmetic(adds=v * blend, multiply_adds=v * blend)
-    return Kernel("gather_engine", Body(arithmetic), False, tuple(lsus), v * bits + WORD, 2, 2, 1024, 2 + blend)
+    return Kernel(
+        "gather_engine",
+        Body(arithmetic),
+        False,
+        tuple(lsus),
+        v * bits + WORD,
+        2,
+        2,
+        1024,
+        2 + blend,
+    )
 
 
-def convolution_kernels(e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]) -> list[Kernel]:
+def convolution_kernels(
+    e: Engines, bits: int, autorun: bool, lsus: tuple[Lsu, ...]
+) -> list[Kernel]:
     """Tiles, multiplier array, results."""
     v, vector = e.width, e.width * bits
     lanes = e.outputs * v
@@ -264,7 +362,9 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
     )
     # Weights and places in use, and the next word's.
     kept = 2 * e.inputs * v * lanes * (bits + PLACE_BITS)
-    engine = Body(Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits)
+    engine = Body(
+        Arithmetic(multiply_adds=e.inputs * v * lanes, adds=lanes), memories, kept, lanes * bits
+    )
     channel_bits = vector * (1 + e.burst) + lanes * bits + 2 * WORD
     return [
         Kernel("skipping_engine", engine, autorun, (), channel_bits, 5, 4, 1024),
@@ -273,7 +373,8 @@ def skipping_kernels(e: Engines, bits: int, autorun: bool) -> list[Kernel]:
 
 
 def sums_memory(e: Engines, vector: int) -> Memory:
-    """The accumulators of an array's pixels; vectors beyond a step's outputs rest, so each is stored alone."""
+    """The accumulators of an array's pixels; vectors beyond a step's outputs rest, so each is
+    stored alone."""
     return Memory("sums", e.tile_pixels, vector, e.outputs, granule=1)
 
 
@@ -281,17 +382,27 @@ def results_kernel(engine: str, e: Engines, bits: int, autorun: bool) -> Kernel:
     """The kernel that sends an array's results one by one."""
     vector = e.width * bits
     group = e.outputs * vector
-    body = Body(memories=(Memory("results", 2 * e.tile_pixels, vector, e.outputs),), multiplexer_bits=group)
+    body = Body(
+        memories=(Memory("results", 2 * e.tile_pixels, vector, e.outputs),), multiplexer_bits=group
+    )
     return Kernel(f"{engine}_results", body, autorun, (), group + vector + WORD, 3, 2, 512)
 
 
-def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool) -> Kernel:
+def epilogue(
+    graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scaled: bool, autorun: bool
+) -> Kernel:
     """Scale, bias, residual and activations of one vector a cycle."""
     v = e.width
-    negatives = any(operator(layer.op).epilogue_fields(layer).get("scale_negative") for layer in graph.layers)
+    negatives = any(
+        operator(layer.op).epilogue_fields(layer).get("scale_negative") for layer in graph.layers
+    )
     # With scales, product and shift are one unit.
     arithmetic = Arithmetic(multiply_adds=v * scaled, adds=v * (negatives if scaled else 1))
-    joins = {graph.layer(step.joined or step.layer).attributes.function for step in plan.steps if step.residual}
+    joins = {
+        graph.layer(step.joined or step.layer).attributes.function
+        for step in plan.steps
+        if step.residual
+    }
     for function in sorted(joins):
         arithmetic += FUNCTIONS[function].units.times(v)
     kinds = {layer.activation.kind: layer.activation for layer in graph.layers if layer.activation}
@@ -303,8 +414,12 @@ def epilogue(graph: Graph, plan: Plan, e: Engines, bits: int, sources: int, scal
     names = ("bias", "scale") if scaled else ("bias",)
     memories = tuple(Memory(name, stored, v * bits) for name in names if stored)
     registers = kept * v * bits * len(names)
-    body = Body(arithmetic, memories, registers, v * bits * (sources + len(kinds) + len(names)) + registers)
-    return Kernel("epilogue", body, autorun, (), v * bits * (sources + 3 + scaled) + WORD, sources + 4, 1, 512)
+    body = Body(
+        arithmetic, memories, registers, v * bits * (sources + len(kinds) + len(names)) + registers
+    )
+    return Kernel(
+        "epilogue", body, autorun, (), v * bits * (sources + 3 + scaled) + WORD, sources + 4, 1, 512
+    )
 
 
 def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
@@ -322,6 +437,7 @@ def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
 def bias_depth(e: Engines) -> int:
     """Depth of the channel of biases, so that they never hold up the weights behind them.
 
-    Results leave a group late, the array takes a group's weights ahead, and the weight expander two blocks: six groups are enough.
+    Results leave a group late, the array takes a group's weights ahead, and the weight expander two
+    blocks: six groups are enough.
     """
     return max(DEPTH, 6 * max(e.outputs, e.skip_outputs))

@@ -33,8 +33,8 @@ class FoldedRun:
 
 
 def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """Steps run one after another; each takes its cycles or its memory traffic, whichever is longer. Layers' figures are for one image,
-    the latency is that of all images of a launch."""
+    """Steps run one after another; each takes its cycles or its memory traffic, whichever is
+    longer. Layers' figures are for one image, the latency is that of all images of a launch."""
     found, link = folded_run(graph, plan, board, clock), link_seconds(graph, plan, board)
     run = found.cycles / (clock * 1e6) + LAUNCHES * board.launch_us * 1e-6
     bottleneck = found.longest if run >= link else "host link"
@@ -48,8 +48,11 @@ def link_seconds(graph: Graph, plan: Plan, board: Board) -> float:
     return plan.images * sizes * BYTES[plan.dtype] / (board.pcie_bandwidth * 1e9)
 
 
-def folded_run(graph: Graph, plan: Plan, board: Board, clock: float, taken: float = 0.0, readers: int = 0) -> FoldedRun:
-    """All steps of a launch, where other kernels (`readers` of them reading) take `taken` bytes a second of the memory's bandwidth."""
+def folded_run(
+    graph: Graph, plan: Plan, board: Board, clock: float, taken: float = 0.0, readers: int = 0
+) -> FoldedRun:
+    """All steps of a launch, where other kernels (`readers` of them reading) take `taken` bytes a
+    second of the memory's bandwidth."""
     engines, shaped = plan.engines, reshaped(graph, plan)
     assert engines is not None
     macs_of = layer_macs(shaped)
@@ -73,7 +76,13 @@ def folded_run(graph: Graph, plan: Plan, board: Board, clock: float, taken: floa
         bound = "external memory" if memory > time.body else time.busiest
         if step.first_image == 0:
             layers.append(
-                LayerTime(step.layer, spent / step.images, ideal / step.images, time.bytes / step.images, bound)
+                LayerTime(
+                    step.layer,
+                    spent / step.images,
+                    ideal / step.images,
+                    time.bytes / step.images,
+                    bound,
+                )
             )
         moved, cycles = moved + time.bytes, cycles + spent
     return FoldedRun(tuple(layers), moved, cycles)

@@ -16,7 +16,9 @@ from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan, Plan
 
 
-def initiation_interval(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board) -> int:
+def initiation_interval(
+    layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board
+) -> int:
     """Cycles between two turns of a kernel."""
     op = operator(layer.op)
     steps, outputs = op.reduction(layer, graph, kernel)
@@ -26,35 +28,47 @@ def initiation_interval(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Pl
         return board.device.load_latency + board.device.add_latency
     distance = kernel.partial_sums * outputs
     return (
-        ceil(ACCUMULATION_LATENCY / distance) if distance < ACCUMULATION_LATENCY and steps > kernel.partial_sums else 1
+        ceil(ACCUMULATION_LATENCY / distance)
+        if distance < ACCUMULATION_LATENCY and steps > kernel.partial_sums
+        else 1
     )
 
 
-def pipelined_cycles(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board) -> int:
+def pipelined_cycles(
+    layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board
+) -> int:
     """Cycles an image of a layer's kernel."""
     turns = operator(layer.op).pipelined_cycles(layer, graph, kernel)
     cycles = turns * initiation_interval(layer, graph, kernel, plan, board)
     if not plan.enabled("fuse"):
         result = graph.output_tensor(layer)
         loops = 1 + ("bias" in layer.weights) + (layer.activation is not None)
-        cycles += result.pixels * loops * (vectors(result.channels, kernel.output_width) + KERNEL_LATENCY)
+        cycles += (
+            result.pixels * loops * (vectors(result.channels, kernel.output_width) + KERNEL_LATENCY)
+        )
     return cycles
 
 
 def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """The slowest kernel, reader or link sets the rate; an image's latency is the longest way through."""
+    """The slowest kernel, reader or link sets the rate; an image's latency is the longest way
+    through."""
     layers = kernel_times(graph, plan, board)
     times = {item.name: item.cycles for item in layers}
     bytes_moved = image_bytes(graph, plan)
     traffic = bytes_moved + streamed_bytes(graph, plan)
-    limits = {name: cycles / plan.copies / (clock * 1e6) for name, cycles in (times | port_cycles(graph, plan)).items()}
+    limits = {
+        name: cycles / plan.copies / (clock * 1e6)
+        for name, cycles in (times | port_cycles(graph, plan)).items()
+    }
     readers = len(graph.inputs) + sum(kernel.strips > 0 for kernel in plan.kernels)
     limits["external memory"] = traffic / (board.sustained_bandwidth(readers) * 1e9)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
     fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
     latency = fill + bytes_moved / (board.pcie_bandwidth * 1e9) + board.launch_us * 1e-6
-    return Timing(latency, 1 / limits[slowest], slowest, layers, traffic, max(times.values()) / plan.copies)
+    return Timing(
+        latency, 1 / limits[slowest], slowest, layers, traffic, max(times.values()) / plan.copies
+    )
 
 
 def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...]:
@@ -65,10 +79,14 @@ def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...
         cycles = pipelined_cycles(layer, graph, kernel, plan, board)
         macs = operator(layer.op).work(layer, graph).macs
         if kernel.skip:  # zeros are no work
-            macs = round(macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size)
+            macs = round(
+                macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size
+            )
         units = operator(layer.op).pipelined_arithmetic(layer, graph, kernel).multiply_adds
         moved = layer_bytes(layer, graph, kernel, plan)
-        layers.append(LayerTime(layer.name, cycles, macs / units if units else 0.0, moved, "compute"))
+        layers.append(
+            LayerTime(layer.name, cycles, macs / units if units else 0.0, moved, "compute")
+        )
     return tuple(layers)
 
 
@@ -96,19 +114,24 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
 
 def streamed_bytes(graph: Graph, plan: Plan) -> float:
     """Bytes of weights that stream from memory for an image."""
-    return sum(layer_bytes(graph.layer(kernel.layer), graph, kernel, plan) for kernel in plan.kernels)
+    return sum(
+        layer_bytes(graph.layer(kernel.layer), graph, kernel, plan) for kernel in plan.kernels
+    )
 
 
 def layer_bytes(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan) -> float:
     """Those of one layer; copies share what is read for them all."""
-    return operator(layer.op).streamed_values(layer, graph, kernel) * BYTES[plan.dtype] / plan.copies
+    return (
+        operator(layer.op).streamed_values(layer, graph, kernel) * BYTES[plan.dtype] / plan.copies
+    )
 
 
 def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:
     """Cycles from the first value of an image to its last result.
 
-    Each layer's first output waits for the share of its input that `needed_pixels` says; its last follows its input's last by the
-    work that is left then. Layers in between run as fast as their own cycles and their inputs allow.
+    Each layer's first output waits for the share of its input that `needed_pixels` says; its last
+    follows its input's last by the work that is left then. Layers in between run as fast as their
+    own cycles and their inputs allow.
     """
     widths = {edge.tensor: edge.width for edge in plan.edges}
     span: dict[str, tuple[float, float]] = {}
@@ -123,14 +146,17 @@ def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> 
         own = cycles[layer.name]
         last = max(first_in + own, last_in + rest * own) + depth
         first = (
-            last if graph.output_tensor(layer).pixels == 1 else first_in + lead * max(last_in - first_in, own) + depth
+            last
+            if graph.output_tensor(layer).pixels == 1
+            else first_in + lead * max(last_in - first_in, own) + depth
         )
         span[layer.output] = (min(first, last), last)
     return max(span[port.tensor][1] for port in graph.outputs)
 
 
 def shares(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[float, float]:
-    """The share of the input before the first output, and the share of the work after the last input value."""
+    """The share of the input before the first output, and the share of the work after the last
+    input value."""
     pixels = graph.tensors[layer.inputs[0]].pixels
     needed = operator(layer.op).needed_pixels(layer, graph, kernel)
     if needed is None or len(needed) == 1:

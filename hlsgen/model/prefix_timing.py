@@ -1,25 +1,35 @@
-"""Timing of hybrid designs whose front is a pipeline: front and engines work at the same time, the front on the images of the next launch."""
+"""Timing of hybrid designs whose front is a pipeline: front and engines work at the same time, the
+front on the images of the next launch."""
 
 from __future__ import annotations
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.folded_timing import LAUNCHES, folded_run, link_seconds
-from hlsgen.model.pipelined_timing import image_bytes, kernel_times, pipelined_latency, port_cycles, streamed_bytes
+from hlsgen.model.pipelined_timing import (
+    image_bytes,
+    kernel_times,
+    pipelined_latency,
+    port_cycles,
+    streamed_bytes,
+)
 from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import halves
 
-# Kernels of the front that the host launches: reader and writer, beside those that read weights that stream.
+# Kernels of the front that the host launches: reader and writer, beside those that read weights
+# that stream.
 FRONT_LAUNCHES = 2
 # Kernels that read memory at the same time: of the front one, of the engines two or more.
 READERS = 3
 
 
 def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """Front, engines or link, whichever takes longest for a launch, set the rate; a launch's images pass through all three.
+    """Front, engines or link, whichever takes longest for a launch, set the rate; a launch's images
+    pass through all three.
 
-    The front takes its share of the memory bandwidth from the engines: its traffic over the time that a launch takes where the two do not share the memory.
+    The front takes its share of the memory bandwidth from the engines: its traffic over the time
+    that a launch takes where the two do not share the memory.
     """
     (front, ahead), (rest, after) = halves(graph, plan)
     hertz = clock * 1e6

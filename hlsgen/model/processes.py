@@ -1,6 +1,8 @@
-"""The kernels of a pipelined design as processes: when each reads and writes vectors while nothing holds it up.
+"""The kernels of a pipelined design as processes: when each reads and writes vectors while nothing
+holds it up.
 
-Each kernel walks the turns of its loop; some turns read a vector, some write one (`Operator.pipelined_events`). The host's readers and writers are processes too.
+Each kernel walks the turns of its loop; some turns read a vector, some write one
+(`Operator.pipelined_events`). The host's readers and writers are processes too.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from hlsgen.plan import Plan
 
 @dataclass(frozen=True)
 class Process:
-    """A kernel. `turns`: cycle of each event of an image, in order, from the image's start; `ports`: -1 where the event writes, i where it reads input i.
-    `inputs` and `outputs` are channels by position: those of `plan.edges`, then those of collected words. It takes `period` cycles an image where it
-    never waits; what it writes can be read `latency` cycles later."""
+    """A kernel. `turns`: cycle of each event of an image, in order, from the image's start;
+    `ports`: -1 where the event writes, i where it reads input i. `inputs` and `outputs` are
+    channels by position: those of `plan.edges`, then those of collected words. It takes `period`
+    cycles an image where it never waits; what it writes can be read `latency` cycles later."""
 
     name: str
     turns: np.ndarray
@@ -34,7 +37,8 @@ class Process:
 
 
 def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tuple[Process, ...]:
-    """Readers, layers and writers, sources first. An image enters evenly over `pace` cycles, or as fast as the reader can."""
+    """Readers, layers and writers, sources first. An image enters evenly over `pace` cycles, or as
+    fast as the reader can."""
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
     for index, edge in enumerate(plan.edges):
@@ -43,11 +47,21 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
     width = {edge.tensor: edge.width for edge in plan.edges}
     found, collected = [], len(plan.edges)
     for port in graph.inputs:
-        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
+        count = graph.tensors[port.tensor].pixels * vectors(
+            graph.tensors[port.tensor].channels, width[port.tensor]
+        )
         cycles = max(count, pace)
         events = Events((), np.arange(count) * cycles // count)
         found.append(
-            process(f"input {port.name}", events, cycles, 1, [], feeding[port.tensor], board.device.load_latency)
+            process(
+                f"input {port.name}",
+                events,
+                cycles,
+                1,
+                [],
+                feeding[port.tensor],
+                board.device.load_latency,
+            )
         )
     for layer in graph.layers:
         kernel, op = plan.kernel(layer.name), operator(layer.op)
@@ -61,12 +75,18 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
             found.append(process(name, events, cycles, 1, inputs, [collected], COLLECT_DEPTH))
             inputs, collected = [collected], collected + 1
         # A kernel that gets words of several vectors waits for them here.
-        cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(layer, graph, kernel)
+        cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(
+            layer, graph, kernel
+        )
         events = op.pipelined_events(layer, graph, kernel)
         depth = op.pipeline_depth(layer, graph, kernel)
-        found.append(process(layer.name, events, cycles, interval, inputs, feeding[layer.output], depth))
+        found.append(
+            process(layer.name, events, cycles, interval, inputs, feeding[layer.output], depth)
+        )
     for position, port in enumerate(graph.outputs):
-        count = graph.tensors[port.tensor].pixels * vectors(graph.tensors[port.tensor].channels, width[port.tensor])
+        count = graph.tensors[port.tensor].pixels * vectors(
+            graph.tensors[port.tensor].channels, width[port.tensor]
+        )
         found.append(
             process(
                 f"output {port.name}",
@@ -82,18 +102,33 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
 
 
 def collector_events(pixels: int, count: int, at_once: int) -> Events:
-    """A kernel that puts `at_once` of a pixel's `count` vectors together reads one a turn, and writes when a word is full or the pixel ends."""
+    """A kernel that puts `at_once` of a pixel's `count` vectors together reads one a turn, and
+    writes when a word is full or the pixel ends."""
     ends = np.append(np.arange(at_once, count, at_once), count) - 1
     return Events((np.arange(pixels * count),), (np.arange(pixels)[:, None] * count + ends).ravel())
 
 
 def process(
-    name: str, events: Events, cycles: int, interval: int, inputs: list[int], outputs: list[int], latency: int
+    name: str,
+    events: Events,
+    cycles: int,
+    interval: int,
+    inputs: list[int],
+    outputs: list[int],
+    latency: int,
 ) -> Process:
     """Events of one image merged in order of turns, reads first."""
     turns = np.concatenate([*events.reads, events.writes])
-    ports = np.concatenate([*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)])
+    ports = np.concatenate(
+        [*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)]
+    )
     order = np.lexsort((ports < 0, turns))
     return Process(
-        name, turns[order] * interval, ports[order], tuple(inputs), tuple(outputs), latency, cycles * interval
+        name,
+        turns[order] * interval,
+        ports[order],
+        tuple(inputs),
+        tuple(outputs),
+        latency,
+        cycles * interval,
     )

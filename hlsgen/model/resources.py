@@ -1,7 +1,8 @@
 """The resource model: from a design's structure to ALMs, memory blocks, DSPs and clock.
 
-Construct by construct it makes the estimate that aoc would print (ALUT, FF, RAM, DSP, MLAB; costs in costs.json), and a calibration
-turns that into what Quartus fits. DSPs and memory blocks follow from structure; ALMs and the clock come with a band.
+Construct by construct it makes the estimate that aoc would print (ALUT, FF, RAM, DSP, MLAB; costs
+in costs.json), and a calibration turns that into what Quartus fits. DSPs and memory blocks follow
+from structure; ALMs and the clock come with a band.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Caps:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a design takes of a device, static region included, and the clock in MHz; `*_low`, `*_high` are bands."""
+    """What a design takes of a device, static region included, and the clock in MHz; `*_low`,
+    `*_high` are bands."""
 
     alms: int
     alms_low: int
@@ -58,7 +60,9 @@ class Resources:
 
     def fits(self, board: Board, caps: Caps) -> bool:
         """Whether every share is within its cap."""
-        return all(s <= c for s, c in zip(self.shares(board).values(), vars(caps).values(), strict=True))
+        return all(
+            s <= c for s, c in zip(self.shares(board).values(), vars(caps).values(), strict=True)
+        )
 
     def check(self, board: Board, caps: Caps, style: str) -> None:
         """Raise Infeasible that says what is short and by how much."""
@@ -83,11 +87,16 @@ def costs(family: str) -> dict[str, np.ndarray]:
 
 
 def memory_cost(memory: Memory, device: Device) -> np.ndarray:
-    """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank and replicate by replicate."""
+    """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank
+    and replicate by replicate."""
     table, bits = costs(device.family), memory.elements * memory.bits
     if memory.registers:
         return np.array([bits * (memory.depth > 1), bits, 0, 0, 0.0]) * memory.copies
-    ports = table["memory_load"] + memory.bank_bits * table["memory_load_per_bit"] + table["memory_store"]
+    ports = (
+        table["memory_load"]
+        + memory.bank_bits * table["memory_load_per_bit"]
+        + table["memory_store"]
+    )
     shallow = memory.depth <= MLAB_DEPTH
     mlabs = ceil(memory.bank_bits / 20) if shallow else 0
     blocks = 0 if shallow else bank_blocks(memory.depth, memory.bank_bits, device.block_bits)
@@ -113,7 +122,11 @@ def lsu_cost(lsu: Lsu, device: Device) -> np.ndarray:
 def body_cost(body: Body, device: Device) -> np.ndarray:
     """Arithmetic, memories and registers of a kernel."""
     table, a = costs(device.family), body.arithmetic
-    dsps = a.multiply_adds * device.multiply_add_dsps + a.adds * device.add_dsps + a.multiplies * device.multiply_dsps
+    dsps = (
+        a.multiply_adds * device.multiply_add_dsps
+        + a.adds * device.add_dsps
+        + a.multiplies * device.multiply_dsps
+    )
     soft = (a.multiply_adds + a.adds) * device.add_alms * 2  # two ALUTs an ALM
     cost = np.array([soft + body.multiplexer_bits, body.register_bits, 0, dsps, 0], float)
     cost += (a.multiply_adds + a.adds + a.multiplies) * table["float_unit"]
@@ -131,9 +144,19 @@ def body_cost(body: Body, device: Device) -> np.ndarray:
 def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
     """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
     table = costs(device.family)
-    cost = body_cost(kernel.body, device) + kernel.loops * table["loop"] + kernel.products * table["integer_multiply"]
+    cost = (
+        body_cost(kernel.body, device)
+        + kernel.loops * table["loop"]
+        + kernel.products * table["integer_multiply"]
+    )
     cost += np.array(
-        [kernel.integer_bits + 0.25 * kernel.channel_bits, 2 * kernel.integer_bits + kernel.channel_bits, 0, 0, 0]
+        [
+            kernel.integer_bits + 0.25 * kernel.channel_bits,
+            2 * kernel.integer_bits + kernel.channel_bits,
+            0,
+            0,
+            0,
+        ]
     )
     if not kernel.autorun:
         cost += table["launched_kernel"]
@@ -147,10 +170,14 @@ def system_cost(design: Structure, device: Device) -> np.ndarray:
     return cost + sum((fifo_cost(fifo, device) for fifo in design.fifos), np.zeros(5))
 
 
-def design_resources(design: Structure, board: Board, calibration: Calibration | None = None) -> Resources:
+def design_resources(
+    design: Structure, board: Board, calibration: Calibration | None = None
+) -> Resources:
     """ALMs, blocks, DSPs and clock of a whole design on a board."""
     device = board.device
-    estimate = system_cost(design, device) + sum((kernel_cost(k, device) for k in design.kernels), np.zeros(5))
+    estimate = system_cost(design, device) + sum(
+        (kernel_cost(k, device) for k in design.kernels), np.zeros(5)
+    )
     return fitted(estimate, board, calibration or default_calibration())
 
 
@@ -170,7 +197,9 @@ def clock_of(
 ) -> tuple[float, float, float]:
     """Expected, low and high clock in MHz."""
     d = board.device
-    line = calibration.clocks.get(d.family, (d.fmax, d.fmax_per_alm, d.fmax_per_block, d.fmax_per_dsp))
+    line = calibration.clocks.get(
+        d.family, (d.fmax, d.fmax_per_alm, d.fmax_per_block, d.fmax_per_dsp)
+    )
     percent = 100 * alms / d.alms, 100 * blocks / d.blocks, 100 * dsps / d.dsps
     clock = line[0] - sum(slope * used for slope, used in zip(line[1:], percent, strict=True))
     clock = min(max(clock, d.fmax_low), d.fmax_high)

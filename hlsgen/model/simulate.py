@@ -1,12 +1,17 @@
 """A cycle-approximate simulator of pipelined designs: tokens through FIFOs of true depth.
 
-An event of a kernel waits until its vector is there and its place in every FIFO is free; then all later ones are late by as much. So its time is the maximum of
-times of other events, each plus a constant, and the true times are the least that satisfy all these bounds. They are found with NumPy, a kernel's events at once:
-first as if no FIFO were ever full, sources first, then again and again for each kernel whose bounds no longer hold. All bounds only rise, so what is there at the end
-is the least solution, whatever the order. That is done window by window of time, so that lateness spreads before much was reckoned without it: what is settled
-depends on nothing that is not, and is never touched again. A loop over events, one by one, does the same in Python some ten times as slowly; compiled, it would need a compiler for every user.
+An event of a kernel waits until its vector is there and its place in every FIFO is free; then all
+later ones are late by as much. So its time is the maximum of times of other events, each plus a
+constant, and the true times are the least that satisfy all these bounds. They are found with NumPy,
+a kernel's events at once: first as if no FIFO were ever full, sources first, then again and again
+for each kernel whose bounds no longer hold. All bounds only rise, so what is there at the end is
+the least solution, whatever the order. That is done window by window of time, so that lateness
+spreads before much was reckoned without it: what is settled depends on nothing that is not, and is
+never touched again. A loop over events, one by one, does the same in Python some ten times as
+slowly; compiled, it would need a compiler for every user.
 
-Kernels are deterministic, so whether a design deadlocks does not depend on the order either: nothing happens in a window in which something must.
+Kernels are deterministic, so whether a design deadlocks does not depend on the order either:
+nothing happens in a window in which something must.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from hlsgen.plan import Plan
 
 # A window that takes more rounds is halved.
 ROUNDS = 8
-# What may not hold of a FIFO: that each token is there before it is read, and that there is room before it is written.
+# What may not hold of a FIFO: that each token is there before it is read, and that there is room
+# before it is written.
 DOUBTS = ("tokens", "room")
 # Times of all vectors of a run: when each can be read, by kernel, and when each was, by channel.
 State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
@@ -33,8 +39,9 @@ State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
 @dataclass(frozen=True)
 class Simulation:
-    """`completions`: cycle at which each image's last result was written. `blocked`: kernels that wait for ever, with the channel
-    they wait for. `occupancy`: most vectors that each channel held. `stalls`: cycles that each kernel waited."""
+    """`completions`: cycle at which each image's last result was written. `blocked`: kernels that
+    wait for ever, with the channel they wait for. `occupancy`: most vectors that each channel held.
+    `stalls`: cycles that each kernel waited."""
 
     completions: tuple[int, ...]
     blocked: Mapping[str, str]
@@ -48,30 +55,40 @@ class Simulation:
 
     @property
     def interval(self) -> float:
-        """Cycles between images, the mean over the later half of them; of a single image, all its cycles."""
+        """Cycles between images, the mean over the later half of them; of a single image, all its
+        cycles."""
         if len(self.completions) < 2:
             return float(self.completions[0])
         first = (len(self.completions) - 1) // 2
-        return (self.completions[-1] - self.completions[first]) / (len(self.completions) - 1 - first)
+        return (self.completions[-1] - self.completions[first]) / (
+            len(self.completions) - 1 - first
+        )
 
     def no_later(self, other: Simulation) -> bool:
         """Whether every image leaves, and none later than in the other."""
         pairs = zip(self.completions, other.completions, strict=False)
-        return not self.deadlocked and (other.deadlocked or all(mine <= theirs for mine, theirs in pairs))
+        return not self.deadlocked and (
+            other.deadlocked or all(mine <= theirs for mine, theirs in pairs)
+        )
 
 
 def simulate(
-    graph: Graph, plan: Plan, images: int = 3, board: Board | None = None, depths: Mapping[int, int] | None = None
+    graph: Graph,
+    plan: Plan,
+    images: int = 3,
+    board: Board | None = None,
+    depths: Mapping[int, int] | None = None,
 ) -> Simulation:
-    """Run `images` images through a pipelined plan. `depths` overrides those of channels by their position in `plan.edges`."""
+    """Run `images` images through a pipelined plan. `depths` overrides those of channels by their
+    position in `plan.edges`."""
     run = Run(graph, plan, images, board or find_board(plan.board), depths)
     run.finish()
     return run.simulation()
 
 
 class Walk:
-    """A process under way through all images. Its first `settled` events have their final times, the last of them `late` cycles late; those up to `reached` have
-    times that may yet rise."""
+    """A process under way through all images. Its first `settled` events have their final times,
+    the last of them `late` cycles late; those up to `reached` have times that may yet rise."""
 
     def __init__(self, process: Process, images: int) -> None:
         ports = np.tile(process.ports, images)
@@ -79,7 +96,9 @@ class Walk:
         self.turns = np.add.outer(process.period * np.arange(images), process.turns).ravel()
         self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
         self.writes = np.flatnonzero(ports < 0)
-        self.ready = np.zeros(len(self.writes), np.int64)  # when each vector that it writes can be read
+        self.ready = np.zeros(
+            len(self.writes), np.int64
+        )  # when each vector that it writes can be read
         self.late = 0
         self.reach(0)
         self.settle()
@@ -92,7 +111,11 @@ class Walk:
 
     def settle(self) -> None:
         """The times that there are are final."""
-        self.settled, self.settled_writes, self.settled_reads = self.reached, self.written, self.read
+        self.settled, self.settled_writes, self.settled_reads = (
+            self.reached,
+            self.written,
+            self.read,
+        )
 
     @property
     def finished(self) -> bool:
@@ -102,7 +125,8 @@ class Walk:
 
 @dataclass
 class Channel:
-    """A FIFO under way: its ends, and when each token was read. `doubt`: what has not been looked at since an end took on new times."""
+    """A FIFO under way: its ends, and when each token was read. `doubt`: what has not been looked
+    at since an end took on new times."""
 
     depth: int
     writer: Walk
@@ -121,7 +145,8 @@ class Channel:
         return written - self.depth >= read
 
     def starved(self) -> bool:
-        """Whether its reader took a token before it was there. Not asked again before an end takes on new times, where it did not."""
+        """Whether its reader took a token before it was there. Not asked again before an end takes
+        on new times, where it did not."""
         if "tokens" not in self.doubt:
             return False
         written, read = self.counts()
@@ -132,7 +157,8 @@ class Channel:
         return False
 
     def overfull(self) -> bool:
-        """Whether its writer wrote a token before there was room for it. Asked again as `starved` is."""
+        """Whether its writer wrote a token before there was room for it. Asked again as `starved`
+        is."""
         if "room" not in self.doubt:
             return False
         written, read = self.counts()
@@ -149,13 +175,22 @@ class Run:
     """Images on their way through a plan."""
 
     def __init__(
-        self, graph: Graph, plan: Plan, images: int, board: Board, depths: Mapping[int, int] | None = None
+        self,
+        graph: Graph,
+        plan: Plan,
+        images: int,
+        board: Board,
+        depths: Mapping[int, int] | None = None,
     ) -> None:
         processes = build_processes(graph, plan, board)
         self.images, self.edges = images, plan.edges
         self.walks = [Walk(process, images) for process in processes]
         writers = {channel: walk for walk in self.walks for channel in walk.process.outputs}
-        ends = {channel: (walk, port) for walk in self.walks for port, channel in enumerate(walk.process.inputs)}
+        ends = {
+            channel: (walk, port)
+            for walk in self.walks
+            for port, channel in enumerate(walk.process.inputs)
+        }
         self.channels = [
             Channel(
                 (depths or {}).get(i, plan.edges[i].depth) if i < len(plan.edges) else COLLECTED_FIFO,
@@ -184,16 +219,21 @@ class Run:
                 self.end = (start + self.end) // 2
                 for walk in self.walks:
                     self.step(walk)
-        self.window = min(max(2 * (self.end - start) // (1 + (rounds > ROUNDS // 2)), 1), self.longest)
+        self.window = min(
+            max(2 * (self.end - start) // (1 + (rounds > ROUNDS // 2)), 1), self.longest
+        )
         for walk in self.walks:
             if walk.reached > walk.settled:
                 self.active = self.end
                 walk.settle()
                 walk.late = self.time(walk, walk.reached - 1) - int(walk.turns[walk.reached - 1])
-        return self.end < self.active + self.longest and not all(walk.finished for walk in self.walks)
+        return self.end < self.active + self.longest and not all(
+            walk.finished for walk in self.walks
+        )
 
     def raise_times(self) -> bool:
-        """Step each process once back and once forth whose bounds do not hold. Returns whether there was one."""
+        """Step each process once back and once forth whose bounds do not hold. Returns whether
+        there was one."""
         risen = False
         for walk in reversed(self.walks):
             if any(self.channels[i].overfull() for i in walk.process.outputs):
@@ -206,8 +246,9 @@ class Run:
         return risen
 
     def step(self, walk: Walk, hopeful: bool = False) -> None:
-        """Give a process's events in this window the least times that its neighbours allow as far as these are known. A `hopeful` one takes it that there will be
-        room for all that it writes."""
+        """Give a process's events in this window the least times that its neighbours allow as far
+        as these are known. A `hopeful` one takes it that there will be room for all that it
+        writes."""
         process, first = walk.process, walk.settled
         last = max(self.last(walk, hopeful), first)
         if first == last == walk.reached:
@@ -223,12 +264,18 @@ class Run:
             low, high = max(start, channel.depth), max(end, channel.depth)
             places = walk.writes[low:high] - first
             # A result enters the FIFO when it leaves the kernel's pipeline.
-            free = channel.taken[low - channel.depth : high - channel.depth] - process.latency - turns[places]
+            free = (
+                channel.taken[low - channel.depth : high - channel.depth]
+                - process.latency
+                - turns[places]
+            )
             waits[places] = np.maximum(waits[places], free)
         waits[:1] = np.maximum(waits[:1], walk.late)
         times = turns + np.maximum.accumulate(waits)
         walk.reach(first + int(times.searchsorted(self.end)))
-        walk.ready[start : walk.written] = times[walk.writes[start : walk.written] - first] + process.latency
+        walk.ready[start : walk.written] = (
+            times[walk.writes[start : walk.written] - first] + process.latency
+        )
         for port, i in enumerate(process.inputs):
             low, high = walk.settled_reads[port], walk.read[port]
             self.channels[i].taken[low:high] = times[walk.reads[port][low:high] - first]
@@ -236,7 +283,8 @@ class Run:
             self.channels[i].doubt.update(DOUBTS)
 
     def last(self, walk: Walk, hopeful: bool) -> int:
-        """The first event of a process that cannot happen in this window, for want of time, tokens or room."""
+        """The first event of a process that cannot happen in this window, for want of time, tokens
+        or room."""
         last = int(walk.turns.searchsorted(self.end - walk.late))
         for port, i in enumerate(walk.process.inputs):
             written, _ = self.channels[i].counts()
@@ -251,13 +299,21 @@ class Run:
         port = walk.process.ports[event % len(walk.process.ports)]
         if port < 0:
             return int(walk.ready[walk.writes.searchsorted(event)]) - walk.process.latency
-        return int(self.channels[walk.process.inputs[port]].taken[walk.reads[port].searchsorted(event)])
+        return int(
+            self.channels[walk.process.inputs[port]].taken[walk.reads[port].searchsorted(event)]
+        )
 
     def simulation(self) -> Simulation:
         """What has happened so far."""
-        waiting = {walk.process.name: self.waiting_for(walk) for walk in self.walks if not walk.finished}
-        held = tuple(most_held(*self.known(channel)) for channel in self.channels[: len(self.edges)])
-        return Simulation(self.completions(), waiting, held, {walk.process.name: walk.late for walk in self.walks})
+        waiting = {
+            walk.process.name: self.waiting_for(walk) for walk in self.walks if not walk.finished
+        }
+        held = tuple(
+            most_held(*self.known(channel)) for channel in self.channels[: len(self.edges)]
+        )
+        return Simulation(
+            self.completions(), waiting, held, {walk.process.name: walk.late for walk in self.walks}
+        )
 
     def known(self, channel: Channel) -> tuple[np.ndarray, np.ndarray]:
         """When each token of a channel could be read, and when each was."""
@@ -278,16 +334,22 @@ class Run:
         port = int(walk.process.ports[walk.settled % len(walk.process.ports)])
         if port >= 0:
             index = walk.process.inputs[port]
-            return f"a vector of {self.edges[index].tensor}" if index < len(self.edges) else "a word of vectors"
+            return (
+                f"a vector of {self.edges[index].tensor}"
+                if index < len(self.edges)
+                else "a word of vectors"
+            )
         full = next(i for i in walk.process.outputs if self.channels[i].full())
         if full >= len(self.edges):
             return "room for a word of vectors"
         return f"room in the channel of {self.edges[full].tensor} to {self.edges[full].consumer or 'the output'}"
 
     def shrink(self, index: int, depth: int) -> bool:
-        """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether none does.
+        """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether
+        none does.
 
-        Until the first vector that now has to wait for room nothing changes, so that the run goes on from there.
+        Until the first vector that now has to wait for room nothing changes, so that the run goes
+        on from there.
         """
         channel = self.channels[index]
         before, images, state = channel.depth, self.completions(), self.state()
@@ -318,13 +380,22 @@ class Run:
         for walk in self.walks:
             walk.reach(walk.settled)
             walk.settle()
-            walk.late = self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1]) if walk.settled else 0
+            walk.late = (
+                self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1])
+                if walk.settled
+                else 0
+            )
         self.active = last
 
     def unsettle(self, channel: Channel) -> bool:
-        """Unsettle what depends on unsettled events at the other end of a channel: a token's reading on its writing, and the writing of one on the reading that makes
-        room for it. Returns whether there was anything."""
-        writer, reader, before = channel.writer, channel.reader, (channel.writer.settled, channel.reader.settled)
+        """Unsettle what depends on unsettled events at the other end of a channel: a token's
+        reading on its writing, and the writing of one on the reading that makes room for it.
+        Returns whether there was anything."""
+        writer, reader, before = (
+            channel.writer,
+            channel.reader,
+            (channel.writer.settled, channel.reader.settled),
+        )
         places = reader.reads[channel.port]
         written = int(writer.writes.searchsorted(writer.settled))
         reader.settled = int(min([reader.settled, *places[written : written + 1]]))
@@ -334,7 +405,9 @@ class Run:
 
     def state(self) -> State:
         """All times, of a finished run."""
-        return tuple(walk.ready.copy() for walk in self.walks), tuple(c.taken.copy() for c in self.channels)
+        return tuple(walk.ready.copy() for walk in self.walks), tuple(
+            c.taken.copy() for c in self.channels
+        )
 
     def restore(self, state: State) -> None:
         """Take on the times of a finished run."""
@@ -349,6 +422,7 @@ class Run:
 
 
 def most_held(available: np.ndarray, taken: np.ndarray) -> int:
-    """The most tokens that were in a FIFO at once, from when each could be read, and when each was."""
+    """The most tokens that were in a FIFO at once, from when each could be read, and when each
+    was."""
     held = np.arange(1, len(available) + 1) - np.searchsorted(taken, available, side="left")
     return int(held.max(initial=0))

@@ -1,4 +1,5 @@
-"""The time of one step of a folded design. Searches ask for it again and again, so it is remembered by all that it depends on."""
+"""The time of one step of a folded design. Searches ask for it again and again, so it is remembered
+by all that it depends on."""
 
 from __future__ import annotations
 
@@ -18,17 +19,19 @@ from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.plan import ARRAYS, Engines, StepPlan
 
-# Cycles from the token of the step before to the first input vector in an engine, beside the memory's latency, and from the
-# last result to the token that starts the next step.
+# Cycles from the token of the step before to the first input vector in an engine, beside the
+# memory's latency, and from the last result to the token that starts the next step.
 STEP_LATENCY = 150
-# A step's record goes ahead of its data, all but the last word, which waits for the step before; from the reader it goes to the engine, and
-# through the kernels of a convolution, each with the latency of a kernel.
+# A step's record goes ahead of its data, all but the last word, which waits for the step before;
+# from the reader it goes to the engine, and through the kernels of a convolution, each with the
+# latency of a kernel.
 RECORD_HOPS = {"convolution": 3, "skipping": 2}
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Cycles of a step: before the first result can leave (`start`), of the busiest stream (`body`), after it (`tail`)."""
+    """Cycles of a step: before the first result can leave (`start`), of the busiest stream
+    (`body`), after it (`tail`)."""
 
     start: float
     body: float
@@ -64,7 +67,8 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, board: Board) -> S
 
 
 def times_on(graph: Graph, engines: Engines, board: Board) -> Times:
-    """The times of steps on engines: those that differ in what no step's time depends on share them."""
+    """The times of steps on engines: those that differ in what no step's time depends on share
+    them."""
     return known_times(graph, read_sizes(engines), board.device.load_latency)
 
 
@@ -75,7 +79,8 @@ def known_times(graph: Graph, sizes: tuple[int, ...], latency: int) -> Times:
 
 
 def step_key(graph: Graph, step: StepPlan) -> Hashable:
-    """All that a step's time depends on but the engines' sizes: what it does, not what its layer and tensors are called."""
+    """All that a step's time depends on but the engines' sizes: what it does, not what its layer
+    and tensors are called."""
     kinds = layer_kinds(graph)
     return (
         kinds[step.layer], kinds[step.feeder] if step.feeder else None, graph.tensors[step.source].shape if step.source else None,
@@ -85,12 +90,14 @@ def step_key(graph: Graph, step: StepPlan) -> Hashable:
 
 
 def read_sizes(e: Engines) -> tuple[int, ...]:
-    """The engines' sizes that a step's time depends on. How large tiles and groups of outputs are, the step says itself."""
+    """The engines' sizes that a step's time depends on. How large tiles and groups of outputs are,
+    the step says itself."""
     return e.width, e.burst, e.inputs, e.skip_inputs, e.depthwise_extent, e.pool_extent
 
 
 def engines_of(sizes: tuple[int, ...]) -> Engines:
-    """Engines with the sizes that are read and no others: what is remembered cannot depend on more than its key."""
+    """Engines with the sizes that are read and no others: what is remembered cannot depend on more
+    than its key."""
     width, burst, inputs, skip_inputs, depthwise_extent, pool_extent = sizes
     return Engines(
         width,
@@ -115,19 +122,26 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
         "output stream": float(f["results"]),
         "weight stream": tiles * step.groups * (weights + step.vectors_at_once),
         "compute": engine_turns(graph, step, engines, f),
-        "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"]) if step.feeder else 0.0,
+        "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"])
+        if step.feeder
+        else 0.0,
     }
     hops = RECORD_HOPS.get(step.engine, 1)
     start = float(latency + STEP_LATENCY + hops * KERNEL_LATENCY)
     tail = 0.0
     if step.engine in ARRAYS:
         group = float(f["group_turns"])
-        # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through its planes.
+        # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through
+        # its planes.
         fed = f["in_groups"] * f["plane_turns"] + MEMORY_DISTANCE
         start += (fed if step.feeder else f["first_turns"]) + f["tap_words"]
         tail = 2 * group - f["pixels"] - MEMORY_DISTANCE
-        tile = MEMORY_DISTANCE + float(f["send_turns"] if step.feeder else max(f["tile_loads"], f["send_turns"]))
-        streams["compute"] = tiles * max(step.groups * max(f["taps"] * f["phase_turns"], group), tile)
+        tile = MEMORY_DISTANCE + float(
+            f["send_turns"] if step.feeder else max(f["tile_loads"], f["send_turns"])
+        )
+        streams["compute"] = tiles * max(
+            step.groups * max(f["taps"] * f["phase_turns"], group), tile
+        )
     busiest = max(streams, key=lambda name: streams[name])
     vector = engines.width * BYTES["float32"]
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
@@ -139,7 +153,8 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
         stored = blocks * rows
         # A block's words go out while those of the block after the next come in.
         streams["weight stream"] = (
-            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once) + 2 * BLOCK
+            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once)
+            + 2 * BLOCK
         )
         busiest = max(streams, key=lambda name: streams[name])
     moved += tiles * step.groups * (stored * engines.burst + step.vectors_at_once) * vector

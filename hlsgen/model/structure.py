@@ -1,12 +1,23 @@
-"""The structure of a planned design: kernels with their units, memories, load-store units and channels.
+"""The structure of a planned design: kernels with their units, memories, load-store units and
+channels.
 
-It is derived from the plan alone, as the code generator's text is; `tests/test_structure.py` counts both and compares.
+It is derived from the plan alone, as the code generator's text is; `tests/test_structure.py` counts
+both and compares.
 """
 
 from __future__ import annotations
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Arithmetic, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.kernel.hardware import (
+    COLLECTED_FIFO,
+    STREAMED_FIFO,
+    Arithmetic,
+    Body,
+    Fifo,
+    Kernel,
+    Lsu,
+    Structure,
+)
 from hlsgen.model.folded_structure import folded_structure
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
@@ -40,23 +51,35 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     bits = BITS[plan.dtype]
     width = {edge.tensor: edge.width for edge in plan.edges}
     copies = plan.copies
-    kernels = [kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)] * copies
+    kernels = [
+        kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)
+    ] * copies
     for port in graph.inputs:
         vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
-        kernels.append(transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers))
+        kernels.append(
+            transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers)
+        )
     for port in graph.outputs:
         vector = width[port.tensor] * bits
         kernels.append(
-            transfer("write_output", (Lsu("image_data", vector, store=True),) * copies, vector * copies, copies)
+            transfer(
+                "write_output",
+                (Lsu("image_data", vector, store=True),) * copies,
+                vector * copies,
+                copies,
+            )
         )
     fifos = [
-        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth) for edge in plan.edges
+        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth)
+        for edge in plan.edges
     ]
     fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.at_once > 1]
     for kernel in (kernel for kernel in plan.kernels if kernel.strips):
         fifos.append(streamed(kernel, bits))
         vector = fifos[-1].bits
-        kernels.append(transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies))
+        kernels.append(
+            transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies)
+        )
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
         fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
@@ -67,22 +90,31 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
 
 def planned_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
     """Those of one layer, as it is planned."""
-    return pipelined_kernels(layer, graph, plan, plan.kernel(layer.name), ends(plan.edges, layer.output))
+    return pipelined_kernels(
+        layer, graph, plan, plan.kernel(layer.name), ends(plan.edges, layer.output)
+    )
 
 
-def pipelined_kernels(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> tuple[Kernel, ...]:
-    """The kernel of one layer, whose result so many channels carry, and the one that puts input vectors together for it."""
+def pipelined_kernels(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
+) -> tuple[Kernel, ...]:
+    """The kernel of one layer, whose result so many channels carry, and the one that puts input
+    vectors together for it."""
     main = pipelined_kernel(layer, graph, plan, kernel, readers)
     if kernel.at_once == 1:
         return (main,)
     vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
     body = Body(register_bits=word, multiplexer_bits=word)
-    return main, Kernel(f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2)
+    return main, Kernel(
+        f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2
+    )
 
 
 def collected(kernel: KernelPlan, bits: int) -> Fifo:
     """The channel of words of input vectors."""
-    return Fifo(f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO)
+    return Fifo(
+        f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO
+    )
 
 
 def streamed(kernel: KernelPlan, bits: int) -> Fifo:
@@ -90,7 +122,9 @@ def streamed(kernel: KernelPlan, bits: int) -> Fifo:
     return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
 
 
-def pipelined_kernel(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int) -> Kernel:
+def pipelined_kernel(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
+) -> Kernel:
     """The kernel of one layer."""
     bits = BITS[plan.dtype]
     streams = kernel.strips > 0
@@ -129,7 +163,11 @@ def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     """The kernel of one layer through global memory."""
     bits, kernel, op = BITS[plan.dtype], plan.kernel(layer.name), operator(layer.op)
     outputs, inputs = kernel.output_width, kernel.input_width
-    taps = layer.attributes.window.taps if kernel.unroll_window and hasattr(layer.attributes, "window") else 1
+    taps = (
+        layer.attributes.window.taps
+        if kernel.unroll_window and hasattr(layer.attributes, "window")
+        else 1
+    )
     loads = [
         Lsu("input" if i == 0 else f"input_{i + 1}", inputs * bits)
         for i in range(len(layer.inputs))
@@ -148,4 +186,6 @@ def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     if layer.activation is not None:
         arithmetic += layer.activation.units(1)
     arithmetic += Arithmetic(adds=int("bias" in layer.weights))
-    return Kernel(layer.name, Body(arithmetic), lsus=tuple(loads), loops=4 + 2 * extra, integer_bits=1024)
+    return Kernel(
+        layer.name, Body(arithmetic), lsus=tuple(loads), loops=4 + 2 * extra, integer_bits=1024
+    )

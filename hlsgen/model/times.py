@@ -9,8 +9,9 @@ BYTES = {"float32": 4}
 
 @dataclass(frozen=True)
 class LayerTime:
-    """One layer (or step): cycles an image, the least cycles that its multiplications need on the units it has, and the
-    bytes it moves to and from external memory; `bound` says what limits it: compute, memory or stream."""
+    """One layer (or step): cycles an image, the least cycles that its multiplications need on the
+    units it has, and the bytes it moves to and from external memory; `bound` says what limits it:
+    compute, memory or stream."""
 
     name: str
     cycles: float
@@ -26,7 +27,8 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Timing:
-    """Time of one image (`latency`) and images a second of a stream (`throughput`), in seconds; what limits the stream."""
+    """Time of one image (`latency`) and images a second of a stream (`throughput`), in seconds;
+    what limits the stream."""
 
     latency: float
     throughput: float

@@ -1,7 +1,9 @@
-"""The timing model: cycles of every layer, memory traffic, host overheads; throughput and latency of a plan.
+"""The timing model: cycles of every layer, memory traffic, host overheads; throughput and latency
+of a plan.
 
-Cycles are the trip counts of the generated loops, which run at II 1 unless an accumulator or global memory holds them up.
-Where a design waits for memory, time is bytes / sustained bandwidth (`Board.sustained_bandwidth`).
+Cycles are the trip counts of the generated loops, which run at II 1 unless an accumulator or global
+memory holds them up. Where a design waits for memory, time is bytes / sustained bandwidth
+(`Board.sustained_bandwidth`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import has_front
 
 
-def design_timing(graph: Graph, plan: Plan, design: Structure, board: Board, clock: float) -> Timing:
+def design_timing(
+    graph: Graph, plan: Plan, design: Structure, board: Board, clock: float
+) -> Timing:
     """Timing of a plan at `clock` MHz."""
     if plan.style == "pipelined":
         return pipelined_timing(graph, plan, board, clock)

@@ -11,11 +11,14 @@ from hlsgen.ops.base import Importer, Operator
 
 @cache
 def definitions() -> tuple[Importer | Operator, ...]:
-    """What every module here defines as `OPERATOR`, or as `IMPORTER` where it only translates into other operators."""
+    """What every module here defines as `OPERATOR`, or as `IMPORTER` where it only translates into
+    other operators."""
     found = []
     for name in sorted(info.name for info in pkgutil.iter_modules(__path__)):
         module = importlib.import_module(f"{__name__}.{name}")
-        found += [getattr(module, kind) for kind in ("OPERATOR", "IMPORTER") if hasattr(module, kind)]
+        found += [
+            getattr(module, kind) for kind in ("OPERATOR", "IMPORTER") if hasattr(module, kind)
+        ]
     return tuple(found)
 
 

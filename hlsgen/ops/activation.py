@@ -41,7 +41,9 @@ class Activate(Operator, Importer):
     def import_node(self, node: NodeImporter) -> None:
         """Import one of the element-wise functions."""
         value = node.value(0)
-        tensor = node.add(self.name, None, [value.tensor], value.tensor.shape, activation=self._activation(node))
+        tensor = node.add(
+            self.name, None, [value.tensor], value.tensor.shape, activation=self._activation(node)
+        )
         node.bind(tensor, View(value.view.shape, value.view.steps))
 
     def _activation(self, node: NodeImporter) -> Activation:
@@ -50,7 +52,10 @@ class Activate(Operator, Importer):
             return Activation(kind, alpha=1 / 6, low=0.5)
         if node.op_type != "Clip":
             defaults = PARAMETERS.get(node.op_type, {})
-            found = {field: float(node.attribute(name, default)) for name, (field, default) in defaults.items()}
+            found = {
+                field: float(node.attribute(name, default))
+                for name, (field, default) in defaults.items()
+            }
             return Activation(kind, **found)
         low, high = (
             float(node.need_constant(i, name).ravel()[0]) if node.input_name(i) else default

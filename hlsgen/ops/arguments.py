@@ -1,7 +1,8 @@
 """What an ONNX node is given: attributes, and inputs that are constants.
 
-Models are read as opset 17 and later write them (`frontend.model.TARGET_OPSET`; older ones are converted). An argument that later
-opsets move from an attribute to an input is asked for with `integers`, which knows both places.
+Models are read as opset 17 and later write them (`frontend.model.TARGET_OPSET`; older ones are
+converted). An argument that later opsets move from an attribute to an input is asked for with
+`integers`, which knows both places.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class NodeArguments:
 
     def __init__(self, node: onnx.NodeProto, constants: Mapping[str, np.ndarray], label: str):
         self.node, self.constants, self.label = node, constants, label
-        self.attributes: dict[str, Any] = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        self.attributes: dict[str, Any] = {
+            a.name: onnx.helper.get_attribute_value(a) for a in node.attribute
+        }
 
     @property
     def op_type(self) -> str:
@@ -52,7 +55,8 @@ class NodeArguments:
         return None if name is None else self.constants.get(name)
 
     def need_constant(self, index: int, what: str) -> np.ndarray:
-        """The constant at input `index`. Raises UnsupportedError when it is computed at run time."""
+        """The constant at input `index`. Raises UnsupportedError when it is computed at run
+        time."""
         value = self.constant(index)
         if value is None:
             raise UnsupportedError(
@@ -64,7 +68,8 @@ class NodeArguments:
         return value
 
     def integers(self, index: int, name: str) -> tuple[int, ...] | None:
-        """The integers that the node gives as its attribute `name` or as input `index`; None where it gives neither.
+        """The integers that the node gives as its attribute `name` or as input `index`; None where
+        it gives neither.
 
         Raises UnsupportedError when they are computed at run time.
         """

@@ -39,8 +39,11 @@ class AveragePool(Pool):
         rows, columns = counts(layer.attributes, *inputs[0].shape[1:])
         return sums / np.maximum(np.outer(rows, columns), 1)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """Borders are zero; which of them count is told by the first and last counted row and column of the scan."""
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """Borders are zero; which of them count is told by the first and last counted row and
+        column of the scan."""
         source = graph.tensors[layer.inputs[0]]
         a: PoolAttributes = layer.attributes
         window, counted = a.window, a.counted_pads

@@ -1,4 +1,5 @@
-"""What every operator module provides, and sensible defaults for those that pass vectors straight through."""
+"""What every operator module provides, and sensible defaults for those that pass vectors straight
+through."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def vectors(channels: int, width: int) -> int:
 
 @dataclass(frozen=True)
 class Sums:
-    """Where a pipelined kernel keeps running sums, in vectors: in a `memory`, or in a shift register.
+    """Where a pipelined kernel keeps running sums, in vectors: in a `memory`, or in a shift
+    register.
 
     `used` entries of the register, `outs` apart, are parts of one output.
     """
@@ -54,14 +56,15 @@ class Sums:
 
 @dataclass(frozen=True)
 class Events:
-    """When a pipelined kernel reads a vector (or a word of `at_once` vectors) from each of its inputs and writes one, in cycles from an
-    image's start at II 1."""
+    """When a pipelined kernel reads a vector (or a word of `at_once` vectors) from each of its
+    inputs and writes one, in cycles from an image's start at II 1."""
 
     reads: tuple[np.ndarray, ...]
     writes: np.ndarray
 
 
-# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one after another.
+# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
+# after another.
 LARGEST_STREAM = 1 << 18
 
 
@@ -86,14 +89,16 @@ class Importer(ABC):
 
     @abstractmethod
     def import_node(self, node: NodeImporter) -> None:
-        """Translate one ONNX node into layers. Raises UnsupportedError for what no template covers."""
+        """Translate one ONNX node into layers. Raises UnsupportedError for what no template
+        covers."""
 
 
 class Operator(ABC):
     """One operator: what it computes, what it costs, which templates make it.
 
-    Templates are found by name: `templates/layered/<name>.cl.j2`, `templates/pipelined/<name>.cl.j2`, and for the
-    folded style `templates/folded/<engine>.cl.j2` (`engine = ""` sends the tensor straight to the epilogue).
+    Templates are found by name: `templates/layered/<name>.cl.j2`,
+    `templates/pipelined/<name>.cl.j2`, and for the folded style `templates/folded/<engine>.cl.j2`
+    (`engine = ""` sends the tensor straight to the epilogue).
     """
 
     name: str = ""
@@ -119,8 +124,8 @@ class Operator(ABC):
     def stays_finite(self, layer: Layer) -> bool:
         """Whether finite inputs give finite results.
 
-        Lanes that hold no channel compute as well. Their results meet weights that are 0, so they must not be infinite or NaN: where this
-        is False, they are cleared.
+        Lanes that hold no channel compute as well. Their results meet weights that are 0, so they
+        must not be infinite or NaN: where this is False, they are cleared.
         """
         return layer.activation is None or layer.activation.stays_finite
 
@@ -145,7 +150,8 @@ class Operator(ABC):
         return True
 
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
-        """Whether the kernel works with `width` channels of `tensor` (an input or its output) a vector."""
+        """Whether the kernel works with `width` channels of `tensor` (an input or its output) a
+        vector."""
         return True
 
     def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
@@ -153,7 +159,8 @@ class Operator(ABC):
         return (1,)
 
     def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """How many non-zero weights an output lane may take a turn; 0: the kernel multiplies by all weights."""
+        """How many non-zero weights an output lane may take a turn; 0: the kernel multiplies by all
+        weights."""
         return (0,)
 
     def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
@@ -161,7 +168,8 @@ class Operator(ABC):
         return (1,)
 
     def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """In how many strips of rows the kernel may work whose weights stream from memory; 0: they are on chip."""
+        """In how many strips of rows the kernel may work whose weights stream from memory; 0: they
+        are on chip."""
         return (0,)
 
     def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
@@ -173,26 +181,34 @@ class Operator(ABC):
         return {}
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`; empty if none."""
+        """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`;
+        empty if none."""
         return np.zeros((0, kernel.output_width), np.float32)
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1) if there is none."""
+        """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1)
+        if there is none."""
         return (1, 1)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """When vectors are read and written: here one of every input and one of the output a turn."""
+        """When vectors are read and written: here one of every input and one of the output a
+        turn."""
         turns = np.arange(self.pipelined_turns(layer, graph, kernel))
         return Events((turns,) * len(layer.inputs), turns)
 
     def sums(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Sums:
-        """A memory where so many outputs take turns that a sum rests for its latency, else a shift register of `partial_sums` for each output."""
+        """A memory where so many outputs take turns that a sum rests for its latency, else a shift
+        register of `partial_sums` for each output."""
         steps, outs = self.reduction(layer, graph, kernel)
         if steps == 1:
             return Sums()
         if kernel.partial_sums == 1 and outs >= SUM_DISTANCE:
             return Sums(memory=outs, outs=outs)
-        return Sums(register_length=kernel.partial_sums * outs, used=min(kernel.partial_sums, steps), outs=outs)
+        return Sums(
+            register_length=kernel.partial_sums * outs,
+            used=min(kernel.partial_sums, steps),
+            outs=outs,
+        )
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Multiply-accumulates a cycle, the product of the unroll factors."""
@@ -211,18 +227,25 @@ class Operator(ABC):
         """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
         return Arithmetic(multiply_adds=self.pipelined_macs(layer, kernel))
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """Memories of the kernel beside window, sums and bias."""
         return ()
 
     def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Input vectors in registers among which a turn selects what it reads, counted for each that it reads."""
+        """Input vectors in registers among which a turn selects what it reads, counted for each
+        that it reads."""
         return 1
 
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
-        """Everything in the kernel, for values of `bits`: what the template of the operator instantiates."""
+        """Everything in the kernel, for values of `bits`: what the template of the operator
+        instantiates."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        inputs, lanes = vectors(source.channels, kernel.input_width * kernel.at_once), kernel.output_width
+        inputs, lanes = (
+            vectors(source.channels, kernel.input_width * kernel.at_once),
+            kernel.output_width,
+        )
         arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
         memories = list(self.pipelined_memories(layer, graph, kernel))
         vector = kernel.input_width * kernel.at_once * bits
@@ -231,20 +254,27 @@ class Operator(ABC):
         window = getattr(layer.attributes, "window", None)
         if window is not None and not kernel.strips:
             rows, columns = window.extent
-            element, length = kernel.input_width * bits, window.scan_size(source.height, source.width)[1] * inputs
+            element, length = (
+                kernel.input_width * bits,
+                window.scan_size(source.height, source.width)[1] * inputs,
+            )
             if keeps_lines(window, length):
                 memories.append(Memory("line", length, element, (rows - 1) * kernel.at_once))
             else:
                 registers += (rows - 1) * length * vector
             if keeps_history(window, inputs):
-                memories.append(Memory("history", inputs, element, rows * (columns - 1) * kernel.at_once))
+                memories.append(
+                    Memory("history", inputs, element, rows * (columns - 1) * kernel.at_once)
+                )
                 registers += rows * columns * vector
             else:
                 registers += rows * ((columns - 1) * inputs + 1) * vector
         sums = self.sums(layer, graph, kernel)
         steps, _ = self.reduction(layer, graph, kernel)
         # A lane's only product and the addition that follows are one unit.
-        fused = lanes // kernel.fold if self.pipelined_macs(layer, kernel) * kernel.fold == lanes else 0
+        fused = (
+            lanes // kernel.fold if self.pipelined_macs(layer, kernel) * kernel.fold == lanes else 0
+        )
         if steps > 1:
             # The first value of each partial sum is added to the bias or to nothing.
             added = sums.used - (sums.used == steps and "bias" not in layer.weights)
@@ -254,7 +284,13 @@ class Operator(ABC):
         if "bias" in layer.weights:
             # Where products are summed up, the first is added to the bias.
             arithmetic += Arithmetic(adds=lanes // kernel.fold - fused if steps == 1 else 0)
-            memories.append(Memory("bias", vectors(result.channels, lanes) * kernel.fold, lanes // kernel.fold * bits))
+            memories.append(
+                Memory(
+                    "bias",
+                    vectors(result.channels, lanes) * kernel.fold,
+                    lanes // kernel.fold * bits,
+                )
+            )
         if layer.activation is not None:
             arithmetic += layer.activation.units(lanes // kernel.fold)
         return Body(arithmetic, tuple(memories), registers, multiplexers)
@@ -264,10 +300,14 @@ class Operator(ABC):
         body = self.pipelined_body(layer, graph, kernel, WEIGHT_BITS)
         return pipeline_depth(body, kernel.output_width // kernel.fold)
 
-    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray | None:
-        """For each output pixel in raster order, how many pixels of the first input must have arrived.
+    def needed_pixels(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
+    ) -> np.ndarray | None:
+        """For each output pixel in raster order, how many pixels of the first input must have
+        arrived.
 
-        None means pixel by pixel. Drives the sizing of FIFOs round branches. `kernel`, where it is known.
+        None means pixel by pixel. Drives the sizing of FIFOs round branches. `kernel`, where it is
+        known.
         """
         return None
 
@@ -288,16 +328,24 @@ class Operator(ABC):
         at_once = next(n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0)
         return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, at_once, 0, count),)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """Descriptor fields of a step that differ from a plain pass over the tensor (see `hlsgen.descriptors`)."""
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """Descriptor fields of a step that differ from a plain pass over the tensor (see
+        `hlsgen.descriptors`)."""
         return {}
 
-    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
+    def folded_weights(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> np.ndarray:
         """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
 
-    def folded_tables(self, layer: Layer, source: Tensor, stride: int, engines: Engines) -> dict[str, Any]:
-        """Integer tables that the layer's engine reads, by step field, for input pixels of `stride` vectors."""
+    def folded_tables(
+        self, layer: Layer, source: Tensor, stride: int, engines: Engines
+    ) -> dict[str, Any]:
+        """Integer tables that the layer's engine reads, by step field, for input pixels of `stride`
+        vectors."""
         return {}
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:

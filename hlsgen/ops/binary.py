@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Function:
-    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with its operands swapped.
+    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with
+    its operands swapped.
 
     `stays_finite`: whether small values have finite results.
     """
@@ -41,7 +42,9 @@ FUNCTIONS = {
     "rsub": Function("{b} - {a}", lambda a, b: b - a, Arithmetic(adds=1), "sub"),
     "mul": Function("{a} * {b}", np.multiply, Arithmetic(multiplies=1), "mul"),
     "div": Function("{a} / {b}", np.divide, Arithmetic(divides=1), "rdiv", stays_finite=False),
-    "rdiv": Function("{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div", stays_finite=False),
+    "rdiv": Function(
+        "{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div", stays_finite=False
+    ),
     "max": Function("fmax({a}, {b})", np.maximum, Arithmetic(compares=1), "max"),
     "min": Function("fmin({a}, {b})", np.minimum, Arithmetic(compares=1), "min"),
 }
@@ -52,14 +55,16 @@ FLOAT_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class BinaryAttributes:
-    """`function` is a key of `FUNCTIONS`. With `broadcast` the second operand is one pixel, for all of the first's."""
+    """`function` is a key of `FUNCTIONS`. With `broadcast` the second operand is one pixel, for all
+    of the first's."""
 
     function: str
     broadcast: bool = False
 
 
 class Binary(Operator, Importer):
-    """ONNX Add, Sub, Mul, Div, Max, Min and Sum; constants become a scale and a shift a channel, or a bound."""
+    """ONNX Add, Sub, Mul, Div, Max, Min and Sum; constants become a scale and a shift a channel, or
+    a bound."""
 
     name = "binary"
     onnx_types: ClassVar[dict[str, str]] = {
@@ -88,12 +93,16 @@ class Binary(Operator, Importer):
         for index in constants:
             # Sub and Div alone have an order, and then two operands.
             swapped = function in ("sub", "div") and index < variables[0]
-            apply_constant(node, function, current, np.asarray(node.constant(index), np.float64), swapped)
+            apply_constant(
+                node, function, current, np.asarray(node.constant(index), np.float64), swapped
+            )
             current = node.builder.values[node.node.output[0]]
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The function; numpy broadcasts a single pixel."""
-        return FUNCTIONS[layer.attributes.function].reference(inputs[0].astype(np.float64), inputs[1])
+        return FUNCTIONS[layer.attributes.function].reference(
+            inputs[0].astype(np.float64), inputs[1]
+        )
 
     def stays_finite(self, layer: Layer) -> bool:
         """Not where it divides."""
@@ -117,7 +126,9 @@ class Binary(Operator, Importer):
         """One unit a lane."""
         return FUNCTIONS[layer.attributes.function].units.times(kernel.input_width)
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """The one pixel of a broadcast operand."""
         if not layer.attributes.broadcast:
             return ()
@@ -145,13 +156,18 @@ class Binary(Operator, Importer):
 
 
 def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
-    """A layer that joins two values. The larger one's layout is kept; the other is broadcast or moved into it."""
+    """A layer that joins two values. The larger one's layout is kept; the other is broadcast or
+    moved into it."""
     shapes = left.view.value_shape, right.view.value_shape
     try:
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
-        raise node.unsupported(f"shapes {list(shapes[0])} and {list(shapes[1])} do not broadcast") from None
-    first = next((v for v in (left, right) if v.view.value_shape == shape and v.tensor.size > 1), None)
+        raise node.unsupported(
+            f"shapes {list(shapes[0])} and {list(shapes[1])} do not broadcast"
+        ) from None
+    first = next(
+        (v for v in (left, right) if v.view.value_shape == shape and v.tensor.size > 1), None
+    )
     view = first.view if first else View((1, *canonical_shape(shape))).then("reshape", shape)
     operands = [fit(node, value, shape, view) for value in (left, right)]
     if operands[0][1] and not operands[1][1]:
@@ -167,22 +183,32 @@ def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
 
 
 def fit(node: NodeImporter, value: Value, shape: tuple[int, ...], view: View) -> tuple[Any, bool]:
-    """The tensor of an operand in the layout `view` of the result, and whether it is one pixel that serves all."""
+    """The tensor of an operand in the layout `view` of the result, and whether it is one pixel that
+    serves all."""
     index = view.invert(np.broadcast_to(value.view.indices, shape))[0]
     channels = np.arange(value.tensor.size)
     if value.tensor.shape == view.shape[1:] and np.array_equal(index.ravel(), channels):
         return value.tensor, False
     one_pixel = value.tensor.pixels == 1 and value.tensor.channels == view.shape[1]
-    if one_pixel and np.array_equal(index, np.broadcast_to(channels[:, None, None], view.shape[1:])):
+    if one_pixel and np.array_equal(
+        index, np.broadcast_to(channels[:, None, None], view.shape[1:])
+    ):
         return value.tensor, True
-    return node.gather(value.tensor, index, "broadcast" if index.size > value.tensor.size else "new layout"), False
+    return node.gather(
+        value.tensor, index, "broadcast" if index.size > value.tensor.size else "new layout"
+    ), False
 
 
-def apply_constant(node: NodeImporter, function: str, value: Value, constant: np.ndarray, swapped: bool) -> None:
-    """Bind `function` of a value and a constant (of a constant and a value, if `swapped`) to the node's output."""
+def apply_constant(
+    node: NodeImporter, function: str, value: Value, constant: np.ndarray, swapped: bool
+) -> None:
+    """Bind `function` of a value and a constant (of a constant and a value, if `swapped`) to the
+    node's output."""
     if function in ("max", "min"):
         if constant.size != 1:
-            raise node.unsupported(f"a bound of shape {list(constant.shape)}", "give one number, or a feature map")
+            raise node.unsupported(
+                f"a bound of shape {list(constant.shape)}", "give one number, or a feature map"
+            )
         bound = float(constant.ravel()[0])
         low, high = (bound, FLOAT_MAX) if function == "max" else (-FLOAT_MAX, bound)
         activate(node, value, Activation("clip", low=low, high=high))
@@ -194,9 +220,11 @@ def apply_constant(node: NodeImporter, function: str, value: Value, constant: np
         constant, function = 1 / constant, "mul"
     amount, value = node.per_channel(np.asarray(constant, np.float32), value)
     one, none = np.ones_like(amount), np.zeros_like(amount)
-    scale, shift = {"add": (one, amount), "mul": (amount, none), "sub": (-one, amount) if swapped else (one, -amount)}[
-        function
-    ]
+    scale, shift = {
+        "add": (one, amount),
+        "mul": (amount, none),
+        "sub": (-one, amount) if swapped else (one, -amount),
+    }[function]
     add_scale(node, value, scale, shift)
 
 

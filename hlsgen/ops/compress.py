@@ -1,7 +1,8 @@
 """Compressed weights of convolutions in memory: what the weight expander turns back into words.
 
-A group's words are cut into blocks of `BLOCK`. For every lane of a block come its non-zero weights with their places in the block, four at a
-time: a word of places (one byte each, 255 for none), then four words of values. All blocks of a step have as many rows as its fullest lane needs.
+A group's words are cut into blocks of `BLOCK`. For every lane of a block come its non-zero weights
+with their places in the block, four at a time: a word of places (one byte each, 255 for none), then
+four words of values. All blocks of a step have as many rows as its fullest lane needs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ NONE = 255
 
 
 def blocks_of(words: np.ndarray, burst: int) -> np.ndarray:
-    """Weight words `(groups, N * burst, V)` as `(groups, blocks, BLOCK, burst * V)`, the last block filled up with zeros."""
+    """Weight words `(groups, N * burst, V)` as `(groups, blocks, BLOCK, burst * V)`, the last block
+    filled up with zeros."""
     groups, vectors, width = words.shape
     count = vectors // burst
     lanes = words.reshape(groups, count, burst * width)

@@ -27,7 +27,8 @@ class Concat(Operator, Importer):
     fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Concat; one input alone is passed through, and constants that hold nothing add nothing."""
+        """Import Concat; one input alone is passed through, and constants that hold nothing add
+        nothing."""
         constants = [node.constant(i) for i in range(len(node.node.input))]
         values = [node.value(i) for i, array in enumerate(constants) if array is None or array.size]
         if len(values) == 1:
@@ -58,7 +59,9 @@ class Concat(Operator, Importer):
                 return None
             return first.steps
         total = sum(v.tensor.channels for v in values)
-        flat = all(v.tensor.pixels == 1 and v.view.value_shape[axis] == v.tensor.channels for v in values)
+        flat = all(
+            v.tensor.pixels == 1 and v.view.value_shape[axis] == v.tensor.channels for v in values
+        )
         if not flat:
             return None
         shape = list(first.value_shape)
@@ -104,9 +107,20 @@ class Concat(Operator, Importer):
         for position, tensor in enumerate(graph.input_tensors(layer)):
             count = vectors(tensor.channels, engines.width)
             if (layer.name, position) in placement.copies:
-                at_once = next(n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0)
+                at_once = next(
+                    n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0
+                )
                 steps.append(
-                    StepPlan(layer.name, "", result.height, result.width, at_once, first, count, source=tensor.name)
+                    StepPlan(
+                        layer.name,
+                        "",
+                        result.height,
+                        result.width,
+                        at_once,
+                        first,
+                        count,
+                        source=tensor.name,
+                    )
                 )
             first += count
         return tuple(steps)

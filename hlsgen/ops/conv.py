@@ -15,7 +15,17 @@ from hlsgen.kernel.hardware import COLLECTED_FIFO
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip, skipping, streamed
-from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import (
+    LARGEST_STREAM,
+    WEIGHT_BITS,
+    Events,
+    Importer,
+    Operator,
+    Shape,
+    Work,
+    pad_axis,
+    vectors,
+)
 from hlsgen.ops.conv_steps import (
     conv_tile,
     dense_block,
@@ -34,15 +44,18 @@ from hlsgen.plan import Engines, KernelPlan, StepPlan
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
-# Input vectors that a convolution may multiply at once: any number, so that unequal layers can be balanced.
+# Input vectors that a convolution may multiply at once: any number, so that unequal layers can be
+# balanced.
 AT_ONCE = tuple(range(1, 33))
-# A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled window.
+# A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled
+# window.
 LARGEST_DEPTHWISE_EXTENT = 7
 
 
 @dataclass(frozen=True)
 class ConvAttributes:
-    """`filters` output channels, `groups`, and the window. Weights: `weight` (O, I/groups, KH, KW), `bias` (O,)."""
+    """`filters` output channels, `groups`, and the window. Weights: `weight` (O, I/groups, KH, KW),
+    `bias` (O,)."""
 
     filters: int
     groups: int
@@ -63,25 +76,40 @@ class Conv(Operator, Importer):
     def import_node(self, node: NodeImporter) -> None:
         """Import a Conv node with constant weights."""
         weight = node.need_constant(1, "weight")
-        bias = node.need_constant(2, "bias") if node.input_name(2) else np.zeros(weight.shape[0], np.float32)
+        bias = (
+            node.need_constant(2, "bias")
+            if node.input_name(2)
+            else np.zeros(weight.shape[0], np.float32)
+        )
         if weight.ndim not in (3, 4, 5):
-            raise node.unsupported(f"convolution over {weight.ndim - 2} spatial dimension(s)", "use one, two or three")
+            raise node.unsupported(
+                f"convolution over {weight.ndim - 2} spatial dimension(s)", "use one, two or three"
+            )
         source = node.spatial(0, (weight.ndim,))
         groups, channels = node.attribute("group", 1), node.value(0).view.value_shape[1]
         if weight.shape[1] * groups != channels or weight.shape[0] % groups:
             raise node.unsupported(
                 f"weight {list(weight.shape)} with group={groups} does not fit {channels} input channels"
             )
-        depth, window = imported_window(node, tuple(weight.shape[2:]), node.value(0).view.value_shape[2:])
+        depth, window = imported_window(
+            node, tuple(weight.shape[2:]), node.value(0).view.value_shape[2:]
+        )
         slices = 1
         if depth is not None:
             slices = depth.output_size(source.channels // channels, 1)[0]
-            weight, bias = depth_among_channels(weight, depth, source.channels // channels), np.repeat(bias, slices)
+            weight, bias = (
+                depth_among_channels(weight, depth, source.channels // channels),
+                np.repeat(bias, slices),
+            )
         weight = weight.reshape(*weight.shape[:2], *window.kernel)
         attributes = ConvAttributes(int(weight.shape[0]), groups, window)
         shape = self.output_shape(attributes, [source.shape])
-        result = node.add(self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias})
-        spatial = (*((slices,) if depth else ()), *shape[1:])[-len(node.value(0).view.value_shape) + 2 :]
+        result = node.add(
+            self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias}
+        )
+        spatial = (*((slices,) if depth else ()), *shape[1:])[
+            -len(node.value(0).view.value_shape) + 2 :
+        ]
         node.bind_spatial(result, (1, shape[0] // slices, *spatial))
 
     def output_shape(self, attributes: ConvAttributes, inputs: Sequence[Shape]) -> Shape:
@@ -94,7 +122,9 @@ class Conv(Operator, Importer):
         patches = a.window.patches(inputs[0], 0.0)
         channels, taps, rows, columns = patches.shape
         patches = patches.reshape(a.groups, channels // a.groups * taps, rows * columns)
-        weight = layer.weights["weight"].astype(np.float64).reshape(a.groups, a.filters // a.groups, -1)
+        weight = (
+            layer.weights["weight"].astype(np.float64).reshape(a.groups, a.filters // a.groups, -1)
+        )
         result = np.matmul(weight, patches).reshape(a.filters, rows, columns)
         return result + layer.weights["bias"].astype(np.float64)[:, None, None]
 
@@ -102,7 +132,8 @@ class Conv(Operator, Importer):
         """MACs = output pixels * filters * (I / groups) * taps."""
         weight = layer.weights["weight"]
         return Work(
-            macs=graph.output_tensor(layer).pixels * weight.size, weights=weight.size + layer.weights["bias"].size
+            macs=graph.output_tensor(layer).pixels * weight.size,
+            weights=weight.size + layer.weights["bias"].size,
         )
 
     # ---- pipelined
@@ -133,15 +164,18 @@ class Conv(Operator, Importer):
         return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """Convolutions of one group with output vectors of 4 channels or more. The kernel that puts input vectors together reads one a turn: while an output
-        pixel takes its turns it must get as many together as lead to the next one."""
+        """Convolutions of one group with output vectors of 4 channels or more. The kernel that puts
+        input vectors together reads one a turn: while an output pixel takes its turns it must get
+        as many together as lead to the next one."""
         a: ConvAttributes = layer.attributes
         if a.groups > 1 or kernel.output_width < 4 or (kernel.unroll_window and a.window.taps == 1):
             return (1,)
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
         found = [1]
         if kernel.strips:  # while a filter word is in use, the next one arrives
-            most = max(streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel), 1)
+            most = max(
+                streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel), 1
+            )
             return AT_ONCE[: min(count, most)]
         for n in AT_ONCE[1:count]:
             steps, outputs = self.reduction(layer, graph, replace(kernel, at_once=n))
@@ -157,10 +191,13 @@ class Conv(Operator, Importer):
 
     def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """All weights for every strip."""
-        return streamed.values(streamed.strips(layer, graph, kernel), kernel) if kernel.strips else 0
+        return (
+            streamed.values(streamed.strips(layer, graph, kernel), kernel) if kernel.strips else 0
+        )
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
-        """Lanes of an input vector that hold channels of the layer: an image of three channels needs no fourth multiplier."""
+        """Lanes of an input vector that hold channels of the layer: an image of three channels
+        needs no fourth multiplier."""
         return min(kernel.input_width, layer.weights["weight"].shape[1])
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
@@ -168,7 +205,8 @@ class Conv(Operator, Importer):
         return vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width * kernel.at_once)
 
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
-        """A vector must not straddle two groups (depthwise kernels treat every lane as a group of its own)."""
+        """A vector must not straddle two groups (depthwise kernels treat every lane as a group of
+        its own)."""
         groups = layer.attributes.groups
         return groups == 1 or self.is_depthwise(layer) or (tensor.channels // groups) % width == 0
 
@@ -179,7 +217,10 @@ class Conv(Operator, Importer):
         if kernel.skip:
             rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
             return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
-        weight, bias = layer.weights["weight"], pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
+        weight, bias = (
+            layer.weights["weight"],
+            pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout),
+        )
         taps = a.window.taps
         if self.is_depthwise(layer):
             lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
@@ -187,13 +228,17 @@ class Conv(Operator, Importer):
             return np.concatenate([bias, parts.reshape(-1, vout)])
         grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
         grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
-        blocks = grouped.reshape(a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps)
-        # Loop order of the template: group, input vector, [tap,] output vector; inside a word: [tap,] input lane.
+        blocks = grouped.reshape(
+            a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps
+        )
+        # Loop order of the template: group, input vector, [tap,] output vector; inside a word:
+        # [tap,] input lane.
         order = (0, 3, 1, 5, 4, 2) if kernel.unroll_window else (0, 3, 5, 1, 4, 2)
         return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Input vectors of a group times taps that are not unrolled, interleaved over its output vectors."""
+        """Input vectors of a group times taps that are not unrolled, interleaved over its output
+        vectors."""
         a: ConvAttributes = layer.attributes
         if kernel.skip:
             return skip.words(layer, kernel), skip.outputs(layer, kernel)
@@ -216,7 +261,9 @@ class Conv(Operator, Importer):
             return taps * kernel.output_width // kernel.fold
         return taps * self.input_lanes(layer, kernel) * kernel.output_width * kernel.at_once
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
         if kernel.strips:
             return streamed.memories(streamed.strips(layer, graph, kernel), kernel)
@@ -227,14 +274,23 @@ class Conv(Operator, Importer):
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         lanes = kernel.output_width // kernel.fold
         parts = self.pipelined_macs(layer, kernel) // lanes
-        return (Memory("weights", steps * interleaved * groups * kernel.fold, lanes * WEIGHT_BITS, parts),)
+        return (
+            Memory(
+                "weights", steps * interleaved * groups * kernel.fold, lanes * WEIGHT_BITS, parts
+            ),
+        )
 
     def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """All taps of the window, where they are not unrolled."""
-        return 1 if kernel.unroll_window or kernel.skip or kernel.strips else layer.attributes.window.taps
+        return (
+            1
+            if kernel.unroll_window or kernel.skip or kernel.strips
+            else layer.attributes.window.taps
+        )
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Input vectors at positions that give no output; elsewhere each input vector meets all taps and output vectors."""
+        """Input vectors at positions that give no output; elsewhere each input vector meets all
+        taps and output vectors."""
         if kernel.strips:
             return streamed.turns(streamed.strips(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
@@ -246,27 +302,34 @@ class Conv(Operator, Importer):
             return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        return (rows * columns - result.pixels) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
+        return (
+            rows * columns - result.pixels
+        ) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A turn a cycle, but words of several vectors may come more slowly where no output is due: a vector a cycle, beyond those that wait in the FIFO and
-        in the kernel that puts them together."""
+        """A turn a cycle, but words of several vectors may come more slowly where no output is due:
+        a vector a cycle, beyond those that wait in the FIFO and in the kernel that puts them
+        together."""
         turns = self.pipelined_turns(layer, graph, kernel)
         if kernel.at_once == 1:
             return turns
         source = graph.tensors[layer.inputs[0]]
-        count, words = vectors(source.channels, kernel.input_width), self.input_vectors(layer, graph, kernel)
+        count, words = (
+            vectors(source.channels, kernel.input_width),
+            self.input_vectors(layer, graph, kernel),
+        )
         if kernel.strips:
             return turns + source.pixels * (count - words)
         waiting = COLLECTED_FIFO * kernel.at_once + COLLECT_DEPTH
         runs = idle_runs(layer.attributes.window, source.height, source.width)
         return turns + sum(
-            times * max(0, pixels * count - waiting - positions * words) for pixels, positions, times in runs
+            times * max(0, pixels * count - waiting - positions * words)
+            for pixels, positions, times in runs
         )
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's output vectors are written in the last turns
-        of the group."""
+        """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's
+        output vectors are written in the last turns of the group."""
         if kernel.strips:
             return streamed.events(streamed.strips(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
@@ -277,7 +340,9 @@ class Conv(Operator, Importer):
         steps, outputs = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         walk = scan(a.window, source.height, source.width)
-        turns = steps * outputs * kernel.fold  # of a group; fold is 1 unless the convolution is depthwise
+        turns = (
+            steps * outputs * kernel.fold
+        )  # of a group; fold is 1 unless the convolution is depthwise
         busy = groups * turns
         starts = walk.starts(inputs, busy)
         pace = np.where(walk.due, busy // inputs, 1)
@@ -285,7 +350,9 @@ class Conv(Operator, Importer):
         ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
         return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
 
-    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
+    def needed_pixels(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
+    ) -> np.ndarray:
         """See `Window.needed_pixels`."""
         if kernel is not None and kernel.strips:
             return streamed.needed_pixels(streamed.strips(layer, graph, kernel))
@@ -301,9 +368,12 @@ class Conv(Operator, Importer):
         return "depthwise" if self.is_depthwise(layer) and small else self.engine
 
     def filter_words(self, layer: Layer, engines: Engines, bias: bool = False) -> np.ndarray:
-        """Weight words of a depthwise layer for its engine, plane after plane; with the bias where no epilogue adds it."""
+        """Weight words of a depthwise layer for its engine, plane after plane; with the bias where
+        no epilogue adds it."""
         filters = layer.weights["weight"][:, 0]
-        return depthwise_words(filters, layer.weights["bias"] if bias else None, layer.attributes.window, engines)
+        return depthwise_words(
+            filters, layer.weights["bias"] if bias else None, layer.attributes.window, engines
+        )
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One step, or one for each run of groups that fills whole vectors."""
@@ -332,15 +402,27 @@ class Conv(Operator, Importer):
             most = max(1, LARGEST_STREAM // (depth * a.window.taps * engines.width * at_once))
             part = min(outputs, most * at_once)
         return tuple(
-            StepPlan(layer.name, self.engine, *tile, min(at_once, count - first), first, min(part, count - first))
+            StepPlan(
+                layer.name,
+                self.engine,
+                *tile,
+                min(at_once, count - first),
+                first,
+                min(part, count - first),
+            )
             for first in range(0, count, part)
         )
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """The window, and the halo that a tile of outputs needs; where zeros are skipped also the words that the fullest list takes."""
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """The window, and the halo that a tile of outputs needs; where zeros are skipped also the
+        words that the fullest list takes."""
         words = {}
         if step.engine == "skipping":
-            words = {"taps": skipping.words(self.step_lists(layer, step, engines), engines.skip_inputs)}
+            words = {
+                "taps": skipping.words(self.step_lists(layer, step, engines), engines.skip_inputs)
+            }
         if step.feeder:
             return fused_fields(layer, graph, step, engines) | words
         window: Window = layer.attributes.window
@@ -366,11 +448,16 @@ class Conv(Operator, Importer):
     def step_lists(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
         """Non-zero weights of every output and input lane of a step."""
         first = step.first_vector * engines.width
-        lengths = skipping.list_lengths(layer.weights["weight"], layer.attributes.groups, engines.width)
+        lengths = skipping.list_lengths(
+            layer.weights["weight"], layer.attributes.groups, engines.width
+        )
         return lengths[first : first + step.vector_count * engines.width]
 
-    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
-        """Filter words of every output group: word of `inputs` taps, output vector, tap, input lane; V output lanes each.
+    def folded_weights(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> np.ndarray:
+        """Filter words of every output group: word of `inputs` taps, output vector, tap, input
+        lane; V output lanes each.
 
         Taps are column by column, row by row, input vector by input vector.
         """
@@ -379,20 +466,27 @@ class Conv(Operator, Importer):
         weight = layer.weights["weight"]
         if step.engine == "depthwise":
             return self.filter_words(layer, engines)
-        plain = replace(step, feeder="")  # a depthwise layer in front changes nothing of the convolution's own weights
+        plain = replace(
+            step, feeder=""
+        )  # a depthwise layer in front changes nothing of the convolution's own weights
         fields = self.folded_fields(layer, graph, plain, engines)
         first_in, count_in = fields["in_first"] * v, fields["in_vectors"] * v
         first_out, count_out = step.first_vector * v, step.vector_count * v
         block = dense_block(
-            weight, a.groups, slice(first_out, first_out + count_out), slice(first_in, first_in + count_in)
+            weight,
+            a.groups,
+            slice(first_out, first_out + count_out),
+            slice(first_in, first_in + count_in),
         )
         block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
         if step.engine == "skipping":
             ky, kx = np.indices(a.window.kernel) * np.reshape(a.window.dilation, (2, 1, 1))
-            places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(fields["in_vectors"])[
-                :, None, None
-            ]
-            return skipping.packed(block, places, step.vectors_at_once, fields["taps"], engines.of(step.engine))
+            places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(
+                fields["in_vectors"]
+            )[:, None, None]
+            return skipping.packed(
+                block, places, step.vectors_at_once, fields["taps"], engines.of(step.engine)
+            )
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
         taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)

@@ -1,4 +1,5 @@
-"""How convolutions become steps of the folded engines: fields, tiles, runs of groups, blocks of filters."""
+"""How convolutions become steps of the folded engines: fields, tiles, runs of groups, blocks of
+filters."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ POINT = Window((1, 1))
 
 
 def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """Fields of a 1x1 convolution that a depthwise layer feeds: the reader and the depthwise engine walk the latter's tiles."""
+    """Fields of a 1x1 convolution that a depthwise layer feeds: the reader and the depthwise engine
+    walk the latter's tiles."""
     window: Window = graph.layer(step.feeder).attributes.window
     result = graph.output_tensor(layer)
     source = graph.tensors[graph.layer(step.feeder).inputs[0]]
@@ -36,7 +38,8 @@ def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -
 
 
 def scan_columns(columns: int, extent: int) -> int:
-    """Columns that an engine's window of `extent` scans: a word of its line buffer must rest long enough, for a row."""
+    """Columns that an engine's window of `extent` scans: a word of its line buffer must rest long
+    enough, for a row."""
     return max(columns, MEMORY_DISTANCE) if extent > 1 else columns
 
 
@@ -55,12 +58,14 @@ def window_fields(window: Window) -> dict[str, Any]:
 
 
 def read_window(window: Window) -> Window:
-    """The window over the pixels that the reader sends: one of a single tap that strides is sent no others than it needs."""
+    """The window over the pixels that the reader sends: one of a single tap that strides is sent no
+    others than it needs."""
     return POINT if window.taps == 1 and not any(window.pads) else window
 
 
 def tile_fields(window: Window, result: Tensor, step: StepPlan, depth: int) -> dict[str, Any]:
-    """Fields of a convolution's tiles of outputs and the halo that they need, `depth` input vectors at every position."""
+    """Fields of a convolution's tiles of outputs and the halo that they need, `depth` input vectors
+    at every position."""
     read = read_window(window)
     sampled = {"in_height": result.height, "in_width": result.width, "in_every": window.stride}
     return (
@@ -80,22 +85,30 @@ def tile_fields(window: Window, result: Tensor, step: StepPlan, depth: int) -> d
 
 
 def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
-    """Into how many independent steps a grouped convolution splits so that every step covers whole vectors."""
+    """Into how many independent steps a grouped convolution splits so that every step covers whole
+    vectors."""
     runs = gcd(groups, gcd(channels, filters))
     while runs > 1 and ((channels // runs) % width or (filters // runs) % width or groups % runs):
         runs -= 1
     return runs
 
 
-def conv_tile(window: Window, result: Tensor, depth: int, engines: Engines) -> tuple[int, int] | None:
-    """The tile (rows, columns) of outputs with the fewest tiles across, then down, whose input and accumulators fit on chip."""
+def conv_tile(
+    window: Window, result: Tensor, depth: int, engines: Engines
+) -> tuple[int, int] | None:
+    """The tile (rows, columns) of outputs with the fewest tiles across, then down, whose input and
+    accumulators fit on chip."""
     vectors, pixels = engines.tile_vectors // depth, engines.tile_pixels
-    across = min(pixels, outputs_within(vectors // window.extent[0], window.stride[1], window.extent[1]))
+    across = min(
+        pixels, outputs_within(vectors // window.extent[0], window.stride[1], window.extent[1])
+    )
     if across < 1:
         return None
     columns = evenly(result.width, across)
     in_columns = (columns - 1) * window.stride[1] + window.extent[1]
-    down = min(pixels // columns, outputs_within(vectors // in_columns, window.stride[0], window.extent[0]))
+    down = min(
+        pixels // columns, outputs_within(vectors // in_columns, window.stride[0], window.extent[0])
+    )
     return evenly(result.height, down), columns
 
 
@@ -105,30 +118,42 @@ def outputs_within(positions: int, stride: int, extent: int) -> int:
 
 
 def evenly(total: int, most: int) -> int:
-    """The length of the longest of the fewest equal parts of `total` that are no longer than `most`."""
+    """The length of the longest of the fewest equal parts of `total` that are no longer than
+    `most`."""
     return ceil(total / ceil(total / most))
 
 
 def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) -> np.ndarray:
-    """The block of a grouped filter `(O, I/groups, KH, KW)` as if it were dense, zeros between groups."""
+    """The block of a grouped filter `(O, I/groups, KH, KW)` as if it were dense, zeros between
+    groups."""
     if groups == 1:
         return weight[outputs, inputs]
     per_in, per_out = weight.shape[1], weight.shape[0] // groups
     first, last = outputs.start, min(outputs.stop, weight.shape[0])
-    block = np.zeros((last - first, min(inputs.stop, per_in * groups) - inputs.start, *weight.shape[2:]), np.float32)
+    block = np.zeros(
+        (last - first, min(inputs.stop, per_in * groups) - inputs.start, *weight.shape[2:]),
+        np.float32,
+    )
     for o in range(first, last):
         start = o // per_out * per_in - inputs.start
         block[o - first, start : start + per_in] = weight[o]
     return block
 
 
-def depthwise_words(filters: np.ndarray, bias: np.ndarray | None, window: Window, engines: Engines) -> np.ndarray:
-    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias, `(C/V, words * burst, V)`."""
+def depthwise_words(
+    filters: np.ndarray, bias: np.ndarray | None, window: Window, engines: Engines
+) -> np.ndarray:
+    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias,
+    `(C/V, words * burst, V)`."""
     v, extent = engines.width, engines.depthwise_extent
     full = np.zeros((filters.shape[0], extent, extent), np.float32)
     top, left = extent - window.extent[0], extent - window.extent[1]
     full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
     lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
     words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
-    spare = np.zeros((words.shape[0], 1, v), np.float32) if bias is None else pad_axis(bias, 0, v).reshape(-1, 1, v)
+    spare = (
+        np.zeros((words.shape[0], 1, v), np.float32)
+        if bias is None
+        else pad_axis(bias, 0, v).reshape(-1, 1, v)
+    )
     return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)

@@ -1,8 +1,9 @@
-"""Transposed convolution as an ordinary one with a filter for every phase of the stride, and a shuffle of its results.
+"""Transposed convolution as an ordinary one with a filter for every phase of the stride, and a
+shuffle of its results.
 
-Output o = q * stride + r - pad takes input q - j times tap r + j * stride, j = 0, 1, ...: for each phase r this is a
-convolution over q at stride 1. So no inserted zero is ever multiplied (Shi et al., "Is the deconvolution layer the same as a
-convolutional layer?", arXiv:1609.07009).
+Output o = q * stride + r - pad takes input q - j times tap r + j * stride, j = 0, 1, ...: for each
+phase r this is a convolution over q at stride 1. So no inserted zero is ever multiplied (Shi et
+al., "Is the deconvolution layer the same as a convolutional layer?", arXiv:1609.07009).
 """
 
 from __future__ import annotations
@@ -32,24 +33,41 @@ class ConvTranspose(Importer):
         """Import ConvTranspose: weights (C, O/groups, KH, KW)."""
         weight = node.need_constant(1, "weight")
         if weight.ndim not in (3, 4):
-            raise node.unsupported(f"{weight.ndim - 2} spatial dimensions", "one or two are supported")
+            raise node.unsupported(
+                f"{weight.ndim - 2} spatial dimensions", "one or two are supported"
+            )
         source, count = node.spatial(0, (weight.ndim,)), weight.ndim - 2
         groups = node.attribute("group", 1)
         if weight.shape[0] != source.channels or source.channels % groups:
-            raise node.unsupported(f"weight {list(weight.shape)} does not fit {source.channels} channels")
+            raise node.unsupported(
+                f"weight {list(weight.shape)} does not fit {source.channels} channels"
+            )
         filters = weight.shape[1] * groups
-        bias = node.need_constant(2, "bias") if node.input_name(2) else np.zeros(filters, np.float32)
-        axes = [Axis(*a) for a in geometry(node, weight.shape[2:], (source.height, source.width)[-count:])]
+        bias = (
+            node.need_constant(2, "bias") if node.input_name(2) else np.zeros(filters, np.float32)
+        )
+        axes = [
+            Axis(*a)
+            for a in geometry(node, weight.shape[2:], (source.height, source.width)[-count:])
+        ]
         if count == 1:
             axes.insert(0, Axis(1, 1, 0, 1, 1, 1))
             weight = weight[:, :, None]
-        # (groups, C/groups, O/groups, KH, KW) -> filters of every phase (O, phases_y, phases_x, C/groups, JH, JW)
-        weight = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2).reshape(filters, -1, *weight.shape[2:])
-        phases = phase_filters(phase_filters(weight, 2, axes[0]), 4, axes[1])  # (O, I, RH, JH, RW, JW)
+        # (groups, C/groups, O/groups, KH, KW) -> filters of every phase (O, phases_y, phases_x,
+        # C/groups, JH, JW)
+        weight = (
+            weight.reshape(groups, -1, *weight.shape[1:])
+            .swapaxes(1, 2)
+            .reshape(filters, -1, *weight.shape[2:])
+        )
+        phases = phase_filters(
+            phase_filters(weight, 2, axes[0]), 4, axes[1]
+        )  # (O, I, RH, JH, RW, JW)
         phases = phases.transpose(0, 2, 4, 1, 3, 5)
         per_filter = axes[0].stride * axes[1].stride
         window = Window(
-            (axes[0].taps, axes[1].taps), pads=(axes[0].taps - 1, axes[1].taps - 1, axes[0].after, axes[1].after)
+            (axes[0].taps, axes[1].taps),
+            pads=(axes[0].taps - 1, axes[1].taps - 1, axes[0].after, axes[1].after),
         )
         attributes = ConvAttributes(filters * per_filter, groups, window)
         weights = {
@@ -57,9 +75,18 @@ class ConvTranspose(Importer):
             "bias": np.repeat(bias, per_filter),
         }
         grid = window.output_size(source.height, source.width)
-        result = node.add("conv", attributes, [source], (filters * per_filter, *grid), weights=weights, part="phases")
+        result = node.add(
+            "conv",
+            attributes,
+            [source],
+            (filters * per_filter, *grid),
+            weights=weights,
+            part="phases",
+        )
         index = np.arange(result.size).reshape(filters, axes[0].stride, axes[1].stride, *grid)
-        index = index.transpose(0, 3, 1, 4, 2).reshape(filters, grid[0] * axes[0].stride, grid[1] * axes[1].stride)
+        index = index.transpose(0, 3, 1, 4, 2).reshape(
+            filters, grid[0] * axes[0].stride, grid[1] * axes[1].stride
+        )
         index = index[:, axes[0].pad :, axes[1].pad :][:, : axes[0].size, : axes[1].size]
         if index.shape != result.shape or per_filter > 1:
             result = node.gather(result, index, "phases side by side")
@@ -77,11 +104,20 @@ class Axis:
         self.after = max((size - 1 + pad) // stride - (source - 1), 0)
 
 
-def geometry(node: NodeImporter, kernel: tuple[int, ...], sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """For each spatial axis: kernel, stride, pad, dilation, input size, output size, by ONNX's definition."""
+def geometry(
+    node: NodeImporter, kernel: tuple[int, ...], sizes: tuple[int, ...]
+) -> list[tuple[int, ...]]:
+    """For each spatial axis: kernel, stride, pad, dilation, input size, output size, by ONNX's
+    definition."""
     count = len(kernel)
-    strides, dilations = node.attribute("strides", (1,) * count), node.attribute("dilations", (1,) * count)
-    extra, wanted = node.attribute("output_padding", (0,) * count), node.attribute("output_shape", None)
+    strides, dilations = (
+        node.attribute("strides", (1,) * count),
+        node.attribute("dilations", (1,) * count),
+    )
+    extra, wanted = (
+        node.attribute("output_padding", (0,) * count),
+        node.attribute("output_shape", None),
+    )
     pads = node.attribute("pads", None) or (0,) * (2 * count)
     auto = node.attribute("auto_pad", "NOTSET")
     found: list[tuple[int, ...]] = []

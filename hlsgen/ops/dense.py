@@ -13,7 +13,17 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip
-from hlsgen.ops.base import LARGEST_STREAM, WEIGHT_BITS, Events, Importer, Operator, Shape, Work, pad_axis, vectors
+from hlsgen.ops.base import (
+    LARGEST_STREAM,
+    WEIGHT_BITS,
+    Events,
+    Importer,
+    Operator,
+    Shape,
+    Work,
+    pad_axis,
+    vectors,
+)
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window, scan
@@ -25,13 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DenseAttributes:
-    """`outputs` features. Weights: `weight` (outputs, C, H, W) in canonical order of the input, `bias` (outputs,)."""
+    """`outputs` features. Weights: `weight` (outputs, C, H, W) in canonical order of the input,
+    `bias` (outputs,)."""
 
     outputs: int
 
 
 class Dense(Operator, Importer):
-    """Gemm and MatMul of one image with a constant matrix; a Flatten before it is absorbed into the weights."""
+    """Gemm and MatMul of one image with a constant matrix; a Flatten before it is absorbed into the
+    weights."""
 
     name = "dense"
     onnx_types: ClassVar[dict[str, str]] = {
@@ -44,34 +56,44 @@ class Dense(Operator, Importer):
     engine_weights = True
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the right."""
+        """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the
+        right."""
         matrix = node.need_constant(1, "right-hand matrix")
         bias = np.zeros(1, np.float32)
         value = node.value(0)
         if node.op_type == "Gemm":
             if node.attribute("transA", 0):
                 value = type(value)(value.tensor, value.view.then("transpose", (1, 0)))
-            matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute("alpha", 1.0)
+            matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute(
+                "alpha", 1.0
+            )
             if node.input_name(2):
                 bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)
         if matrix.ndim != 2:
             raise node.unsupported(
-                f"a right-hand matrix of {matrix.ndim} dimensions", "only two dimensions are supported"
+                f"a right-hand matrix of {matrix.ndim} dimensions",
+                "only two dimensions are supported",
             )
         shape = value.view.value_shape
         if shape[-1] != matrix.shape[0]:
-            raise node.unsupported(f"input {list(shape)} does not fit a matrix {list(matrix.shape)}")
+            raise node.unsupported(
+                f"input {list(shape)} does not fit a matrix {list(matrix.shape)}"
+            )
         outputs = int(matrix.shape[1])
         try:
             biases = np.ascontiguousarray(np.broadcast_to(bias, (1, outputs))[0])
         except ValueError:
-            raise node.unsupported(f"bias of shape {list(bias.shape)} does not fit {outputs} outputs") from None
+            raise node.unsupported(
+                f"bias of shape {list(bias.shape)} does not fit {outputs} outputs"
+            ) from None
         if int(np.prod(shape[:-1])) == 1:
             self._import_vector(node, value, matrix, biases)
         else:
             self._import_rows(node, value, matrix, biases)
 
-    def _import_vector(self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray) -> None:
+    def _import_vector(
+        self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray
+    ) -> None:
         tensor, outputs = value.tensor, int(matrix.shape[1])
         weight = matrix.T
         if not value.view.keeps_order:  # columns follow the canonical order of the feature map
@@ -79,12 +101,18 @@ class Dense(Operator, Importer):
             weight[:, value.view.indices.ravel()] = matrix.T
         weight = weight.reshape(outputs, *tensor.shape)
         result = node.add(
-            self.name, DenseAttributes(outputs), [tensor], (outputs, 1, 1), weights={"weight": weight, "bias": bias}
+            self.name,
+            DenseAttributes(outputs),
+            [tensor],
+            (outputs, 1, 1),
+            weights={"weight": weight, "bias": bias},
         )
         shape = (*value.view.value_shape[:-1], outputs)
         node.bind(result, View((1, outputs, 1, 1)).then("reshape", shape))
 
-    def _import_rows(self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray) -> None:
+    def _import_rows(
+        self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray
+    ) -> None:
         """Several rows are the pixels of a 1x1 convolution."""
         rows, features = int(np.prod(value.view.value_shape[:-1])), matrix.shape[0]
         view = value.view.then("reshape", (1, 1, rows, features)).then("transpose", (0, 3, 1, 2))
@@ -92,9 +120,18 @@ class Dense(Operator, Importer):
         outputs = int(matrix.shape[1])
         attributes = ConvAttributes(outputs, 1, Window((1, 1)))
         weight = matrix.T.reshape(outputs, features, 1, 1)
-        result = node.add("conv", attributes, [tensor], (outputs, 1, rows), weights={"weight": weight, "bias": bias})
+        result = node.add(
+            "conv",
+            attributes,
+            [tensor],
+            (outputs, 1, rows),
+            weights={"weight": weight, "bias": bias},
+        )
         shape = (*value.view.value_shape[:-1], outputs)
-        node.bind(result, View((1, outputs, 1, rows)).then("transpose", (0, 2, 3, 1)).then("reshape", shape))
+        node.bind(
+            result,
+            View((1, outputs, 1, rows)).then("transpose", (0, 2, 3, 1)).then("reshape", shape),
+        )
 
     def output_shape(self, attributes: DenseAttributes, inputs: Sequence[Shape]) -> Shape:
         """(outputs, 1, 1)."""
@@ -115,13 +152,16 @@ class Dense(Operator, Importer):
 
     def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
         """The matrix with its columns in [H][W][C] order."""
-        return {"weight": layer.weights["weight"].transpose(0, 2, 3, 1), "bias": layer.weights["bias"]}
+        return {
+            "weight": layer.weights["weight"].transpose(0, 2, 3, 1),
+            "bias": layer.weights["bias"],
+        }
 
     # ---- pipelined
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside a word; where weights stream from memory
-        input lanes are outside output vectors."""
+        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside
+        a word; where weights stream from memory input lanes are outside output vectors."""
         vin, vout = kernel.input_width, kernel.output_width
         if kernel.skip:
             return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
@@ -137,9 +177,14 @@ class Dense(Operator, Importer):
         return False
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Input vectors (lane by lane where weights stream from memory), interleaved over output vectors."""
+        """Input vectors (lane by lane where weights stream from memory), interleaved over output
+        vectors."""
         source = graph.tensors[layer.inputs[0]]
-        inputs = source.pixels * vectors(source.channels, kernel.input_width) * self.lanes_a_vector(kernel)
+        inputs = (
+            source.pixels
+            * vectors(source.channels, kernel.input_width)
+            * self.lanes_a_vector(kernel)
+        )
         steps = skip.words(layer, kernel) if kernel.skip else inputs
         return steps, vectors(layer.attributes.outputs, kernel.output_width)
 
@@ -162,9 +207,13 @@ class Dense(Operator, Importer):
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes in times lanes out, or the entries that all lanes take."""
-        return (kernel.skip or kernel.input_width // self.lanes_a_vector(kernel)) * kernel.output_width
+        return (
+            kernel.skip or kernel.input_width // self.lanes_a_vector(kernel)
+        ) * kernel.output_width
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
         if kernel.skip:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
@@ -172,7 +221,11 @@ class Dense(Operator, Importer):
             return ()
         words = self.pipelined_turns(layer, graph, kernel)
         lanes = kernel.output_width
-        return (Memory("weights", words, lanes * WEIGHT_BITS, self.pipelined_macs(layer, kernel) // lanes),)
+        return (
+            Memory(
+                "weights", words, lanes * WEIGHT_BITS, self.pipelined_macs(layer, kernel) // lanes
+            ),
+        )
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""
@@ -189,20 +242,28 @@ class Dense(Operator, Importer):
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Every input vector meets all output vectors; these are written in the last turns."""
         if kernel.skip:
-            return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1))
+            return skip.events(
+                layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1)
+            )
         steps, outputs = self.reduction(layer, graph, kernel)
         reads = np.arange(0, steps, self.lanes_a_vector(kernel)) * outputs
         return Events((reads,), (steps - 1) * outputs + np.arange(outputs))
 
-    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
+    def needed_pixels(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
+    ) -> np.ndarray:
         """The one output pixel needs the whole input."""
         return np.array([graph.tensors[layer.inputs[0]].pixels])
 
     # ---- folded
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
-        """Runs of output vectors, each short enough that its weights fit one stream; without the zeros where that pays."""
-        tensor, total = graph.tensors[layer.inputs[0]], vectors(layer.attributes.outputs, engines.width)
+        """Runs of output vectors, each short enough that its weights fit one stream; without the
+        zeros where that pays."""
+        tensor, total = (
+            graph.tensors[layer.inputs[0]],
+            vectors(layer.attributes.outputs, engines.width),
+        )
         counts = row_counts(layer.weights["weight"])
         if is_worthwhile(counts, tensor.size, engines.burst):
             length = max(1, LARGEST_STREAM // (row_words(counts, engines.burst) * engines.burst))
@@ -214,12 +275,20 @@ class Dense(Operator, Importer):
         run = max(1, min(total, LARGEST_STREAM // stream))
         return tuple(
             StepPlan(
-                layer.name, self.engine, 1, 1, min(engines.outputs, total - first, run), first, min(run, total - first)
+                layer.name,
+                self.engine,
+                1,
+                1,
+                min(engines.outputs, total - first, run),
+                first,
+                min(run, total - first),
             )
             for first in range(0, total, run)
         )
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
         """The whole feature map is read once, as one row of vectors."""
         tensor = graph.tensors[layer.inputs[0]]
         return {
@@ -229,41 +298,61 @@ class Dense(Operator, Importer):
             "in_vectors": vectors(tensor.channels, engines.width),
         }
 
-    def folded_weights(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
-        """Per output vector: pixel, input vector, block of `burst` input lanes; `burst` lanes of V outputs a word."""
+    def folded_weights(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> np.ndarray:
+        """Per output vector: pixel, input vector, block of `burst` input lanes; `burst` lanes of V
+        outputs a word."""
         v, burst = engines.width, engines.burst
         first = step.first_vector * v
         if step.engine == "sparse":
-            return packed(self.step_rows(layer, step, engines), v, burst, self.sparse_words(layer, step, engines))
+            return packed(
+                self.step_rows(layer, step, engines),
+                v,
+                burst,
+                self.sparse_words(layer, step, engines),
+            )
         weight = layer.weights["weight"][first : first + step.vector_count * v]
         weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
         _, channels, height, width = weight.shape
-        split = weight.reshape(-1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width)
+        split = weight.reshape(
+            -1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width
+        )
         return split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """`burst` weight vectors a cycle, or as many words as the fullest row takes for every output vector."""
+        """`burst` weight vectors a cycle, or as many words as the fullest row takes for every
+        output vector."""
         tensor = graph.tensors[layer.inputs[0]]
         inputs = tensor.pixels * vectors(tensor.channels, engines.width)
         loaded = inputs + KERNEL_LATENCY  # all of them before the first is multiplied
         if step.engine == "sparse":
             return loaded + step.groups * self.sparse_words(layer, step, engines)
-        return loaded + step.groups * step.vectors_at_once * ceil(inputs * engines.width / engines.burst)
+        return loaded + step.groups * step.vectors_at_once * ceil(
+            inputs * engines.width / engines.burst
+        )
 
     def sparse_words(self, layer: Layer, step: StepPlan, engines: Engines) -> int:
         """Words of compressed weights for every output vector of a step."""
         first = step.first_vector * engines.width
-        counts = row_counts(layer.weights["weight"])[first : first + step.vector_count * engines.width]
+        counts = row_counts(layer.weights["weight"])[
+            first : first + step.vector_count * engines.width
+        ]
         return row_words(counts, engines.burst)
 
     def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
-        """The rows of a step's outputs, columns in the order in which the engine keeps the input: pixel, padded channels."""
+        """The rows of a step's outputs, columns in the order in which the engine keeps the input:
+        pixel, padded channels."""
         first = step.first_vector * engines.width
-        return input_rows(layer.weights["weight"][first : first + step.vector_count * engines.width], engines.width)
+        return input_rows(
+            layer.weights["weight"][first : first + step.vector_count * engines.width],
+            engines.width,
+        )
 
 
 def input_rows(weight: np.ndarray, width: int) -> np.ndarray:
-    """A weight (outputs, C, H, W) as rows (outputs, input values) in the order pixel, channel, channels padded to whole vectors."""
+    """A weight (outputs, C, H, W) as rows (outputs, input values) in the order pixel, channel,
+    channels padded to whole vectors."""
     return pad_axis(weight.transpose(0, 2, 3, 1), 3, width).reshape(len(weight), -1)
 
 

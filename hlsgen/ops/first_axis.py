@@ -1,9 +1,10 @@
 """What ONNX operators do along the first axis: whether the images of a batch stay apart.
 
-A rule rests on what `hlsgen.frontend.batch` sees in the shapes: with a batch of N every run-time operand and result has N as its first
-dimension, with a batch of 1 it has 1, all other dimensions are the same, and so are the constants that are no target shapes. A
-reshape cannot mix images then, nor can a transposition, a reduction or a gather. The rules here are for what shapes do not show. An operator
-without a rule is taken to mix images.
+A rule rests on what `hlsgen.frontend.batch` sees in the shapes: with a batch of N every run-time
+operand and result has N as its first dimension, with a batch of 1 it has 1, all other dimensions
+are the same, and so are the constants that are no target shapes. A reshape cannot mix images then,
+nor can a transposition, a reduction or a gather. The rules here are for what shapes do not show. An
+operator without a rule is taken to mix images.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def always(node: NodeArguments, ranks: Sequence[int]) -> bool:
 
 
 def same_rank(node: NodeArguments, ranks: Sequence[int]) -> bool:
-    """Broadcasting lines the last axes up: of another rank an operand's batch meets another axis."""
+    """Broadcasting lines the last axes up: of another rank an operand's batch meets another
+    axis."""
     return len(set(ranks)) == 1
 
 
@@ -37,7 +39,8 @@ def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """A slice that keeps all images keeps their order too, unless it goes backwards."""
     axes, steps = node.integers(3, "axes"), node.integers(4, "steps")
     return steps is None or all(
-        step > 0 or axis % ranks[0] != 0 for axis, step in zip(axes or range(len(steps)), steps, strict=False)
+        step > 0 or axis % ranks[0] != 0
+        for axis, step in zip(axes or range(len(steps)), steps, strict=False)
     )
 
 

@@ -27,7 +27,9 @@ class GlobalAveragePool(Operator, Importer):
         """Import a GlobalAveragePool node."""
         source = node.spatial(0, (3, 4))
         result = node.add(self.name, None, [source], (source.channels, 1, 1))
-        node.bind_spatial(result, (1, source.channels, *(1,) * (len(node.value(0).view.value_shape) - 2)))
+        node.bind_spatial(
+            result, (1, source.channels, *(1,) * (len(node.value(0).view.value_shape) - 2))
+        )
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
         """(C, 1, 1)."""
@@ -53,19 +55,33 @@ class GlobalAveragePool(Operator, Importer):
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A vector is read each turn; results are written in the last turns."""
         turns = np.arange(self.pipelined_turns(layer, graph, kernel))
-        return Events((turns,), turns[-vectors(graph.output_tensor(layer).channels, kernel.output_width) :])
+        return Events(
+            (turns,), turns[-vectors(graph.output_tensor(layer).channels, kernel.output_width) :]
+        )
 
-    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
+    def needed_pixels(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
+    ) -> np.ndarray:
         """The one output pixel needs the whole input."""
         return np.array([graph.tensors[layer.inputs[0]].pixels])
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One plane of V channels after another."""
         return (
-            StepPlan(layer.name, self.engine, 1, 1, 1, 0, vectors(graph.output_tensor(layer).channels, engines.width)),
+            StepPlan(
+                layer.name,
+                self.engine,
+                1,
+                1,
+                1,
+                0,
+                vectors(graph.output_tensor(layer).channels, engines.width),
+            ),
         )
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
         """The number of pixels and its reciprocal."""
         source = graph.tensors[layer.inputs[0]]
         return {

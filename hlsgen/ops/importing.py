@@ -34,7 +34,8 @@ class Value:
 class GraphBuilder:
     """Collects tensors and layers while the ONNX nodes are imported in order.
 
-    `training`: what behaves otherwise in training, BatchNormalization and Dropout, becomes a layer of its own.
+    `training`: what behaves otherwise in training, BatchNormalization and Dropout, becomes a layer
+    of its own.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class GraphBuilder:
         self.layers: list[Layer] = []
         self.ports: list[tuple[str, Value]] = []
         self._names: set[str] = set(RESERVED)
-        self._counts: dict[str, int] = {}  # the last number that a name needed; the lower ones are all taken
+        self._counts: dict[
+            str, int
+        ] = {}  # the last number that a name needed; the lower ones are all taken
         for name, shape in inputs.items():
             self.values[name] = self._input(name, shape)
 
@@ -67,7 +70,8 @@ class GraphBuilder:
         return value
 
     def rebase_input(self, value: Value) -> Value | None:
-        """A further canonical form of a network input, in the order its consumer wants; None for other tensors.
+        """A further canonical form of a network input, in the order its consumer wants; None for
+        other tensors.
 
         `value` is seen as `(1, C, H, W)`.
         """
@@ -75,7 +79,8 @@ class GraphBuilder:
             if known.tensor.name != value.tensor.name:
                 continue
             wanted = value.view.value_shape
-            # wanted = value.view(canonical); raw = known.view(canonical): so raw = known.view(inverse(value.view)(wanted)).
+            # wanted = value.view(canonical); raw = known.view(canonical): so raw =
+            # known.view(inverse(value.view)(wanted)).
             steps = (*value.view.inverse.steps, *known.view.steps)
             tensor = self.add_tensor(name, wanted[1:])
             self.ports.append((name, Value(tensor, View(wanted, steps))))
@@ -90,7 +95,9 @@ class GraphBuilder:
             base = f"layer_{base}"
         count = self._counts.get(base, 1)
         candidate = base if count == 1 else f"{base}_{count}"
-        while not self._names.isdisjoint(derived := {candidate, *(candidate + suffix for suffix in SUFFIXES)}):
+        while not self._names.isdisjoint(
+            derived := {candidate, *(candidate + suffix for suffix in SUFFIXES)}
+        ):
             count += 1
             candidate = f"{base}_{count}"
         self._counts[base] = count
@@ -121,7 +128,9 @@ class NodeImporter(NodeArguments):
     def need_one_output(self) -> None:
         """Raise UnsupportedError when something reads an output other than the first."""
         if self.builder.used.intersection(filter(None, self.node.output[1:])):
-            raise self.unsupported("its further outputs are used", "only the first output is computed")
+            raise self.unsupported(
+                "its further outputs are used", "only the first output is computed"
+            )
 
     def value(self, index: int) -> Value:
         """The run-time value at input `index`. Raises UnsupportedError for a constant."""
@@ -131,7 +140,8 @@ class NodeImporter(NodeArguments):
         return self.builder.values[name]
 
     def spatial(self, index: int, ranks: Sequence[int] = (3, 4, 5)) -> Tensor:
-        """The tensor at input `index`, `(1, C, ...)` with as many spatial axes as `ranks` allow, in canonical order.
+        """The tensor at input `index`, `(1, C, ...)` with as many spatial axes as `ranks` allow, in
+        canonical order.
 
         Raises UnsupportedError for other shapes.
         """
@@ -148,20 +158,32 @@ class NodeImporter(NodeArguments):
     def canonical(self, value: Value) -> Tensor:
         """The tensor whose canonical array is the ONNX value itself, in order.
 
-        A network input is simply packed differently by the host; any other tensor that was transposed, or reshaped so that its
-        data lie differently, is moved by a layer.
+        A network input is simply packed differently by the host; any other tensor that was
+        transposed, or reshaped so that its data lie differently, is moved by a layer.
         """
         wanted = (1, *canonical_shape(value.view.value_shape))
-        view = value.view if value.view.value_shape == wanted else value.view.then("reshape", wanted)
+        view = (
+            value.view if value.view.value_shape == wanted else value.view.then("reshape", wanted)
+        )
         if view.is_identity:
             return value.tensor
         rebased = self.builder.rebase_input(Value(value.tensor, view))
-        return rebased.tensor if rebased is not None else self.gather(value.tensor, view.indices[0], "new layout")
+        return (
+            rebased.tensor
+            if rebased is not None
+            else self.gather(value.tensor, view.indices[0], "new layout")
+        )
 
     def gather(
-        self, source: Tensor, index: np.ndarray, what: str, fill: float = 0.0, blend: Mapping[str, Any] | None = None
+        self,
+        source: Tensor,
+        index: np.ndarray,
+        what: str,
+        fill: float = 0.0,
+        blend: Mapping[str, Any] | None = None,
     ) -> Tensor:
-        """Append a layer whose result (C', H', W') takes from each place of `index` (canonical and flat; -1 is `fill`).
+        """Append a layer whose result (C', H', W') takes from each place of `index` (canonical and
+        flat; -1 is `fill`).
 
         `blend`: further fields of `GatherAttributes`.
         """
@@ -170,7 +192,8 @@ class NodeImporter(NodeArguments):
         padded = source.pixels * -(-source.channels // 16) * 16  # whole vectors
         if max(index.size, padded) > LARGEST_MOVEMENT:
             raise self.unsupported(
-                f"{max(index.size, padded):,} values would be moved one by one", f"the most is {LARGEST_MOVEMENT:,}"
+                f"{max(index.size, padded):,} values would be moved one by one",
+                f"the most is {LARGEST_MOVEMENT:,}",
             )
         return self.add(
             "gather",
@@ -179,10 +202,14 @@ class NodeImporter(NodeArguments):
             index.shape,
         )
 
-    def move(self, value: Value, index: np.ndarray, what: str, fill: float = 0.0, output: int = 0) -> None:
-        """Bind an output to values picked from `value`: `index` has the result's shape and holds canonical flat indices.
+    def move(
+        self, value: Value, index: np.ndarray, what: str, fill: float = 0.0, output: int = 0
+    ) -> None:
+        """Bind an output to values picked from `value`: `index` has the result's shape and holds
+        canonical flat indices.
 
-        A result that was seen through a transposition stays so, so that its channels stay together in memory.
+        A result that was seen through a transposition stays so, so that its channels stay together
+        in memory.
         """
         steps = value.view.steps
         order = tuple(range(index.ndim))
@@ -197,7 +224,9 @@ class NodeImporter(NodeArguments):
         if order != tuple(range(index.ndim)):
             view = view.then("transpose", order)
         canonical = inner.reshape(shape)[0]
-        if canonical.shape == value.tensor.shape and np.array_equal(canonical.ravel(), np.arange(canonical.size)):
+        if canonical.shape == value.tensor.shape and np.array_equal(
+            canonical.ravel(), np.arange(canonical.size)
+        ):
             self.bind(value.tensor, view, output)
         else:
             self.bind(self.gather(value.tensor, canonical, what, fill), view, output)
@@ -213,19 +242,24 @@ class NodeImporter(NodeArguments):
         activation: Activation | None = None,
         part: str = "",
     ) -> Tensor:
-        """Append a layer and return its output tensor. `part` names a layer that is a part of what the node does."""
+        """Append a layer and return its output tensor. `part` names a layer that is a part of what
+        the node does."""
         if any(n <= 0 for n in shape):
             raise self.unsupported(
-                f"its output would have shape {list(shape)}", "check kernel, stride and pads against the input size"
+                f"its output would have shape {list(shape)}",
+                "check kernel, stride and pads against the input size",
             )
         for what, array in (weights or {}).items():
             if not np.isfinite(array).all():
                 raise self.unsupported(
-                    f"its {what} holds values that are not finite", "train or export the network again"
+                    f"its {what} holds values that are not finite",
+                    "train or export the network again",
                 )
         numbers = (activation.alpha, activation.low, activation.high) if activation else ()
         if not all(np.isfinite(number) for number in numbers):
-            raise self.unsupported(f"a parameter of its function is not finite: {numbers}", "export the network again")
+            raise self.unsupported(
+                f"a parameter of its function is not finite: {numbers}", "export the network again"
+            )
         result = self.node.output[0]
         base = self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}")
         name = self.builder.unique(f"{base}_{part}" if part else base)
@@ -246,24 +280,32 @@ class NodeImporter(NodeArguments):
 
     def bind(self, tensor: Tensor, view: View | None = None, output: int = 0) -> None:
         """Make `tensor`, seen through `view`, an output of the node."""
-        self.builder.values[self.node.output[output]] = Value(tensor, view or View((1, *tensor.shape)))
+        self.builder.values[self.node.output[output]] = Value(
+            tensor, view or View((1, *tensor.shape))
+        )
 
     def bind_spatial(self, tensor: Tensor, shape: Sequence[int]) -> None:
         """Make `tensor` the node's first output, in canonical order with the ONNX shape `shape`."""
         view = View((1, *tensor.shape))
-        self.bind(tensor, view if view.shape == tuple(shape) else view.then("reshape", tuple(shape)))
+        self.bind(
+            tensor, view if view.shape == tuple(shape) else view.then("reshape", tuple(shape))
+        )
 
     def per_channel(self, constant: np.ndarray, value: Value) -> tuple[np.ndarray, Value]:
-        """A constant that broadcasts against `value`, as one number a channel `(C,)`, and the value.
+        """A constant that broadcasts against `value`, as one number a channel `(C,)`, and the
+        value.
 
-        Where the constant varies within what are the value's channels in memory, the value is moved into canonical order.
-        Raises UnsupportedError when it varies within a channel then too, or would enlarge the value.
+        Where the constant varies within what are the value's channels in memory, the value is moved
+        into canonical order. Raises UnsupportedError when it varies within a channel then too, or
+        would enlarge the value.
         """
         shape = value.view.value_shape
         try:
             full = np.broadcast_to(constant, shape)
         except ValueError:
-            raise self.unsupported(f"a constant of shape {list(constant.shape)} would enlarge {list(shape)}") from None
+            raise self.unsupported(
+                f"a constant of shape {list(constant.shape)} would enlarge {list(shape)}"
+            ) from None
         channels = value.tensor.channels
         if constant.size == 1:
             return np.full(channels, constant.ravel()[0], np.float32), value
@@ -272,10 +314,14 @@ class NodeImporter(NodeArguments):
             return by_channel, value
         by_channel = one_a_channel(full.reshape(1, *canonical_shape(shape)))
         if by_channel is None:
-            raise self.unsupported("its constant varies within a channel", "use one value a channel, or one in all")
+            raise self.unsupported(
+                "its constant varies within a channel", "use one value a channel, or one in all"
+            )
         moved = self.canonical(value)
         view = View((1, *moved.shape))
-        return by_channel, Value(moved, view if view.shape == shape else view.then("reshape", shape))
+        return by_channel, Value(
+            moved, view if view.shape == shape else view.then("reshape", shape)
+        )
 
 
 def type_name(number: int) -> str:

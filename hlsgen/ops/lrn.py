@@ -71,7 +71,8 @@ class Lrn(Operator, Importer):
         return Work(operations=6 * graph.output_tensor(layer).size)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector is read when its first channel's turn comes, and written when its last is normalised."""
+        """A vector is read when its first channel's turn comes, and written when its last is
+        normalised."""
         tensor, width = graph.output_tensor(layer), kernel.input_width
         starts = np.arange(tensor.pixels)[:, None] * turns_of_pixel(layer, tensor.channels, width)
         reads = starts + np.arange(vectors(tensor.channels, width)) * width
@@ -90,7 +91,9 @@ class Lrn(Operator, Importer):
         """Pixel by pixel."""
         return (plain_step(layer, graph, engines, self.engine),)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
         """Window and constants."""
         a: LrnAttributes = layer.attributes
         return {

@@ -29,9 +29,15 @@ class MaxPool(Pool):
         """The comparators of the unrolled window."""
         return Arithmetic(compares=layer.attributes.window.taps * kernel.input_width)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """Borders are the most negative number (not infinity: relaxed floating point assumes that there is none)."""
-        return super().folded_fields(layer, graph, step, engines) | {"mode": 0, "pad_value": np.finfo(np.float32).min}
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """Borders are the most negative number (not infinity: relaxed floating point assumes that
+        there is none)."""
+        return super().folded_fields(layer, graph, step, engines) | {
+            "mode": 0,
+            "pad_value": np.finfo(np.float32).min,
+        }
 
 
 OPERATOR = MaxPool()

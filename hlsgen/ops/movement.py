@@ -1,4 +1,5 @@
-"""ONNX operators that only move data: numpy moves the array of all indices, and the layer follows it."""
+"""ONNX operators that only move data: numpy moves the array of all indices, and the layer follows
+it."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class Movement(Importer):
 
 
 def axis_of(node: NodeImporter, axis: int, rank: int) -> int:
-    """A possibly negative axis, counted from the front. Raises UnsupportedError for the batch and beyond the shape."""
+    """A possibly negative axis, counted from the front. Raises UnsupportedError for the batch and
+    beyond the shape."""
     if not -rank <= axis < rank:
         raise node.unsupported(f"axis {axis} of {rank} dimensions")
     return axis % rank
@@ -91,7 +93,9 @@ def split(node: NodeImporter, index: np.ndarray) -> list[np.ndarray]:
 
 def expand(node: NodeImporter, index: np.ndarray) -> np.ndarray:
     """Expand: numpy's broadcasting both ways."""
-    shape = np.broadcast_shapes(index.shape, tuple(int(n) for n in node.need_constant(1, "shape").ravel()))
+    shape = np.broadcast_shapes(
+        index.shape, tuple(int(n) for n in node.need_constant(1, "shape").ravel())
+    )
     need_size(node, prod(shape))
     return np.broadcast_to(index, shape)
 
@@ -106,7 +110,9 @@ def tile(node: NodeImporter, index: np.ndarray) -> np.ndarray:
 def need_size(node: NodeImporter, size: int) -> None:
     """Raise UnsupportedError for results that no kernel could address."""
     if not 0 < size <= LARGEST_TENSOR:
-        raise node.unsupported(f"its result would hold {size:,} values", f"the most is {LARGEST_TENSOR:,}")
+        raise node.unsupported(
+            f"its result would hold {size:,} values", f"the most is {LARGEST_TENSOR:,}"
+        )
 
 
 def take(node: NodeImporter, index: np.ndarray) -> np.ndarray:
@@ -134,7 +140,9 @@ def space_to_depth(node: NodeImporter, index: np.ndarray) -> np.ndarray:
     size = node.attribute("blocksize", 1)
     batch, channels, height, width = index.shape
     order = (0, 3, 5, 1, 2, 4) if node.attribute("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
-    blocks = index.reshape(batch, channels, height // size, size, width // size, size).transpose(order)
+    blocks = index.reshape(batch, channels, height // size, size, width // size, size).transpose(
+        order
+    )
     return blocks.reshape(batch, channels * size * size, height // size, width // size)
 
 

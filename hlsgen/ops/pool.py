@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PoolAttributes:
-    """The window. Average alone: `counted_pads` are the pads (top, left, bottom, right) that count as values."""
+    """The window. Average alone: `counted_pads` are the pads (top, left, bottom, right) that count
+    as values."""
 
     window: Window
     counted_pads: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -32,11 +33,14 @@ class Pool(Operator, Importer):
     engine = "pooling"
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do not count."""
+        """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do
+        not count."""
         node.need_one_output()
         kernel = node.attribute("kernel_shape", None)
         if kernel is None or len(kernel) not in (1, 2, 3):
-            raise node.unsupported(f"kernel_shape {kernel}", "pool over one, two or three spatial dimensions")
+            raise node.unsupported(
+                f"kernel_shape {kernel}", "pool over one, two or three spatial dimensions"
+            )
         source = node.spatial(0, (len(kernel) + 2,))
         shape = node.value(0).view.value_shape
         depth, window = imported_window(node, kernel, shape[2:])
@@ -81,7 +85,9 @@ class Pool(Operator, Importer):
         turns = walk.starts(inputs, inputs)[:, None] + np.arange(inputs)
         return Events((turns[walk.inside].ravel(),), turns[walk.due].ravel())
 
-    def needed_pixels(self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None) -> np.ndarray:
+    def needed_pixels(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
+    ) -> np.ndarray:
         """See `Window.needed_pixels`."""
         source = graph.tensors[layer.inputs[0]]
         return layer.attributes.window.needed_pixels(source.height, source.width)
@@ -92,7 +98,9 @@ class Pool(Operator, Importer):
         count = vectors(result.channels, engines.width)
         return (StepPlan(layer.name, self.engine, result.height, result.width, 1, 0, count),)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
         """The padded scan of every plane."""
         source = graph.tensors[layer.inputs[0]]
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
@@ -110,7 +118,8 @@ class Pool(Operator, Importer):
 
 
 def ceil_window(window: Window, height: int, width: int) -> Window:
-    """The window with bottom and right pads enlarged so that the floor formula gives ONNX's ceil_mode size.
+    """The window with bottom and right pads enlarged so that the floor formula gives ONNX's
+    ceil_mode size.
 
     A last window that would start in the padding is dropped (ONNX opset 19 and onnxruntime).
     """

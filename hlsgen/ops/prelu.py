@@ -28,9 +28,13 @@ class PRelu(Operator, Importer):
         value = node.value(0)
         slope, shape = node.need_constant(1, "slope"), value.view.value_shape
         if slope.ndim == 1 and len(shape) > 2 and slope.size == shape[1] != shape[-1]:
-            slope = slope.reshape(-1, *(1,) * (len(shape) - 2))  # before opset 7 one axis meant the channels
+            slope = slope.reshape(
+                -1, *(1,) * (len(shape) - 2)
+            )  # before opset 7 one axis meant the channels
         slope, value = node.per_channel(slope, value)
-        tensor = node.add(self.name, None, [value.tensor], value.tensor.shape, weights={"slope": slope})
+        tensor = node.add(
+            self.name, None, [value.tensor], value.tensor.shape, weights={"slope": slope}
+        )
         node.bind(tensor, View(value.view.shape, value.view.steps))
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
@@ -40,7 +44,9 @@ class PRelu(Operator, Importer):
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """A comparison and a multiplication a value."""
-        return Work(operations=2 * graph.output_tensor(layer).size, weights=len(layer.weights["slope"]))
+        return Work(
+            operations=2 * graph.output_tensor(layer).size, weights=len(layer.weights["slope"])
+        )
 
     def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
         """Slopes, (C,)."""
@@ -50,14 +56,22 @@ class PRelu(Operator, Importer):
         """Two comparators and a multiply-add a lane."""
         return Arithmetic(compares=2, multiply_adds=1).times(kernel.input_width)
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """The slopes."""
         width = kernel.output_width
-        return (Memory("slope", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS),)
+        return (
+            Memory(
+                "slope", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS
+            ),
+        )
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Slopes."""
-        return pad_axis(layer.weights["slope"], 0, kernel.output_width).reshape(-1, kernel.output_width)
+        return pad_axis(layer.weights["slope"], 0, kernel.output_width).reshape(
+            -1, kernel.output_width
+        )
 
     def folded_scale(self, layer: Layer) -> np.ndarray:
         """The epilogue multiplies negative values alone."""

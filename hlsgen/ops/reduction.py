@@ -1,4 +1,5 @@
-"""Reductions over space and over channels, and the normalisations that rest on them, in terms of other operators."""
+"""Reductions over space and over channels, and the normalisations that rest on them, in terms of
+other operators."""
 
 from __future__ import annotations
 
@@ -47,10 +48,13 @@ class Reduction(Importer):
 
 
 def reduce(node: NodeImporter) -> None:
-    """The reduced axes become pixels, all others channels; then every channel is pooled over its whole plane."""
+    """The reduced axes become pixels, all others channels; then every channel is pooled over its
+    whole plane."""
     value = node.value(0)
     shape = value.view.value_shape
-    axes = tuple(range(2, len(shape))) if node.op_type == "GlobalMaxPool" else node.integers(1, "axes")
+    axes = (
+        tuple(range(2, len(shape))) if node.op_type == "GlobalMaxPool" else node.integers(1, "axes")
+    )
     if not axes:
         if node.attribute("noop_with_empty_axes", 0):
             node.bind(value.tensor, value.view)
@@ -60,7 +64,9 @@ def reduce(node: NodeImporter) -> None:
     kept = [axis for axis in range(len(shape)) if axis not in reduced]
     count = int(np.prod([shape[axis] for axis in reduced]))
     keep = node.op_type == "GlobalMaxPool" or bool(node.attribute("keepdims", 1))
-    result_shape = tuple(1 if i in reduced else n for i, n in enumerate(shape) if keep or i not in reduced)
+    result_shape = tuple(
+        1 if i in reduced else n for i, n in enumerate(shape) if keep or i not in reduced
+    )
     index = value.view.indices.transpose([*kept, *reduced]).reshape(-1, count)
     tensor = as_planes(node, value.tensor, index)
     pooled = pool_planes(node, tensor)
@@ -72,8 +78,11 @@ def reduce(node: NodeImporter) -> None:
 
 
 def as_planes(node: NodeImporter, source: Tensor, index: np.ndarray) -> Tensor:
-    """A tensor whose channel k holds the values at `index[k]` of `source`; the source itself where that is its order."""
-    if index.shape == (source.channels, source.pixels) and np.array_equal(index.ravel(), np.arange(source.size)):
+    """A tensor whose channel k holds the values at `index[k]` of `source`; the source itself where
+    that is its order."""
+    if index.shape == (source.channels, source.pixels) and np.array_equal(
+        index.ravel(), np.arange(source.size)
+    ):
         return source
     # Planes as wide as high, or nearly, need the smallest windows.
     count = index.shape[1]
@@ -82,7 +91,8 @@ def as_planes(node: NodeImporter, source: Tensor, index: np.ndarray) -> Tensor:
 
 
 def pool_planes(node: NodeImporter, tensor: Tensor) -> Tensor:
-    """One value a channel: the mean, or for maxima the largest, found row by row and then over the rows."""
+    """One value a channel: the mean, or for maxima the largest, found row by row and then over the
+    rows."""
     if node.op_type not in ("ReduceMax", "GlobalMaxPool"):
         return node.add("global_average_pool", None, [tensor], (tensor.channels, 1, 1), part="mean")
     rows = PoolAttributes(Window((1, tensor.width), (1, tensor.width)))
@@ -92,7 +102,8 @@ def pool_planes(node: NodeImporter, tensor: Tensor) -> Tensor:
 
 
 def normalise(node: NodeImporter, groups: int) -> None:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias over space and the channels of a group, in two passes.
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over space and the channels of a group,
+    in two passes.
 
     Means over a group: pooled channels times a matrix with one block a group, as a 1x1 convolution.
     """
@@ -108,17 +119,24 @@ def normalise(node: NodeImporter, groups: int) -> None:
     if not view.keeps_order or tensor.channels % channels:
         tensor = node.canonical(value)
         view = View((1, *tensor.shape)).then("reshape", shape)
-    # What the network calls a channel may be several here: a group that was reshaped into one, or the depth.
+    # What the network calls a channel may be several here: a group that was reshaped into one, or
+    # the depth.
     scale, bias = (np.repeat(array, tensor.channels // channels) for array in (scale, bias))
     mean = group_mean(node, tensor, groups, "mean")
-    centred = node.add("binary", BinaryAttributes("sub", True), [tensor, mean], tensor.shape, part="centred")
-    squares = node.add("binary", BinaryAttributes("mul"), [centred, centred], tensor.shape, part="squares")
+    centred = node.add(
+        "binary", BinaryAttributes("sub", True), [tensor, mean], tensor.shape, part="centred"
+    )
+    squares = node.add(
+        "binary", BinaryAttributes("mul"), [centred, centred], tensor.shape, part="squares"
+    )
     variance = group_mean(node, squares, groups, "variance")
     inverse = node.add(
         "activation", None, [variance], variance.shape, part="inverse",
         activation=Activation("rsqrt", low=float(node.attribute("epsilon", 1e-5))),
     )  # fmt: skip
-    unit = node.add("binary", BinaryAttributes("mul", True), [centred, inverse], tensor.shape, part="unit")
+    unit = node.add(
+        "binary", BinaryAttributes("mul", True), [centred, inverse], tensor.shape, part="unit"
+    )
     result = node.add("scale", None, [unit], tensor.shape, weights={"scale": scale, "bias": bias})
     node.bind(result, view)
 
@@ -132,10 +150,14 @@ def group_mean(node: NodeImporter, tensor: Tensor, groups: int, part: str) -> Te
     size = channels // groups
     if channels * channels > LARGEST_TENSOR:
         raise node.unsupported(f"group means over {channels} channels", "use fewer channels")
-    blocks = np.kron(np.eye(groups), np.full((size, size), 1 / size)).reshape(channels, channels, 1, 1)
+    blocks = np.kron(np.eye(groups), np.full((size, size), 1 / size)).reshape(
+        channels, channels, 1, 1
+    )
     weights = {"weight": blocks, "bias": np.zeros(channels)}
     attributes = ConvAttributes(channels, 1, Window((1, 1)))
-    return node.add("conv", attributes, [pooled], pooled.shape, weights=weights, part=f"{part}_of_group")
+    return node.add(
+        "conv", attributes, [pooled], pooled.shape, weights=weights, part=f"{part}_of_group"
+    )
 
 
 IMPORTER = Reduction()

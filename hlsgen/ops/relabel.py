@@ -1,4 +1,5 @@
-"""ONNX operators that only relabel a tensor, and cost nothing: they change the view, not the data."""
+"""ONNX operators that only relabel a tensor, and cost nothing: they change the view, not the
+data."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DropoutAttributes:
-    """Dropout as a layer, in graphs for training alone: the share of values that a minibatch loses."""
+    """Dropout as a layer, in graphs for training alone: the share of values that a minibatch
+    loses."""
 
     ratio: float
 
 
 class Relabel(Importer):
-    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Cast to float32 and inference-time Dropout."""
+    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Cast to float32 and inference-time
+    Dropout."""
 
     onnx_types: ClassVar[dict[str, str]] = dict.fromkeys(
         ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"),
@@ -38,17 +41,25 @@ class Relabel(Importer):
         if node.op_type == "Cast" and node.attribute("to", 1) != onnx.TensorProto.FLOAT:
             kind = type_name(node.attribute("to", 1))
             raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
-        if node.op_type == "Dropout" and node.input_name(2) and node.need_constant(2, "training mode").any():
+        if (
+            node.op_type == "Dropout"
+            and node.input_name(2)
+            and node.need_constant(2, "training mode").any()
+        ):
             raise node.unsupported("training_mode is on", "export the network for inference")
         if node.op_type == "Dropout" and node.builder.training:
             ratio = node.need_constant(1, "ratio") if node.input_name(1) else np.float32(0.5)
-            tensor = node.add("dropout", DropoutAttributes(float(ratio)), [value.tensor], value.tensor.shape)
+            tensor = node.add(
+                "dropout", DropoutAttributes(float(ratio)), [value.tensor], value.tensor.shape
+            )
             node.bind(tensor, value.view)
             return
         if node.op_type in ("Identity", "Dropout", "Cast"):
             view = value.view
         elif node.op_type == "Transpose":
-            view = value.view.then("transpose", node.attribute("perm", tuple(reversed(range(len(shape))))))
+            view = value.view.then(
+                "transpose", node.attribute("perm", tuple(reversed(range(len(shape)))))
+            )
         else:
             view = value.view.then("reshape", self._target(node, shape))
         node.bind(value.tensor, view)

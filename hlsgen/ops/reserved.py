@@ -16,8 +16,23 @@ WORDS = """
     feature_reader residual_reader parameter_reader epilogue writer weight_loader read_input write_output
 """
 # C and OpenCL C keywords and types; built-in functions; kernels that the templates add.
-SCALARS = ("char", "uchar", "short", "ushort", "int", "uint", "long", "ulong", "float", "double", "half", "lanes")
-RESERVED = frozenset(WORDS.split()) | {f"{scalar}{n}" for scalar in SCALARS for n in (1, 2, 3, 4, 8, 16)}
+SCALARS = (
+    "char",
+    "uchar",
+    "short",
+    "ushort",
+    "int",
+    "uint",
+    "long",
+    "ulong",
+    "float",
+    "double",
+    "half",
+    "lanes",
+)
+RESERVED = frozenset(WORDS.split()) | {
+    f"{scalar}{n}" for scalar in SCALARS for n in (1, 2, 3, 4, 8, 16)
+}
 # Families of built-in functions, and kernels that the templates add.
 PREFIXES = (
     "as_", "convert_", "native_", "half_", "atomic_", "atom_", "get_", "vload", "vstore", "async_", "work_group_",

@@ -1,4 +1,5 @@
-"""Resize, and Upsample, which the ONNX converter turns into it: nearest is data movement, linear a blend of two neighbours along one axis after the other."""
+"""Resize, and Upsample, which the ONNX converter turns into it: nearest is data movement, linear a
+blend of two neighbours along one axis after the other."""
 
 from __future__ import annotations
 
@@ -36,10 +37,17 @@ class Resize(Importer):
             raise node.unsupported(f"it changes batch or channels: {list(shape)} to {list(sizes)}")
         mode = node.attribute("mode", "nearest")
         if mode not in ("nearest", "linear") or node.attribute("antialias", 0):
-            raise node.unsupported(f"mode {mode}, antialias {node.attribute('antialias', 0)}", "use nearest or linear")
+            raise node.unsupported(
+                f"mode {mode}, antialias {node.attribute('antialias', 0)}", "use nearest or linear"
+            )
         if not 0 < prod(sizes) <= LARGEST_TENSOR:
-            raise node.unsupported(f"its result {list(sizes)} is empty or too large", "use other scales")
-        at = [coordinates(node, n, size, scale) for n, size, scale in zip(shape, sizes, scales, strict=True)][2:]
+            raise node.unsupported(
+                f"its result {list(sizes)} is empty or too large", "use other scales"
+            )
+        at = [
+            coordinates(node, n, size, scale)
+            for n, size, scale in zip(shape, sizes, scales, strict=True)
+        ][2:]
         if len(at) == 1:
             at.insert(0, np.zeros(1))
         result = nearest(node, source, at) if mode == "nearest" else linear(node, source, at)
@@ -49,7 +57,8 @@ class Resize(Importer):
 def keep_coordinates(nodes: Iterable[onnx.NodeProto]) -> None:
     """Mark, in place, the Resize nodes of a model that was converted from before opset 11.
 
-    Coordinates were x / scale then, rounded down; the converter leaves out the attributes that say so, and the defaults differ.
+    Coordinates were x / scale then, rounded down; the converter leaves out the attributes that say
+    so, and the defaults differ.
     """
     for node in nodes:
         if node.op_type == "Resize":
@@ -69,7 +78,9 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
         scales = [1.0] * rank
         for axis, scale in zip(axes, found.ravel(), strict=True):
             scales[axis] = float(scale)
-        return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(scales)
+        return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(
+            scales
+        )
     if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise node.unsupported("keep_aspect_ratio_policy", "give the sizes themselves")
     sizes = list(shape)
@@ -79,7 +90,8 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
 
 
 def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.ndarray:
-    """Input coordinate of every output position along one axis, by ONNX's coordinate_transformation_mode."""
+    """Input coordinate of every output position along one axis, by ONNX's
+    coordinate_transformation_mode."""
     x = np.arange(size, dtype=np.float64)
     mode = node.attribute("coordinate_transformation_mode", "half_pixel")
     if mode == "half_pixel":

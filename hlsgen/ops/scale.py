@@ -1,4 +1,5 @@
-"""A scale and a shift a channel: BatchNormalization, and arithmetic with constants, where they cannot fold into a convolution."""
+"""A scale and a shift a channel: BatchNormalization, and arithmetic with constants, where they
+cannot fold into a convolution."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchNormAttributes:
-    """BatchNormalization as a layer, in graphs for training alone. Weights: `scale`, `bias`, `mean`, `variance`, (C,) each.
+    """BatchNormalization as a layer, in graphs for training alone. Weights: `scale`, `bias`,
+    `mean`, `variance`, (C,) each.
 
     `momentum` is ONNX's: running = momentum * running + (1 - momentum) * batch.
     """
@@ -30,7 +32,9 @@ class BatchNormAttributes:
 
 def add_scale(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> None:
     """Bind a scale and a shift of a value to the node's output, keeping the value's view."""
-    tensor = node.add("scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift})
+    tensor = node.add(
+        "scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift}
+    )
     node.bind(tensor, View(value.view.shape, value.view.steps))
 
 
@@ -38,7 +42,10 @@ class Scale(Operator, Importer):
     """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
 
     name = "scale"
-    onnx_types: ClassVar[dict[str, str]] = {"BatchNormalization": "inference; constant parameters", "Neg": ""}
+    onnx_types: ClassVar[dict[str, str]] = {
+        "BatchNormalization": "inference; constant parameters",
+        "Neg": "",
+    }
 
     def import_node(self, node: NodeImporter) -> None:
         """Import inference-time BatchNormalization, or Neg."""
@@ -63,27 +70,36 @@ class Scale(Operator, Importer):
         if len(factor) != shape[1]:
             raise node.unsupported(f"{len(factor)} parameters for {shape[1]} channels")
         if node.builder.training:
-            self._keep_batch_normalization(node, {name: node.need_constant(i, name) for i, name in enumerate(names, 1)})
+            self._keep_batch_normalization(
+                node, {name: node.need_constant(i, name) for i, name in enumerate(names, 1)}
+            )
             return
         spread = (1, -1) + (1,) * (len(shape) - 2)
         scale, value = node.per_channel(factor.reshape(spread).astype(np.float32), value)
         shift, value = node.per_channel(shift.reshape(spread).astype(np.float32), value)
         add_scale(node, value, scale, shift)
 
-    def _keep_batch_normalization(self, node: NodeImporter, weights: Mapping[str, np.ndarray]) -> None:
+    def _keep_batch_normalization(
+        self, node: NodeImporter, weights: Mapping[str, np.ndarray]
+    ) -> None:
         """A layer of its own, for training."""
         source = node.spatial(0, (2, 3, 4, 5))
-        attributes = BatchNormAttributes(node.attribute("epsilon", 1e-5), node.attribute("momentum", 0.9))
+        attributes = BatchNormAttributes(
+            node.attribute("epsilon", 1e-5), node.attribute("momentum", 0.9)
+        )
         if source.channels != len(weights["scale"]):
             raise node.unsupported(
-                "in training its channels must be those of the feature map", "use two spatial dimensions"
+                "in training its channels must be those of the feature map",
+                "use two spatial dimensions",
             )
         tensor = node.add("batch_norm", attributes, [source], source.shape, weights=weights)
         node.bind_spatial(tensor, node.value(0).view.value_shape)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Scale and shift, channel by channel."""
-        scale, bias = (layer.weights[k].astype(np.float64)[:, None, None] for k in ("scale", "bias"))
+        scale, bias = (
+            layer.weights[k].astype(np.float64)[:, None, None] for k in ("scale", "bias")
+        )
         return inputs[0] * scale + bias
 
     def work(self, layer: Layer, graph: Graph) -> Work:
@@ -98,15 +114,23 @@ class Scale(Operator, Importer):
         """One a lane; the shift is the bias."""
         return kernel.input_width
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """The scales."""
         width = kernel.output_width
-        return (Memory("scale", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS),)
+        return (
+            Memory(
+                "scale", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS
+            ),
+        )
 
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then scales."""
         width = kernel.output_width
-        return np.concatenate([pad_axis(layer.weights[k], 0, width).reshape(-1, width) for k in ("bias", "scale")])
+        return np.concatenate(
+            [pad_axis(layer.weights[k], 0, width).reshape(-1, width) for k in ("bias", "scale")]
+        )
 
     def folded_scale(self, layer: Layer) -> np.ndarray:
         """The epilogue multiplies."""

@@ -1,11 +1,14 @@
 """Kernels of pipelined designs that skip zero weights: fully connected layers and convolutions.
 
-A kernel keeps what an output pixel sees on chip, in `skip` banks for every tap of the window: bank k of a tap holds lanes k * B to (k + 1) * B of every
-input vector there, B = input_width / skip. Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's inputs, each with the place of the input
-that it multiplies; in a turn it takes one entry of each list. Output vectors take turns, so that an accumulator rests between two additions. All
-lists are as long as the longest: time falls with the density of the fullest bank of the fullest row.
+A kernel keeps what an output pixel sees on chip, in `skip` banks for every tap of the window: bank
+k of a tap holds lanes k * B to (k + 1) * B of every input vector there, B = input_width / skip.
+Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's
+inputs, each with the place of the input that it multiplies; in a turn it takes one entry of each
+list. Output vectors take turns, so that an accumulator rests between two additions. All lists are
+as long as the longest: time falls with the density of the fullest bank of the fullest row.
 
-Banks keep the fetches cheap: an output lane needs a copy of every bank, B values wide, in place of a copy of all inputs for every entry.
+Banks keep the fetches cheap: an output lane needs a copy of every bank, B values wide, in place of
+a copy of all inputs for every entry.
 """
 
 from __future__ import annotations
@@ -22,20 +25,30 @@ from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.ops.window import Scan
 from hlsgen.plan import KernelPlan
 
-# Non-zero weights that a lane may take a turn, for every tap of the window; one is too slow where there is one tap.
+# Non-zero weights that a lane may take a turn, for every tap of the window; one is too slow where
+# there is one tap.
 SKIPS = (1, 2, 4, 8, 16)
 # Bits of a place: no more input values than that in a bank.
 PLACE_BITS = 16
 
 
 def skips(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
-    """How many non-zero weights a lane may take a turn where that takes fewer multiplications than all weights do; 0 is the dense
-    kernel. `inputs`: the input vectors that make an output pixel."""
+    """How many non-zero weights a lane may take a turn where that takes fewer multiplications than
+    all weights do; 0 is the dense kernel. `inputs`: the input vectors that make an output pixel."""
     weight, count, width = layer.weights["weight"], taps(layer), kernel.input_width
     if nonzeros(weight) >= WORTHWHILE * weight.size:  # no list is shorter than the mean
         return (0,)
-    possible = [n for n in SKIPS if n <= width and n * count > 1 and inputs * width // n <= 1 << PLACE_BITS]
-    return (0, *(n for n in possible if n * count * longest(weight, width, n, count) < WORTHWHILE * weight[0].size))
+    possible = [
+        n for n in SKIPS if n <= width and n * count > 1 and inputs * width // n <= 1 << PLACE_BITS
+    ]
+    return (
+        0,
+        *(
+            n
+            for n in possible
+            if n * count * longest(weight, width, n, count) < WORTHWHILE * weight[0].size
+        ),
+    )
 
 
 def taps(layer: Layer) -> int:
@@ -45,9 +58,12 @@ def taps(layer: Layer) -> int:
 
 
 def list_lengths(weight: np.ndarray, width: int, skip: int, count: int = 1) -> np.ndarray:
-    """Non-zero weights of every output and bank, `(outputs, count * skip)`, of a weight (outputs, C, ...) whose last axis is `count` taps."""
+    """Non-zero weights of every output and bank, `(outputs, count * skip)`, of a weight (outputs,
+    C, ...) whose last axis is `count` taps."""
     outputs, channels = weight.shape[:2]
-    found = pad_axis(np.count_nonzero(weight.reshape(outputs, channels, -1, count), axis=2), 1, width)
+    found = pad_axis(
+        np.count_nonzero(weight.reshape(outputs, channels, -1, count), axis=2), 1, width
+    )
     lists = found.reshape(outputs, -1, skip, width // skip, count).sum(axis=(1, 3))
     return lists.transpose(0, 2, 1).reshape(outputs, -1)
 
@@ -55,7 +71,9 @@ def list_lengths(weight: np.ndarray, width: int, skip: int, count: int = 1) -> n
 def longest(weight: np.ndarray, width: int, skip: int, count: int = 1) -> int:
     """The longest list."""
     return remembered(
-        weight, (width, skip, count), lambda: max(1, int(list_lengths(weight, width, skip, count).max(initial=0)))
+        weight,
+        (width, skip, count),
+        lambda: max(1, int(list_lengths(weight, width, skip, count).max(initial=0))),
     )
 
 
@@ -65,7 +83,8 @@ def nonzeros(weight: np.ndarray) -> int:
 
 
 def remembered(weight: np.ndarray, key: tuple[int, ...], count: Callable[[], int]) -> int:
-    """A count over a weight, remembered for as long as the array lives: the search asks for it again and again."""
+    """A count over a weight, remembered for as long as the array lives: the search asks for it
+    again and again."""
     where = (id(weight), *key)
     known = _COUNTS.get(where)
     if known is None or known[0]() is not weight:
@@ -93,14 +112,17 @@ def outputs(layer: Layer, kernel: KernelPlan) -> int:
 
 
 def turns(layer: Layer, kernel: KernelPlan, inputs: int) -> int:
-    """Turns of an output pixel: its `inputs` vectors come in, then every output vector takes its words."""
+    """Turns of an output pixel: its `inputs` vectors come in, then every output vector takes its
+    words."""
     return inputs + words(layer, kernel) * outputs(layer, kernel)
 
 
 def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
-    """Biases, then for every word of every output vector the value and the place (bits of an integer) for every bank.
+    """Biases, then for every word of every output vector the value and the place (bits of an
+    integer) for every bank.
 
-    `rows` (outputs, taps, input values), vector after vector. Place n of a bank is lane n % B of its vector n // B.
+    `rows` (outputs, taps, input values), vector after vector. Place n of a bank is lane n % B of
+    its vector n // B.
     """
     lanes, count, groups = kernel.output_width, words(layer, kernel), outputs(layer, kernel)
     width, number_of = kernel.input_width // kernel.skip, taps(layer) * kernel.skip
@@ -118,7 +140,9 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([bias, entries.reshape(-1, lanes)])
 
 
-def memories(layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS) -> tuple[Memory, ...]:
+def memories(
+    layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS
+) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
     banks, lanes = taps(layer) * kernel.skip, kernel.output_width
     count = words(layer, kernel) * outputs(layer, kernel)
@@ -131,8 +155,11 @@ def memories(layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_B
 
 
 def events(layer: Layer, kernel: KernelPlan, inputs: int, walk: Scan) -> Events:
-    """Vectors come in at the start of a position and leave in the last turns of one that gives an output."""
+    """Vectors come in at the start of a position and leave in the last turns of one that gives an
+    output."""
     busy, count = turns(layer, kernel, inputs), outputs(layer, kernel)
     starts = walk.starts(inputs, busy)
     reads = starts[walk.inside][:, None] + np.arange(inputs)
-    return Events((reads.ravel(),), (starts[walk.due][:, None] + busy - count + np.arange(count)).ravel())
+    return Events(
+        (reads.ravel(),), (starts[walk.due][:, None] + busy - count + np.arange(count)).ravel()
+    )

@@ -1,11 +1,16 @@
-"""Weights of the convolution engine that skips zeros: for every output channel and lane of its input vectors, the non-zero weights with their places.
+"""Weights of the convolution engine that skips zeros: for every output channel and lane of its
+input vectors, the non-zero weights with their places.
 
-The engine multiplies, for each of V * outputs output channels, `inputs` weights of each of the V lanes of an input vector a turn. Every multiplier
-has a copy of its lane of the tile, so it may look anywhere; hence the weights of an output and a lane are dealt out to its `inputs` multipliers in turn, which
-balances them. All outputs of a step take as many words as the fullest list of any of its outputs and lanes: the imbalance.
+The engine multiplies, for each of V * outputs output channels, `inputs` weights of each of the V
+lanes of an input vector a turn. Every multiplier has a copy of its lane of the tile, so it may look
+anywhere; hence the weights of an output and a lane are dealt out to its `inputs` multipliers in
+turn, which balances them. All outputs of a step take as many words as the fullest list of any of
+its outputs and lanes: the imbalance.
 
-A group's words follow each other. A word holds, output vector by output vector and multiplier by multiplier (number k * V + lane), a vector of V values and a
-vector of V places (the bits of integers). A place is the address of the tap in the tile, relative to the output pixel's: (ky * dilation * columns + kx
+A group's words follow each other. A word holds, output vector by output vector and multiplier by
+multiplier (number k * V + lane), a vector of V values and a vector of V places (the bits of
+integers). A place is the address of the tap in the tile, relative to the output pixel's: (ky *
+dilation * columns + kx
 * dilation) * vectors + input vector.
 """
 
@@ -20,8 +25,9 @@ from hlsgen.plan import Engines
 
 
 def list_lengths(weight: np.ndarray, groups: int, width: int) -> np.ndarray:
-    """Non-zero weights of every output and input lane, `(outputs, width)`, of filters (O, I / groups, KH, KW). Remembered for as long as
-    the array lives: the search asks for it again and again."""
+    """Non-zero weights of every output and input lane, `(outputs, width)`, of filters (O, I /
+    groups, KH, KW). Remembered for as long as the array lives: the search asks for it again and
+    again."""
     key = (id(weight), groups, width)
     known = _LENGTHS.get(key)
     if known is None or known[0]() is not weight:
@@ -48,12 +54,17 @@ def words(lengths: np.ndarray, inputs: int) -> int:
     return max(1, ceil(int(lengths.max(initial=0)) / inputs))
 
 
-def packed(block: np.ndarray, places: np.ndarray, at_once: int, count: int, engines: Engines) -> np.ndarray:
-    """The words `(groups, count * vectors of a word, V)` of filters (O, I, KH, KW), O and I whole groups and vectors; `places` (I / V, KH, KW)."""
+def packed(
+    block: np.ndarray, places: np.ndarray, at_once: int, count: int, engines: Engines
+) -> np.ndarray:
+    """The words `(groups, count * vectors of a word, V)` of filters (O, I, KH, KW), O and I whole
+    groups and vectors; `places` (I / V, KH, KW)."""
     v, inputs = engines.width, engines.inputs
     groups, depth = block.shape[0] // (v * at_once), block.shape[1] // v
     lists = block.reshape(groups, at_once, v, depth, v, -1).transpose(0, 1, 2, 4, 3, 5)
-    lists = lists.reshape(groups, at_once, v, v, -1)  # group, output vector, output lane, input lane, taps
+    lists = lists.reshape(
+        groups, at_once, v, v, -1
+    )  # group, output vector, output lane, input lane, taps
     filled = lists != 0
     rank = np.cumsum(filled, axis=4) - 1
     group, output, lane, source, tap = np.nonzero(filled)

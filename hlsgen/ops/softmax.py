@@ -41,9 +41,12 @@ class Softmax(Operator, Importer):
         value, attributes = node.value(0), SoftmaxAttributes(node.op_type == "LogSoftmax")
         shape = value.view.value_shape
         axis = node.attribute("axis", -1) % len(shape)
-        # The elements that one softmax sees, as canonical indices: they should be the channels of one pixel.
+        # The elements that one softmax sees, as canonical indices: they should be the channels of
+        # one pixel.
         rows = np.moveaxis(value.view.indices, axis, -1).reshape(-1, shape[axis])
-        if shape[axis] == value.tensor.channels and np.all(np.diff(rows, axis=1) == value.tensor.pixels):
+        if shape[axis] == value.tensor.channels and np.all(
+            np.diff(rows, axis=1) == value.tensor.pixels
+        ):
             tensor = node.add(self.name, attributes, [value.tensor], value.tensor.shape)
             node.bind(tensor, View(value.view.shape, value.view.steps))
             return
@@ -51,7 +54,11 @@ class Softmax(Operator, Importer):
         tensor = node.add(self.name, attributes, [moved], moved.shape)
         others = [n for i, n in enumerate(shape) if i != axis]
         order = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
-        view = View((1, *tensor.shape)).then("reshape", (shape[axis], *others)).then("transpose", tuple(order))
+        view = (
+            View((1, *tensor.shape))
+            .then("reshape", (shape[axis], *others))
+            .then("transpose", tuple(order))
+        )
         node.bind(tensor, view)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
@@ -71,7 +78,9 @@ class Softmax(Operator, Importer):
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """See `passes`."""
-        return graph.output_tensor(layer).pixels * passes(graph.output_tensor(layer).channels, kernel.input_width)
+        return graph.output_tensor(layer).pixels * passes(
+            graph.output_tensor(layer).channels, kernel.input_width
+        )
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """A pixel's vectors are read in its first cycles and written in its last."""
@@ -81,10 +90,13 @@ class Softmax(Operator, Importer):
         """See `units`."""
         return units(kernel.input_width)
 
-    def pipelined_memories(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[Memory, ...]:
+    def pipelined_memories(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[Memory, ...]:
         """See `arrays`."""
         return arrays(
-            vectors(graph.output_tensor(layer).channels, kernel.input_width), kernel.input_width * WEIGHT_BITS
+            vectors(graph.output_tensor(layer).channels, kernel.input_width),
+            kernel.input_width * WEIGHT_BITS,
         )
 
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
@@ -92,24 +104,35 @@ class Softmax(Operator, Importer):
         return {"peaks": PEAKS, "partial_sums": ACCUMULATION_LATENCY}
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
-        """Pixel by pixel, all channels at once through the engine, one vector a group in the epilogue."""
+        """Pixel by pixel, all channels at once through the engine, one vector a group in the
+        epilogue."""
         return (plain_step(layer, graph, engines, self.engine),)
 
-    def folded_fields(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
         """One group of all vectors."""
-        return {"channels": graph.output_tensor(layer).channels, "mode": int(layer.attributes.logarithm)}
+        return {
+            "channels": graph.output_tensor(layer).channels,
+            "mode": int(layer.attributes.logarithm),
+        }
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """See `passes`."""
-        return graph.output_tensor(layer).pixels * passes(graph.output_tensor(layer).channels, engines.width)
+        return graph.output_tensor(layer).pixels * passes(
+            graph.output_tensor(layer).channels, engines.width
+        )
 
 
 def units(width: int) -> Arithmetic:
-    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a lane.
+    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a
+    lane.
 
     Partial peaks and sums are joined at the end.
     """
-    return Arithmetic(adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, multiplies=width, divides=1, exponentials=1)
+    return Arithmetic(
+        adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, multiplies=width, divides=1, exponentials=1
+    )
 
 
 def arrays(count: int, bits: int) -> tuple[Memory, ...]:
@@ -118,14 +141,15 @@ def arrays(count: int, bits: int) -> tuple[Memory, ...]:
 
 
 def passes(channels: int, width: int) -> int:
-    """Cycles of a pixel, three loops one after another: its channels come in, their exponentials are taken, its vectors
-    leave."""
+    """Cycles of a pixel, three loops one after another: its channels come in, their exponentials
+    are taken, its vectors leave."""
     count = vectors(channels, width)
     return 2 * count * width + count + 3 * KERNEL_LATENCY
 
 
 def pixel_events(cycles: int, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-    """Reads and writes of a kernel that takes a pixel's vectors in, works on them, and sends them on."""
+    """Reads and writes of a kernel that takes a pixel's vectors in, works on them, and sends them
+    on."""
     tensor = graph.output_tensor(layer)
     count, length = vectors(tensor.channels, kernel.input_width), cycles // tensor.pixels
     starts = np.arange(tensor.pixels)[:, None] * length
@@ -134,7 +158,8 @@ def pixel_events(cycles: int, layer: Layer, graph: Graph, kernel: KernelPlan) ->
 
 
 def plain_step(layer: Layer, graph: Graph, engines: Engines, engine: str) -> StepPlan:
-    """A pass over the tensor pixel by pixel, all channels of a pixel together (across-channel engines)."""
+    """A pass over the tensor pixel by pixel, all channels of a pixel together (across-channel
+    engines)."""
     tensor = graph.output_tensor(layer)
     count = vectors(tensor.channels, engines.width)
     return StepPlan(layer.name, engine, tensor.height, tensor.width, count, 0, count)

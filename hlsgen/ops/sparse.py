@@ -1,7 +1,9 @@
-"""Compressed weights of fully connected layers: for every output its non-zero weights with the place of the input each multiplies.
+"""Compressed weights of fully connected layers: for every output its non-zero weights with the
+place of the input each multiplies.
 
-The zero-skipping engine has a lane for each of V outputs; in a turn every lane takes the next non-zero weights of its own row. Rows are
-padded to the longest of their step, so time falls with the density of the fullest row, not with the mean: the imbalance.
+The zero-skipping engine has a lane for each of V outputs; in a turn every lane takes the next
+non-zero weights of its own row. Rows are padded to the longest of their step, so time falls with
+the density of the fullest row, not with the mean: the imbalance.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from math import ceil
 
 import numpy as np
 
-# An entry is a value and a place, 8 bytes in place of 4; engines must gain at least this much to be worth their logic.
+# An entry is a value and a place, 8 bytes in place of 4; engines must gain at least this much to be
+# worth their logic.
 WORTHWHILE = 0.8
 
 
@@ -21,7 +24,8 @@ def entries_a_word(burst: int) -> int:
 
 
 def row_counts(weight: np.ndarray) -> np.ndarray:
-    """Non-zero weights of every output of a weight array (outputs, ...). Remembered for as long as the array lives."""
+    """Non-zero weights of every output of a weight array (outputs, ...). Remembered for as long as
+    the array lives."""
     known = _COUNTS.get(id(weight))
     if known is None or known[0]() is not weight:
         counts = np.count_nonzero(weight.reshape(len(weight), -1), axis=1)
@@ -29,7 +33,8 @@ def row_counts(weight: np.ndarray) -> np.ndarray:
     return known[1]
 
 
-# The search asks for every engine shape anew; an array that is gone leaves a dead reference, which is never believed.
+# The search asks for every engine shape anew; an array that is gone leaves a dead reference, which
+# is never believed.
 _COUNTS: dict[int, tuple[weakref.ref[np.ndarray], np.ndarray]] = {}
 
 
@@ -39,7 +44,8 @@ def row_words(counts: np.ndarray, burst: int) -> int:
 
 
 def is_worthwhile(counts: np.ndarray, inputs: int, burst: int) -> bool:
-    """Whether skipping zeros takes so many fewer words than the dense stream (a row's inputs / burst)."""
+    """Whether skipping zeros takes so many fewer words than the dense stream (a row's inputs /
+    burst)."""
     return burst >= 2 and row_words(counts, burst) < WORTHWHILE * inputs / burst
 
 
@@ -49,7 +55,8 @@ def imbalance(counts: np.ndarray) -> float:
 
 
 def packed(rows: np.ndarray, width: int, burst: int, words: int) -> np.ndarray:
-    """Rows (outputs, inputs) as `(groups, words * burst, width)` float32: values, and places as the bits of integers, in turn."""
+    """Rows (outputs, inputs) as `(groups, words * burst, width)` float32: values, and places as the
+    bits of integers, in turn."""
     groups, lanes = ceil(len(rows) / width), entries_a_word(burst)
     result = np.zeros((groups, words * lanes, 2, width), np.float32)
     places = result[:, :, 1].view(np.int32)

@@ -1,10 +1,14 @@
-"""Kernels of pipelined designs whose weights stream from memory: convolutions of one group and fully connected layers.
+"""Kernels of pipelined designs whose weights stream from memory: convolutions of one group and
+fully connected layers.
 
-Such a convolution keeps feature maps on chip in place of weights, which is less where a layer has few pixels and many channels. It works strip by strip: `strips`
-equal parts of its output rows. First the input rows come in that a strip sees, then the filter words, each of which meets all output pixels of the strip while the
-next word arrives a vector a turn; last the results leave, pixel by pixel. An image takes all weights from memory once a strip.
+Such a convolution keeps feature maps on chip in place of weights, which is less where a layer has
+few pixels and many channels. It works strip by strip: `strips` equal parts of its output rows.
+First the input rows come in that a strip sees, then the filter words, each of which meets all
+output pixels of the strip while the next word arrives a vector a turn; last the results leave,
+pixel by pixel. An image takes all weights from memory once a strip.
 
-A fully connected layer needs each weight once an image: it multiplies the vector of weights that arrives by one lane of its input, a turn.
+A fully connected layer needs each weight once an image: it multiplies the vector of weights that
+arrives by one lane of its input, a turn.
 """
 
 from __future__ import annotations
@@ -25,9 +29,10 @@ LOOPS = 2
 
 @dataclass(frozen=True)
 class Strips:
-    """How a kernel goes through an image: `count` strips of `rows` output rows; `capacity` input rows on chip; `words` of `at_once` input vectors a pixel; `outs`
-    output vectors; `loads` weight vectors a filter word. The first strip sees the first `needed` input rows, all of them `seen` ones; `arrived[n]` ones have come
-    in when strip n begins to multiply: all, before the last."""
+    """How a kernel goes through an image: `count` strips of `rows` output rows; `capacity` input
+    rows on chip; `words` of `at_once` input vectors a pixel; `outs` output vectors; `loads` weight
+    vectors a filter word. The first strip sees the first `needed` input rows, all of them `seen`
+    ones; `arrived[n]` ones have come in when strip n begins to multiply: all, before the last."""
 
     count: int
     rows: int
@@ -55,8 +60,10 @@ class Strips:
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more turns a filter word than the word has vectors, and no sum is
-    due again before its addition ends (the last output vector's first pixel is the first to be: it leaves early); and there is something to add up."""
+    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more
+    turns a filter word than the word has vectors, and no sum is due again before its addition ends
+    (the last output vector's first pixel is the first to be: it leaves early); and there is
+    something to add up."""
     rows = graph.output_tensor(layer).height
     found = []
     for count in (n for n in range(1, rows + 1) if rows % n == 0):
@@ -68,7 +75,11 @@ def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
 
 def strips(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> Strips:
     """The strips of a kernel's plan, or `count` ones."""
-    source, result, window = graph.tensors[layer.inputs[0]], graph.output_tensor(layer), layer.attributes.window
+    source, result, window = (
+        graph.tensors[layer.inputs[0]],
+        graph.output_tensor(layer),
+        layer.attributes.window,
+    )
     count = count or kernel.strips
     rows, lanes = result.height // count, min(kernel.input_width, source.channels)
     seen = (rows - 1) * window.stride[0] + window.extent[0]
@@ -82,8 +93,11 @@ def strips(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> St
 
 
 def turns(s: Strips) -> int:
-    """Turns of an image: all rows in, and of every strip the first filter word, the multiplications, the results, and the loops' starts."""
-    return s.height * s.width * s.words + s.count * (s.loads + s.turns + s.pixels * s.outs + LOOPS * KERNEL_LATENCY)
+    """Turns of an image: all rows in, and of every strip the first filter word, the
+    multiplications, the results, and the loops' starts."""
+    return s.height * s.width * s.words + s.count * (
+        s.loads + s.turns + s.pixels * s.outs + LOOPS * KERNEL_LATENCY
+    )
 
 
 def events(s: Strips) -> Events:
@@ -104,10 +118,13 @@ def values(s: Strips, kernel: KernelPlan) -> int:
 
 
 def memories(s: Strips, kernel: KernelPlan) -> tuple[Memory, ...]:
-    """Rows of the input, and the filter word in use with the next one, in registers. (Sums are counted where those of all kernels are.)"""
+    """Rows of the input, and the filter word in use with the next one, in registers. (Sums are
+    counted where those of all kernels are.)"""
     lanes = kernel.output_width * WEIGHT_BITS
     return (
-        Memory("map", s.capacity * s.width * s.words, kernel.input_width * WEIGHT_BITS, kernel.at_once),
+        Memory(
+            "map", s.capacity * s.width * s.words, kernel.input_width * WEIGHT_BITS, kernel.at_once
+        ),
         Memory("filter", 1, lanes, s.loads),
         Memory("next", 1, lanes, s.loads),
     )

@@ -13,7 +13,8 @@ DTYPES = ("float32",)
 
 @dataclass(frozen=True)
 class Entry:
-    """One ONNX operator: what of it is supported, the layers it becomes, the styles that have templates for all of them."""
+    """One ONNX operator: what of it is supported, the layers it becomes, the styles that have
+    templates for all of them."""
 
     name: str
     supported: str
@@ -27,7 +28,11 @@ def entries() -> tuple[Entry, ...]:
     found = []
     for importer in importers():
         layers = becomes(importer)
-        styles = tuple(s for s in ("base", "pipelined", "folded") if all(has_template(layer, s) for layer in layers))
+        styles = tuple(
+            s
+            for s in ("base", "pipelined", "folded")
+            if all(has_template(layer, s) for layer in layers)
+        )
         found += [Entry(name, note, layers, styles) for name, note in importer.onnx_types.items()]
     return tuple(sorted(found, key=lambda entry: entry.name))
 
@@ -39,7 +44,8 @@ def becomes(importer: Importer) -> tuple[str, ...]:
 
 
 def has_template(name: str, style: str) -> bool:
-    """Whether an operator has a template in a style. In the folded one an engine serves it, or the epilogue alone."""
+    """Whether an operator has a template in a style. In the folded one an engine serves it, or the
+    epilogue alone."""
     templates = resources.files("hlsgen.templates")
     if style == "folded":
         engine = operators()[name].engine
@@ -49,7 +55,10 @@ def has_template(name: str, style: str) -> bool:
 
 def markdown() -> str:
     """The table as docs/operators.md holds it."""
-    lines = ["| ONNX operator | supported | layers | styles | data types |", "|---|---|---|---|---|"]
+    lines = [
+        "| ONNX operator | supported | layers | styles | data types |",
+        "|---|---|---|---|---|",
+    ]
     for e in entries():
         cells = (e.name, e.supported, ", ".join(e.layers), ", ".join(e.styles), ", ".join(e.dtypes))
         lines.append("| " + " | ".join(cells) + " |")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Window:
-    """A sliding window: (vertical, horizontal) `kernel`, `stride`, `dilation`; `pads` top, left, bottom, right."""
+    """A sliding window: (vertical, horizontal) `kernel`, `stride`, `dilation`; `pads` top, left,
+    bottom, right."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
@@ -40,7 +41,8 @@ class Window:
         return self.kernel[0] * self.kernel[1]
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Output height and width by ONNX's formula (floor). Zero or less when the window does not fit."""
+        """Output height and width by ONNX's formula (floor). Zero or less when the window does not
+        fit."""
         top, left, bottom, right = self.pads
         return (
             (height + top + bottom - self.extent[0]) // self.stride[0] + 1,
@@ -48,7 +50,8 @@ class Window:
         )
 
     def scan_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the padded raster that a streaming kernel walks: all input, and all that outputs need."""
+        """Rows and columns of the padded raster that a streaming kernel walks: all input, and all
+        that outputs need."""
         rows, columns = self.output_size(height, width)
         return (
             max(self.pads[0] + height, (rows - 1) * self.stride[0] + self.extent[0]),
@@ -77,40 +80,48 @@ class Window:
 
     @cache  # noqa: B019 (windows are few)
     def needed_pixels(self, height: int, width: int) -> np.ndarray:
-        """For each output pixel in raster order, how many input pixels a streaming kernel has read when it emits it.
+        """For each output pixel in raster order, how many input pixels a streaming kernel has read
+        when it emits it.
 
-        The kernel walks the padded raster; output (y, x) leaves at position (y*s + extent - 1, x*s + extent - 1).
+        The kernel walks the padded raster; output (y, x) leaves at position (y*s + extent - 1, x*s
+        + extent - 1).
         """
         rows, columns = self.output_size(height, width)
         y = np.arange(rows) * self.stride[0] + self.extent[0] - 1 - self.pads[0]
         x = np.arange(columns) * self.stride[1] + self.extent[1] - 1 - self.pads[1]
         full_rows = np.clip(y, 0, height)[:, None] * width
-        in_row = np.where((y >= 0) & (y < height), 1, 0)[:, None] * np.clip(x + 1, 0, width)[None, :]
+        in_row = (
+            np.where((y >= 0) & (y < height), 1, 0)[:, None] * np.clip(x + 1, 0, width)[None, :]
+        )
         needed = (full_rows + in_row).ravel()
         needed.setflags(write=False)
         return needed
 
 
 def keeps_history(window: Window, vectors: int) -> bool:
-    """Whether a streaming kernel keeps the columns of its window in a memory: a word of it rests for as many turns as a pixel has `vectors`.
-    Where that is less than a memory's latency they are shift registers."""
+    """Whether a streaming kernel keeps the columns of its window in a memory: a word of it rests
+    for as many turns as a pixel has `vectors`. Where that is less than a memory's latency they are
+    shift registers."""
     return window.extent[1] > 1 and vectors >= MEMORY_DISTANCE
 
 
 def keeps_lines(window: Window, length: int) -> bool:
-    """Whether it keeps the window's upper rows in a memory: a word of it rests for a row, of `length` vectors. Else they are shift registers."""
+    """Whether it keeps the window's upper rows in a memory: a word of it rests for a row, of
+    `length` vectors. Else they are shift registers."""
     return window.extent[0] > 1 and length >= MEMORY_DISTANCE
 
 
 @dataclass(frozen=True)
 class Scan:
-    """The raster that a streaming kernel walks: for each position, whether it lies in the image and whether an output is due."""
+    """The raster that a streaming kernel walks: for each position, whether it lies in the image and
+    whether an output is due."""
 
     inside: np.ndarray
     due: np.ndarray
 
     def starts(self, idle: int, busy: int) -> np.ndarray:
-        """The first turn at each position, when positions without an output take `idle` turns and the others `busy`."""
+        """The first turn at each position, when positions without an output take `idle` turns and
+        the others `busy`."""
         lengths = np.where(self.due, busy, idle)
         return np.cumsum(lengths) - lengths
 
@@ -131,7 +142,8 @@ def scan(window: Window, height: int, width: int) -> Scan:
 
 @cache
 def idle_runs(window: Window, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
-    """The stretches of a streaming kernel's walk without an output: pixels of the image in it, positions in all, and how often there is such a one."""
+    """The stretches of a streaming kernel's walk without an output: pixels of the image in it,
+    positions in all, and how often there is such a one."""
     walk = scan(window, height, width)
     after = np.cumsum(walk.due)[~walk.due]  # by how many outputs before it
     _, number = np.unique(after, return_inverse=True)
@@ -141,27 +153,39 @@ def idle_runs(window: Window, height: int, width: int) -> tuple[tuple[int, int, 
         if len(number)
         else ((), ())
     )
-    return tuple((int(run[0]), int(run[1]), int(count)) for run, count in zip(runs, counts, strict=True))
+    return tuple(
+        (int(run[0]), int(run[1]), int(count)) for run, count in zip(runs, counts, strict=True)
+    )
 
 
-def imported_window(node: NodeImporter, kernel: tuple[int, ...], size: tuple[int, ...]) -> tuple[Window | None, Window]:
-    """The windows of a node over depth (None for one or two dimensions; its second axis is idle) and over height and width.
+def imported_window(
+    node: NodeImporter, kernel: tuple[int, ...], size: tuple[int, ...]
+) -> tuple[Window | None, Window]:
+    """The windows of a node over depth (None for one or two dimensions; its second axis is idle)
+    and over height and width.
 
     One-dimensional windows lie along the width. `size`: of the input, as many axes as `kernel`.
     """
     count = len(kernel)
-    strides, dilations = node.attribute("strides", (1,) * count), node.attribute("dilations", (1,) * count)
+    strides, dilations = (
+        node.attribute("strides", (1,) * count),
+        node.attribute("dilations", (1,) * count),
+    )
     pads = node.attribute("pads", None) or (0,) * (2 * count)
     if not count == len(strides) == len(dilations) == len(size) == len(pads) // 2:
         raise node.unsupported(
-            f"kernel {list(kernel)}, strides, dilations and pads of different lengths", "give one an axis"
+            f"kernel {list(kernel)}, strides, dilations and pads of different lengths",
+            "give one an axis",
         )
     if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
         raise node.unsupported(
             f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}, pads {list(pads)}",
             "kernel, strides and dilations must be positive, pads not negative",
         )
-    axes = [(kernel[i], strides[i], dilations[i], pads[i], pads[i + count], size[i]) for i in range(count)]
+    axes = [
+        (kernel[i], strides[i], dilations[i], pads[i], pads[i + count], size[i])
+        for i in range(count)
+    ]
     idle = (1, 1, 1, 0, 0, 1)
     auto = node.attribute("auto_pad", "")
 
@@ -190,7 +214,8 @@ def explicit_pads(
     stride: tuple[int, int],
     dilation: tuple[int, int],
 ) -> tuple[int, int, int, int]:
-    """ONNX `auto_pad` and `pads` as top, left, bottom, right (SAME: output = ceil(input / stride))."""
+    """ONNX `auto_pad` and `pads` as top, left, bottom, right (SAME: output = ceil(input /
+    stride))."""
     if auto_pad in ("", "NOTSET"):
         return pads or (0, 0, 0, 0)
     if auto_pad == "VALID":

@@ -1,4 +1,5 @@
-"""Charts of the report as SVG text. Coordinates are in pixels of a fixed view box; pages scale them."""
+"""Charts of the report as SVG text. Coordinates are in pixels of a fixed view box; pages scale
+them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ def svg(width: float, height: float, body: list[str], label: str) -> str:
     )
 
 
-def text(x: float, y: float, content: str, size: int = 12, anchor: str = "start", extra: str = "") -> str:
+def text(
+    x: float, y: float, content: str, size: int = 12, anchor: str = "start", extra: str = ""
+) -> str:
     """One line of text."""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" {extra}>{escape(content)}</text>'
 
@@ -28,8 +31,13 @@ def shorten(name: str, most: int = 26) -> str:
 
 
 def network(data: dict[str, Any]) -> str:
-    """Layers from top to bottom, branches side by side, with FIFO depths; the busiest layer is marked."""
-    order = ["input", *dict.fromkeys(link["to"] for link in data["links"] if link["to"] != "output"), "output"]
+    """Layers from top to bottom, branches side by side, with FIFO depths; the busiest layer is
+    marked."""
+    order = [
+        "input",
+        *dict.fromkeys(link["to"] for link in data["links"] if link["to"] != "output"),
+        "output",
+    ]
     level = {"input": 0}
     for _ in order:  # links are in topological order but for the first pass over joins
         for link in data["links"]:
@@ -38,7 +46,9 @@ def network(data: dict[str, Any]) -> str:
     for name in order:
         rows.setdefault(level.get(name, 0), []).append(name)
     place = {
-        name: (20 + column * COLUMN, 10 + row * ROW) for row, names in rows.items() for column, name in enumerate(names)
+        name: (20 + column * COLUMN, 10 + row * ROW)
+        for row, names in rows.items()
+        for column, name in enumerate(names)
     }
     times = {item["name"]: item for item in data["layers"]}
     slowest = max(times, key=lambda name: times[name]["cycles"])
@@ -52,7 +62,9 @@ def network(data: dict[str, Any]) -> str:
             path = f"M{side},{y1 + BOX_HEIGHT / 2} C{side + 34},{y1 + BOX_HEIGHT} {side + 34},{y2} {side},{y2 + BOX_HEIGHT / 2}"
         else:
             path = f"M{a},{y1 + BOX_HEIGHT} C{a},{y1 + BOX_HEIGHT + bend} {b},{y2 - bend} {b},{y2}"
-        depth = f"{link['width']} lanes, {link['depth']} deep" if link["depth"] else "through memory"
+        depth = (
+            f"{link['width']} lanes, {link['depth']} deep" if link["depth"] else "through memory"
+        )
         body.append(
             f'<path d="{path}" class="link"><title>{escape(link["from"])} to {escape(link["to"])}: {depth}</title></path>'
         )
@@ -60,18 +72,37 @@ def network(data: dict[str, Any]) -> str:
             round_boxes = x1 == x2 and bend
             at = x1 + BOX_WIDTH + 30 if round_boxes else (a + b) / 2 + 6
             body.append(
-                text(at, (y1 + BOX_HEIGHT + y2) / 2 + 4, f"{link['width']}×{link['depth']}", 10, extra='class="small"')
+                text(
+                    at,
+                    (y1 + BOX_HEIGHT + y2) / 2 + 4,
+                    f"{link['width']}×{link['depth']}",
+                    10,
+                    extra='class="small"',
+                )
             )
     for name, (x, y) in place.items():
         item = times.get(name)
         kind = "hot" if name == slowest else "box"
-        title = f"{name}: {item['cycles']:,.0f} cycles, {item['utilisation']:.0%} busy" if item else name
+        title = (
+            f"{name}: {item['cycles']:,.0f} cycles, {item['utilisation']:.0%} busy"
+            if item
+            else name
+        )
         body.append(
             f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" class="{kind}"/>'
         )
         body.append(text(x + BOX_WIDTH / 2, y + 18, shorten(name), 13, "middle"))
         if item:
-            body.append(text(x + BOX_WIDTH / 2, y + 34, f"{item['cycles']:,.0f} cycles", 11, "middle", 'class="small"'))
+            body.append(
+                text(
+                    x + BOX_WIDTH / 2,
+                    y + 34,
+                    f"{item['cycles']:,.0f} cycles",
+                    11,
+                    "middle",
+                    'class="small"',
+                )
+            )
         body.append("</g>")
     width = 100 + max(x for x, _ in place.values()) + BOX_WIDTH
     return svg(width, 10 + (max(rows) + 1) * ROW, body, "network")
@@ -90,10 +121,14 @@ def resource_bars(data: dict[str, Any]) -> str:
         y = 8 + i * 46
         body.append(text(0, y + 12, f"{name}: {used:,} of {of:,} ({used / of:.0%})", 13))
         body.append(f'<rect x="0" y="{y + 18}" width="560" height="14" class="track"/>')
-        body.append(f'<rect x="0" y="{y + 18}" width="{560 * min(used / of, 1):.1f}" height="14" class="bar"/>')
+        body.append(
+            f'<rect x="0" y="{y + 18}" width="{560 * min(used / of, 1):.1f}" height="14" class="bar"/>'
+        )
         if band:
             low, high = (560 * min(v / of, 1) for v in band)
-            body.append(f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y + 25}" y2="{y + 25}" class="band"/>')
+            body.append(
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y + 25}" y2="{y + 25}" class="band"/>'
+            )
     return svg(570, 150, body, "resources")
 
 
@@ -104,16 +139,26 @@ def roofline(data: dict[str, Any]) -> str:
     clock = data["resources"]["fmax"] * 1e6
     for item in data["layers"]:
         if item["macs"] and item["bytes"]:
-            points.append((item["name"], item["macs"] / max(item["bytes"], 1), item["macs"] / (item["cycles"] / clock)))
+            points.append(
+                (
+                    item["name"],
+                    item["macs"] / max(item["bytes"], 1),
+                    item["macs"] / (item["cycles"] / clock),
+                )
+            )
     moved = data["least_bandwidth_gbs"] * 1e9 / data["throughput_fps"]  # bytes an image
-    points.append(("whole network", data["macs"] / max(moved, 1), data["macs"] * data["throughput_fps"]))
+    points.append(
+        ("whole network", data["macs"] / max(moved, 1), data["macs"] * data["throughput_fps"])
+    )
     low = math.floor(math.log10(min(p[1] for p in points) / 2))
     high = math.ceil(math.log10(max(*(p[1] for p in points), peak / bandwidth) * 2))
     top = math.ceil(math.log10(peak))
     bottom = math.floor(math.log10(min(p[2] for p in points)))
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return 60 + 480 * (math.log10(x) - low) / (high - low), 260 - 240 * (math.log10(y) - bottom) / (top - bottom)
+        return 60 + 480 * (math.log10(x) - low) / (high - low), 260 - 240 * (
+            math.log10(y) - bottom
+        ) / (top - bottom)
 
     ridge = peak / bandwidth
     corner, right = at(min(max(ridge, 10.0**low), 10.0**high), peak), at(10.0**high, peak)

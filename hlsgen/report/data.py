@@ -32,11 +32,15 @@ RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 LOW_UTILISATION = 0.5
 
 
-def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | None = None) -> dict[str, Any]:
+def report_data(
+    folder: str | Path, calibration: Calibration, aoc: str | Path | None = None
+) -> dict[str, Any]:
     """The report of a design directory. Raises HlsgenError when it is not one."""
     folder = Path(folder)
     if not (folder / "design.json").is_file():
-        raise OutputError("is not a design directory", where=str(folder), remedy="make one with `hlsgen build`")
+        raise OutputError(
+            "is not a design directory", where=str(folder), remedy="make one with `hlsgen build`"
+        )
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
@@ -72,7 +76,8 @@ def report_data(folder: str | Path, calibration: Calibration, aoc: str | Path | 
 
 
 def built_shapes(folder: Path) -> dict[str, list[int]]:
-    """The input shapes that a design was built for, which the network may leave open. Raises OutputError."""
+    """The input shapes that a design was built for, which the network may leave open. Raises
+    OutputError."""
     try:
         manifest = json.loads((folder / "design.json").read_text())
         return {entry["name"]: entry["model_shape"] for entry in manifest["inputs"]}
@@ -83,7 +88,8 @@ def built_shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def explanation(item: dict[str, Any]) -> str:
-    """Why a layer's multipliers idle for most of its time; empty where they do not, or where it has none."""
+    """Why a layer's multipliers idle for most of its time; empty where they do not, or where it has
+    none."""
     if not item["ideal_cycles"] or item["utilisation"] >= LOW_UTILISATION:
         return ""
     reasons = {
@@ -104,12 +110,21 @@ def kernel_rows(design: Structure, target: Any) -> list[dict[str, Any]]:
         cost = np.ceil(kernel_cost(kernel, target.device) * copies)
         figures = {name: int(v) for name, v in zip(RESOURCES, cost, strict=True)}
         lsus = len(kernel.lsus) * copies
-        rows.append({"name": kernel.name, "copies": copies, "autorun": kernel.autorun, "lsus": lsus, **figures})
+        rows.append(
+            {
+                "name": kernel.name,
+                "copies": copies,
+                "autorun": kernel.autorun,
+                "lsus": lsus,
+                **figures,
+            }
+        )
     return rows
 
 
 def links(graph: Graph, plan: Plan) -> list[dict[str, Any]]:
-    """Edges of the drawn network: from layer or input, to layer or output, with the FIFO's depth where there is one."""
+    """Edges of the drawn network: from layer or input, to layer or output, with the FIFO's depth
+    where there is one."""
     depths = {(e.tensor, e.consumer, e.position): (e.width, e.depth) for e in plan.edges}
     found = []
     for layer in graph.layers:
@@ -117,12 +132,24 @@ def links(graph: Graph, plan: Plan) -> list[dict[str, Any]]:
             producer = graph.producers.get(name)
             width, depth = depths.get((name, layer.name, position), (0, 0))
             found.append(
-                {"from": producer.name if producer else "input", "to": layer.name, "width": width, "depth": depth}
+                {
+                    "from": producer.name if producer else "input",
+                    "to": layer.name,
+                    "width": width,
+                    "depth": depth,
+                }
             )
     for position, port in enumerate(graph.outputs):
         producer = graph.producers.get(port.tensor)
         width, depth = depths.get((port.tensor, "", position), (0, 0))
-        found.append({"from": producer.name if producer else "input", "to": "output", "width": width, "depth": depth})
+        found.append(
+            {
+                "from": producer.name if producer else "input",
+                "to": "output",
+                "width": width,
+                "depth": depth,
+            }
+        )
     return found
 
 
@@ -135,18 +162,23 @@ def read_validation(folder: Path) -> dict[str, Any] | None:
 
 
 def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
-    """Our estimate beside aoc's, kernel by kernel, and the loops that it did not pipeline as counted on. Raises HlsgenError without an area.json."""
+    """Our estimate beside aoc's, kernel by kernel, and the loops that it did not pipeline as
+    counted on. Raises HlsgenError without an area.json."""
     area = next(iter(sorted(folder.rglob("area.json"))), None)
     if area is None:
         raise HlsgenError(
-            "holds no area.json", where=f"--aoc {folder}", remedy="give the reports folder that aoc made of this design"
+            "holds no area.json",
+            where=f"--aoc {folder}",
+            remedy="give the reports folder that aoc made of this design",
         )
     theirs = area_kernels(load_lenient(area))
     rows = []
     for kernel in kernels:
         if kernel["name"] in theirs:
             figures = dict(zip(RESOURCES, theirs[kernel["name"]], strict=True))
-            rows.append({"name": kernel["name"], "ours": {n: kernel[n] for n in RESOURCES}, "aoc": figures})
+            rows.append(
+                {"name": kernel["name"], "ours": {n: kernel[n] for n in RESOURCES}, "aoc": figures}
+            )
     loops = read_loops(folder)
     for row in rows:
         mine = [loop for loop in loops or () if loop.kernel == row["name"]]

@@ -1,5 +1,6 @@
-"""Fully connected layers as convolutions whose window is the whole input: the convolution engine then takes their weights once for all
-images of a launch, and the design needs no engine for them."""
+"""Fully connected layers as convolutions whose window is the whole input: the convolution engine
+then takes their weights once for all images of a launch, and the design needs no engine for
+them."""
 
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ from hlsgen.rewrites.im2col import unfold
 
 
 def reshaped(graph: Graph, plan: Plan) -> Graph:
-    """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions. Raises PlanError."""
+    """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions.
+    Raises PlanError."""
     return reshaped_as(graph, plan.unfolded, plan.convolved)
 
 
 @remembered
 def reshaped_as(graph: Graph, unfolded: tuple[str, ...], convolved: tuple[str, ...]) -> Graph:
-    """The graph with some convolutions unfolded and some fully connected layers as convolutions. Raises PlanError."""
+    """The graph with some convolutions unfolded and some fully connected layers as convolutions.
+    Raises PlanError."""
     return convolve(unfold(graph, unfolded), convolved)
 
 
@@ -31,14 +34,17 @@ def convolvable(graph: Graph) -> tuple[str, ...]:
 
 
 def convolve(graph: Graph, names: Sequence[str]) -> Graph:
-    """The graph with the named fully connected layers as convolutions. Raises PlanError for any other layer."""
+    """The graph with the named fully connected layers as convolutions. Raises PlanError for any
+    other layer."""
     known = convolvable(graph)
     for name in names:
         if name not in known:
             raise PlanError("it is no fully connected layer", where=f"plan, convolved {name}")
     if not names:
         return graph
-    layers = tuple(as_convolution(graph, layer) if layer.name in names else layer for layer in graph.layers)
+    layers = tuple(
+        as_convolution(graph, layer) if layer.name in names else layer for layer in graph.layers
+    )
     return replace(graph, layers=layers)
 
 

@@ -1,9 +1,10 @@
-"""Unfolds the columns of a first convolution's window into channels, so that engine lanes are not idle.
+"""Unfolds the columns of a first convolution's window into channels, so that engine lanes are not
+idle.
 
-A network input has 1 or 3 channels, an engine up to 16 lanes. The host packs, at every output column, the pixels that the
-window sees side by side: KW columns of C channels become KW * C channels, and a KH x KW convolution with horizontal
-stride becomes a KH x 1 convolution of that tensor. A 7x7 stem of ResNet then takes 7 * ceil(21 / 16) = 14 steps of
-the engine in place of 49.
+A network input has 1 or 3 channels, an engine up to 16 lanes. The host packs, at every output
+column, the pixels that the window sees side by side: KW columns of C channels become KW * C
+channels, and a KH x KW convolution with horizontal stride becomes a KH x 1 convolution of that
+tensor. A 7x7 stem of ResNet then takes 7 * ceil(21 / 16) = 14 steps of the engine in place of 49.
 """
 
 from __future__ import annotations
@@ -37,19 +38,24 @@ def worth_unfolding(graph: Graph, width: int) -> tuple[str, ...]:
     names = []
     for layer in graph.layers:
         if can_unfold(graph, layer):
-            channels, columns = graph.tensors[layer.inputs[0]].channels, layer.attributes.window.kernel[1]
+            channels, columns = (
+                graph.tensors[layer.inputs[0]].channels,
+                layer.attributes.window.kernel[1],
+            )
             if vectors(channels * columns, width) < columns * vectors(channels, width):
                 names.append(layer.name)
     return tuple(names)
 
 
 def unfold(graph: Graph, names: Sequence[str]) -> Graph:
-    """The graph with the named convolutions unfolded. Raises PlanError for layers where that is impossible."""
+    """The graph with the named convolutions unfolded. Raises PlanError for layers where that is
+    impossible."""
     for name in names:
         layer = next((layer for layer in graph.layers if layer.name == name), None)
         if layer is None or not can_unfold(graph, layer):
             raise PlanError(
-                "it does not alone read a network input, or is no dense convolution", where=f"plan, unfolded {name}"
+                "it does not alone read a network input, or is no dense convolution",
+                where=f"plan, unfolded {name}",
             )
         graph = unfold_layer(graph, layer)
     return graph
@@ -59,8 +65,12 @@ def unfold_layer(graph: Graph, layer: Layer) -> Graph:
     """Replace one convolution, its input tensor and the input port."""
     window, weight = layer.attributes.window, layer.weights["weight"]
     source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-    columns = Columns(window.kernel[1], window.stride[1], window.dilation[1], window.pads[1], result.width)
-    tensor = Tensor(f"{source.name}_columns", source.channels * columns.kernel, source.height, columns.count)
+    columns = Columns(
+        window.kernel[1], window.stride[1], window.dilation[1], window.pads[1], result.width
+    )
+    tensor = Tensor(
+        f"{source.name}_columns", source.channels * columns.kernel, source.height, columns.count
+    )
     upright = replace(
         window,
         kernel=(window.kernel[0], 1),
@@ -75,9 +85,15 @@ def unfold_layer(graph: Graph, layer: Layer) -> Graph:
         # Channel kx * C + c of the unfolded tensor.
         weights={**layer.weights, "weight": unfolded_filters(weight)},
     )
-    tensors = {(tensor.name if name == source.name else name): value for name, value in graph.tensors.items()}
+    tensors = {
+        (tensor.name if name == source.name else name): value
+        for name, value in graph.tensors.items()
+    }
     tensors[tensor.name] = tensor
-    ports = tuple(Port(p.name, tensor.name, p.view, columns) if p.tensor == source.name else p for p in graph.inputs)
+    ports = tuple(
+        Port(p.name, tensor.name, p.view, columns) if p.tensor == source.name else p
+        for p in graph.inputs
+    )
     layers = tuple(changed if item.name == layer.name else item for item in graph.layers)
     return replace(graph, tensors=tensors, layers=layers, inputs=ports)
 
@@ -85,4 +101,6 @@ def unfold_layer(graph: Graph, layer: Layer) -> Graph:
 def unfolded_filters(weight: np.ndarray) -> np.ndarray:
     """Filters (O, C, KH, KW) as (O, KW * C, KH, 1)."""
     outputs, channels, height, width = weight.shape
-    return np.ascontiguousarray(weight.transpose(0, 3, 1, 2).reshape(outputs, width * channels, height, 1))
+    return np.ascontiguousarray(
+        weight.transpose(0, 3, 1, 2).reshape(outputs, width * channels, height, 1)
+    )

@@ -1,5 +1,5 @@
-"""Cuts a network in two: a front of first layers, and the rest. A hybrid design may run its front as a pipeline of its own, a launch ahead of the
-engines that compute the rest."""
+"""Cuts a network in two: a front of first layers, and the rest. A hybrid design may run its front
+as a pipeline of its own, a launch ahead of the engines that compute the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ BETWEEN = ""
 
 
 def is_front(graph: Graph, count: int) -> bool:
-    """Whether one tensor, and nothing else, leads from the first `count` layers (in topological order) to the others; it is no output."""
+    """Whether one tensor, and nothing else, leads from the first `count` layers (in topological
+    order) to the others; it is no output."""
     return count in fronts(graph)
 
 
@@ -30,7 +31,9 @@ def fronts(graph: Graph) -> tuple[int, ...]:
         name: count for count, layer in enumerate(graph.layers) for name in layer.inputs
     }  # by the layers after so many
     needed |= {port.tensor: end for port in graph.outputs}
-    crossing = [0] * (end + 1)  # tensors made among the first layers that the others need, as differences
+    crossing = [0] * (
+        end + 1
+    )  # tensors made among the first layers that the others need, as differences
     for name, last in needed.items():
         if made[name] <= last:
             crossing[made[name]] += 1
@@ -40,7 +43,9 @@ def fronts(graph: Graph) -> tuple[int, ...]:
     return tuple(
         count
         for count, across in zip(range(1, end), tuple(accumulate(crossing))[1:], strict=False)
-        if across == 1 and needed.get(tensor := graph.layers[count - 1].output, 0) >= count and tensor not in ends
+        if across == 1
+        and needed.get(tensor := graph.layers[count - 1].output, 0) >= count
+        and tensor not in ends
     )
 
 
@@ -53,7 +58,9 @@ def cut(graph: Graph, count: int) -> tuple[Graph, Graph]:
     return front, part(graph, graph.layers[count:], between, graph.outputs)
 
 
-def part(graph: Graph, layers: tuple[Layer, ...], inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> Graph:
+def part(
+    graph: Graph, layers: tuple[Layer, ...], inputs: tuple[Port, ...], outputs: tuple[Port, ...]
+) -> Graph:
     """A graph of some of the layers, with the tensors that they use."""
     used = {name for layer in layers for name in (*layer.inputs, layer.output)}
     used |= {port.tensor for port in (*inputs, *outputs)}
@@ -67,7 +74,8 @@ def has_front(plan: Plan) -> bool:
 
 
 def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, Plan]]:
-    """Front and rest of a hybrid design, each with its part of the plan. Raises PlanError where the plan's kernels are those of no front."""
+    """Front and rest of a hybrid design, each with its part of the plan. Raises PlanError where the
+    plan's kernels are those of no front."""
     names, count = [kernel.layer for kernel in plan.kernels], len(plan.kernels)
     if names != [layer.name for layer in graph.layers[:count]] or not is_front(graph, count):
         raise PlanError(
@@ -81,7 +89,8 @@ def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, P
 
 
 def check_between(rest: Graph, plan: Plan) -> None:
-    """Raise Infeasible where vectors of the front's result are not those that the engines read, or the front cannot run ahead."""
+    """Raise Infeasible where vectors of the front's result are not those that the engines read, or
+    the front cannot run ahead."""
     where = "plan, front of a hybrid design"
     if plan.disabled:
         raise Infeasible("needs all optimisations", where=where, remedy="build without --disable")
@@ -90,5 +99,6 @@ def check_between(rest: Graph, plan: Plan) -> None:
     width = next(edge.width for edge in plan.edges if not edge.consumer)
     if lanes % width or ceil(channels / width) * width != ceil(channels / lanes) * lanes:
         raise Infeasible(
-            f"{channels} channels in vectors of {width} are not laid out as in vectors of {lanes}", where=where
+            f"{channels} channels in vectors of {width} are not laid out as in vectors of {lanes}",
+            where=where,
         )

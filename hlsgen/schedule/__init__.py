@@ -1,6 +1,7 @@
 """From a graph and a board to a plan: every decision of the scheduler, explicit.
 
-The package can be called: `hlsgen.schedule(graph, board=..., style=...)` is `hlsgen.schedule.scheduler.schedule`.
+The package can be called: `hlsgen.schedule(graph, board=..., style=...)` is
+`hlsgen.schedule.scheduler.schedule`.
 """
 
 from __future__ import annotations

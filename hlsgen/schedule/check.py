@@ -1,4 +1,5 @@
-"""Checks of plans that were loaded or edited: whatever a plan says must be what its style can do with the network, or it is refused."""
+"""Checks of plans that were loaded or edited: whatever a plan says must be what its style can do
+with the network, or it is refused."""
 
 from __future__ import annotations
 
@@ -26,14 +27,23 @@ FOREIGN = {
 
 
 def check_plan(graph: Graph, plan: Plan) -> Plan:
-    """A plan that was loaded or edited, checked against the network. Raises PlanError, BoardError."""
+    """A plan that was loaded or edited, checked against the network. Raises PlanError,
+    BoardError."""
     board = board_key(plan.board)
     check_fields(plan, "plan")
     for name in FOREIGN[plan.style]:
         if getattr(plan, name):
-            raise PlanError(f"a {plan.style} design has no {name}", where=f"plan, {name}", remedy="leave them empty")
+            raise PlanError(
+                f"a {plan.style} design has no {name}",
+                where=f"plan, {name}",
+                remedy="leave them empty",
+            )
     if plan.style == "hybrid" and plan.edges and not plan.kernels:
-        raise PlanError("a hybrid design without kernels has no edges", where="plan, edges", remedy="leave them empty")
+        raise PlanError(
+            "a hybrid design without kernels has no edges",
+            where="plan, edges",
+            remedy="leave them empty",
+        )
     check_launch(plan)
     check_kernels(graph, plan)
     if has_front(plan):
@@ -52,19 +62,31 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
 
 def check_launch(plan: Plan) -> None:
     """Raise PlanError for images a launch, or copies, that the style does not have."""
-    for name, styles, most in (("images", FOLDED, MOST_IMAGES), ("copies", ("pipelined",), MOST_COPIES)):
+    for name, styles, most in (
+        ("images", FOLDED, MOST_IMAGES),
+        ("copies", ("pipelined",), MOST_COPIES),
+    ):
         count = getattr(plan, name)
         if count > 1 and plan.style not in styles:
-            raise PlanError(f"a {plan.style} design has no {name}", where=f"plan, {name}", remedy=f"set {name} to 1")
+            raise PlanError(
+                f"a {plan.style} design has no {name}",
+                where=f"plan, {name}",
+                remedy=f"set {name} to 1",
+            )
         if count > most:
             raise PlanError(f"{name} is {count}; at most {most} can be", where="plan")
 
 
 def check_kernels(graph: Graph, plan: Plan) -> None:
-    """Raise PlanError for kernels of layers that the network does not have, and for two of one layer."""
+    """Raise PlanError for kernels of layers that the network does not have, and for two of one
+    layer."""
     known, seen = {layer.name for layer in graph.layers}, set()
     for kernel in plan.kernels:
         if kernel.layer not in known or kernel.layer in seen:
-            why = "has a kernel already" if kernel.layer in seen else "the network has no such layer"
-            raise PlanError(why, where=f"plan, kernel {kernel.layer}", remedy="save a new plan with build")
+            why = (
+                "has a kernel already" if kernel.layer in seen else "the network has no such layer"
+            )
+            raise PlanError(
+                why, where=f"plan, kernel {kernel.layer}", remedy="save a new plan with build"
+            )
         seen.add(kernel.layer)

@@ -1,4 +1,5 @@
-"""One paragraph on a plan, made from the plan and its estimate when it is printed. What the search showed is said of the plan as searched alone."""
+"""One paragraph on a plan, made from the plan and its estimate when it is printed. What the search
+showed is said of the plan as searched alone."""
 
 from __future__ import annotations
 
@@ -19,16 +20,15 @@ from hlsgen.schedule.folded.explain import engines_text
 from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
 
-CHANGED = (
-    "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
-)
-TOO_LARGE = (
-    "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
-)
+CHANGED = "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
+TOO_LARGE = "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
 
 
-def explain(graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibration | None = None) -> str:
-    """What the plan is, costs and reaches, what limits it, and why it was chosen. `predicted` is its estimate with that calibration."""
+def explain(
+    graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibration | None = None
+) -> str:
+    """What the plan is, costs and reaches, what limits it, and why it was chosen. `predicted` is
+    its estimate with that calibration."""
     searched = as_searched(graph, plan, calibration or default_calibration())
     evidence = plan.evidence if searched else Evidence()
     parts = [
@@ -43,7 +43,9 @@ def explain(graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibrat
 
 def chosen(plan: Plan, alternatives: tuple[Alternative, ...]) -> str:
     """Why the style was chosen, where there was a choice."""
-    clauses = [f"the {other.style} design {other.refusal}" for other in alternatives if other.refusal]
+    clauses = [
+        f"the {other.style} design {other.refusal}" for other in alternatives if other.refusal
+    ]
     built = [other for other in alternatives if not other.refusal]
     if len(built) > 1:
         weighed = (
@@ -60,7 +62,11 @@ def what(graph: Graph, plan: Plan, predicted: Estimate) -> str:
         return pipeline_text(graph, plan, predicted)
     if plan.style not in ("folded", "hybrid"):
         return "A kernel a layer through global memory."
-    return f"{front_text(plan)} {engines_text(plan, graph)}" if has_front(plan) else engines_text(plan, graph)
+    return (
+        f"{front_text(plan)} {engines_text(plan, graph)}"
+        if has_front(plan)
+        else engines_text(plan, graph)
+    )
 
 
 def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
@@ -68,7 +74,9 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
     sparse = [kernel for kernel in plan.kernels if kernel.skip]
     worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
-    zeros = f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
+    zeros = (
+        f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
+    )
     streams, moved = sum(kernel.strips > 0 for kernel in plan.kernels), predicted.timing.bytes / 1e6
     memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
     return (
@@ -81,19 +89,26 @@ def front_text(plan: Plan) -> str:
     """The pipeline of first layers of a hybrid design."""
     names = [kernel.layer for kernel in plan.kernels]
     first = (
-        f"The first {len(names)} layers (to {names[-1]}) are" if len(names) > 1 else f"The first layer ({names[0]}) is"
+        f"The first {len(names)} layers (to {names[-1]}) are"
+        if len(names) > 1
+        else f"The first layer ({names[0]}) is"
     )
     return f"{first} a pipeline that prepares the next launch while engines compute the others."
 
 
-def rates(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> tuple[float, float, float]:
-    """Images a second as expected, at the lowest and at the highest clock; where the design was simulated, with its FIFOs."""
+def rates(
+    graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence
+) -> tuple[float, float, float]:
+    """Images a second as expected, at the lowest and at the highest clock; where the design was
+    simulated, with its FIFOs."""
     r, board = predicted.resources, find_board(plan.board)
     design = structure(reshaped(graph, plan), plan)
     found = []
     for clock in (r.fmax, r.fmax_low, r.fmax_high):
         fastest = (
-            predicted.throughput if clock == r.fmax else design_timing(graph, plan, design, board, clock).throughput
+            predicted.throughput
+            if clock == r.fmax
+            else design_timing(graph, plan, design, board, clock).throughput
         )
         simulated = clock * 1e6 * plan.copies / evidence.interval if evidence.interval else fastest
         found.append(min(fastest, simulated))
@@ -104,7 +119,9 @@ def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -
     """What it costs, what it reaches, what limits it."""
     r, t = predicted.resources, predicted.timing
     expected, low, high = rates(graph, plan, predicted, evidence)
-    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(find_board(plan.board)).items())
+    shares = ", ".join(
+        f"{share:.0%} of the {name}" for name, share in r.shares(find_board(plan.board)).items()
+    )
     unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     return (
         f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
@@ -121,7 +138,9 @@ def limit(plan: Plan, predicted: Estimate) -> str:
         slowest = max(item.cycles for item in t.layers)
         return f"the bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel"
     if plan.engines is not None:
-        return f"an image takes about {t.cycles:,.0f} cycles, and the longest step is {t.bottleneck}"
+        return (
+            f"an image takes about {t.cycles:,.0f} cycles, and the longest step is {t.bottleneck}"
+        )
     return f"the slowest kernel is {t.bottleneck}"
 
 
@@ -145,7 +164,9 @@ def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) ->
     if evidence.fps:
         low = predicted.throughput * predicted.resources.fmax_low / predicted.resources.fmax
         sure = ", even at the lowest clock" if low >= evidence.fps else ""
-        parts.append(f"Sought: the fewest resources for {rate(evidence.fps)} images a second{sure}.")
+        parts.append(
+            f"Sought: the fewest resources for {rate(evidence.fps)} images a second{sure}."
+        )
     if evidence.slower:
         parts.append(
             f"With up to {evidence.slower:.1%} more cycles less of the board is used, and the clock is higher."

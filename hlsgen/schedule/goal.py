@@ -21,9 +21,11 @@ MOST_COPIES = 16
 
 @dataclass(frozen=True)
 class Goal:
-    """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a second. `pins` fixes kernel fields
-    as {(layer, field): value}, engine fields as {("engines", field): value}. `seconds` bounds each solver call. A folded design takes `images` images a launch, so that their
-    layers share weights: more throughput, at the price of latency. A pipelined design stands on the board in `copies`."""
+    """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a
+    second. `pins` fixes kernel fields as {(layer, field): value}, engine fields as {("engines",
+    field): value}. `seconds` bounds each solver call. A folded design takes `images` images a
+    launch, so that their layers share weights: more throughput, at the price of latency. A
+    pipelined design stands on the board in `copies`."""
 
     objective: str = "throughput"
     fps: float = 0.0
@@ -45,7 +47,9 @@ class Goal:
     def allows(self, kernel: KernelPlan) -> bool:
         """Whether a kernel obeys the pins."""
         return all(
-            getattr(kernel, name) == value for (layer, name), value in self.pins.items() if layer == kernel.layer
+            getattr(kernel, name) == value
+            for (layer, name), value in self.pins.items()
+            if layer == kernel.layer
         )
 
     def allows_engines(self, engines: Engines) -> bool:
@@ -62,18 +66,26 @@ def check_goal(goal: Goal) -> Goal:
             remedy=f"choose one of {', '.join(OBJECTIVES)}",
         )
     if not 1 <= goal.images <= MOST_IMAGES:
-        raise UsageError(f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}")
+        raise UsageError(
+            f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}"
+        )
     if not 1 <= goal.copies <= MOST_COPIES:
-        raise UsageError(f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}")
+        raise UsageError(
+            f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}"
+        )
     check_fps(goal)
     for (owner, name), value in goal.pins.items():
         knob = knob_of(owner, name)
         if knob is None:
             fields = ", ".join(known.field for known in owned(owner))
-            raise UsageError(f"has no field {name!r}", where=f"--set {owner}", remedy=f"its fields: {fields}")
+            raise UsageError(
+                f"has no field {name!r}", where=f"--set {owner}", remedy=f"its fields: {fields}"
+            )
         if value not in knob.values:
             raise UsageError(
-                f"{value} cannot be", where=flag_of(owner, name), remedy=f"choose from {listed(knob.values)}"
+                f"{value} cannot be",
+                where=flag_of(owner, name),
+                remedy=f"choose from {listed(knob.values)}",
             )
     return goal
 
@@ -81,8 +93,14 @@ def check_goal(goal: Goal) -> Goal:
 def check_fps(goal: Goal) -> None:
     """Raise UsageError for a rate without its objective, and the other way round."""
     if goal.objective == "resources" and not 0 < goal.fps < inf:
-        raise UsageError("needs the images a second to reach", where="--objective resources", remedy="add --fps N")
+        raise UsageError(
+            "needs the images a second to reach",
+            where="--objective resources",
+            remedy="add --fps N",
+        )
     if goal.objective != "resources" and goal.fps:
         raise UsageError(
-            f"{goal.objective} has no rate to reach", where="--fps", remedy="add --objective resources, or leave it out"
+            f"{goal.objective} has no rate to reach",
+            where="--fps",
+            remedy="add --objective resources, or leave it out",
         )

@@ -1,4 +1,5 @@
-"""The decisions that a user may pin with `--set OWNER.NAME=NUMBER`: names, values, and the styles that have them."""
+"""The decisions that a user may pin with `--set OWNER.NAME=NUMBER`: names, values, and the styles
+that have them."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ BUFFERS = (0, *(1 << bits for bits in range(17)))
 
 @dataclass(frozen=True)
 class Knob:
-    """`field` of the plan, which users call `name` (its name in the literature); `owner` is "" for fields of a layer's kernel. `values`: those that any
-    network has; a layer's own are fewer. In `styles` alone is there such a decision."""
+    """`field` of the plan, which users call `name` (its name in the literature); `owner` is "" for
+    fields of a layer's kernel. `values`: those that any network has; a layer's own are fewer. In
+    `styles` alone is there such a decision."""
 
     owner: str
     name: str
@@ -59,7 +61,9 @@ KNOBS = (
 
 def owned(owner: str) -> tuple[Knob, ...]:
     """The decisions on the engines, on the front, or on a layer."""
-    return tuple(knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, FRONT) else ""))
+    return tuple(
+        knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, FRONT) else "")
+    )
 
 
 def knob_of(owner: str, field: str) -> Knob | None:
@@ -81,7 +85,11 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
         owner, _, name = target.rpartition(".")
         known = {knob.name: knob for knob in owned(owner)}
         if not owner or not value.isdecimal():
-            raise UsageError(f"{text!r} is not LAYER.FIELD=NUMBER", where="--set", remedy="for example engines.width=8")
+            raise UsageError(
+                f"{text!r} is not LAYER.FIELD=NUMBER",
+                where="--set",
+                remedy="for example engines.width=8",
+            )
         if name not in known:
             raise UsageError(
                 f"{owner} has no field {name!r}{did_you_mean(name, known)}",
@@ -90,7 +98,11 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
             )
         key, number = (owner, known[name].field), int(value)
         if pins.setdefault(key, number) != number:
-            raise UsageError(f"was set to {pins[key]} before", where=f"--set {text}", remedy="leave one of them out")
+            raise UsageError(
+                f"was set to {pins[key]} before",
+                where=f"--set {text}",
+                remedy="leave one of them out",
+            )
     return pins
 
 

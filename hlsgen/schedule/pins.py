@@ -1,6 +1,8 @@
-"""Checks what the user asks for before the search: every decision belongs to the network and to a style that may be built, with a value that can be.
+"""Checks what the user asks for before the search: every decision belongs to the network and to a
+style that may be built, with a value that can be.
 
-A pin restricts what is searched. It never changes the style in silence: styles that do not have the decision are no candidates.
+A pin restricts what is searched. It never changes the style in silence: styles that do not have the
+decision are no candidates.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
 
 
 def candidates(style: str, disabled: tuple[str, ...], goal: Goal) -> dict[str, str]:
-    """The styles that may be built, each with "", or with the decision of the user's that it does not have. Raises UsageError when none has them all."""
+    """The styles that may be built, each with "", or with the decision of the user's that it does
+    not have. Raises UsageError when none has them all."""
     asked, found = demands(goal), {}
     for name in AUTO if style == "auto" else (style,):
         built = effective(name, disabled)
@@ -56,7 +59,9 @@ def candidates(style: str, disabled: tuple[str, ...], goal: Goal) -> dict[str, s
     if all(found.values()):
         off = f" with {', '.join(disabled)} switched off" if disabled else ""
         raise UsageError(
-            f"no style takes all of it{off}" if style == "auto" else f"no {style} design takes it{off}",
+            f"no style takes all of it{off}"
+            if style == "auto"
+            else f"no {style} design takes it{off}",
             where=" and ".join(first_few(list(asked) if style == "auto" else list(found.values()))),
             remedy=f"{takers(asked)}; leave the others out",
         )
@@ -69,12 +74,14 @@ def takers(asked: dict[str, tuple[str, ...]]) -> str:
     for flag, styles in asked.items():
         groups.setdefault(styles, []).append(flag)
     return "; ".join(
-        f"{' and '.join(styles)} designs take {' and '.join(first_few(flags))}" for styles, flags in groups.items()
+        f"{' and '.join(styles)} designs take {' and '.join(first_few(flags))}"
+        for styles, flags in groups.items()
     )
 
 
 def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
-    """Raise UsageError for pins of layers or fronts that do not exist, and for values that a layer cannot have under the plan's switches."""
+    """Raise UsageError for pins of layers or fronts that do not exist, and for values that a layer
+    cannot have under the plan's switches."""
     names = [layer.name for layer in graph.layers]
     for owner, field in goal.layer_pins():
         if owner not in names:
@@ -91,7 +98,8 @@ def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
 
 
 def check_front(graph: Graph, goal: Goal) -> None:
-    """Raise UsageError for a front that the network does not have, or that lacks a layer whose kernel is pinned."""
+    """Raise UsageError for a front that the network does not have, or that lacks a layer whose
+    kernel is pinned."""
     count = goal.pins.get((FRONT, "layers"))
     if count is None:
         return
@@ -103,7 +111,11 @@ def check_front(graph: Graph, goal: Goal) -> None:
             where=flag,
             remedy=f"one tensor alone must lead to the others: choose from {', '.join(map(str, possible))}",
         )
-    behind = [key for key in goal.layer_pins() if key[0] not in {layer.name for layer in graph.layers[:count]}]
+    behind = [
+        key
+        for key in goal.layer_pins()
+        if key[0] not in {layer.name for layer in graph.layers[:count]}
+    ]
     if behind:
         raise UsageError(
             f"engines compute the layer, since {flag} makes a pipeline of the first {count} alone",
@@ -128,18 +140,27 @@ def check_agreement(graph: Graph, classes: dict[str, str], goal: Goal) -> None:
                 )
 
 
-def check_layer(layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal) -> None:
-    """Raise UsageError where no kernel of a layer obeys its pins, with the values that each pinned field may have."""
+def check_layer(
+    layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal
+) -> None:
+    """Raise UsageError where no kernel of a layer obeys its pins, with the values that each pinned
+    field may have."""
     if any(goal.allows(kernel) for kernel in layer_kernels(layer, graph, classes, plan, goal)):
         return
     pinned = [field for owner, field in goal.layer_pins() if owner == layer.name]
     legal = {field: legal_values(layer, graph, classes, plan, goal, field) for field in pinned}
-    wrong = [field for field in pinned if goal.pins[layer.name, field] not in legal[field]] or pinned
+    wrong = [
+        field for field in pinned if goal.pins[layer.name, field] not in legal[field]
+    ] or pinned
     alone = "" if len(wrong) < len(pinned) or len(pinned) == 1 else " together"
     raise UsageError(
         f"the layer cannot be built so{alone}",
-        where=", ".join(f"{flag_of(layer.name, field)}={goal.pins[layer.name, field]}" for field in wrong),
-        remedy="; ".join(f"{published(layer, field)} may be {listed(legal[field])}" for field in wrong),
+        where=", ".join(
+            f"{flag_of(layer.name, field)}={goal.pins[layer.name, field]}" for field in wrong
+        ),
+        remedy="; ".join(
+            f"{published(layer, field)} may be {listed(legal[field])}" for field in wrong
+        ),
     )
 
 
@@ -149,27 +170,39 @@ def published(layer: Layer, field: str) -> str:
     return knob.name if knob else field
 
 
-def legal_values(layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal, field: str) -> list[int]:
+def legal_values(
+    layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal, field: str
+) -> list[int]:
     """All values that a field has in kernels of a layer, whatever the other pins."""
     free = replace(goal, pins={})
     if field == "strips":
         kernels = base_kernels(layer, graph, classes, plan)
-        return sorted({n for kernel in kernels for n in operator(layer.op).strips(layer, graph, kernel)})
-    return sorted({int(getattr(kernel, field)) for kernel in layer_kernels(layer, graph, classes, plan, free)})
+        return sorted(
+            {n for kernel in kernels for n in operator(layer.op).strips(layer, graph, kernel)}
+        )
+    return sorted(
+        {int(getattr(kernel, field)) for kernel in layer_kernels(layer, graph, classes, plan, free)}
+    )
 
 
-def layer_kernels(layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal) -> Iterator[KernelPlan]:
+def layer_kernels(
+    layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal
+) -> Iterator[KernelPlan]:
     """All kernels of a layer, with the strips that are pinned."""
     for kernel in base_kernels(layer, graph, classes, plan):
         yield from kernels_of(layer, graph, plan, kernel, goal.pins.get((layer.name, "strips")))
 
 
-def base_kernels(layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan) -> Iterator[KernelPlan]:
+def base_kernels(
+    layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan
+) -> Iterator[KernelPlan]:
     """A layer's kernels of all widths, with the window unrolled and not."""
     source, result = classes[layer.inputs[0]], classes[layer.output]
     possible = WIDTHS if plan.enabled("unroll") and plan.enabled("tile") else (1,)
     widths = legal_widths(graph, classes, source, possible)
     for width in widths:
-        for output in (width,) if source == result else legal_widths(graph, classes, result, possible):
+        for output in (
+            (width,) if source == result else legal_widths(graph, classes, result, possible)
+        ):
             for window in window_choices(layer, plan):
                 yield KernelPlan(layer.name, width, output, window)

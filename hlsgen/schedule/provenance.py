@@ -1,4 +1,5 @@
-"""Ties what a search showed to the plan that it chose, so that nothing of it is said of an edited one."""
+"""Ties what a search showed to the plan that it chose, so that nothing of it is said of an edited
+one."""
 
 from __future__ import annotations
 
@@ -17,10 +18,17 @@ from hlsgen.plan import Plan
 
 
 def digest(graph: Graph, plan: Plan, calibration: Calibration) -> str:
-    """A hash of the decisions and of all that the search weighed them by. (What a plan calls its network is no decision.)"""
+    """A hash of the decisions and of all that the search weighed them by. (What a plan calls its
+    network is no decision.)"""
     decisions = replace(plan, evidence=Evidence(), network="").to_json()
     network = [
-        (layer.name, layer.op, layer.attributes, graph.output_tensor(layer).shape, nonzeros(layer.weights))
+        (
+            layer.name,
+            layer.op,
+            layer.attributes,
+            graph.output_tensor(layer).shape,
+            nonzeros(layer.weights),
+        )
         for layer in graph.layers
     ]
     text = repr((decisions, network, find_board(plan.board), calibration))
@@ -44,13 +52,15 @@ def as_searched(graph: Graph, plan: Plan, calibration: Calibration) -> bool:
 
 
 def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
-    """The estimate of a plan, its rate that of the design with its FIFOs where these were simulated in the search."""
+    """The estimate of a plan, its rate that of the design with its FIFOs where these were simulated
+    in the search."""
     predicted = estimate(graph, plan, calibration)
     return paced(plan, predicted) if as_searched(graph, plan, calibration) else predicted
 
 
 def paced(plan: Plan, predicted: Estimate) -> Estimate:
-    """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid design is of its front alone.)"""
+    """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid
+    design is of its front alone.)"""
     if plan.style != "pipelined" or not plan.evidence.interval:
         return predicted
     most = plan.copies * predicted.resources.fmax * 1e6 / plan.evidence.interval

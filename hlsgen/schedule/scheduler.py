@@ -38,12 +38,17 @@ class Task:
 
 
 def schedule(
-    graph: Graph, board: str = "pac_d5005", style: str = "auto", disable: Sequence[str] = (), goal: Goal | None = None
+    graph: Graph,
+    board: str = "pac_d5005",
+    style: str = "auto",
+    disable: Sequence[str] = (),
+    goal: Goal | None = None,
 ) -> Plan:
     """Plan a network for a board.
 
-    `style` is base, pipelined, folded, hybrid, or auto (whichever the model predicts to serve the goal best of those that have all that the goal pins);
-    `disable` lists optimisations to switch off. Raises UsageError for decisions that cannot be, Infeasible where no style fits, BoardError.
+    `style` is base, pipelined, folded, hybrid, or auto (whichever the model predicts to serve the
+    goal best of those that have all that the goal pins); `disable` lists optimisations to switch
+    off. Raises UsageError for decisions that cannot be, Infeasible where no style fits, BoardError.
     """
     disabled = tuple(dict.fromkeys(disable))
     check_names(style, disabled)
@@ -54,7 +59,9 @@ def schedule(
         if style == "auto":
             return schedule_auto(task, styles)
         plan = draft(task, effective(style, disabled)).finish()
-        reaches(plan.style, paced(plan, estimate(graph, plan, task.goal.calibration, task.target)), task)
+        reaches(
+            plan.style, paced(plan, estimate(graph, plan, task.goal.calibration, task.target)), task
+        )
     except Infeasible as error:
         raise with_pins(error, task.goal) from None
     return with_evidence(task, plan)
@@ -76,27 +83,44 @@ def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
     if not goal.pins:
         return error
     pins = first_few(list(pin_texts(goal)))
-    remedy = f"{error.remedy}, or leave out some of: {', '.join(pins)}" if error.remedy else f"leave out {pins[0]}"
+    remedy = (
+        f"{error.remedy}, or leave out some of: {', '.join(pins)}"
+        if error.remedy
+        else f"leave out {pins[0]}"
+    )
     return Infeasible(error.reason, where=error.where, remedy=remedy)
 
 
 def draft(task: Task, style: str, folded: Plan | None = None) -> Draft:
-    """The plan of a network in one style but for the last simulations. `folded`: the folded plan, where it is known already. Raises Infeasible."""
+    """The plan of a network in one style but for the last simulations. `folded`: the folded plan,
+    where it is known already. Raises Infeasible."""
     goal = task.goal
-    plan = Plan(task.graph.name, task.board, style, disabled=task.disabled, images=goal.images, copies=goal.copies)
+    plan = Plan(
+        task.graph.name,
+        task.board,
+        style,
+        disabled=task.disabled,
+        images=goal.images,
+        copies=goal.copies,
+    )
     if style == "pipelined":
         return draft_pipelined(task.graph, task.target, plan, goal, task.known)
     if style == "hybrid":
         return draft_hybrid(task.graph, task.target, plan, goal, folded, task.known)
-    found = (plan_folded if style == "folded" else plan_layered)(task.graph, task.target, plan, goal)
+    found = (plan_folded if style == "folded" else plan_layered)(
+        task.graph, task.target, plan, goal
+    )
     return Draft(found, lambda: found)
 
 
 def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
-    """The style that the model predicts to serve the goal best, of those that have all the user's decisions. Raises Infeasible."""
+    """The style that the model predicts to serve the goal best, of those that have all the user's
+    decisions. Raises Infeasible."""
     found: dict[str, tuple[Draft, Estimate]] = {}
     refused: dict[str, Infeasible] = {}
-    for style in dict.fromkeys(effective(style, task.disabled) for style, lacks in styles.items() if not lacks):
+    for style in dict.fromkeys(
+        effective(style, task.disabled) for style, lacks in styles.items() if not lacks
+    ):
         if style == "hybrid" and "folded" in refused:
             continue  # it starts from the folded design
         try:
@@ -106,23 +130,35 @@ def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
             found[style] = drafted, predicted
         except Infeasible as error:
             refused[style] = error
-    others = [Alternative(style, refusal=f"has no {lacks}") for style, lacks in styles.items() if lacks]
+    others = [
+        Alternative(style, refusal=f"has no {lacks}") for style, lacks in styles.items() if lacks
+    ]
     others += [Alternative(style, refusal=error.reason) for style, error in refused.items()]
     if not found:
         return with_evidence(task, last_resort(task, refused), others)
     best = min(found, key=lambda style: preference(found[style][1], task.target, task.goal))
     plan = found[best][0].finish()
-    found[best] = found[best][0], paced(plan, estimate(task.graph, plan, task.goal.calibration, task.target))
-    others += [Alternative(style, predicted.throughput, predicted.latency) for style, (_, predicted) in found.items()]
+    found[best] = (
+        found[best][0],
+        paced(plan, estimate(task.graph, plan, task.goal.calibration, task.target)),
+    )
+    others += [
+        Alternative(style, predicted.throughput, predicted.latency)
+        for style, (_, predicted) in found.items()
+    ]
     return with_evidence(task, plan, others)
 
 
 def last_resort(task: Task, refused: dict[str, Infeasible]) -> Plan:
-    """The base design where nothing else can be: a kernel a layer without unrolling takes a window of thousands of taps. Raises Infeasible."""
+    """The base design where nothing else can be: a kernel a layer without unrolling takes a window
+    of thousands of taps. Raises Infeasible."""
     if not demands(task.goal):
         base = draft(task, "base").plan
         predicted = estimate(task.graph, base, task.goal.calibration, task.target)
-        if predicted.resources.fits(task.target, task.goal.caps) and predicted.throughput >= task.goal.fps:
+        if (
+            predicted.resources.fits(task.target, task.goal.caps)
+            and predicted.throughput >= task.goal.fps
+        ):
             return base
     *_, last = refused.values()
     why = "; ".join(f"the {style} design {error.reason}" for style, error in refused.items())

@@ -19,7 +19,8 @@ from hlsgen.sparsify.weights import Layer, layers_of, with_weights
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: weights, how many are not zero, largest magnitude that was zeroed, largest of all, bytes when compressed."""
+    """One layer: weights, how many are not zero, largest magnitude that was zeroed, largest of all,
+    bytes when compressed."""
 
     name: str
     weights: int
@@ -31,7 +32,8 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Sparsified:
-    """The network and its table. `weights`, `kept` count what may become zero; bias, depthwise filters and the like are spared."""
+    """The network and its table. `weights`, `kept` count what may become zero; bias, depthwise
+    filters and the like are spared."""
 
     model: onnx.ModelProto
     method: str
@@ -81,10 +83,11 @@ def sparsify(
 ) -> Sparsified:
     """Zero small weights of a copy of `model`.
 
-    One of: `sparsity`, the share of all weights that is to be zero, met exactly; `threshold`, one for flat and global, two (first and
-    last layer) for triangular; `shares`, for relative, the share of each layer. `slope`: of the triangular line. `norms`: for
-    wanda, from `hlsgen.sparsify.norms`. Weights that are spared, and all else of the model, stay bit by bit as they are.
-    Raises PlanError and ModelError.
+    One of: `sparsity`, the share of all weights that is to be zero, met exactly; `threshold`, one
+    for flat and global, two (first and last layer) for triangular; `shares`, for relative, the
+    share of each layer. `slope`: of the triangular line. `norms`: for wanda, from
+    `hlsgen.sparsify.norms`. Weights that are spared, and all else of the model, stay bit by bit as
+    they are. Raises PlanError and ModelError.
     """
     check(method, sparsity, threshold, shares, norms)
     layers = layers_of(model, depthwise, spare)
@@ -97,7 +100,11 @@ def sparsify(
     for layer, largest in zip(layers, spans, strict=True):
         kept = int(np.count_nonzero(layer.values))
         gone = largest_zeroed(numpy_helper.to_array(layer.tensor), layer.values)
-        reports.append(LayerReport(layer.name, layer.values.size, kept, gone, largest, stored_bytes(layer.values)))
+        reports.append(
+            LayerReport(
+                layer.name, layer.values.size, kept, gone, largest, stored_bytes(layer.values)
+            )
+        )
     return Sparsified(with_weights(model, layers), method, tuple(reports))
 
 
@@ -121,7 +128,9 @@ def run(
     """Apply a method for a sparsity, or for the shares of the layers."""
     if shares is not None:
         if len(shares) != len(layers):
-            raise PlanError(f"{len(shares)} shares for {len(layers)} layers", where="method relative")
+            raise PlanError(
+                f"{len(shares)} shares for {len(layers)} layers", where="method relative"
+            )
         METHODS[method](layers, 0, shares=shares)
         return
     assert sparsity is not None
@@ -146,12 +155,16 @@ def check(
         )
     if sum(given is not None for given in (sparsity, threshold, shares)) != 1:
         raise PlanError(
-            "give either a sparsity or thresholds", where="--sparsity", remedy="--sparsity 0.5, or --threshold T"
+            "give either a sparsity or thresholds",
+            where="--sparsity",
+            remedy="--sparsity 0.5, or --threshold T",
         )
     for share in (*([] if sparsity is None else [sparsity]), *(shares or ())):
         if not 0 <= share <= 1:
             raise PlanError(
-                f"{share:g} is not between 0 and 1", where="--sparsity", remedy="0.5 zeroes half of the weights"
+                f"{share:g} is not between 0 and 1",
+                where="--sparsity",
+                remedy="0.5 zeroes half of the weights",
             )
     wanted = {"flat": 1, "global": 1, "triangular": 2}.get(method)
     if threshold is not None and len(threshold) != wanted:
@@ -161,8 +174,12 @@ def check(
             remedy="or give --sparsity",
         )
     if shares is not None and method != "relative":
-        raise PlanError("shares of the layers are for the relative method", where=f"method {method}")
+        raise PlanError(
+            "shares of the layers are for the relative method", where=f"method {method}"
+        )
     if method == "wanda" and norms is None:
         raise PlanError(
-            "wanda needs pictures to measure the layers' inputs", where="--method wanda", remedy="give --data"
+            "wanda needs pictures to measure the layers' inputs",
+            where="--method wanda",
+            remedy="give --data",
         )

@@ -1,4 +1,5 @@
-"""The methods: which weights become zero for a sparsity, or for given thresholds. All change the layers' values in place."""
+"""The methods: which weights become zero for a sparsity, or for given thresholds. All change the
+layers' values in place."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def span(layer: Layer) -> float:
 
 
 def cut(layers: Sequence[Layer], thresholds: Sequence[float]) -> None:
-    """w <- 0 where |w| <= tau_l. Raises PlanError for a threshold that leaves nothing of its layer."""
+    """w <- 0 where |w| <= tau_l. Raises PlanError for a threshold that leaves nothing of its
+    layer."""
     for layer, threshold in zip(layers, thresholds, strict=True):
         if not 0 <= threshold < span(layer):
             raise PlanError(
@@ -41,10 +43,15 @@ def bounded(layers: Sequence[Layer], scales: Sequence[float], count: int, method
     """Zero the `count` smallest |w| / scale. Raises PlanError where that would wipe out a layer."""
     values = [layer.values for layer in layers]
     threshold = smallest(values, count, scales)
-    tops = [float(np.float32(span(layer)) / np.float32(scale)) for layer, scale in zip(layers, scales, strict=True)]
+    tops = [
+        float(np.float32(span(layer)) / np.float32(scale))
+        for layer, scale in zip(layers, scales, strict=True)
+    ]
     narrowest = int(np.argmin(tops))
     if count and threshold >= tops[narrowest]:
-        most = sum(int((part < tops[narrowest]).sum()) for _, part in chunks(values, scales)) / total(layers)
+        most = sum(
+            int((part < tops[narrowest]).sum()) for _, part in chunks(values, scales)
+        ) / total(layers)
         raise PlanError(
             f"sparsity {count / total(layers):.1%} would wipe out layer {layers[narrowest].name}; it reaches at most {most:.1%}",
             where=f"method {method}",
@@ -59,11 +66,15 @@ def flat(layers: Sequence[Layer], count: int) -> None:
 
 
 def triangular(layers: Sequence[Layer], count: int, slope: float = 1.0) -> None:
-    """Thresholds on a line from the first layer to the last: tau_l = tau_first + (l - 1) / (L - 1) (tau_last - tau_first).
+    """Thresholds on a line from the first layer to the last: tau_l = tau_first + (l - 1) / (L - 1)
+    (tau_last - tau_first).
 
-    For a sparsity the line goes through shares of the first and of the last layer's largest weight, the last's `slope` times as large.
+    For a sparsity the line goes through shares of the first and of the last layer's largest weight,
+    the last's `slope` times as large.
     """
-    bounded(layers, line(span(layers[0]), slope * span(layers[-1]), len(layers)), count, "triangular")
+    bounded(
+        layers, line(span(layers[0]), slope * span(layers[-1]), len(layers)), count, "triangular"
+    )
 
 
 def line(first: float, last: float, count: int) -> list[float]:
@@ -72,9 +83,12 @@ def line(first: float, last: float, count: int) -> list[float]:
 
 
 def relative(layers: Sequence[Layer], count: int, shares: Sequence[float] | None = None) -> None:
-    """In every layer the same share of its weights, or `shares` of them in proportion, so that they add up to `count`."""
+    """In every layer the same share of its weights, or `shares` of them in proportion, so that they
+    add up to `count`."""
     sizes = np.array([layer.values.size for layer in layers])
-    wanted = sizes * np.asarray(shares if shares is not None else [count / sizes.sum()] * len(layers))
+    wanted = sizes * np.asarray(
+        shares if shares is not None else [count / sizes.sum()] * len(layers)
+    )
     counts = np.floor(wanted).astype(np.int64)
     if shares is None:  # the largest remainders are rounded up
         rest = np.argsort(counts - wanted, kind="stable")[: count - int(counts.sum())]
@@ -89,11 +103,14 @@ def global_magnitude(layers: Sequence[Layer], count: int) -> None:
 
 
 def lamp(layers: Sequence[Layer], count: int) -> None:
-    """The smallest w^2 / (sum of all v^2 in the layer with |v| >= |w|): large layers give more, none gives its last weight."""
+    """The smallest w^2 / (sum of all v^2 in the layer with |v| >= |w|): large layers give more,
+    none gives its last weight."""
     scores = [lamp_scores(layer.values) for layer in layers]
     threshold = smallest(scores, count)
     counts = [int(np.searchsorted(score, np.float32(threshold))) for score in scores]
-    for number, score in enumerate(scores):  # those that equal the threshold, as many as are missing
+    for number, score in enumerate(
+        scores
+    ):  # those that equal the threshold, as many as are missing
         equal = int(np.searchsorted(score, np.float32(threshold), side="right")) - counts[number]
         counts[number] += min(equal, count - sum(counts))
     for layer, zeros in zip(layers, counts, strict=True):
@@ -105,9 +122,9 @@ def lamp_scores(values: np.ndarray) -> np.ndarray:
     square = np.abs(values).reshape(-1)
     square.sort()
     square *= square
-    after = (
-        0.0  # the sum of all that is larger; from the largest down, in pieces, so that little memory is needed beside
-    )
+    # the sum of all that is larger; from the largest down, in pieces, so that little memory is
+    # needed beside
+    after = 0.0
     for end in range(square.size, 0, -CHUNK):
         piece = square[max(end - CHUNK, 0) : end]
         tails = np.cumsum(piece[::-1], dtype=np.float64)[::-1] + after
@@ -117,7 +134,8 @@ def lamp_scores(values: np.ndarray) -> np.ndarray:
 
 
 def wanda(layers: Sequence[Layer], count: int, norms: Norms) -> None:
-    """In every filter alike the smallest |w| times the norm of the input channel that it multiplies."""
+    """In every filter alike the smallest |w| times the norm of the input channel that it
+    multiplies."""
     sizes = np.array([layer.values.size for layer in layers])
     wanted = sizes * (count / sizes.sum())
     counts = np.floor(wanted).astype(np.int64)
@@ -133,9 +151,13 @@ def wanda(layers: Sequence[Layer], count: int, norms: Norms) -> None:
         scores[layer.values == 0] = -0.0
         rows = np.moveaxis(scores, layer.filters, 0).reshape(scores.shape[layer.filters], -1)
         # Rank within the filter first, the score itself among equal ranks: filters give alike.
-        order = np.argsort(np.argsort(rows, axis=1, kind="stable"), axis=1, kind="stable").astype(np.float32)
+        order = np.argsort(np.argsort(rows, axis=1, kind="stable"), axis=1, kind="stable").astype(
+            np.float32
+        )
         ranks = order + rows / (2 * max(float(rows.max()), 1e-30))
-        back = np.moveaxis(ranks.reshape(np.moveaxis(scores, layer.filters, 0).shape), 0, layer.filters)
+        back = np.moveaxis(
+            ranks.reshape(np.moveaxis(scores, layer.filters, 0).shape), 0, layer.filters
+        )
         zero_smallest([layer.values], int(zeros), scores=[np.ascontiguousarray(back)])
 
 

@@ -1,4 +1,5 @@
-"""Norms of the layers' inputs by channel, from a few pictures without labels: what Wanda weighs the weights with."""
+"""Norms of the layers' inputs by channel, from a few pictures without labels: what Wanda weighs the
+weights with."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from hlsgen.sparsify.weights import layers_of
 
 
 def input_norms(model: onnx.ModelProto, inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """For every layer with weights the Euclidean norm of each channel of its input over all pictures and pixels, by layer name."""
+    """For every layer with weights the Euclidean norm of each channel of its input over all
+    pictures and pixels, by layer name."""
     import onnxruntime
 
     layers = layers_of(model, depthwise=True)
@@ -19,8 +21,12 @@ def input_norms(model: onnx.ModelProto, inputs: np.ndarray) -> dict[str, np.ndar
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     present = {output.name for output in probe.graph.output}
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present | known)
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    probe.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in wanted if name not in present | known
+    )
+    session = onnxruntime.InferenceSession(
+        probe.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     entry = session.get_inputs()[0]
     size = entry.shape[0] if isinstance(entry.shape[0], int) else BATCH
     names = [name for name in wanted if name not in known]

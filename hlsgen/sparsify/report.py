@@ -21,9 +21,19 @@ def write_curves(curves: Curves, folder: Path, title: str) -> list[Path]:
             for method, points in curves.items():
                 for sparsity, score in points:
                     numbers = (score.share, *score.interval)
-                    rows.writerow([method, sparsity, score.right, score.pictures, *(f"{n:.4f}" for n in numbers)])
+                    rows.writerow(
+                        [
+                            method,
+                            sparsity,
+                            score.right,
+                            score.pictures,
+                            *(f"{n:.4f}" for n in numbers),
+                        ]
+                    )
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--curves {folder}") from None
+        raise OutputError(
+            f"cannot be written ({error.strerror})", where=f"--curves {folder}"
+        ) from None
     return [folder / "curves.csv", *draw(curves, folder / "curves.png", title)]
 
 
@@ -39,7 +49,11 @@ def draw(curves: Curves, path: Path, title: str) -> list[Path]:
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     for method, points in curves.items():
         axes.plot(
-            [100 * s for s, _ in points], [100 * score.share for _, score in points], marker="o", ms=3, label=method
+            [100 * s for s, _ in points],
+            [100 * score.share for _, score in points],
+            marker="o",
+            ms=3,
+            label=method,
         )
     axes.set(xlabel="weights that are zero, %", ylabel="accuracy, %", title=title)
     axes.grid(alpha=0.3)

@@ -17,7 +17,8 @@ from hlsgen.sparsify.weights import layers_of
 
 # Bisection ends when it knows the sparsity to this much.
 RESOLUTION = 1 / 256
-# Slopes of the triangular line that are tried: the last layer's share of its largest weight over the first's.
+# Slopes of the triangular line that are tried: the last layer's share of its largest weight over
+# the first's.
 SLOPES = (0.25, 0.5, 1.0, 2.0, 4.0)
 # Steps by which the relative method moves the share of one layer.
 STEPS = (0.12, 0.06, 0.03)
@@ -28,7 +29,8 @@ Make = Callable[[float], Sparsified]
 
 @dataclass(frozen=True)
 class Found:
-    """The best setting: the sparsified network, its score, the settings that lead to it, and how many networks were evaluated."""
+    """The best setting: the sparsified network, its score, the settings that lead to it, and how
+    many networks were evaluated."""
 
     result: Sparsified
     score: Score
@@ -56,13 +58,23 @@ class Searcher:
         """A network at a sparsity."""
         norms = self.norms if method == "wanda" else None
         return sparsify(
-            self.model, method, sparsity=sparsity, slope=slope, norms=norms, depthwise=self.depthwise, spare=self.spare
+            self.model,
+            method,
+            sparsity=sparsity,
+            slope=slope,
+            norms=norms,
+            depthwise=self.depthwise,
+            spare=self.spare,
         )
 
     def with_shares(self, shares: np.ndarray) -> Sparsified:
         """A network whose layers have the given shares of zeros."""
         return sparsify(
-            self.model, "relative", shares=[float(s) for s in shares], depthwise=self.depthwise, spare=self.spare
+            self.model,
+            "relative",
+            shares=[float(s) for s in shares],
+            depthwise=self.depthwise,
+            spare=self.spare,
         )
 
     def model_at(self, method: str, sparsity: float) -> onnx.ModelProto:
@@ -94,12 +106,19 @@ class Searcher:
     def search(self, method: str) -> Found:
         """The sparsest network of a method."""
         if method == "triangular":
-            found = {slope: self.bisect(f"triangular {slope}", partial(self.sloped, slope)) for slope in SLOPES}
+            found = {
+                slope: self.bisect(f"triangular {slope}", partial(self.sloped, slope))
+                for slope in SLOPES
+            }
             slope = max(found, key=lambda s: found[s])
-            return self.found(self.sloped(slope, found[slope]), f"slope {slope:g}, sparsity {found[slope]:.4f}")
+            return self.found(
+                self.sloped(slope, found[slope]), f"slope {slope:g}, sparsity {found[slope]:.4f}"
+            )
         if method == "relative":
             shares = self.shares()
-            return self.found(self.with_shares(shares), "shares " + ", ".join(f"{share:.3f}" for share in shares))
+            return self.found(
+                self.with_shares(shares), "shares " + ", ".join(f"{share:.3f}" for share in shares)
+            )
         sparsity = self.bisect(method, partial(self.make, method))
         return self.found(self.make(method, sparsity), f"sparsity {sparsity:.4f}")
 
@@ -110,12 +129,16 @@ class Searcher:
     def found(self, result: Sparsified, settings: str) -> Found:
         """A result with its score."""
         key = f"{result.method} {settings}"
-        return Found(result, self.evaluator(key, lambda: result.model), settings, len(self.evaluator.scores))
+        return Found(
+            result, self.evaluator(key, lambda: result.model), settings, len(self.evaluator.scores)
+        )
 
     def shares(self) -> np.ndarray:
-        """Shares of zeros for every layer: first alike, or as LAMP spreads them if that goes further; then layer by layer.
+        """Shares of zeros for every layer: first alike, or as LAMP spreads them if that goes
+        further; then layer by layer.
 
-        The layers that hold most weights, and lose least accuracy alone at a high share, move first; steps become smaller.
+        The layers that hold most weights, and lose least accuracy alone at a high share, move
+        first; steps become smaller.
         """
         layers = layers_of(self.model, self.depthwise, self.spare)
         sizes = np.array([layer.values.size for layer in layers], float)
@@ -130,7 +153,8 @@ class Searcher:
             alone.append(self.evaluator(f"alone {number}", partial(self.shared_model, trial)).share)
         # Weights that a step removes, worth less where the layer is sensitive.
         order = np.argsort(
-            -sizes * np.clip(np.array(alone) / max(self.evaluator.reference.share, 1e-9), 0.05, 1), kind="stable"
+            -sizes * np.clip(np.array(alone) / max(self.evaluator.reference.share, 1e-9), 0.05, 1),
+            kind="stable",
         )
         for step in STEPS:
             for number in order:
@@ -147,7 +171,9 @@ class Searcher:
         points = []
         for sparsity in GRID:
             try:
-                score = self.evaluator(f"{method} {sparsity:.5f}", partial(self.model_at, method, sparsity))
+                score = self.evaluator(
+                    f"{method} {sparsity:.5f}", partial(self.model_at, method, sparsity)
+                )
             except PlanError:
                 break
             points.append((sparsity, score))
@@ -156,4 +182,8 @@ class Searcher:
 
 def curves(searcher: Searcher) -> dict[str, list[tuple[float, Score]]]:
     """Curves of all methods (Wanda where there are norms)."""
-    return {name: searcher.curve(name) for name in METHODS if name != "wanda" or searcher.norms is not None}
+    return {
+        name: searcher.curve(name)
+        for name in METHODS
+        if name != "wanda" or searcher.norms is not None
+    }

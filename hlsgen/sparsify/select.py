@@ -1,4 +1,5 @@
-"""Exact selection of the smallest numbers, without sorting: two histograms over the bits of the floats."""
+"""Exact selection of the smallest numbers, without sorting: two histograms over the bits of the
+floats."""
 
 from __future__ import annotations
 
@@ -34,8 +35,11 @@ def place(histogram: np.ndarray, count: int) -> tuple[int, int]:
     return at, int(sums[at] - histogram[at])
 
 
-def chunks(scores: Sequence[np.ndarray], scales: Scales = None) -> Iterator[tuple[tuple[int, slice], np.ndarray]]:
-    """|score| / scale in pieces of at most CHUNK values, each with its array's number and its place there."""
+def chunks(
+    scores: Sequence[np.ndarray], scales: Scales = None
+) -> Iterator[tuple[tuple[int, slice], np.ndarray]]:
+    """|score| / scale in pieces of at most CHUNK values, each with its array's number and its place
+    there."""
     for number, array in enumerate(scores):
         flat = array.reshape(-1)
         for start in range(0, flat.size, CHUNK):
@@ -47,9 +51,13 @@ def chunks(scores: Sequence[np.ndarray], scales: Scales = None) -> Iterator[tupl
 
 
 def zero_smallest(
-    values: Sequence[np.ndarray], count: int, scales: Scales = None, scores: Sequence[np.ndarray] | None = None
+    values: Sequence[np.ndarray],
+    count: int,
+    scales: Scales = None,
+    scores: Sequence[np.ndarray] | None = None,
 ) -> None:
-    """Set exactly `count` of all `values` to zero in place: those with the smallest |value| / scale, the first among equals.
+    """Set exactly `count` of all `values` to zero in place: those with the smallest |value| /
+    scale, the first among equals.
 
     `scores`: other numbers than the values themselves to choose by.
     """

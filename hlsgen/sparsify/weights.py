@@ -17,9 +17,11 @@ WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
 
 @dataclass(eq=False)
 class Layer:
-    """A layer's weights: the node's name, the tensor in the model, its values (a copy, float32, any shape).
+    """A layer's weights: the node's name, the tensor in the model, its values (a copy, float32, any
+    shape).
 
-    `source` is the value that the node reads; `filters` the axis of the output channels, `inputs` that of the input channels.
+    `source` is the value that the node reads; `filters` the axis of the output channels, `inputs`
+    that of the input channels.
     """
 
     name: str
@@ -30,11 +32,15 @@ class Layer:
     inputs: int
 
 
-def layers_of(model: onnx.ModelProto, depthwise: bool = False, spare: Collection[str] = ()) -> list[Layer]:
-    """Weights of Conv, ConvTranspose, Gemm and MatMul in the order of their nodes; biases never, depthwise filters on request.
+def layers_of(
+    model: onnx.ModelProto, depthwise: bool = False, spare: Collection[str] = ()
+) -> list[Layer]:
+    """Weights of Conv, ConvTranspose, Gemm and MatMul in the order of their nodes; biases never,
+    depthwise filters on request.
 
-    A tensor that several nodes share counts once. `spare` names nodes or tensors to leave alone. Raises ModelError for weights that
-    are not finite, for names in `spare` that do not exist, and where nothing is left.
+    A tensor that several nodes share counts once. `spare` names nodes or tensors to leave alone.
+    Raises ModelError for weights that are not finite, for names in `spare` that do not exist, and
+    where nothing is left.
     """
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
@@ -43,7 +49,9 @@ def layers_of(model: onnx.ModelProto, depthwise: bool = False, spare: Collection
     names = {name for node in model.graph.node for name in (node.name, *node.output)} | set(tensors)
     for name in spare:
         if name not in names:
-            raise ModelError("the network has no node or tensor of that name", where=f"--spare {name}")
+            raise ModelError(
+                "the network has no node or tensor of that name", where=f"--spare {name}"
+            )
     found: dict[str, Layer] = {}
     for node in model.graph.node:
         place = WEIGHTED.get(node.op_type)
@@ -53,11 +61,17 @@ def layers_of(model: onnx.ModelProto, depthwise: bool = False, spare: Collection
         name = node.name or node.output[0]
         if node.input[place] in found or {name, node.input[place], node.output[0]} & set(spare):
             continue
-        if tensor.data_type == onnx.TensorProto.FLOAT and (depthwise or not is_depthwise(node, tensor)):
-            found[node.input[place]] = Layer(name, tensor, values_of(tensor, name), node.input[0], *axes_of(node))
+        if tensor.data_type == onnx.TensorProto.FLOAT and (
+            depthwise or not is_depthwise(node, tensor)
+        ):
+            found[node.input[place]] = Layer(
+                name, tensor, values_of(tensor, name), node.input[0], *axes_of(node)
+            )
     if not found:
         raise ModelError(
-            "it holds no weights that may become zero", where="model", remedy="see --depthwise and --spare"
+            "it holds no weights that may become zero",
+            where="model",
+            remedy="see --depthwise and --spare",
         )
     return list(found.values())
 
@@ -81,7 +95,11 @@ def values_of(tensor: onnx.TensorProto, name: str) -> np.ndarray:
     """A writable copy of a tensor's values. Raises ModelError for values that are not finite."""
     values = np.array(numpy_helper.to_array(tensor), np.float32)
     if not np.isfinite(values).all():
-        raise ModelError("its weights hold values that are not finite", where=f"node {name}", remedy="train it again")
+        raise ModelError(
+            "its weights hold values that are not finite",
+            where=f"node {name}",
+            remedy="train it again",
+        )
     return values
 
 
@@ -106,7 +124,11 @@ def with_weights(model: onnx.ModelProto, layers: list[Layer]) -> onnx.ModelProto
             for node in value:
                 fresh = copy.graph.node.add()
                 fresh.CopyFrom(node)
-                if node.op_type == "Constant" and node.attribute and id(node.attribute[0].t) in changed:
+                if (
+                    node.op_type == "Constant"
+                    and node.attribute
+                    and id(node.attribute[0].t) in changed
+                ):
                     copy_tensor(node.attribute[0].t, fresh.attribute[0].t, changed)
         elif field.is_repeated:
             getattr(copy.graph, field.name).extend(value)
@@ -115,7 +137,9 @@ def with_weights(model: onnx.ModelProto, layers: list[Layer]) -> onnx.ModelProto
     return copy
 
 
-def copy_tensor(tensor: onnx.TensorProto, fresh: onnx.TensorProto, changed: dict[int, Layer]) -> None:
+def copy_tensor(
+    tensor: onnx.TensorProto, fresh: onnx.TensorProto, changed: dict[int, Layer]
+) -> None:
     """Copy a tensor, with the values of its layer where it has one."""
     layer = changed.get(id(tensor))
     if layer is None:

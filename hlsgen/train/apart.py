@@ -1,8 +1,9 @@
 """Forward and backward passes of a stage on two workers.
 
-The forward worker sends what autograd keeps of each minibatch, and the backward worker sends the weights back after each update. The
-backward worker traces the stage once, on zeros, and keeps that trace: its saved tensors are slots, which it fills with those of the
-minibatch at hand before it runs the trace backwards; weights among them are its own. Each of the two holds the weights, as two
+The forward worker sends what autograd keeps of each minibatch, and the backward worker sends the
+weights back after each update. The backward worker traces the stage once, on zeros, and keeps that
+trace: its saved tensors are slots, which it fills with those of the minibatch at hand before it
+runs the trace backwards; weights among them are its own. Each of the two holds the weights, as two
 accelerators must; there are no further versions of them.
 """
 
@@ -23,10 +24,12 @@ from hlsgen.train.stage import Stage, Tensors, run_backward
 
 
 class Saved:
-    """Collects the tensors that autograd keeps while a stage runs, each storage once; a stage's own weights are not collected.
+    """Collects the tensors that autograd keeps while a stage runs, each storage once; a stage's own
+    weights are not collected.
 
-    Both workers collect in the same order, since they run the same code. `places` gives for each saved tensor its number among the
-    collected ones, or the tensor itself where that is the stage's own.
+    Both workers collect in the same order, since they run the same code. `places` gives for each
+    saved tensor its number among the collected ones, or the tensor itself where that is the stage's
+    own.
     """
 
     def __init__(self, module: PartModule):
@@ -57,7 +60,10 @@ class Trace:
         self.current: Tensors = ()
         saved = Saved(stage.module)
         running = {name: tensor.clone() for name, tensor in stage.module.running.items()}
-        self.inputs = tuple(kind.empty(stage.device).zero_().requires_grad_(not stage.part.first) for kind in entering)
+        self.inputs = tuple(
+            kind.empty(stage.device).zero_().requires_grad_(not stage.part.first)
+            for kind in entering
+        )
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, self.unpack):
             outputs = stage.run(0, self.inputs)
         for name, tensor in stage.module.running.items():
@@ -72,7 +78,8 @@ class Trace:
         return self.current[found] if isinstance(found, int) else found
 
     def backward(self, saved: Tensors, gradients: Sequence[Tensor]) -> Tensors:
-        """The gradients of the inputs for what a forward pass saved; those of the weights are left in them."""
+        """The gradients of the inputs for what a forward pass saved; those of the weights are left
+        in them."""
         self.current = saved
         leaves = () if self.stage.part.first else self.inputs
         entering = run_backward(self.outputs, gradients, leaves, self.stage.learnt, again=True)
@@ -83,7 +90,14 @@ class Trace:
 class ForwardWorker(Worker):
     """The forward passes of a stage."""
 
-    def __init__(self, stage: Stage, number: int, stages: int, entering: Sequence[Kind], leaving: Sequence[Kind]):
+    def __init__(
+        self,
+        stage: Stage,
+        number: int,
+        stages: int,
+        entering: Sequence[Kind],
+        leaving: Sequence[Kind],
+    ):
         super().__init__(stage, number, stages, entering, leaving, "apart")
         partner = backward_rank(number, stages, "apart")
         self.gradients = self.returns = None  # they are the partner's
@@ -91,7 +105,9 @@ class ForwardWorker(Worker):
         self.weights = Inbox(partner, [Kind.of(w) for w in stage.learnt], stage.device)
         self.updates = 0
 
-    def train(self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report) -> None:
+    def train(
+        self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
+    ) -> None:
         """Run the forward passes; before each take the weights that it is due."""
         if self.activations is not None:
             self.activations.expect(steps)
@@ -117,7 +133,10 @@ class ForwardWorker(Worker):
         """The forward pass of a minibatch; what it saves goes to the partner."""
         inputs = self.receive(step, batches)
         saved = Saved(self.stage.module)
-        with self.clock.measure("forward"), torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda place: place):
+        with (
+            self.clock.measure("forward"),
+            torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda place: place),
+        ):
             outputs = self.stage.forward(step, inputs)
         del self.stage.flying[step]
         assert self.results is not None
@@ -128,16 +147,27 @@ class ForwardWorker(Worker):
 class BackwardWorker:
     """The backward passes of a stage."""
 
-    def __init__(self, stage: Stage, number: int, stages: int, entering: Sequence[Kind], leaving: Sequence[Kind]):
+    def __init__(
+        self,
+        stage: Stage,
+        number: int,
+        stages: int,
+        entering: Sequence[Kind],
+        leaving: Sequence[Kind],
+    ):
         self.stage, self.number, self.clock = stage, number, Clock()
         self.trace = Trace(stage, entering)
         device = stage.device
         self.saved = Inbox(forward_rank(number), self.trace.kinds, device)
         self.weights = Outbox(forward_rank(number), [Kind.of(w) for w in stage.learnt])
         self.gradients = Inbox(backward_rank(number + 1, stages, "apart"), leaving, device)
-        self.returns = None if number == 0 else Outbox(backward_rank(number - 1, stages, "apart"), entering)
+        self.returns = (
+            None if number == 0 else Outbox(backward_rank(number - 1, stages, "apart"), entering)
+        )
 
-    def train(self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report) -> None:
+    def train(
+        self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
+    ) -> None:
         """Run the backward passes."""
         self.saved.expect(steps)
         self.gradients.expect(steps)

@@ -1,4 +1,5 @@
-"""Chooses cuts so that the stages take equally long: measured times of the layers, measured traffic between workers."""
+"""Chooses cuts so that the stages take equally long: measured times of the layers, measured traffic
+between workers."""
 
 from __future__ import annotations
 
@@ -28,19 +29,27 @@ class LayerTime:
     backward: float
 
 
-def measure_layers(network: Trainable, inputs: Tensor, channels_last: bool = False) -> list[LayerTime]:
+def measure_layers(
+    network: Trainable, inputs: Tensor, channels_last: bool = False
+) -> list[LayerTime]:
     """Run the layers one by one on a minibatch, in one layout."""
     layers, _ = trained_layers(network.graph)
-    values: dict[str, Tensor] = {port.tensor: canonical(inputs, port) for port in network.graph.inputs}
+    values: dict[str, Tensor] = {
+        port.tensor: canonical(inputs, port) for port in network.graph.inputs
+    }
     pictures, found = set(values), []
     for layer in layers:
         module = PartModule(
-            network, Part((layer,), layer.inputs, (layer.output,), False), str(inputs.device), channels_last
+            network,
+            Part((layer,), layer.inputs, (layer.output,), False),
+            str(inputs.device),
+            channels_last,
         )
         module.mode.training = True
         # Nobody wants the gradient of the network's own input.
         entering = [
-            module.laid_out(values[name]).detach().requires_grad_(name not in pictures) for name in layer.inputs
+            module.laid_out(values[name]).detach().requires_grad_(name not in pictures)
+            for name in layer.inputs
         ]
         leaves = [x for x in entering if x.requires_grad]
         forward, backward = [], []
@@ -65,21 +74,33 @@ def measure_layers(network: Trainable, inputs: Tensor, channels_last: bool = Fal
 def crossing_bytes(graph: Graph, place: int, batch: int) -> int:
     """Bytes of a minibatch that a cut before a place sends forward, and as gradients back."""
     layers, scores = trained_layers(graph)
-    return 8 * batch * sum(graph.tensors[name].size for name in crossing(graph, layers, scores, place))
+    return (
+        8 * batch * sum(graph.tensors[name].size for name in crossing(graph, layers, scores, place))
+    )
 
 
-def choose_cuts(graph: Graph, times: Sequence[LayerTime], stages: int, batch: int, bandwidth: float) -> list[str]:
-    """The layers to cut after, so that the slowest stage, its sending included, is as fast as can be; of equals the least traffic.
+def choose_cuts(
+    graph: Graph, times: Sequence[LayerTime], stages: int, batch: int, bandwidth: float
+) -> list[str]:
+    """The layers to cut after, so that the slowest stage, its sending included, is as fast as can
+    be; of equals the least traffic.
 
-    `bandwidth` is in bytes a second. Dynamic programming over the places; raises PlanError for more stages than layers.
+    `bandwidth` is in bytes a second. Dynamic programming over the places; raises PlanError for more
+    stages than layers.
     """
     count = len(times)
     if stages > count:
-        raise PlanError(f"{stages} stages of {count} layers", where="--workers", remedy="use fewer workers")
+        raise PlanError(
+            f"{stages} stages of {count} layers", where="--workers", remedy="use fewer workers"
+        )
     compute = [0.0]
     for time in times:
         compute.append(compute[-1] + time.forward + time.backward)
-    sending = [0.0, *(crossing_bytes(graph, place, batch) / bandwidth for place in range(1, count)), 0.0]
+    sending = [
+        0.0,
+        *(crossing_bytes(graph, place, batch) / bandwidth for place in range(1, count)),
+        0.0,
+    ]
     best: list[dict[int, tuple[float, float, list[int]]]] = [{0: (0.0, 0.0, [])}]
     for stage in range(1, stages + 1):
         row: dict[int, tuple[float, float, list[int]]] = {}

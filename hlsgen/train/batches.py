@@ -18,8 +18,9 @@ HELD_OUT = 10
 
 @dataclass(frozen=True)
 class Batches:
-    """Labelled pictures in minibatches of `batch`. In training every epoch has an order of its own and the rest that fills no
-    minibatch is left out; else (`seed` None) they come as they are stored, the last minibatch filled up with pictures that come again."""
+    """Labelled pictures in minibatches of `batch`. In training every epoch has an order of its own
+    and the rest that fills no minibatch is left out; else (`seed` None) they come as they are
+    stored, the last minibatch filled up with pictures that come again."""
 
     stored: Stored
     chosen: np.ndarray
@@ -28,12 +29,18 @@ class Batches:
 
     def __len__(self) -> int:
         """Minibatches of an epoch."""
-        return len(self.chosen) // self.batch if self.seed is not None else -(-len(self.chosen) // self.batch)
+        return (
+            len(self.chosen) // self.batch
+            if self.seed is not None
+            else -(-len(self.chosen) // self.batch)
+        )
 
     def places(self, step: int) -> np.ndarray:
         """Which pictures are in a minibatch; steps count over all epochs."""
         epoch, place = divmod(step, len(self))
-        found = order(self.seed, epoch, len(self.chosen))[place * self.batch : (place + 1) * self.batch]
+        found = order(self.seed, epoch, len(self.chosen))[
+            place * self.batch : (place + 1) * self.batch
+        ]
         return self.chosen[np.resize(found, self.batch)]
 
     def inputs(self, step: int) -> torch.Tensor:
@@ -53,10 +60,16 @@ class Batches:
 @lru_cache(2)
 def order(seed: int | None, epoch: int, count: int) -> np.ndarray:
     """The order of an epoch."""
-    return np.arange(count) if seed is None else np.random.default_rng((seed, epoch)).permutation(count)
+    return (
+        np.arange(count)
+        if seed is None
+        else np.random.default_rng((seed, epoch)).permutation(count)
+    )
 
 
-def read_batches(settings: Settings, shape: tuple[int, ...], classes: int) -> tuple[Batches, Batches]:
+def read_batches(
+    settings: Settings, shape: tuple[int, ...], classes: int
+) -> tuple[Batches, Batches]:
     """Pictures to learn from and pictures to test on. Raises ModelError."""
     train = read_stored(settings.data, shape, settings.preparation, "train")
     assert train is not None
@@ -65,7 +78,10 @@ def read_batches(settings: Settings, shape: tuple[int, ...], classes: int) -> tu
         test = test or read_stored(settings.test, shape, settings.preparation)
     else:
         test = read_stored(settings.data, shape, settings.preparation, "test")
-    for stored, option in ((train, f"--data {settings.data}"), (test, f"--test {settings.test or settings.data}")):
+    for stored, option in (
+        (train, f"--data {settings.data}"),
+        (test, f"--test {settings.test or settings.data}"),
+    ):
         if stored is not None:
             check_labels(stored, classes, option)
     places = np.arange(len(train.images))
@@ -75,7 +91,9 @@ def read_batches(settings: Settings, shape: tuple[int, ...], classes: int) -> tu
         kept = np.random.default_rng(settings.seed).permutation(kept)[: settings.limit]
     if len(kept) < settings.batch:
         raise ModelError(
-            f"{len(kept)} pictures fill no minibatch of {settings.batch}", where="--data", remedy="lower --batch"
+            f"{len(kept)} pictures fill no minibatch of {settings.batch}",
+            where="--data",
+            remedy="lower --batch",
         )
     learnt = Batches(train, kept, settings.batch, settings.seed)
     tested = places[held] if test is None else np.arange(len(test.images))
@@ -85,7 +103,9 @@ def read_batches(settings: Settings, shape: tuple[int, ...], classes: int) -> tu
 def check_labels(stored: Stored, classes: int, option: str) -> None:
     """Raise ModelError unless every picture has a class that the network knows."""
     if stored.labels is None:
-        raise ModelError("holds no labels", where=option, remedy="training needs one whole number a picture")
+        raise ModelError(
+            "holds no labels", where=option, remedy="training needs one whole number a picture"
+        )
     low, high = int(stored.labels.min()), int(stored.labels.max())
     if low < 0 or high >= classes:
         raise ModelError(

@@ -13,7 +13,8 @@ from hlsgen.graph import Graph, Layer
 
 @dataclass(frozen=True)
 class Part:
-    """One stage: its layers in order, and the tensors that enter and leave it, those that only pass through among them.
+    """One stage: its layers in order, and the tensors that enter and leave it, those that only pass
+    through among them.
 
     The first stage takes the network's own input, whatever tensors are made of it.
     """
@@ -25,7 +26,8 @@ class Part:
 
 
 def trained_layers(graph: Graph) -> tuple[tuple[Layer, ...], str]:
-    """The layers up to the scores of the classes, and their tensor: a final Softmax is a part of the loss.
+    """The layers up to the scores of the classes, and their tensor: a final Softmax is a part of
+    the loss.
 
     Raises UnsupportedError for networks with several inputs or outputs, or without scores.
     """
@@ -50,7 +52,8 @@ def trained_layers(graph: Graph) -> tuple[tuple[Layer, ...], str]:
 
 
 def split(graph: Graph, cuts: Sequence[str]) -> tuple[Part, ...]:
-    """The stages between cuts, each after the layer or ONNX node of that name. Raises PlanError for cuts that do not fit."""
+    """The stages between cuts, each after the layer or ONNX node of that name. Raises PlanError for
+    cuts that do not fit."""
     layers, scores = trained_layers(graph)
     places = [place_of(layers, name) for name in cuts]
     if any(second <= first for first, second in pairwise(places)):
@@ -61,9 +64,18 @@ def split(graph: Graph, cuts: Sequence[str]) -> tuple[Part, ...]:
         )
     bounds = [0, *(place + 1 for place in places), len(layers)]
     if places and places[-1] == len(layers) - 1:
-        raise PlanError("nothing is left for the last stage", where=f"--cut {cuts[-1]}", remedy="name an earlier layer")
+        raise PlanError(
+            "nothing is left for the last stage",
+            where=f"--cut {cuts[-1]}",
+            remedy="name an earlier layer",
+        )
     return tuple(
-        Part(layers[a:b], crossing(graph, layers, scores, a), crossing(graph, layers, scores, b), a == 0)
+        Part(
+            layers[a:b],
+            crossing(graph, layers, scores, a),
+            crossing(graph, layers, scores, b),
+            a == 0,
+        )
         for a, b in pairwise(bounds)
     )
 
@@ -74,12 +86,19 @@ def place_of(layers: Sequence[Layer], name: str) -> int:
         if name == layer.name or any(label.startswith(f"node {name} (") for label in layer.nodes):
             return place
     close = get_close_matches(name, [layer.name for layer in layers], 5, 0.3)
-    remedy = f"perhaps {', '.join(close)}" if close else f"its layers: {', '.join(layer.name for layer in layers)}"
+    remedy = (
+        f"perhaps {', '.join(close)}"
+        if close
+        else f"its layers: {', '.join(layer.name for layer in layers)}"
+    )
     raise PlanError("the network has no such layer", where=f"--cut {name}", remedy=remedy)
 
 
 def crossing(graph: Graph, layers: Sequence[Layer], scores: str, place: int) -> tuple[str, ...]:
     """The tensors that are made before a place and used after it, in order."""
-    made = [*dict.fromkeys(port.tensor for port in graph.inputs), *(layer.output for layer in layers[:place])]
+    made = [
+        *dict.fromkeys(port.tensor for port in graph.inputs),
+        *(layer.output for layer in layers[:place]),
+    ]
     used = {name for layer in layers[place:] for name in layer.inputs} | {scores}
     return tuple(name for name in made if name in used)

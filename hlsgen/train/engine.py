@@ -15,7 +15,8 @@ Report = Callable[[int, float, int], None]
 
 
 class Worker:
-    """Stage `number` of `stages`, whose neighbours are other workers. `entering` and `leaving` are the tensors at its two cuts."""
+    """Stage `number` of `stages`, whose neighbours are other workers. `entering` and `leaving` are
+    the tensors at its two cuts."""
 
     def __init__(
         self,
@@ -47,7 +48,9 @@ class Worker:
         """Whether the loss is computed here."""
         return self.number == self.stages - 1
 
-    def train(self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report) -> None:
+    def train(
+        self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
+    ) -> None:
         """Run `steps` minibatches from `offset` on, from an empty to an empty pipeline."""
         for inbox in (self.activations, self.gradients):
             if inbox is not None:
@@ -96,7 +99,8 @@ class Worker:
                 outbox.flush()
 
     def evaluate(self, batches: Batches) -> int:
-        """Pass all minibatches forward; the last stage returns how many pictures are right, others 0."""
+        """Pass all minibatches forward; the last stage returns how many pictures are right, others
+        0."""
         right = 0
         if self.activations is not None:
             self.activations.expect(len(batches))

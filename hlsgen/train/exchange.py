@@ -1,4 +1,5 @@
-"""Tensors between neighbouring stages, over torch.distributed: sent without waiting, received ahead of their use."""
+"""Tensors between neighbouring stages, over torch.distributed: sent without waiting, received ahead
+of their use."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ AHEAD = 2
 
 @dataclass
 class Clock:
-    """Where a worker's time in training goes, in seconds; what is neither forward nor backward is idle."""
+    """Where a worker's time in training goes, in seconds; what is neither forward nor backward is
+    idle."""
 
     forward: float = 0.0
     backward: float = 0.0
@@ -51,7 +53,9 @@ class Kind:
     def of(cls, tensor: Tensor) -> Kind:
         """That of a tensor."""
         last = (
-            tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
+            tensor.dim() == 4
+            and tensor.is_contiguous(memory_format=torch.channels_last)
+            and not tensor.is_contiguous()
         )
         return cls(tuple(tensor.shape), tensor.dtype, last)
 
@@ -61,7 +65,8 @@ class Kind:
         return torch.empty(self.shape, dtype=self.dtype, device=device, memory_format=memory)
 
     def wire(self, tensor: Tensor) -> Tensor:
-        """The elements of a tensor in the order in which they travel; bytes in place of truth values, which not every backend knows."""
+        """The elements of a tensor in the order in which they travel; bytes in place of truth
+        values, which not every backend knows."""
         if self.channels_last:
             tensor = tensor.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
         tensor = tensor.contiguous()
@@ -87,7 +92,9 @@ class Inbox:
         while self.expected and len(self.pending) < AHEAD:
             buffers = [kind.empty(self.device) for kind in self.kinds]
             pairs = enumerate(zip(self.kinds, buffers, strict=True))
-            works = [dist.irecv(kind.wire(buffer), self.peer, tag=tag) for tag, (kind, buffer) in pairs]
+            works = [
+                dist.irecv(kind.wire(buffer), self.peer, tag=tag) for tag, (kind, buffer) in pairs
+            ]
             self.pending.append(list(zip(buffers, works, strict=True)))
             self.expected -= 1
 

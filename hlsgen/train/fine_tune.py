@@ -23,7 +23,8 @@ def fine_tune(
     rate: float,
     progress: Callable[[int, int, str], None] = lambda done, total, text: None,
 ) -> onnx.ModelProto:
-    """The network after `epochs` over the training pictures of `data`; weights that are zero stay zero. Raises HlsgenError."""
+    """The network after `epochs` over the training pictures of `data`; weights that are zero stay
+    zero. Raises HlsgenError."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-fine-tune-") as name:
         folder = Path(name)
         onnx.save(model, folder / "sparse.onnx")
@@ -31,7 +32,11 @@ def fine_tune(
             str(folder / "sparse.onnx"), data, preparation=preparation, epochs=epochs, batch=BATCH, rate=rate, decay="cosine",
             keep_zeros=True, threads=0,
         )  # fmt: skip
-        watcher = Watcher(minibatch=lambda done, total, loss, _: progress(done, total, f"fine-tuning, loss {loss:.3f}"))
+        watcher = Watcher(
+            minibatch=lambda done, total, loss, _: progress(
+                done, total, f"fine-tuning, loss {loss:.3f}"
+            )
+        )
         outcome = Trainer(settings, folder, watcher=watcher).run()
     assert outcome is not None
     return outcome.network.restore(outcome.values)

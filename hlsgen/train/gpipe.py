@@ -1,5 +1,5 @@
-"""The comparison: GPipe's schedule as torch.distributed.pipelining runs it. Minibatches are cut into microbatches, weights are never
-stale, and the pipeline runs empty after every minibatch."""
+"""The comparison: GPipe's schedule as torch.distributed.pipelining runs it. Minibatches are cut
+into microbatches, weights are never stale, and the pipeline runs empty after every minibatch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from hlsgen.train.stage import Stage
 class GpipeWorker(Worker):
     """A stage in GPipe's schedule."""
 
-    def __init__(self, stage: Stage, number: int, stages: int, entering: list[Kind], leaving: list[Kind]):
+    def __init__(
+        self, stage: Stage, number: int, stages: int, entering: list[Kind], leaving: list[Kind]
+    ):
         super().__init__(stage, number, stages, entering, leaving)
         settings = stage.settings
         device = torch.device(stage.device)
         pipe = PipelineStage(OneOrMany(stage), number, stages, device)
         self.pipe = ScheduleGPipe(
-            pipe, settings.microbatches, loss_fn=lambda scores, y: F.cross_entropy(scores.flatten(1), y)
+            pipe,
+            settings.microbatches,
+            loss_fn=lambda scores, y: F.cross_entropy(scores.flatten(1), y),
         )
 
-    def train(self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report) -> None:
-        """Run the minibatches; all of a step counts as forward, since torch does not tell its passes apart."""
+    def train(
+        self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
+    ) -> None:
+        """Run the minibatches; all of a step counts as forward, since torch does not tell its
+        passes apart."""
         with self.clock.measure("total"):
             for step in range(offset, offset + steps):
                 self.train_step(step, batches, report)

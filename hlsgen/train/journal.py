@@ -1,4 +1,5 @@
-"""What a run leaves to look at: losses and accuracies as CSV, curves as a picture, checkpoints to go on from."""
+"""What a run leaves to look at: losses and accuracies as CSV, curves as a picture, checkpoints to
+go on from."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ WINDOW = 20
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: mean loss and accuracy while training, accuracy on the test pictures after it, and its seconds without testing."""
+    """One epoch: mean loss and accuracy while training, accuracy on the test pictures after it, and
+    its seconds without testing."""
 
     epoch: int
     scheme: str
@@ -36,7 +38,9 @@ class Journal:
     """Collects what happens and writes it into `folder`."""
 
     folder: Path
-    losses: list[tuple[int, float, float]] = field(default_factory=list)  # minibatch, loss, accuracy
+    losses: list[tuple[int, float, float]] = field(
+        default_factory=list
+    )  # minibatch, loss, accuracy
     epochs: list[Epoch] = field(default_factory=list)
 
     def minibatch(self, step: int, loss: float, accuracy: float) -> None:
@@ -53,7 +57,9 @@ class Journal:
         """Write the tables and, where matplotlib is installed, the picture."""
         write_table(self.folder / EPOCHS, [asdict(epoch) for epoch in self.epochs])
         names = ("minibatch", "loss", "accuracy")
-        write_table(self.folder / LOSSES, [dict(zip(names, row, strict=True)) for row in self.losses])
+        write_table(
+            self.folder / LOSSES, [dict(zip(names, row, strict=True)) for row in self.losses]
+        )
         write_curves(self.folder / CURVES, self)
 
     def state(self) -> dict[str, Any]:
@@ -89,17 +95,25 @@ def write_curves(path: Path, journal: Journal) -> None:
     steps = [step for step, _, _ in journal.losses]
     losses = [loss for _, loss, _ in journal.losses]
     means = [
-        sum(losses[max(0, i - WINDOW) : i + 1]) / len(losses[max(0, i - WINDOW) : i + 1]) for i in range(len(losses))
+        sum(losses[max(0, i - WINDOW) : i + 1]) / len(losses[max(0, i - WINDOW) : i + 1])
+        for i in range(len(losses))
     ]
     left.plot(steps, losses, color="0.8")
     left.plot(steps, means)
     left.set(xlabel="minibatch", ylabel="loss")
     epochs = [epoch.epoch for epoch in journal.epochs]
-    right.plot(epochs, [epoch.accuracy for epoch in journal.epochs], marker="o", label="while training")
+    right.plot(
+        epochs, [epoch.accuracy for epoch in journal.epochs], marker="o", label="while training"
+    )
     right.plot(epochs, [epoch.test_accuracy for epoch in journal.epochs], marker="o", label="test")
     switch = [e.epoch for e in journal.epochs if e.scheme != journal.epochs[0].scheme]
     if switch:
-        right.axvline(switch[0] - 0.5, color="0.5", linestyle=":", label=f"{journal.epochs[-1].scheme} from here")
+        right.axvline(
+            switch[0] - 0.5,
+            color="0.5",
+            linestyle=":",
+            label=f"{journal.epochs[-1].scheme} from here",
+        )
     right.set(xlabel="epoch", ylabel="accuracy")
     right.legend()
     figure.tight_layout()
@@ -117,18 +131,23 @@ def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
 
 
 def read_checkpoint(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint of a run that is to be resumed. Raises TrainingError where there is none, or that of another run."""
+    """The checkpoint of a run that is to be resumed. Raises TrainingError where there is none, or
+    that of another run."""
     path = folder / CHECKPOINT
     where = f"--resume {path}"
     if not path.is_file():
         raise TrainingError(
-            "no checkpoint there", where=where, remedy="start without --resume; the first one follows the first epoch"
+            "no checkpoint there",
+            where=where,
+            remedy="start without --resume; the first one follows the first epoch",
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for files that are not its own
         raise TrainingError(
-            f"cannot be read ({str(error).splitlines()[0]})", where=where, remedy="start without --resume"
+            f"cannot be read ({str(error).splitlines()[0]})",
+            where=where,
+            remedy="start without --resume",
         ) from None
     different = sorted(k for k in identity if content.get("identity", {}).get(k) != identity[k])
     if content.get("format") != FORMAT or different:

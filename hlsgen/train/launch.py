@@ -18,10 +18,12 @@ from typing import Any
 from hlsgen.errors import HlsgenError, TrainingError
 from hlsgen.interrupts import no_interrupts
 
-# Seconds that workers have to fall over by themselves when one has: the first to be noticed is seldom the one at fault.
+# Seconds that workers have to fall over by themselves when one has: the first to be noticed is
+# seldom the one at fault.
 GRACE = 3.0
-# What all workers import, torch above all with what its optimizers import late. The process that they are forked from does so once
-# for all; no modules of hlsgen, since Python before 3.12.8 does not tell that process where this one found its own.
+# What all workers import, torch above all with what its optimizers import late. The process that
+# they are forked from does so once for all; no modules of hlsgen, since Python before 3.12.8 does
+# not tell that process where this one found its own.
 PRELOADED = ["torch.distributed.pipelining", "onnx", "networkx"]
 # The nearer to the cause, the earlier.
 CAUSES = ("own", "memory", "bug", "signal", "neighbour")
@@ -30,16 +32,20 @@ Entry = Callable[..., None]
 
 
 def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
-    """Run `entry(rank, world, store, *arguments)` in `world` processes and wait for all. Raises TrainingError when one fails.
+    """Run `entry(rank, world, store, *arguments)` in `world` processes and wait for all. Raises
+    TrainingError when one fails.
 
-    `folder` takes the traceback of a failure that hlsgen has no words for. The workers' environment is that of this process's first
-    run: they are forked from a process that lives on until this one ends.
+    `folder` takes the traceback of a failure that hlsgen has no words for. The workers' environment
+    is that of this process's first run: they are forked from a process that lives on until this one
+    ends.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory(prefix="hlsgen-train-") as shared:
         workers = [
-            context.Process(target=child, args=(entry, rank, world, shared, folder, arguments), daemon=True)
+            context.Process(
+                target=child, args=(entry, rank, world, shared, folder, arguments), daemon=True
+            )
             for rank in range(world)
         ]
         try:
@@ -55,9 +61,11 @@ def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
 
 
 def take_part(entry: Entry, rank: int, world: int, *arguments: Any) -> None:
-    """Run `entry(rank, world, store, *arguments)` in this process, one of `world` that torchrun started, and end the process.
+    """Run `entry(rank, world, store, *arguments)` in this process, one of `world` that torchrun
+    started, and end the process.
 
-    Raises HlsgenError; TrainingError also for what the end of another worker, or want of memory, makes torch raise.
+    Raises HlsgenError; TrainingError also for what the end of another worker, or want of memory,
+    makes torch raise.
     """
     try:
         entry(rank, world, "env://", *arguments)
@@ -72,7 +80,8 @@ def take_part(entry: Entry, rank: int, world: int, *arguments: Any) -> None:
 
 
 def watch(workers: list[Any]) -> None:
-    """Wait until all have ended well, or, after the first that has not, for the rest of the grace."""
+    """Wait until all have ended well, or, after the first that has not, for the rest of the
+    grace."""
     running = list(workers)
     while running:
         wait([worker.sentinel for worker in running])
@@ -93,7 +102,9 @@ def stop(workers: list[Any]) -> None:
             worker.join()
 
 
-def child(entry: Entry, rank: int, world: int, shared: str, folder: Path, arguments: tuple[Any, ...]) -> None:
+def child(
+    entry: Entry, rank: int, world: int, shared: str, folder: Path, arguments: tuple[Any, ...]
+) -> None:
     """A worker's process: whatever fails is written down for the parent, and the process ends."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
@@ -105,13 +116,16 @@ def child(entry: Entry, rank: int, world: int, shared: str, folder: Path, argume
         if cause == "bug":
             (folder / FAILURE).write_text(traceback.format_exc())
             message += f"\n  what to do: see {folder / FAILURE}"
-        Path(shared, f"error-{rank}.json").write_text(json.dumps({"cause": cause, "message": message}))
+        Path(shared, f"error-{rank}.json").write_text(
+            json.dumps({"cause": cause, "message": message})
+        )
         os._exit(1)  # threads of the engine may wait for neighbours that are gone
     end_process()
 
 
 def end_process() -> None:
-    """End a worker whose work is done, at once: torch's threads do not always survive an orderly end of the interpreter."""
+    """End a worker whose work is done, at once: torch's threads do not always survive an orderly
+    end of the interpreter."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -130,8 +144,15 @@ def describe(error: BaseException) -> tuple[str, str]:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, HlsgenError):
         return "own", str(error)
-    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error).lower():
-        return "memory", "out of memory\n  what to do: lower --batch, or cut the network for more workers"
+    if (
+        isinstance(error, MemoryError)
+        or "allocate memory" in str(error)
+        or "out of memory" in str(error).lower()
+    ):
+        return (
+            "memory",
+            "out of memory\n  what to do: lower --batch, or cut the network for more workers",
+        )
     words = ("connection", "gloo", "nccl", "timed out", "peer")
     if isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words):
         return "neighbour", f"lost its neighbour ({text})"
@@ -139,7 +160,8 @@ def describe(error: BaseException) -> tuple[str, str]:
 
 
 def explain(codes: list[int], shared: Path) -> TrainingError:
-    """One error for all that failed: the one nearest to the cause. `codes` are the exit codes, 0 for those that were ended here."""
+    """One error for all that failed: the one nearest to the cause. `codes` are the exit codes, 0
+    for those that were ended here."""
     found = []
     for rank, code in enumerate(codes):
         file = shared / f"error-{rank}.json"

@@ -1,6 +1,8 @@
-"""The operators in torch. Every function takes the layer, its weights and its inputs `(N, C, H, W)`, and returns `(N, C, H, W)`.
+"""The operators in torch. Every function takes the layer, its weights and its inputs `(N, C, H,
+W)`, and returns `(N, C, H, W)`.
 
-They keep to the numpy references of `hlsgen.ops`. In-place functions are avoided: what autograd keeps must stay.
+They keep to the numpy references of `hlsgen.ops`. In-place functions are avoided: what autograd
+keeps must stay.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Activation], Tensor]] = {
 
 
 def padded(x: Tensor, window: Window, fill: float) -> tuple[Tensor, tuple[int, int]]:
-    """The input, and the pads that torch's own function may add: all of them when they are alike on both sides."""
+    """The input, and the pads that torch's own function may add: all of them when they are alike on
+    both sides."""
     top, left, bottom, right = window.pads
     alike = top == bottom and left == right and top >= 0 and left >= 0
     if alike and (fill == 0 or (2 * top <= window.kernel[0] and 2 * left <= window.kernel[1])):
@@ -84,13 +87,21 @@ def conv(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -
     window: Window = layer.attributes.window
     x, pads = padded(inputs[0], window, 0.0)
     return F.conv2d(
-        x, weights["weight"], weights["bias"], window.stride, pads, window.dilation, layer.attributes.groups
+        x,
+        weights["weight"],
+        weights["bias"],
+        window.stride,
+        pads,
+        window.dilation,
+        layer.attributes.groups,
     )
 
 
 def dense(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -> Tensor:
     """A fully connected layer."""
-    return F.linear(inputs[0].flatten(1), weights["weight"].flatten(1), weights["bias"])[:, :, None, None]
+    return F.linear(inputs[0].flatten(1), weights["weight"].flatten(1), weights["bias"])[
+        :, :, None, None
+    ]
 
 
 def batch_norm(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -> Tensor:
@@ -109,12 +120,15 @@ def batch_norm(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: M
 
 
 def dropout(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -> Tensor:
-    """Some values become 0 and the others grow; which ones depends on the seed and the layer's name alone."""
+    """Some values become 0 and the others grow; which ones depends on the seed and the layer's name
+    alone."""
     kept = 1 - layer.attributes.ratio
     if not mode.training or kept == 1:
         return inputs[0]
     number = int.from_bytes(layer.name.encode(), "little")
-    generator = torch.Generator(inputs[0].device).manual_seed((mode.seed * SPREAD + number) % (1 << 63))
+    generator = torch.Generator(inputs[0].device).manual_seed(
+        (mode.seed * SPREAD + number) % (1 << 63)
+    )
     mask = torch.empty_like(inputs[0]).bernoulli_(kept, generator=generator)
     return inputs[0] * mask / max(kept, 1e-30)
 
@@ -130,8 +144,14 @@ def average_pool(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode:
     """Sum over each window divided by the positions that count."""
     window: Window = layer.attributes.window
     x, pads = padded(inputs[0], window, 0.0)
-    rows, columns = (torch.from_numpy(n).to(x) for n in counts(layer.attributes, *inputs[0].shape[2:]))
-    if window.dilation == (1, 1) and 2 * pads[0] <= window.kernel[0] and 2 * pads[1] <= window.kernel[1]:
+    rows, columns = (
+        torch.from_numpy(n).to(x) for n in counts(layer.attributes, *inputs[0].shape[2:])
+    )
+    if (
+        window.dilation == (1, 1)
+        and 2 * pads[0] <= window.kernel[0]
+        and 2 * pads[1] <= window.kernel[1]
+    ):
         means = F.avg_pool2d(x, window.kernel, window.stride, pads)
         every = bool((rows == window.kernel[0]).all() and (columns == window.kernel[1]).all())
         return means if every else means * (window.taps / torch.outer(rows, columns).clamp(min=1))
@@ -185,18 +205,24 @@ FUNCTIONS: dict[str, Callable[[Layer, Weights, Sequence[Tensor], Mode], Tensor]]
     "activation": lambda layer, weights, inputs, mode: inputs[0],
     "average_pool": average_pool,
     "batch_norm": batch_norm,
-    "binary": lambda layer, weights, inputs, mode: BINARY[layer.attributes.function](inputs[0], inputs[1]),
+    "binary": lambda layer, weights, inputs, mode: BINARY[layer.attributes.function](
+        inputs[0], inputs[1]
+    ),
     "concat": lambda layer, weights, inputs, mode: torch.cat(tuple(inputs), 1),
     "conv": conv,
     "dense": dense,
     "dropout": dropout,
     "gather": gather,
-    "global_average_pool": lambda layer, weights, inputs, mode: inputs[0].mean((2, 3), keepdim=True),
+    "global_average_pool": lambda layer, weights, inputs, mode: inputs[0].mean(
+        (2, 3), keepdim=True
+    ),
     "lrn": lrn,
     "max_pool": max_pool,
     "prelu": lambda layer, weights, inputs, mode: F.prelu(inputs[0], weights["slope"]),
-    "scale": lambda layer, weights, inputs, mode: inputs[0] * channels(weights["scale"]) + channels(weights["bias"]),
-    "softmax": lambda layer, weights, inputs, mode: (F.log_softmax if layer.attributes.logarithm else F.softmax)(
-        inputs[0], 1
+    "scale": lambda layer, weights, inputs, mode: (
+        inputs[0] * channels(weights["scale"]) + channels(weights["bias"])
     ),
+    "softmax": lambda layer, weights, inputs, mode: (
+        F.log_softmax if layer.attributes.logarithm else F.softmax
+    )(inputs[0], 1),
 }

@@ -13,7 +13,8 @@ Tensor = torch.Tensor
 
 @dataclass
 class Meter:
-    """Bytes kept of each minibatch in flight, weights left out, and the most that were kept at once."""
+    """Bytes kept of each minibatch in flight, weights left out, and the most that were kept at
+    once."""
 
     kept: dict[int, int] = field(default_factory=dict)
     most_bytes: int = 0

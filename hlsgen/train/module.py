@@ -19,13 +19,17 @@ RUNNING = ("mean", "variance")
 
 
 class PartModule(nn.Module):
-    """The layers of a part, with feature maps in torch's layout `channels_last` or not. Its learnt weights are `weights`, its running statistics `running`, keyed by ONNX initializer.
+    """The layers of a part, with feature maps in torch's layout `channels_last` or not. Its learnt
+    weights are `weights`, its running statistics `running`, keyed by ONNX initializer.
 
-    A weight that only one layer uses lies as the layer wants it, so that every use of it, in backward passes too, is the one copy
-    itself; only weights that layers share, repeat or fill with zeros are copied when they are used.
+    A weight that only one layer uses lies as the layer wants it, so that every use of it, in
+    backward passes too, is the one copy itself; only weights that layers share, repeat or fill with
+    zeros are copied when they are used.
     """
 
-    def __init__(self, network: Trainable, part: Part, device: str = "cpu", channels_last: bool = False):
+    def __init__(
+        self, network: Trainable, part: Part, device: str = "cpu", channels_last: bool = False
+    ):
         super().__init__()
         self.part, self.mode, self.channels_last = part, Mode(), channels_last
         self.ports = network.graph.inputs if part.first else ()
@@ -41,7 +45,9 @@ class PartModule(nn.Module):
                     self.fixed[layer.name, what] = torch.from_numpy(value.copy()).to(device)
                     continue
                 array = network.values[origin.initializer]
-                slot = Slot.make(origin, value.shape, array.shape, owners.count(origin.initializer) == 1)
+                slot = Slot.make(
+                    origin, value.shape, array.shape, owners.count(origin.initializer) == 1
+                )
                 self.slots[layer.name, what] = slot
                 target = running if layer.op == "batch_norm" and what in RUNNING else learnt
                 tensor = torch.from_numpy(slot.stored(array)).to(device)
@@ -51,17 +57,22 @@ class PartModule(nn.Module):
         self.weights = {name: nn.Parameter(value) for name, value in learnt.items()}
         self.running = running
         for number, weight in enumerate(self.weights.values()):
-            self.register_parameter(f"weight{number}", weight)  # so that torch's own tools find them
+            self.register_parameter(
+                f"weight{number}", weight
+            )  # so that torch's own tools find them
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The tensors that leave the part, for those that enter it; the first part takes the network's own input."""
+        """The tensors that leave the part, for those that enter it; the first part takes the
+        network's own input."""
         if self.part.first:
             values = {port.tensor: self.laid_out(canonical(inputs[0], port)) for port in self.ports}
         else:
             values = dict(zip(self.part.inputs, inputs, strict=True))
         for layer in self.part.layers:
             weights = {what: self.weight(layer.name, what) for what in layer.weights}
-            values[layer.output] = forward(layer, weights, [values[name] for name in layer.inputs], self.mode)
+            values[layer.output] = forward(
+                layer, weights, [values[name] for name in layer.inputs], self.mode
+            )
         return tuple(values[name] for name in self.part.outputs)
 
     def laid_out(self, x: Tensor) -> Tensor:
@@ -79,7 +90,9 @@ class PartModule(nn.Module):
         """All weights and statistics as the ONNX file holds them, by initializer."""
         found = {}
         for slot in self.slots.values():
-            tensor = self.weights[slot.name] if slot.name in self.weights else self.running[slot.name]
+            tensor = (
+                self.weights[slot.name] if slot.name in self.weights else self.running[slot.name]
+            )
             found[slot.name] = slot.restored(tensor.detach().cpu().numpy())
         return found
 
@@ -99,10 +112,18 @@ class Slot:
         self.index, self.zero = index, None if index is None or index.min() >= 0 else index < 0
 
     @classmethod
-    def make(cls, origin: Origin, shape: tuple[int, ...], kept: tuple[int, ...], alone: bool) -> Slot:
-        """A slot for a weight of `shape` whose initializer has shape `kept`; `alone` says that nothing else uses it."""
+    def make(
+        cls, origin: Origin, shape: tuple[int, ...], kept: tuple[int, ...], alone: bool
+    ) -> Slot:
+        """A slot for a weight of `shape` whose initializer has shape `kept`; `alone` says that
+        nothing else uses it."""
         index = origin.index
-        if index is not None and alone and len(np.unique(index)) == index.size == np.prod(kept) and index.min() == 0:
+        if (
+            index is not None
+            and alone
+            and len(np.unique(index)) == index.size == np.prod(kept)
+            and index.min() == 0
+        ):
             return cls(origin.initializer, shape, kept, index, None)
         return cls(origin.initializer, shape, kept, None, index)
 

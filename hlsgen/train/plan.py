@@ -10,7 +10,8 @@ from hlsgen.train.settings import Settings
 
 @dataclass(frozen=True)
 class Segment:
-    """Minibatches `offset` to `offset + steps` of the run, all of one epoch, from an empty to an empty pipeline."""
+    """Minibatches `offset` to `offset + steps` of the run, all of one epoch, from an empty to an
+    empty pipeline."""
 
     epoch: int
     offset: int
@@ -23,8 +24,8 @@ class Segment:
 
 
 def segments(settings: Settings, per_epoch: int) -> list[Segment]:
-    """The run in segments. The pipeline runs empty after every epoch, to be tested and saved, and where a hybrid run goes over from
-    pipelined to not."""
+    """The run in segments. The pipeline runs empty after every epoch, to be tested and saved, and
+    where a hybrid run goes over from pipelined to not."""
     total = settings.epochs * per_epoch
     switch = round(settings.hybrid * total) if settings.scheme == "pipelined" else total
     found = []

@@ -1,4 +1,5 @@
-"""The pipeline in one process, cycle by cycle: what the processes of `engine` and `apart` must come to."""
+"""The pipeline in one process, cycle by cycle: what the processes of `engine` and `apart` must come
+to."""
 
 from __future__ import annotations
 
@@ -21,12 +22,15 @@ def train_in_one_process(
     steps: int,
     offset: int = 0,
 ) -> tuple[list[Stage], list[float]]:
-    """Train `steps` minibatches from an empty to an empty pipeline. Returns the stages and the losses."""
+    """Train `steps` minibatches from an empty to an empty pipeline. Returns the stages and the
+    losses."""
     stages = [Stage(network, part, settings, steps) for part in parts]
     return stages, run_cycles(stages, batches, schedule, steps, offset)
 
 
-def run_cycles(stages: Sequence[Stage], batches: Batches, schedule: Stale, steps: int, offset: int = 0) -> list[float]:
+def run_cycles(
+    stages: Sequence[Stage], batches: Batches, schedule: Stale, steps: int, offset: int = 0
+) -> list[float]:
     """All cycles. What one stage hands to the next arrives a cycle later."""
     losses: list[float] = []
     last = len(stages) - 1

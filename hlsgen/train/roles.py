@@ -9,7 +9,8 @@ from hlsgen.errors import PlanError
 
 @dataclass(frozen=True)
 class Role:
-    """A worker's stage, and whether it runs that stage's forward passes, backward passes, or both."""
+    """A worker's stage, and whether it runs that stage's forward passes, backward passes, or
+    both."""
 
     stage: int
     forward: bool

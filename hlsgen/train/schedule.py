@@ -1,9 +1,11 @@
-"""Who does what when: the pipeline of Zhang and Abdelrahman (2019, arXiv 1912.12675), and training without one.
+"""Who does what when: the pipeline of Zhang and Abdelrahman (2019, arXiv 1912.12675), and training
+without one.
 
-Stages count from 0; with K cuts there are K + 1. In cycle c of the pipeline stage s runs the forward pass of minibatch c - s, then the
-backward pass of minibatch c - 2K + s. So a forward pass of stage s misses the updates of the 2 (K - s) newest minibatches (the paper
-counts stages from 1: 2 (K - i + 1)), and a stage holds the activations of 2 (K - s) + 1 minibatches. Backward passes use, and
-update, the weights as they are then: there is one copy.
+Stages count from 0; with K cuts there are K + 1. In cycle c of the pipeline stage s runs the
+forward pass of minibatch c - s, then the backward pass of minibatch c - 2K + s. So a forward pass
+of stage s misses the updates of the 2 (K - s) newest minibatches (the paper counts stages from 1: 2
+(K - i + 1)), and a stage holds the activations of 2 (K - s) + 1 minibatches. Backward passes use,
+and update, the weights as they are then: there is one copy.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class Stale:
         return 2 * (self.stages - 1 - stage)
 
     def updates(self, stage: int, minibatch: int) -> int:
-        """Updates of its weights that the stage's forward pass of a minibatch sees; both count from the last empty pipeline."""
+        """Updates of its weights that the stage's forward pass of a minibatch sees; both count from
+        the last empty pipeline."""
         return max(0, minibatch - self.staleness(stage))
 
     def in_flight(self, stage: int) -> int:
@@ -48,12 +51,17 @@ class Stale:
 
     def program(self, stage: int, minibatches: int) -> list[Action]:
         """Everything that a stage does, in order."""
-        return [a for cycle in range(self.cycles(minibatches)) for a in self.actions(stage, cycle, minibatches)]
+        return [
+            a
+            for cycle in range(self.cycles(minibatches))
+            for a in self.actions(stage, cycle, minibatches)
+        ]
 
 
 @dataclass(frozen=True)
 class Sequential(Stale):
-    """No pipeline: a minibatch passes all stages forward and back before the next one starts. It is plain SGD."""
+    """No pipeline: a minibatch passes all stages forward and back before the next one starts. It is
+    plain SGD."""
 
     def staleness(self, stage: int) -> int:
         """None."""

@@ -15,7 +15,8 @@ SCHEMES = ("pipelined", "sequential", "gpipe")
 LAYOUTS = ("auto", "channels_first", "channels_last")
 PLACEMENTS = ("together", "apart")
 DECAYS = ("constant", "step", "cosine")
-# With the step schedule the rate falls to a tenth after these shares of the run (as He et al. trained ResNets).
+# With the step schedule the rate falls to a tenth after these shares of the run (as He et al.
+# trained ResNets).
 MILESTONES = (0.5, 0.75)
 
 
@@ -24,8 +25,8 @@ UNPREPARED = Preparation()
 
 @dataclass(frozen=True)
 class Settings:
-    """All options of `hlsgen train` but where results go. `hybrid`: the share of the minibatches that is pipelined;
-    `threads` 0: as many as torch takes by itself."""
+    """All options of `hlsgen train` but where results go. `hybrid`: the share of the minibatches
+    that is pipelined; `threads` 0: as many as torch takes by itself."""
 
     model: str
     data: str
@@ -52,18 +53,27 @@ class Settings:
     device: str = "cpu"
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a minibatch's update: it rises over `warmup` minibatches, then keeps to the schedule."""
+        """The learning rate of a minibatch's update: it rises over `warmup` minibatches, then keeps
+        to the schedule."""
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
         done = step / max(steps, 1)
         if self.decay == "cosine":
             return self.rate * (1 + cos(pi * done)) / 2
-        return self.rate * 0.1 ** sum(done >= m for m in MILESTONES) if self.decay == "step" else self.rate
+        return (
+            self.rate * 0.1 ** sum(done >= m for m in MILESTONES)
+            if self.decay == "step"
+            else self.rate
+        )
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a run to be resumed: everything, the network's contents in place of its path."""
+        """What must be the same for a run to be resumed: everything, the network's contents in
+        place of its path."""
         fields = asdict(self) | {
             "model": hashlib.sha256(Path(self.model).read_bytes()).hexdigest(),
             "preparation": repr(self.preparation),
         }
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in fields.items()
+        }

@@ -10,7 +10,8 @@ from hlsgen.train.schedule import Action, Stale
 
 @dataclass(frozen=True)
 class StageTime:
-    """Seconds of a minibatch in a stage; `sending` is what its results take to the next stage, and gradients back over that cut."""
+    """Seconds of a minibatch in a stage; `sending` is what its results take to the next stage, and
+    gradients back over that cut."""
 
     forward: float
     backward: float
@@ -20,8 +21,9 @@ class StageTime:
 def simulate(programs: Sequence[Sequence[Action]], times: Sequence[StageTime]) -> float:
     """Seconds until all stages have run their programs, each on a worker of its own.
 
-    A pass starts when its worker is free and its inputs are there: a forward pass follows the stage before, a backward pass the
-    stage after, the last stage's its own forward pass. Raises ValueError for programs that wait for each other.
+    A pass starts when its worker is free and its inputs are there: a forward pass follows the stage
+    before, a backward pass the stage after, the last stage's its own forward pass. Raises
+    ValueError for programs that wait for each other.
     """
     stages = len(programs)
     done: dict[tuple[int, Action], float] = {}
@@ -65,8 +67,12 @@ def pipelined(times: Sequence[StageTime], minibatches: int) -> float:
 
 
 def gpipe(times: Sequence[StageTime], minibatches: int, microbatches: int) -> float:
-    """Seconds in GPipe's schedule: forward passes of all microbatches, then backward passes; the next minibatch waits for the update."""
-    part = [StageTime(t.forward / microbatches, t.backward / microbatches, t.sending / microbatches) for t in times]
+    """Seconds in GPipe's schedule: forward passes of all microbatches, then backward passes; the
+    next minibatch waits for the update."""
+    part = [
+        StageTime(t.forward / microbatches, t.backward / microbatches, t.sending / microbatches)
+        for t in times
+    ]
     program = [Action(forward, m) for forward in (True, False) for m in range(microbatches)]
     return minibatches * simulate([program] * len(times), part)
 

@@ -29,10 +29,12 @@ class Flight:
 
 @dataclass
 class Stage:
-    """A part of the network in training. `steps`: minibatches of the whole run, for the learning rate's schedule.
+    """A part of the network in training. `steps`: minibatches of the whole run, for the learning
+    rate's schedule.
 
-    There is one copy of the weights. The optimizer reaches it through parameters of its own, so that autograd does not take an
-    update for a mistake: a backward pass uses the weights as they are by then, with the activations of its forward pass.
+    There is one copy of the weights. The optimizer reaches it through parameters of its own, so
+    that autograd does not take an update for a mistake: a backward pass uses the weights as they
+    are by then, with the activations of its forward pass.
     """
 
     network: Trainable
@@ -47,14 +49,21 @@ class Stage:
     updates: int = 0
 
     def __post_init__(self) -> None:
-        self.module = PartModule(self.network, self.part, self.device, self.settings.layout == "channels_last")
+        self.module = PartModule(
+            self.network, self.part, self.device, self.settings.layout == "channels_last"
+        )
         self.learnt = list(self.module.weights.values())
         self.ours = [nn.Parameter(weight.data) for weight in self.learnt]
         # Of matrices and filters alone: biases start at zero as a rule.
-        self.masks = [(w, w.data != 0) for w in self.ours if w.dim() > 1] if self.settings.keep_zeros else []
+        self.masks = (
+            [(w, w.data != 0) for w in self.ours if w.dim() > 1] if self.settings.keep_zeros else []
+        )
         s = self.settings
         self.optimizer = torch.optim.SGD(
-            self.ours or [nn.Parameter(torch.zeros(1))], s.rate, momentum=s.momentum, weight_decay=s.weight_decay
+            self.ours or [nn.Parameter(torch.zeros(1))],
+            s.rate,
+            momentum=s.momentum,
+            weight_decay=s.weight_decay,
         )
 
     def run(self, step: int, inputs: Sequence[Tensor], training: bool = True) -> Tensors:
@@ -64,10 +73,14 @@ class Stage:
 
     def prepare(self, step: int, training: bool = True) -> None:
         """Tell the layers what runs next."""
-        self.module.mode.training, self.module.mode.seed = training, self.settings.seed * (self.steps + 1) + step
+        self.module.mode.training, self.module.mode.seed = (
+            training,
+            self.settings.seed * (self.steps + 1) + step,
+        )
 
     def forward(self, step: int, inputs: Sequence[Tensor]) -> Tensors:
-        """The forward pass of a minibatch; its activations are kept. The outputs are cut off from autograd."""
+        """The forward pass of a minibatch; its activations are kept. The outputs are cut off from
+        autograd."""
         self.versions[step] = self.updates
         own = tuple(x if self.part.first else x.detach().requires_grad_() for x in inputs)
         if self.meter is None:
@@ -79,7 +92,8 @@ class Stage:
         return tuple(output.detach() for output in outputs)
 
     def loss(self, step: int, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the last stage's minibatch in flight: the mean cross entropy, and how many pictures are right."""
+        """Of the last stage's minibatch in flight: the mean cross entropy, and how many pictures
+        are right."""
         flight = self.flying[step]
         scores = flight.outputs[0].flatten(1)
         loss = F.cross_entropy(scores, labels)
@@ -87,7 +101,8 @@ class Stage:
         return loss.detach(), (scores.detach().argmax(1) == labels).sum()
 
     def backward(self, step: int, gradients: Sequence[Tensor]) -> Tensors:
-        """The backward pass of a minibatch: the gradients of its inputs; those of the weights wait for `update`.
+        """The backward pass of a minibatch: the gradients of its inputs; those of the weights wait
+        for `update`.
 
         `gradients` are those of the outputs; none for the last stage, whose output is the loss.
         """
@@ -139,12 +154,16 @@ def run_backward(
     weights: Sequence[Tensor],
     again: bool = False,
 ) -> Tensors:
-    """The gradients of `leaves` for those of `outputs`; those of the weights are left in them. `again`: the graph is kept."""
+    """The gradients of `leaves` for those of `outputs`; those of the weights are left in them.
+    `again`: the graph is kept."""
     for tensor in (*leaves, *weights):
         tensor.grad = None
     pairs = [(o, g) for o, g in zip(outputs, gradients, strict=True) if o.requires_grad]
     if pairs:  # a first stage may have nothing to learn
         torch.autograd.backward(
-            [o for o, _ in pairs], [g for _, g in pairs], retain_graph=again, inputs=[*leaves, *weights]
+            [o for o, _ in pairs],
+            [g for _, g in pairs],
+            retain_graph=again,
+            inputs=[*leaves, *weights],
         )
     return tuple(torch.zeros_like(x) if x.grad is None else x.grad for x in leaves)

@@ -31,13 +31,15 @@ from hlsgen.train.stage import Stage
 
 # A worker that hears nothing for so long takes its neighbours for dead.
 PATIENCE = timedelta(minutes=30)
-# Bytes a second between two workers of one machine, for choosing cuts: gloo over the loopback device, measured.
+# Bytes a second between two workers of one machine, for choosing cuts: gloo over the loopback
+# device, measured.
 BANDWIDTH = 1.5e9
 
 
 @dataclass(frozen=True)
 class StageReport:
-    """What a worker tells at the end: its role, where its time went, what it held. `staleness` and `flying` as measured."""
+    """What a worker tells at the end: its role, where its time went, what it held. `staleness` and
+    `flying` as measured."""
 
     role: Role
     layers: tuple[str, ...]
@@ -51,7 +53,8 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Survey:
-    """What is known before training starts: the cuts, the layout of feature maps, and the layers' times if they were measured."""
+    """What is known before training starts: the cuts, the layout of feature maps, and the layers'
+    times if they were measured."""
 
     cuts: tuple[str, ...]
     layout: str
@@ -60,7 +63,8 @@ class Survey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run, on the worker that reports. `values`: the learnt initializers; `seconds`: training without testing."""
+    """The result of a run, on the worker that reports. `values`: the learnt initializers;
+    `seconds`: training without testing."""
 
     network: Trainable
     survey: Survey
@@ -93,7 +97,8 @@ class Trainer:
     recent: list[tuple[float, int]] = field(default_factory=list)
 
     def run(self) -> Outcome | None:
-        """The whole run. Returns the outcome on the reporting worker, None on others. Raises HlsgenError."""
+        """The whole run. Returns the outcome on the reporting worker, None on others. Raises
+        HlsgenError."""
         torch.set_num_threads(self.settings.threads or torch.get_num_threads())
         self.device = device_of(self.settings.device)
         self.network = load_for_training(self.settings.model)
@@ -127,7 +132,8 @@ class Trainer:
         return self.role.stage == self.stages - 1
 
     def look_around(self, saved: dict[str, Any] | None) -> Survey:
-        """Layout and cuts: those of the settings or of the run that goes on, else the best that measuring finds."""
+        """Layout and cuts: those of the settings or of the run that goes on, else the best that
+        measuring finds."""
         settings = self.settings
         if len(settings.cuts) + 1 != self.stages and settings.cuts:
             raise PlanError(
@@ -145,7 +151,9 @@ class Trainer:
         layout = min(found, key=lambda name: seconds_of(found[name]), default=settings.layout)
         cuts, times = settings.cuts, found.get(layout, [])
         if not cuts and self.stages > 1:
-            cuts = tuple(choose_cuts(self.network.graph, times, self.stages, settings.batch, BANDWIDTH))
+            cuts = tuple(
+                choose_cuts(self.network.graph, times, self.stages, settings.batch, BANDWIDTH)
+            )
         return Survey(tuple(cuts), layout, tuple(times))
 
     def broadcast(self, value: Any) -> Any:
@@ -157,7 +165,10 @@ class Trainer:
 
     def make_worker(self) -> Worker | BackwardWorker:
         """The worker for this role."""
-        part, settings = self.parts[self.role.stage], replace(self.settings, layout=self.survey.layout)
+        part, settings = (
+            self.parts[self.role.stage],
+            replace(self.settings, layout=self.survey.layout),
+        )
         both = self.role.forward and self.role.backward
         meter = Meter() if both and settings.scheme != "gpipe" else None
         stage = Stage(self.network, part, settings, self.total, self.device, meter)
@@ -178,12 +189,19 @@ class Trainer:
             return [Kind((batch, *graph.inputs[0].image_shape[1:]))]
         last = self.survey.layout == "channels_last"
         tensors = [graph.tensors[name] for name in names]
-        return [Kind((batch, *t.shape), channels_last=last and t.pixels > 1 < t.channels) for t in tensors]
+        return [
+            Kind((batch, *t.shape), channels_last=last and t.pixels > 1 < t.channels)
+            for t in tensors
+        ]
 
     def run_epoch(self, epoch: int) -> None:
         """Train an epoch, test, save."""
         self.recent, start = [], perf_counter()
-        course = [segment for segment in segments(self.settings, len(self.train)) if segment.epoch == epoch]
+        course = [
+            segment
+            for segment in segments(self.settings, len(self.train))
+            if segment.epoch == epoch
+        ]
         for segment in course:
             self.run_segment(segment)
         seconds = perf_counter() - start
@@ -194,7 +212,9 @@ class Trainer:
             loss, accuracy = (sum(values) / count for values in zip(*self.recent, strict=True))
             rate = self.settings.rate_at(course[-1].offset + course[-1].steps - 1, self.total)
             tested = len(self.test.chosen)
-            done = Epoch(epoch + 1, course[-1].scheme, rate, loss, accuracy / batch, right / tested, seconds)
+            done = Epoch(
+                epoch + 1, course[-1].scheme, rate, loss, accuracy / batch, right / tested, seconds
+            )
             self.journal.epochs.append(done)
             self.watcher.epoch(done)
         self.save_checkpoint(epoch + 1)
@@ -209,8 +229,12 @@ class Trainer:
 
         stage, base = self.worker.stage, self.worker.stage.updates
         stage.versions.clear()
-        self.worker.train(segment.schedule(self.stages), self.train, segment.offset, segment.steps, report)
-        stale = (step - segment.offset - (version - base) for step, version in stage.versions.items())
+        self.worker.train(
+            segment.schedule(self.stages), self.train, segment.offset, segment.steps, report
+        )
+        stale = (
+            step - segment.offset - (version - base) for step, version in stage.versions.items()
+        )
         self.staleness = max(self.staleness, *stale, 0)
 
     # ---- what all workers put together
@@ -224,12 +248,18 @@ class Trainer:
         return found
 
     def save_checkpoint(self, epoch: int) -> None:
-        """Save everything that the run goes on from. No worker begins the next epoch before that is done, so a failure there cannot take it along."""
+        """Save everything that the run goes on from. No worker begins the next epoch before that is
+        done, so a failure there cannot take it along."""
         states = self.gather(self.worker.stage.state())
         if self.reporting:
             self.journal.write()
             chosen = {"cuts": list(self.survey.cuts), "layout": self.survey.layout}
-            done = {"epoch": epoch, "seconds": self.seconds, "journal": self.journal.state(), "workers": states}
+            done = {
+                "epoch": epoch,
+                "seconds": self.seconds,
+                "journal": self.journal.state(),
+                "workers": states,
+            }
             write_checkpoint(self.folder, {"identity": self.settings.identity()} | chosen | done)
         if self.world > 1:
             dist.barrier()
@@ -248,7 +278,9 @@ class Trainer:
         if not self.reporting:
             return None
         merged = {name: array for found in values for name, array in found.items()}
-        return Outcome(self.network, self.survey, merged, self.journal, tuple(reports), self.seconds, self.test)
+        return Outcome(
+            self.network, self.survey, merged, self.journal, tuple(reports), self.seconds, self.test
+        )
 
     def stage_report(self) -> StageReport:
         """What this worker did."""
@@ -258,7 +290,14 @@ class Trainer:
         names = tuple(layer.name for layer in stage.part.layers)
         size = meter.most_bytes // max(meter.most_minibatches, 1)
         return StageReport(
-            self.role, names, weights, self.worker.clock, self.staleness, meter.most_minibatches, meter.most_bytes, size
+            self.role,
+            names,
+            weights,
+            self.worker.clock,
+            self.staleness,
+            meter.most_minibatches,
+            meter.most_bytes,
+            size,
         )
 
 
@@ -267,19 +306,27 @@ def device_of(device: str) -> str:
     if device != "cuda":
         return device
     if not torch.cuda.is_available():
-        raise PlanError("torch finds no GPU", where="--device cuda", remedy="leave --device out to train on the CPU")
+        raise PlanError(
+            "torch finds no GPU",
+            where="--device cuda",
+            remedy="leave --device out to train on the CPU",
+        )
     number = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
     torch.cuda.set_device(number)
     return f"cuda:{number}"
 
 
 def leave() -> None:
-    """Leave the other workers, when all have come so far: one that goes early takes its connections with it."""
+    """Leave the other workers, when all have come so far: one that goes early takes its connections
+    with it."""
     dist.barrier()
     dist.destroy_process_group()
 
 
 def join(settings: Settings, rank: int, world: int, store: str) -> None:
-    """Join the other workers; `store` is a file that all of them see, or "env://" under torchrun."""
+    """Join the other workers; `store` is a file that all of them see, or "env://" under
+    torchrun."""
     backend = "nccl" if settings.device == "cuda" else "gloo"
-    dist.init_process_group(backend, init_method=store, rank=rank, world_size=world, timeout=PATIENCE)
+    dist.init_process_group(
+        backend, init_method=store, rank=rank, world_size=world, timeout=PATIENCE
+    )

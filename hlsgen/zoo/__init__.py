@@ -8,8 +8,11 @@ from hlsgen.errors import HlsgenError, did_you_mean
 from hlsgen.zoo.networks import NETWORKS
 
 
-def network(name: str, size: int | None = None, width: float = 1.0, seed: int = 0) -> onnx.ModelProto:
-    """The ONNX model of a zoo network for `size` x `size` inputs, channels scaled by `width`, weights from `seed`.
+def network(
+    name: str, size: int | None = None, width: float = 1.0, seed: int = 0
+) -> onnx.ModelProto:
+    """The ONNX model of a zoo network for `size` x `size` inputs, channels scaled by `width`,
+    weights from `seed`.
 
     Raises HlsgenError for an unknown name or a size that the topology cannot take.
     """
@@ -34,5 +37,9 @@ def network(name: str, size: int | None = None, width: float = 1.0, seed: int = 
         for v in shape
         for d in v.type.tensor_type.shape.dim
     ):
-        raise HlsgenError(f"{name} does not fit inputs of {size}x{size}", where="zoo", remedy=f"use --size {default}")
+        raise HlsgenError(
+            f"{name} does not fit inputs of {size}x{size}",
+            where="zoo",
+            remedy=f"use --size {default}",
+        )
     return model

@@ -48,17 +48,30 @@ class NetworkBuilder:
         groups: int = 1,
         bias: bool = True,
     ) -> str:
-        """Convolution with He-normal weights (standard deviation sqrt(2 / fan-in)) and small biases."""
+        """Convolution with He-normal weights (standard deviation sqrt(2 / fan-in)) and small
+        biases."""
         per_group = self.channels[x] // groups
         scale = np.sqrt(2.0 / (per_group * kernel * kernel))
-        weight = self.random.standard_normal((filters, per_group, kernel, kernel), np.float32) * np.float32(scale)
+        weight = self.random.standard_normal(
+            (filters, per_group, kernel, kernel), np.float32
+        ) * np.float32(scale)
         inputs = [x, self.constant(f"{name}.weight", weight)]
         if bias:
             inputs.append(
-                self.constant(f"{name}.bias", self.random.standard_normal(filters, np.float32) * np.float32(0.1))
+                self.constant(
+                    f"{name}.bias",
+                    self.random.standard_normal(filters, np.float32) * np.float32(0.1),
+                )
             )
         return self.node(
-            "Conv", inputs, name, filters, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
+            "Conv",
+            inputs,
+            name,
+            filters,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            group=groups,
         )
 
     def batch_norm(self, x: str, name: str, gain: float = 1.0) -> str:
@@ -84,14 +97,26 @@ class NetworkBuilder:
         high = self.constant(f"{name}.high", np.float32(6))
         return self.node("Clip", [x, low, high], name, self.channels[x])
 
-    def pool(self, op: str, x: str, name: str, kernel: int, stride: int, pad: int = 0, ceil: bool = False) -> str:
+    def pool(
+        self, op: str, x: str, name: str, kernel: int, stride: int, pad: int = 0, ceil: bool = False
+    ) -> str:
         """MaxPool or AveragePool."""
-        attributes = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4, "ceil_mode": int(ceil)}
+        attributes = {
+            "kernel_shape": [kernel] * 2,
+            "strides": [stride] * 2,
+            "pads": [pad] * 4,
+            "ceil_mode": int(ceil),
+        }
         return self.node(op, [x], name, self.channels[x], **attributes)
 
     def dropout(self, x: str, name: str, ratio: float = 0.5) -> str:
         """Dropout: something in training alone."""
-        return self.node("Dropout", [x, self.constant(f"{name}.ratio", np.float32(ratio))], name, self.channels[x])
+        return self.node(
+            "Dropout",
+            [x, self.constant(f"{name}.ratio", np.float32(ratio))],
+            name,
+            self.channels[x],
+        )
 
     def add(self, a: str, b: str, name: str) -> str:
         """Residual addition."""
@@ -113,7 +138,9 @@ class NetworkBuilder:
     def dense(self, x: str, name: str, outputs: int) -> str:
         """Fully connected layer (Gemm with transB)."""
         count = self.channels[x]
-        weight = self.random.standard_normal((outputs, count), np.float32) * np.float32(np.sqrt(2.0 / count))
+        weight = self.random.standard_normal((outputs, count), np.float32) * np.float32(
+            np.sqrt(2.0 / count)
+        )
         bias = self.random.standard_normal(outputs, np.float32) * np.float32(0.1)
         inputs = [x, self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         return self.node("Gemm", inputs, name, outputs, transB=1)
@@ -131,13 +158,17 @@ class NetworkBuilder:
             self.initializers,
         )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="hlsgen zoo", ir_version=8
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            producer_name="hlsgen zoo",
+            ir_version=8,
         )
         return onnx.shape_inference.infer_shapes(model)
 
 
 def scaled(channels: int, width: float) -> int:
-    """Channels under a width multiplier, at least 8 and a multiple of 8 (as MobileNet's authors round)."""
+    """Channels under a width multiplier, at least 8 and a multiple of 8 (as MobileNet's authors
+    round)."""
     if width == 1.0:
         return channels
     rounded = max(8, int(channels * width + 4) // 8 * 8)

@@ -1,4 +1,5 @@
-"""Well-known CNN topologies with seeded weights: real shapes for building and measuring, not trained."""
+"""Well-known CNN topologies with seeded weights: real shapes for building and measuring, not
+trained."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from hlsgen.zoo.builder import NetworkBuilder, scaled
 
 
 def lenet5(size: int, width: float, seed: int) -> onnx.ModelProto:
-    """LeNet-5 as in Chung and Abdelrahman (2022): two 3x3 convolutions, two average pools, dense 120-84-10, softmax."""
+    """LeNet-5 as in Chung and Abdelrahman (2022): two 3x3 convolutions, two average pools, dense
+    120-84-10, softmax."""
     n = NetworkBuilder("lenet5", 1, size, seed)
     side = size
     x = "input"
@@ -25,15 +27,28 @@ def lenet5(size: int, width: float, seed: int) -> onnx.ModelProto:
 
 
 def mobilenetv1(size: int, width: float, seed: int) -> onnx.ModelProto:
-    """MobileNetV1: thirteen depthwise-separable blocks; BatchNormalization and ReLU6 after every convolution."""
+    """MobileNetV1: thirteen depthwise-separable blocks; BatchNormalization and ReLU6 after every
+    convolution."""
     n = NetworkBuilder("mobilenetv1", 3, size, seed)
 
     def block(x: str, name: str, filters: int, kernel: int, stride: int, groups: int = 1) -> str:
-        x = n.conv(x, name, filters, kernel, stride=stride, pad=kernel // 2, groups=groups, bias=False)
+        x = n.conv(
+            x, name, filters, kernel, stride=stride, pad=kernel // 2, groups=groups, bias=False
+        )
         return n.relu6(n.batch_norm(x, f"{name}_bn"), f"{name}_relu")
 
     x = block("input", "conv1", scaled(32, width), 3, 2)
-    plan = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    plan = [
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        *[(512, 1)] * 5,
+        (1024, 2),
+        (1024, 1),
+    ]
     for index, (filters, stride) in enumerate(plan, start=1):
         x = block(x, f"depthwise{index}", n.channels[x], 3, stride, n.channels[x])
         x = block(x, f"pointwise{index}", scaled(filters, width), 1, 1)
@@ -44,8 +59,18 @@ def mobilenetv2(size: int, width: float, seed: int) -> onnx.ModelProto:
     """MobileNetV2: inverted residual blocks with linear bottlenecks."""
     n = NetworkBuilder("mobilenetv2", 3, size, seed)
 
-    def block(x: str, name: str, filters: int, kernel: int, stride: int = 1, groups: int = 1, relu: bool = True) -> str:
-        x = n.conv(x, name, filters, kernel, stride=stride, pad=kernel // 2, groups=groups, bias=False)
+    def block(
+        x: str,
+        name: str,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        relu: bool = True,
+    ) -> str:
+        x = n.conv(
+            x, name, filters, kernel, stride=stride, pad=kernel // 2, groups=groups, bias=False
+        )
         x = n.batch_norm(x, f"{name}_bn", 1.0 if relu else 0.5)
         return n.relu6(x, f"{name}_relu") if relu else x
 
@@ -88,12 +113,19 @@ def resnet(
         for index in range(1, count + 1):
             stride = 2 if stage > 1 and index == 1 else 1
             x = _residual_block(
-                n, x, f"stage{stage}_block{index}", scaled(64 << (stage - 1), width), stride, bottleneck
+                n,
+                x,
+                f"stage{stage}_block{index}",
+                scaled(64 << (stage - 1), width),
+                stride,
+                bottleneck,
             )
     return n.finish(n.dense(n.global_pool(x), "fc", 1000))
 
 
-def _residual_block(n: NetworkBuilder, x: str, name: str, filters: int, stride: int, bottleneck: bool) -> str:
+def _residual_block(
+    n: NetworkBuilder, x: str, name: str, filters: int, stride: int, bottleneck: bool
+) -> str:
     shortcut, outputs = x, filters * 4 if bottleneck else filters
     layers = (
         [(filters, 1, 1), (filters, 3, stride), (outputs, 1, 1)]
@@ -102,7 +134,9 @@ def _residual_block(n: NetworkBuilder, x: str, name: str, filters: int, stride: 
     )
     for index, (channels, kernel, step) in enumerate(layers, start=1):
         last = index == len(layers)
-        x = n.conv(x, f"{name}_conv{index}", channels, kernel, stride=step, pad=kernel // 2, bias=False)
+        x = n.conv(
+            x, f"{name}_conv{index}", channels, kernel, stride=step, pad=kernel // 2, bias=False
+        )
         x = n.batch_norm(x, f"{name}_bn{index}", 0.5 if last else 1.0)
         if not last:
             x = n.relu(x, f"{name}_relu{index}")
@@ -113,46 +147,61 @@ def _residual_block(n: NetworkBuilder, x: str, name: str, filters: int, stride: 
 
 
 def cifar_resnet(name: str, repeats: int, size: int, width: float, seed: int) -> onnx.ModelProto:
-    """ResNet for 32x32 pictures of ten classes (He et al., 2015, section 4.2): three stages of `repeats` blocks, 16 to 64 channels."""
+    """ResNet for 32x32 pictures of ten classes (He et al., 2015, section 4.2): three stages of
+    `repeats` blocks, 16 to 64 channels."""
     n = NetworkBuilder(name, 3, size, seed)
     x = n.relu(
-        n.batch_norm(n.conv("input", "conv1", scaled(16, width), 3, pad=1, bias=False), "conv1_bn"), "conv1_relu"
+        n.batch_norm(n.conv("input", "conv1", scaled(16, width), 3, pad=1, bias=False), "conv1_bn"),
+        "conv1_relu",
     )
     for stage in range(1, 4):
         for index in range(1, repeats + 1):
             stride = 2 if stage > 1 and index == 1 else 1
-            x = _residual_block(n, x, f"stage{stage}_block{index}", scaled(8 << stage, width), stride, False)
+            x = _residual_block(
+                n, x, f"stage{stage}_block{index}", scaled(8 << stage, width), stride, False
+            )
     return n.finish(n.dense(n.global_pool(x), "fc", 10))
 
 
 def alexnet(size: int, width: float, seed: int) -> onnx.ModelProto:
-    """AlexNet's five convolutions and three dense layers with 3x3 windows, for 32x32 pictures of ten classes."""
+    """AlexNet's five convolutions and three dense layers with 3x3 windows, for 32x32 pictures of
+    ten classes."""
     n = NetworkBuilder("alexnet", 3, size, seed)
     x, side = "input", -(-size // 2)
     for index, (filters, pooled) in enumerate(
         ((64, True), (192, True), (384, False), (256, False), (256, True)), start=1
     ):
-        x = n.conv(x, f"conv{index}", scaled(filters, width), 3, stride=2 if index == 1 else 1, pad=1)
+        x = n.conv(
+            x, f"conv{index}", scaled(filters, width), 3, stride=2 if index == 1 else 1, pad=1
+        )
         x = n.relu(x, f"relu{index}")
         if pooled:
             x, side = n.pool("MaxPool", x, f"pool{index}", 2, 2), side // 2
     x = n.flatten(x, n.channels[x] * side * side)
     for index in (6, 7):
-        x = n.relu(n.dense(n.dropout(x, f"dropout{index}"), f"fc{index}", scaled(4096, width)), f"relu{index}")
+        x = n.relu(
+            n.dense(n.dropout(x, f"dropout{index}"), f"fc{index}", scaled(4096, width)),
+            f"relu{index}",
+        )
     return n.finish(n.dense(x, "fc8", 10))
 
 
 def vgg16(size: int, width: float, seed: int) -> onnx.ModelProto:
-    """VGG-16's thirteen 3x3 convolutions, with BatchNormalization, and two dense layers, for 32x32 pictures of ten classes."""
+    """VGG-16's thirteen 3x3 convolutions, with BatchNormalization, and two dense layers, for 32x32
+    pictures of ten classes."""
     n = NetworkBuilder("vgg16", 3, size, seed)
     x, side = "input", size
-    for block, (filters, repeats) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+    for block, (filters, repeats) in enumerate(
+        ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1
+    ):
         for index in range(1, repeats + 1):
             name = f"conv{block}_{index}"
             x = n.conv(x, name, scaled(filters, width), 3, pad=1, bias=False)
             x = n.relu(n.batch_norm(x, f"{name}_bn"), f"{name}_relu")
         x, side = n.pool("MaxPool", x, f"pool{block}", 2, 2), side // 2
-    x = n.relu(n.dense(n.flatten(x, n.channels[x] * side * side), "fc1", scaled(512, width)), "fc1_relu")
+    x = n.relu(
+        n.dense(n.flatten(x, n.channels[x] * side * side), "fc1", scaled(512, width)), "fc1_relu"
+    )
     return n.finish(n.dense(n.dropout(x, "dropout"), "fc2", 10))
 
 
@@ -167,15 +216,22 @@ def squeezenet(size: int, width: float, seed: int) -> onnx.ModelProto:
             x = n.pool("MaxPool", x, f"pool{index // 2 + 1}", 3, 2, ceil=True)
         name = f"fire{index + 2}"
         x = n.relu(n.conv(x, f"{name}_squeeze", scaled(squeeze, width), 1), f"{name}_squeeze_relu")
-        left = n.relu(n.conv(x, f"{name}_expand1x1", scaled(expand, width), 1), f"{name}_expand1x1_relu")
-        right = n.relu(n.conv(x, f"{name}_expand3x3", scaled(expand, width), 3, pad=1), f"{name}_expand3x3_relu")
+        left = n.relu(
+            n.conv(x, f"{name}_expand1x1", scaled(expand, width), 1), f"{name}_expand1x1_relu"
+        )
+        right = n.relu(
+            n.conv(x, f"{name}_expand3x3", scaled(expand, width), 3, pad=1),
+            f"{name}_expand3x3_relu",
+        )
         x = n.concat([left, right], f"{name}_concat")
     x = n.relu(n.conv(x, "conv10", 1000, 1), "conv10_relu")
     return n.finish(n.global_pool(x))
 
 
 def _cifar_resnet(depth: int) -> Callable[[int, float, int], onnx.ModelProto]:
-    return lambda size, width, seed: cifar_resnet(f"resnet{depth}", (depth - 2) // 6, size, width, seed)
+    return lambda size, width, seed: cifar_resnet(
+        f"resnet{depth}", (depth - 2) // 6, size, width, seed
+    )
 
 
 def _resnet(

@@ -1,4 +1,5 @@
-"""Memories of small kernels: what a turn asks of them, and whether banks, ports and replicates give it."""
+"""Memories of small kernels: what a turn asks of them, and whether banks, ports and replicates give
+it."""
 
 import pytest
 
@@ -204,11 +205,21 @@ TEXT = (
     '#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), '
     "singlepump, max_replicates(replicates)))\n"
     "channel float4 in __attribute__((depth(8)));\nchannel float4 out __attribute__((depth(8)));\n"
-    + "".join(ROWS.format(name=name, declaration=d, access=a) for name, (d, a, _) in ROW_KERNELS.items())
+    + "".join(
+        ROWS.format(name=name, declaration=d, access=a) for name, (d, a, _) in ROW_KERNELS.items()
+    )
     + OTHERS
 )
 RULES = frozenset(
-    ("unbankable", "arbitrated", "run-time-index", "register-index", "replicates", "double-pump", "ports")
+    (
+        "unbankable",
+        "arbitrated",
+        "run-time-index",
+        "register-index",
+        "replicates",
+        "double-pump",
+        "ports",
+    )
 )
 
 
@@ -234,7 +245,12 @@ def test_rows_of_a_line_buffer(kernels, name):
     turn = hot(kernels[name], "line")
     assert (turn.reads, turn.writes) == (2, 2)
     if not rule:
-        assert (turn.load.reads, turn.load.writes, turn.replicates, turn.double_pumped) == (1, 1, 1, False)
+        assert (turn.load.reads, turn.load.writes, turn.replicates, turn.double_pumped) == (
+            1,
+            1,
+            1,
+            False,
+        )
 
 
 @pytest.mark.parametrize(
@@ -261,7 +277,10 @@ def test_figures(kernels):
     assert hot(kernels["three_readers"], "tile").replicates == 3
     assert hot(kernels["two_writers"], "tile").double_pumped
     # 104 words of 16 bytes follow each other with a period of 8: 13 meet in each of 8 banks.
-    narrow, padded = hot(kernels["weights_of_104"], "weights"), hot(kernels["weights_of_128"], "weights")
+    narrow, padded = (
+        hot(kernels["weights_of_104"], "weights"),
+        hot(kernels["weights_of_128"], "weights"),
+    )
     assert (narrow.geometry.banks, narrow.load.reads) == (8, 13)
     assert (padded.geometry.banks, padded.geometry.width, padded.load.reads) == (128, 16, 1)
 

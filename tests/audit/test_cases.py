@@ -1,4 +1,5 @@
-"""Designs of single operators are clean in every style; the prover runs the index code of those that address by tables."""
+"""Designs of single operators are clean in every style; the prover runs the index code of those
+that address by tables."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""`hlsgen audit`: its verdict, its exit status, its page, and what it says where something is missing."""
+"""`hlsgen audit`: its verdict, its exit status, its page, and what it says where something is
+missing."""
 
 import json
 import os
@@ -47,7 +48,19 @@ __kernel void conv1(__global const float *restrict from, __global float *restric
 def design(tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
     onnx.save(network("lenet5"), folder / "lenet5.onnx")
-    assert main(["build", str(folder / "lenet5.onnx"), "--style", "pipelined", "--out", str(folder / "design")]) == 0
+    assert (
+        main(
+            [
+                "build",
+                str(folder / "lenet5.onnx"),
+                "--style",
+                "pipelined",
+                "--out",
+                str(folder / "design"),
+            ]
+        )
+        == 0
+    )
     return folder / "design"
 
 
@@ -84,7 +97,9 @@ def test_every_kernel_is_found_with_the_dsps_of_the_model(design, data, capsys):
 def test_lines_are_those_of_the_text(design, data):
     lines = (design / "kernels/lenet5.cl").read_text().splitlines()
     for kernel in data["kernels"]:
-        start = next(n for n, line in enumerate(lines, 1) if f"__kernel void {kernel['name']}(" in line)
+        start = next(
+            n for n, line in enumerate(lines, 1) if f"__kernel void {kernel['name']}(" in line
+        )
         assert start < kernel["line"] < start + 10
         assert all(a["name"] in lines[a["line"] - 1] for a in kernel["arrays"])
 
@@ -176,7 +191,9 @@ def test_what_is_missing_is_named(design, capsys, monkeypatch):
     monkeypatch.setattr(compiler, "library", lambda: None)
     assert main(["audit", str(design)]) == 2
     said = capsys.readouterr().err
-    assert "pocl-binary-distribution not installed" in said and "pip install 'hlsgen[audit]'" in said
+    assert (
+        "pocl-binary-distribution not installed" in said and "pip install 'hlsgen[audit]'" in said
+    )
 
 
 def test_clang_is_given_up_after_a_while():
@@ -199,7 +216,8 @@ def fail(*_):
 
 
 @pytest.mark.parametrize(
-    ("work", "said"), [(crash, "crashed"), (fail, "no such block"), (lambda: time.sleep(60), "did not end")]
+    ("work", "said"),
+    [(crash, "crashed"), (fail, "no such block"), (lambda: time.sleep(60), "did not end")],
 )
 def test_index_code_that_goes_wrong_ends_alone(work, said):
     with pytest.raises(AuditError, match=said):
@@ -209,7 +227,9 @@ def test_index_code_that_goes_wrong_ends_alone(work, said):
 def test_a_prover_that_fails_leaves_the_rest_of_the_audit(design, monkeypatch):
     monkeypatch.setattr("hlsgen.audit.distance.Prover.distances", fail)
     found = hlsgen.audit(design)
-    assert ("unproved", "warning") in {(f.rule, f.severity) for f in found.findings} and found.kernels
+    assert ("unproved", "warning") in {
+        (f.rule, f.severity) for f in found.findings
+    } and found.kernels
 
 
 def test_the_verdict_stays_until_the_next_build(design, tmp_path, capsys):
@@ -225,7 +245,9 @@ def test_the_verdict_stays_until_the_next_build(design, tmp_path, capsys):
     assert main(["report", str(copy)]) == 0
     said = "audit: " + ("CLEAN" if kept["ok"] else "BROKEN")
     assert said in capsys.readouterr().out and "Audit" in (copy / "report.html").read_text()
-    assert main(["build", str(copy / "model.onnx"), "--style", "pipelined", "--out", str(copy)]) == 0
+    assert (
+        main(["build", str(copy / "model.onnx"), "--style", "pipelined", "--out", str(copy)]) == 0
+    )
     assert not (copy / "audit.json").exists()
 
 
@@ -241,9 +263,22 @@ def test_a_verdict_on_other_kernels_says_nothing(design, tmp_path):
 def test_build_audits_what_it_builds(design, tmp_path, capsys, monkeypatch):
     out = tmp_path / "built"
     capsys.readouterr()
-    status = main(["build", str(design / "model.onnx"), "--style", "pipelined", "--out", str(out), "--audit", "--json"])
+    status = main(
+        [
+            "build",
+            str(design / "model.onnx"),
+            "--style",
+            "pipelined",
+            "--out",
+            str(out),
+            "--audit",
+            "--json",
+        ]
+    )
     data = json.loads(capsys.readouterr().out)
     assert data["ok"] == data["audit"]["ok"] == (status == 0) and (out / "audit.json").is_file()
     monkeypatch.setattr(compiler, "library", lambda: None)
-    assert main(["build", str(design / "model.onnx"), "--out", str(tmp_path / "none"), "--audit"]) == 2
+    assert (
+        main(["build", str(design / "model.onnx"), "--out", str(tmp_path / "none"), "--audit"]) == 2
+    )
     assert not (tmp_path / "none").exists()

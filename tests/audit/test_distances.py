@@ -1,4 +1,5 @@
-"""Promised distances against the truth: small kernels whose distances are known by hand, and kernels that are told what to do by a table."""
+"""Promised distances against the truth: small kernels whose distances are known by hand, and
+kernels that are told what to do by a table."""
 
 import numpy as np
 import pytest
@@ -275,10 +276,20 @@ def distances(kernels):
 
 @pytest.mark.parametrize(
     ("kernel", "least"),
-    [*((name, 28) for name in ROWS), ("two_distances", 6), ("halves", None), ("begins_elsewhere", 10), ("engine", 9)],
+    [
+        *((name, 28) for name in ROWS),
+        ("two_distances", 6),
+        ("halves", None),
+        ("begins_elsewhere", 10),
+        ("engine", 9),
+    ],
 )
 def test_the_least_distance(distances, kernel, least):
-    assert distances[kernel].proved and distances[kernel].least == least and not distances[kernel].outside
+    assert (
+        distances[kernel].proved
+        and distances[kernel].least == least
+        and not distances[kernel].outside
+    )
 
 
 @pytest.mark.parametrize(
@@ -320,12 +331,14 @@ def test_a_short_promise_that_costs_cycles_is_a_warning(distances):
 def test_reasons_name_what_an_address_rests_on(distances):
     assert "channel in" in distances["histogram"].proof
     assert (
-        "channel places of from_memory" in distances["gathers"].proof and "buffer where" in distances["gathers"].proof
+        "channel places of from_memory" in distances["gathers"].proof
+        and "buffer where" in distances["gathers"].proof
     )
 
 
 def test_a_step_of_the_table_decides(kernels):
-    """A row of 8 in a step of this engine breaks the promise; in a step of another one it does not."""
+    """A row of 8 in a step of this engine breaks the promise; in a step of another one it does
+    not."""
     found = {d.kernel: d.least for d in prover(kernels, ((1, 9, 40), (2, 8, 30))).distances()}
     assert found["engine"] == 9
     found = {d.kernel: d.least for d in prover(kernels, ((1, 9, 40), (1, 8, 30))).distances()}

@@ -1,4 +1,5 @@
-"""The memories of the text are those that the model charges, in every style; one that is declared otherwise is found."""
+"""The memories of the text are those that the model charges, in every style; one that is declared
+otherwise is found."""
 
 import re
 
@@ -29,7 +30,10 @@ def test_designs_are_clean(name, style, tmp_path):
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        (r"(line\[\d+\])\[2\] (\w+)\(1, (\d+), 1\)", r"\1[2] \2(2, \3, 1)"),  # another number of banks
+        (
+            r"(line\[\d+\])\[2\] (\w+)\(1, (\d+), 1\)",
+            r"\1[2] \2(2, \3, 1)",
+        ),  # another number of banks
         (r"(line\[\d+\]\[2\] \w+\(1, \d+), 1\)", r"\1, 2)"),  # a replicate more
         (r"line\[(\d+)\]\[2\]", r"line[1\1][2]"),  # a thousand words more
     ],
@@ -46,4 +50,7 @@ def test_another_geometry_is_found(pattern, text, tmp_path):
 def test_what_attributes_say():
     array = ArrayAudit("m", 1, "[4 x float]", 128, False, "", {"numbanks": (2,), "bankwidth": (8,), "max_replicates": (3,)}, (), (), None)  # fmt: skip
     assert stated(array) == Geometry(128, 2, 8, 3)
-    assert stated(ArrayAudit("m", 1, "[4 x float]", 128, False, "", {"memory": ()}, (), (), None)) is None
+    assert (
+        stated(ArrayAudit("m", 1, "[4 x float]", 128, False, "", {"memory": ()}, (), (), None))
+        is None
+    )

@@ -18,8 +18,13 @@ def test_every_kernel_of_every_style_is_read(path):
     kernels = audit_text(text)
     assert [k.name for k in kernels] == re.findall(r"__kernel void (\w+)\(", text)
     for kernel in kernels:
-        assert all(re.search(r"\b(for|while|EVERY_\w+|\w+_STEP)\b", lines[loop.line - 1]) for loop in kernel.loops)
         assert all(
-            "channel_intel" in lines[line - 1] or "_STEP" in lines[line - 1] for e in kernel.ends for line in e.lines
+            re.search(r"\b(for|while|EVERY_\w+|\w+_STEP)\b", lines[loop.line - 1])
+            for loop in kernel.loops
+        )
+        assert all(
+            "channel_intel" in lines[line - 1] or "_STEP" in lines[line - 1]
+            for e in kernel.ends
+            for line in e.lines
         )
         assert all(array.name in lines[array.line - 1] for array in kernel.arrays if array.line)

@@ -1,4 +1,5 @@
-"""What the audit takes from graph theory, against slow and plain ways to find the same: cycles, dominators, loops, bits."""
+"""What the audit takes from graph theory, against slow and plain ways to find the same: cycles,
+dominators, loops, bits."""
 
 import networkx as nx
 import pytest
@@ -13,7 +14,11 @@ from hlsgen.audit.types import Types
 NODES = 6
 edges = st.lists(
     st.builds(
-        Edge, st.integers(0, NODES - 1), st.integers(0, NODES - 1), st.integers(0, 12).map(float), st.integers(1, 4)
+        Edge,
+        st.integers(0, NODES - 1),
+        st.integers(0, NODES - 1),
+        st.integers(0, 12).map(float),
+        st.integers(1, 4),
     ),
     max_size=14,
 )
@@ -28,7 +33,9 @@ def slow_ratio(found):
     for cycle in nx.simple_cycles(nx.DiGraph(graph)):
         sums = {(0.0, 0)}
         for u, v in zip(cycle, cycle[1:] + cycle[:1], strict=True):
-            sums = {(a + d["latency"], b + d["distance"]) for a, b in sums for d in graph[u][v].values()}
+            sums = {
+                (a + d["latency"], b + d["distance"]) for a, b in sums for d in graph[u][v].values()
+            }
         best = max([best, *(a / b for a, b in sums)])
     return best
 
@@ -40,7 +47,9 @@ def test_the_heaviest_cycle(found):
     assert cycle.ratio == pytest.approx(slow_ratio(found))
     if cycle.nodes:
         pairs = {(e.source, e.target) for e in found}
-        assert all(p in pairs for p in zip(cycle.nodes, cycle.nodes[1:] + cycle.nodes[:1], strict=True))
+        assert all(
+            p in pairs for p in zip(cycle.nodes, cycle.nodes[1:] + cycle.nodes[:1], strict=True)
+        )
 
 
 def test_cycles_whose_edges_span_no_turn_but_one():
@@ -51,13 +60,19 @@ def test_cycles_whose_edges_span_no_turn_but_one():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.integers(0, NODES), st.lists(st.integers(0, NODES), max_size=3), min_size=1))
+@given(
+    st.dictionaries(st.integers(0, NODES), st.lists(st.integers(0, NODES), max_size=3), min_size=1)
+)
 def test_dominators(flow):
-    successors = {str(k): [str(v) for v in vs] for k, vs in flow.items()} | {"0": [str(v) for v in flow.get(0, [])]}
+    successors = {str(k): [str(v) for v in vs] for k, vs in flow.items()} | {
+        "0": [str(v) for v in flow.get(0, [])]
+    }
     successors = {str(n): successors.get(str(n), []) for n in range(NODES + 1)}
     expected = nx.immediate_dominators(nx.DiGraph(successors), "0")
     found = dominators("0", successors)
-    assert {k: v for k, v in found.items() if k != "0"} == {k: v for k, v in expected.items() if k != "0"}
+    assert {k: v for k, v in found.items() if k != "0"} == {
+        k: v for k, v in expected.items() if k != "0"
+    }
 
 
 @given(st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.integers(0, ALL), st.integers(0, ALL))
@@ -84,4 +99,8 @@ def test_sizes():
         "i1": 1,
     }
     assert {kind: types.size(kind) for kind in sizes} == sizes
-    assert types.step("%word", 1) == ("i32", 48, None) and types.step("[5 x i64]", None) == ("i64", 8, 5)
+    assert types.step("%word", 1) == ("i32", 48, None) and types.step("[5 x i64]", None) == (
+        "i64",
+        8,
+        5,
+    )

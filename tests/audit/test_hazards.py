@@ -1,4 +1,5 @@
-"""Kernels as hlsgen once wrote them and as they are mended: the audit finds each hazard in the one and nothing in the other."""
+"""Kernels as hlsgen once wrote them and as they are mended: the audit finds each hazard in the one
+and nothing in the other."""
 
 import pytest
 
@@ -185,8 +186,12 @@ TEXT = (
     HEADER
     + EPILOGUE.format(kind="old", body=BIAS_IN_MEMORY)
     + EPILOGUE.format(kind="mended", body=BIAS_DECODED)
-    + NEXT_WEIGHTS.format(kind="old", store=STORE_AT_RUN_TIME, sums="[3][784]", at="[t][pixel]", rest=8)
-    + NEXT_WEIGHTS.format(kind="mended", store=STORE_DECODED, sums="[784][4]", at="[pixel][t]", rest=16)
+    + NEXT_WEIGHTS.format(
+        kind="old", store=STORE_AT_RUN_TIME, sums="[3][784]", at="[t][pixel]", rest=8
+    )
+    + NEXT_WEIGHTS.format(
+        kind="mended", store=STORE_DECODED, sums="[784][4]", at="[pixel][t]", rest=16
+    )
     + WINDOW.format(kind="old", rows="[2][114]", at="[r][x]", rest=3)
     + WINDOW.format(kind="mended", rows="[128][2]", at="[x][r]", rest=9)
     + WEIGHTS.format(kind="old", width=9, load=TWO_LOOPS)

@@ -1,4 +1,5 @@
-"""Recurrences of small kernels: initiation intervals worked out by hand from the latencies in rules.json."""
+"""Recurrences of small kernels: initiation intervals worked out by hand from the latencies in
+rules.json."""
 
 import pytest
 
@@ -171,12 +172,23 @@ def test_the_chain_names_its_array_and_lines(kernels):
 
 
 def test_distances_are_those_of_the_pragma_or_of_the_counter(kernels):
-    distances = {name: {m.distance for x in kernels[name].loops for m in x.memories} for name in kernels}
-    assert distances["rests_16"] == {16} and distances["histogram"] == {1} and distances["counted"] == {16}
+    distances = {
+        name: {m.distance for x in kernels[name].loops for m in x.memories} for name in kernels
+    }
+    assert (
+        distances["rests_16"] == {16}
+        and distances["histogram"] == {1}
+        and distances["counted"] == {16}
+    )
 
 
 def test_long_chains_of_counters_are_a_warning(kernels):
     assert [f.severity for f in kernels["long_chain"].findings] == ["warning"]
-    assert kernels["long_chain"].findings[0].rule == "stages" and kernels["plain"].loops[0].stages == 0
-    # Four additions, the choice of the innermost branch, and the choice among all branches at the end.
-    assert kernels["long_chain"].loops[0].stages == 5 and kernels["accumulator"].loops[0].stages == 1
+    assert (
+        kernels["long_chain"].findings[0].rule == "stages" and kernels["plain"].loops[0].stages == 0
+    )
+    # Four additions, the choice of the innermost branch, and the choice among all branches at the
+    # end.
+    assert (
+        kernels["long_chain"].loops[0].stages == 5 and kernels["accumulator"].loops[0].stages == 1
+    )

@@ -167,9 +167,16 @@ def test_ends_of_channels(kernels):
     assert ends == {("in", False): 1, ("many", True): 1, ("many+32", True): 1}
     assert not kernels["one_of_two"].findings
     found = kernels["twice"].findings
-    assert [f.rule for f in found] == ["call-sites"] * 2 and all(f.severity == "warning" for f in found)
+    assert [f.rule for f in found] == ["call-sites"] * 2 and all(
+        f.severity == "warning" for f in found
+    )
 
 
 def test_channels_keep_their_names_in_the_lines(kernels):
     text = TEXT.splitlines()
-    assert all("channel_intel" in text[line - 1] for k in kernels.values() for e in k.ends for line in e.lines)
+    assert all(
+        "channel_intel" in text[line - 1]
+        for k in kernels.values()
+        for e in k.ends
+        for line in e.lines
+    )

@@ -61,7 +61,9 @@ def test_empty_file(tmp_path, capsys):
     refuse_build(tmp_path / "bad.onnx", tmp_path, capsys, "empty")
 
 
-@pytest.mark.parametrize("content", [b"hello, world\n", b"\x89PNG\r\n\x1a\n" + bytes(99), bytes(64), b"PK\x03\x04abc"])
+@pytest.mark.parametrize(
+    "content", [b"hello, world\n", b"\x89PNG\r\n\x1a\n" + bytes(99), bytes(64), b"PK\x03\x04abc"]
+)
 def test_not_onnx(content, tmp_path, capsys):
     (tmp_path / "bad.onnx").write_bytes(content)
     refuse_build(tmp_path / "bad.onnx", tmp_path, capsys, "not an ONNX")
@@ -74,14 +76,22 @@ def test_missing_file(tmp_path, capsys):
 def test_missing_external_data(tmp_path, capsys):
     folder = tmp_path / "model"
     folder.mkdir()
-    onnx.save(parse(CONV), folder / "m.onnx", save_as_external_data=True, location="data.bin", size_threshold=0)
+    onnx.save(
+        parse(CONV),
+        folder / "m.onnx",
+        save_as_external_data=True,
+        location="data.bin",
+        size_threshold=0,
+    )
     (folder / "data.bin").unlink()
     refuse_build(folder / "m.onnx", tmp_path, capsys, "external data")
 
 
 def test_unknown_operators_are_listed_at_once(tmp_path, capsys):
     text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Erf(x) b = Relu(a) c = Celu(b) y = Mish(c) }"
-    refuse_build(save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Erf", "Celu", "Mish", "node a")
+    refuse_build(
+        save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Erf", "Celu", "Mish", "node a"
+    )
 
 
 def test_operators_that_onnx_does_not_know_are_listed_too(tmp_path, capsys):
@@ -106,31 +116,42 @@ def test_custom_domain(tmp_path, capsys):
 
 
 def test_dynamic_shape(tmp_path, capsys):
-    path = save(tmp_path, "(float[N,3,H,W] x, float[4,3,3,3] w) => (float[N,4,A,B] y) { y = Conv(x, w) }")
+    path = save(
+        tmp_path, "(float[N,3,H,W] x, float[4,3,3,3] w) => (float[N,4,A,B] y) { y = Conv(x, w) }"
+    )
     refuse_build(path, tmp_path, capsys, "input x", "axis 2 (H)", "--shape x=")
     assert main(["build", str(path), "--out", str(tmp_path / "out"), "--shape", "x=1,3,9,7"]) == 0
-    assert json.loads((tmp_path / "out" / "design.json").read_text())["outputs"][0]["shape"] == [1, 4, 7, 5]
+    assert json.loads((tmp_path / "out" / "design.json").read_text())["outputs"][0]["shape"] == [
+        1,
+        4,
+        7,
+        5,
+    ]
 
 
 def test_zero_sized_dimension(tmp_path, capsys):
-    path = save(tmp_path, "(float[1,3,0,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }")
+    path = save(
+        tmp_path, "(float[1,3,0,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
+    )
     refuse_build(path, tmp_path, capsys, "input x", "axis 2 (0)", "--shape x=")
 
 
 def test_window_larger_than_image(tmp_path, capsys):
-    path = save(tmp_path, "(float[1,3,4,4] x) => (float[1,3,1,1] y) { y = MaxPool<kernel_shape=[7,7]>(x) }")
+    path = save(
+        tmp_path, "(float[1,3,4,4] x) => (float[1,3,1,1] y) { y = MaxPool<kernel_shape=[7,7]>(x) }"
+    )
     refuse_build(path, tmp_path, capsys, "what to do")
 
 
 def test_batch_that_mixes_images(tmp_path, capsys):
-    text = (
-        "(float[4,3,8,8] x, float[4,3,3,3] w) => (float[3,4,6,6] y) { t = Transpose<perm=[1,0,2,3]>(x) y = Conv(t, w) }"
-    )
+    text = "(float[4,3,8,8] x, float[4,3,3,3] w) => (float[3,4,6,6] y) { t = Transpose<perm=[1,0,2,3]>(x) y = Conv(t, w) }"
     refuse_build(save(tmp_path, text), tmp_path, capsys, "node y", "input has shape [3, 4, 8, 8]")
 
 
 def test_weights_that_do_not_fit(tmp_path, capsys):
-    path = save(tmp_path, "(float[1,5,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }")
+    path = save(
+        tmp_path, "(float[1,5,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
+    )
     refuse_build(path, tmp_path, capsys, "node y", "does not fit 5 input channels")
 
 
@@ -147,7 +168,9 @@ def test_malformed_shape_option(shape, model, tmp_path, capsys):
 
 
 def test_shape_of_unknown_input(model, tmp_path, capsys):
-    refuse_build(model, tmp_path, capsys, "no input 'z'", "its inputs: x", options=["--shape", "z=1,3,8,8"])
+    refuse_build(
+        model, tmp_path, capsys, "no input 'z'", "its inputs: x", options=["--shape", "z=1,3,8,8"]
+    )
 
 
 def test_shape_against_the_network(model, tmp_path, capsys):
@@ -155,7 +178,9 @@ def test_shape_against_the_network(model, tmp_path, capsys):
 
 
 def test_unknown_board(model, tmp_path, capsys):
-    refuse_build(model, tmp_path, capsys, "unknown board 'zx81'", "pac_d5005", options=["--board", "zx81"])
+    refuse_build(
+        model, tmp_path, capsys, "unknown board 'zx81'", "pac_d5005", options=["--board", "zx81"]
+    )
 
 
 def test_impossible_board_file(model, tmp_path, capsys):
@@ -171,11 +196,19 @@ def test_impossible_board_file(model, tmp_path, capsys):
         ({"reserved_blocks": 10**6}, "'reserved_blocks'"),
     ):
         (tmp_path / "board.json").write_text(json.dumps(asdict(board("pac_a10")) | change))
-        refuse_build(model, tmp_path, capsys, word, options=["--board", str(tmp_path / "board.json")])
+        refuse_build(
+            model, tmp_path, capsys, word, options=["--board", str(tmp_path / "board.json")]
+        )
 
 
 def test_unknown_optimisation(model, tmp_path, capsys):
-    refuse_build(model, tmp_path, capsys, "unknown optimisation 'magic'", options=["--disable", "unroll,magic"])
+    refuse_build(
+        model,
+        tmp_path,
+        capsys,
+        "unknown optimisation 'magic'",
+        options=["--disable", "unroll,magic"],
+    )
 
 
 def test_network_too_large_for_the_style(tmp_path, capsys):
@@ -233,7 +266,11 @@ def test_rebuild_keeps_foreign_files(design, model):
 def test_wrong_input_array(array, words, design, tmp_path, capsys):
     np.save(tmp_path / "x.npy", array)
     refuse(["validate", design, "--input", tmp_path / "x.npy"], capsys, *words)
-    refuse(["run", design, "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"], capsys, *words)
+    refuse(
+        ["run", design, "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy"],
+        capsys,
+        *words,
+    )
     assert not (tmp_path / "y.npy").exists()
 
 
@@ -261,7 +298,9 @@ def test_no_emulator(design, capsys, monkeypatch):
 
 @pytest.mark.emulator
 def test_channels_need_an_intel_device(design, capsys):
-    refuse(["validate", design, "--device", "cpu"], capsys, "no Intel channels", "--disable channels")
+    refuse(
+        ["validate", design, "--device", "cpu"], capsys, "no Intel channels", "--disable channels"
+    )
 
 
 def test_not_a_design(tmp_path, capsys):
@@ -276,7 +315,9 @@ def test_damaged_design(design, capsys):
 
 
 def test_json_error_is_one_object(tmp_path, capsys):
-    assert main(["build", str(tmp_path / "absent.onnx"), "--out", str(tmp_path / "o"), "--json"]) == 2
+    assert (
+        main(["build", str(tmp_path / "absent.onnx"), "--out", str(tmp_path / "o"), "--json"]) == 2
+    )
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is False and "no such file" in answer["error"]
 
@@ -301,5 +342,7 @@ def test_zoo_refuses(tmp_path, capsys):
 def test_bad_plan(change, word, design, model, tmp_path, capsys):
     plan = json.loads((design / "plan.json").read_text()) | change
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    refuse(["build", model, "--out", tmp_path / "o", "--plan", tmp_path / "plan.json"], capsys, word)
+    refuse(
+        ["build", model, "--out", tmp_path / "o", "--plan", tmp_path / "plan.json"], capsys, word
+    )
     assert not (tmp_path / "o").exists()

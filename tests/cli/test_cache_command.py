@@ -25,9 +25,21 @@ def test_clear(folder, capsys):
     empty = {"folder": str(folder), "programs": 0, "bytes": 0, "limit": cache.LIMIT}
     assert result_of(["cache"], capsys) == {"ok": True, "removed": 0, "freed": 0, **empty}
     cache.store("a" * 64, bytes(968))
-    assert result_of(["cache"], capsys) == {"ok": True, "removed": 0, "freed": 0, **empty, "programs": 1, "bytes": 1000}
+    assert result_of(["cache"], capsys) == {
+        "ok": True,
+        "removed": 0,
+        "freed": 0,
+        **empty,
+        "programs": 1,
+        "bytes": 1000,
+    }
     assert result_of(["doctor"], capsys)["cache"]["bytes"] == 1000
-    assert result_of(["cache", "--clear"], capsys) == {"ok": True, "removed": 1, "freed": 1000, **empty}
+    assert result_of(["cache", "--clear"], capsys) == {
+        "ok": True,
+        "removed": 1,
+        "freed": 1000,
+        **empty,
+    }
     assert list(folder.iterdir()) == []
 
 

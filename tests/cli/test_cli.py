@@ -27,7 +27,9 @@ def output_of(arguments, capsys, status=0):
 
 
 def files(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 @pytest.mark.parametrize("command", [c.NAME for c in COMMANDS])
@@ -40,7 +42,9 @@ def test_help_has_an_example(command, capsys):
 
 @pytest.mark.emulator
 def test_build_validate_run(lenet, tmp_path, capsys):
-    built = json.loads(output_of(["build", lenet, "--out", tmp_path / "d", "--style", "folded", "--json"], capsys))
+    built = json.loads(
+        output_of(["build", lenet, "--out", tmp_path / "d", "--style", "folded", "--json"], capsys)
+    )
     assert built["ok"] and built["style"] == "folded" and built["layers"] == 8
     assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
         "Makefile",
@@ -52,7 +56,12 @@ def test_build_validate_run(lenet, tmp_path, capsys):
     ]
 
     verdict = json.loads(output_of(["validate", tmp_path / "d", "--samples", 2, "--json"], capsys))
-    assert verdict["ok"] and verdict["images"] == 2 and verdict["seconds"] > 0 and "FPGA" in verdict["device"]
+    assert (
+        verdict["ok"]
+        and verdict["images"] == 2
+        and verdict["seconds"] > 0
+        and "FPGA" in verdict["device"]
+    )
     assert [layer["name"] for layer in verdict["layers"]] == [
         "conv1",
         "pool1",
@@ -71,7 +80,16 @@ def test_build_validate_run(lenet, tmp_path, capsys):
     assert (
         json.loads(
             output_of(
-                ["run", tmp_path / "d", "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy", "--json"], capsys
+                [
+                    "run",
+                    tmp_path / "d",
+                    "--input",
+                    tmp_path / "x.npy",
+                    "--output",
+                    tmp_path / "y.npy",
+                    "--json",
+                ],
+                capsys,
             )
         )["images"]
         == 3
@@ -79,7 +97,9 @@ def test_build_validate_run(lenet, tmp_path, capsys):
     assert np.load(tmp_path / "y.npy").shape == (3, 10)
     np.testing.assert_allclose(np.load(tmp_path / "y.npy").sum(axis=1), 1, rtol=1e-4)
     assert (
-        json.loads(output_of(["validate", tmp_path / "d", "--input", tmp_path / "x.npy", "--json"], capsys))["images"]
+        json.loads(
+            output_of(["validate", tmp_path / "d", "--input", tmp_path / "x.npy", "--json"], capsys)
+        )["images"]
         == 3
     )
 
@@ -99,7 +119,9 @@ def test_status_1_when_wrong(lenet, tmp_path, capsys):
     kernels.write_text(kernels.read_text().replace("fmax(output[i], 0.0f)", "output[i]", 1))
     verdict = json.loads(output_of(["validate", tmp_path / "d", "--json"], capsys, status=1))
     assert not verdict["ok"] and verdict["first_wrong_layer"] == "conv1"
-    assert "WRONG: the first wrong layer is conv1" in output_of(["validate", tmp_path / "d"], capsys, status=1)
+    assert "WRONG: the first wrong layer is conv1" in output_of(
+        ["validate", tmp_path / "d"], capsys, status=1
+    )
 
 
 @pytest.mark.slow
@@ -107,14 +129,34 @@ def test_status_1_when_wrong(lenet, tmp_path, capsys):
 def test_building_is_deterministic(style, lenet, tmp_path):
     for name in ("a", "b"):
         # A process of its own with another hash seed: no order may depend on it.
-        command = [sys.executable, "-m", "hlsgen", "build", str(lenet), "--style", style, "--out", str(tmp_path / name)]
-        subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": "1" if name == "a" else "2"})
+        command = [
+            sys.executable,
+            "-m",
+            "hlsgen",
+            "build",
+            str(lenet),
+            "--style",
+            style,
+            "--out",
+            str(tmp_path / name),
+        ]
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            env={"PYTHONHASHSEED": "1" if name == "a" else "2"},
+        )
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_saved_plan_builds_the_same(lenet, tmp_path, capsys):
-    output_of(["build", lenet, "--style", "pipelined", "--board", "pac_a10", "--out", tmp_path / "a"], capsys)
-    output_of(["build", lenet, "--plan", tmp_path / "a" / "plan.json", "--out", tmp_path / "b"], capsys)
+    output_of(
+        ["build", lenet, "--style", "pipelined", "--board", "pac_a10", "--out", tmp_path / "a"],
+        capsys,
+    )
+    output_of(
+        ["build", lenet, "--plan", tmp_path / "a" / "plan.json", "--out", tmp_path / "b"], capsys
+    )
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
@@ -137,15 +179,27 @@ def test_python_api(tmp_path):
     graph = hlsgen.load(tmp_path / "m.onnx", shapes={"input": (1, 1, 28, 28)})
     plan = hlsgen.schedule(graph, board="pac_a10", style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "d")
-    assert isinstance(graph, hlsgen.Graph) and isinstance(plan, hlsgen.Plan) and isinstance(design, hlsgen.Design)
-    assert design.path.is_dir() and design.manifest["board"] == "pac_a10" and "convolution_engine" in design.source
+    assert (
+        isinstance(graph, hlsgen.Graph)
+        and isinstance(plan, hlsgen.Plan)
+        and isinstance(design, hlsgen.Design)
+    )
+    assert (
+        design.path.is_dir()
+        and design.manifest["board"] == "pac_a10"
+        and "convolution_engine" in design.source
+    )
     assert set(graph.network.nodes) == {layer.name for layer in graph.layers}
 
 
 def test_zoo_is_seeded(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert main(["zoo", "lenet5", "--seed", str(seed), "-o", str(tmp_path / name)]) == 0
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+    assert (
+        (tmp_path / "a").read_bytes()
+        == (tmp_path / "b").read_bytes()
+        != (tmp_path / "c").read_bytes()
+    )
 
 
 def test_lenet5_is_the_published_one():
@@ -158,11 +212,15 @@ def test_boards_and_doctor(capsys):
     names = {b["name"] for b in json.loads(output_of(["boards", "--json"], capsys))["boards"]}
     assert {"pac_d5005", "pac_a10", "de10_nano"} <= names
     report = json.loads(output_of(["doctor", "--json"], capsys))
-    assert report["ok"] and any(d["option"] == "emulator" and d["channels"] for d in report["devices"])
+    assert report["ok"] and any(
+        d["option"] == "emulator" and d["channels"] for d in report["devices"]
+    )
 
 
 @pytest.mark.emulator
 def test_doctor_says_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("hlsgen.host.devices.library", lambda kind: None)
     report = json.loads(output_of(["doctor", "--json"], capsys, status=1))
-    assert not report["ok"] and any("pip install" in m["remedy"] for m in report["missing"] if m["kind"] == "emulator")
+    assert not report["ok"] and any(
+        "pip install" in m["remedy"] for m in report["missing"] if m["kind"] == "emulator"
+    )

@@ -1,4 +1,5 @@
-"""What a user decides on the command line is used, or refused with what is possible; nothing is written then."""
+"""What a user decides on the command line is used, or refused with what is possible; nothing is
+written then."""
 
 import json
 
@@ -20,7 +21,9 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plan(model):
-    assert main(["build", str(model), "--style", "folded", "--out", str(model.parent / "first")]) == 0
+    assert (
+        main(["build", str(model), "--style", "folded", "--out", str(model.parent / "first")]) == 0
+    )
     return model.parent / "first" / "plan.json"
 
 
@@ -54,7 +57,10 @@ def test_a_plan_decides_alone(option, model, plan, tmp_path, capsys):
         (["--images", "8", "--copies", "2"], ["no style takes all of it"]),
         (["--fps", "30"], ["--objective resources"]),
         (["--objective", "resources", "--fps", "1e12"], ["images a second", "lower --fps"]),
-        (["--style", "pipelined", "--copies", "2", "--disable", "autorun"], ["autorun is switched off"]),
+        (
+            ["--style", "pipelined", "--copies", "2", "--disable", "autorun"],
+            ["autorun is switched off"],
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(options, words, model, tmp_path, capsys):
@@ -63,9 +69,25 @@ def test_what_cannot_be_is_refused(options, words, model, tmp_path, capsys):
 
 
 def test_a_pin_is_used_and_the_output_says_what_it_left_out(model, tmp_path, capsys):
-    assert main(["build", str(model), "--set", "conv1.unroll_oc=4", "--json", "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "build",
+                str(model),
+                "--set",
+                "conv1.unroll_oc=4",
+                "--json",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
-    assert result["style"] == "pipelined" and "the folded design has no --set conv1.unroll_oc" in result["reason"]
+    assert (
+        result["style"] == "pipelined"
+        and "the folded design has no --set conv1.unroll_oc" in result["reason"]
+    )
     kernels = json.loads((tmp_path / "out" / "plan.json").read_text())["kernels"]
     assert [kernel["output_width"] for kernel in kernels] == [4]
 
@@ -79,13 +101,29 @@ def test_an_edited_plan_is_told_as_it_is(model, tmp_path, capsys):
     plan["kernels"][0] |= {"unroll_window": False, "partial_sums": 1, "at_once": 1}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     again = tmp_path / "again"
-    assert main(["build", str(model), "--plan", str(tmp_path / "plan.json"), "--json", "--out", str(again)]) == 0
+    assert (
+        main(
+            [
+                "build",
+                str(model),
+                "--plan",
+                str(tmp_path / "plan.json"),
+                "--json",
+                "--out",
+                str(again),
+            ]
+        )
+        == 0
+    )
     after = json.loads(capsys.readouterr().out)
     assert main(["report", str(again), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert after["throughput_fps"] == report["throughput_fps"] < before["throughput_fps"]
     assert after["reason"] == report["reason"] and "proven" in before["reason"]
-    assert "proven" not in after["reason"] and f"{before['throughput_fps']:,.0f}" not in after["reason"]
+    assert (
+        "proven" not in after["reason"]
+        and f"{before['throughput_fps']:,.0f}" not in after["reason"]
+    )
     assert "proven" not in next((again / "kernels").glob("*.cl")).read_text()
 
 

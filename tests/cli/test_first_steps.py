@@ -1,4 +1,5 @@
-"""A model's file alone is enough to build; boards go by aoc's names too; misspelt names get a suggestion."""
+"""A model's file alone is enough to build; boards go by aoc's names too; misspelt names get a
+suggestion."""
 
 import json
 import subprocess
@@ -34,8 +35,12 @@ def test_the_model_alone_is_enough(model, capsys):
     assert main(["build", str(model)]) == 0
     assert "small net.v2_design: " in capsys.readouterr().out
     manifest = json.loads(Path("small net.v2_design/design.json").read_text())
-    assert manifest["board"] == "pac_d5005" and [p.name for p in Path().iterdir()] == ["small net.v2_design"]
-    assert main(["build", str(model), "--style", "base"]) == 0  # an earlier design there is replaced
+    assert manifest["board"] == "pac_d5005" and [p.name for p in Path().iterdir()] == [
+        "small net.v2_design"
+    ]
+    assert (
+        main(["build", str(model), "--style", "base"]) == 0
+    )  # an earlier design there is replaced
     assert json.loads(Path("small net.v2_design/design.json").read_text())["style"] == "base"
 
 
@@ -55,7 +60,10 @@ def test_a_file_that_a_new_design_would_hide_is_kept(model, capsys):
     onnx.save(parse(CONV), "other.onnx")
     assert main(["build", "other.onnx", "--style", "base", "--out", "d"]) == 2
     assert "d/kernels/other.cl" in capsys.readouterr().err
-    assert Path("d/kernels/other.cl").read_text() == "mine" and Path("d/kernels/small_net_v2.cl").is_file()
+    assert (
+        Path("d/kernels/other.cl").read_text() == "mine"
+        and Path("d/kernels/small_net_v2.cl").is_file()
+    )
 
 
 def test_names_of_boards_are_unambiguous():

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM in the middle of real commands: soon, in one line, with the shell's status, and nothing stays behind."""
+"""Ctrl-C and SIGTERM in the middle of real commands: soon, in one line, with the shell's status,
+and nothing stays behind."""
 
 import os
 import pty
@@ -30,7 +31,8 @@ SEARCHING = 3.0
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """A network whose search takes long in every style (its zeros can be skipped in many ways), and one that is quickly built and slowly emulated."""
+    """A network whose search takes long in every style (its zeros can be skipped in many ways), and
+    one that is quickly built and slowly emulated."""
     folder = tmp_path_factory.mktemp("models")
     onnx.save(sparsify(network("resnet34"), "relative", sparsity=0.85).model, folder / "long.onnx")
     assert main(["zoo", "mobilenetv1", "--size", "224", "-o", str(folder / "slow.onnx")]) == 0
@@ -42,13 +44,17 @@ def command(*arguments):
 
 
 def started(arguments, **options):
-    return subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, start_new_session=True, text=True, **options)
+    return subprocess.Popen(
+        command(*arguments), stderr=subprocess.PIPE, start_new_session=True, text=True, **options
+    )
 
 
 def descendants(pid):
     """Processes that a process has started, and theirs."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] + [other for child in children for other in descendants(child)]
+    return [int(child) for child in children] + [
+        other for child in children for other in descendants(child)
+    ]
 
 
 def alive(pids):
@@ -77,7 +83,8 @@ def wait_for(condition, seconds=120.0):
 
 
 def interrupt(process, number=signal.SIGINT, group=False):
-    """Send a signal, as a terminal does to the whole group or as `kill` does. Returns status and standard error; no descendant lives on."""
+    """Send a signal, as a terminal does to the whole group or as `kill` does. Returns status and
+    standard error; no descendant lives on."""
     before = descendants(process.pid)
     (os.killpg if group else os.kill)(process.pid, number)
     _, err = process.communicate(timeout=SOON)
@@ -87,10 +94,13 @@ def interrupt(process, number=signal.SIGINT, group=False):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("style", "number", "status"), [("pipelined", signal.SIGINT, 130), ("folded", signal.SIGTERM, 143)]
+    ("style", "number", "status"),
+    [("pipelined", signal.SIGINT, 130), ("folded", signal.SIGTERM, 143)],
 )
 def test_build_in_the_middle_of_the_search(style, number, status, models, tmp_path):
-    process = started(["build", models / "long.onnx", "--style", style, "--out", tmp_path / "design"])
+    process = started(
+        ["build", models / "long.onnx", "--style", style, "--out", tmp_path / "design"]
+    )
     wait_for(lambda: cpu_seconds(process.pid) > SEARCHING)
     assert interrupt(process, number) == (status, "error: interrupted\n")
     assert not list(tmp_path.iterdir())
@@ -105,7 +115,9 @@ def test_a_build_that_starts(models, tmp_path):
 def test_the_cursor_comes_back(models, tmp_path):
     """On a terminal, where a spinner hides it."""
     ours, theirs = pty.openpty()
-    arguments = command("build", models / "long.onnx", "--style", "folded", "--out", tmp_path / "design")
+    arguments = command(
+        "build", models / "long.onnx", "--style", "folded", "--out", tmp_path / "design"
+    )
     process = subprocess.Popen(arguments, stderr=theirs, env=os.environ | {"TERM": "xterm"})
     os.close(theirs)
     shown = b""
@@ -128,7 +140,9 @@ def test_emulation(group, models, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     process = started(
-        ["validate", design, "--samples", "200"], stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(scratch)}
+        ["validate", design, "--samples", "200"],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(scratch)},
     )
     wait_for(lambda: any(cpu_seconds(pid) > 1.5 for pid in descendants(process.pid)))
     assert interrupt(process, group=group) == (130, "error: interrupted\n")
@@ -162,13 +176,16 @@ def test_a_compile_ends_with_all_that_it_started(tmp_path):
 
 def test_python_gets_a_keyboard_interrupt():
     graph = hlsgen.load(network("resnet34"))
-    threading.Timer(1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    threading.Timer(
+        1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+    ).start()
     with pytest.raises(KeyboardInterrupt):
         hlsgen.schedule(graph, style="pipelined")
 
 
 def test_processes_that_start_meanwhile_never_see_it():
-    """The first one neither: before it multiprocessing starts a process of its own, which unblocks the signal."""
+    """The first one neither: before it multiprocessing starts a process of its own, which unblocks
+    the signal."""
     code = """
 import multiprocessing, signal
 from hlsgen.interrupts import no_interrupts

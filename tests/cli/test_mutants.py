@@ -1,5 +1,5 @@
-"""The list of faults that tests must notice still fits the tree, and its runner tells apart what it should. None of them is tried here:
-`python -m benchmarks.mutation` does that."""
+"""The list of faults that tests must notice still fits the tree, and its runner tells apart what it
+should. None of them is tried here: `python -m benchmarks.mutation` does that."""
 
 from dataclasses import replace
 
@@ -36,10 +36,16 @@ def tree(tmp_path):
 
 def test_what_no_test_notices_survives(tree, monkeypatch, capsys):
     monkeypatch.setattr(command, "ROOT", tree)
-    monkeypatch.setattr(command, "MUTANTS", (GOOD, replace(GOOD, name="blind", tests=("test_it.py::test_nothing",))))
+    monkeypatch.setattr(
+        command, "MUTANTS", (GOOD, replace(GOOD, name="blind", tests=("test_it.py::test_nothing",)))
+    )
     assert command.main([]) == 1
     told = capsys.readouterr().out
-    assert "killed    good" in told and "survived  blind" in told and "1 killed, 1 survived, 0 broken" in told
+    assert (
+        "killed    good" in told
+        and "survived  blind" in told
+        and "1 killed, 1 survived, 0 broken" in told
+    )
     assert command.main(["good"]) == 0
     assert (tree / "code_under_test.py").read_text() == SOURCE
 

@@ -13,7 +13,18 @@ from hlsgen.explore.farm import compile_design
 from tests.support.networks import parse
 
 CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
-HOSTILE = ["x\n$(shell touch P)", "$(shell touch P)", "x; touch P", "`touch P`", "a b", "'", "#", "x\\", "", "é"]
+HOSTILE = [
+    "x\n$(shell touch P)",
+    "$(shell touch P)",
+    "x; touch P",
+    "`touch P`",
+    "a b",
+    "'",
+    "#",
+    "x\\",
+    "",
+    "é",
+]
 
 
 @pytest.fixture
@@ -26,7 +37,9 @@ def model(tmp_path):
 def build_for(described, model, tmp_path):
     (tmp_path / "board.json").write_text(json.dumps(described))
     out = str(tmp_path / "design")
-    return main(["build", model, "--style", "base", "--board", str(tmp_path / "board.json"), "--out", out])
+    return main(
+        ["build", model, "--style", "base", "--board", str(tmp_path / "board.json"), "--out", out]
+    )
 
 
 @pytest.mark.parametrize("field", ["name", "aoc_board", "aliases", "sdk", "sdk_versions"])
@@ -66,15 +79,31 @@ def test_a_hostile_title_stays_a_comment(model, tmp_path):
 @pytest.mark.parametrize("name", ["$(shell touch P)", "x; touch P", "a b'c", "-rf"])
 def test_hostile_names_of_models(name, tmp_path):
     onnx.save(parse(CONV), tmp_path / f"{name}.onnx")
-    assert main(["build", str(tmp_path / f"{name}.onnx"), "--style", "base", "--out", str(tmp_path / "d")]) == 0
+    assert (
+        main(
+            [
+                "build",
+                str(tmp_path / f"{name}.onnx"),
+                "--style",
+                "base",
+                "--out",
+                str(tmp_path / "d"),
+            ]
+        )
+        == 0
+    )
     (kernels,) = (tmp_path / "d" / "kernels").iterdir()
     assert kernels.stem.replace("_", "a").isalnum()
-    run = subprocess.run(["make", "-n", "hardware"], cwd=tmp_path / "d", capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        ["make", "-n", "hardware"], cwd=tmp_path / "d", capture_output=True, text=True, check=True
+    )
     assert f"kernels/{kernels.name} -o bin/{kernels.stem}.aocx" in run.stdout
     assert not list(tmp_path.rglob("P"))
 
 
-@pytest.mark.parametrize("name", ["an aoc", "aoc; touch P", "$(touch P)", "$$(shell touch P)", "a'oc", "`touch P`"])
+@pytest.mark.parametrize(
+    "name", ["an aoc", "aoc; touch P", "$(touch P)", "$$(shell touch P)", "a'oc", "`touch P`"]
+)
 def test_aoc_is_one_word(name, model, tmp_path):
     """An aoc of any name is run, and nothing else."""
     assert main(["build", model, "--style", "base", "--out", str(tmp_path / "d")]) == 0

@@ -1,4 +1,5 @@
-"""NaN and infinities are refused in inputs and told of in results: by the command line, the host alone and the ONNX backend."""
+"""NaN and infinities are refused in inputs and told of in results: by the command line, the host
+alone and the ONNX backend."""
 
 import json
 
@@ -31,7 +32,15 @@ def images(tmp_path):
 
 @pytest.mark.emulator
 def test_results_of_run(design, images, tmp_path, capsys):
-    arguments = ["run", str(design), "--input", str(images), "--output", str(tmp_path / "y.npz"), "--json"]
+    arguments = [
+        "run",
+        str(design),
+        "--input",
+        str(images),
+        "--output",
+        str(tmp_path / "y.npz"),
+        "--json",
+    ]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["non_finite"] == FOUND and err.splitlines() == [WARNING]

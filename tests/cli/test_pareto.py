@@ -35,14 +35,18 @@ def test_what_is_better_in_one_and_worse_in_another_stays():
 
 
 def test_what_could_not_be_built_is_on_no_front():
-    assert front([result([9, 0, 0, 0, 0], error="does not fit"), result([1, 1, 1, 1, 1])]) == [result([1, 1, 1, 1, 1])]
+    assert front([result([9, 0, 0, 0, 0], error="does not fit"), result([1, 1, 1, 1, 1])]) == [
+        result([1, 1, 1, 1, 1])
+    ]
 
 
 def test_the_front_of_many_points():
     points = np.array(list(itertools.product((1, 2), (1, 2), (1, 3), (2, 3), (1,)))) * 1.0
     points[:, 0] += points[:, 1:].sum(axis=1) % 3
     gains = points * BETTER
-    beaten = [any((other >= mine).all() and (other > mine).any() for other in gains) for mine in gains]
+    beaten = [
+        any((other >= mine).all() and (other > mine).any() for other in gains) for mine in gains
+    ]
     expected = {tuple(p) for p, lost in zip(points, beaten, strict=True) if not lost}
     found = [tuple(r[name] for name in NAMES) for r in front([result(p) for p in points])]
     assert set(found) == expected and len(found) == len(expected) < len(points)

@@ -1,4 +1,5 @@
-"""The report: keys, tables, a page without network, aoc's figures beside ours, and how it looks in a browser."""
+"""The report: keys, tables, a page without network, aoc's figures beside ours, and how it looks in
+a browser."""
 
 import json
 import re
@@ -18,7 +19,19 @@ from tests.schedule.test_calibrate import AREA, LOOPS, REPORT
 def design(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     onnx.save(network("lenet5"), folder / "lenet5.onnx")
-    assert main(["build", str(folder / "lenet5.onnx"), "--style", request.param, "--out", str(folder / "design")]) == 0
+    assert (
+        main(
+            [
+                "build",
+                str(folder / "lenet5.onnx"),
+                "--style",
+                request.param,
+                "--out",
+                str(folder / "design"),
+            ]
+        )
+        == 0
+    )
     return folder / "design"
 
 
@@ -31,16 +44,27 @@ def report(design, capsys, *options):
 def test_keys(design, capsys):
     data = report(design, capsys)
     assert (
-        data["throughput_fps"] > 0 and data["latency_ms"] > 0 and data["bottleneck"] and data["resources"]["dsps"] > 0
+        data["throughput_fps"] > 0
+        and data["latency_ms"] > 0
+        and data["bottleneck"]
+        and data["resources"]["dsps"] > 0
     )
-    assert len(data["layers"]) >= 8 and {"name", "cycles", "utilisation", "bound", "macs"} <= set(data["layers"][0])
-    low = [layer for layer in data["layers"] if layer["ideal_cycles"] and layer["utilisation"] < 0.5]
+    assert len(data["layers"]) >= 8 and {"name", "cycles", "utilisation", "bound", "macs"} <= set(
+        data["layers"][0]
+    )
+    low = [
+        layer for layer in data["layers"] if layer["ideal_cycles"] and layer["utilisation"] < 0.5
+    ]
     assert all(layer["why"] for layer in low)
 
 
 def test_page_is_self_contained(design, capsys):
     page = Path(report(design, capsys)["page"]).read_text()
-    assert not re.search(r"(src|href)=\"(?!data:)", page) and page.count("<svg") == 4 and "conv1" in page
+    assert (
+        not re.search(r"(src|href)=\"(?!data:)", page)
+        and page.count("<svg") == 4
+        and "conv1" in page
+    )
 
 
 @pytest.mark.emulator
@@ -65,7 +89,8 @@ def test_beside_aoc(design, capsys, tmp_path):
     data = report(design, capsys, "--aoc", str(tmp_path))
     names = [row["name"] for row in data["aoc"]["kernels"]]
     assert (
-        names == (["conv1"] if "conv1" in {k["name"] for k in data["kernels"]} else []) and data["aoc"]["fmax"] == 237.5
+        names == (["conv1"] if "conv1" in {k["name"] for k in data["kernels"]} else [])
+        and data["aoc"]["fmax"] == 237.5
     )
     assert data["aoc"]["loops"] is None
     (tmp_path / "loops.json").write_text(json.dumps(LOOPS))
@@ -85,11 +110,16 @@ def test_not_a_design(tmp_path, capsys):
 @pytest.mark.slow
 def test_in_a_browser(design, width, capsys, tmp_path):
     """Nothing is wider than the window, and the console stays silent."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if not chromium:
         pytest.skip("no Chromium on this machine")
     page = Path(report(design, capsys)["page"]).read_text()
-    # A browser without a window has a least width of its own, so the page is looked at inside a frame.
+    # A browser without a window has a least width of its own, so the page is looked at inside a
+    # frame.
     probe = f"""<!DOCTYPE html><html><body style="margin:0"><iframe id="f" style="width:{width}px;height:2000px;border:0"></iframe><script>
 const errors = []; f.onload = () => {{ const d = f.contentDocument; document.title = JSON.stringify([d.documentElement.scrollWidth, errors]); }};
 f.contentWindow.onerror = m => errors.push(m); f.srcdoc = {json.dumps(page).replace("</", "<" + chr(92) + "/")};</script></body></html>"""
@@ -110,7 +140,9 @@ f.contentWindow.onerror = m => errors.push(m); f.srcdoc = {json.dumps(page).repl
         "--virtual-time-budget=4000",
         "--dump-dom",
     ]
-    found = subprocess.run([*command, f"file://{tmp_path}/probe.html"], capture_output=True, text=True, timeout=120)
+    found = subprocess.run(
+        [*command, f"file://{tmp_path}/probe.html"], capture_output=True, text=True, timeout=120
+    )
     title = re.search(r"<title>(.*?)</title>", found.stdout)
     assert title, found.stderr[-500:]
     scroll, errors = json.loads(title.group(1))

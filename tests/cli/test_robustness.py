@@ -1,4 +1,5 @@
-"""Hostile files, interrupted builds, two builds at once, accesses out of bounds, many validations in one process."""
+"""Hostile files, interrupted builds, two builds at once, accesses out of bounds, many validations
+in one process."""
 
 import gc
 import multiprocessing
@@ -36,15 +37,17 @@ CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x,
 def attempt(seed, folder):
     random = np.random.default_rng(seed)
     data = hostile_bytes(lambda options: options[int(random.integers(len(options)))])
-    problem = build_hostile(data, Path(folder) / str(seed), ("auto", "base", "pipelined", "folded")[seed % 4])
+    problem = build_hostile(
+        data, Path(folder) / str(seed), ("auto", "base", "pipelined", "folded")[seed % 4]
+    )
     shutil.rmtree(Path(folder) / str(seed))
     return problem
 
 
 @pytest.mark.slow
 def test_hostile_files(tmp_path):
-    """In processes of their own, with bounded memory: neither a traceback, nor a crash, nor a stray file, nor injected code.
-    `python -m benchmarks.fuzz files` tries thousands."""
+    """In processes of their own, with bounded memory: neither a traceback, nor a crash, nor a stray
+    file, nor injected code. `python -m benchmarks.fuzz files` tries thousands."""
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         jobs = [(seed, pool.apply_async(attempt, (seed, str(tmp_path)))) for seed in range(200)]
         found = {seed: job.get(120) for seed, job in jobs}
@@ -111,11 +114,14 @@ def big_model(path):
 
 
 def content(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
-# Runs a command in a new process for every line that it reads; tells that process's number, then its wait status. A fork spares
-# each of them what takes longer than the build, importing the compiler.
+# Runs a command in a new process for every line that it reads; tells that process's number, then
+# its wait status. A fork spares each of them what takes longer than the build, importing the
+# compiler.
 FORKS = """
 import os, sys
 from hlsgen.cli.main import main
@@ -135,7 +141,11 @@ for _ in sys.stdin:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_builds_leave_the_earlier_design(number, tmp_path):
-    small, large, out = save(tmp_path / "small.onnx", CONV), big_model(tmp_path / "large.onnx"), tmp_path / "design"
+    small, large, out = (
+        save(tmp_path / "small.onnx", CONV),
+        big_model(tmp_path / "large.onnx"),
+        tmp_path / "design",
+    )
     build_large = ["build", str(large), "--out", str(out), "--style", "base"]  # most of it writes
     command = [sys.executable, "-c", FORKS, *build_large]
     assert main(["build", str(small), "--out", str(out)]) == 0
@@ -144,7 +154,9 @@ def test_interrupted_builds_leave_the_earlier_design(number, tmp_path):
     before, ended = content(out), []
     with (
         open(tmp_path / "errors", "w") as errors,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True) as forks,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as forks,
     ):
 
         def start():
@@ -169,8 +181,16 @@ def test_interrupted_builds_leave_the_earlier_design(number, tmp_path):
         forks.stdin.close()
     assert any(ended)
     assert "Traceback" not in (tmp_path / "errors").read_text()
-    assert main(["build", str(small), "--out", str(out)]) == 0  # and clears away what was left behind
-    assert {p.name for p in tmp_path.iterdir()} == {"small.onnx", "large.onnx", "design", "saved", "errors"}
+    assert (
+        main(["build", str(small), "--out", str(out)]) == 0
+    )  # and clears away what was left behind
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "small.onnx",
+        "large.onnx",
+        "design",
+        "saved",
+        "errors",
+    }
 
 
 def test_a_full_disk_leaves_the_earlier_design(tmp_path, capsys, monkeypatch):
@@ -196,12 +216,16 @@ def test_two_builds_at_once(tmp_path):
     large = big_model(tmp_path / "large.onnx")
     command = [sys.executable, "-m", "hlsgen", "build", str(large), "--out", str(out), "--style"]
     processes = [
-        subprocess.Popen([*command, style], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, style], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for style in ("folded", "base", "folded", "base")
     ]
     ends = [(p.communicate()[1], p.returncode) for p in processes]
     assert any(code == 0 for _, code in ends)
-    assert all(code == 0 or (code == 2 and "another build is writing there" in err) for err, code in ends), ends
+    assert all(
+        code == 0 or (code == 2 and "another build is writing there" in err) for err, code in ends
+    ), ends
     assert HostDesign(out).manifest["style"] in ("folded", "base")
     assert {p.name for p in tmp_path.iterdir()} == {"large.onnx", "design"}
 
@@ -219,7 +243,10 @@ def test_a_write_out_of_bounds_is_seen(style, tmp_path):
         "base": ("output[at + first] =", "output[at + first + (at == 0 ? -1 : 0)] ="),
         "pipelined": ("image_data[i] = read", "image_data[i + (i == 0 ? -1 : 0)] = read"),
         # The feature memory begins with the input: the write goes before it.
-        "folded": ("features[s.out_base + (row * s.out_width", "features[-1 + 0 * (row * s.out_width"),
+        "folded": (
+            "features[s.out_base + (row * s.out_width",
+            "features[-1 + 0 * (row * s.out_width",
+        ),
     }[style]
     assert changed[0] in text
     path.write_text(text.replace(*changed))
@@ -235,13 +262,24 @@ def test_a_read_out_of_bounds_is_seen(tmp_path):
     text = path.read_text()
     changed = "row < 8 &&"
     assert changed in text
-    path.write_text(text.replace(changed, "row < 99 &&").replace("const int row = y", "const int row = 1 + y"))
+    path.write_text(
+        text.replace(changed, "row < 99 &&").replace("const int row = y", "const int row = 1 + y")
+    )
     assert not verdict_of(design)["ok"]
 
 
 @pytest.mark.skipif(not OCLGRIND.is_file(), reason="oclgrind is not installed")
 @pytest.mark.parametrize(
-    "name", ["conv_asymmetric_pads", "max_pool_ceil", "gemm", "softmax", "lrn", "pad_reflect", "conv_transpose_odd"]
+    "name",
+    [
+        "conv_asymmetric_pads",
+        "max_pool_ceil",
+        "gemm",
+        "softmax",
+        "lrn",
+        "pad_reflect",
+        "conv_transpose_odd",
+    ],
 )
 def test_oclgrind_finds_nothing(name, tmp_path):
     """Kernels without channels, under a simulator that checks every access."""
@@ -260,12 +298,20 @@ def test_oclgrind_would_find_something(tmp_path):
 def oclgrind(design):
     """What oclgrind says of a run of all kernels of a design without channels."""
     script = ROOT / "tests/support/oclgrind_run.py"
-    variables = {"OCLGRIND_DATA_RACES": "1", "OCLGRIND_UNINITIALIZED": "1", "PYOPENCL_NO_CACHE": "1"}
+    variables = {
+        "OCLGRIND_DATA_RACES": "1",
+        "OCLGRIND_UNINITIALIZED": "1",
+        "PYOPENCL_NO_CACHE": "1",
+    }
     command = [sys.executable, str(script), str(design.path), str(OCLGRIND)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, **variables})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, **variables}
+    )
     assert "ran on Oclgrind" in done.stdout, done.stdout + done.stderr
     faults = ("Invalid", "Uninitialized", "race", "Unaligned", "divergence")
-    return "\n".join(line for line in done.stderr.splitlines() if any(fault in line for fault in faults))
+    return "\n".join(
+        line for line in done.stderr.splitlines() if any(fault in line for fault in faults)
+    )
 
 
 # ---- many in a row
@@ -273,16 +319,26 @@ def oclgrind(design):
 
 @pytest.mark.emulator
 def test_soak(tmp_path):
-    """One process validates many designs and keeps nothing. `python -m benchmarks.fuzz soak` does 200."""
+    """One process validates many designs and keeps nothing. `python -m benchmarks.fuzz soak` does
+    200."""
     process = psutil.Process()
     names = ["conv_plain", "gemm", "softmax", "split"]
     states = []
     for count in range(12):
         folder = tmp_path / str(count)
-        assert_right(build(case(names[count % 4]), folder, ("base", "pipelined", "folded")[count % 3]))
+        assert_right(
+            build(case(names[count % 4]), folder, ("base", "pipelined", "folded")[count % 3])
+        )
         shutil.rmtree(folder)
         gc.collect()
-        states.append((process.num_fds(), len(process.children()), threading.active_count(), process.memory_info().rss))
+        states.append(
+            (
+                process.num_fds(),
+                len(process.children()),
+                threading.active_count(),
+                process.memory_info().rss,
+            )
+        )
     early, late = states[3], states[-1]
     assert late[:3] == early[:3]
     assert late[3] - early[3] < 60e6

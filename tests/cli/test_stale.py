@@ -1,4 +1,5 @@
-"""Nothing that belongs to an earlier design, board file, calibration, model or hlsgen is taken for a new one's; nothing is lost."""
+"""Nothing that belongs to an earlier design, board file, calibration, model or hlsgen is taken for
+a new one's; nothing is lost."""
 
 import json
 import os
@@ -51,7 +52,15 @@ def design(tmp_path, aoc):
 
 def build(text, tmp_path, seed=0, *options):
     onnx.save(parse(text, seed=seed), tmp_path / "model.onnx")
-    command = ["build", tmp_path / "model.onnx", "--style", "base", "--out", tmp_path / "design", *options]
+    command = [
+        "build",
+        tmp_path / "model.onnx",
+        "--style",
+        "base",
+        "--out",
+        tmp_path / "design",
+        *options,
+    ]
     assert main([str(word) for word in command]) == 0
 
 
@@ -62,7 +71,12 @@ def test_other_kernels_put_the_compiled_ones_aside(design, tmp_path, capsys):
         "Makefile", "compiled.old", "design.json", "kernels", "model.onnx", "notes.txt", "plan.json", "weights",
     }  # fmt: skip
     old = design / "compiled.old"
-    assert {str(p.relative_to(old)) for p in old.rglob("*")} == {"bin", "bin/model.aocx", "aoc.json", "aoc.log"}
+    assert {str(p.relative_to(old)) for p in old.rglob("*")} == {
+        "bin",
+        "bin/model.aocx",
+        "aoc.json",
+        "aoc.log",
+    }
     (design / "bin").mkdir()
     (design / "bin" / "model.aocx").write_text("another")
     build(CONV, tmp_path)
@@ -76,7 +90,8 @@ def test_another_board_puts_the_compiled_ones_aside(design, tmp_path):
 
 
 def test_other_weights_of_the_same_kernels_keep_the_bitstream(design, tmp_path):
-    """Weights are no part of a bitstream: it is right for the new design, and make finds it up to date."""
+    """Weights are no part of a bitstream: it is right for the new design, and make finds it up to
+    date."""
     before = (design / "weights").read_bytes()
     build(CONV, tmp_path, seed=5)
     assert (design / "weights").read_bytes() != before
@@ -89,13 +104,17 @@ def test_kernels_edited_by_hand_make_their_bitstream_another(design, tmp_path):
     (kernels,) = (design / "kernels").iterdir()
     kernels.write_text(kernels.read_text() + "// edited, compiled\n")
     build(CONV, tmp_path)
-    assert not (design / "bin").exists() and (design / "compiled.old" / "bin" / "model.aocx").is_file()
+    assert (
+        not (design / "bin").exists() and (design / "compiled.old" / "bin" / "model.aocx").is_file()
+    )
 
 
 def test_files_beside_the_kernels_are_no_other_kernels(design, tmp_path):
     (design / "kernels" / "mine.cl").write_text("mine")
     build(CONV, tmp_path)
-    assert (design / "bin" / "model.aocx").is_file() and (design / "kernels" / "mine.cl").read_text() == "mine"
+    assert (design / "bin" / "model.aocx").is_file() and (
+        design / "kernels" / "mine.cl"
+    ).read_text() == "mine"
 
 
 def test_a_compile_that_fails_is_no_compile(design, tmp_path, aoc):
@@ -151,7 +170,9 @@ def model(tmp_path):
 def explored(model, tmp_path, *, calibration="", name="pac_a10"):
     """How many points had to be predicted, and the only result."""
     pool = Counting()
-    (result,) = run_points(model, grid([name], ["base"], ["throughput"], [1.0], 0, calibration), tmp_path / "out", pool)
+    (result,) = run_points(
+        model, grid([name], ["base"], ["throughput"], [1.0], 0, calibration), tmp_path / "out", pool
+    )
     return pool.submitted, result
 
 
@@ -183,11 +204,15 @@ def test_results_of_another_hlsgen(model, tmp_path, monkeypatch):
 def test_results_of_other_external_data(tmp_path):
     """The model's own file is the same, byte for byte."""
     model = parse(CONV)
-    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    onnx.save(
+        model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
     before = (tmp_path / "m.onnx").read_bytes()
     explored(tmp_path / "m.onnx", tmp_path)
     np.zeros(4 * 3 * 3 * 3, np.float32).tofile(tmp_path / "w.bin")
-    assert (tmp_path / "m.onnx").read_bytes() == before and explored(tmp_path / "m.onnx", tmp_path)[0] == 1
+    assert (tmp_path / "m.onnx").read_bytes() == before and explored(tmp_path / "m.onnx", tmp_path)[
+        0
+    ] == 1
 
 
 def test_a_model_that_changes_meanwhile_is_refused(model):
@@ -198,7 +223,18 @@ def test_a_model_that_changes_meanwhile_is_refused(model):
 @pytest.mark.slow
 def test_designs_of_another_model_are_not_compiled(model, tmp_path, aoc):
     """The same command on a model file with other content compiles the new network."""
-    command = ["explore", str(model), "--boards", "pac_a10", "--styles", "base", "--shares", "1", "--jobs", "1"]
+    command = [
+        "explore",
+        str(model),
+        "--boards",
+        "pac_a10",
+        "--styles",
+        "base",
+        "--shares",
+        "1",
+        "--jobs",
+        "1",
+    ]
     command += ["--compile", aoc, "--out", str(tmp_path / "out")]
     assert main(command) == 0
     onnx.save(parse(WIDER), model)
@@ -218,7 +254,9 @@ def test_nothing_is_explored_into_foreign_files(model, tmp_path, capsys):
 
 def test_no_picture_of_an_earlier_run_is_left(model, tmp_path):
     (tmp_path / "pareto.png").write_text("of an earlier run")
-    assert plot([], tmp_path / "pareto.png", "none") == [] and not (tmp_path / "pareto.png").exists()
+    assert (
+        plot([], tmp_path / "pareto.png", "none") == [] and not (tmp_path / "pareto.png").exists()
+    )
 
 
 def test_two_board_files_of_one_name_are_refused(model, tmp_path, capsys):

@@ -42,12 +42,15 @@ def test_every_image_and_output_is_held_against_onnxruntime(name, image, design)
 
 
 @pytest.mark.parametrize(
-    ("numpy_says", "onnxruntime_says", "status"), [(True, True, 0), (True, False, 1), (False, True, 1)]
+    ("numpy_says", "onnxruntime_says", "status"),
+    [(True, True, 0), (True, False, 1), (False, True, 1)],
 )
 def test_both_must_agree(numpy_says, onnxruntime_says, status, design, monkeypatch, capsys):
     """Also where our own references are wrong together with the design."""
     verdict = {"ok": numpy_says}
-    monkeypatch.setattr(validate, "validate", lambda *arguments, **options: (verdict, right_outputs()))
+    monkeypatch.setattr(
+        validate, "validate", lambda *arguments, **options: (verdict, right_outputs())
+    )
     monkeypatch.setattr(validate, "describe", lambda verdict, console: None)
     monkeypatch.setattr(
         Reference,

@@ -1,4 +1,5 @@
-"""The wheel, installed outside the checkout into an environment that has what it requires and nothing else, holds all it needs."""
+"""The wheel, installed outside the checkout into an environment that has what it requires and
+nothing else, holds all it needs."""
 
 import json
 import os
@@ -24,7 +25,15 @@ def test_installed_wheel(tmp_path):
         shutil.copytree(ROOT / name, tmp_path / "source" / name, symlinks=True, ignore=ignored)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "source")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(tmp_path / "source")]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(tmp_path / "source"),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     (archive,), (wheel,) = tmp_path.glob("*.tar.gz"), tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -40,11 +49,22 @@ def test_installed_wheel(tmp_path):
         for name in ("host/worker.py", "templates/preamble.cl.j2", "hlsgen/py.typed"):
             assert len([path for path in held if path.endswith(name)]) == 1, name
     with zipfile.ZipFile(wheel) as packed:
-        (told,) = (packed.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
+        (told,) = (
+            packed.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")
+        )
     site = new_environment(tmp_path / "env")
     lend(required(Parser().parsestr(told).get_all("Requires-Dist"), ["emulator"]), site)
     binaries = tmp_path / "env" / "bin"
-    pip = [binaries / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--ignore-installed"]
+    pip = [
+        binaries / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+    ]
     ours = os.environ | {"PYTHONPATH": sysconfig.get_path("purelib")}  # for pip itself
     subprocess.run([*pip, wheel], env=ours, check=True, capture_output=True)
 
@@ -53,7 +73,9 @@ def test_installed_wheel(tmp_path):
 
     def hlsgen(*arguments):
         command = [binaries / "hlsgen", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -1,4 +1,5 @@
-"""The generated OpenCL of small networks, word for word. Renew with `make golden` and read the difference."""
+"""The generated OpenCL of small networks, word for word. Renew with `make golden` and read the
+difference."""
 
 import itertools
 from pathlib import Path
@@ -38,7 +39,10 @@ SPARSITY = {"sparse": 0.85}
 @pytest.mark.parametrize(
     ("name", "style", "images", "pins"),
     [
-        *((name, style, 1, {}) for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])),
+        *(
+            (name, style, 1, {})
+            for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])
+        ),
         ("separable", "hybrid", 1, NO_FRONT),
         ("ahead", "hybrid", 2, {("front", "layers"): 2}),
         ("residual", "folded", 4, {}),
@@ -59,7 +63,9 @@ def test_generated_text(name, style, images, pins, tmp_path, request):
         if request.config.getoption("--update-golden"):
             GOLDEN.mkdir(exist_ok=True)
             golden.write_text(text)
-        assert text == golden.read_text(), f"{golden.name} differs: look, then renew it with `make golden`"
+        assert text == golden.read_text(), (
+            f"{golden.name} differs: look, then renew it with `make golden`"
+        )
 
 
 def test_users_text_cannot_leave_a_comment(tmp_path):

@@ -1,4 +1,5 @@
-"""A design gets into its place whole: while it goes there, when a build is killed, and when two builds meet."""
+"""A design gets into its place whole: while it goes there, when a build is killed, and when two
+builds meet."""
 
 import ctypes
 import errno
@@ -43,7 +44,11 @@ def can_exchange(folder):
     first.mkdir()
     second.mkdir()
     (first / "here").touch()
-    return call is not None and call(-100, bytes(first), -100, bytes(second), 2) == 0 and (second / "here").exists()
+    return (
+        call is not None
+        and call(-100, bytes(first), -100, bytes(second), 2) == 0
+        and (second / "here").exists()
+    )
 
 
 def test_at_every_moment_a_whole_design_is_there(tmp_path):
@@ -96,7 +101,8 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("renames", [0, 1])
 def test_a_build_killed_between_two_renames_loses_nothing(renames, tmp_path, monkeypatch):
-    """Where directories cannot be exchanged: the next build finds the earlier design again, with what the user put there."""
+    """Where directories cannot be exchanged: the next build finds the earlier design again, with
+    what the user put there."""
     out = design(tmp_path / "design", "old")
     (out / "mine.txt").write_text("mine")
     new = design(tmp_path / ".design.build.killed", "new")
@@ -128,8 +134,8 @@ def test_a_failed_rename_puts_the_earlier_design_back(tmp_path, monkeypatch):
 
 
 def test_a_lock_whose_file_is_gone_holds_nothing(tmp_path, monkeypatch):
-    """A build opens the lock file, its holder ends and removes it, a third build makes and holds a new one: two hold locks, on
-    files of one name. Only the new file's counts."""
+    """A build opens the lock file, its holder ends and removes it, a third build makes and holds a
+    new one: two hold locks, on files of one name. Only the new file's counts."""
     out, lock = tmp_path / "design", tmp_path / ".design.lock"
     others = []
 
@@ -156,9 +162,17 @@ def test_a_lock_is_free_again_afterwards(tmp_path):
 
 def test_files_of_the_user_go_along_and_those_of_the_earlier_design_do_not(tmp_path):
     out = design(tmp_path / "design", "old")
-    (out / "design.json").write_text(json.dumps(manifest("old", "design.json", "weights", "kernels/old.cl")))
+    (out / "design.json").write_text(
+        json.dumps(manifest("old", "design.json", "weights", "kernels/old.cl"))
+    )
     (out / "kernels").mkdir()
-    for name in ("kernels/old.cl", "kernels/mine.cl", "validation.json", "report.html", "notes.txt"):
+    for name in (
+        "kernels/old.cl",
+        "kernels/mine.cl",
+        "validation.json",
+        "report.html",
+        "notes.txt",
+    ):
         (out / name).write_text(name)
     (out / "link").symlink_to("notes.txt")
     place.put_in_place(design(tmp_path / "new", "new"), out)

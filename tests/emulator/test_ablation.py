@@ -1,4 +1,5 @@
-"""Every optimisation can be switched off, alone and all together, and the design still computes the same."""
+"""Every optimisation can be switched off, alone and all together, and the design still computes the
+same."""
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hlsgen.plan import OPTIMISATIONS
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, build, parse
 
-# One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense, softmax.
+# One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense,
+# softmax.
 NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8,1,3,3] c, float[8,8,1,1] d,
 float[8] db, float[10,8] f, float[10] fb) => (float[1,10] y) {
   s = Conv<pads=[1,1,1,1]>(x, a, ab) sr = Relu(s) p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(sr)
@@ -36,7 +38,9 @@ def test_movement_switched_off(style, disable, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 @pytest.mark.parametrize(
-    "disable", [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)], ids=lambda d: "+".join(d)[:40]
+    "disable",
+    [*([name] for name in OPTIMISATIONS), list(OPTIMISATIONS)],
+    ids=lambda d: "+".join(d)[:40],
 )
 def test_switched_off(style, disable, tmp_path):
     design = build(parse(NETWORK), tmp_path / "design", style, disable=disable)
@@ -53,7 +57,9 @@ def test_switched_off_strict(style, disable, tmp_path):
 
 
 def text(tmp_path, style, disable):
-    return build(parse(NETWORK), tmp_path / f"{style}-{'-'.join(disable)}", style, disable=disable).source
+    return build(
+        parse(NETWORK), tmp_path / f"{style}-{'-'.join(disable)}", style, disable=disable
+    ).source
 
 
 @pytest.mark.slow
@@ -77,7 +83,8 @@ def test_tiling_changes_the_plan():
         if style == "folded":
             assert plans[0].engines.tile_vectors < plans[1].engines.tile_vectors
             assert all(
-                step.tile_height == graph.tensors[graph.layer(step.layer).output].height for step in plans[1].steps
+                step.tile_height == graph.tensors[graph.layer(step.layer).output].height
+                for step in plans[1].steps
             )
         else:
             widths = [{kernel.output_width for kernel in plan.kernels} for plan in plans]
@@ -87,14 +94,20 @@ def test_tiling_changes_the_plan():
 def test_flags_follow_relaxed_fp(tmp_path):
     relaxed = build(parse(NETWORK), tmp_path / "a", "folded")
     strict = build(parse(NETWORK), tmp_path / "b", "folded", disable=["relaxed_fp"])
-    assert relaxed.manifest["options"] == ["-cl-unsafe-math-optimizations"] and strict.manifest["options"] == []
+    assert (
+        relaxed.manifest["options"] == ["-cl-unsafe-math-optimizations"]
+        and strict.manifest["options"] == []
+    )
     assert "-fp-relaxed" in (relaxed.path / "Makefile").read_text()
     assert "-fp-relaxed" not in (strict.path / "Makefile").read_text()
 
 
 def test_base_has_no_optimisation(tmp_path):
     design = build(parse(NETWORK), tmp_path / "base", "base")
-    assert not any(word in design.source for word in ("#pragma unroll\n", "channel ", "autorun", "float4", "float16"))
+    assert not any(
+        word in design.source
+        for word in ("#pragma unroll\n", "channel ", "autorun", "float4", "float16")
+    )
     assert design.source.count("scratch") >= 2
     assert len({launch["queue"] for launch in design.run("sequential")["launches"]}) == 1
     assert np.array(design.source.count("__kernel")) == len(design.manifest["layers"])

@@ -1,5 +1,5 @@
-"""Convolutions of pipelined designs that multiply several input vectors a turn: right on the emulator, as long as the model says, chosen
-where that pays."""
+"""Convolutions of pipelined designs that multiply several input vectors a turn: right on the
+emulator, as long as the model says, chosen where that pays."""
 
 from dataclasses import replace
 
@@ -22,22 +22,28 @@ from hlsgen.schedule.scheduler import schedule
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
 
-# Words that pixels fill and words that they do not, with and without bias and activation, a branch, and a window before them.
+# Words that pixels fill and words that they do not, with and without bias and activation, a branch,
+# and a window before them.
 NETWORK = """(float[1,8,6,5] x, float[40,8,3,3] k, float[48,40,1,1] a, float[48] ab, float[64,48,1,1] b, float[64,48,1,1] c, float[56,64,1,1] d,
 float[56] db) => (float[1,56,6,5] y) { v = Conv<pads=[1,1,1,1]>(x, k) p = Conv(v, a, ab) q = Relu(p) s = Conv(q, b) u = Conv(q, c)
 t = Add(s, u) y = Conv(t, d, db) }"""
 
-# Padded, strided, dilated and even windows; one that needs no border; a 1x1 convolution that strides; a branch that waits for a window.
+# Padded, strided, dilated and even windows; one that needs no border; a 1x1 convolution that
+# strides; a branch that waits for a window.
 WINDOWS = """(float[1,40,9,7] x, float[24,40,3,3] a, float[24] ab, float[24,24,3,3] b, float[48,24,2,3] c, float[32,48,1,1] d, float[32,24,3,3] e)
 => (float[1,32,3,3] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p) r = Conv<pads=[2,2,2,2], dilations=[2,2]>(q, b) s = Add(r, q)
 t = Conv<pads=[0,1,1,1], strides=[2,1]>(s, c) u = Conv<strides=[2,3]>(t, d) v = Conv<strides=[3,2]>(s, e) y = Add(u, v) }"""
 
 
 def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
-    """A plan with vectors of `width` channels, whose convolutions (all but the first, where it has no channels for several vectors) multiply so many
-    at once."""
+    """A plan with vectors of `width` channels, whose convolutions (all but the first, where it has
+    no channels for several vectors) multiply so many at once."""
     graph = hlsgen.load(parse(text))
-    wide = [layer for layer in graph.layers if layer.op == "conv" and graph.tensors[layer.inputs[0]].channels > 8]
+    wide = [
+        layer
+        for layer in graph.layers
+        if layer.op == "conv" and graph.tensors[layer.inputs[0]].channels > 8
+    ]
     plan = schedule(graph, "pac_d5005", "pipelined", disable)
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
@@ -48,7 +54,9 @@ def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("counts", "strict"), [((2, 3, 4, 5), False), ((5, 6, 2, 3), True), ((3, 2, 6, 4), False)])
+@pytest.mark.parametrize(
+    ("counts", "strict"), [((2, 3, 4, 5), False), ((5, 6, 2, 3), True), ((3, 2, 6, 4), False)]
+)
 def test_right_on_the_emulator(counts, strict, tmp_path):
     graph, plan = planned(*counts)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
@@ -60,7 +68,9 @@ def test_right_on_the_emulator(counts, strict, tmp_path):
 @pytest.mark.parametrize(("counts", "strict"), [((10, 12, 7, 14), True), ((9, 11, 12, 13), False)])
 def test_many_narrow_vectors_are_right_on_the_emulator(counts, strict, tmp_path):
     graph, plan = planned(*counts, width=4)
-    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
+    assert_right(
+        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict
+    )
 
 
 @pytest.mark.emulator
@@ -76,7 +86,9 @@ def test_many_narrow_vectors_are_right_on_the_emulator(counts, strict, tmp_path)
 def test_windows_are_right_on_the_emulator(counts, width, unrolled, strict, tmp_path):
     graph, plan = planned(*counts, width=width, text=WINDOWS, unrolled=unrolled)
     assert [kernel.at_once for kernel in plan.kernels if kernel.layer in "prtuv"] == list(counts)
-    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict)
+    assert_right(
+        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict
+    )
 
 
 @pytest.mark.emulator
@@ -86,13 +98,17 @@ def test_columns_of_words_in_memories_are_right_on_the_emulator(tmp_path):
     p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }"""
     graph, plan = planned(2, 3, width=4, text=text, unrolled=("p",))
     design = hlsgen.generate(graph, plan, tmp_path / "design")
-    assert "float4 history[10][16] BLOCKS" in design.source or "float4 history[10][16] MLABS" in design.source
+    assert (
+        "float4 history[10][16] BLOCKS" in design.source
+        or "float4 history[10][16] MLABS" in design.source
+    )
     assert_right(HostDesign(design.path), images=2)
 
 
 @pytest.mark.emulator
 @pytest.mark.parametrize(
-    "change", [("border.v[b] = 0.0f", "border.v[b] = 1.0f"), (".v[b];\n", ".v[0];\n"), ("b * 8 + i]", "i]")]
+    "change",
+    [("border.v[b] = 0.0f", "border.v[b] = 1.0f"), (".v[b];\n", ".v[0];\n"), ("b * 8 + i]", "i]")],
 )
 def test_a_wrong_window_is_found(change, tmp_path):
     graph, plan = planned(3, 2, 3, 1, 2, text=WINDOWS, unrolled=("p", "r"))
@@ -105,7 +121,8 @@ def test_a_wrong_window_is_found(change, tmp_path):
 
 
 def test_turns_of_windows_by_hand():
-    """Positions without an output take a turn a word; the others every word times every output vector (and tap, where these are not unrolled)."""
+    """Positions without an output take a turn a word; the others every word times every output
+    vector (and tap, where these are not unrolled)."""
     graph = hlsgen.load(parse(WINDOWS))
     layer = graph.layer("p")
     for at_once, words in ((1, 5), (2, 3), (3, 2), (5, 1)):
@@ -117,9 +134,15 @@ def test_turns_of_windows_by_hand():
             assert op.pipelined_macs(layer, kernel) == taps * 64 * at_once
             # An output pixel's turns are enough to put the next one's words together.
             assert (at_once in op.at_onces(layer, graph, kernel)) == (words * 3 * (9 // taps) >= 5)
-            # Where no output is due the words come a vector a cycle: after the rows' first positions few, in the first row 8 pixels.
-            waits = max(0, 8 * 5 - (4 * at_once + KERNEL_LATENCY) - 20 * words) if at_once > 1 else 0
-            assert op.pipelined_cycles(layer, graph, kernel) == op.pipelined_turns(layer, graph, kernel) + waits
+            # Where no output is due the words come a vector a cycle: after the rows' first
+            # positions few, in the first row 8 pixels.
+            waits = (
+                max(0, 8 * 5 - (4 * at_once + KERNEL_LATENCY) - 20 * words) if at_once > 1 else 0
+            )
+            assert (
+                op.pipelined_cycles(layer, graph, kernel)
+                == op.pipelined_turns(layer, graph, kernel) + waits
+            )
 
 
 @pytest.mark.emulator
@@ -159,17 +182,24 @@ def test_turns_by_hand():
         assert operator("conv").pipelined_turns(layer, graph, kernel) == 30 * words * 8
         assert operator("conv").pipelined_macs(layer, kernel) == 64 * at_once
         assert len(operator("conv").pipelined_stream(layer, kernel)) == 8 + words * 8 * at_once * 8
-        assert sum(m.elements * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)) == (
-            words * 8 * at_once * 64 * 32
-        )
+        assert sum(
+            m.elements * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)
+        ) == (words * 8 * at_once * 64 * 32)
 
 
 def test_stream_order():
-    """Word by word, output vector by output vector, then the word's input lanes; the last word is filled up with zeros."""
-    graph = hlsgen.load(parse("(float[1,24,1,1] x, float[16,24,1,1] w) => (float[1,16,1,1] y) { y = Conv(x, w) }"))
+    """Word by word, output vector by output vector, then the word's input lanes; the last word is
+    filled up with zeros."""
+    graph = hlsgen.load(
+        parse("(float[1,24,1,1] x, float[16,24,1,1] w) => (float[1,16,1,1] y) { y = Conv(x, w) }")
+    )
     layer = graph.layers[0]
     weight = layer.weights["weight"][:, :, 0, 0]
-    stream = operator("conv").pipelined_stream(layer, KernelPlan(layer.name, 8, 8, at_once=2))[2:].reshape(2, 2, 16, 8)
+    stream = (
+        operator("conv")
+        .pipelined_stream(layer, KernelPlan(layer.name, 8, 8, at_once=2))[2:]
+        .reshape(2, 2, 16, 8)
+    )
     assert np.array_equal(stream[1, 0, :8], weight[:8, 16:24].T) and not stream[1, :, 8:].any()
     assert np.array_equal(stream[0, 1], weight[8:16, :16].T)
 
@@ -193,7 +223,10 @@ def test_chosen_where_it_pays():
     graph = hlsgen.load(network("mobilenetv1"))
     plan = schedule(graph, "pac_d5005", "pipelined")
     without = schedule(
-        graph, "pac_d5005", "pipelined", goal=Goal(pins={(layer.name, "at_once"): 1 for layer in graph.layers})
+        graph,
+        "pac_d5005",
+        "pipelined",
+        goal=Goal(pins={(layer.name, "at_once"): 1 for layer in graph.layers}),
     )
     assert any(kernel.at_once & (kernel.at_once - 1) for kernel in plan.kernels)
     assert all(kernel.at_once == 1 for kernel in without.kernels)

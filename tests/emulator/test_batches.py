@@ -12,7 +12,9 @@ from tests.support.networks import assert_right, build, parse, verdict_of
 pytestmark = pytest.mark.emulator
 
 BACK = "<int64[1] b = {-1}, int64[1] e = {-1000000000}, int64[1] a = {0}, int64[1] s = {-1}>"
-REVERSED = f"(float[4,3,8,8] x) => (float[4,3,8,8] y) {BACK} {{ r = Relu(x) y = Slice(r, b, e, a, s) }}"
+REVERSED = (
+    f"(float[4,3,8,8] x) => (float[4,3,8,8] y) {BACK} {{ r = Relu(x) y = Slice(r, b, e, a, s) }}"
+)
 PLAIN = "(float[4,3,8,8] x, float[5,3,3,3] w) => (float[4,5,6,6] y) { c = Conv(x, w) y = Relu(c) }"
 
 

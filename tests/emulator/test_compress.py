@@ -1,4 +1,5 @@
-"""Compressed weights of convolutions: packed as documented, expanded on the chip, right on the emulator, counted by the model."""
+"""Compressed weights of convolutions: packed as documented, expanded on the chip, right on the
+emulator, counted by the model."""
 
 import re
 from dataclasses import replace
@@ -38,7 +39,8 @@ def design_of(name, share, folder, style="folded", every=True):
     plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skip_outputs"): 0}))
     number = iter(range(len(plan.steps)))
     steps = tuple(
-        replace(s, compressed=s.engine == "convolution" and (next(number) % 2 == 0 or every)) for s in plan.steps
+        replace(s, compressed=s.engine == "convolution" and (next(number) % 2 == 0 or every))
+        for s in plan.steps
     )
     plan = check_plan(graph, replace(plan, steps=steps))
     return graph, plan, HostDesign(hlsgen.generate(graph, plan, folder).path)
@@ -46,7 +48,9 @@ def design_of(name, share, folder, style="folded", every=True):
 
 def test_packing_is_undone_by_its_definition():
     random = np.random.default_rng(0)
-    words = random.standard_normal((3, 2 * 150, 4)).astype(np.float32) * (random.random((3, 300, 4)) < 0.2)
+    words = random.standard_normal((3, 2 * 150, 4)).astype(np.float32) * (
+        random.random((3, 300, 4)) < 0.2
+    )
     rows = block_rows(words, 2)
     stream = compressed(words, 2, rows).reshape(3, 3, rows // 5, 5, 8)
     found = np.zeros((3, 3, BLOCK, 8), np.float32)
@@ -62,7 +66,9 @@ def test_packing_is_undone_by_its_definition():
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize(("name", "style"), [("windows", "folded"), ("groups", "folded"), ("pair", "hybrid")])
+@pytest.mark.parametrize(
+    ("name", "style"), [("windows", "folded"), ("groups", "folded"), ("pair", "hybrid")]
+)
 def test_right_on_the_emulator(name, style, strict, tmp_path):
     for share in (0.0, 0.7, 0.97):  # even where it does not pay
         _, _, design = design_of(name, share, tmp_path / str(share), style)
@@ -87,11 +93,14 @@ def test_a_wrong_expander_is_found(tmp_path):
 
 @pytest.mark.emulator
 def test_biases_never_hold_up_the_expander(tmp_path):
-    """One block a group: it takes weights two groups ahead of the array, behind the biases of as many vectors as an array may have."""
+    """One block a group: it takes weights two groups ahead of the array, behind the biases of as
+    many vectors as an array may have."""
     text = "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { y = Conv(x, w, b) }"
     graph = hlsgen.load(sparsify(parse(text), "relative", sparsity=0.6).model)
     sizes = {"width": 4, "outputs": max(OUTPUTS), "inputs": 1, "skip_outputs": 0}
-    plan = hlsgen.schedule(graph, style="folded", goal=Goal(pins={("engines", name): n for name, n in sizes.items()}))
+    plan = hlsgen.schedule(
+        graph, style="folded", goal=Goal(pins={("engines", name): n for name, n in sizes.items()})
+    )
     steps = tuple(replace(step, compressed=True) for step in plan.steps)
     plan = check_plan(graph, replace(plan, steps=steps))
     assert max(step.groups for step in plan.steps) > 4
@@ -103,7 +112,9 @@ def test_the_model_counts_what_is_generated(tmp_path):
     graph, plan, design = design_of("windows", 0.85, tmp_path / "design")
     shaped = reshaped(graph, plan)
     found = structure(shaped, plan)
-    assert {k.name for k in found.kernels} == set(re.findall(r"__kernel void (\w+)\(", design.source))
+    assert {k.name for k in found.kernels} == set(
+        re.findall(r"__kernel void (\w+)\(", design.source)
+    )
     declared = re.findall(r"^channel \w+ (\w+) __attribute__", design.source, re.M)
     assert len(declared) == len(found.fifos)
     expander = next(k for k in found.kernels if k.name == "weight_expander")
@@ -122,20 +133,25 @@ def test_the_model_counts_what_is_generated(tmp_path):
 def test_the_search_compresses_where_memory_is_the_limit(tmp_path):
     """A late layer of a residual network has many weights and few pixels."""
     dense, sparse = (
-        hlsgen.load(sparsify(network("resnet18"), "relative", sparsity=share).model) for share in (0.0, 0.85)
+        hlsgen.load(sparsify(network("resnet18"), "relative", sparsity=share).model)
+        for share in (0.0, 0.85)
     )
     plans = [hlsgen.schedule(graph, style="folded") for graph in (dense, sparse)]
     assert not any(step.compressed for step in plans[0].steps)
     assert sum(step.compressed for step in plans[1].steps) > 10
     assert "compressed in memory" in explain(sparse, plans[1], estimate(sparse, plans[1]))
-    first, second = (estimate(graph, plan) for graph, plan in zip((dense, sparse), plans, strict=True))
+    first, second = (
+        estimate(graph, plan) for graph, plan in zip((dense, sparse), plans, strict=True)
+    )
     assert second.throughput > 1.1 * first.throughput
     assert second.timing.bytes < 0.8 * first.timing.bytes
 
 
 @pytest.mark.emulator
 def test_a_sparse_residual_network_validates(tmp_path):
-    graph = hlsgen.load(sparsify(network("resnet18", size=64, width=0.5), "lamp", sparsity=0.8).model)
+    graph = hlsgen.load(
+        sparsify(network("resnet18", size=64, width=0.5), "lamp", sparsity=0.8).model
+    )
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     assert any(step.compressed for step in plan.steps)

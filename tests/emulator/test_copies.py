@@ -1,4 +1,5 @@
-"""Copies of a pipelined design, which work on different images: right on the emulator, counted by the model, refused where they cannot be."""
+"""Copies of a pipelined design, which work on different images: right on the emulator, counted by
+the model, refused where they cannot be."""
 
 import json
 import re
@@ -30,14 +31,21 @@ NETWORK = """(float[1,3,9,8] x, float[1,16,9,8] z, float[16,3,3,3] a, float[24,1
 
 def planned(copies, **options):
     graph = hlsgen.load(parse(NETWORK, inputs=("x", "z")))
-    return graph, check_plan(graph, hlsgen.schedule(graph, style="pipelined", goal=Goal(copies=copies, **options)))
+    return graph, check_plan(
+        graph, hlsgen.schedule(graph, style="pipelined", goal=Goal(copies=copies, **options))
+    )
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("copies", "images", "strict"), [(2, 4, True), (3, 4, True), (3, 2, True), (4, 3, False)])
+@pytest.mark.parametrize(
+    ("copies", "images", "strict"), [(2, 4, True), (3, 4, True), (3, 2, True), (4, 3, False)]
+)
 def test_right_on_the_emulator(copies, images, strict, tmp_path):
-    """Also where images are left over for some of the copies, and where there are fewer images than copies."""
-    graph, plan = planned(copies, pins={("s", "at_once"): 2, ("s", "input_width"): 4, ("s", "output_width"): 4})
+    """Also where images are left over for some of the copies, and where there are fewer images than
+    copies."""
+    graph, plan = planned(
+        copies, pins={("s", "at_once"): 2, ("s", "input_width"): 4, ("s", "output_width"): 4}
+    )
     assert plan.copies == copies
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     assert f"#define COPIES {copies}" in design.source and "s_collected[COPIES]" in design.source
@@ -79,7 +87,11 @@ def test_copies_may_take_any_channels(tmp_path):
     graph, plan = planned(2)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     path = design.path / HostDesign(design.path).manifest["kernels"][0]
-    path.write_text(path.read_text().replace("#define COPY get_compute_id(0)", "#define COPY (get_compute_id(0) ^ 1)"))
+    path.write_text(
+        path.read_text().replace(
+            "#define COPY get_compute_id(0)", "#define COPY (get_compute_id(0) ^ 1)"
+        )
+    )
     assert_right(HostDesign(design.path), images=2, strict=True)
 
 
@@ -89,7 +101,11 @@ def test_counted_by_the_model():
     first, all_ = structure(graph, one), structure(graph, three)
     assert len(all_.fifos) == 3 * len(first.fifos)
     layers = {layer.name for layer in graph.layers}
-    kernels = [kernel for kernel in first.kernels if kernel.name in layers or kernel.name.endswith("_collect")]
+    kernels = [
+        kernel
+        for kernel in first.kernels
+        if kernel.name in layers or kernel.name.endswith("_collect")
+    ]
     others = len(first.kernels) - len(kernels)
     assert len(all_.kernels) == 3 * len(kernels) + others
     assert (
@@ -107,7 +123,9 @@ def test_as_fast_as_kernels_or_link_allow():
     for copies in (1, 2, 4, 5):
         plan = hlsgen.schedule(graph, style="pipelined", goal=Goal(copies=copies))
         found = estimate(graph, plan)
-        kernels = copies * found.resources.fmax * 1e6 / max(item.cycles for item in found.timing.layers)
+        kernels = (
+            copies * found.resources.fmax * 1e6 / max(item.cycles for item in found.timing.layers)
+        )
         link = target.pcie_bandwidth * 1e9 / found.timing.bytes
         assert found.throughput == pytest.approx(min(kernels, link))
         assert found.resources.fits(target, Goal().caps)
@@ -117,7 +135,10 @@ def test_as_fast_as_kernels_or_link_allow():
 
 def test_kernels_become_smaller_where_copies_need_the_room():
     graph = hlsgen.load(network("lenet5"))
-    plans = [hlsgen.schedule(graph, "de5_net", "pipelined", goal=Goal(copies=copies)) for copies in (1, 3)]
+    plans = [
+        hlsgen.schedule(graph, "de5_net", "pipelined", goal=Goal(copies=copies))
+        for copies in (1, 3)
+    ]
     for plan in plans:
         assert estimate(graph, plan).resources.fits(board("de5_net"), Goal().caps)
     assert plans[0].kernels != plans[1].kernels
@@ -146,13 +167,43 @@ def test_command_line(tmp_path, capsys):
     onnx.save(network("lenet5"), tmp_path / "lenet5.onnx")
     out = tmp_path / "out"
     assert (
-        main(["build", str(tmp_path / "lenet5.onnx"), "--out", str(out), "--style", "pipelined", "--copies", "3"]) == 0
+        main(
+            [
+                "build",
+                str(tmp_path / "lenet5.onnx"),
+                "--out",
+                str(out),
+                "--style",
+                "pipelined",
+                "--copies",
+                "3",
+            ]
+        )
+        == 0
     )
     assert "3 copies work on different images" in capsys.readouterr().out
     assert main(["report", str(out), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     copies = {row["name"]: row["copies"] for row in data["kernels"]}
-    assert copies["conv1"] == 3 and copies["weight_loader"] == 1 and {fifo["copies"] for fifo in data["fifos"]} == {3}
+    assert (
+        copies["conv1"] == 3
+        and copies["weight_loader"] == 1
+        and {fifo["copies"] for fifo in data["fifos"]} == {3}
+    )
     assert "conv1 × 3" in Path(data["page"]).read_text()
-    assert main(["build", str(tmp_path / "lenet5.onnx"), "--out", str(out), "--style", "folded", "--copies", "3"]) != 0
+    assert (
+        main(
+            [
+                "build",
+                str(tmp_path / "lenet5.onnx"),
+                "--out",
+                str(out),
+                "--style",
+                "folded",
+                "--copies",
+                "3",
+            ]
+        )
+        != 0
+    )
     assert "--copies" in capsys.readouterr().err

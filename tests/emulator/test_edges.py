@@ -23,7 +23,8 @@ def save(path, text, name=None, inputs=("x",)):
 
 
 def verdict(model, folder, capsys):
-    """Build and validate by the command line; returns the verdict and what was printed for people."""
+    """Build and validate by the command line; returns the verdict and what was printed for
+    people."""
     assert main(["build", model, "--out", str(folder)]) == 0
     capsys.readouterr()
     status = main(["validate", str(folder), "--json"])
@@ -48,8 +49,12 @@ def test_right_also_by_onnxruntime(text, name, tmp_path, capsys):
 
 
 def test_what_onnxruntime_refuses_is_compared_with_numpy_and_said(tmp_path, capsys):
-    """onnxruntime takes odd windows alone; the reference in numpy is held against ONNX's own elsewhere."""
-    model = save(tmp_path / "m.onnx", "(float[1,8,3,3] x) => (float[1,8,3,3] y) { y = LRN<size=4, alpha=0.01>(x) }")
+    """onnxruntime takes odd windows alone; the reference in numpy is held against ONNX's own
+    elsewhere."""
+    model = save(
+        tmp_path / "m.onnx",
+        "(float[1,8,3,3] x) => (float[1,8,3,3] y) { y = LRN<size=4, alpha=0.01>(x) }",
+    )
     found = verdict(model, tmp_path / "d", capsys)
     assert found["ok"] and found["onnxruntime"] is None
     assert "onnxruntime does not run this model" in found["onnxruntime_refusal"]

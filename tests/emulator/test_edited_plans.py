@@ -1,4 +1,5 @@
-"""Any number of an edited plan is refused, or the design is right: a sample of all that can be changed, on the emulator."""
+"""Any number of an edited plan is refused, or the design is right: a sample of all that can be
+changed, on the emulator."""
 
 import random
 from dataclasses import fields, replace
@@ -15,7 +16,12 @@ from tests.support.networks import NO_FRONT, assert_right, parse
 MIXED = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c, float[64,40] f) => (float[1,40] y) {
     a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p) e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
     m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f) y = Softmax(u) }"""
-GOALS = {"folded": Goal(images=2), "hybrid": Goal(images=2, pins=NO_FRONT), "pipelined": Goal(), "base": Goal()}
+GOALS = {
+    "folded": Goal(images=2),
+    "hybrid": Goal(images=2, pins=NO_FRONT),
+    "pipelined": Goal(),
+    "base": Goal(),
+}
 # Changes that are tried for every style, and designs that are run at most.
 TRIES, RUNS = 150, 6
 
@@ -31,12 +37,17 @@ def numbers(value):
 
 def changed(item):
     """A record with one field changed, in all ways."""
-    return [replace(item, **{f.name: v}) for f in fields(item) for v in numbers(getattr(item, f.name))]
+    return [
+        replace(item, **{f.name: v}) for f in fields(item) for v in numbers(getattr(item, f.name))
+    ]
 
 
 def edits(plan):
     """All plans that differ in one number or name."""
-    found = [replace(plan, engines=engines) for engines in (changed(plan.engines) if plan.engines else ())]
+    found = [
+        replace(plan, engines=engines)
+        for engines in (changed(plan.engines) if plan.engines else ())
+    ]
     for name in ("kernels", "edges", "steps"):
         items = getattr(plan, name)
         found += [
@@ -60,4 +71,6 @@ def test_refused_or_right(style, tmp_path):
             continue
     assert accepted
     for number, plan in enumerate(accepted[:RUNS]):
-        assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / str(number)).path), images=3)
+        assert_right(
+            HostDesign(hlsgen.generate(graph, plan, tmp_path / str(number)).path), images=3
+        )

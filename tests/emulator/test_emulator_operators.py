@@ -1,4 +1,5 @@
-"""Every operator in every style on the Intel FPGA emulator, checked against numpy and onnxruntime."""
+"""Every operator in every style on the Intel FPGA emulator, checked against numpy and
+onnxruntime."""
 
 import pytest
 
@@ -8,7 +9,8 @@ from tests.support.networks import assert_right, build
 
 pytestmark = pytest.mark.emulator
 
-# Strict emulation runs all kernels at once over FIFOs of their true depth: slow, so only where sizing matters.
+# Strict emulation runs all kernels at once over FIFOs of their true depth: slow, so only where
+# sizing matters.
 BRANCHING = [
     "add_residual",
     "add_of_additions",
@@ -39,7 +41,10 @@ def test_operator(name, style, tmp_path):
     if (name, style) in REFUSED:
         with pytest.raises(PlanError, match=f"{style} design, layer .*: cannot take it"):
             build(case(name), tmp_path / "design", style)
-        assert build(case(name), tmp_path / "design", "auto").manifest["style"] in ("folded", "hybrid")
+        assert build(case(name), tmp_path / "design", "auto").manifest["style"] in (
+            "folded",
+            "hybrid",
+        )
         return
     assert_right(build(case(name), tmp_path / "design", style), images=2)
 

@@ -1,4 +1,5 @@
-"""Biases and scales of the epilogue: in registers for small groups of output vectors, in a memory for groups so large that a word may rest."""
+"""Biases and scales of the epilogue: in registers for small groups of output vectors, in a memory
+for groups so large that a word may rest."""
 
 import pytest
 

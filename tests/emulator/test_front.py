@@ -1,4 +1,5 @@
-"""Hybrid designs whose first layers are a pipeline that prepares the next launch: cut, search, times, text, and runs on the emulator."""
+"""Hybrid designs whose first layers are a pipeline that prepares the next launch: cut, search,
+times, text, and runs on the emulator."""
 
 import json
 import re
@@ -33,7 +34,8 @@ from hlsgen.schedule.knobs import parse_pins
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, random_inputs, run_onnxruntime, verdict_of
 
-# A stem and pooling; a residual block, whose input the block and the addition read; a map that is left over twice.
+# A stem and pooling; a residual block, whose input the block and the addition read; a map that is
+# left over twice.
 STEM = """(float[1,3,20,18] x, float[16,3,5,5] a, float[16] ab, float[16,16,3,3] b, float[16,16,3,3] c, float[40,16,3,3] d,
     float[12,40] f, float[12] fb) => (float[1,12] y) {
     s = Conv<strides=[2,2], pads=[2,2,2,2]>(x, a, ab) r = Relu(s) m = MaxPool<kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]>(r)
@@ -62,15 +64,23 @@ def test_a_front_hands_on_one_tensor():
     # Not after "t" and "v": the addition reads "m" too.
     assert list(fronts(graph)) == [1, 2, 5, 6, 7]
     front, rest = cut(graph, 5)
-    assert [layer.name for layer in front.layers] == LAYERS[:5] and [layer.name for layer in rest.layers] == LAYERS[5:]
-    assert front.inputs == graph.inputs and rest.outputs == graph.outputs and front.outputs == rest.inputs
+    assert [layer.name for layer in front.layers] == LAYERS[:5] and [
+        layer.name for layer in rest.layers
+    ] == LAYERS[5:]
+    assert (
+        front.inputs == graph.inputs
+        and rest.outputs == graph.outputs
+        and front.outputs == rest.inputs
+    )
     assert set(front.tensors) & set(rest.tensors) == {front.outputs[0].tensor}
 
 
 def test_no_front_where_more_is_needed_later():
     """An input that a later layer reads too, and a tensor that is an output of the network."""
     skip = "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y) "
-    joined = parse(skip + "{ c = Conv<pads=[1,1,1,1]>(x, a) d = Conv<pads=[1,1,1,1]>(c, b) y = Add(d, x) }")
+    joined = parse(
+        skip + "{ c = Conv<pads=[1,1,1,1]>(x, a) d = Conv<pads=[1,1,1,1]>(c, b) y = Add(d, x) }"
+    )
     assert list(fronts(hlsgen.load(joined))) == []
     shown = "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y, float[1,8,6,6] c) "
     output = parse(shown + "{ c = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(c, b) }")
@@ -79,9 +89,12 @@ def test_no_front_where_more_is_needed_later():
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize(("layers", "images", "given"), [(1, 1, 3), (2, 1, 2), (2, 3, 7), (5, 2, 4)])
+@pytest.mark.parametrize(
+    ("layers", "images", "given"), [(1, 1, 3), (2, 1, 2), (2, 3, 7), (5, 2, 4)]
+)
 def test_right(layers, images, given, strict, tmp_path):
-    """Also where the last launch is not full. Launches alternate between two memories, so that there are some of each."""
+    """Also where the last launch is not full. Launches alternate between two memories, so that
+    there are some of each."""
     graph, plan = planned(STEM, layers, images)
     assert [kernel.layer for kernel in plan.kernels] == LAYERS[:layers]
     assert_right(generated(graph, plan, tmp_path / "d"), images=given, strict=strict)
@@ -111,7 +124,12 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
 def test_right_with_several_vectors_at_once(strict, tmp_path):
     """A 1x1 convolution in front, with a kernel of its own that puts its input vectors together."""
     graph = hlsgen.load(parse(SEPARABLE))
-    pins = {("front", "layers"): 3, ("c", "at_once"): 3, ("c", "input_width"): 4, ("c", "output_width"): 4}
+    pins = {
+        ("front", "layers"): 3,
+        ("c", "at_once"): 3,
+        ("c", "input_width"): 4,
+        ("c", "output_width"): 4,
+    }
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
     assert plan.kernel("c").at_once == 3
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
@@ -135,7 +153,11 @@ def test_every_repetition_computes_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("correct", "wrong", "layer"),
     [
-        (r"image_data\[(\d+) \+ n \*", r"image_data[\1 + 1 + n *", "t"),  # the result beside its place
+        (
+            r"image_data\[(\d+) \+ n \*",
+            r"image_data[\1 + 1 + n *",
+            "t",
+        ),  # the result beside its place
         (r"(void write_output.*?)n < images", r"\1n < images - 1", "t"),  # not for all images
     ],
 )
@@ -152,7 +174,8 @@ def test_a_broken_front_is_found(correct, wrong, layer, tmp_path):
 
 @pytest.mark.emulator
 def test_a_host_that_does_not_swap_is_found(tmp_path):
-    """Prepared in the memory that the engines do not read, images would be computed a launch late."""
+    """Prepared in the memory that the engines do not read, images would be computed a launch
+    late."""
     graph, plan = planned(STEM, 2, images=2)
     design, inputs = generated(graph, plan, tmp_path / "d"), random_inputs(parse(STEM), 6)
     right = run(design, inputs, strict=True).outputs["y"]
@@ -163,23 +186,29 @@ def test_a_host_that_does_not_swap_is_found(tmp_path):
     data["runs"]["concurrent"]["ahead"], late = [], data["runs"]["concurrent"]["ahead"]
     data["runs"]["concurrent"]["launches"] += late
     manifest.write_text(json.dumps(data))
-    assert not np.allclose(run(HostDesign(design.path), inputs, strict=True).outputs["y"], right, rtol=0.1)
+    assert not np.allclose(
+        run(HostDesign(design.path), inputs, strict=True).outputs["y"], right, rtol=0.1
+    )
 
 
 def test_time_by_hand():
-    """Front and engines work at the same time; the longer sets the rate, a launch's images pass through both."""
+    """Front and engines work at the same time; the longer sets the rate, a launch's images pass
+    through both."""
     graph, plan = planned(STEM, 2, images=4)
     target, found = board("pac_d5005"), estimate(graph, plan)
     (front, ahead), (rest, after) = halves(graph, plan)
     hertz = found.resources.fmax * 1e6
     times = {item.name: item.cycles for item in kernel_times(front, ahead, target)}
-    # The stem takes 12 rows and columns at stride 2 with a border; the slowest kernel is at least its input's pixels.
+    # The stem takes 12 rows and columns at stride 2 with a border; the slowest kernel is at least
+    # its input's pixels.
     assert max(times.values()) >= 20 * 18
     stream = (pipelined_latency(front, ahead, times) + 3 * max(times.values())) / hertz
     stream += FRONT_LAUNCHES * target.launch_us * 1e-6
     alone = folded_run(rest, after, target, found.resources.fmax)
     traffic = 4 * image_bytes(front, ahead)
-    taken = traffic / (max(alone.cycles / hertz, stream) + traffic / (target.sustained_bandwidth(3) * 1e9))
+    taken = traffic / (
+        max(alone.cycles / hertz, stream) + traffic / (target.sustained_bandwidth(3) * 1e9)
+    )
     run_of = folded_run(rest, after, target, found.resources.fmax, taken=taken, readers=1)
     assert run_of.cycles >= alone.cycles
     steps = run_of.cycles / hertz + LAUNCHES * target.launch_us * 1e-6
@@ -192,19 +221,28 @@ def test_time_by_hand():
 def test_structure_is_that_of_both_parts():
     graph, plan = planned(STEM, 2)
     (front, ahead), (rest, after) = halves(graph, plan)
-    whole, parts = structure(graph, plan), (structure(front, ahead), structure(rest, replace(after, style="folded")))
-    assert sorted(k.name for k in whole.kernels) == sorted(k.name for part in parts for k in part.kernels)
+    whole, parts = (
+        structure(graph, plan),
+        (structure(front, ahead), structure(rest, replace(after, style="folded"))),
+    )
+    assert sorted(k.name for k in whole.kernels) == sorted(
+        k.name for part in parts for k in part.kernels
+    )
     assert len(whole.fifos) == sum(len(part.fifos) for part in parts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "on"), [("resnet18", "pac_a10"), ("mobilenetv1", "pac_d5005")])
 def test_the_best_front_is_taken(name, on):
-    """No other front, beside engines of any size, is better by the model; the search planned a part of them."""
+    """No other front, beside engines of any size, is better by the model; the search planned a part
+    of them."""
     graph, target = hlsgen.load(network(name, size=64, width=0.5)), board(on)
     goal = Goal(images=4, pins={("engines", "inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
-    found, pipelines = with_front(graph, target, start, goal), Fronts(graph, target, goal, start.engines.width)
+    found, pipelines = (
+        with_front(graph, target, start, goal),
+        Fronts(graph, target, goal, start.engines.width),
+    )
     pairs = splits(graph, target, start, goal, estimate(graph, start))
     options = [option for pair in pairs if (option := beside(start, goal, pair, pipelines))]
     assert len({len(option.plan.kernels) for option in options}) > 5
@@ -217,21 +255,37 @@ def test_the_best_front_is_taken(name, on):
 
 
 def test_estimates_of_pairs_by_hand():
-    """On the engines of the folded design the layers behind a front take what they take there; half the array takes twice as long where it was the limit;
-    a front that needs more multipliers than are left sets the pace."""
-    graph, target, goal = hlsgen.load(network("resnet18", width=0.5)), board("pac_d5005"), Goal(images=4)
+    """On the engines of the folded design the layers behind a front take what they take there; half
+    the array takes twice as long where it was the limit; a front that needs more multipliers than
+    are left sets the pace."""
+    graph, target, goal = (
+        hlsgen.load(network("resnet18", width=0.5)),
+        board("pac_d5005"),
+        Goal(images=4),
+    )
     start = plan_folded(graph, target, Plan(graph.name, "pac_d5005", "hybrid", images=4), goal)
     found, e = estimate(graph, start), start.engines
     times, place = found.timing.layers, {layer.name: n for n, layer in enumerate(graph.layers)}
-    same, half = (layer_cycles(graph, start, found, e.inputs, outputs) for outputs in (e.outputs, e.outputs // 2))
+    same, half = (
+        layer_cycles(graph, start, found, e.inputs, outputs)
+        for outputs in (e.outputs, e.outputs // 2)
+    )
     assert e.outputs % 2 == 0 and same.sum() == pytest.approx(sum(item.cycles for item in times))
     bound = [item for item in times if item.bound == "compute"]
-    assert bound and all(half[place[item.name]] == pytest.approx(2 * item.cycles, rel=0.02) for item in bound)
-    pairs = {(s.count, s.engines[0].inputs, s.engines[0].outputs): s for s in splits(graph, target, start, goal, found)}
+    assert bound and all(
+        half[place[item.name]] == pytest.approx(2 * item.cycles, rel=0.02) for item in bound
+    )
+    pairs = {
+        (s.count, s.engines[0].inputs, s.engines[0].outputs): s
+        for s in splits(graph, target, start, goal, found)
+    }
     macs = [operator(layer.op).work(layer, graph).macs for layer in graph.layers]
     spare = target.available_dsps * goal.caps.dsps - found.resources.dsps
     count, more = len(graph.layers) - 1, e.width**2 * (e.inputs * e.outputs - 1)
-    for layers, inputs, outputs, left in ((2, e.inputs, e.outputs, spare), (count, 1, 1, spare + more)):
+    for layers, inputs, outputs, left in (
+        (2, e.inputs, e.outputs, spare),
+        (count, 1, 1, spare + more),
+    ):
         behind = layer_cycles(graph, start, found, inputs, outputs)[layers:].sum()
         expected = max(behind, sum(macs[:layers]) / (EFFICIENCY * left))
         assert pairs[layers, inputs, outputs].cycles == pytest.approx(expected)
@@ -243,16 +297,22 @@ def test_a_front_never_takes_all_the_bandwidth(on):
     text = """(float[1,16,64,64] x, float[16,16,1,1] a, float[16,16,1,1] b) => (float[1,16,1,1] y) {
         s = Conv(x, a) p = GlobalAveragePool(s) y = Conv(p, b) }"""
     graph = hlsgen.load(parse(text))
-    plan = hlsgen.schedule(graph, board=on, style="hybrid", goal=Goal(images=2, pins={("front", "layers"): 2}))
+    plan = hlsgen.schedule(
+        graph, board=on, style="hybrid", goal=Goal(images=2, pins={("front", "layers"): 2})
+    )
     (front, ahead), _ = halves(graph, plan)
-    found, most = estimate(graph, plan), board(on).sustained_bandwidth(3) * 1e9 / image_bytes(front, ahead)
+    found, most = (
+        estimate(graph, plan),
+        board(on).sustained_bandwidth(3) * 1e9 / image_bytes(front, ahead),
+    )
     assert 0 < found.throughput <= most
     assert all(item.cycles > 0 for item in found.timing.layers)
 
 
 @pytest.mark.emulator
 def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
-    """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the front's result has these too."""
+    """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the front's
+    result has these too."""
     text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[24] ab, float[32,24,1,1] b, float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
         s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a, ab) r = Sigmoid(s) t = Conv(r, b) u = Conv<strides=[2,2], pads=[1,1,1,1]>(t, c)
         y = Conv<pads=[1,1,1,1]>(u, d) }"""
@@ -266,9 +326,15 @@ def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
 
 @pytest.mark.slow
 def test_smaller_engines_make_room():
-    """Where the best engines leave no DSPs, a design with fewer is better than none with a front."""
-    graph, goal = hlsgen.load(network("resnet18", size=64, width=0.5)), Goal(images=4, caps=Caps(dsps=0.75))
-    start = plan_folded(graph, board("pac_a10"), Plan(graph.name, "pac_a10", "hybrid", images=4), goal)
+    """Where the best engines leave no DSPs, a design with fewer is better than none with a
+    front."""
+    graph, goal = (
+        hlsgen.load(network("resnet18", size=64, width=0.5)),
+        Goal(images=4, caps=Caps(dsps=0.75)),
+    )
+    start = plan_folded(
+        graph, board("pac_a10"), Plan(graph.name, "pac_a10", "hybrid", images=4), goal
+    )
     plan = hlsgen.schedule(graph, board="pac_a10", style="hybrid", goal=goal)
     predicted, e = estimate(graph, plan), plan.engines
     assert predicted.resources.fits(board("pac_a10"), goal.caps) and plan.kernels
@@ -324,7 +390,9 @@ def test_pins():
     graph = hlsgen.load(parse(STEM))
     for impossible in (3, 8):
         with pytest.raises(PlanError, match="cannot be a pipeline"):
-            hlsgen.schedule(graph, style="hybrid", goal=Goal(pins={("front", "layers"): impossible}))
+            hlsgen.schedule(
+                graph, style="hybrid", goal=Goal(pins={("front", "layers"): impossible})
+            )
 
 
 @pytest.mark.emulator

@@ -1,4 +1,5 @@
-"""Hybrid designs: depthwise layers stream into the 1x1 convolutions after them, on the emulator, at true FIFO depth too."""
+"""Hybrid designs: depthwise layers stream into the 1x1 convolutions after them, on the emulator, at
+true FIFO depth too."""
 
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 from tests.support.networks import NO_FRONT, assert_right, build, parse, verdict_of
 
-# Strides, pads on one side, a window smaller than the engine's on a narrow map, activations of either layer, a residual, a plain
-# depthwise layer, a pair whose middle is also an output (no pair), vectors that are not full.
+# Strides, pads on one side, a window smaller than the engine's on a narrow map, activations of
+# either layer, a residual, a plain depthwise layer, a pair whose middle is also an output (no
+# pair), vectors that are not full.
 NETWORKS = {
     "separable": """(float[1,20,13,11] x, float[20,1,3,3] d, float[20] db, float[36,20,1,1] p, float[36] pb) => (float[1,36,7,6] y) {
         a = Conv<group=20, strides=[2,2], pads=[1,1,1,1]>(x, d, db) b = Relu(a) c = Conv(b, p, pb) y = LeakyRelu(c) }""",
@@ -46,18 +48,25 @@ def test_right(name, board, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right_at_true_fifo_depth(name, tmp_path):
-    assert_right(build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_FRONT), images=2, strict=True)
+    assert_right(
+        build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_FRONT),
+        images=2,
+        strict=True,
+    )
 
 
 def cut_up(plan, height):
     """The same plan with every fed convolution in tiles of so many rows."""
-    return replace(plan, steps=tuple(replace(s, tile_height=height) if s.feeder else s for s in plan.steps))
+    return replace(
+        plan, steps=tuple(replace(s, tile_height=height) if s.feeder else s for s in plan.steps)
+    )
 
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_many_tiles(strict, tmp_path):
-    """The next tile comes through the depthwise engine while this one is multiplied; the last one reaches over the edge."""
+    """The next tile comes through the depthwise engine while this one is multiplied; the last one
+    reaches over the edge."""
     graph = hlsgen.load(parse(NETWORKS["separable"]))
     plan = cut_up(hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT)), 2)
     hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
@@ -65,9 +74,19 @@ def test_many_tiles(strict, tmp_path):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("disable", ["autorun", "cached_writes", "unroll", "fuse", "tile", "concurrent_queues"])
+@pytest.mark.parametrize(
+    "disable", ["autorun", "cached_writes", "unroll", "fuse", "tile", "concurrent_queues"]
+)
 def test_switched_off(disable, tmp_path):
-    assert_right(build(parse(NETWORKS["two_kinds"]), tmp_path / "design", "hybrid", disable=[disable], pins=NO_FRONT))
+    assert_right(
+        build(
+            parse(NETWORKS["two_kinds"]),
+            tmp_path / "design",
+            "hybrid",
+            disable=[disable],
+            pins=NO_FRONT,
+        )
+    )
 
 
 def test_only_pairs_that_have_the_tensor_to_themselves():
@@ -76,7 +95,9 @@ def test_only_pairs_that_have_the_tensor_to_themselves():
     with pytest.raises(PlanError, match="no depthwise layer"):
         hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid", goal=Goal(pins=NO_FRONT))
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT))
-    wrong = replace(plan, steps=tuple(replace(s, feeder="b") if s.feeder else s for s in plan.steps))
+    wrong = replace(
+        plan, steps=tuple(replace(s, feeder="b") if s.feeder else s for s in plan.steps)
+    )
     with pytest.raises(PlanError, match="cannot feed"):
         check_plan(graph, wrong)
 
@@ -95,6 +116,10 @@ def test_a_broken_pair_is_found(tmp_path):
 @pytest.mark.slow
 def test_auto_takes_the_best_by_the_model():
     graph = hlsgen.load(network("mobilenetv1"))
-    folded, plan = (hlsgen.schedule(graph, board="pac_a10", style=style) for style in ("folded", "auto"))
+    folded, plan = (
+        hlsgen.schedule(graph, board="pac_a10", style=style) for style in ("folded", "auto")
+    )
     assert estimate(graph, plan).throughput > estimate(graph, folded).throughput
-    assert plan.style == "hybrid" and {"pipelined", "folded"} < {other.style for other in plan.evidence.alternatives}
+    assert plan.style == "hybrid" and {"pipelined", "folded"} < {
+        other.style for other in plan.evidence.alternatives
+    }

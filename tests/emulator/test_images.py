@@ -1,4 +1,5 @@
-"""Folded designs that take several images a launch, and taps packed into words: right on the emulator, as predicted, refused where impossible."""
+"""Folded designs that take several images a launch, and taps packed into words: right on the
+emulator, as predicted, refused where impossible."""
 
 import json
 from dataclasses import replace
@@ -21,7 +22,8 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
 
-# Every engine, a residual, a concatenation, an upsampling, an average pool, and a fully connected layer of a map.
+# Every engine, a residual, a concatenation, an upsampling, an average pool, and a fully connected
+# layer of a map.
 MIXED = """(float[1,3,14,12] x, float[8,3,3,3] a, float[8,1,3,3] d, float[8,8,3,3] b, float[24,16,1,1] c, float[7,24] f) => (float[1,7] y) {
     p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) e = Conv<group=8, pads=[1,1,1,1]>(q, d) r = Conv<pads=[1,1,1,1]>(e, b) s = Add(r, q)
     m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(s) n = AveragePool<kernel_shape=[2,2], strides=[2,2]>(s) t = Concat<axis=1>(m, n)
@@ -34,7 +36,9 @@ WINDOWS = """(float[1,20,11,9] x, float[24,20,3,2] a, float[40,12,3,3] b, float[
 
 def folded(text_or_model, images=1, style="folded", board="pac_d5005", disable=(), pins=None):
     graph = hlsgen.load(parse(text_or_model) if isinstance(text_or_model, str) else text_or_model)
-    goal = Goal(images=images, pins={("engines", name): value for name, value in (pins or {}).items()})
+    goal = Goal(
+        images=images, pins={("engines", name): value for name, value in (pins or {}).items()}
+    )
     return graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal)
 
 
@@ -44,7 +48,9 @@ def built(graph, plan, folder):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("images", "given", "strict"), [(2, 2, True), (3, 4, False), (4, 1, False)])
+@pytest.mark.parametrize(
+    ("images", "given", "strict"), [(2, 2, True), (3, 4, False), (4, 1, False)]
+)
 def test_every_engine_takes_several_images(images, given, strict, tmp_path):
     """Also where the pictures do not fill the last launch."""
     graph, plan = folded(MIXED, images)
@@ -62,14 +68,18 @@ def test_a_separable_network_with_several_images(style, tmp_path):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("disable", ["unroll", "tile", "fuse", "cached_writes", "autorun", "concurrent_queues"])
+@pytest.mark.parametrize(
+    "disable", ["unroll", "tile", "fuse", "cached_writes", "autorun", "concurrent_queues"]
+)
 def test_several_images_with_an_optimisation_off(disable, tmp_path):
     graph, plan = folded(MIXED, 3, disable=[disable])
     assert_right(built(graph, plan, tmp_path / "d"), images=3)
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("tile_images", "strict"), [(1, False), (2, True), (3, False), (3, True), (4, False)])
+@pytest.mark.parametrize(
+    ("tile_images", "strict"), [(1, False), (2, True), (3, False), (3, True), (4, False)]
+)
 def test_tiles_of_several_images(tile_images, strict, tmp_path):
     """Whatever number of images shares a tile, also where they do not fill the last one."""
     graph, plan = folded(MIXED, 4, pins={"tile_vectors": 4096, "tile_pixels": 1024})
@@ -78,16 +88,21 @@ def test_tiles_of_several_images(tile_images, strict, tmp_path):
     for step in plan.steps:
         if step.engine == "convolution":
             result = shaped.output_tensor(shaped.layer(step.layer))
-            step = replace(step, tile_height=result.height, tile_width=result.width, tile_images=tile_images)
+            step = replace(
+                step, tile_height=result.height, tile_width=result.width, tile_images=tile_images
+            )
         steps.append(step)
-    plan = replace(plan, engines=replace(plan.engines, tile_vectors=4096, tile_pixels=1024), steps=tuple(steps))
+    plan = replace(
+        plan, engines=replace(plan.engines, tile_vectors=4096, tile_pixels=1024), steps=tuple(steps)
+    )
     assert_right(built(graph, plan, tmp_path / "d"), images=4, strict=strict)
 
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("inputs", [1, 2, 3, 5, 7, 9, 20])
 def test_any_number_of_taps_at_once(inputs, tmp_path):
-    """Words of taps that the window's taps do not fill, dilation, groups, and a tile of one pixel, which has fewer turns than taps."""
+    """Words of taps that the window's taps do not fill, dilation, groups, and a tile of one pixel,
+    which has fewer turns than taps."""
     graph, plan = folded(WINDOWS, pins={"inputs": inputs, "width": 16})
     assert plan.engines.inputs == inputs
     design = built(graph, plan, tmp_path / "d")
@@ -115,18 +130,24 @@ SAMPLED = """(float[1,32,11,9] x, float[64,32,1,1] a, float[48,32,1,1] b) => (fl
 
 @pytest.mark.emulator
 @pytest.mark.parametrize(
-    ("tile", "images", "strict"), [((6, 3, 2), 3, True), ((4, 2, 1), 2, False), ((1, 3, 1), 1, False)]
+    ("tile", "images", "strict"),
+    [((6, 3, 2), 3, True), ((4, 2, 1), 2, False), ((1, 3, 1), 1, False)],
 )
 def test_strided_1x1_convolutions_read_no_other_pixels(tile, images, strict, tmp_path):
     """Also in tiles that reach beyond the output, and where several images share one."""
     graph, plan = folded(SAMPLED, images)
     first = replace(plan.steps[0], tile_height=tile[0], tile_width=tile[1], tile_images=tile[2])
     plan = replace(
-        plan, engines=replace(plan.engines, tile_vectors=256, tile_pixels=64), steps=(first, *plan.steps[1:])
+        plan,
+        engines=replace(plan.engines, tile_vectors=256, tile_pixels=64),
+        steps=(first, *plan.steps[1:]),
     )
     placement = place_tensors(graph, plan.engines.width)
     loads = [step_fields(graph, step, plan.engines, placement)["loads"] for step in plan.steps]
-    vectors, tiles = 32 // plan.engines.width, -(-6 // tile[0]) * -(-3 // tile[1]) * -(-images // tile[2])
+    vectors, tiles = (
+        32 // plan.engines.width,
+        -(-6 // tile[0]) * -(-3 // tile[1]) * -(-images // tile[2]),
+    )
     assert loads[0] == vectors * tiles * tile[0] * tile[1] * tile[2]
     assert sum(loads[1:]) == 2 * vectors * images * 3 * 3  # a step for each group
     assert_right(built(graph, plan, tmp_path / "d"), images=images, strict=strict)
@@ -139,7 +160,9 @@ def test_the_second_image_is_wrong_where_its_place_is(tmp_path):
     design = built(graph, plan, tmp_path / "d")
     text = design.source
     assert text.count("* IMAGE + ") >= 2
-    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(text.replace("* IMAGE + (row", "* 0 + (row", 1))
+    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(
+        text.replace("* IMAGE + (row", "* 0 + (row", 1)
+    )
     verdict = verdict_of(HostDesign(tmp_path / "d"), images=2)
     assert not verdict["ok"]
 
@@ -156,10 +179,17 @@ def test_predicted_traffic_and_turns_are_those_of_the_table():
         single = step_fields(shaped, replace(step, images=1, tile_images=1), engines, placement)
         assert fields["tiles"] == single["tiles"] == 1
         assert fields["phases"] == single["phases"] and fields["loads"] == 4 * single["loads"]
-        assert fields["results"] == 4 * single["results"] and fields["pixels"] == 4 * single["pixels"]
+        assert (
+            fields["results"] == 4 * single["results"] and fields["pixels"] == 4 * single["pixels"]
+        )
         target = hlsgen.boards.board("pac_d5005")
-        many, one = (step_time(shaped, s, engines, target) for s in (step, replace(step, images=1, tile_images=1)))
-        features = (single["loads"] + single["results"] * (2 if step.residual else 1)) * engines.width * 4
+        many, one = (
+            step_time(shaped, s, engines, target)
+            for s in (step, replace(step, images=1, tile_images=1))
+        )
+        features = (
+            (single["loads"] + single["results"] * (2 if step.residual else 1)) * engines.width * 4
+        )
         assert many.bytes - one.bytes == pytest.approx(3 * features)
 
 
@@ -169,7 +199,9 @@ def test_more_images_give_more_throughput_and_latency():
     for images in (1, 4):
         graph, plan = folded(network("resnet18"), images)
         predicted = estimate(graph, plan)
-        assert predicted.timing.cycles == pytest.approx(sum(layer.cycles for layer in predicted.timing.layers))
+        assert predicted.timing.cycles == pytest.approx(
+            sum(layer.cycles for layer in predicted.timing.layers)
+        )
         found.append(predicted)
     assert found[1].throughput > 1.2 * found[0].throughput
     assert found[1].latency > found[0].latency
@@ -188,7 +220,10 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
         (replace(first, tile_images=5), "must not exceed"),
         (replace(softmax, images=4), "one image a step"),
     ):
-        steps = tuple(wrong if step in (first, softmax) and step.layer == wrong.layer else step for step in plan.steps)
+        steps = tuple(
+            wrong if step in (first, softmax) and step.layer == wrong.layer else step
+            for step in plan.steps
+        )
         with pytest.raises(PlanError, match=words):
             check_plan(graph, replace(plan, steps=steps))
     with pytest.raises(PlanError, match="1 to 64"):

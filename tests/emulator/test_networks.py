@@ -27,7 +27,9 @@ def test_large_networks_folded(name, tmp_path):
 @pytest.mark.parametrize("board", ["pac_a10", "de10_nano"])
 def test_small_boards_tile(board, tmp_path):
     """Small boards need small tiles, narrow vectors and partial groups of outputs."""
-    design = build(network("mobilenetv1", size=96, width=0.5), tmp_path / "design", "folded", board=board)
+    design = build(
+        network("mobilenetv1", size=96, width=0.5), tmp_path / "design", "folded", board=board
+    )
     assert_right(design)
 
 
@@ -38,8 +40,9 @@ def test_small_networks_pipelined(name, strict, tmp_path):
     assert_right(design, images=2, strict=strict)
 
 
-# The pipelines that are compiled with optimisation, which takes ten seconds for fifty kernels: of a family the shallowest. The engines of
-# folded designs are the same for all networks: `test_optimised` and `test_large_networks_folded` compile them so.
+# The pipelines that are compiled with optimisation, which takes ten seconds for fifty kernels: of a
+# family the shallowest. The engines of folded designs are the same for all networks:
+# `test_optimised` and `test_large_networks_folded` compile them so.
 OPTIMISED = ("lenet5", "alexnet", "vgg16", "resnet18", "resnet20", "mobilenetv1", "squeezenet")
 
 

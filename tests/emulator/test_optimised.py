@@ -1,4 +1,5 @@
-"""Small networks are emulated without the compiler's optimisation; these are emulated with it as well."""
+"""Small networks are emulated without the compiler's optimisation; these are emulated with it as
+well."""
 
 import itertools
 
@@ -18,7 +19,10 @@ ENGINES = ["max_pool", "lrn", "gemm", "conv_dilated_strided", "conv_depthwise_di
 @pytest.mark.parametrize(
     ("name", "style", "images", "pins"),
     [
-        *((name, style, 1, {}) for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])),
+        *(
+            (name, style, 1, {})
+            for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])
+        ),
         ("separable", "hybrid", 1, NO_FRONT),
         ("ahead", "hybrid", 2, {("front", "layers"): 2}),
         ("residual", "folded", 4, {}),

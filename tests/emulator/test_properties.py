@@ -1,4 +1,5 @@
-"""Random small networks over all operators and styles: the emulator against numpy and onnxruntime."""
+"""Random small networks over all operators and styles: the emulator against numpy and
+onnxruntime."""
 
 import numpy as np
 import onnx
@@ -39,7 +40,8 @@ def choice(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_branches_at_true_fifo_depth(seed, tmp_path):
-    """Neither the simulator nor the emulator, with all kernels at once over FIFOs of their true depth, sees a deadlock."""
+    """Neither the simulator nor the emulator, with all kernels at once over FIFOs of their true
+    depth, sees a deadlock."""
     graph = hlsgen.load(random_network(choice(seed), 9))
     plan = hlsgen.schedule(graph, style="pipelined")
     assert not simulate(graph, plan, 2).blocked

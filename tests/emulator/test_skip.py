@@ -1,4 +1,5 @@
-"""Kernels of pipelined designs that skip zeros: packed as documented, chosen where that pays, right on the emulator, as long as the model says."""
+"""Kernels of pipelined designs that skip zeros: packed as documented, chosen where that pays, right
+on the emulator, as long as the model says."""
 
 import re
 from dataclasses import replace
@@ -20,7 +21,8 @@ from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify import sparsify
 from tests.support.networks import assert_right, lines_printed, parse
 
-# 1x1 convolutions with and without bias, channels that fill no vector, a branch, and fully connected layers behind a feature map.
+# 1x1 convolutions with and without bias, channels that fill no vector, a branch, and fully
+# connected layers behind a feature map.
 NETWORK = """(float[1,20,4,3] x, float[40,20,1,1] a, float[40] ab, float[24,40,1,1] c, float[24,40,1,1] d, float[288,70] w, float[70] b,
 float[70,10] v) => (float[1,10] y) { p = Conv(x, a, ab) q = Relu(p) s = Conv(q, c) u = Conv(q, d) z = Add(s, u) f = Flatten(z)
 t = Gemm(f, w, b) r = Relu(t) y = MatMul(r, v) }"""
@@ -43,21 +45,33 @@ def planned(graph, *skips):
 
 
 def test_stream_by_hand():
-    graph = hlsgen.load(parse("(float[1,3,1,1] x, float[2,3,1,1] w) => (float[1,2,1,1] y) { y = Conv(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,3,1,1] x, float[2,3,1,1] w) => (float[1,2,1,1] y) { y = Conv(x, w) }")
+    )
     weight = np.array([[0, 5, 7], [3, 0, 0]], np.float32)
-    layer = replace(graph.layers[0], weights={"weight": weight[:, :, None, None], "bias": np.array([8, 9], np.float32)})
+    layer = replace(
+        graph.layers[0],
+        weights={"weight": weight[:, :, None, None], "bias": np.array([8, 9], np.float32)},
+    )
     kernel = KernelPlan(
         layer.name, 2, 1, skip=2
     )  # vectors of inputs 0, 1 and 2, 3: bank 0 holds 0 and 2, bank 1 holds 1 and 3
-    assert skip.list_lengths(weight[:, :, None], 2, 2).tolist() == [[1, 1], [1, 0]] and skip.words(layer, kernel) == 1
-    stream = skip.stream(layer, kernel, np.pad(weight, ((0, 0), (0, 1))))  # one lane: two output vectors, a word each
+    assert (
+        skip.list_lengths(weight[:, :, None], 2, 2).tolist() == [[1, 1], [1, 0]]
+        and skip.words(layer, kernel) == 1
+    )
+    stream = skip.stream(
+        layer, kernel, np.pad(weight, ((0, 0), (0, 1)))
+    )  # one lane: two output vectors, a word each
     assert stream[:, 0].tolist()[:2] == [8, 9]
     entries = stream[2:, 0].reshape(1, 2, 2, 2)  # word, output vector, bank, (value, place)
     assert entries[0, 0, :, 0].tolist() == [7, 5] and entries[0, 1, :, 0].tolist() == [3, 0]
     assert entries.copy().view(np.int32)[0, 0, :, 1].tolist() == [1, 0]
     wide = KernelPlan(layer.name, 4, 1, skip=2)  # one vector: banks of two lanes
     stream = skip.stream(layer, wide, np.pad(weight, ((0, 0), (0, 1))))[2:, 0].reshape(1, 2, 2, 2)
-    assert stream[0, 0, :, 0].tolist() == [5, 7] and stream.copy().view(np.int32)[0, 0, :, 1].tolist() == [1, 0]
+    assert stream[0, 0, :, 0].tolist() == [5, 7] and stream.copy().view(np.int32)[
+        0, 0, :, 1
+    ].tolist() == [1, 0]
     assert skip.imbalance(layer, kernel) == pytest.approx(1 / (3 / 4))
 
 
@@ -75,7 +89,9 @@ def test_right_on_the_emulator(share, skips, strict, tmp_path):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize(("skips", "strict"), [((1, 1, 2, 1), True), ((2, 4, 4, 2), False), ((1, 2, 8, 1), False)])
+@pytest.mark.parametrize(
+    ("skips", "strict"), [((1, 1, 2, 1), True), ((2, 4, 4, 2), False), ((1, 2, 8, 1), False)]
+)
 def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
     graph = graph_of(0.9, WINDOWS)
     design = hlsgen.generate(graph, planned(graph, *skips), tmp_path / "design")
@@ -115,7 +131,8 @@ def test_chosen_where_it_pays_and_named_in_the_reason():
 
 
 def test_time_falls_with_the_longest_list():
-    """Closed form: the vectors of a pixel, and the longest list of a bank for every output vector."""
+    """Closed form: the vectors of a pixel, and the longest list of a bank for every output
+    vector."""
     for share in (0.5, 0.75, 0.9):
         graph = graph_of(share)
         layer = graph.layers[0]
@@ -126,7 +143,8 @@ def test_time_falls_with_the_longest_list():
 
 
 def test_windows_take_the_longest_list_of_any_tap():
-    """Closed form: a turn a vector wherever nothing is due, as for 1x1 elsewhere, with banks for every tap."""
+    """Closed form: a turn a vector wherever nothing is due, as for 1x1 elsewhere, with banks for
+    every tap."""
     graph = graph_of(0.8, WINDOWS)
     layer = graph.layers[1]
     kernel = KernelPlan(layer.name, 4, 8, skip=2)
@@ -136,7 +154,9 @@ def test_windows_take_the_longest_list_of_any_tap():
         for o in range(24) for bank in range(2) for ky in range(3) for kx in range(2)
     )  # fmt: skip
     scanned, pixels = 9 * 9, 4 * 8
-    assert operator("conv").pipelined_turns(layer, graph, kernel) == (scanned - pixels) * 5 + pixels * (5 + 3 * fullest)
+    assert operator("conv").pipelined_turns(layer, graph, kernel) == (
+        scanned - pixels
+    ) * 5 + pixels * (5 + 3 * fullest)
     assert operator("conv").pipelined_macs(layer, kernel) == 6 * 2 * 8
 
 
@@ -151,7 +171,8 @@ def test_simulator_and_model_agree(text, skips):
 @pytest.mark.emulator
 @pytest.mark.parametrize(("text", "skips"), [(NETWORK, (2, 2, 4, 4, 2)), (WINDOWS, (1, 2, 4, 1))])
 def test_counted_turns_are_the_models(text, skips, tmp_path):
-    """Counters put into the emulated kernels: every turn that multiplies, and every vector that comes in."""
+    """Counters put into the emulated kernels: every turn that multiplies, and every vector that
+    comes in."""
     graph = graph_of(text=text)
     plan = planned(graph, *skips)
     design = HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path)
@@ -161,15 +182,23 @@ def test_counted_turns_are_the_models(text, skips, tmp_path):
         if plan.kernel(layer.name).skip:
             start = text.index(f"__kernel void {layer.name}(")
             end = text.index("\n}\n", start)
-            body = text[start:end].replace("    int fill = 0;", "    int turns = 0;\n    int fill = 0;", 1)
+            body = text[start:end].replace(
+                "    int fill = 0;", "    int turns = 0;\n    int fill = 0;", 1
+            )
             body = re.sub(r"(EVERY_TURN\(\d+\) {\n)", r"\1        ++turns;\n", body)
-            text = text[:start] + body + f'\n    printf("turns {layer.name} %d\\n", turns);' + text[end:]
+            text = (
+                text[:start]
+                + body
+                + f'\n    printf("turns {layer.name} %d\\n", turns);'
+                + text[end:]
+            )
             counted += 1
     path.write_text(text)
     assert_right(design, images=2)
     printed = {name: int(turns) for name, turns in lines_printed(design, "turns", images=2)}
     model = {
-        layer.name: operator(layer.op).pipelined_turns(layer, graph, plan.kernel(layer.name)) for layer in graph.layers
+        layer.name: operator(layer.op).pipelined_turns(layer, graph, plan.kernel(layer.name))
+        for layer in graph.layers
     }
     assert len(printed) == counted == len(skips)
     assert all(turns == 2 * model[name] for name, turns in printed.items())
@@ -183,7 +212,10 @@ def test_plans_are_checked_and_edited(tmp_path):
     assert Plan.load(tmp_path / "plan.json") == plan
     kernels = tuple(replace(kernel, skip=0) for kernel in plan.kernels)
     with pytest.raises(PlanError, match="skip 3 is not one of"):
-        check_plan(graph, replace(plan, kernels=tuple(replace(k, skip=3) if k.skip else k for k in plan.kernels)))
+        check_plan(
+            graph,
+            replace(plan, kernels=tuple(replace(k, skip=3) if k.skip else k for k in plan.kernels)),
+        )
     edited = replace(plan, kernels=kernels)
     source = hlsgen.generate(graph, check_plan(graph, edited), tmp_path / "design").source
     assert "zeros are skipped" not in source

@@ -1,5 +1,5 @@
-"""The convolution engine of folded designs that skips zero weights: packed as documented, right on the emulator, as long as the model says, chosen
-where that pays."""
+"""The convolution engine of folded designs that skips zero weights: packed as documented, right on
+the emulator, as long as the model says, chosen where that pays."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,9 @@ def planned(model, share=0.8, images=1, style="folded", **pins):
     model = parse(model) if isinstance(model, str) else model
     graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
     goal = Goal(
-        images=images, pins=NO_FRONT | {("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()}
+        images=images,
+        pins=NO_FRONT
+        | {("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()},
     )
     return graph, check_plan(graph, hlsgen.schedule(graph, style=style, goal=goal))
 
@@ -40,7 +42,8 @@ def generated(graph, plan, folder):
 
 
 def test_words_by_hand():
-    """Two lanes, two inputs a turn: non-zero weights of an output and a lane are dealt out in turn."""
+    """Two lanes, two inputs a turn: non-zero weights of an output and a lane are dealt out in
+    turn."""
     filters = np.zeros((2, 4, 1, 2), np.float32)
     filters[0, 0, 0] = [5, 6]  # lane 0, vector 0, both taps
     filters[0, 2, 0, 1] = 7  # lane 0, vector 1, tap 1
@@ -98,7 +101,11 @@ def test_fed_by_depthwise_layers(strict, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize(
     "change",
-    [("places[t][i][l] + address", "places[t][i][l]"), ("][i % 16]", "][0]"), ("(ushort)as_int", "(ushort)1 + as_int")],
+    [
+        ("places[t][i][l] + address", "places[t][i][l]"),
+        ("][i % 16]", "][0]"),
+        ("(ushort)as_int", "(ushort)1 + as_int"),
+    ],
 )
 def test_a_wrong_kernel_is_found(change, tmp_path):
     graph, plan = planned(WINDOWS, skip_inputs=2, width=16, skip_outputs=1)
@@ -111,15 +118,24 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
 
 @pytest.mark.emulator
 def test_counted_turns_are_the_models(tmp_path):
-    """A counter in the emulated engine: turns that multiply are the words of the longest lists, for every group of every tile."""
+    """A counter in the emulated engine: turns that multiply are the words of the longest lists, for
+    every group of every tile."""
     graph, plan = planned(WINDOWS, skip_inputs=2, width=16, skip_outputs=1)
     design = generated(graph, plan, tmp_path / "d")
-    text = design.source.replace("        int phase = -1; // words", "        int worked = 0, phase = -1; // words")
-    sent = "                if (number > 0 && pixel < s.pixels) {\n                    skipping_group"
+    text = design.source.replace(
+        "        int phase = -1; // words", "        int worked = 0, phase = -1; // words"
+    )
+    sent = (
+        "                if (number > 0 && pixel < s.pixels) {\n                    skipping_group"
+    )
     text = text.replace(sent, "                worked += number > 0;\n" + sent)
     engine = text.index("__kernel void skipping_engine")
     end = text.index("\n}\n", engine)
-    body = re.sub(r"\n    }$", '\n        printf("worked %d %d\\\\n", s.number, worked);\n    }', text[engine:end])
+    body = re.sub(
+        r"\n    }$",
+        '\n        printf("worked %d %d\\\\n", s.number, worked);\n    }',
+        text[engine:end],
+    )
     (tmp_path / "d" / design.manifest["kernels"][0]).write_text(text[:engine] + body + text[end:])
     design = HostDesign(tmp_path / "d")
     assert_right(design)
@@ -132,13 +148,16 @@ def test_counted_turns_are_the_models(tmp_path):
         lists = operator("conv").step_lists(layer, step, plan.engines)
         fields = step_fields(shaped, step, plan.engines, placement)
         assert fields["taps"] == max(1, -(-lists.max() // 2))
-        expected.append([number, fields["tiles"] * step.groups * fields["taps"] * fields["phase_turns"]])
+        expected.append(
+            [number, fields["tiles"] * step.groups * fields["taps"] * fields["phase_turns"]]
+        )
     assert sorted(printed) == expected
 
 
 @pytest.mark.slow
 def test_chosen_where_it_pays_and_named_in_the_reason():
-    """Few pixels, many weights: half of them zero the engine multiplies by all; with 95 % zeros it skips them."""
+    """Few pixels, many weights: half of them zero the engine multiplies by all; with 95 % zeros it
+    skips them."""
     model = parse("""(float[1,256,8,8] x, float[512,256,3,3] a, float[256,512,3,3] b) => (float[1,256,8,8] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }""")
     plans = {}
@@ -148,7 +167,9 @@ def test_chosen_where_it_pays_and_named_in_the_reason():
     assert not plans[0.5].engines.skip_outputs and plans[0.95].engines.skip_outputs
     text = explain(graph, plans[0.95], estimate(graph, plans[0.95]))
     assert "2 of 2 convolutions skip zeros" in text and "(its fullest lists take" in text
-    forced = hlsgen.schedule(graph, style="folded", goal=Goal(pins={("engines", "skip_outputs"): 0}))
+    forced = hlsgen.schedule(
+        graph, style="folded", goal=Goal(pins={("engines", "skip_outputs"): 0})
+    )
     assert not forced.engines.skip_outputs
     assert estimate(graph, plans[0.95]).throughput > 1.3 * estimate(graph, forced).throughput
     ablated = hlsgen.schedule(graph, style="folded", disable=["fuse"])
@@ -168,7 +189,8 @@ def with_zeros(model, share, names):
 
 @pytest.mark.slow
 def test_every_layer_on_the_engine_that_suits_it():
-    """Two layers with many pixels and no zeros, two with few pixels and many zeros: either engine alone is slower for all."""
+    """Two layers with many pixels and no zeros, two with few pixels and many zeros: either engine
+    alone is slower for all."""
     graph = with_zeros(
         """(float[1,32,32,32] x, float[64,32,3,3] a, float[64,64,3,3] b, float[512,64,8,8] c, float[512,512,1,1] d) => (float[1,512,4,4] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) r = Conv<strides=[8,8]>(q, c) y = Conv(r, d) }""",
@@ -189,7 +211,11 @@ def both_engines(plan, inputs):
     """A plan of the engine that skips zeros with every second convolution on an array beside it."""
     e = plan.engines
     engines = replace(
-        e, inputs=inputs, outputs=e.skip_outputs, tile_vectors=e.skip_tile_vectors, tile_pixels=e.skip_tile_pixels
+        e,
+        inputs=inputs,
+        outputs=e.skip_outputs,
+        tile_vectors=e.skip_tile_vectors,
+        tile_pixels=e.skip_tile_pixels,
     )
     steps, turn = [], 0
     for step in plan.steps:
@@ -209,7 +235,10 @@ def test_both_engines_in_one_design(compress, strict, tmp_path):
     plan = check_plan(graph, replace(plan, steps=tuple(steps)))
     assert {"convolution", "skipping"} <= {step.engine for step in plan.steps}
     design = generated(graph, plan, tmp_path / "d")
-    assert all(f"__kernel void {name}(" in design.source for name in ("convolution_tiles", "skipping_engine"))
+    assert all(
+        f"__kernel void {name}(" in design.source
+        for name in ("convolution_tiles", "skipping_engine")
+    )
     assert_right(design, images=2, strict=strict)
 
 

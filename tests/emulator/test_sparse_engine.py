@@ -1,4 +1,5 @@
-"""The zero-skipping engine: packed as documented, chosen where it pays, right on the emulator, and as long as the model says."""
+"""The zero-skipping engine: packed as documented, chosen where it pays, right on the emulator, and
+as long as the model says."""
 
 from dataclasses import replace
 
@@ -41,10 +42,18 @@ def test_packing_by_hand():
 
 
 def test_chosen_where_it_pays():
-    assert set(engines_of(hlsgen.schedule(hlsgen.load(sparse(0)), style="folded")).values()) == {"dense"}
-    assert "sparse" in engines_of(hlsgen.schedule(hlsgen.load(sparse(0.85)), style="folded")).values()
+    assert set(engines_of(hlsgen.schedule(hlsgen.load(sparse(0)), style="folded")).values()) == {
+        "dense"
+    }
+    assert (
+        "sparse" in engines_of(hlsgen.schedule(hlsgen.load(sparse(0.85)), style="folded")).values()
+    )
     counts = np.array([10, 40])
-    assert is_worthwhile(counts, 120, 4) and not is_worthwhile(counts, 90, 4) and not is_worthwhile(counts, 1000, 1)
+    assert (
+        is_worthwhile(counts, 120, 4)
+        and not is_worthwhile(counts, 90, 4)
+        and not is_worthwhile(counts, 1000, 1)
+    )
 
 
 @pytest.mark.emulator
@@ -85,11 +94,16 @@ def test_time_falls_with_density_as_the_table_does(tmp_path):
         mine = [n for n, step in enumerate(plan.steps) if step.layer == layer.name]
         assert plan.steps[0].engine == "sparse"
         assert sum(words[n] for n in mine) == sum(
-            step.groups * row_words(counts[step.first_vector * e.width :][: step.vector_count * e.width], e.burst)
+            step.groups
+            * row_words(
+                counts[step.first_vector * e.width :][: step.vector_count * e.width], e.burst
+            )
             for step in plan.steps
             if step.layer == layer.name
         )
-        cycles[share] = sum(t.cycles for t in estimate(graph, plan).timing.layers if t.name == layer.name)
+        cycles[share] = sum(
+            t.cycles for t in estimate(graph, plan).timing.layers if t.name == layer.name
+        )
     assert cycles[0.92] < cycles[0.85] < cycles[0.75]
 
 
@@ -128,5 +142,7 @@ def test_counted_turns_are_the_models(tmp_path):
     printed = [int(turns) for (turns,) in lines_printed(design, "turns")]
     steps = [step for step in plan.steps if step.engine == "sparse"]
     dense = operator("dense")
-    cycles = [dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps]
+    cycles = [
+        dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps
+    ]
     assert [turns + KERNEL_LATENCY for turns in printed] == cycles != []

@@ -1,5 +1,6 @@
-"""Kernels of pipelined designs whose weights stream from memory, strip by strip: right on the emulator, as long as the model says, counted as they are generated,
-chosen where weights do not fit on chip."""
+"""Kernels of pipelined designs whose weights stream from memory, strip by strip: right on the
+emulator, as long as the model says, counted as they are generated, chosen where weights do not fit
+on chip."""
 
 import re
 from dataclasses import replace
@@ -37,7 +38,8 @@ float[10,192] e, float[10] eb) => (float[1,10] y) { v = Conv<pads=[1,1,1,1]>(x, 
 s = Conv<pads=[1,1,1,1], strides=[2,2]>(r, c) t = Conv<strides=[2,2]>(r, d) u = Add(s, t) m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(u)
 f = Flatten(m) y = Gemm<transB=1>(f, e, eb) }"""
 
-# Dilated and even windows, pads on some sides alone and wider than a strip, rows that no window sees, few channels that fill no vector.
+# Dilated and even windows, pads on some sides alone and wider than a strip, rows that no window
+# sees, few channels that fill no vector.
 WINDOWS = """(float[1,5,11,9] x, float[20,5,3,3] a, float[20] ab, float[16,20,2,3] b, float[16,16,4,1] c, float[33,16,3,2] d) => (float[1,33,2,4] y) {
 p = Conv<pads=[2,2,2,2], dilations=[2,2]>(x, a, ab) q = Relu(p) r = Conv<pads=[0,1,0,1], strides=[2,1]>(q, b) s = Conv<pads=[3,0,0,0]>(r, c)
 y = Conv<strides=[2,2]>(s, d) }"""
@@ -57,13 +59,16 @@ def planned(text, strips, width, at_onces, plan=None):
     """A plan with vectors of `width` channels and so many strips."""
     graph = hlsgen.load(parse(text))
     plan = plan or schedule(graph, "pac_d5005", "pipelined")
-    choice = Choice(dict.fromkeys(graph.tensors, width), frozenset(), at_onces=at_onces, strips=strips)
+    choice = Choice(
+        dict.fromkeys(graph.tensors, width), frozenset(), at_onces=at_onces, strips=strips
+    )
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
 
 @pytest.mark.emulator
 @pytest.mark.parametrize(
-    ("case", "strict"), [*((case, False) for case in CASES), (CASES[0], True), (CASES[3], True), (CASES[4], True)]
+    ("case", "strict"),
+    [*((case, False) for case in CASES), (CASES[0], True), (CASES[3], True), (CASES[4], True)],
 )
 def test_right_on_the_emulator(case, strict, tmp_path):
     graph, plan = planned(*case)
@@ -79,7 +84,10 @@ def test_right_on_the_emulator(case, strict, tmp_path):
         ("const bool", "const bool"),
         (r"row >= 0 && row < 12", "row >= 0 && row < 11"),  # a row too few
         (r"lap \+= 6;", "lap += 5;"),  # rows in the wrong places
-        (r"turn < (\d+)\)\) \{ // meanwhile", r"turn < \1 - 15)) { // meanwhile"),  # a filter word too few
+        (
+            r"turn < (\d+)\)\) \{ // meanwhile",
+            r"turn < \1 - 15)) { // meanwhile",
+        ),  # a filter word too few
         (r"leaving \? from \* (\d+) \+ at", "leaving ? at"),  # results of the first output vector
         (r"filters\[1728 \+ i\]", "filters[i]"),  # another layer's weights
         (r"in.lane\[lane\] \*", "in.lane[0] *"),
@@ -100,18 +108,23 @@ def test_a_wrong_kernel_is_found(right, wrong, tmp_path):
 
 
 def test_turns_by_hand():
-    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in strips of 4 rows; 8 lanes, two input vectors at once."""
+    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in strips of 4 rows; 8
+    lanes, two input vectors at once."""
     graph, plan = planned(*CASES[0])
     layer, kernel, op = graph.layer("p"), plan.kernel("p"), operator("conv")
     words, outs, pixels, loads = 2, 5, 4 * 10, 16
-    fill, strip = 120 * words, loads + words * 9 * outs * pixels + pixels * outs + 2 * KERNEL_LATENCY
+    fill, strip = (
+        120 * words,
+        loads + words * 9 * outs * pixels + pixels * outs + 2 * KERNEL_LATENCY,
+    )
     assert op.pipelined_turns(layer, graph, kernel) == fill + 3 * strip
     assert (
         op.pipelined_cycles(layer, graph, kernel) == fill + 3 * strip + 120
     )  # the third vector of every pixel comes alone
     assert op.pipelined_macs(layer, kernel) == 128
     assert op.reduction(layer, graph, kernel) == (words * 9, outs * pixels)
-    # 4 + 2 rows of 10 pixels, two words of 16 values; the filter word in use and the next one; sums.
+    # 4 + 2 rows of 10 pixels, two words of 16 values; the filter word in use and the next one;
+    # sums.
     body = {m.name: m for m in op.pipelined_body(layer, graph, kernel, 32).memories}
     assert (body["map"].depth, body["map"].parts, body["map"].bits) == (6 * 10 * words, 2, 8 * 32)
     for name in ("filter", "next"):
@@ -143,13 +156,16 @@ def test_least_depths_cannot_deadlock(case):
 
 
 def test_a_branch_waits_for_a_strip():
-    """What goes past a kernel that works in strips has to wait for one; with less room all stop for ever."""
+    """What goes past a kernel that works in strips has to wait for one; with less room all stop for
+    ever."""
     text = """(float[1,8,8,8] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,8,8] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) y = Add(q, p) }"""
     for count, rows in ((1, 8), (2, 5), (4, 4)):
         graph, plan = planned(text, {"q": count}, 8, {})
         index = next(
-            i for i, edge in enumerate(plan.edges) if edge.consumer == "y" and edge.tensor == graph.layer("p").output
+            i
+            for i, edge in enumerate(plan.edges)
+            if edge.consumer == "y" and edge.tensor == graph.layer("p").output
         )
         assert plan.edges[index].depth == rows * 8 + MARGIN
         assert not simulate(graph, plan, 3).deadlocked
@@ -164,22 +180,37 @@ def test_counted_as_generated(tmp_path):
     assert len(design.kernels) == len(texts)
     for kernel in design.kernels:
         assert global_accesses(texts[kernel.name]) == len(kernel.lsus), kernel.name
-        assert kernel.autorun == (f"STREAMING_KERNEL\n__kernel void {kernel.name}(" in source), kernel.name
+        assert kernel.autorun == (f"STREAMING_KERNEL\n__kernel void {kernel.name}(" in source), (
+            kernel.name
+        )
     declared = re.findall(
-        r"^channel float8 \w+_streamed __attribute__\(\(depth\(STREAM_DEPTH\((\d+), (\d+)\)\)\)\);", source, re.M
+        r"^channel float8 \w+_streamed __attribute__\(\(depth\(STREAM_DEPTH\((\d+), (\d+)\)\)\)\);",
+        source,
+        re.M,
     )
     assert [int(depth) for depth, _ in declared] == [STREAMED_FIFO] * 5
     assert sum(fifo.name.endswith(" streamed") for fifo in design.fifos) == 5
     assert sum(int(count) for _, count in declared) * 8 * 4 == streamed_bytes(graph, plan)
-    assert estimate(graph, plan).timing.bytes == streamed_bytes(graph, plan) + image_bytes(graph, plan)
-    sizes = {"map": r" map\[(\d+)\]", "sums": r" sums\[(\d+)\]", "filter": r" filter\[(\d+)\] REGISTERS, next"}
+    assert estimate(graph, plan).timing.bytes == streamed_bytes(graph, plan) + image_bytes(
+        graph, plan
+    )
+    sizes = {
+        "map": r" map\[(\d+)\]",
+        "sums": r" sums\[(\d+)\]",
+        "filter": r" filter\[(\d+)\] REGISTERS, next",
+    }
     for name in "prst":
         body = {
             m.name: m.depth
-            for m in operator("conv").pipelined_body(graph.layer(name), graph, plan.kernel(name), 32).memories
+            for m in operator("conv")
+            .pipelined_body(graph.layer(name), graph, plan.kernel(name), 32)
+            .memories
         }
         for memory in ("map", "sums"):
-            assert int(re.search(sizes[memory], texts[name]).group(1)) == body[memory], (name, memory)
+            assert int(re.search(sizes[memory], texts[name]).group(1)) == body[memory], (
+                name,
+                memory,
+            )
         lanes = int(re.search(sizes["filter"], texts[name]).group(1)) * 8
         assert lanes == operator("conv").pipelined_macs(graph.layer(name), plan.kernel(name))
 
@@ -202,12 +233,17 @@ def test_copies_share_what_is_read(copies, strict, tmp_path):
 def test_right_in_front_of_engines(strict, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
     plan = schedule(
-        graph, "pac_d5005", "hybrid", goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "strips"): 3})
+        graph,
+        "pac_d5005",
+        "hybrid",
+        goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "strips"): 3}),
     )
     assert [kernel.strips for kernel in plan.kernels] == [0, 3, 0]
     front = estimate(graph, plan).timing.bytes
     assert front > streamed_bytes(graph, plan) > 0
-    assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=5, strict=strict)
+    assert_right(
+        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=5, strict=strict
+    )
 
 
 @pytest.mark.emulator
@@ -216,7 +252,9 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
     graph, plan = planned(*CASES[0], plan=schedule(graph, "pac_d5005", "pipelined", [disable]))
     assert_right(
-        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=2, strict=disable == "autorun"
+        HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path),
+        images=2,
+        strict=disable == "autorun",
     )
 
 
@@ -244,14 +282,17 @@ def test_pins_and_edited_plans():
 
 def test_grouped_convolutions_keep_their_weights():
     graph = hlsgen.load(
-        parse("(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }")
+        parse(
+            "(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }"
+        )
     )
     assert operator("conv").strips(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
 
 
 @pytest.mark.slow
 def test_chosen_where_weights_do_not_fit():
-    """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as fast as memory can."""
+    """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as
+    fast as memory can."""
     graph, target = hlsgen.load(network("resnet18")), board("pac_d5005")
     plan = schedule(graph, "pac_d5005")
     found = estimate(graph, plan)
@@ -261,7 +302,12 @@ def test_chosen_where_weights_do_not_fit():
     assert found.least_bandwidth <= target.sustained_bandwidth(4) * 1.001
     assert "take their weights from memory" in explain(graph, plan, found)
     with pytest.raises(PlanError, match="memory blocks"):
-        schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}))
+        schedule(
+            graph,
+            "pac_d5005",
+            "pipelined",
+            goal=Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}),
+        )
 
 
 def test_bursts_by_hand():
@@ -278,15 +324,19 @@ def test_bursts_by_hand():
 @pytest.mark.emulator
 @pytest.mark.parametrize("seed", range(6))
 def test_random_windows_are_right(seed, tmp_path):
-    """Any window, stride, dilation and pads; any widths, numbers of strips and of vectors at once that are possible."""
+    """Any window, stride, dilation and pads; any widths, numbers of strips and of vectors at once
+    that are possible."""
     random, found = np.random.default_rng(seed), []
     while not found:
         channels, filters = (int(n) for n in random.integers(1, 30, 2))
         height, width = (int(n) for n in random.integers(3, 13, 2))
-        kernel, stride, dilation = ([int(n) for n in random.integers(1, most, 2)] for most in (5, 4, 3))
+        kernel, stride, dilation = (
+            [int(n) for n in random.integers(1, most, 2)] for most in (5, 4, 3)
+        )
         pads = [int(n) for n in random.integers(0, 4, 4)]
         sizes = [
-            length + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i] for i, length in enumerate((height, width))
+            length + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i]
+            for i, length in enumerate((height, width))
         ]
         if min(sizes) < 1:
             continue
@@ -305,12 +355,22 @@ def test_random_windows_are_right(seed, tmp_path):
     kernel = found[random.integers(len(found))]
     layer = graph.layers[0]
     widths = {layer.inputs[0]: kernel.input_width, layer.output: kernel.output_width}
-    choice = Choice(widths, frozenset(), at_onces={layer.name: kernel.at_once}, strips={layer.name: kernel.strips})
+    choice = Choice(
+        widths,
+        frozenset(),
+        at_onces={layer.name: kernel.at_once},
+        strips={layer.name: kernel.strips},
+    )
     plan = complete(graph, schedule(graph, "pac_d5005", "pipelined"), tensor_classes(graph), choice)
     design = hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(design.path), images=2)
     deep = simulate(graph, plan, 3, depths={i: 4000 for i in range(len(plan.edges))})
-    # Of words that are put together some are ready when a strip begins; the model reckons with none.
-    ready = kernel.strips * (COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY) if kernel.at_once > 1 else 0
+    # Of words that are put together some are ready when a strip begins; the model reckons with
+    # none.
+    ready = (
+        kernel.strips * (COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY)
+        if kernel.at_once > 1
+        else 0
+    )
     cycles = estimate(graph, plan).timing.cycles
     assert 0.98 * cycles - ready <= deep.interval <= 1.02 * cycles

@@ -1,4 +1,5 @@
-"""Lanes that hold no channel compute as well: where a function has no finite value there, they must not reach other channels."""
+"""Lanes that hold no channel compute as well: where a function has no finite value there, they must
+not reach other channels."""
 
 import numpy as np
 import pytest
@@ -15,10 +16,9 @@ from tests.support.networks import NO_FRONT, NO_PINS, build, parse
 
 pytestmark = pytest.mark.emulator
 
-# 17 channels fill no vector. Each function meets the weights of the layer after it, some after a layer that keeps lanes apart.
-WEIGHTS = (
-    "float[4,17,1,1] w, float[4,17,3,3] w3, float[17,1,3,3] d, float[17,3,2,2] t, float[153,7] m, float[17,17,1,1] v"
-)
+# 17 channels fill no vector. Each function meets the weights of the layer after it, some after a
+# layer that keeps lanes apart.
+WEIGHTS = "float[4,17,1,1] w, float[4,17,3,3] w3, float[17,1,3,3] d, float[17,3,2,2] t, float[153,7] m, float[17,17,1,1] v"
 NETWORK = f"""(float[1,17,3,3] x, {WEIGHTS}) => (float[1,4,3,3] log_conv, float[1,4,3,3] joined_conv, float[1,7] div_dense,
     float[1,4,1,1] pooled_conv, float[1,4,3,3] depthwise_conv, float[1,3,6,6] transposed, float[1,4,3,3] fed_conv) {{
     a = Log(x) log_conv = Conv<pads=[1,1,1,1]>(a, w3)
@@ -32,30 +32,46 @@ NETWORK = f"""(float[1,17,3,3] x, {WEIGHTS}) => (float[1,4,3,3] log_conv, float[
 
 @pytest.mark.parametrize(
     ("style", "disable"),
-    [("base", ()), ("pipelined", ()), ("pipelined", ("fuse",)), ("folded", ()), ("folded", ("fuse",)), ("hybrid", ())],
+    [
+        ("base", ()),
+        ("pipelined", ()),
+        ("pipelined", ("fuse",)),
+        ("folded", ()),
+        ("folded", ("fuse",)),
+        ("hybrid", ()),
+    ],
 )
 def test_right(style, disable, tmp_path):
     pins = NO_FRONT if style == "hybrid" else NO_PINS
-    design = build(parse(NETWORK), tmp_path / "design", style, board="pac_a10", disable=disable, pins=pins)
+    design = build(
+        parse(NETWORK), tmp_path / "design", style, board="pac_a10", disable=disable, pins=pins
+    )
     plan = Plan.load(design.path / "plan.json")
-    widths = {kernel.output_width for kernel in plan.kernels} | ({plan.engines.width} if plan.engines else set())
+    widths = {kernel.output_width for kernel in plan.kernels} | (
+        {plan.engines.width} if plan.engines else set()
+    )
     assert style == "base" or any(17 % width for width in widths)
     assert_right(design)
 
 
-# Kernels with text of their own for results: one whose weights stream from memory, and one that goes through a vector in several turns.
+# Kernels with text of their own for results: one whose weights stream from memory, and one that
+# goes through a vector in several turns.
 STREAMED = """(float[1,17,4,4] x, float[17,17,3,3] w, float[4,17,1,1] v) => (float[1,4,4,4] y) {
     t = Conv<pads=[1,1,1,1]>(x, w) u = Reciprocal(t) y = Conv(u, v) }"""
 FOLDED = STREAMED.replace("17,17,3,3", "17,1,3,3").replace("pads", "group=17, pads")
 
 
 @pytest.mark.parametrize(
-    ("text", "options"), [(STREAMED, {"strips": {"t": 1}}), (FOLDED, {"folds": {"t": 4}})], ids=["streamed", "folded"]
+    ("text", "options"),
+    [(STREAMED, {"strips": {"t": 1}}), (FOLDED, {"folds": {"t": 4}})],
+    ids=["streamed", "folded"],
 )
 def test_right_where_results_leave_in_other_ways(text, options, tmp_path):
     graph = hlsgen.load(parse(text))
     plan = hlsgen.schedule(graph, style="pipelined")
-    choice = Choice(dict.fromkeys(graph.tensors, 8), frozenset({"t"} if "folds" in options else ()), **options)
+    choice = Choice(
+        dict.fromkeys(graph.tensors, 8), frozenset({"t"} if "folds" in options else ()), **options
+    )
     plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
     assert plan.kernel("t").strips or plan.kernel("t").fold > 1
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path))

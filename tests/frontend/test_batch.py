@@ -1,4 +1,5 @@
-"""A fixed batch becomes one image where images do not mix; where they do, the whole batch is one input, or is refused."""
+"""A fixed batch becomes one image where images do not mix; where they do, the whole batch is one
+input, or is refused."""
 
 import numpy as np
 import pytest
@@ -18,11 +19,20 @@ MIXING = {
     "reversed": (BACK, "r = Relu(x) y = Slice(r, b, e, a, s)"),
     "reversed, axes left out": (BACK, "r = Relu(x) y = Slice(r, b, e, , s)"),
     "moved on": ("<int64[8] p = {1,0,0,0,-1,0,0,0}>", "r = Relu(x) y = Pad(r, p)"),
-    "moved on, axes given": ("<int64[2] p = {1,-1}, int64[1] a = {-4}>", "r = Relu(x) y = Pad(r, p, , a)"),
+    "moved on, axes given": (
+        "<int64[2] p = {1,-1}, int64[1] a = {-4}>",
+        "r = Relu(x) y = Pad(r, p, , a)",
+    ),
     "ranks": ("<int64[2] a = {1,2}>", "m = ReduceSum<keepdims=0>(x, a) y = Add(x, m)"),
     "copied": ("<int64[5] t = {4,4,3,4,8}>", "r = Relu(x) y = Expand(r, t)"),
-    "divided by the batch": ("", "s = Shape<start=0, end=1>(x) f = Cast<to=1>(s) r = Relu(x) y = Div(r, f)"),
-    "cut where the batch ends": ("<int64[1] a = {3}>", "s = Shape<end=1>(x) n = Add(s, a) y = Slice(x, s, n, a)"),
+    "divided by the batch": (
+        "",
+        "s = Shape<start=0, end=1>(x) f = Cast<to=1>(s) r = Relu(x) y = Div(r, f)",
+    ),
+    "cut where the batch ends": (
+        "<int64[1] a = {3}>",
+        "s = Shape<end=1>(x) n = Add(s, a) y = Slice(x, s, n, a)",
+    ),
     "softmax": ("", "r = Relu(x) y = Softmax<axis=-4>(r)"),
     "transposed": ("", "r = Relu(x) y = Transpose<perm=[2,1,0,3]>(r)"),
     "folded": ("<int64[4] t = {3,4,4,8}>", "r = Relu(x) y = Reshape(r, t)"),
@@ -56,14 +66,19 @@ def network(row, shape="4,3,4,8"):
 
 
 def difference(model):
-    """The largest difference between a network by the numpy references and the user's own in onnxruntime; and its graph."""
+    """The largest difference between a network by the numpy references and the user's own in
+    onnxruntime; and its graph."""
     graph = hlsgen.load(model)
     (port,) = graph.inputs
     random = np.random.default_rng(1)
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
-    images = random.standard_normal((batch if port.view.value_shape[0] == 1 else 1, *port.image_shape[1:]), np.float32)
+    images = random.standard_normal(
+        (batch if port.view.value_shape[0] == 1 else 1, *port.image_shape[1:]), np.float32
+    )
     wanted = OwnModel(model, {"x": port.view.value_shape})({"x": images})["y"]
-    found = np.concatenate([run_network(graph, {"x": image[None]})["y"].reshape(1, -1) for image in images])
+    found = np.concatenate(
+        [run_network(graph, {"x": image[None]})["y"].reshape(1, -1) for image in images]
+    )
     return np.abs(found - wanted.reshape(found.shape)).max(), graph
 
 

@@ -28,14 +28,18 @@ def test_parts_of_idx_files(tmp_path):
         write_idx(tmp_path / f"{part}-labels-idx1-ubyte.gz", np.full(count, count))
     assert len(read_stored(tmp_path, SHAPE, part="train").images) == 5
     assert len(read_stored(tmp_path, SHAPE, part="test").images) == 3
-    assert set(read_pictures(tmp_path, SHAPE).labels) == {3}  # pictures to judge by are the test pictures
+    assert set(read_pictures(tmp_path, SHAPE).labels) == {
+        3
+    }  # pictures to judge by are the test pictures
 
 
 def test_parts_of_npz_files(tmp_path):
     names = {"x_train": 6, "x_test": 2}
     arrays = {name: np.zeros((count, 28, 28), np.uint8) for name, count in names.items()}
     np.savez(tmp_path / "keras.npz", **arrays, y_train=np.arange(6)[:, None], y_test=np.arange(2))
-    train, test = (read_stored(tmp_path / "keras.npz", SHAPE, part=part) for part in ("train", "test"))
+    train, test = (
+        read_stored(tmp_path / "keras.npz", SHAPE, part=part) for part in ("train", "test")
+    )
     assert train.labels.tolist() == list(range(6)) and test.inputs().shape == (2, 1, 28, 28)
     np.savez(tmp_path / "plain.npz", images=arrays["x_test"], labels=[0, 1])
     assert read_stored(tmp_path / "plain.npz", SHAPE, part="test") is None
@@ -60,7 +64,10 @@ def test_cifar(tmp_path):
     images, labels = random.integers(0, 256, (2, 3, 32, 32), np.uint8), np.array([7, 2], np.uint8)
     for name in ("data_batch_1.bin", "data_batch_2.bin", "test_batch.bin"):
         (tmp_path / name).write_bytes(
-            b"".join(bytes([label]) + image.tobytes() for image, label in zip(images, labels, strict=True))
+            b"".join(
+                bytes([label]) + image.tobytes()
+                for image, label in zip(images, labels, strict=True)
+            )
         )
     train = read_stored(tmp_path, (1, 3, 32, 32), part="train")
     assert train.labels.tolist() == [7, 2, 7, 2] and np.array_equal(train.images[:2], images)
@@ -84,7 +91,9 @@ def test_digits_of_the_npm_package(tmp_path):
 
 def test_grey_pictures_fill_all_channels_and_the_frame(tmp_path):
     np.savez(tmp_path / "p.npz", images=np.full((2, 28, 28), 255, np.uint8), labels=[0, 1])
-    inputs = read_stored(tmp_path / "p.npz", (1, 3, 32, 32), Preparation(255, (0.5,), (0.5,))).inputs()
+    inputs = read_stored(
+        tmp_path / "p.npz", (1, 3, 32, 32), Preparation(255, (0.5,), (0.5,))
+    ).inputs()
     assert inputs.shape == (2, 3, 32, 32)
     assert (inputs[:, :, 2:30, 2:30] == 1).all() and (inputs[:, :, :2] == -1).all()
 

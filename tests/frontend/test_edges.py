@@ -39,7 +39,9 @@ REFUSED = {
 def test_loaded_right(text):
     model = parse(text, inputs=("x", "z"))
     weights = [tensor for tensor in model.graph.initializer if tensor.name == "w"]
-    model.graph.input.extend(onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in weights)
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in weights
+    )
     graph = hlsgen.load(model)
     assert [port.name for port in graph.inputs] == ["x"]
     inputs = {"x": random_inputs(model)["x"]}
@@ -59,12 +61,18 @@ def test_refused_in_one_message(message, text):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 11])
 def test_the_window_of_lrn(size):
-    """floor((size - 1) / 2) channels before and ceil((size - 1) / 2) after. onnxruntime takes odd sizes alone."""
-    model = parse(f"(float[1,8,2,3] x) => (float[1,8,2,3] y) {{ y = LRN<size={size}, alpha=0.5, bias=1.5>(x) }}")
+    """floor((size - 1) / 2) channels before and ceil((size - 1) / 2) after. onnxruntime takes odd
+    sizes alone."""
+    model = parse(
+        f"(float[1,8,2,3] x) => (float[1,8,2,3] y) {{ y = LRN<size={size}, alpha=0.5, bias=1.5>(x) }}"
+    )
     inputs = random_inputs(model)
     x = inputs["x"].astype(np.float64)
     first, last = -((size - 1) // 2), -(-(size - 1) // 2)
-    shifted = [np.pad(x**2, ((0, 0), (8, 8), (0, 0), (0, 0)))[:, 8 + n : 16 + n] for n in range(first, last + 1)]
+    shifted = [
+        np.pad(x**2, ((0, 0), (8, 8), (0, 0), (0, 0)))[:, 8 + n : 16 + n]
+        for n in range(first, last + 1)
+    ]
     found = run_network(hlsgen.load(model), inputs)["y"]
     np.testing.assert_allclose(found, x / (1.5 + 0.5 / size * sum(shifted)) ** 0.75, rtol=1e-5)
     if size % 2:

@@ -1,4 +1,5 @@
-"""A first axis that is worked along is no number of images, although shapes do not show it; and a window of channels by its definition."""
+"""A first axis that is worked along is no number of images, although shapes do not show it; and a
+window of channels by its definition."""
 
 import numpy as np
 import pytest
@@ -29,14 +30,17 @@ def test_images_that_mix_are_not_taken_one_by_one(name):
 
 def test_images_that_do_not_mix_are():
     graph = hlsgen.load(
-        parse("(float[3,3,5,5] x) => (float[3,5,5,3] y) { r = Relu(x) y = Transpose<perm=[0,2,3,1]>(r) }")
+        parse(
+            "(float[3,3,5,5] x) => (float[3,5,5,3] y) { r = Relu(x) y = Transpose<perm=[0,2,3,1]>(r) }"
+        )
     )
     assert graph.inputs[0].view.value_shape == (1, 3, 5, 5)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_lrn_by_its_definition(size):
-    """ONNX: the sum runs from c - floor((size - 1) / 2) to c + ceil((size - 1) / 2). onnxruntime takes odd sizes alone."""
+    """ONNX: the sum runs from c - floor((size - 1) / 2) to c + ceil((size - 1) / 2). onnxruntime
+    takes odd sizes alone."""
     model = parse(
         f"(float[1,7,2,3] x) => (float[1,7,2,3] y) {{ y = LRN<size={size}, alpha=0.5, beta=0.6, bias=1.5>(x) }}"
     )
@@ -44,5 +48,7 @@ def test_lrn_by_its_definition(size):
     x, before, after = inputs["x"][0].astype(float), (size - 1) // 2, -(-(size - 1) // 2)
     sums = np.stack([(x[max(c - before, 0) : c + after + 1] ** 2).sum(axis=0) for c in range(7)])
     np.testing.assert_allclose(
-        run_network(hlsgen.load(model), inputs)["y"][0], x / (1.5 + 0.5 / size * sums) ** 0.6, rtol=1e-5
+        run_network(hlsgen.load(model), inputs)["y"][0],
+        x / (1.5 + 0.5 / size * sums) ** 0.6,
+        rtol=1e-5,
     )

@@ -1,4 +1,5 @@
-"""Dimensions of inputs that exporters write as -1 or 0 are free: a shape may be given, and a batch is one image."""
+"""Dimensions of inputs that exporters write as -1 or 0 are free: a shape may be given, and a batch
+is one image."""
 
 import onnx
 import pytest
@@ -47,7 +48,16 @@ def test_a_network_with_free_dimensions_is_validated(tmp_path):
     model = with_sizes((-1, 3, -1, -1), output=(-1, 4, -1, -1))
     onnx.save(model, tmp_path / "m.onnx")
     out = tmp_path / "d"
-    command = ["build", str(tmp_path / "m.onnx"), "--style", "base", "--shape", "x=1,3,9,7", "--out", str(out)]
+    command = [
+        "build",
+        str(tmp_path / "m.onnx"),
+        "--style",
+        "base",
+        "--shape",
+        "x=1,3,9,7",
+        "--out",
+        str(out),
+    ]
     assert main(command) == 0
     assert main(["validate", str(out)]) == 0
     assert main(["report", str(out)]) == 0

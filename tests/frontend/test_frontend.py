@@ -11,14 +11,17 @@ from tests.support.networks import parse, random_inputs, run_onnxruntime
 
 
 def check(model, *, ops, activations=None, inputs=None):
-    """Load, compare with onnxruntime, and return the graph; `ops` are the layers expected in order."""
+    """Load, compare with onnxruntime, and return the graph; `ops` are the layers expected in
+    order."""
     graph = hlsgen.load(model)
     inputs = inputs or random_inputs(model)
     for name, value in run_onnxruntime(model, inputs).items():
         np.testing.assert_allclose(run_network(graph, inputs)[name], value, rtol=1e-4, atol=1e-5)
     assert [layer.op for layer in graph.layers] == ops
     if activations is not None:
-        assert [layer.activation.kind if layer.activation else None for layer in graph.layers] == activations
+        assert [
+            layer.activation.kind if layer.activation else None for layer in graph.layers
+        ] == activations
     return graph
 
 
@@ -52,7 +55,8 @@ def test_batch_normalization_after_relu_stays():
 
 
 def test_batch_normalization_before_padded_convolution_stays():
-    """Folding it forward would be wrong at the borders: the pads are zeros after, not before, the shift."""
+    """Folding it forward would be wrong at the borders: the pads are zeros after, not before, the
+    shift."""
     check(
         parse(f"(float[1,4,5,5] x, {BN}, float[2,4,3,3] w) => (float[1,2,5,5] y) "
               "{ t = BatchNormalization(x, s, b, m, var) y = Conv<pads=[1,1,1,1]>(t, w) }"),
@@ -112,11 +116,15 @@ def test_pad_folds_into_pooling():
 
 
 @pytest.mark.parametrize(
-    ("body", "ops"), [("y = MaxPool<kernel_shape=[2,2]>(t)", ["gather", "max_pool"]), ("y = Relu(t)", ["gather"])]
+    ("body", "ops"),
+    [("y = MaxPool<kernel_shape=[2,2]>(t)", ["gather", "max_pool"]), ("y = Relu(t)", ["gather"])],
 )
 def test_pad_that_cannot_fold_is_a_movement(body, ops):
     pads = "p = Constant<value_ints=[0,0,1,1,0,0,1,1]>()"
-    check(parse(f"(float[1,2,5,5] x) => (float[1,2,N,M] y) {{ {pads} t = Pad(x, p) {body} }}"), ops=ops)
+    check(
+        parse(f"(float[1,2,5,5] x) => (float[1,2,N,M] y) {{ {pads} t = Pad(x, p) {body} }}"),
+        ops=ops,
+    )
 
 
 def test_nhwc_network_costs_no_layer():
@@ -148,7 +156,8 @@ def test_movements_that_follow_each_other_are_one():
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"), [("s = Sigmoid(t) y = Mul(t, s)", "silu"), ("s = HardSigmoid(t) y = Mul(s, t)", "hard_swish")]
+    ("body", "kind"),
+    [("s = Sigmoid(t) y = Mul(t, s)", "silu"), ("s = HardSigmoid(t) y = Mul(s, t)", "hard_swish")],
 )
 def test_gates_are_activations(body, kind):
     text = f"(float[1,2,5,5] x, float[2,2,1,1] w) => (float[1,2,5,5] y) {{ t = Conv(x, w) {body} }}"
@@ -183,7 +192,10 @@ def test_constants_are_computed():
 
 
 def test_unused_nodes_are_dropped():
-    check(parse("(float[1,2,3,3] x) => (float[1,2,3,3] y) { u = Sigmoid(x) y = Relu(x) }"), ops=["activation"])
+    check(
+        parse("(float[1,2,3,3] x) => (float[1,2,3,3] y) { u = Sigmoid(x) y = Relu(x) }"),
+        ops=["activation"],
+    )
 
 
 @pytest.mark.parametrize("opset", [7, 8, 9, 10, 11, 12, 13, 18, 21])
@@ -198,7 +210,9 @@ def test_every_opset(opset):
 
 def test_weights_as_graph_inputs():
     """Before IR version 4 initializers are graph inputs too; bound ones are constants."""
-    model = parse("(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { y = Conv(x, w) }", opset=8)
+    model = parse(
+        "(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { y = Conv(x, w) }", opset=8
+    )
     model.ir_version = 3
     model.graph.input.append(onnx.helper.make_tensor_value_info("w", 1, [4, 3, 3, 3]))
     graph = hlsgen.load(model)
@@ -216,12 +230,24 @@ def test_external_data(tmp_path):
     model = parse("(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { y = Conv(x, w) }")
     inputs = random_inputs(model)
     expected = run_network(hlsgen.load(model), inputs)["y"]
-    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="data.bin", size_threshold=0)
-    np.testing.assert_array_equal(run_network(hlsgen.load(tmp_path / "m.onnx"), inputs)["y"], expected)
+    onnx.save(
+        model,
+        tmp_path / "m.onnx",
+        save_as_external_data=True,
+        location="data.bin",
+        size_threshold=0,
+    )
+    np.testing.assert_array_equal(
+        run_network(hlsgen.load(tmp_path / "m.onnx"), inputs)["y"], expected
+    )
 
 
 def test_symbolic_batch_is_one():
-    graph = hlsgen.load(parse("(float[batch,3,5,5] x, float[4,3,3,3] w) => (float[batch,4,3,3] y) { y = Conv(x, w) }"))
+    graph = hlsgen.load(
+        parse(
+            "(float[batch,3,5,5] x, float[4,3,3,3] w) => (float[batch,4,3,3] y) { y = Conv(x, w) }"
+        )
+    )
     assert graph.inputs[0].view.value_shape == (1, 3, 5, 5)
 
 
@@ -229,7 +255,9 @@ def test_names_become_identifiers():
     model = parse(
         "(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) v = Sigmoid(u) y = Sigmoid(v) }"
     )
-    for node, name in zip(model.graph.node, ["/features/0/Conv*/", "x", "while", "*/ } kernel"], strict=True):
+    for node, name in zip(
+        model.graph.node, ["/features/0/Conv*/", "x", "while", "*/ } kernel"], strict=True
+    ):
         node.name = name
     names = [layer.name for layer in hlsgen.load(model).layers]
     assert all(name.isidentifier() and name not in ("while", "kernel") for name in names)
@@ -237,7 +265,9 @@ def test_names_become_identifiers():
 
 
 def test_the_model_is_not_changed():
-    model = parse("(float[N,3,5,5] x, float[4,3,3,3] w) => (float[N,4,3,3] y) { y = Conv(x, w) }", opset=9)
+    model = parse(
+        "(float[N,3,5,5] x, float[4,3,3,3] w) => (float[N,4,3,3] y) { y = Conv(x, w) }", opset=9
+    )
     before = model.SerializeToString(deterministic=True)
     hlsgen.load(model)
     assert model.SerializeToString(deterministic=True) == before

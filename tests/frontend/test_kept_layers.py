@@ -1,4 +1,5 @@
-"""What may not be folded or fused, because the value between is a result of the network or the result would be another."""
+"""What may not be folded or fused, because the value between is a result of the network or the
+result would be another."""
 
 import numpy as np
 import pytest
@@ -46,9 +47,14 @@ def test_a_pad_that_is_an_output_stays():
         ("kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1", ["average_pool"]),
         # The pool's own pads do not count, those of Pad do.
         ("kernel_shape=[3,3], pads=[1,1,1,1]", ["gather", "average_pool"]),
-        ("kernel_shape=[3,3], pads=[1,0,0,0], strides=[2,2], ceil_mode=1", ["gather", "average_pool"]),
+        (
+            "kernel_shape=[3,3], pads=[1,0,0,0], strides=[2,2], ceil_mode=1",
+            ["gather", "average_pool"],
+        ),
     ],
 )
 def test_a_pad_before_an_average(attributes, ops):
-    model = parse(f"({X}) => (float[1,4,h,w] y) {BORDER} {{ t = Pad(x, p) y = AveragePool<{attributes}>(t) }}")
+    model = parse(
+        f"({X}) => (float[1,4,h,w] y) {BORDER} {{ t = Pad(x, p) y = AveragePool<{attributes}>(t) }}"
+    )
     check(model, ops)

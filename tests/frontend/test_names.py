@@ -1,4 +1,5 @@
-"""Names of layers: C identifiers, unique whatever the nodes are called, and found without a search."""
+"""Names of layers: C identifiers, unique whatever the nodes are called, and found without a
+search."""
 
 import pytest
 
@@ -10,14 +11,19 @@ from tests.support.networks import parse
 def test_names_that_share_their_beginning_are_numbered():
     builder = GraphBuilder({}, {})
     stem = "a" * 60
-    assert [builder.unique(stem + end) for end in "xyz"] == ["a" * 48, "a" * 48 + "_2", "a" * 48 + "_3"]
+    assert [builder.unique(stem + end) for end in "xyz"] == [
+        "a" * 48,
+        "a" * 48 + "_2",
+        "a" * 48 + "_3",
+    ]
     assert builder.unique("a" * 48 + "_3") == "a" * 48 + "_4"
     assert builder.unique("b_2") == "b_2"
     assert [builder.unique("b") for _ in range(3)] == ["b", "b_3", "b_4"]
 
 
 def test_no_name_is_tried_twice():
-    """4,000 nodes that share 48 characters: each asks the names in use once, not all those before it again."""
+    """4,000 nodes that share 48 characters: each asks the names in use once, not all those before
+    it again."""
 
     class Counting(set):
         asked = 0
@@ -28,14 +34,19 @@ def test_no_name_is_tried_twice():
 
     builder = GraphBuilder({}, {})
     builder._names = Counting(builder._names)
-    names = [builder.unique(f"/model/backbone/features/stage/blocks/block/layers/{n}") for n in range(4000)]
+    names = [
+        builder.unique(f"/model/backbone/features/stage/blocks/block/layers/{n}")
+        for n in range(4000)
+    ]
     assert len(set(names)) == 4000
     assert Counting.asked < 2 * 4000
 
 
 @pytest.mark.parametrize("name", ["", "relu", "for", "a/b:0", "\u8f38\u5165"])
 def test_nodes_may_share_a_name(name):
-    model = parse("(float[1,3,4,4] x) => (float[1,3,4,4] y) { t = MaxPool<kernel_shape=[1,1]>(x) y = Abs(t) }")
+    model = parse(
+        "(float[1,3,4,4] x) => (float[1,3,4,4] y) { t = MaxPool<kernel_shape=[1,1]>(x) y = Abs(t) }"
+    )
     for node in model.graph.node:
         node.name = name
     names = [layer.name for layer in hlsgen.load(model).layers]

@@ -1,4 +1,5 @@
-"""One little network a row, written as each opset wants it: arguments that moved or changed their default are found."""
+"""One little network a row, written as each opset wants it: arguments that moved or changed their
+default are found."""
 
 import numpy as np
 import pytest

@@ -9,11 +9,16 @@ from hlsgen.ort_tolerance import compare_with_onnxruntime, onnxruntime_errors
 from hlsgen.reference import run_network
 from tests.support.networks import parse, run_onnxruntime
 
-# Text, and the range of inputs where onnxruntime's functions are off by more than a ten thousandth of the largest result.
+# Text, and the range of inputs where onnxruntime's functions are off by more than a ten thousandth
+# of the largest result.
 SMALL = {
     "sigmoid": ("y = Sigmoid(x)", -12.5, -11.5),
     "silu": ("s = Sigmoid(x) y = Mul(x, s)", -17.5, -16.5),
-    "gate": ("s = Sigmoid(x) t = Tanh(x) u = Mul(t, s) y = MaxPool<kernel_shape=[2,2]>(u)", -12.5, -11.5),
+    "gate": (
+        "s = Sigmoid(x) t = Tanh(x) u = Mul(t, s) y = MaxPool<kernel_shape=[2,2]>(u)",
+        -12.5,
+        -11.5,
+    ),
     "elu": ("y = Elu<alpha=1.0>(x)", -1e-4, -1e-5),
     "selu": ("y = Selu(x)", -1e-4, -1e-5),
 }

@@ -1,4 +1,5 @@
-"""What looks as if it could be folded, fused or joined, and must not be: against onnxruntime, all outputs."""
+"""What looks as if it could be folded, fused or joined, and must not be: against onnxruntime, all
+outputs."""
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from tests.support.networks import parse, random_inputs, run_onnxruntime
 
 BN = "float[4] s, float[4] b, float[4] m, float[4] var"
 PADS = "p = Constant<value_ints=[0,0,1,1,0,0,1,1]>()"
-SLICED = "a = Constant<value_ints=[2]>() i = Constant<value_ints=[0]>() e = Constant<value_ints=[4]>()"
+SLICED = (
+    "a = Constant<value_ints=[2]>() i = Constant<value_ints=[0]>() e = Constant<value_ints=[4]>()"
+)
 
 NETWORKS = {
     "a scale of an exported result": f"(float[1,3,5,5] x, float[4,3,3,3] w, {BN}) => (float[1,4,3,3] t, float[1,4,3,3] y) "

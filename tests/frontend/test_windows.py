@@ -11,7 +11,9 @@ from tests.support.networks import parse, random_inputs, run_onnxruntime
 
 POOLS = [
     f"y = {pool}<kernel_shape=[{k},{k}], strides=[{s},{s}], {extra}>(x)"
-    for pool, (k, s) in itertools.product(("MaxPool", "AveragePool"), ((2, 1), (2, 2), (3, 1), (3, 2), (3, 3)))
+    for pool, (k, s) in itertools.product(
+        ("MaxPool", "AveragePool"), ((2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
+    )
     for extra in (
         'auto_pad="SAME_UPPER"',
         'auto_pad="SAME_LOWER"',
@@ -34,6 +36,9 @@ OTHERS = [
 def test_windows_are_onnxruntimes(body):
     model = parse(f"(float[1,2,6,5] x, float[3,2,3,2] w) => (float[a,b,c,d] y) {{ {body} }}")
     inputs = random_inputs(model)
-    expected, found = run_onnxruntime(model, inputs)["y"], run_network(hlsgen.load(model), inputs)["y"]
+    expected, found = (
+        run_onnxruntime(model, inputs)["y"],
+        run_network(hlsgen.load(model), inputs)["y"],
+    )
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,5 @@
-"""The few declarations that replace the header of the emulator's compiler: enough for every kernel, and no limit."""
+"""The few declarations that replace the header of the emulator's compiler: enough for every kernel,
+and no limit."""
 
 import re
 from pathlib import Path
@@ -27,7 +28,9 @@ def called(text):
     """The functions that OpenCL text calls and does not define."""
     text = re.sub(r"//.*|\"[^\"]*\"", "", text)
     defined = re.findall(r"#define (\w+)|\b(?:void|float\d*|int|vec|lanes\d*) (\w+)\(", text)
-    return set(re.findall(r"\b([a-z_]\w*)\s*\(", text)) - {name for pair in defined for name in pair}
+    return set(re.findall(r"\b([a-z_]\w*)\s*\(", text)) - {
+        name for pair in defined for name in pair
+    }
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -42,7 +45,9 @@ def test_every_function_of_an_activation_is_declared(kind):
 
 def edited(tmp_path, *change):
     """A design that computes exp(x), with one change of its text."""
-    design = build(parse("(float[1,3,4,4] x) => (float[1,3,4,4] y) { y = Exp(x) }"), tmp_path / "d", "base")
+    design = build(
+        parse("(float[1,3,4,4] x) => (float[1,3,4,4] y) { y = Exp(x) }"), tmp_path / "d", "base"
+    )
     file = design.path / design.manifest["kernels"][0]
     text = file.read_text()
     assert change[0] in text
@@ -60,7 +65,9 @@ def test_other_functions_are_found_too(tmp_path):
 @pytest.mark.emulator
 def test_errors_name_the_line_of_the_kernel(tmp_path):
     design = edited(tmp_path, "exp(", "no_such_function(")
-    line = next(n for n, text in enumerate(design.source.splitlines(), 1) if "no_such_function" in text)
+    line = next(
+        n for n, text in enumerate(design.source.splitlines(), 1) if "no_such_function" in text
+    )
     with pytest.raises(HostError, match=rf":{line}:\d+: error: .*no_such_function"):
         run(design, images_for(design))
     assert DECLARATIONS.endswith("#line 1\n")

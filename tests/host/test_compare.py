@@ -1,4 +1,5 @@
-"""Comparisons: the scale of an error, the worst of several images, and doubts about the reference."""
+"""Comparisons: the scale of an error, the worst of several images, and doubts about the
+reference."""
 
 import warnings
 
@@ -13,7 +14,9 @@ def test_errors_are_relative_to_the_largest_value():
     result = reference.copy()
     result[0] += 2 * 1.5 * TOLERANCE["float32"]
     found = compare(result, reference)
-    np.testing.assert_allclose([found.max_abs_error, found.max_rel_error], [3e-4, 1.5e-4], rtol=1e-9)
+    np.testing.assert_allclose(
+        [found.max_abs_error, found.max_rel_error], [3e-4, 1.5e-4], rtol=1e-9
+    )
     assert not found.ok
     reference[1:] = -8.0
     assert compare(np.concatenate([result[:1], reference[1:]]), reference).ok
@@ -28,10 +31,17 @@ def test_the_worst_of_several_images_is_wrong_if_one_is():
 
 def test_doubts_count_where_they_are():
     reference, doubt = np.array([1e-5, 1e-5]), np.array([2e-7, 0.0])
-    first, second, far = (np.array(values) for values in ([1.015e-5, 1e-5], [1e-5, 1.015e-5], [1.03e-5, 1e-5]))
-    assert compare(first, reference, doubt=doubt).ok and not compare(second, reference, doubt=doubt).ok
+    first, second, far = (
+        np.array(values) for values in ([1.015e-5, 1e-5], [1e-5, 1.015e-5], [1.03e-5, 1e-5])
+    )
+    assert (
+        compare(first, reference, doubt=doubt).ok and not compare(second, reference, doubt=doubt).ok
+    )
     assert not compare(first, reference).ok and not compare(far, reference, doubt=doubt).ok
-    assert compare(first, reference, doubt=doubt).max_abs_error == compare(first, reference).max_abs_error
+    assert (
+        compare(first, reference, doubt=doubt).max_abs_error
+        == compare(first, reference).max_abs_error
+    )
     assert not compare(np.array([np.nan, 1e-5]), reference, doubt=doubt).ok
 
 

@@ -1,4 +1,5 @@
-"""Poison in and round the buffers of a validation: what a kernel reads or writes where it should not is seen."""
+"""Poison in and round the buffers of a validation: what a kernel reads or writes where it should
+not is seen."""
 
 import numpy as np
 import pytest
@@ -13,11 +14,15 @@ STORE, VALUES = "output[at + first] =", 6 * 6 * 4
 
 @pytest.mark.emulator
 @pytest.mark.parametrize(
-    "place", [-1024, -1, VALUES, VALUES + 1023], ids=["far before", "before", "behind", "far behind"]
+    "place",
+    [-1024, -1, VALUES, VALUES + 1023],
+    ids=["far before", "before", "behind", "far behind"],
 )
 def test_a_write_into_either_margin_is_seen(place, tmp_path):
     """All results are right; one value is written outside besides."""
-    design = change_kernels(build(parse(CONV), tmp_path / "design", "base"), STORE, f"output[{place}] = 1.0f; {STORE}")
+    design = change_kernels(
+        build(parse(CONV), tmp_path / "design", "base"), STORE, f"output[{place}] = 1.0f; {STORE}"
+    )
     with pytest.raises(HostError, match="outside buffer"):
         verdict_of(design)
 
@@ -35,8 +40,11 @@ def test_what_is_never_written_is_wrong_even_where_zeros_are_right(tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("condition", ["row >= 0 && ", "row < 6 && "], ids=["before", "behind"])
 def test_a_maximum_does_not_overlook_what_lies_outside(condition, tmp_path):
-    """fmax passes over what is not a number, and the borders of a maximum are not zeros that would be missed."""
-    model = parse("(float[1,4,6,6] x) => (float[1,4,6,6] y) { y = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>(x) }")
+    """fmax passes over what is not a number, and the borders of a maximum are not zeros that would
+    be missed."""
+    model = parse(
+        "(float[1,4,6,6] x) => (float[1,4,6,6] y) { y = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>(x) }"
+    )
     design = build(model, tmp_path / "design", "base")
     assert verdict_of(design)["ok"]
     assert not verdict_of(change_kernels(design, condition, ""))["ok"]
@@ -46,7 +54,10 @@ def test_poison_is_not_a_number_and_the_largest_one():
     from hlsgen.host.guards import POISON
 
     words = POISON.view(np.float32)
-    assert np.isnan(words).sum() == len(words) // 2 and (words == np.finfo(np.float32).max).sum() == len(words) // 2
+    assert (
+        np.isnan(words).sum() == len(words) // 2
+        and (words == np.finfo(np.float32).max).sum() == len(words) // 2
+    )
     for stride in (1, 2, 4, 8):  # the channels of a pixel, whatever the vectors' width
         for first in range(stride):
             assert 0 < np.isnan(words[first::stride]).mean() < 1

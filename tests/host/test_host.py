@@ -28,7 +28,14 @@ pooled = MaxPool<kernel_shape=[2,2], strides=[2,2]>(second) y = Conv(pooled, c) 
 def test_layout_round_trip(lanes):
     image = np.random.default_rng(0).standard_normal((6, 3, 5)).astype(np.float32)
     vectors = -(-6 // lanes)
-    layout = {"channels": 6, "height": 3, "width": 5, "lanes": lanes, "base": 2, "stride": vectors + 1}
+    layout = {
+        "channels": 6,
+        "height": 3,
+        "width": 5,
+        "lanes": lanes,
+        "base": 2,
+        "stride": vectors + 1,
+    }
     buffer = np.full((2 + 15 * (vectors + 1)) * lanes, 7, np.float32)
     pack(image, layout, buffer)
     np.testing.assert_array_equal(unpack(buffer, layout), image)
@@ -60,7 +67,12 @@ def broken(tmp_path, style, old, new):
 
 
 BREAKAGES = {
-    "base wrong stride": ("base", "const int row = y * 2 + ky", "const int row = y * 1 + ky", "first"),
+    "base wrong stride": (
+        "base",
+        "const int row = y * 2 + ky",
+        "const int row = y * 1 + ky",
+        "first",
+    ),
     "base wrong pad": (
         "base",
         "const int column = x * 1 + kx * 1 - 1",
@@ -73,7 +85,12 @@ BREAKAGES = {
     "folded tap twice": ("folded", ": s.tap_step_x;", ": 0;", "second"),
     "folded wrong row step": ("folded", "row + s.row_step", "row + s.column_step", "first"),
     "folded forgotten bias": ("folded", " + shift;", ";", "first"),
-    "folded wrong mask": ("folded", "s.mask_y >> r & s.mask_x >> c & 1", "s.mask_y >> r & s.mask_x >> c & 0", "pooled"),
+    "folded wrong mask": (
+        "folded",
+        "s.mask_y >> r & s.mask_x >> c & 1",
+        "s.mask_y >> r & s.mask_x >> c & 0",
+        "pooled",
+    ),
 }
 
 
@@ -103,13 +120,16 @@ def test_wrong_weights_are_found(tmp_path):
 
 @pytest.mark.emulator
 def test_deadlock_names_the_kernels(tmp_path):
-    """A FIFO that is too shallow round a branch: strict emulation blocks, and the verdict says who waits."""
+    """A FIFO that is too shallow round a branch: strict emulation blocks, and the verdict says who
+    waits."""
     design = build(case("branches_of_different_length"), tmp_path / "design", "pipelined")
     file = design.path / design.manifest["kernels"][0]
     lines = file.read_text().split("\n")
     for index, line in enumerate(lines):
         if line.startswith("channel") and "read_input_to_y" in line:
-            lines[index] = line[: line.index("DEPTH(")] + "DEPTH(1, " + line.split("DEPTH(")[1].split(", ")[1]
+            lines[index] = (
+                line[: line.index("DEPTH(")] + "DEPTH(1, " + line.split("DEPTH(")[1].split(", ")[1]
+            )
     file.write_text("\n".join(lines))
     verdict = verdict_of(design, strict=True, timeout=2)
     assert verdict["ok"] is False
@@ -130,7 +150,15 @@ def test_errors_come_before_warnings():
     """A compiler that warns of every kernel must not hide what is wrong."""
     warnings = [f"{n}:1: warning: something to look at" for n in range(500)]
     found = errors_of(
-        "\n".join([*warnings, "7:5: error: no such channel", "    read(x)", "         ^", "1 error generated."])
+        "\n".join(
+            [
+                *warnings,
+                "7:5: error: no such channel",
+                "    read(x)",
+                "         ^",
+                "1 error generated.",
+            ]
+        )
     )
     assert found.splitlines()[:3] == ["7:5: error: no such channel", "    read(x)", "         ^"]
     assert errors_of("out of memory") == "out of memory"
@@ -177,7 +205,19 @@ def test_host_alone(tmp_path):
     from hlsgen.cli.main import main
 
     design = build(parse(NETWORK), tmp_path / "board" / "design", "pipelined")
-    assert main(["reference", str(design.path), "-o", str(tmp_path / "board" / "reference.npz"), "--samples", "2"]) == 0
+    assert (
+        main(
+            [
+                "reference",
+                str(design.path),
+                "-o",
+                str(tmp_path / "board" / "reference.npz"),
+                "--samples",
+                "2",
+            ]
+        )
+        == 0
+    )
     shutil.copytree(ROOT / "host", tmp_path / "board" / "host")
     (design.path / "model.onnx").unlink()
     guard = tmp_path / "board" / "sitecustomize.py"
@@ -186,7 +226,14 @@ def test_host_alone(tmp_path):
     )
     command = [sys.executable, "-m", "host", "check", "design", "reference.npz"]
     environment = dict(os.environ, PYTHONPATH=str(tmp_path / "board"))
-    done = subprocess.run(command, cwd=tmp_path / "board", env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path / "board",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
     assert verdict["ok"] and verdict["images"] == 2 and len(verdict["layers"]) == 4
@@ -195,7 +242,10 @@ def test_host_alone(tmp_path):
 def test_importing_the_host_imports_no_compiler():
     code = "import hlsgen.host.runner, sys; print([m for m in ('onnx', 'jinja2', 'networkx', 'pyopencl', 'hlsgen.graph') if m in sys.modules])"
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )
 
 

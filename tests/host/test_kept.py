@@ -18,7 +18,8 @@ FRONT = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] 
 @pytest.mark.emulator
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded", "hybrid"])
 def test_a_design_stays_on_its_device(style, tmp_path):
-    """Runs after the first build nothing, and give what a new process gives, whatever was computed before."""
+    """Runs after the first build nothing, and give what a new process gives, whatever was computed
+    before."""
     pins = {("front", "layers"): 2} if style == "hybrid" else {}
     design = build(parse(FRONT), tmp_path / "design", style, pins=pins)
     images = [{"x": value} for value in np.split(images_for(design, 9)["x"], 3)]
@@ -26,7 +27,9 @@ def test_a_design_stays_on_its_device(style, tmp_path):
         runs = [run(design, batch, session=session) for batch in images]
     assert [r.build_seconds > 0 for r in runs] == [True, False, False]
     for batch, kept in zip(images, runs, strict=True):
-        np.testing.assert_array_equal(kept.outputs["y"], run(design, batch, session=Session(keep=0)).outputs["y"])
+        np.testing.assert_array_equal(
+            kept.outputs["y"], run(design, batch, session=Session(keep=0)).outputs["y"]
+        )
 
 
 @pytest.mark.emulator
@@ -57,7 +60,12 @@ def test_a_validation_starts_anew(tmp_path):
     with Session() as session:
         run(design, images_for(design), session=session)
         runs = [
-            run(design, images_for(design), on_layers=lambda _, found: layers.append(found), session=session)
+            run(
+                design,
+                images_for(design),
+                on_layers=lambda _, found: layers.append(found),
+                session=session,
+            )
             for _ in range(2)
         ]
     assert all(r.build_seconds > 0 for r in runs)

@@ -1,4 +1,5 @@
-"""Worker processes that serve run after run: same results, no run suffers from another, nothing is left behind."""
+"""Worker processes that serve run after run: same results, no run suffers from another, nothing is
+left behind."""
 
 import os
 import signal
@@ -21,7 +22,12 @@ from tests.support.cases import case
 from tests.support.networks import build, images_for
 from tests.support.paths import ROOT
 
-CASES = [("add_residual", "pipelined"), ("lrn", "folded"), ("max_pool", "base"), ("conv_depthwise", "pipelined")]
+CASES = [
+    ("add_residual", "pipelined"),
+    ("lrn", "folded"),
+    ("max_pool", "base"),
+    ("conv_depthwise", "pipelined"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,8 @@ def test_many_designs_in_one_worker_give_what_a_process_each_gives(designs, star
 
 @pytest.mark.emulator
 def test_kernels_that_never_end_leave_with_their_worker(designs, started):
-    """In strict mode kernels start by themselves and wait for more images: the next run gets a new process."""
+    """In strict mode kernels start by themselves and wait for more images: the next run gets a new
+    process."""
     design = designs[0]
     assert design.run("concurrent")["autorun"]
     with Session() as session:
@@ -115,7 +122,10 @@ def test_an_exception_of_the_caller_ends_the_worker_at_once(designs, started):
 @pytest.mark.emulator
 def test_silence_ends_a_worker(started):
     with Session() as session:
-        with pytest.raises(HostError, match="did not answer"), session.worker(environment("emulator", 0)) as worker:
+        with (
+            pytest.raises(HostError, match="did not answer"),
+            session.worker(environment("emulator", 0)) as worker,
+        ):
             list(worker.work({"task": "devices"}, 0.001))
         assert started[0].returncode == -signal.SIGKILL
 
@@ -227,7 +237,9 @@ def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
     temporary.mkdir()
     if state == "busy":
         file = design.path / design.manifest["kernels"][0]
-        file.write_text(file.read_text().replace("write_channel_intel(", "if (0) write_channel_intel("))
+        file.write_text(
+            file.read_text().replace("write_channel_intel(", "if (0) write_channel_intel(")
+        )
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(design.path), state],
         env=dict(os.environ, TMPDIR=str(temporary), PYTHONPATH=str(ROOT)),

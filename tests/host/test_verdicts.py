@@ -22,7 +22,10 @@ class Design:
         self.manifest = {
             "dtype": "float32",
             "buffers": {"memory": {"tap": tap}},
-            "layers": [{"name": n, "op": "conv", "tensor": f"t_{n}", "layout": {"buffer": "memory"}} for n in LAYERS],
+            "layers": [
+                {"name": n, "op": "conv", "tensor": f"t_{n}", "layout": {"buffer": "memory"}}
+                for n in LAYERS
+            ],
         }
 
     def check_inputs(self, inputs):
@@ -30,7 +33,11 @@ class Design:
 
 
 def right(name, image):
-    return np.random.default_rng([len(name), ord(name[0]), image]).standard_normal((2, 3, 3)).astype(np.float32)
+    return (
+        np.random.default_rng([len(name), ord(name[0]), image])
+        .standard_normal((2, 3, 3))
+        .astype(np.float32)
+    )
 
 
 def reference(image):
@@ -38,12 +45,14 @@ def reference(image):
 
 
 def result_of(outputs):
-    return SimpleNamespace(outputs=outputs, device="a device", build_seconds=0.0, image_seconds=[0.0])
+    return SimpleNamespace(
+        outputs=outputs, device="a device", build_seconds=0.0, image_seconds=[0.0]
+    )
 
 
 def verdict_with(monkeypatch, faults, strict=False, tap=False):
-    """The verdict on a device that gives what is right, but for `faults`: (name, image) to what is added to one of its values. Also the
-    runs that it took."""
+    """The verdict on a device that gives what is right, but for `faults`: (name, image) to what is
+    added to one of its values. Also the runs that it took."""
     runs = []
 
     def value(name, image):
@@ -65,8 +74,15 @@ def verdict_with(monkeypatch, faults, strict=False, tap=False):
 
 def test_a_right_design_is_right(monkeypatch):
     verdict, runs = verdict_with(monkeypatch, {})
-    assert verdict["ok"] and verdict["first_wrong_layer"] is None and verdict["images"] == IMAGES and runs == [False]
-    assert verdict["output"]["max_abs_error"] == 0 and set(verdict["output"]["by_name"]) == set(OUTPUTS)
+    assert (
+        verdict["ok"]
+        and verdict["first_wrong_layer"] is None
+        and verdict["images"] == IMAGES
+        and runs == [False]
+    )
+    assert verdict["output"]["max_abs_error"] == 0 and set(verdict["output"]["by_name"]) == set(
+        OUTPUTS
+    )
 
 
 @pytest.mark.parametrize("amount", [0.1, np.nan, np.inf])
@@ -102,7 +118,9 @@ def test_outputs_of_both_runs_count(monkeypatch):
     def run(design, inputs, *, strict, on_layers, **options):
         for image in range(IMAGES):
             on_layers(image, {n: right(n, image) for n in LAYERS if not strict})
-        outputs = {n: np.stack([right(n, i) for i in range(IMAGES)]) + np.float32(strict) for n in OUTPUTS}
+        outputs = {
+            n: np.stack([right(n, i) for i in range(IMAGES)]) + np.float32(strict) for n in OUTPUTS
+        }
         return result_of(outputs)
 
     monkeypatch.setattr(validation, "run", run)
@@ -115,7 +133,9 @@ def test_a_deadlock_is_a_verdict(monkeypatch):
 
     monkeypatch.setattr(validation, "run", run)
     verdict, outputs = validation.validate(Design(), {}, reference)
-    assert verdict["ok"] is False and verdict["unfinished"] == ["reader", "writer"] and outputs == {}
+    assert (
+        verdict["ok"] is False and verdict["unfinished"] == ["reader", "writer"] and outputs == {}
+    )
 
 
 def test_outputs_of_an_earlier_run_do_not_outlive_a_deadlock(monkeypatch):

@@ -62,7 +62,12 @@ def test_depths_stay_exact(count, end):
     assert "sched_yield" in text
     environment = devices.environment("emulator", 2) | {"PYTHONPATH": os.pathsep.join([str(ROOT)])}
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(count)], input=text, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", RUN, str(count)],
+        input=text,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout.split()[-1:] == [end], done.stderr
 

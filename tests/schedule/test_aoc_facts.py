@@ -1,4 +1,5 @@
-"""Facts of public aoc reports: tables are whole, and the documents state the agreement that they show."""
+"""Facts of public aoc reports: tables are whole, and the documents state the agreement that they
+show."""
 
 import csv
 from math import prod
@@ -32,7 +33,12 @@ def test_memories_hold_what_their_sources_declare():
         size = prod(map(int, row["dims"].split("x"))) * int(row["element_bits"]) // 8
         assert row["verdict"] in ("stall-free", "arbitrated", "registers")
         if row["verdict"] != "registers":
-            words = int(row["banks"]) * int(row["bank_depth"]) * int(row["replicates"]) * int(row["private_copies"])
+            words = (
+                int(row["banks"])
+                * int(row["bank_depth"])
+                * int(row["replicates"])
+                * int(row["private_copies"])
+            )
             assert int(row["requested"]) == size
             assert int(row["implemented"]) == words * int(row["bank_width"]) // 8, row
 
@@ -47,12 +53,18 @@ def audit_rules():
 def test_the_documents_state_it(audit_rules):
     text = audit_rules.DOCUMENT.read_text()
     stated = text.split(audit_rules.START)[1].split(audit_rules.END)[0].strip()
-    assert stated == audit_rules.table(audit_rules.agreements()), "python -m benchmarks.model.audit_rules --write"
+    assert stated == audit_rules.table(audit_rules.agreements()), (
+        "python -m benchmarks.model.audit_rules --write"
+    )
 
 
 @pytest.mark.parametrize(
     ("rule", "column", "wrong"),
-    [("depths", "bank_depth", "3"), ("lowest_bits", "bank_bits", "1 2 3 4"), ("replicates", "replicates", "9")],
+    [
+        ("depths", "bank_depth", "3"),
+        ("lowest_bits", "bank_bits", "1 2 3 4"),
+        ("replicates", "replicates", "9"),
+    ],
 )
 def test_a_wrong_fact_is_no_agreement(audit_rules, rule, column, wrong):
     row = next(r for r in audit_rules.read(TABLES[0]) if r["array"] == "_aFeeder_DB_0_ibuffer")

@@ -1,4 +1,5 @@
-"""The bounds of the folded search leave out nothing better: it finds what planning every shape finds."""
+"""The bounds of the folded search leave out nothing better: it finds what planning every shape
+finds."""
 
 import numpy as np
 import pytest
@@ -38,7 +39,11 @@ def every_design(graph, target, plan, goal):
 
 def least_score(graph, target, plan, goal):
     designs = [found for _, found in every_design(graph, target, plan, goal)]
-    return min(score(found, target, goal) for found in designs if found.predicted.resources.fits(target, goal.caps))
+    return min(
+        score(found, target, goal)
+        for found in designs
+        if found.predicted.resources.fits(target, goal.caps)
+    )
 
 
 def found_score(graph, target, plan, goal):
@@ -62,7 +67,8 @@ def test_the_search_finds_what_planning_every_shape_finds(style, images, goal, g
 
 
 def test_of_equally_fast_designs_the_smallest_is_found():
-    """The clock is the lowest of its band whatever the engines' size, so that many shapes take as long to the last digit."""
+    """The clock is the lowest of its band whatever the engines' size, so that many shapes take as
+    long to the last digit."""
     graph, target, goal = hlsgen.load(case("concat_unaligned")), board("pac_a10"), Goal()
     plan = Plan(graph.name, target.name, "folded")
     assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
@@ -72,7 +78,11 @@ def test_of_equally_fast_designs_the_smallest_is_found():
 def test_no_design_takes_less_than_the_bound_of_its_shape(images, graph):
     target, goal = board("de10_nano"), Goal(images=images, pins=FEW)
     ratios = []
-    for shape, found in every_design(graph, target, Plan(graph.name, target.name, "folded", images=images), goal):
+    for shape, found in every_design(
+        graph, target, Plan(graph.name, target.name, "folded", images=images), goal
+    ):
         clock = found.predicted.resources.fmax
-        ratios.append(shape.seconds / (folded_run(graph, found.plan, target, clock).cycles / (clock * 1e6)))
+        ratios.append(
+            shape.seconds / (folded_run(graph, found.plan, target, clock).cycles / (clock * 1e6))
+        )
     assert 0.5 < np.max(ratios) <= 1

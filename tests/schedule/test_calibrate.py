@@ -1,4 +1,5 @@
-"""Calibration: a known law is found again, reports are read in every shape that aoc writes, bad ones are refused."""
+"""Calibration: a known law is found again, reports are read in every shape that aoc writes, bad
+ones are refused."""
 
 import csv
 import json
@@ -59,9 +60,14 @@ def write_csv(path, rows):
 
 def test_csv_to_calibration_and_back(tmp_path, capsys):
     write_csv(tmp_path / "a.csv", samples(noise=0.1))
-    assert main(["calibrate", str(tmp_path / "a.csv"), "-o", str(tmp_path / "c.json"), "--json"]) == 0
+    assert (
+        main(["calibrate", str(tmp_path / "a.csv"), "-o", str(tmp_path / "c.json"), "--json"]) == 0
+    )
     fitted = json.loads(capsys.readouterr().out)
-    assert load_calibration(tmp_path / "c.json").alm == tuple(fitted["alm"]) and fitted["errors"]["ALM"] < 0.2
+    assert (
+        load_calibration(tmp_path / "c.json").alm == tuple(fitted["alm"])
+        and fitted["errors"]["ALM"] < 0.2
+    )
     options = ["calibrate", "--evaluate", str(tmp_path / "a.csv"), "--json"]
     assert main(options) == 0
     shipped = json.loads(capsys.readouterr().out)["errors"]
@@ -124,7 +130,9 @@ def test_report_folders(tmp_path):
     )
     assert found[1].estimate == (1000, 2000, 3, 4, 0)  # no MLAB column in 17.1 and 18.1
     assert clocks[0].fmax == 237.5 and clocks[0].family == "arria10" and not notes
-    assert clocks[0].percent == pytest.approx((100 * 205346 / 427200, 100 * 1366 / 2713, 100 * 1285 / 1518))
+    assert clocks[0].percent == pytest.approx(
+        (100 * 205346 / 427200, 100 * 1366 / 2713, 100 * 1285 / 1518)
+    )
 
 
 # A kernel with a nest, an unrolled loop, one that waits for memory, and one that is not pipelined.
@@ -164,15 +172,22 @@ def test_loops_that_do_not_keep_the_pace_are_named(tmp_path, capsys):
 def test_clocks_are_fitted_for_their_own_family():
     random = np.random.default_rng(2)
     percent = [tuple(random.uniform(5, 70, 3)) for _ in range(12)]
-    clocks = [Clock(f"d{i}", "arria10", 300 - 1.0 * p[0] - 0.5 * p[1] - 0.25 * p[2], p) for i, p in enumerate(percent)]
+    clocks = [
+        Clock(f"d{i}", "arria10", 300 - 1.0 * p[0] - 0.5 * p[1] - 0.25 * p[2], p)
+        for i, p in enumerate(percent)
+    ]
     lines = fit(samples(), [*clocks, Clock("lonely", "stratix10", 300, (10, 10, 10))])[0].clocks
-    assert list(lines) == ["arria10"] and lines["arria10"] == pytest.approx((300, 1.0, 0.5, 0.25), rel=0.01)
+    assert list(lines) == ["arria10"] and lines["arria10"] == pytest.approx(
+        (300, 1.0, 0.5, 0.25), rel=0.01
+    )
 
 
 def test_bad_reports(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "short.csv").write_text("design,board\na,b\n")
-    (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\n" + "d,b,19,k," + ",".join(["many"] * 10) + "\n")
+    (tmp_path / "text.csv").write_text(
+        ",".join(COLUMNS) + "\n" + "d,b,19,k," + ",".join(["many"] * 10) + "\n"
+    )
     (tmp_path / "bad.json").write_text("{{{")
     for arguments, word in (
         ([str(tmp_path / "nowhere")], "does not exist"),
@@ -186,7 +201,16 @@ def test_bad_reports(tmp_path, capsys):
     with pytest.raises(ReportError, match="after repair"):
         load_lenient(tmp_path / "bad.json")
     assert (
-        main(["calibrate", "--evaluate", str(tmp_path / "short.csv"), "--calibration", str(tmp_path / "bad.json")]) == 2
+        main(
+            [
+                "calibrate",
+                "--evaluate",
+                str(tmp_path / "short.csv"),
+                "--calibration",
+                str(tmp_path / "bad.json"),
+            ]
+        )
+        == 2
     )
 
 

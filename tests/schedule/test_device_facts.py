@@ -1,12 +1,14 @@
-"""Devices against the totals that vendor tools print, written down here apart from our own files."""
+"""Devices against the totals that vendor tools print, written down here apart from our own
+files."""
 
 import pytest
 
 from hlsgen.boards import boards, devices
 from hlsgen.kernel.memory import memory_blocks
 
-# ALMs, memory blocks, DSPs as the denominators of fitter summaries ("257,558 / 427,200", "2,011 / 2,713", "1,299 / 1,518") that
-# users of the device have published; the last two as in the vendor's product tables.
+# ALMs, memory blocks, DSPs as the denominators of fitter summaries ("257,558 / 427,200", "2,011 /
+# 2,713", "1,299 / 1,518") that users of the device have published; the last two as in the vendor's
+# product tables.
 TOTALS = {
     "stratix10_2800": (933_120, 11_721, 5_760),
     "stratix10_mx_2100": (702_720, 6_847, 3_960),
@@ -37,7 +39,9 @@ M10K = [(256, 40), (512, 20), (1024, 10), (2048, 5), (4096, 2), (8192, 1)]
 def test_totals():
     found = {name: (device.alms, device.blocks, device.dsps) for name, device in devices().items()}
     assert found == TOTALS
-    assert {name: d.blocks * d.block_bits for name, d in devices().items() if name in MEMORY_BITS} == MEMORY_BITS
+    assert {
+        name: d.blocks * d.block_bits for name, d in devices().items() if name in MEMORY_BITS
+    } == MEMORY_BITS
 
 
 def test_boards_carry_their_devices():
@@ -49,7 +53,9 @@ def test_float_arithmetic_in_dsps():
     hard = {"stratix10", "arria10", "agilex"}
     for device in devices().values():
         assert (device.multiply_add_dsps, device.multiply_dsps) == (1, 1)
-        assert (device.add_dsps, device.add_alms == 0) == ((1, True) if device.family in hard else (0, False))
+        assert (device.add_dsps, device.add_alms == 0) == (
+            (1, True) if device.family in hard else (0, False)
+        )
 
 
 @pytest.mark.parametrize(("rows", "bits"), M10K)
@@ -62,14 +68,17 @@ def test_one_m10k_holds_each_of_its_modes(rows, bits):
 
 @pytest.mark.parametrize(
     ("rows", "bits", "expected"),
-    # 512 x 32 in two of 512 x 20; 1024 x 32 in four of 1024 x 10 or of 512 x 20; 2048 x 32 in seven of 2048 x 5; 16384 bits in two.
+    # 512 x 32 in two of 512 x 20; 1024 x 32 in four of 1024 x 10 or of 512 x 20; 2048 x 32 in seven
+    # of 2048 x 5; 16384 bits in two.
     [(512, 32, 2), (1024, 32, 4), (2048, 32, 7), (16384, 1, 2), (256, 512, 13)],
 )
 def test_m10k_rule(rows, bits, expected):
     assert memory_blocks(rows, bits, devices()["cyclonev_c6"].block_bits) == expected
 
 
-@pytest.mark.parametrize(("rows", "bits"), [(512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1)])
+@pytest.mark.parametrize(
+    ("rows", "bits"), [(512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1)]
+)
 def test_one_m20k_of_a_stratix_v_holds_each_of_its_modes(rows, bits):
     device = devices()["stratixv_gxa7"]
     assert memory_blocks(rows, bits, device.block_bits) == 1

@@ -1,4 +1,5 @@
-"""Sentences come from the plan at hand and its estimate; what the search showed is said of the plan that it chose alone."""
+"""Sentences come from the plan at hand and its estimate; what the search showed is said of the plan
+that it chose alone."""
 
 import json
 from dataclasses import replace
@@ -30,7 +31,10 @@ def plan(lenet):
 
 def edited(plan):
     """One window that is not unrolled: a tenth of the rate."""
-    kernels = tuple(replace(k, unroll_window=False, partial_sums=1) if k.layer == "conv2" else k for k in plan.kernels)
+    kernels = tuple(
+        replace(k, unroll_window=False, partial_sums=1) if k.layer == "conv2" else k
+        for k in plan.kernels
+    )
     return replace(plan, kernels=kernels)
 
 
@@ -48,7 +52,9 @@ def test_an_edited_plan_keeps_no_claim(lenet, plan):
     changed = edited(plan)
     text, before = told(lenet, changed), rate(estimate(lenet, plan).throughput)
     assert before not in text and "proven" not in text and "simulator" not in text
-    assert f"{rate(estimate(lenet, changed).throughput)} images a second" in text and CHANGED in text
+    assert (
+        f"{rate(estimate(lenet, changed).throughput)} images a second" in text and CHANGED in text
+    )
 
 
 def test_what_the_search_showed_survives_a_file(lenet, plan, tmp_path):
@@ -89,17 +95,26 @@ def test_a_design_that_is_too_large_says_so(lenet, plan):
 
 
 def test_the_rate_is_that_of_the_design_with_its_fifos(lenet, plan):
-    """A simulation that is slower than the slowest kernel is what counts, of the plan that was simulated alone."""
-    slow = sealed(lenet, replace(plan, evidence=replace(plan.evidence, interval=1568.0)), default_calibration())
+    """A simulation that is slower than the slowest kernel is what counts, of the plan that was
+    simulated alone."""
+    slow = sealed(
+        lenet,
+        replace(plan, evidence=replace(plan.evidence, interval=1568.0)),
+        default_calibration(),
+    )
     found = headline(lenet, slow, default_calibration())
     assert found.throughput == pytest.approx(found.resources.fmax * 1e6 / 1568)
-    assert headline(lenet, plan, default_calibration()).throughput == estimate(lenet, plan).throughput
+    assert (
+        headline(lenet, plan, default_calibration()).throughput == estimate(lenet, plan).throughput
+    )
     changed = replace(edited(plan), evidence=slow.evidence)
     assert headline(lenet, changed, default_calibration()) == estimate(lenet, changed)
 
 
 def test_a_proof_is_of_what_pins_leave(lenet):
-    pinned = hlsgen.schedule(lenet, style="pipelined", goal=Goal(pins={("conv2", "output_width"): 1}))
+    pinned = hlsgen.schedule(
+        lenet, style="pipelined", goal=Goal(pins={("conv2", "output_width"): 1})
+    )
     assert "within the caps and --set conv2.unroll_oc=1 has a" in told(lenet, pinned)
 
 
@@ -115,4 +130,6 @@ def test_why_the_style(lenet):
 
 def test_fewest_resources_at_the_lowest_clock(lenet):
     plan = hlsgen.schedule(lenet, style="pipelined", goal=Goal("resources", fps=20000.0))
-    assert "the fewest resources for 20,000 images a second, even at the lowest clock" in told(lenet, plan)
+    assert "the fewest resources for 20,000 images a second, even at the lowest clock" in told(
+        lenet, plan
+    )

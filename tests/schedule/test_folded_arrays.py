@@ -1,4 +1,5 @@
-"""Kernels of folded designs as the compiler's guides want them: arrays, ends of channels and distances in the text are the model's."""
+"""Kernels of folded designs as the compiler's guides want them: arrays, ends of channels and
+distances in the text are the model's."""
 
 import re
 from functools import cache
@@ -38,7 +39,9 @@ def engine_kernels(name, style):
     texts, front = kernels_of(source), {kernel.layer for kernel in plan.kernels}
     kernels = structure(reshaped(graph, plan), plan).kernels
     ours = [k for k in kernels if k.name in texts and k.name.removesuffix("_1") not in front]
-    return plan, [(kernel, texts[kernel.name]) for kernel in ours if "STEP_WORDS" in texts[kernel.name]]
+    return plan, [
+        (kernel, texts[kernel.name]) for kernel in ours if "STEP_WORDS" in texts[kernel.name]
+    ]
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -49,11 +52,16 @@ def test_arrays_are_declared_as_charged(style, name):
     for kernel, text in kernels:
         for memory in kernel.body.memories:
             found = re.findall(rf"^ +(\w+ {memory.name}\[.*;)", text, re.M)
-            assert len(found) == 1 and found[0] == memory.declaration(found[0].split()[0]), (kernel.name, memory)
+            assert len(found) == 1 and found[0] == memory.declaration(found[0].split()[0]), (
+                kernel.name,
+                memory,
+            )
             element = SIZES.get(found[0].split()[0]) or 4 * plan.engines.width
             assert 8 * element == memory.bits
         kept = {memory.name for memory in kernel.body.memories}
-        for kind, others in re.findall(r"^ +(vec|float|int|ushort|ulong) (\w+\[[^=;]*);", text, re.M):
+        for kind, others in re.findall(
+            r"^ +(vec|float|int|ushort|ulong) (\w+\[[^=;]*);", text, re.M
+        ):
             for array in others.split(", "):
                 lengths = [int(length) for length in re.findall(r"\[(\d+)\]", array)]
                 size = np.prod(lengths) * (SIZES.get(kind) or 4 * plan.engines.width)
@@ -73,7 +81,10 @@ def test_no_load_through_a_chosen_pointer(style, name):
     for kernel, text in engine_kernels(name, style)[1]:
         for memory in kernel.body.memories:
             for line in text.splitlines():
-                assert not re.search(rf"\? .*\b{memory.name}\[|: {memory.name}\[", line), (kernel.name, line)
+                assert not re.search(rf"\? .*\b{memory.name}\[|: {memory.name}\[", line), (
+                    kernel.name,
+                    line,
+                )
 
 
 WINDOWS = """(float[1,16,5,5] x, float[16,1,3,3] d, float[40,16,3,3] w, float[16,40,1,1] p) => (float[1,16,2,2] y) {
@@ -92,7 +103,8 @@ def table(images):
 
 @pytest.mark.parametrize("images", [1, 3])
 def test_words_of_memories_rest_long_enough(images):
-    """Rows of line buffers, phases of sums, and the turns between a store into one half of a buffer and the first load from it."""
+    """Rows of line buffers, phases of sums, and the turns between a store into one half of a buffer
+    and the first load from it."""
     plan, generator, steps = table(images)
     rows = generator.shortest_rows(steps)
     assert set(rows) == {"depthwise", "pooling"} and min(rows.values()) >= MEMORY_DISTANCE
@@ -104,7 +116,9 @@ def test_words_of_memories_rest_long_enough(images):
             for turns in ("first_turns", "pass_turns"):
                 assert fields[turns] - fields["tile_loads"] >= MEMORY_DISTANCE
             assert fields["pass_turns"] - fields["send_turns"] >= MEMORY_DISTANCE
-            assert fields["group_turns"] - fields["pixels"] * fields["out_vectors"] == MEMORY_DISTANCE
+            assert (
+                fields["group_turns"] - fields["pixels"] * fields["out_vectors"] == MEMORY_DISTANCE
+            )
 
 
 @pytest.mark.parametrize("images", [1, 3])

@@ -13,9 +13,15 @@ RAM, MLAB = 2, 4
 @pytest.mark.parametrize(
     ("memory", "text", "blocks"),
     [
-        # 104 vectors of 128 bits, 640 words: 26 banks of 512 bits in use, of 13 blocks, twice as deep as a block.
-        (Memory("weights", 640, 128, 104), "float4 weights[640][128] BLOCKS(32, 64, 1);", 26 * 13 * 2),
-        # 9 vectors of 256 bits: a bank for each and 7 blocks in each cost less than five of 512 bits.
+        # 104 vectors of 128 bits, 640 words: 26 banks of 512 bits in use, of 13 blocks, twice as
+        # deep as a block.
+        (
+            Memory("weights", 640, 128, 104),
+            "float4 weights[640][128] BLOCKS(32, 64, 1);",
+            26 * 13 * 2,
+        ),
+        # 9 vectors of 256 bits: a bank for each and 7 blocks in each cost less than five of 512
+        # bits.
         (Memory("weights", 100, 256, 9), "float4 weights[100][16] BLOCKS(16, 32, 1);", 9 * 7),
         # Two rows side by side are one word.
         (Memory("line", 130, 512, 2), "float4 line[130][2] BLOCKS(2, 64, 1);", 2 * 13),
@@ -27,7 +33,11 @@ RAM, MLAB = 2, 4
         # Deeper than 4,096 words: 2 bits a block up to 8,192, as a public report has it.
         (Memory("map", 8192, 128, 4), "float4 map[8192][4] BLOCKS(1, 64, 1);", 256),
         # Eight lanes read places of their own.
-        (Memory("inputs", 64, 32, 16, granule=4, copies=8), "float4 inputs[64][16] BLOCKS(4, 16, 8);", 4 * 4 * 8),
+        (
+            Memory("inputs", 64, 32, 16, granule=4, copies=8),
+            "float4 inputs[64][16] BLOCKS(4, 16, 8);",
+            4 * 4 * 8,
+        ),
     ],
 )
 def test_blocks(memory, text, blocks):
@@ -55,6 +65,8 @@ def test_macros_by_version():
     """The guides up to 18.1 have numreadports and numwriteports, later ones max_replicates."""
     old, new = "\n".join(memory_macros("18.1")), "\n".join(memory_macros("19.4"))
     assert (
-        "numreadports(replicates), numwriteports(1)" in old and "max_replicates" not in old and "BLOCK_RAM" not in old
+        "numreadports(replicates), numwriteports(1)" in old
+        and "max_replicates" not in old
+        and "BLOCK_RAM" not in old
     )
     assert "max_replicates(replicates)" in new and "numreadports" not in new

@@ -1,4 +1,5 @@
-"""What holds of the model whatever the plan: no rate above the roofline, no layer slower with more units, no simulation faster than the law."""
+"""What holds of the model whatever the plan: no rate above the roofline, no layer slower with more
+units, no simulation faster than the law."""
 
 from dataclasses import replace
 
@@ -18,7 +19,13 @@ from hlsgen.zoo import network
 from tests.support.cases import case
 from tests.support.plans import zoo_plan
 
-NAMES = ["add_residual", "branches_of_different_length", "conv_grouped", "conv_depthwise", "squeeze_and_excitation"]
+NAMES = [
+    "add_residual",
+    "branches_of_different_length",
+    "conv_grouped",
+    "conv_depthwise",
+    "squeeze_and_excitation",
+]
 
 
 def graph_of(name):
@@ -26,9 +33,13 @@ def graph_of(name):
 
 
 def random_choice(graph, random):
-    """Legal widths and options for every layer, drawn at random; None where the draw is not legal."""
+    """Legal widths and options for every layer, drawn at random; None where the draw is not
+    legal."""
     classes = tensor_classes(graph)
-    widths = {representative: int(random.choice(WIDTHS)) for representative in sorted(set(classes.values()))}
+    widths = {
+        representative: int(random.choice(WIDTHS))
+        for representative in sorted(set(classes.values()))
+    }
     unrolled = frozenset(layer.name for layer in graph.layers if random.random() < 0.5)
     folds, at_onces = {}, {}
     for layer in graph.layers:
@@ -41,14 +52,20 @@ def random_choice(graph, random):
             if not op.legal_widths(layer, tensor, width):
                 return None
         folds[layer.name] = int(random.choice(op.folds(layer, kernel)))
-        at_onces[layer.name] = int(random.choice(op.at_onces(layer, graph, replace(kernel, fold=folds[layer.name]))))
+        at_onces[layer.name] = int(
+            random.choice(op.at_onces(layer, graph, replace(kernel, fold=folds[layer.name])))
+        )
     return Choice(widths, unrolled, folds, at_onces=at_onces)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "lenet5"])
 def test_random_designs_obey_roofline_and_law(name):
     graph = graph_of(name)
-    empty, classes, random = hlsgen.schedule(graph, style="pipelined"), tensor_classes(graph), np.random.default_rng(5)
+    empty, classes, random = (
+        hlsgen.schedule(graph, style="pipelined"),
+        tensor_classes(graph),
+        np.random.default_rng(5),
+    )
     found = 0
     while found < 20:
         choice = random_choice(graph, random)
@@ -67,9 +84,14 @@ def test_random_designs_obey_roofline_and_law(name):
 
 @pytest.mark.parametrize("name", [*NAMES, "lenet5"])
 def test_more_units_never_take_more_cycles(name):
-    """Of two kernels that differ in one width, window or number of vectors at once, the one with more units is no slower."""
+    """Of two kernels that differ in one width, window or number of vectors at once, the one with
+    more units is no slower."""
     graph, target = graph_of(name), board("pac_d5005")
-    plan = zoo_plan("lenet5", "pipelined")[1] if name == "lenet5" else hlsgen.schedule(graph, style="pipelined")
+    plan = (
+        zoo_plan("lenet5", "pipelined")[1]
+        if name == "lenet5"
+        else hlsgen.schedule(graph, style="pipelined")
+    )
     compared = 0
     for layer in graph.layers:
         op = operator(layer.op)
@@ -89,7 +111,11 @@ def test_more_units_never_take_more_cycles(name):
                         layer, graph, replace(kernel, partial_sums=sums), plan, target
                     )
         for (width, output, unrolled), cycles in kernels.items():
-            for wider in ((2 * width, output, unrolled), (width, 2 * output, unrolled), (width, output, True)):
+            for wider in (
+                (2 * width, output, unrolled),
+                (width, 2 * output, unrolled),
+                (width, output, True),
+            ):
                 if wider in kernels:
                     compared += 1
                     assert kernels[wider] <= cycles, (layer.name, wider)

@@ -1,4 +1,5 @@
-"""Layers that are alike share their options, so that a deep chain of equal layers costs little more than a short one."""
+"""Layers that are alike share their options, so that a deep chain of equal layers costs little more
+than a short one."""
 
 import hlsgen
 from hlsgen.schedule.pipelined import problem
@@ -19,14 +20,17 @@ def test_equal_layers_without_bias_are_built_once(monkeypatch):
     built = []
     options = problem.layer_options
     monkeypatch.setattr(
-        problem, "layer_options", lambda layer, *rest: built.append(layer.name) or options(layer, *rest)
+        problem,
+        "layer_options",
+        lambda layer, *rest: built.append(layer.name) or options(layer, *rest),
     )
     hlsgen.schedule(graph, style="pipelined")
     assert built == ["s", "y"]  # no kernel reads what the last one writes
 
 
 def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
-    """A sparse network is searched with zeros skipped, then without: the kernels that multiply by all weights are the same."""
+    """A sparse network is searched with zeros skipped, then without: the kernels that multiply by
+    all weights are the same."""
     graph = hlsgen.load(sparsify(parse(SKIPPING), "relative", sparsity=0.85).model)
     built, costed = [], problem.option_cost
 

@@ -1,4 +1,5 @@
-"""Every decision of the user's is used or refused: with the legal values, whatever the style, and never as a reason to build another style."""
+"""Every decision of the user's is used or refused: with the legal values, whatever the style, and
+never as a reason to build another style."""
 
 import dataclasses
 
@@ -49,7 +50,10 @@ def test_what_is_no_decision(texts, words):
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        (["conv1.unroll_oc=16"], "conv1.unroll_oc=16: the layer cannot be built so.*unroll_oc may be 1, 2, 4, 8"),
+        (
+            ["conv1.unroll_oc=16"],
+            "conv1.unroll_oc=16: the layer cannot be built so.*unroll_oc may be 1, 2, 4, 8",
+        ),
         (["y.unroll_oc=5"], "choose from 1, 2, 4, 8, 16"),
         (["y.unroll_window=2"], "choose from 0, 1"),
         (["y.fold=2"], "fold may be 1"),
@@ -68,7 +72,8 @@ def test_fields_that_are_legal_alone_but_not_together():
     graph = hlsgen.load(parse(SEPARABLE))
     assert plan_of(graph, "d.fold=8", "d.unroll_ic=8").kernel("d").fold == 8
     with pytest.raises(
-        UsageError, match=r"(?s)cannot be built so together.*fold may be 1, 2, 4, 8.*unroll_ic may be 1, 2"
+        UsageError,
+        match=r"(?s)cannot be built so together.*fold may be 1, 2, 4, 8.*unroll_ic may be 1, 2",
     ):
         plan_of(graph, "d.fold=8", "d.unroll_ic=2")
 
@@ -76,10 +81,20 @@ def test_fields_that_are_legal_alone_but_not_together():
 @pytest.mark.parametrize(
     ("style", "texts", "goal", "words"),
     [
-        ("folded", ["nosuch.unroll_oc=16"], {}, "no folded design takes it.*pipelined and hybrid designs take"),
+        (
+            "folded",
+            ["nosuch.unroll_oc=16"],
+            {},
+            "no folded design takes it.*pipelined and hybrid designs take",
+        ),
         ("base", ["y.unroll_oc=2"], {}, "no base design takes it"),
         ("base", ["engines.width=2"], {}, "no base design takes it"),
-        ("pipelined", ["engines.width=8"], {}, "engines.width: no pipelined design takes it.*folded and hybrid"),
+        (
+            "pipelined",
+            ["engines.width=8"],
+            {},
+            "engines.width: no pipelined design takes it.*folded and hybrid",
+        ),
         ("folded", ["front.layers=1"], {}, "hybrid designs take"),
         ("pipelined", [], {"images": 8}, "--images: no pipelined design takes it"),
         ("base", [], {"images": 8}, "--images: no base design"),
@@ -112,7 +127,8 @@ def test_only_styles_that_have_the_decision_are_tried(small):
 
 
 def test_no_style_fits_with_what_is_pinned(small):
-    """A legal value that no board has room for: one error that names it, and no other design in silence."""
+    """A legal value that no board has room for: one error that names it, and no other design in
+    silence."""
     with pytest.raises(Infeasible, match=r"(?s)engines.outputs=256"):
         plan_of(small, "engines.width=16", "engines.outputs=256", style="auto")
 
@@ -153,7 +169,9 @@ def test_a_pin_holds_in_the_plan_or_is_refused(small, data):
     value = data.draw(st.sampled_from([0, 1, 2, 3, 4, 8, 16, 64, 1024]))
     style = data.draw(st.sampled_from(["pipelined", "folded", "hybrid", "base"]))
     try:
-        plan = hlsgen.schedule(small, style=style, goal=Goal(pins=parse_pins([f"{owner}.{knob.name}={value}"])))
+        plan = hlsgen.schedule(
+            small, style=style, goal=Goal(pins=parse_pins([f"{owner}.{knob.name}={value}"]))
+        )
     except (UsageError, Infeasible) as error:
         assert flag_of(owner, knob.field).removeprefix("--set ") in str(error)
         return

@@ -1,4 +1,5 @@
-"""Plan files that people write: read, or refused in one message that names the field; never a traceback."""
+"""Plan files that people write: read, or refused in one message that names the field; never a
+traceback."""
 
 import copy
 import json
@@ -50,15 +51,27 @@ def graph():
 @pytest.fixture(scope="module")
 def plans(graph):
     pins = {("front", "layers"): 2}
-    goals = {"pipelined": Goal(), "folded": Goal(images=2), "hybrid": Goal(images=2, pins=pins), "base": Goal()}
+    goals = {
+        "pipelined": Goal(),
+        "folded": Goal(images=2),
+        "hybrid": Goal(images=2, pins=pins),
+        "base": Goal(),
+    }
     return {
-        style: json.loads(hlsgen.schedule(graph, style=style, goal=goal).to_json()) for style, goal in goals.items()
+        style: json.loads(hlsgen.schedule(graph, style=style, goal=goal).to_json())
+        for style, goal in goals.items()
     }
 
 
 def places(data, path=()):
     """Paths to all values of a JSON object."""
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    items = (
+        data.items()
+        if isinstance(data, dict)
+        else enumerate(data)
+        if isinstance(data, list)
+        else ()
+    )
     for key, value in items:
         yield (*path, key)
         yield from places(value, (*path, key))
@@ -135,15 +148,20 @@ def test_engines_too_small_for_the_network(field, value, graph, plans, tmp_path)
 
 
 def test_a_dense_engine_too_small_for_the_network(tmp_path):
-    graph = hlsgen.load(parse("(float[1,60] x, float[60,21] w) => (float[1,21] y) { y = MatMul(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,60] x, float[60,21] w) => (float[1,21] y) { y = MatMul(x, w) }")
+    )
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
     needed = data["engines"]["dense_vectors"]
     with pytest.raises(PlanError, match=f"dense_vectors must be at least {needed}"):
-        checked(graph, data | {"engines": data["engines"] | {"dense_vectors": needed - 1}}, tmp_path)
+        checked(
+            graph, data | {"engines": data["engines"] | {"dense_vectors": needed - 1}}, tmp_path
+        )
 
 
 def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
-    """With a larger window than the network needs the engine gets a line buffer, whose rows are padded beyond the network's own."""
+    """With a larger window than the network needs the engine gets a line buffer, whose rows are
+    padded beyond the network's own."""
     text = "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], strides=[2,2]>(x) }"
     graph = hlsgen.load(parse(text))
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())

@@ -35,9 +35,15 @@ def test_elimination_finds_the_cheapest_of_all_assignments(seed):
     tables = [random.integers(0, 50, [sizes[v] for v in scope]).astype(float) for scope in scopes]
 
     def price(values):
-        return sum(table[tuple(values[v] for v in scope)] for scope, table in zip(scopes, tables, strict=True))
+        return sum(
+            table[tuple(values[v] for v in scope)]
+            for scope, table in zip(scopes, tables, strict=True)
+        )
 
-    every = (dict(zip(sizes, values, strict=True)) for values in product(*(range(n) for n in sizes.values())))
+    every = (
+        dict(zip(sizes, values, strict=True))
+        for values in product(*(range(n) for n in sizes.values()))
+    )
     assert price(cheapest(elimination(sizes, scopes), tables)) == min(map(price, every))
 
 
@@ -47,7 +53,9 @@ def test_variables_that_hang_together_too_closely_are_not_eliminated():
 
 
 @pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize(("model", "target"), [("lenet5", "de10_nano"), ("lenet5", "pac_d5005"), (None, "pac_a10")])
+@pytest.mark.parametrize(
+    ("model", "target"), [("lenet5", "de10_nano"), ("lenet5", "pac_d5005"), (None, "pac_a10")]
+)
 def test_prices_say_what_the_solver_says(model, target, streams):
     relaxation, goal = relaxation_of(network(model) if model else chain(6), target, streams), Goal()
     problem = relaxation.problem
@@ -60,7 +68,9 @@ def test_prices_say_what_the_solver_says(model, target, streams):
             settled += answer.settled
             assert not answer.settled or (answer.choice is None) == (theirs is None)
             # The solver, which counts for itself, finds the choice within the limits.
-            assert answer.choice is None or solver.run(only(problem, answer.choice), level, goal, fewest=False)
+            assert answer.choice is None or solver.run(
+                only(problem, answer.choice), level, goal, fewest=False
+            )
         if least.choice and not streams:
             mine, other = (price(problem, choice) for choice in (least.choice, theirs))
             assert max(mine, other) <= (1 + GAP) * min(mine, other)
@@ -77,7 +87,12 @@ def only(problem, choice):
 
 def chosen(problem, layer, choice):
     source, result = problem.ends[layer]
-    kernel = choice.widths[source], choice.widths[result], layer in choice.unrolled, choice.folds[layer]
+    kernel = (
+        choice.widths[source],
+        choice.widths[result],
+        layer in choice.unrolled,
+        choice.folds[layer],
+    )
     return *kernel, choice.skips[layer], choice.at_onces[layer], choice.strips[layer]
 
 
@@ -88,13 +103,17 @@ def facts(k):
 def price(problem, choice):
     """What a choice costs that has no FIFOs for strips."""
     costs = [option.cost for (option,) in only(problem, choice).options.values()]
-    return np.sum(costs + [problem.channels[pair] for pair in choice.widths.items()], axis=0) @ worth(problem)
+    return np.sum(
+        costs + [problem.channels[pair] for pair in choice.widths.items()], axis=0
+    ) @ worth(problem)
 
 
 def test_chains_and_small_networks_need_no_solver(monkeypatch):
     monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
     for model in (network("lenet5"), chain(24)):
-        assert search.solve(relaxation_of(model), board("pac_d5005"), Goal()).proof.proof == "optimal"
+        assert (
+            search.solve(relaxation_of(model), board("pac_d5005"), Goal()).proof.proof == "optimal"
+        )
 
 
 def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
@@ -103,7 +122,9 @@ def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
     least = search.least_cost(relaxation.problem)
     limits = tuple(int(amount * 1.02) for amount in least)  # every resource would do by itself
     with pytest.raises(Infeasible, match="together"):
-        search.solve(Relaxation(replace(relaxation.problem, limits=limits)), board("pac_d5005"), Goal())
+        search.solve(
+            Relaxation(replace(relaxation.problem, limits=limits)), board("pac_d5005"), Goal()
+        )
 
 
 def test_with_equal_layers_the_first_ones_change_first(monkeypatch):
@@ -135,11 +156,16 @@ def test_options_that_no_design_can_have_do_not_reach_the_solver():
     relaxation, goal = relaxation_of(network("lenet5"), "de10_nano"), Goal()
     problem, whole, left = relaxation.problem, 0, 0
     for level in sorted({o.cycles for options in problem.options.values() for o in options})[::3]:
-        for answer, fewest in ((any_design(relaxation, level), False), (least_design(relaxation, level), True)):
+        for answer, fewest in (
+            (any_design(relaxation, level), False),
+            (least_design(relaxation, level), True),
+        ):
             if answer.settled:
                 continue
             whole, left = whole + count(problem), left + count(answer.rest)
-            with_all, with_rest = (solver.run(p, level, goal, fewest) for p in (problem, answer.rest))
+            with_all, with_rest = (
+                solver.run(p, level, goal, fewest) for p in (problem, answer.rest)
+            )
             assert (with_all is None) == (with_rest is None)
     assert left < whole / 2
 

@@ -1,4 +1,5 @@
-"""Reports as aoc and Quartus really write them: members between square brackets, placeholders, shares below one percent."""
+"""Reports as aoc and Quartus really write them: members between square brackets, placeholders,
+shares below one percent."""
 
 import json
 import sys
@@ -62,7 +63,8 @@ def test_a_design_that_was_not_fitted_gives_a_note(quartus, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("ram", "percent"), [("12 / 2,713 ( < 1 % )", 100 * 12 / 2713), ("( < 1 % )", 0.5), ("( 37 % )", 37), ("14 %", 14)]
+    ("ram", "percent"),
+    [("12 / 2,713 ( < 1 % )", 100 * 12 / 2713), ("( < 1 % )", 0.5), ("( 37 % )", 37), ("14 %", 14)],
 )
 def test_shares_come_from_counts_where_they_stand(ram, percent, tmp_path):
     _, (clock,), notes = read_sources([folder(tmp_path / "d", BRACKETS, REPORT.format(ram=ram))])

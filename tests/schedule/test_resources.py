@@ -37,7 +37,8 @@ def test_each_resource_alone_can_be_too_much(field, name, most):
 
 
 def test_the_static_region_is_part_of_a_design():
-    """520N, HPC: 135,500 ALMs and 332 M20Ks are taken before a kernel is there; its DSPs are out of reach instead."""
+    """520N, HPC: 135,500 ALMs and 332 M20Ks are taken before a kernel is there; its DSPs are out of
+    reach instead."""
     empty = fitted(np.zeros(5), BOARD, PLAIN)
     assert (empty.alms, empty.blocks, empty.dsps) == (135_500, 332, 0)
     found = fitted(np.array([1000.0, 0, 10, 7, 0]), BOARD, replace(PLAIN, ram=0.75))
@@ -46,12 +47,15 @@ def test_the_static_region_is_part_of_a_design():
 
 
 def test_the_clock_falls_with_what_is_used_and_stays_in_its_band():
-    """Stratix 10: 359 MHz less 1.56 for each percent of ALMs, 0.5 of M20Ks, 0.37 of DSPs; 150 at least; 9.3 % off on average."""
+    """Stratix 10: 359 MHz less 1.56 for each percent of ALMs, 0.5 of M20Ks, 0.37 of DSPs; 150 at
+    least; 9.3 % off on average."""
     found = fitted(np.array([51_124.0, 0, 254.1, 576, 0]), BOARD, PLAIN)
     percent = (100 * found.alms / 933_120, 100 * found.blocks / 11_721, 100 * found.dsps / 5_760)
     assert percent == pytest.approx((20, 5, 10), abs=0.01)
     assert found.fmax == pytest.approx(359 - 1.56 * 20 - 0.5 * 5 - 0.37 * 10, abs=0.05)
-    assert (found.fmax_low, found.fmax_high) == pytest.approx((found.fmax * 0.907, found.fmax * 1.093))
+    assert (found.fmax_low, found.fmax_high) == pytest.approx(
+        (found.fmax * 0.907, found.fmax * 1.093)
+    )
     assert fitted(np.array([2e6, 0, 0, 0, 0]), BOARD, PLAIN).fmax == 150
 
 
@@ -64,10 +68,12 @@ def test_arithmetic_takes_the_dsps_of_its_family():
 
 
 def test_memories_by_depth():
-    """Registers up to 64 bytes, MLABs (20 bits wide, 32 deep) up to 32 words, blocks beyond; banks and copies multiply."""
+    """Registers up to 64 bytes, MLABs (20 bits wide, 32 deep) up to 32 words, blocks beyond; banks
+    and copies multiply."""
     device = board("pac_a10").device
     words = {
-        depth: memory_cost(Memory("m", depth, 64, parts=3, granule=1, copies=2), device) for depth in (2, 32, 33, 512)
+        depth: memory_cost(Memory("m", depth, 64, parts=3, granule=1, copies=2), device)
+        for depth in (2, 32, 33, 512)
     }
     assert [cost[RAM] for cost in words.values()] == [0, 0, 12, 12]  # 64 bits are two blocks of 40
     assert [cost[MLAB] for cost in words.values()] == [0, 24, 0, 0]
@@ -89,7 +95,8 @@ def test_the_roofline_is_the_lower_roof():
 
 
 def test_readers_share_the_memory():
-    """520N: 76.8 GB/s; measured shares 0.68, 0.61 and 0.44 with one, two and three readers or more."""
+    """520N: 76.8 GB/s; measured shares 0.68, 0.61 and 0.44 with one, two and three readers or
+    more."""
     assert [BOARD.sustained_bandwidth(n) / 76.8 for n in (0, 1, 2, 3, 9)] == pytest.approx(
         [0.68, 0.68, 0.61, 0.44, 0.44]
     )

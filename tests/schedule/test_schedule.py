@@ -58,7 +58,10 @@ def test_auto_chooses_by_size(lenet):
     plan = hlsgen.schedule(graph, board="pac_a10")
     assert plan.style == "hybrid" and "may be used" in explain(graph, plan, estimate(graph, plan))
     goal = Goal(objective="resources", fps=100)  # a front takes more of them
-    assert hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style == "folded"
+    assert (
+        hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style
+        == "folded"
+    )
 
 
 @pytest.mark.slow
@@ -76,7 +79,9 @@ def test_plans_fit_their_board(name, style):
         assert resources.fits(target, Caps())
         if style == "pipelined":
             kernels = [(graph.layer(k.layer), k) for k in plan.kernels]
-            macs = sum(operator(a.op).pipelined_arithmetic(a, graph, k).multiply_adds for a, k in kernels)
+            macs = sum(
+                operator(a.op).pipelined_arithmetic(a, graph, k).multiply_adds for a, k in kernels
+            )
         else:
             macs = plan.engines.width**2 * plan.engines.outputs
         assert resources.dsps >= macs * target.device.multiply_add_dsps > 0
@@ -85,7 +90,9 @@ def test_plans_fit_their_board(name, style):
 
 def test_more_dsps_mean_more_images_a_second():
     boards = ("de10_nano", "pac_a10", "pac_d5005")
-    rates = [estimate(*zoo_plan("mobilenetv1", "folded", name, **SMALL)).throughput for name in boards]
+    rates = [
+        estimate(*zoo_plan("mobilenetv1", "folded", name, **SMALL)).throughput for name in boards
+    ]
     assert rates[0] < rates[1] < rates[2]
 
 
@@ -105,7 +112,9 @@ def test_scheduling_is_deterministic():
 
 
 def edited(plan, layer, **changes):
-    return replace(plan, kernels=tuple(replace(k, **changes) if k.layer == layer else k for k in plan.kernels))
+    return replace(
+        plan, kernels=tuple(replace(k, **changes) if k.layer == layer else k for k in plan.kernels)
+    )
 
 
 def test_edited_plans_are_checked(lenet):
@@ -142,7 +151,8 @@ def test_needed_pixels_of_a_3x3_window():
 
 
 def test_fifo_round_a_residual_holds_the_lag():
-    """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes itself."""
+    """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes
+    itself."""
     graph = hlsgen.load(parse(RESIDUAL))
     add, source = graph.layers[-1], graph.inputs[0].tensor
     assert depth(source, add.name, 1, 4, graph, pixel_times(graph)) == 2 * 8 + 2 + 1 + MARGIN
@@ -150,17 +160,21 @@ def test_fifo_round_a_residual_holds_the_lag():
 
 
 @pytest.mark.parametrize(
-    ("steps", "interleaved", "expected"), [(1, 1, 1), (100, 8, 1), (100, 3, 4), (100, 1, 8), (2, 1, 2)]
+    ("steps", "interleaved", "expected"),
+    [(1, 1, 1), (100, 8, 1), (100, 3, 4), (100, 1, 8), (2, 1, 2)],
 )
 def test_partial_sums_cover_the_adders_latency(steps, interleaved, expected):
     assert partial_sums(steps, interleaved) == expected
 
 
 def test_pipelined_cycles_closed_form():
-    graph = hlsgen.load(parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }")
+    )
     layer = graph.layers[0]
     kernel = KernelPlan(layer.name, 4, 2, True, 1)
-    # 36 positions without an output x 2 input vectors, and 64 outputs x 2 input vectors x 8 output vectors.
+    # 36 positions without an output x 2 input vectors, and 64 outputs x 2 input vectors x 8 output
+    # vectors.
     assert operator("conv").pipelined_cycles(layer, graph, kernel) == 36 * 2 + 64 * 2 * 8
     assert operator("conv").pipelined_macs(layer, kernel) == 9 * 4 * 2
     assert operator("conv").work(layer, graph).macs == 64 * 16 * 8 * 9
@@ -210,7 +224,11 @@ def test_a_stem_is_unfolded_where_that_saves_steps():
     assert plan.unfolded == ("conv1",)
     shaped = reshaped(graph, plan)
     layer = shaped.layer("conv1")
-    assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (21, 64, 32)
+    assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (
+        21,
+        64,
+        32,
+    )
     # ceil(7 * 2 / inputs) words of taps for each pixel in place of ceil(49 / inputs).
     fields = step_fields(shaped, plan.steps[0], plan.engines, place_tensors(shaped, 16))
     assert fields["window_taps"] == 14 and fields["taps"] == -(-14 // plan.engines.inputs)
@@ -219,7 +237,8 @@ def test_a_stem_is_unfolded_where_that_saves_steps():
 
 
 def test_unfolded_convolution_is_the_same():
-    """Unfolding columns and filters by hand gives the convolution itself, borders and strides included."""
+    """Unfolding columns and filters by hand gives the convolution itself, borders and strides
+    included."""
     model = parse(
         "(float[1,3,9,11] x, float[4,3,3,5] w) => (float[1,4,5,5] y) { y = Conv<strides=[2,3], pads=[1,2,1,3], dilations=[1,1]>(x, w) }"
     )
@@ -236,12 +255,15 @@ def test_pins_are_obeyed(lenet):
     pins = parse_pins(["conv2.unroll_oc=4", "fc1.unroll_oc=2"])
     plan = hlsgen.schedule(lenet, style="pipelined", goal=Goal(pins=pins))
     assert plan.kernel("conv2").output_width == 4 and plan.kernel("fc1").output_width == 2
-    folded = hlsgen.schedule(lenet, style="folded", goal=Goal(pins=parse_pins(["engines.outputs=2"])))
+    folded = hlsgen.schedule(
+        lenet, style="folded", goal=Goal(pins=parse_pins(["engines.outputs=2"]))
+    )
     assert folded.engines.outputs == 2
 
 
 def test_objectives(lenet):
-    """Throughput is fastest, resources is cheapest and still fast enough, latency is at least as early."""
+    """Throughput is fastest, resources is cheapest and still fast enough, latency is at least as
+    early."""
     plans = {
         "throughput": zoo_plan("lenet5", "pipelined")[1],
         "resources": hlsgen.schedule(lenet, style="pipelined", goal=Goal("resources", fps=20000)),
@@ -256,11 +278,14 @@ def test_objectives(lenet):
 
 
 def test_the_search_is_optimal(lenet):
-    """Against an exhaustive walk over all widths, windows and words: no choice within the caps has a faster slowest kernel."""
+    """Against an exhaustive walk over all widths, windows and words: no choice within the caps has
+    a faster slowest kernel."""
     graph = hlsgen.load(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) => (float[1,8,6,6] y) {
         s = Conv(x, a) y = Conv(s, b) }"""))  # fmt: skip
     target = board("de10_nano")
-    best = estimate(graph, hlsgen.schedule(graph, board="de10_nano", style="pipelined")).timing.cycles
+    best = estimate(
+        graph, hlsgen.schedule(graph, board="de10_nano", style="pipelined")
+    ).timing.cycles
     classes, plan = tensor_classes(graph), Plan(graph.name, "de10_nano", "pipelined")
     walked = []
     for widths in itertools.product((1, 2, 4, 8), repeat=3):
@@ -279,7 +304,10 @@ def test_the_search_is_optimal(lenet):
 def test_options_that_others_beat_are_left_out():
     kernels = [KernelPlan("y", 4, 4, at_once=n) for n in range(1, 6)]
     figures = [(10, (1, 1, 1)), (10, (1, 2, 1)), (5, (2, 1, 1)), (4, (2, 1, 1)), (12, (1, 1, 0))]
-    options = [Option(kernel, cycles, cost) for kernel, (cycles, cost) in zip(kernels, figures, strict=True)]
+    options = [
+        Option(kernel, cycles, cost)
+        for kernel, (cycles, cost) in zip(kernels, figures, strict=True)
+    ]
     assert sorted(o.kernel.at_once for o in undominated(options)) == [1, 4, 5]
 
 

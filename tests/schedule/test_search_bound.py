@@ -1,4 +1,5 @@
-"""What need not be searched: what a search with more of the board has shown, and a network that is too large by its least layers alone."""
+"""What need not be searched: what a search with more of the board has shown, and a network that is
+too large by its least layers alone."""
 
 from dataclasses import replace
 
@@ -18,7 +19,9 @@ from hlsgen.zoo import network
 
 def test_a_bound_saves_targets_and_changes_nothing(monkeypatch):
     graph, target, goal = hlsgen.load(network("lenet5")), board("de10_nano"), Goal()
-    problem = build_problem(graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph))
+    problem = build_problem(
+        graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph)
+    )
     full = search.solve(Relaxation(problem), target, goal)
     assert full.bound == full.cycles  # proven to the last level
     limits = problem.limits[0], int(0.9 * problem.limits[1]), problem.limits[2]
@@ -36,7 +39,9 @@ def test_a_bound_saves_targets_and_changes_nothing(monkeypatch):
 
 def test_a_network_whose_least_layers_are_too_large_is_refused_without_the_solver(monkeypatch):
     graph, target, goal = hlsgen.load(network("lenet5")), board("de10_nano"), Goal()
-    problem = build_problem(graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph))
+    problem = build_problem(
+        graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph)
+    )
     least = search.least_cost(problem)
     monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
     limits = problem.limits[0], int(least[1]) - 1, problem.limits[2]

@@ -1,4 +1,5 @@
-"""The simulator: exact on closed forms, in step with the analytical model, and it sees the deadlocks that the emulator sees."""
+"""The simulator: exact on closed forms, in step with the analytical model, and it sees the
+deadlocks that the emulator sees."""
 
 from dataclasses import replace
 
@@ -37,13 +38,19 @@ def test_throughput_agrees_with_the_analytical_model(name):
 
 
 def test_a_chain_in_closed_form():
-    """Function after function, n vectors: one a cycle, each kernel adds its depth, the reader the latency of the memory."""
-    graph = hlsgen.load(parse("(float[1,4,6,6] x) => (float[1,4,6,6] y) { a = LeakyRelu(x) y = Sigmoid(a) }"))
+    """Function after function, n vectors: one a cycle, each kernel adds its depth, the reader the
+    latency of the memory."""
+    graph = hlsgen.load(
+        parse("(float[1,4,6,6] x) => (float[1,4,6,6] y) { a = LeakyRelu(x) y = Sigmoid(a) }")
+    )
     plan = hlsgen.schedule(graph, style="pipelined")
     vectors = 36 * 4 // plan.edges[0].width
     found = simulate(graph, plan, 2)
     first = hlsgen.boards.board("pac_d5005").device.load_latency
-    first += sum(operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name)) for layer in graph.layers)
+    first += sum(
+        operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name))
+        for layer in graph.layers
+    )
     assert found.completions == (first + vectors - 1, first + 2 * vectors - 1)
 
 
@@ -57,11 +64,15 @@ def test_no_case_deadlocks(name):
 def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
     graph = hlsgen.load(case("branches_of_different_length"))
     plan = hlsgen.schedule(graph, style="pipelined")
-    skip = next(i for i, e in enumerate(plan.edges) if e.tensor == graph.inputs[0].tensor and e.depth > 20)
+    skip = next(
+        i for i, e in enumerate(plan.edges) if e.tensor == graph.inputs[0].tensor and e.depth > 20
+    )
     edges = tuple(replace(e, depth=2) if i == skip else e for i, e in enumerate(plan.edges))
     shallow = replace(plan, edges=edges)
     found = simulate(graph, shallow, 2)
-    assert found.deadlocked and any("room in the channel" in text for text in found.blocked.values())
+    assert found.deadlocked and any(
+        "room in the channel" in text for text in found.blocked.values()
+    )
     hlsgen.generate(graph, shallow, tmp_path / "design")
     from hlsgen.host.design import HostDesign
 
@@ -72,7 +83,8 @@ def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenetv1", "resnet18"])
 def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
-    """No kernel then waits for room, so that images leave as often as the slowest kernel lets them; with a quarter of the depths they do not."""
+    """No kernel then waits for room, so that images leave as often as the slowest kernel lets them;
+    with a quarter of the depths they do not."""
     graph, plan = zoo_plan(name, "pipelined", **ZOO[name])
     board = hlsgen.boards.board("pac_d5005")
     flow = even_flow(graph, plan, 8, board)
@@ -87,7 +99,8 @@ def test_fifos_as_deep_as_an_even_flow_fills_them_keep_the_pace(name):
 
 @pytest.mark.slow
 def test_depths_keep_the_pace_and_are_the_least_that_do():
-    """A FIFO that is deeper than its least cannot go back there without an image that comes later."""
+    """A FIFO that is deeper than its least cannot go back there without an image that comes
+    later."""
     for name in ("lenet5", "resnet18"):
         graph, plan = zoo_plan(name, "pipelined", **ZOO[name])
         found = simulate(graph, plan, 6)
@@ -102,9 +115,14 @@ def test_depths_keep_the_pace_and_are_the_least_that_do():
 
 @pytest.mark.slow
 def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
-    """The quickest kernels leave too little room for the depths they need: slower ones that are never held up are quicker."""
+    """The quickest kernels leave too little room for the depths they need: slower ones that are
+    never held up are quicker."""
     graph = hlsgen.load(network("mobilenetv1"))
-    on_chip = Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72))
+    on_chip = Goal(
+        pins={(layer.name, "strips"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72)
+    )
     plan = hlsgen.schedule(graph, style="pipelined", goal=on_chip)
     assert plan.evidence.room > 0
-    assert simulate(graph, plan, 4).interval == pytest.approx(estimate(graph, plan).timing.cycles, rel=0.01)
+    assert simulate(graph, plan, 4).interval == pytest.approx(
+        estimate(graph, plan).timing.cycles, rel=0.01
+    )

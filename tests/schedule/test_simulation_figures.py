@@ -43,22 +43,31 @@ def test_a_deadlock_is_later_than_anything_else():
 
 def slow_chain(depth):
     """Eight turns for each of the 36 vectors that come one a cycle."""
-    graph = hlsgen.load(parse("(float[1,4,6,6] x, float[8,4,1,1] w) => (float[1,8,6,6] y) { y = Conv(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,4,6,6] x, float[8,4,1,1] w) => (float[1,8,6,6] y) { y = Conv(x, w) }")
+    )
     classes = tensor_classes(graph)
-    choice = Choice({classes[graph.inputs[0].tensor]: 4, classes[graph.outputs[0].tensor]: 1}, frozenset())
+    choice = Choice(
+        {classes[graph.inputs[0].tensor]: 4, classes[graph.outputs[0].tensor]: 1}, frozenset()
+    )
     plan = complete(graph, Plan(graph.name, "pac_d5005", "pipelined"), classes, choice)
     return graph, replace(plan, edges=tuple(replace(edge, depth=depth) for edge in plan.edges))
 
 
 @pytest.mark.parametrize(
-    ("depth", "held", "stalls"), [(1, 2, 34 * 8 - 35), (2, 3, 33 * 8 - 35), (7, 8, 28 * 8 - 35), (40, 31, 0)]
+    ("depth", "held", "stalls"),
+    [(1, 2, 34 * 8 - 35), (2, 3, 33 * 8 - 35), (7, 8, 28 * 8 - 35), (40, 31, 0)],
 )
 def test_a_full_fifo_holds_its_writer_up(depth, held, stalls):
-    """Vector 35 comes when vector 35 - depth is taken, at the earliest, which is 8 (35 - depth) cycles after the first; it would have come 35 cycles
-    after it. One more than the depth is there in the cycle in which one is taken and another comes. The slow kernel is never held up."""
+    """Vector 35 comes when vector 35 - depth is taken, at the earliest, which is 8 (35 - depth)
+    cycles after the first; it would have come 35 cycles after it. One more than the depth is there
+    in the cycle in which one is taken and another comes. The slow kernel is never held up."""
     graph, plan = slow_chain(depth)
     found = simulate(graph, plan, 1)
     assert not found.deadlocked and found.occupancy[0] == held and found.stalls["input x"] == stalls
     first = hlsgen.boards.board("pac_d5005").device.load_latency
-    first += sum(operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name)) for layer in graph.layers)
+    first += sum(
+        operator(layer.op).pipeline_depth(layer, graph, plan.kernel(layer.name))
+        for layer in graph.layers
+    )
     assert found.completions == (first + 36 * 8 - 1,)

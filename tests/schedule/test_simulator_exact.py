@@ -1,4 +1,5 @@
-"""The simulator takes all events of a kernel at once; it must say what one says that moves vector by vector, deadlocks included."""
+"""The simulator takes all events of a kernel at once; it must say what one says that moves vector
+by vector, deadlocks included."""
 
 import random
 
@@ -33,7 +34,9 @@ def test_at_any_depths(name):
     deadlocks = 0
     for trial in range(8):
         depths = (
-            {i: max(1, round(edge.depth * some.random() ** 2)) for i, edge in enumerate(plan.edges)} if trial else {}
+            {i: max(1, round(edge.depth * some.random() ** 2)) for i, edge in enumerate(plan.edges)}
+            if trial
+            else {}
         )
         expected = event_by_event(graph, plan, 3, depths)
         found = simulate(graph, plan, 3, depths=depths)
@@ -45,7 +48,8 @@ def test_at_any_depths(name):
 
 @pytest.mark.parametrize("name", ["branches_of_different_length", "lenet5"])
 def test_a_fifo_shrinks_only_where_no_image_leaves_later(name):
-    """A run that goes on from where a FIFO first matters says what a run from the beginning says, and one that is undone leaves no trace."""
+    """A run that goes on from where a FIFO first matters says what a run from the beginning says,
+    and one that is undone leaves no trace."""
     graph, plan = planned(name)
     roomy = {i: 2 * edge.depth for i, edge in enumerate(plan.edges)}
     run = Run(graph, plan, 3, board(plan.board), roomy)

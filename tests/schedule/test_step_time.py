@@ -1,4 +1,5 @@
-"""What the folded search remembers of a step is what working it out anew gives, and no two layers share it that differ in what it reads."""
+"""What the folded search remembers of a step is what working it out anew gives, and no two layers
+share it that differ in what it reads."""
 
 from dataclasses import replace
 from math import ceil
@@ -59,7 +60,9 @@ def test_remembered_times_are_those_worked_out_anew(seed, sizes):
             except PlanError:  # a window of some seed needs more than the smaller buffers hold
                 continue
             for option in (option for step in steps for option in tilings(step, graph, engines)):
-                assert step_time(graph, option, engines, BOARD) == timed(graph, option, engines, LATENCY)
+                assert step_time(graph, option, engines, BOARD) == timed(
+                    graph, option, engines, LATENCY
+                )
 
 
 TWINS = """(float[1,16,12,12] x, float[16,16,3,3] v, float[{filters},{inputs},{ky},{kx}] w) => (float[1,{filters},?,?] y)
@@ -67,7 +70,9 @@ TWINS = """(float[1,16,12,12] x, float[16,16,3,3] v, float[{filters},{inputs},{k
 
 
 def twins(filters=16, inputs=16, kernel=(3, 3), attributes="pads=[1,1,1,1]"):
-    text = TWINS.format(filters=filters, inputs=inputs, ky=kernel[0], kx=kernel[1], attributes=attributes)
+    text = TWINS.format(
+        filters=filters, inputs=inputs, ky=kernel[0], kx=kernel[1], attributes=attributes
+    )
     return hlsgen.load(parse(text.replace("?,?", "N,M")))
 
 
@@ -100,7 +105,11 @@ def test_layers_that_differ_in_zeros_are_of_two_kinds():
 
 def test_networks_of_the_same_names_share_nothing():
     small, large = (
-        hlsgen.load(parse(f"(float[1,4,{n},{n}] x, float[4,4,1,1] w) => (float[1,4,{n},{n}] y) {{ y = Conv(x, w) }}"))
+        hlsgen.load(
+            parse(
+                f"(float[1,4,{n},{n}] x, float[4,4,1,1] w) => (float[1,4,{n},{n}] y) {{ y = Conv(x, w) }}"
+            )
+        )
         for n in (4, 8)
     )
     assert place_tensors(large, 4).size == 4 * place_tensors(small, 4).size
@@ -134,7 +143,10 @@ def test_tiles_are_those_that_trying_all_cuts_finds():
             for rows in (ceil(result.height / n) for n in range(1, result.height + 1)):
                 sides = zip((rows, columns), window.stride, window.extent, strict=True)
                 down, across = ((n - 1) * stride + extent for n, stride, extent in sides)
-                if rows * columns <= engines.tile_pixels and down * across * depth <= engines.tile_vectors:
+                if (
+                    rows * columns <= engines.tile_pixels
+                    and down * across * depth <= engines.tile_vectors
+                ):
                     return rows, columns
         return None
 
@@ -146,11 +158,13 @@ def test_tiles_are_those_that_trying_all_cuts_finds():
 
 
 def test_engines_that_differ_in_taps_share_steps():
-    """How many taps an array multiplies at once changes the time of a step, not how a layer is cut into steps."""
+    """How many taps an array multiplies at once changes the time of a step, not how a layer is cut
+    into steps."""
     graph = twins()
     plan = Plan("twins", "pac_d5005", "folded")
     one, four = (
-        engines_for(graph, 8, outputs=2, inputs=inputs, burst=1, tile_vectors=512, tile_pixels=64) for inputs in (1, 4)
+        engines_for(graph, 8, outputs=2, inputs=inputs, burst=1, tile_vectors=512, tile_pixels=64)
+        for inputs in (1, 4)
     )
     name = graph.layers[0].name
     assert uses(name, graph, one, plan) == uses(name, graph, four, plan)

@@ -1,4 +1,5 @@
-"""What the model counts is what the generator writes: load-store units, channels, multipliers, buffers, trip counts."""
+"""What the model counts is what the generator writes: load-store units, channels, multipliers,
+buffers, trip counts."""
 
 import re
 import tempfile
@@ -52,18 +53,25 @@ def name(request):
 def designed(name, style, images=1):
     """Graph, plan and OpenCL text of a network in a style: several tests count in the same text."""
     graph = hlsgen.load(NETWORKS[name]())
-    plan = hlsgen.schedule(graph, style=style, goal=Goal(images=images)) if images > 1 else planned(graph, style)
+    plan = (
+        hlsgen.schedule(graph, style=style, goal=Goal(images=images))
+        if images > 1
+        else planned(graph, style)
+    )
     with tempfile.TemporaryDirectory() as folder:
         return graph, plan, hlsgen.generate(graph, plan, Path(folder) / "design").source
 
 
 def planned(graph, style):
-    """A plan of a style; a hybrid one has a front if it can, else pairs of layers if there are any, else it is folded."""
+    """A plan of a style; a hybrid one has a front if it can, else pairs of layers if there are any,
+    else it is folded."""
     if style != "hybrid":
         return hlsgen.schedule(graph, style=style)
     for layers in (*[count for count in fronts(graph) if count > 1][:1], 0):
         try:
-            return hlsgen.schedule(graph, style=style, goal=Goal(images=2, pins={("front", "layers"): layers}))
+            return hlsgen.schedule(
+                graph, style=style, goal=Goal(images=2, pins={("front", "layers"): layers})
+            )
         except PlanError:
             continue
     return hlsgen.schedule(graph, style="folded")
@@ -71,21 +79,31 @@ def planned(graph, style):
 
 def kernels_of(source):
     """The text of every kernel by name."""
-    return {m.group(1): m.group(0) for m in re.finditer(r"__kernel void (\w+)\(.*?^}", source, re.S | re.M)}
+    return {
+        m.group(1): m.group(0)
+        for m in re.finditer(r"__kernel void (\w+)\(.*?^}", source, re.S | re.M)
+    }
 
 
 def words_of_vectors(source):
     """Bits of the words of input vectors that kernels of their own put together, by type."""
     found = re.findall(r"^typedef struct { (\w+) v\[(\d+)\]; } (\w+_vectors);", source, re.M)
-    return {name: 32 * int(vector.removeprefix("float") or 1) * int(count) for vector, count, name in found}
+    return {
+        name: 32 * int(vector.removeprefix("float") or 1) * int(count)
+        for vector, count, name in found
+    }
 
 
 def global_accesses(text):
-    """Loads and stores of every `__global` parameter of a kernel: how often it is indexed, in an unrolled loop once a turn."""
-    names = re.findall(r"__global (?:const )?(?:volatile )?\w+ \*restrict (\w+)", text.split("{")[0])
+    """Loads and stores of every `__global` parameter of a kernel: how often it is indexed, in an
+    unrolled loop once a turn."""
+    names = re.findall(
+        r"__global (?:const )?(?:volatile )?\w+ \*restrict (\w+)", text.split("{")[0]
+    )
     body = text[text.index("{") :]
     unrolled = re.compile(
-        r"^( *)#pragma unroll\n *for \(int \w+ = 0; \w+ < (\d+); \+\+\w+\) {\n(.*?)\n\1}", re.S | re.M
+        r"^( *)#pragma unroll\n *for \(int \w+ = 0; \w+ < (\d+); \+\+\w+\) {\n(.*?)\n\1}",
+        re.S | re.M,
     )
     found = 0
     for name in names:
@@ -131,7 +149,8 @@ def test_channels(style, name):
 
 
 def products(text):
-    """Products of integers in a kernel, each once: of fields of the step, counts of turns, and of the size of an image."""
+    """Products of integers in a kernel, each once: of fields of the step, counts of turns, and of
+    the size of an image."""
     found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|IMAGE|turns|columns)\b)", text)
     return {(m.group(1), m.group(2)) for m in found if not m.group(2).startswith("s.constant")}
 
@@ -156,10 +175,14 @@ def test_multipliers_and_memories_of_pipelined_kernels(name):
             assert int(stated.group(1)) == kernel.body.arithmetic.multiply_adds
         for memory in kernel.body.memories:
             declared = re.search(
-                rf"^ +(\w+) {memory.name}((?:\[\d+\])+) (\w+)(?:\((\d+), (\d+), (\d+)\))?;", text, re.M
+                rf"^ +(\w+) {memory.name}((?:\[\d+\])+) (\w+)(?:\((\d+), (\d+), (\d+)\))?;",
+                text,
+                re.M,
             )
             if declared is None:  # a table of constants, beside the kernel
-                declared = re.search(rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M)
+                declared = re.search(
+                    rf"^__constant (\w+) {kernel.name}_{memory.name}(\[\d+\]) = ", source, re.M
+                )
                 assert declared, (kernel.name, memory)
                 assert int(declared.group(2)[1:-1]) == memory.depth, (kernel.name, memory)
                 continue
@@ -172,7 +195,10 @@ def test_multipliers_and_memories_of_pipelined_kernels(name):
             if place != "REGISTERS":
                 assert int(banks) * int(width) * 8 == extent * bits, (kernel.name, memory)
                 assert place == ("MLABS" if depth <= 32 else "BLOCKS"), (kernel.name, memory)
-                assert (memory.bank_bits, memory.copies) == (int(width) * 8, int(replicates)), (kernel.name, memory)
+                assert (memory.bank_bits, memory.copies) == (int(width) * 8, int(replicates)), (
+                    kernel.name,
+                    memory,
+                )
 
 
 def test_trip_counts_of_pipelined_kernels(name):
@@ -184,7 +210,8 @@ def test_trip_counts_of_pipelined_kernels(name):
 
 
 def test_folded_times_are_those_of_the_table(tmp_path):
-    """The model's cycles of a convolution are the array's turns in the generated table, plus filling and draining."""
+    """The model's cycles of a convolution are the array's turns in the generated table, plus
+    filling and draining."""
     graph = hlsgen.load(network("resnet18", size=32, width=0.5))
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
@@ -195,7 +222,9 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     shaped = reshaped(graph, plan)
     placement = place_tensors(shaped, plan.engines.width)
     column = [name for name, _, _ in fields].index("array_turns")
-    for n, (step, time) in enumerate(zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)):
+    for n, (step, time) in enumerate(
+        zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)
+    ):
         found = step_fields(shaped, step, plan.engines, placement)
         assert table[n][column] == found["array_turns"]
         if step.engine == "convolution":
@@ -205,7 +234,9 @@ def test_folded_times_are_those_of_the_table(tmp_path):
 
 def test_dsps_closed_form():
     """9 taps x 4 x 2 lanes, an adder a lane for the sum of 2 input vectors; the bias joins it."""
-    graph = hlsgen.load(parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }"))
+    graph = hlsgen.load(
+        parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }")
+    )
     layer = graph.layers[0]
     kernel = hlsgen.plan.KernelPlan(layer.name, 4, 2, True, 1)
     arithmetic = operator("conv").pipelined_body(layer, graph, kernel, 32).arithmetic

@@ -20,21 +20,29 @@ def weights(model):
 
 
 def chain():
-    """Layers whose largest weights differ, the last's least, so that one threshold is not the triangle's."""
+    """Layers whose largest weights differ, the last's least, so that one threshold is not the
+    triangle's."""
     model = parse(CHAIN)
     for tensor, largest in zip(model.graph.initializer, (1.0, 0.5, 0.125), strict=True):
         values = numpy_helper.to_array(tensor)
-        tensor.CopyFrom(numpy_helper.from_array(values * np.float32(largest / np.abs(values).max()), tensor.name))
+        tensor.CopyFrom(
+            numpy_helper.from_array(
+                values * np.float32(largest / np.abs(values).max()), tensor.name
+            )
+        )
     return model
 
 
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("share", [0.1, 0.2])
 def test_triangular_thresholds_lie_on_a_line(slope, share):
-    """For a sparsity: tau_l = s * (m_1 + (l - 1) / (L - 1) * (slope * m_L - m_1)), m the largest weights, s as the count wants it."""
+    """For a sparsity: tau_l = s * (m_1 + (l - 1) / (L - 1) * (slope * m_L - m_1)), m the largest
+    weights, s as the count wants it."""
     old = weights(chain())
     line = np.array([1.0, (1.0 + slope * 0.125) / 2, slope * 0.125])
-    steepness = np.concatenate([np.abs(w).ravel() / t for w, t in zip(old.values(), line, strict=True)])
+    steepness = np.concatenate(
+        [np.abs(w).ravel() / t for w, t in zip(old.values(), line, strict=True)]
+    )
     count = round(share * steepness.size)
     cut = np.sort(steepness)[count - 1 : count + 1].mean()
     result = sparsify(chain(), "triangular", sparsity=share, slope=slope)
@@ -47,8 +55,12 @@ def test_triangular_thresholds_lie_on_a_line(slope, share):
 def test_one_threshold_for_all(method):
     old = np.concatenate([w.ravel() for w in weights(chain()).values()])
     count = round(0.3 * old.size)
-    new = np.concatenate([w.ravel() for w in weights(sparsify(chain(), method, sparsity=0.3).model).values()])
-    np.testing.assert_array_equal(np.sort(np.flatnonzero(new == 0)), np.sort(np.argsort(np.abs(old))[:count]))
+    new = np.concatenate(
+        [w.ravel() for w in weights(sparsify(chain(), method, sparsity=0.3).model).values()]
+    )
+    np.testing.assert_array_equal(
+        np.sort(np.flatnonzero(new == 0)), np.sort(np.argsort(np.abs(old))[:count])
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,9 +75,12 @@ def test_one_threshold_for_all(method):
     ids=["Gemm transB", "Gemm", "MatMul", "Conv", "ConvTranspose"],
 )  # fmt: skip
 def test_wanda_weighs_each_weight_with_its_own_input(text, outputs):
-    """Half of each filter goes: the least |w| times the norm of the input channel that w multiplies."""
+    """Half of each filter goes: the least |w| times the norm of the input channel that w
+    multiplies."""
     model = parse(text)
-    scale = np.array([9, 5, 1, 0.5, 0.1, 0.01], np.float32).reshape(6, *(1,) * (text.count(",3,3]") > 0) * 2)
+    scale = np.array([9, 5, 1, 0.5, 0.1, 0.01], np.float32).reshape(
+        6, *(1,) * (text.count(",3,3]") > 0) * 2
+    )
     shape = (4, *(d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]))
     x = np.random.default_rng(1).standard_normal(shape, dtype=np.float32) * scale
     norms = np.sqrt((np.moveaxis(x, 1, 0).reshape(6, -1).astype(float) ** 2).sum(axis=1))
@@ -74,15 +89,22 @@ def test_wanda_weighs_each_weight_with_its_own_input(text, outputs):
         for m in (model, sparsify(model, "wanda", sparsity=0.5, norms=input_norms(model, x)).model)
     )
     for before, after in zip(old, new, strict=True):
-        np.testing.assert_array_equal(np.flatnonzero(after == 0), np.sort(np.argsort(np.abs(before) * norms)[:3]))
+        np.testing.assert_array_equal(
+            np.flatnonzero(after == 0), np.sort(np.argsort(np.abs(before) * norms)[:3])
+        )
 
 
 def test_norms_are_of_all_pictures():
-    """Of a network of one image and of one that takes any number, 40 at a time being more than a batch."""
+    """Of a network of one image and of one that takes any number, 40 at a time being more than a
+    batch."""
     x = np.random.default_rng(2).standard_normal((40, 6), dtype=np.float32)
     for images in ("1", "n"):
-        model = parse(f"(float[{images},6] x, float[6,5] w) => (float[{images},5] y) {{ y = MatMul(x, w) }}")
-        np.testing.assert_allclose(input_norms(model, x)["y"], np.sqrt((x.astype(float) ** 2).sum(axis=0)), rtol=1e-6)
+        model = parse(
+            f"(float[{images},6] x, float[6,5] w) => (float[{images},5] y) {{ y = MatMul(x, w) }}"
+        )
+        np.testing.assert_allclose(
+            input_norms(model, x)["y"], np.sqrt((x.astype(float) ** 2).sum(axis=0)), rtol=1e-6
+        )
 
 
 def test_weights_of_constant_nodes_are_sparsified_in_place():
@@ -115,7 +137,9 @@ def test_a_threshold_takes_its_equal():
 def test_a_constant_that_two_nodes_share_counts_once():
     text = "(float[1,2] x) => (float[1,2] y) { w = Constant<value = float[2,2] {1,2,3,4}>() h = MatMul(x, w) y = MatMul(h, w) }"
     result = sparsify(parse(text), "global", sparsity=0.5)
-    assert (result.weights, result.kept) == (4, 2) and [layer.name for layer in result.layers] == ["h"]
+    assert (result.weights, result.kept) == (4, 2) and [layer.name for layer in result.layers] == [
+        "h"
+    ]
 
 
 def test_a_constant_may_carry_the_name_of_another_weight():
@@ -137,7 +161,9 @@ def test_the_report_says_what_was_done():
         assert layer.threshold == gone.max() <= 0.05 and layer.span == np.abs(before).max()
     told = result.to_dict()
     zeros = sum(int((w == 0).sum()) for w in new.values())
-    assert told["sparsity"] == zeros / told["weights"] and told["dense_bytes"] == 4 * sum(w.size for w in old.values())
+    assert told["sparsity"] == zeros / told["weights"] and told["dense_bytes"] == 4 * sum(
+        w.size for w in old.values()
+    )
     assert told["compression"] == told["weights"] / (told["weights"] - zeros)
 
 
@@ -151,7 +177,8 @@ def test_accuracy_is_counted():
 
 
 def test_a_budget_is_kept_to_the_picture():
-    """No more than the allowed points below the dense network, itself counted on the same pictures; exactly as many is within."""
+    """No more than the allowed points below the dense network, itself counted on the same pictures;
+    exactly as many is within."""
     model = parse("(float[1,6] x, float[6,6] w) => (float[1,6] y) { y = MatMul(x, w) }")
     pictures = Pictures(np.eye(6, dtype=np.float32)[[0, 1, 2, 3]], np.array([0, 1, 2, 3]))
     evaluator = Evaluator(model, pictures)

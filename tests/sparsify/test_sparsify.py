@@ -1,4 +1,5 @@
-"""Sparsification: exact counts, the definitions of the methods, the search, bad input, and the way on to the emulator."""
+"""Sparsification: exact counts, the definitions of the methods, the search, bad input, and the way
+on to the emulator."""
 
 import gzip
 import json
@@ -36,7 +37,9 @@ def weights(model):
 
 
 def make(model, method, share):
-    norms = input_norms(model, np.random.default_rng(0).standard_normal((4, 3, 8, 8), dtype=np.float32))
+    norms = input_norms(
+        model, np.random.default_rng(0).standard_normal((4, 3, 8, 8), dtype=np.float32)
+    )
     return sparsify(model, method, sparsity=share, norms=norms if method == "wanda" else None)
 
 
@@ -54,7 +57,10 @@ def test_exact_idempotent_and_nothing_else_changes(method, share, model):
     for name, array in new.items():
         kept = array != 0 if name in LAYERS else np.ones(array.shape, bool)
         assert array[kept].tobytes() == old[name][kept].tobytes()
-    assert make(result.model, method, share).model.SerializeToString() == result.model.SerializeToString()
+    assert (
+        make(result.model, method, share).model.SerializeToString()
+        == result.model.SerializeToString()
+    )
     assert share or result.model.SerializeToString(deterministic=True) == before
 
 
@@ -63,8 +69,12 @@ def test_thresholds_by_definition(model):
     flat = weights(sparsify(model, "flat", threshold=[0.05]).model)
     sloped = weights(sparsify(model, "triangular", threshold=[0.2, 0.02]).model)
     for name, tau in zip(LAYERS, (0.2, 0.11, 0.02), strict=True):
-        np.testing.assert_array_equal(flat[name], np.where(np.abs(old[name]) <= np.float32(0.05), 0, old[name]))
-        np.testing.assert_array_equal(sloped[name], np.where(np.abs(old[name]) <= np.float32(tau), 0, old[name]))
+        np.testing.assert_array_equal(
+            flat[name], np.where(np.abs(old[name]) <= np.float32(0.05), 0, old[name])
+        )
+        np.testing.assert_array_equal(
+            sloped[name], np.where(np.abs(old[name]) <= np.float32(tau), 0, old[name])
+        )
 
 
 def test_relative_takes_the_same_share_of_every_layer(model):
@@ -96,7 +106,9 @@ def test_wanda_by_definition():
         * np.array([9, 1, 1, 0.1], np.float32)[:, None, None]
     )
     norms = input_norms(model, x)
-    np.testing.assert_allclose(norms["y"], np.sqrt((x.astype(float) ** 2).sum(axis=(0, 2, 3))), rtol=1e-6)
+    np.testing.assert_allclose(
+        norms["y"], np.sqrt((x.astype(float) ** 2).sum(axis=(0, 2, 3))), rtol=1e-6
+    )
     new = weights(sparsify(model, "wanda", sparsity=0.5, norms=norms).model)["w"][:, :, 0, 0]
     score = np.abs(weights(model)["w"][:, :, 0, 0]) * norms["y"]
     for row, kept in zip(score, new != 0, strict=True):
@@ -120,7 +132,9 @@ def test_no_layer_is_wiped_out(method, model):
 
 def test_selection_without_sorting():
     random = np.random.default_rng(0)
-    arrays = [random.standard_normal(n).astype(np.float32) for n in (1, 1000, 77)] + [np.zeros(5, np.float32)]
+    arrays = [random.standard_normal(n).astype(np.float32) for n in (1, 1000, 77)] + [
+        np.zeros(5, np.float32)
+    ]
     ordered = np.sort(np.abs(np.concatenate(arrays)))
     for count in (1, 5, 6, 500, 1083):
         assert smallest(arrays, count) == ordered[count - 1]
@@ -166,13 +180,13 @@ def test_networks_that_cannot_be_sparsified(model):
 
 def test_spared_layers_stay(model):
     new = sparsify(model, "global", sparsity=0.5, spare=["f"])
-    assert (weights(new.model)["f"] != 0).all() and [layer.name for layer in new.layers] == ["t", "v"]
-    assert {layer.name for layer in sparsify(model, "global", sparsity=0.5, depthwise=True).layers} == {
+    assert (weights(new.model)["f"] != 0).all() and [layer.name for layer in new.layers] == [
         "t",
-        "u",
         "v",
-        "y",
-    }
+    ]
+    assert {
+        layer.name for layer in sparsify(model, "global", sparsity=0.5, depthwise=True).layers
+    } == {"t", "u", "v", "y"}
 
 
 # ---- search and pictures
@@ -187,7 +201,9 @@ def test_interval_is_wilsons():
 def pictures(model, tmp_path):
     """200 pictures whose labels are the dense network's answers, so that it is right on all."""
     x = np.random.default_rng(3).standard_normal((200, 3, 8, 8), dtype=np.float32)
-    labels = np.array([int(run_onnxruntime(model, {"x": image[None]})["y"].argmax()) for image in x])
+    labels = np.array(
+        [int(run_onnxruntime(model, {"x": image[None]})["y"].argmax()) for image in x]
+    )
     np.savez(tmp_path / "pictures.npz", input=x, labels=labels)
     return tmp_path / "pictures.npz"
 
@@ -217,10 +233,25 @@ def test_relative_search_beats_one_share_for_all(model, pictures):
 def test_command(model, pictures, tmp_path, capsys):
     onnx.save(model, tmp_path / "dense.onnx")
     dense, out = str(tmp_path / "dense.onnx"), str(tmp_path / "sparse.onnx")
-    arguments = ["sparsify", dense, "-o", out, "--method", "global", "--max-loss", "10%", "--data", str(pictures)]
+    arguments = [
+        "sparsify",
+        dense,
+        "-o",
+        out,
+        "--method",
+        "global",
+        "--max-loss",
+        "10%",
+        "--data",
+        str(pictures),
+    ]
     assert main([*arguments, "--curves", str(tmp_path / "curves"), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert data["accuracy"]["share"] >= 0.9 and data["dense_accuracy"]["share"] == 1.0 and data["evaluations"] > 5
+    assert (
+        data["accuracy"]["share"] >= 0.9
+        and data["dense_accuracy"]["share"] == 1.0
+        and data["evaluations"] > 5
+    )
     new = weights(onnx.load(out))
     assert sum(int((new[name] == 0).sum()) for name in LAYERS) == data["weights"] - data["kept"]
     lines = (tmp_path / "curves" / "curves.csv").read_text().splitlines()
@@ -245,7 +276,17 @@ def test_command(model, pictures, tmp_path, capsys):
 def test_bad_options(options, words, model, tmp_path, capsys):
     onnx.save(model, tmp_path / "dense.onnx")
     assert (
-        main(["sparsify", str(tmp_path / "dense.onnx"), "-o", str(tmp_path / "out.onnx"), "--method", "flat", *options])
+        main(
+            [
+                "sparsify",
+                str(tmp_path / "dense.onnx"),
+                "-o",
+                str(tmp_path / "out.onnx"),
+                "--method",
+                "flat",
+                *options,
+            ]
+        )
         == 2
     )
     assert words in capsys.readouterr().err
@@ -265,8 +306,13 @@ def test_labels_that_do_not_fit(model, tmp_path):
 
 
 def test_agreement_without_labels(model, tmp_path):
-    np.savez(tmp_path / "plain.npz", input=np.random.default_rng(0).standard_normal((9, 3, 8, 8), dtype=np.float32))
-    assert Evaluator(model, read_pictures(tmp_path / "plain.npz", (1, 3, 8, 8)), "top5").reference == Score(9, 9)
+    np.savez(
+        tmp_path / "plain.npz",
+        input=np.random.default_rng(0).standard_normal((9, 3, 8, 8), dtype=np.float32),
+    )
+    assert Evaluator(
+        model, read_pictures(tmp_path / "plain.npz", (1, 3, 8, 8)), "top5"
+    ).reference == Score(9, 9)
 
 
 def test_idx_files_and_image_folders(tmp_path):
@@ -284,7 +330,9 @@ def test_idx_files_and_image_folders(tmp_path):
     np.testing.assert_allclose(data.inputs[:, 0, 1:7, 1:7], (images / 255 - 0.5) / 0.25, atol=1e-5)
     for label, colour in (("cat", 10), ("dog", 200)):
         (tmp_path / "folder" / label).mkdir(parents=True)
-        Image.fromarray(np.full((20, 30, 3), colour, np.uint8)).save(tmp_path / "folder" / label / "1.png")
+        Image.fromarray(np.full((20, 30, 3), colour, np.uint8)).save(
+            tmp_path / "folder" / label / "1.png"
+        )
     data = read_pictures(tmp_path / "folder", (1, 3, 8, 8), Preparation(1.0))
     assert data.labels.tolist() == [0, 1] and data.inputs.shape == (2, 3, 8, 8)
     assert (data.inputs[0] == 10).all() and (data.inputs[1] == 200).all()
@@ -299,13 +347,27 @@ def test_a_sparse_network_validates_on_the_emulator(style, tmp_path, capsys):
     onnx.save(network("lenet5"), tmp_path / "lenet.onnx")
     design = str(tmp_path / "design")
     assert (
-        main(["build", str(tmp_path / "lenet.onnx"), "--style", style, "--sparsify", "relative:0.73", "--out", design])
+        main(
+            [
+                "build",
+                str(tmp_path / "lenet.onnx"),
+                "--style",
+                style,
+                "--sparsify",
+                "relative:0.73",
+                "--out",
+                design,
+            ]
+        )
         == 0
     )
     assert "73.0% of" in capsys.readouterr().out
     assert main(["validate", design, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"]
-    assert main(["build", str(tmp_path / "lenet.onnx"), "--sparsify", "relative", "--out", design]) == 2
+    assert (
+        main(["build", str(tmp_path / "lenet.onnx"), "--sparsify", "relative", "--out", design])
+        == 2
+    )
     assert "METHOD:SHARE" in capsys.readouterr().err
 
 

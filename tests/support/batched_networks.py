@@ -17,7 +17,10 @@ class Chain:
         self.random = random
         self.batch = int(random.integers(2, 5))
         # Dimensions as large as the batch are where mistakes hide.
-        self.shape: Shape = (self.batch, *(int(n) for n in random.choice([self.batch, 1, 2, 3, 4], 3)))
+        self.shape: Shape = (
+            self.batch,
+            *(int(n) for n in random.choice([self.batch, 1, 2, 3, 4], 3)),
+        )
         self.first = self.shape
         self.constants: list[str] = []
         self.nodes = ["v0 = Relu(x)"]
@@ -43,12 +46,18 @@ class Chain:
         self.nodes.append(f"y = Identity(v{len(self.nodes) - 1})")
         declared = f"<{', '.join(self.constants)}>" if self.constants else ""
         sizes = [",".join(map(str, shape)) for shape in (self.first, self.shape)]
-        return parse(f"(float[{sizes[0]}] x) => (float[{sizes[1]}] y) {declared} {{ {' '.join(self.nodes)} }}", 18)
+        return parse(
+            f"(float[{sizes[0]}] x) => (float[{sizes[1]}] y) {declared} {{ {' '.join(self.nodes)} }}",
+            18,
+        )
 
 
 def slice_(c: Chain) -> None:
     axis, back = c.axis(), bool(c.random.integers(2))
-    ends = [c.constant(n) for n in ([[-1], [-(10**9)], [axis], [-1]] if back else [[0], [10**9], [axis], [1]])]
+    ends = [
+        c.constant(n)
+        for n in ([[-1], [-(10**9)], [axis], [-1]] if back else [[0], [10**9], [axis], [1]])
+    ]
     c.add(f"Slice({{v}}, {', '.join(ends)})", c.shape)
 
 
@@ -96,7 +105,10 @@ def gather(c: Chain) -> None:
 
 def concat(c: Chain) -> None:
     axis = c.axis()
-    c.add(f"Concat<axis={axis}>({{v}}, {{v}})", tuple(n * (1 + (i == axis)) for i, n in enumerate(c.shape)))
+    c.add(
+        f"Concat<axis={axis}>({{v}}, {{v}})",
+        tuple(n * (1 + (i == axis)) for i, n in enumerate(c.shape)),
+    )
 
 
 def reduce(c: Chain) -> None:
@@ -119,7 +131,19 @@ def add_lower_rank(c: Chain) -> None:
         c.add(f"Add(v{last}, {{v}})", shape)
 
 
-MOVES = (slice_, crop, transpose, reshape, pad, expand, gather, concat, reduce, softmax, add_lower_rank)
+MOVES = (
+    slice_,
+    crop,
+    transpose,
+    reshape,
+    pad,
+    expand,
+    gather,
+    concat,
+    reduce,
+    softmax,
+    add_lower_rank,
+)
 
 
 def batched_network(seed: int) -> onnx.ModelProto:

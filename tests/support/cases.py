@@ -1,4 +1,5 @@
-"""One small network for every operator and attribute: used for references, and on the emulator in every style."""
+"""One small network for every operator and attribute: used for references, and on the emulator in
+every style."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Python environments for tests, made of what is installed here: no network, nothing unpacked anew."""
+"""Python environments for tests, made of what is installed here: no network, nothing unpacked
+anew."""
 
 import sys
 import sysconfig
@@ -17,7 +18,8 @@ def new_environment(folder: Path) -> Path:
 
 
 def required(requirements: Iterable[str], extras: Iterable[str] = ()) -> Iterator[Distribution]:
-    """The installed packages that pip would install for a package's requirements and extras, and for theirs in turn."""
+    """The installed packages that pip would install for a package's requirements and extras, and
+    for theirs in turn."""
     seen, open_ones = set(), [(line, frozenset(extras)) for line in requirements]
     while open_ones:
         line, chosen = open_ones.pop()
@@ -29,7 +31,10 @@ def required(requirements: Iterable[str], extras: Iterable[str] = ()) -> Iterato
             continue
         seen.add((requirement.name, frozenset(requirement.extras)))
         found = distribution(requirement.name)
-        assert requirement.specifier.contains(found.version, prereleases=True), (line, found.version)
+        assert requirement.specifier.contains(found.version, prereleases=True), (
+            line,
+            found.version,
+        )
         yield found
         open_ones += [(inner, frozenset(requirement.extras)) for inner in found.requires or ()]
 
@@ -41,7 +46,9 @@ def lend(packages: Iterable[Distribution], site: Path) -> None:
         files = package.files or ()
         for name in {file.parts[0] for file in files} - {"..", "__pycache__"}:
             link(site / name, Path(package.locate_file(name)))
-        for path in (Path(package.locate_file(file)).resolve() for file in files if file.parts[0] == ".."):
+        for path in (
+            Path(package.locate_file(file)).resolve() for file in files if file.parts[0] == ".."
+        ):
             if path.parent == library:
                 link(site.parents[1] / path.name, path)
 

@@ -1,4 +1,5 @@
-"""An independent simulator of pipelined designs, which moves one vector at a time: slow, and what `hlsgen.model.simulate` must agree with."""
+"""An independent simulator of pipelined designs, which moves one vector at a time: slow, and what
+`hlsgen.model.simulate` must agree with."""
 
 from __future__ import annotations
 
@@ -82,7 +83,8 @@ def simulate(graph: Graph, plan: Plan, images: int, depths: Mapping[int, int]) -
 
 
 def most_held(channel: Channel) -> int:
-    """The most tokens that were in a FIFO at once: one that can be read in the cycle in which another is taken meets it there."""
+    """The most tokens that were in a FIFO at once: one that can be read in the cycle in which
+    another is taken meets it there."""
     taken, most = 0, 0
     for count, time in enumerate(channel.available, 1):
         while taken < len(channel.taken) and channel.taken[taken] < time:

@@ -1,4 +1,5 @@
-"""Hostile ONNX files: mutations of small good ones, from a source of choices; and what a build may do with them."""
+"""Hostile ONNX files: mutations of small good ones, from a source of choices; and what a build may
+do with them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def hostile_bytes(choose: Choose) -> bytes:
     """The content of a hostile file."""
     model = case(choose(sorted(CASES)))
     for _ in range(choose((0, 1, 1, 1, 2, 3))):
-        with contextlib.suppress(Exception):  # a second mutation may not know what to make of the first
+        with contextlib.suppress(
+            Exception
+        ):  # a second mutation may not know what to make of the first
             choose(MUTATIONS)(choose, model)
     data = bytearray(model.SerializeToString())
     damage = choose(("none", "none", "none", "flip", "cut", "insert"))
@@ -62,7 +65,9 @@ def rename(choose: Choose, model: onnx.ModelProto) -> None:
         some_node(choose, model).op_type = name
     else:
         names = (
-            [i.name for i in model.graph.input] if kind == "input" else [o for n in model.graph.node for o in n.output]
+            [i.name for i in model.graph.input]
+            if kind == "input"
+            else [o for n in model.graph.node for o in n.output]
         )
         old = choose(names)
         for node in model.graph.node:
@@ -80,7 +85,9 @@ def change_attribute(choose: Choose, model: onnx.ModelProto) -> None:
     node = some_node(choose, model)
     if not node.attribute:
         node.attribute.append(
-            helper.make_attribute(choose(("axis", "group", "pads", "strides", "alpha")), choose(NUMBERS))
+            helper.make_attribute(
+                choose(("axis", "group", "pads", "strides", "alpha")), choose(NUMBERS)
+            )
         )
         return
     attribute = choose(list(node.attribute))
@@ -92,7 +99,9 @@ def change_attribute(choose: Choose, model: onnx.ModelProto) -> None:
         attribute.i = choose(NUMBERS)
     else:
         name = attribute.name
-        attribute.CopyFrom(helper.make_attribute(name, choose((3, 1.5, "text", [1, 2, 3], [0.5], [-1] * 8))))
+        attribute.CopyFrom(
+            helper.make_attribute(name, choose((3, 1.5, "text", [1, 2, 3], [0.5], [-1] * 8)))
+        )
 
 
 def change_shape(choose: Choose, model: onnx.ModelProto) -> None:
@@ -147,7 +156,9 @@ def rewire(choose: Choose, model: onnx.ModelProto) -> None:
     if not node.input:
         return
     names = (
-        [o for n in model.graph.node for o in n.output] + [i.name for i in model.graph.initializer] + ["nowhere", ""]
+        [o for n in model.graph.node for o in n.output]
+        + [i.name for i in model.graph.initializer]
+        + ["nowhere", ""]
     )
     node.input[choose(range(len(node.input)))] = choose(names)
 
@@ -196,7 +207,8 @@ MUTATIONS = (
 
 
 def build_hostile(data: bytes, folder: Path, style: str, memory: int = 3 << 30) -> str | None:
-    """Build a file in a folder; what was wrong with the way it ended, or None. The process may not take more than `memory` bytes.
+    """Build a file in a folder; what was wrong with the way it ended, or None. The process may not
+    take more than `memory` bytes.
 
     Allowed: a design with status 0, or one message with status 2 and nothing written.
     """
@@ -207,7 +219,16 @@ def build_hostile(data: bytes, folder: Path, style: str, memory: int = 3 << 30) 
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = main(["build", str(folder / "model.onnx"), "--out", str(folder / "design"), "--style", style])
+            status = main(
+                [
+                    "build",
+                    str(folder / "model.onnx"),
+                    "--out",
+                    str(folder / "design"),
+                    "--style",
+                    style,
+                ]
+            )
     except BaseException:
         return f"traceback:\n{traceback.format_exc()}"
     if status not in (0, 2):
@@ -226,12 +247,15 @@ def build_hostile(data: bytes, folder: Path, style: str, memory: int = 3 << 30) 
 def snapshot(folder: Path) -> set[str]:
     """All paths below a folder."""
     return {
-        os.path.relpath(Path(root) / name, folder) for root, dirs, files in os.walk(folder) for name in (*dirs, *files)
+        os.path.relpath(Path(root) / name, folder)
+        for root, dirs, files in os.walk(folder)
+        for name in (*dirs, *files)
     }
 
 
 def injected(design: Path) -> str | None:
-    """What of a file's text became code: comments are cut off, and what is left must not hold it."""
+    """What of a file's text became code: comments are cut off, and what is left must not hold
+    it."""
     source = next((design / "kernels").glob("*.cl")).read_text()
     code = "\n".join(line.split("//")[0] for line in source.splitlines())
     for word in ("evil(1+1)", "7*7", "/*", "*/", "define int", "x" * 60):

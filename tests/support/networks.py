@@ -1,4 +1,5 @@
-"""Networks for tests: ONNX text in, a model with seeded weights out; and the whole way to a verdict."""
+"""Networks for tests: ONNX text in, a model with seeded weights out; and the whole way to a
+verdict."""
 
 from __future__ import annotations
 
@@ -21,11 +22,13 @@ NO_PINS: Mapping[tuple[str, str], int] = {}
 NO_FRONT = {("front", "layers"): 0}
 
 
-def parse(text: str, opset: int = 17, inputs: Sequence[str] = ("x",), seed: int = 0) -> onnx.ModelProto:
+def parse(
+    text: str, opset: int = 17, inputs: Sequence[str] = ("x",), seed: int = 0
+) -> onnx.ModelProto:
     """A model from ONNX graph text `(inputs) => (outputs) {nodes}`.
 
-    Graph inputs that are not named in `inputs` become float initializers: He-normal weights, positive where the name
-    starts with "var".
+    Graph inputs that are not named in `inputs` become float initializers: He-normal weights,
+    positive where the name starts with "var".
     """
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> network {text}')
     random = np.random.default_rng(seed)
@@ -61,7 +64,9 @@ def random_inputs(model: onnx.ModelProto, images: int = 1, seed: int = 1) -> dic
 def run_onnxruntime(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """onnxruntime's outputs of one image, by name."""
     onnxruntime.set_default_logger_severity(3)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, inputs), strict=True))
 
@@ -78,7 +83,9 @@ def build(
     """Build a design and return it for the host."""
     graph = hlsgen.load(model)
     goal = Goal(images=images, pins=pins)
-    hlsgen.generate(graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal), out)
+    hlsgen.generate(
+        graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal), out
+    )
     return HostDesign(out)
 
 
@@ -120,6 +127,7 @@ def assert_right(design: HostDesign, **options) -> dict:
 
 
 def lines_printed(design: HostDesign, word: str, images: int = 1) -> list[list[str]]:
-    """Run a design, and return the words behind `word` of each line of its kernels' printf that begins with it."""
+    """Run a design, and return the words behind `word` of each line of its kernels' printf that
+    begins with it."""
     printed = run(design, images_for(design, images)).printed
     return [line.split()[1:] for line in printed.splitlines() if line.startswith(f"{word} ")]

@@ -1,4 +1,5 @@
-"""Plans of networks of the zoo that several tests look at: each is made once. Graphs and plans are immutable."""
+"""Plans of networks of the zoo that several tests look at: each is made once. Graphs and plans are
+immutable."""
 
 from functools import cache
 
@@ -27,7 +28,9 @@ def loaded(name: str, size: int | None, width: float) -> Graph:
 
 
 @cache
-def planned(name: str, style: str, board: str, size: int | None, width: float) -> tuple[Graph, Plan]:
+def planned(
+    name: str, style: str, board: str, size: int | None, width: float
+) -> tuple[Graph, Plan]:
     """See `zoo_plan`."""
     graph = loaded(name, size, width)
     return graph, hlsgen.schedule(graph, board=board, style=style)

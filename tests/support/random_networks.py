@@ -1,4 +1,5 @@
-"""Random small networks over all operators, from a source of choices: hypothesis in the tests, a seed in the long runs."""
+"""Random small networks over all operators, from a source of choices: hypothesis in the tests, a
+seed in the long runs."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ ACTIVATIONS: dict[str, dict[str, Any]] = {
 
 
 class Builder:
-    """A network under construction. `live` holds (name, shape) of every feature map, `(1, C, H, W)` each."""
+    """A network under construction. `live` holds (name, shape) of every feature map, `(1, C, H, W)`
+    each."""
 
     def __init__(self, choose: Choose):
         self.choose = choose
@@ -52,10 +54,14 @@ class Builder:
         """Add an integer vector."""
         return self.constant(np.array(values, np.int64))
 
-    def node(self, kind: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> list[str]:
+    def node(
+        self, kind: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any
+    ) -> list[str]:
         """Add a node and return the names of its results."""
         names = [self.name() for _ in range(outputs)]
-        self.nodes.append(helper.make_node(kind, list(inputs), names, name=f"n_{names[0]}", **attributes))
+        self.nodes.append(
+            helper.make_node(kind, list(inputs), names, name=f"n_{names[0]}", **attributes)
+        )
         return names
 
     def model(self) -> onnx.ModelProto:
@@ -90,16 +96,22 @@ def convolution(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """Conv with any group, stride, dilation, pads."""
     _, c, h, w = shape
     kernel = [b.choose((1, 2, 3, 5)), b.choose((1, 3, 4))]
-    stride, dilation = [b.choose((1, 1, 2, 3)), b.choose((1, 1, 2))], [b.choose((1, 1, 2)), b.choose((1, 1, 3))]
+    stride, dilation = (
+        [b.choose((1, 1, 2, 3)), b.choose((1, 1, 2))],
+        [b.choose((1, 1, 2)), b.choose((1, 1, 3))],
+    )
     pads = [b.choose((0, 1, 2)) for _ in range(4)]
     groups = b.choose([g for g in (1, 1, 2, 3, c) if c % g == 0])
     filters = groups * b.choose((1, 2, 3)) if groups > 1 else b.choose((1, 4, 7, 16, 20))
     size = [
-        (n + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i] - 1) // stride[i] + 1 for i, n in enumerate((h, w))
+        (n + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i] - 1) // stride[i] + 1
+        for i, n in enumerate((h, w))
     ]
     if min(size) < 1:
         return None
-    inputs = [value, b.normal(filters, c // groups, *kernel)] + ([b.normal(filters)] if b.choose((0, 1)) else [])
+    inputs = [value, b.normal(filters, c // groups, *kernel)] + (
+        [b.normal(filters)] if b.choose((0, 1)) else []
+    )
     out = b.node("Conv", inputs, group=groups, strides=stride, dilations=dilation, pads=pads)[0]
     return out, (1, filters, *size)
 
@@ -107,27 +119,39 @@ def convolution(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
 def transposed_convolution(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """ConvTranspose."""
     _, c, h, w = shape
-    kernel, stride = [b.choose((1, 2, 3)), b.choose((2, 3))], [b.choose((1, 2)), b.choose((1, 2, 3))]
+    kernel, stride = (
+        [b.choose((1, 2, 3)), b.choose((2, 3))],
+        [b.choose((1, 2)), b.choose((1, 2, 3))],
+    )
     pads = [b.choose((0, 1)), 0, 0, b.choose((0, 1))]
     filters = b.choose((1, 3, 5))
     size = [stride[i] * (n - 1) + kernel[i] - pads[i] - pads[i + 2] for i, n in enumerate((h, w))]
     if min(size) < 1:
         return None
-    out = b.node("ConvTranspose", [value, b.normal(c, filters, *kernel)], strides=stride, pads=pads)[0]
+    out = b.node(
+        "ConvTranspose", [value, b.normal(c, filters, *kernel)], strides=stride, pads=pads
+    )[0]
     return out, (1, filters, *size)
 
 
 def pooling(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """MaxPool or AveragePool."""
     _, c, h, w = shape
-    kernel, stride = [b.choose((1, 2, 3)), b.choose((2, 3))], [b.choose((1, 2)), b.choose((1, 2, 3))]
+    kernel, stride = (
+        [b.choose((1, 2, 3)), b.choose((2, 3))],
+        [b.choose((1, 2)), b.choose((1, 2, 3))],
+    )
     pads = [b.choose((0, 1)) if k > 1 else 0 for k in (*kernel, *kernel)]
     size = [(n + pads[i] + pads[i + 2] - kernel[i]) // stride[i] + 1 for i, n in enumerate((h, w))]
     if min(size) < 1:
         return None
     kind = b.choose(("MaxPool", "AveragePool"))
     extra = {"count_include_pad": b.choose((0, 1))} if kind == "AveragePool" else {}
-    return b.node(kind, [value], kernel_shape=kernel, strides=stride, pads=pads, **extra)[0], (1, c, *size)
+    return b.node(kind, [value], kernel_shape=kernel, strides=stride, pads=pads, **extra)[0], (
+        1,
+        c,
+        *size,
+    )
 
 
 def activation(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
@@ -181,7 +205,12 @@ def concatenation(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
 def padding(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """Pad in any mode."""
     mode = b.choose(("constant", "edge", "reflect"))
-    amounts = [0, b.choose((0, 0, 1)) if mode == "constant" else 0, b.choose((0, 1, 2)), b.choose((0, 1))]
+    amounts = [
+        0,
+        b.choose((0, 0, 1)) if mode == "constant" else 0,
+        b.choose((0, 1, 2)),
+        b.choose((0, 1)),
+    ]
     amounts += [0, 0, b.choose((0, 1)), b.choose((0, 2))]
     if mode == "reflect" and any(max(amounts[i], amounts[i + 4]) >= shape[i] for i in (2, 3)):
         return None
@@ -239,7 +268,9 @@ def resizing(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     size = (*shape[:2], b.choose((shape[2] * 2, shape[2] + 1)), b.choose((shape[3] * 2, 3)))
     extra = {"nearest_mode": b.choose(("round_prefer_floor", "floor"))} if mode == "nearest" else {}
     inputs = [value, "", "", b.integers(*size)]
-    return b.node("Resize", inputs, mode=mode, coordinate_transformation_mode=where, **extra)[0], size
+    return b.node("Resize", inputs, mode=mode, coordinate_transformation_mode=where, **extra)[
+        0
+    ], size
 
 
 def blocks(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
@@ -255,7 +286,10 @@ def blocks(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
 
 def reduction(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """A reduction over one or two axes."""
-    kind, axes = b.choose(("ReduceMean", "ReduceSum", "ReduceMax")), b.choose(((2, 3), (1,), (2,), (3,)))
+    kind, axes = (
+        b.choose(("ReduceMean", "ReduceSum", "ReduceMax")),
+        b.choose(((2, 3), (1,), (2,), (3,))),
+    )
     result = tuple(1 if i in axes else n for i, n in enumerate(shape))
     return b.node(kind, [value, b.integers(*axes)])[0], result
 
@@ -273,7 +307,9 @@ def normalisation(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
             return None  # a variance of nothing
         return b.node(kind, [value, b.normal(c), b.normal(c)], epsilon=0.1)[0], shape
     positive = (1 + uniform(b, c)).astype(np.float32)
-    return b.node(kind, [value, b.normal(c), b.normal(c), b.normal(c), b.constant(positive)])[0], shape
+    return b.node(kind, [value, b.normal(c), b.normal(c), b.normal(c), b.constant(positive)])[
+        0
+    ], shape
 
 
 def uniform(b: Builder, count: int) -> np.ndarray:
@@ -285,7 +321,9 @@ def dense(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
     """Flatten and Gemm: an output of the network."""
     flat = b.node("Flatten", [value])[0]
     outputs = b.choose((1, 5, 17))
-    out = b.node("Gemm", [flat, b.normal(outputs, int(np.prod(shape))), b.normal(outputs)], transB=1)[0]
+    out = b.node(
+        "Gemm", [flat, b.normal(outputs, int(np.prod(shape))), b.normal(outputs)], transB=1
+    )[0]
     b.outputs.append((out, (1, outputs)))
     return None
 

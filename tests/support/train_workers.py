@@ -1,4 +1,5 @@
-"""Entries for worker processes of tests: trainers that record, fail or die. They are imported by the processes themselves."""
+"""Entries for worker processes of tests: trainers that record, fail or die. They are imported by
+the processes themselves."""
 
 import os
 import signal
@@ -11,7 +12,8 @@ from hlsgen.train.trainer import Trainer, join, leave
 
 
 def run(rank, world, store, settings, folder, resume=False):
-    """A plain worker; the reporting one leaves weights, losses and what the workers tell in `folder`."""
+    """A plain worker; the reporting one leaves weights, losses and what the workers tell in
+    `folder`."""
     if world > 1:
         join(settings, rank, world, store)
     outcome = Trainer(settings, folder, rank, world, resume).run()
@@ -19,8 +21,15 @@ def run(rank, world, store, settings, folder, resume=False):
         leave()
     if outcome is not None:
         np.savez(folder / "values.npz", **outcome.values)
-        reports = [[r.role.stage, r.staleness, r.flying, r.kept_bytes, r.bytes_a_minibatch] for r in outcome.reports]
-        np.savez(folder / "reports.npz", reports=reports, losses=[loss for _, loss, _ in outcome.journal.losses])
+        reports = [
+            [r.role.stage, r.staleness, r.flying, r.kept_bytes, r.bytes_a_minibatch]
+            for r in outcome.reports
+        ]
+        np.savez(
+            folder / "reports.npz",
+            reports=reports,
+            losses=[loss for _, loss, _ in outcome.journal.losses],
+        )
 
 
 def tell_parent(rank, world, store, folder):
@@ -40,7 +49,11 @@ def record(rank, world, store, settings, folder):
     Stage.update = recorded
     run(rank, world, store, settings, folder)
     if history:
-        arrays = {f"{step}_{number}": a for step, arrays in enumerate(history) for number, a in enumerate(arrays)}
+        arrays = {
+            f"{step}_{number}": a
+            for step, arrays in enumerate(history)
+            for number, a in enumerate(arrays)
+        }
         np.savez(folder / f"history{rank}.npz", **arrays)
 
 

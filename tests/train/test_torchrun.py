@@ -19,7 +19,8 @@ def train_options():
 
 
 def test_torchrun_passes_options_on():
-    """It takes an option that begins like two of its own for a mistake, even behind the program's name."""
+    """It takes an option that begins like two of its own for a mistake, even behind the program's
+    name."""
     options = [name for name in train_options() if name not in ("-h", "--help", "--log")]
     assert "--log-folder" in options
     for name in options:
@@ -29,7 +30,14 @@ def test_torchrun_passes_options_on():
 
 def test_a_number_of_workers_other_than_torchrun_started(tmp_path, monkeypatch, capsys):
     onnx.save(parse(NETWORK), tmp_path / "m.onnx")
-    command = ["train", str(tmp_path / "m.onnx"), "--data", "nowhere", "-o", str(tmp_path / "o.onnx")]
+    command = [
+        "train",
+        str(tmp_path / "m.onnx"),
+        "--data",
+        "nowhere",
+        "-o",
+        str(tmp_path / "o.onnx"),
+    ]
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main([*command, "--workers", "3"]) == 2
@@ -40,7 +48,11 @@ def test_a_number_of_workers_other_than_torchrun_started(tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ("error", "raised", "words"),
     [
-        (RuntimeError("Connection closed by peer [127.0.0.1]"), TrainingError, "worker 2 of 3: lost its neighbour"),
+        (
+            RuntimeError("Connection closed by peer [127.0.0.1]"),
+            TrainingError,
+            "worker 2 of 3: lost its neighbour",
+        ),
         (MemoryError(), TrainingError, "worker 2 of 3: out of memory"),
         (PlanError("no such layer"), PlanError, "no such layer"),
         (ZeroDivisionError("a bug"), ZeroDivisionError, "a bug"),

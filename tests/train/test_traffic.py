@@ -1,4 +1,5 @@
-"""What crosses the cuts between workers: counted by hand, weighed in the choice of cuts, and waited for in the simulation."""
+"""What crosses the cuts between workers: counted by hand, weighed in the choice of cuts, and waited
+for in the simulation."""
 
 from itertools import combinations, pairwise
 
@@ -12,7 +13,8 @@ from hlsgen.train.simulate import StageTime, simulate
 from tests.support.networks import parse
 
 BATCH, FLOAT, BOTH_WAYS = 16, 4, 2
-# Behind each layer an image has this many values under way: p, then q beside the shortcut p, their sum, the pool, the product.
+# Behind each layer an image has this many values under way: p, then q beside the shortcut p, their
+# sum, the pool, the product.
 CROSSING = {"p": 6 * 8 * 8, "q": 2 * 6 * 8 * 8, "s": 6 * 8 * 8, "u": 6 * 4 * 4}
 
 
@@ -30,14 +32,16 @@ def test_activations_and_gradients_both_count(graph):
     for place, values in enumerate(CROSSING.values(), start=1):
         assert crossing_bytes(graph, place, BATCH) == values * BATCH * FLOAT * BOTH_WAYS
     assert [
-        sum(graph.tensors[name].size for name in part.inputs) for part in split(graph, tuple(CROSSING))[1:]
+        sum(graph.tensors[name].size for name in part.inputs)
+        for part in split(graph, tuple(CROSSING))[1:]
     ] == list(CROSSING.values())
 
 
 @pytest.mark.parametrize("stages", [2, 3, 4])
 @pytest.mark.parametrize("bandwidth", [1e4, 1e5, 3e5, 1e6, 1e12])
 def test_chosen_cuts_weigh_sending(stages, bandwidth, graph):
-    """Against all choices: a stage takes its layers' time and sends and receives over both of its cuts."""
+    """Against all choices: a stage takes its layers' time and sends and receives over both of its
+    cuts."""
     seconds, names = [1.0, 4.0, 0.5, 0.25, 2.0], [*CROSSING, "i"]
     times = [LayerTime(name, s / 4, s * 3 / 4) for name, s in zip(names, seconds, strict=True)]
     sending = [0, *(v * BATCH * FLOAT * BOTH_WAYS / bandwidth for v in CROSSING.values()), 0]
@@ -54,7 +58,10 @@ def test_chosen_cuts_weigh_sending(stages, bandwidth, graph):
 
 def test_of_equally_slow_cuts_the_one_with_least_traffic_is_chosen(graph):
     """The first layer alone sets the pace, wherever the other cut is."""
-    times = [LayerTime(name, s, 0) for name, s in zip([*CROSSING, "i"], (9.0, 1.0, 1.0, 1.0, 1.0), strict=True)]
+    times = [
+        LayerTime(name, s, 0)
+        for name, s in zip([*CROSSING, "i"], (9.0, 1.0, 1.0, 1.0, 1.0), strict=True)
+    ]
     assert choose_cuts(graph, times, 3, BATCH, 1e12) == ["p", "u"]
 
 
@@ -66,10 +73,12 @@ def test_results_and_gradients_are_waited_for():
 
 
 def test_a_pipeline_of_two_in_closed_form():
-    """Cycle by cycle: both passes of a minibatch at either stage, a step apart; sending only fills the pipeline."""
+    """Cycle by cycle: both passes of a minibatch at either stage, a step apart; sending only fills
+    the pipeline."""
     times = [StageTime(1, 1), StageTime(1, 1)]
     programs = [Stale(2).program(stage, 4) for stage in range(2)]
-    # Stage 0: f0 f1 f2 b0 f3 b1 b2 b3; stage 1: f0 b0 f1 b1 f2 b2 f3 b3. The last minibatch is back at 10.
+    # Stage 0: f0 f1 f2 b0 f3 b1 b2 b3; stage 1: f0 b0 f1 b1 f2 b2 f3 b3. The last minibatch is back
+    # at 10.
     assert simulate(programs, times) == pytest.approx(10)
 
 

@@ -1,4 +1,5 @@
-"""Training: the operators in torch, the schedule, workers against one process, one process against formulas, failures, the command."""
+"""Training: the operators in torch, the schedule, workers against one process, one process against
+formulas, failures, the command."""
 
 import csv
 import json
@@ -37,7 +38,8 @@ from tests.support import train_workers
 from tests.support.cases import CASES, case
 from tests.support.networks import parse, random_inputs, run_onnxruntime
 
-# Everything that behaves otherwise in training, a shortcut over a cut, and weights in another order than hardware's.
+# Everything that behaves otherwise in training, a shortcut over a cut, and weights in another order
+# than hardware's.
 NETWORK = """(float[1,2,8,8] x, float[6,2,3,3] a, float[6] g, float[6] beta, float[6] mean, float[6] var, float[6,6,3,3] b, float[6] bb,
 float[96,12] c, float[12] cb, float[12,4] d, float[4] db) => (float[1,4] y) {
 p = Conv<pads=[1,1,1,1]>(x, a) q = BatchNormalization(p, g, beta, mean, var) r = Relu(q) s = Conv<pads=[1,1,1,1]>(r, b, bb)
@@ -56,7 +58,9 @@ def pictures(count=330, seed=0):
     images = random.integers(0, 100, (count, 2, 8, 8), np.uint8)
     for label in range(4):  # a bright quarter tells the class
         rows, columns = divmod(label, 2)
-        images[labels == label, :, 4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4] += np.uint8(60)
+        images[labels == label, :, 4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4] += (
+            np.uint8(60)
+        )
     return images, labels
 
 
@@ -64,7 +68,13 @@ def pictures(count=330, seed=0):
 def data(tmp_path):
     images, labels = pictures()
     tested, told = pictures(90, 1)
-    np.savez(tmp_path / "data.npz", train_images=images, train_labels=labels, test_images=tested, test_labels=told)
+    np.savez(
+        tmp_path / "data.npz",
+        train_images=images,
+        train_labels=labels,
+        test_images=tested,
+        test_labels=told,
+    )
     return tmp_path / "data.npz"
 
 
@@ -90,7 +100,9 @@ def batches(batch=16):
 
 def whole(net):
     names = tuple(dict.fromkeys(port.tensor for port in net.graph.inputs))
-    return PartModule(net, Part(net.graph.layers, names, tuple(port.tensor for port in net.graph.outputs), False))
+    return PartModule(
+        net, Part(net.graph.layers, names, tuple(port.tensor for port in net.graph.outputs), False)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -102,7 +114,10 @@ def test_operators_in_torch_against_onnxruntime(name):
         assert name == "gemm" and "its weight is computed" in str(error)  # alpha is a factor
         return
     inputs = random_inputs(model)
-    values = {port.tensor: canonical(torch.from_numpy(inputs[port.name]), port) for port in net.graph.inputs}
+    values = {
+        port.tensor: canonical(torch.from_numpy(inputs[port.name]), port)
+        for port in net.graph.inputs
+    }
     with torch.no_grad():
         found = whole(net)(*values.values())
     expected = run_onnxruntime(model, inputs)
@@ -113,10 +128,12 @@ def test_operators_in_torch_against_onnxruntime(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["conv_transpose", "flattened_nhwc", "conv_3d", "matmul", "prelu", "batch_normalization"]
+    "name",
+    ["conv_transpose", "flattened_nhwc", "conv_3d", "matmul", "prelu", "batch_normalization"],
 )
 def test_weights_find_their_way_back(name):
-    """New values given to the layers and written into the file mean the same in torch and in onnxruntime."""
+    """New values given to the layers and written into the file mean the same in torch and in
+    onnxruntime."""
     model = case(name)
     net = load_for_training(model)
     module = whole(net)
@@ -125,7 +142,10 @@ def test_weights_find_their_way_back(name):
         tensor.data.copy_(torch.rand(tensor.shape, generator=random) + 0.5)
     restored = net.restore(module.values())
     inputs = random_inputs(model)
-    values = {port.tensor: canonical(torch.from_numpy(inputs[port.name]), port) for port in net.graph.inputs}
+    values = {
+        port.tensor: canonical(torch.from_numpy(inputs[port.name]), port)
+        for port in net.graph.inputs
+    }
     with torch.no_grad():
         found = module(*values.values())
     expected = run_onnxruntime(restored, inputs)
@@ -159,7 +179,9 @@ def test_dropout_is_the_minibatch_and_seed_alone():
     x = torch.ones(400, 6, 4, 4)
     once, again, other = (dropout(layer, {}, [x], Mode(True, seed)) for seed in (5, 5, 6))
     assert torch.equal(once, again) and not torch.equal(once, other)
-    assert abs(float((once == 0).float().mean()) - 0.25) < 0.01 and abs(float(once.mean()) - 1) < 0.02
+    assert (
+        abs(float((once == 0).float().mean()) - 0.25) < 0.01 and abs(float(once.mean()) - 1) < 0.02
+    )
     assert dropout(layer, {}, [x], Mode(False, 5)) is x
 
 
@@ -182,7 +204,9 @@ def test_schedule_is_the_published_one(stages):
         for action in program:
             if action.forward:
                 assert (
-                    updates == schedule.updates(stage, action.minibatch) == max(0, action.minibatch - 2 * (k - i + 1))
+                    updates
+                    == schedule.updates(stage, action.minibatch)
+                    == max(0, action.minibatch - 2 * (k - i + 1))
                 )
             else:
                 updates += 1
@@ -195,9 +219,16 @@ def test_schedule_is_the_published_one(stages):
 
 def test_sequential_schedule_and_stale_share():
     schedule = Sequential(3)
-    order = [(c, s, a) for c in range(schedule.cycles(2)) for s in range(3) for a in schedule.actions(s, c, 2)]
+    order = [
+        (c, s, a)
+        for c in range(schedule.cycles(2))
+        for s in range(3)
+        for a in schedule.actions(s, c, 2)
+    ]
     assert [(s, a.forward, a.minibatch) for _, s, a in order] == [
-        (s, f, m) for m in range(2) for s, f in [(0, True), (1, True), (2, True), (2, False), (1, False), (0, False)]
+        (s, f, m)
+        for m in range(2)
+        for s, f in [(0, True), (1, True), (2, True), (2, False), (1, False), (0, False)]
     ]
     assert stale_share(schedule, [5, 5, 5]) == 0
     assert stale_share(Stale(3), [5, 10, 25]) == 15 / 40
@@ -213,17 +244,31 @@ def test_segments_of_a_hybrid_run():
 
 def test_learning_rates():
     plain = Settings("m", "d", rate=0.4, warmup=4)
-    assert [round(plain.rate_at(step, 100), 6) for step in (0, 1, 3, 4, 99)] == [0.1, 0.2, 0.4, 0.4, 0.4]
+    assert [round(plain.rate_at(step, 100), 6) for step in (0, 1, 3, 4, 99)] == [
+        0.1,
+        0.2,
+        0.4,
+        0.4,
+        0.4,
+    ]
     cosine = Settings("m", "d", rate=2.0, decay="cosine")
     assert [round(cosine.rate_at(step, 100), 6) for step in (0, 50, 100)] == [2.0, 1.0, 0.0]
     steps = Settings("m", "d", rate=1.0, decay="step")
-    assert [round(steps.rate_at(step, 100), 6) for step in (0, 49, 50, 75, 99)] == [1.0, 1.0, 0.1, 0.01, 0.01]
+    assert [round(steps.rate_at(step, 100), 6) for step in (0, 49, 50, 75, 99)] == [
+        1.0,
+        1.0,
+        0.1,
+        0.01,
+        0.01,
+    ]
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_roles(stages):
     for placement in ("together", "apart"):
-        roles = [role_of(rank, stages, placement) for rank in range(worker_count(stages, placement))]
+        roles = [
+            role_of(rank, stages, placement) for rank in range(worker_count(stages, placement))
+        ]
         assert (
             sorted(r.stage for r in roles if r.forward)
             == sorted(r.stage for r in roles if r.backward)
@@ -251,7 +296,9 @@ def test_no_cut_is_plain_sgd():
     for step in range(30):
         w = weights
         p = functional.conv2d(data.inputs(step), w["a"], padding=1)
-        r = functional.relu(functional.batch_norm(p, mean, variance, w["g"], w["beta"], True, 0.1, 1e-5))
+        r = functional.relu(
+            functional.batch_norm(p, mean, variance, w["g"], w["beta"], True, 0.1, 1e-5)
+        )
         t = r + functional.conv2d(r, w["b"], w["bb"], padding=1)
         u = functional.max_pool2d(t, 2)
         kept = dropout(layer, {}, [torch.ones_like(u)], Mode(True, step))
@@ -272,19 +319,26 @@ def test_no_cut_is_plain_sgd():
 
 
 def test_stale_weights_by_the_published_formula():
-    """W_i(t+1) = W_i(t) - lr * grad_i(minibatch t - 2(K-i+1)), gradients written out by hand, for K = 2 and three dense layers.
+    """W_i(t+1) = W_i(t) - lr * grad_i(minibatch t - 2(K-i+1)), gradients written out by hand, for K
+    = 2 and three dense layers.
 
-    A forward pass uses the weights of its own time; gradients pass back through the weights of the backward pass's time.
+    A forward pass uses the weights of its own time; gradients pass back through the weights of the
+    backward pass's time.
     """
     text = "(float[1,5] x, float[5,7] a, float[7,6] b, float[6,3] c) => (float[1,3] y) "
     text += "{ p = MatMul(x, a) q = Relu(p) r = MatMul(q, b) s = Relu(r) t = MatMul(s, c) y = Softmax(t) }"
     net = load_for_training(parse(text))
     random = np.random.default_rng(3)
-    inputs, labels = random.standard_normal((40, 4, 5)).astype(np.float32), random.integers(0, 3, (40, 4))
+    inputs, labels = (
+        random.standard_normal((40, 4, 5)).astype(np.float32),
+        random.integers(0, 3, (40, 4)),
+    )
     stored = Stored(inputs.reshape(160, 5), labels.ravel(), (1, 5), Preparation())
     data = Batches(stored, np.arange(160), 4, 0)
     settings = Settings("", "", batch=4, rate=0.1, momentum=0.0)
-    stages, losses = train_in_one_process(net, split(net.graph, ("q", "s")), settings, data, Stale(3), 40)
+    stages, losses = train_in_one_process(
+        net, split(net.graph, ("q", "s")), settings, data, Stale(3), 40
+    )
 
     weights = [net.values[name].astype(np.float64) for name in "abc"]
     counts = [[w.copy()] for w in weights]  # counts[i][n]: stage i after n updates
@@ -313,10 +367,15 @@ def test_staleness_zero_would_be_noticed():
     net, data = network(), batches()
     settings = Settings("", "", batch=16, rate=0.05)
     stale, _ = train_in_one_process(net, split(net.graph, ("p", "t")), settings, data, Stale(3), 20)
-    plain, _ = train_in_one_process(net, split(net.graph, ("p", "t")), settings, data, Sequential(3), 20)
+    plain, _ = train_in_one_process(
+        net, split(net.graph, ("p", "t")), settings, data, Sequential(3), 20
+    )
     one, _ = train_in_one_process(net, split(net.graph, ()), settings, data, Stale(1), 20)
     whole = {name: a for stage in plain for name, a in stage.module.values().items()}
-    assert all(np.allclose(a, one[0].module.values()[name], rtol=1e-4, atol=1e-6) for name, a in whole.items())
+    assert all(
+        np.allclose(a, one[0].module.values()[name], rtol=1e-4, atol=1e-6)
+        for name, a in whole.items()
+    )
     assert not np.allclose(stale[0].module.values()["a"], whole["a"], rtol=1e-3)
 
 
@@ -331,7 +390,9 @@ def test_zeros_stay_zero():
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     net = load_for_training(model)
     settings = Settings("", "", batch=16, rate=0.05, keep_zeros=True)
-    stages, _ = train_in_one_process(net, split(net.graph, ("r",)), settings, batches(), Stale(2), 20)
+    stages, _ = train_in_one_process(
+        net, split(net.graph, ("r",)), settings, batches(), Stale(2), 20
+    )
     for name, array in {k: a for stage in stages for k, a in stage.module.values().items()}.items():
         before = net.values[name]
         if before.ndim > 1:
@@ -379,7 +440,11 @@ def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp
             found = np.load(tmp_path / f"history{rank}.npz")
             for step, weights in enumerate(history[role.stage]):
                 for place, weight in enumerate(weights):
-                    assert np.allclose(found[f"{step}_{place}"], weight, rtol=1e-4, atol=1e-6), (rank, step, place)
+                    assert np.allclose(found[f"{step}_{place}"], weight, rtol=1e-4, atol=1e-6), (
+                        rank,
+                        step,
+                        place,
+                    )
     values = np.load(tmp_path / "values.npz")
     for stage in reference:
         for name, array in stage.module.values().items():
@@ -401,19 +466,23 @@ def test_a_first_stage_may_have_nothing_to_learn(placement, tmp_path, data):
 @pytest.mark.slow
 def test_gpipe_is_exact(tmp_path, data):
     """Without batch statistics and dropout GPipe's schedule is plain SGD."""
-    text = NETWORK.replace("q = BatchNormalization(p, g, beta, mean, var) r = Relu(q)", "r = Relu(p)").replace(
-        "Dropout(w, ratio)", "Identity(w)"
-    )
+    text = NETWORK.replace(
+        "q = BatchNormalization(p, g, beta, mean, var) r = Relu(q)", "r = Relu(p)"
+    ).replace("Dropout(w, ratio)", "Identity(w)")
     text = text.replace("float[6] g, float[6] beta, float[6] mean, float[6] var, ", "")
     onnx.save(parse(text), tmp_path / "plain.onnx")
     found = []
     for scheme, layout in (("gpipe", "channels_last"), ("sequential", "channels_first")):
         folder = tmp_path / scheme
         folder.mkdir()
-        settings = settings_for(tmp_path / "plain.onnx", data, cuts=("r",), scheme=scheme, layout=layout)
+        settings = settings_for(
+            tmp_path / "plain.onnx", data, cuts=("r",), scheme=scheme, layout=layout
+        )
         launch(train_workers.run, 2, folder, settings, folder)
         found.append(dict(np.load(folder / "values.npz")))
-    assert all(np.allclose(found[0][name], found[1][name], rtol=1e-3, atol=1e-5) for name in found[1])
+    assert all(
+        np.allclose(found[0][name], found[1][name], rtol=1e-3, atol=1e-5) for name in found[1]
+    )
 
 
 # ---- failures
@@ -435,7 +504,8 @@ def test_failures_end_the_run_and_the_last_checkpoint_is_good(entry, words, tmp_
         launch(entry, 2, tmp_path, settings, tmp_path)
     left = set(psutil.Process().children(recursive=True)) - before
     assert all(
-        re.search("resource_tracker|forkserver", " ".join(child.cmdline())) and not child.children() for child in left
+        re.search("resource_tracker|forkserver", " ".join(child.cmdline())) and not child.children()
+        for child in left
     )
     assert time.monotonic() - start < 120
     if entry is train_workers.first_raises:
@@ -453,7 +523,8 @@ def test_failures_end_the_run_and_the_last_checkpoint_is_good(entry, words, tmp_
 
 @pytest.mark.slow
 def test_killed_from_outside(tmp_path, model, data):
-    """The command ends promptly with one message, and no process is left; nor is one when the command itself is killed."""
+    """The command ends promptly with one message, and no process is left; nor is one when the
+    command itself is killed."""
     for victim in ("worker", "command"):
         command = [
             sys.executable,
@@ -469,19 +540,29 @@ def test_killed_from_outside(tmp_path, model, data):
             "100000",
         ]
         command += ["--batch", "16", "-o", str(tmp_path / "out.onnx"), "--force"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         table = tmp_path / "out.onnx.training" / "epochs.csv"
         table.unlink(missing_ok=True)
         while not table.exists() and process.poll() is None:
             time.sleep(0.1)
         children = psutil.Process(process.pid).children(recursive=True)
-        (server,) = (child for child in children if "forkserver" in " ".join(child.cmdline()) and child.children())
+        (server,) = (
+            child
+            for child in children
+            if "forkserver" in " ".join(child.cmdline()) and child.children()
+        )
         workers = server.children()
         assert len(workers) == 2
         (workers[1] if victim == "worker" else process).kill()
         _, errors = process.communicate(timeout=60)
         if victim == "worker":
-            assert process.returncode == 2 and "was ended by SIGKILL" in errors and errors.count("error:") == 1
+            assert (
+                process.returncode == 2
+                and "was ended by SIGKILL" in errors
+                and errors.count("error:") == 1
+            )
             assert "Traceback" not in errors
         _, alive = psutil.wait_procs(children, timeout=30)
         assert not alive
@@ -502,7 +583,10 @@ def test_chosen_cuts_are_the_best():
         bounds = [0, *(layers.index(name) + 1 for name in found), len(layers)]
         slowest = max(sum(seconds[a:b]) for a, b in pairwise(bounds))
         options = combinations(range(1, len(layers)), stages - 1)
-        best = min(max(sum(seconds[a:b]) for a, b in zip((0, *o), (*o, len(layers)), strict=True)) for o in options)
+        best = min(
+            max(sum(seconds[a:b]) for a, b in zip((0, *o), (*o, len(layers)), strict=True))
+            for o in options
+        )
         assert slowest == pytest.approx(best, rel=1e-6)
     with pytest.raises(PlanError, match="stages of"):
         choose_cuts(net.graph, times, 99, 16, 1e9)
@@ -513,11 +597,14 @@ def test_chosen_cuts_are_the_best():
 def test_simulated_times_are_the_closed_forms():
     even = [StageTime(1, 2)] * 4
     assert sequential(even, 10) == 120
-    # A cycle is a forward and a backward pass; the pipeline fills and empties in 2 K cycles, of which the ends are shorter.
+    # A cycle is a forward and a backward pass; the pipeline fills and empties in 2 K cycles, of
+    # which the ends are shorter.
     assert pipelined(even, 1000) == pytest.approx(3 * 1000, rel=0.01)
     assert gpipe(even, 10, 4) == pytest.approx(10 * (4 + 3) * 3 / 4)
     assert pipelined([StageTime(1, 2), StageTime(2, 4)], 1000) == pytest.approx(6000, rel=0.01)
-    assert pipelined([StageTime(1, 1, 5), StageTime(1, 1)], 1000) > pipelined([StageTime(1, 1), StageTime(1, 1)], 1000)
+    assert pipelined([StageTime(1, 1, 5), StageTime(1, 1)], 1000) > pipelined(
+        [StageTime(1, 1), StageTime(1, 1)], 1000
+    )
 
 
 # ---- the command
@@ -565,7 +652,8 @@ def test_command(tmp_path, model, data, capsys):
 
 
 def test_one_worker_and_resume(tmp_path, model, data, capsys):
-    """One worker needs no processes; a finished run that is resumed gives the same network again."""
+    """One worker needs no processes; a finished run that is resumed gives the same network
+    again."""
     out = tmp_path / "out.onnx"
     options = ("--workers", 1, "--epochs", 2, "--batch", 16, "-o", out, "--json")
     assert train(model, "--data", data, *options) == 0
@@ -586,7 +674,14 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
 @pytest.mark.slow
 def test_torchrun(tmp_path, model, data):
     out = tmp_path / "out.onnx"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--standalone",
+    ]
     command += [
         "-m",
         "hlsgen",
@@ -608,7 +703,9 @@ def test_torchrun(tmp_path, model, data):
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout.splitlines()[-1])
     assert told["ok"] and len(told["cuts"]) == 1 and len(told["workers"]) == 2
-    assert {"losses.csv", "epochs.csv", "checkpoint.pt"} <= {path.name for path in (tmp_path / "log").iterdir()}
+    assert {"losses.csv", "epochs.csv", "checkpoint.pt"} <= {
+        path.name for path in (tmp_path / "log").iterdir()
+    }
     onnx.checker.check_model(onnx.load(out))
 
 
@@ -632,9 +729,16 @@ def test_torchrun(tmp_path, model, data):
     ],
 )
 def test_bad_options(options, words, tmp_path, model, data, capsys):
-    status = train(model, "--data", data, "-o", tmp_path / "out.onnx", "--epochs", 1, "--batch", 16, *options)
+    status = train(
+        model, "--data", data, "-o", tmp_path / "out.onnx", "--epochs", 1, "--batch", 16, *options
+    )
     errors = capsys.readouterr().err
-    assert status == 2 and words in errors and errors.count("error:") == 1 and "Traceback" not in errors
+    assert (
+        status == 2
+        and words in errors
+        and errors.count("error:") == 1
+        and "Traceback" not in errors
+    )
     assert not (tmp_path / "out.onnx").exists()
     assert words == "the loss is" or not (tmp_path / "out.onnx.training").exists()
 
@@ -648,7 +752,10 @@ def test_bad_data(tmp_path, model, capsys):
         ({"images": np.zeros((40, 3, 8, 8), np.uint8), "labels": labels}, "the network takes"),
     ):
         np.savez(tmp_path / "bad.npz", **arrays)
-        assert train(model, "--data", tmp_path / "bad.npz", "-o", tmp_path / "o.onnx", "--batch", 8) == 2
+        assert (
+            train(model, "--data", tmp_path / "bad.npz", "-o", tmp_path / "o.onnx", "--batch", 8)
+            == 2
+        )
         assert words in capsys.readouterr().err
     for name in ("mnist", "cifar-10", "fashion-mnist"):
         if not os.path.exists(f"/usr/share/datasets/{name}"):
@@ -657,13 +764,17 @@ def test_bad_data(tmp_path, model, capsys):
 
 
 def test_networks_that_cannot_be_trained():
-    two = parse("(float[1,3] x, float[3,2] w) => (float[1,2] y, float[1,2] z) { y = MatMul(x, w) z = Relu(y) }")
+    two = parse(
+        "(float[1,3] x, float[3,2] w) => (float[1,2] y, float[1,2] z) { y = MatMul(x, w) z = Relu(y) }"
+    )
     with pytest.raises(UnsupportedError, match="2 outputs"):
         split(load_for_training(two).graph, ())
     image = parse("(float[1,3,4,4] x, float[2,3,1,1] w) => (float[1,2,4,4] y) { y = Conv(x, w) }")
     with pytest.raises(UnsupportedError, match="no score a class"):
         split(load_for_training(image).graph, ())
-    shared = parse("(float[1,4] x, float[4,4] w) => (float[1,4] y) { a = MatMul(x, w) b = Relu(a) y = MatMul(b, w) }")
+    shared = parse(
+        "(float[1,4] x, float[4,4] w) => (float[1,4] y) { a = MatMul(x, w) b = Relu(a) y = MatMul(b, w) }"
+    )
     net = load_for_training(shared)
     check_sharing(net, split(net.graph, ()))
     with pytest.raises(PlanError, match="share initializer w"):
@@ -672,9 +783,7 @@ def test_networks_that_cannot_be_trained():
 
 def test_torch_is_imported_for_training_alone(tmp_path, model):
     """Not even where it comes to no training: a cut that does not fit is told before."""
-    code = (
-        "import sys; from hlsgen.cli.main import main; assert main(sys.argv[1:]) == 2; sys.exit('torch' in sys.modules)"
-    )
+    code = "import sys; from hlsgen.cli.main import main; assert main(sys.argv[1:]) == 2; sys.exit('torch' in sys.modules)"
     command = [
         sys.executable,
         "-c",

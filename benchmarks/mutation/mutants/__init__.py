@@ -2,4 +2,11 @@
 
 from benchmarks.mutation.mutants import building, folding, frontend, host, modelling, reducing
 
-MUTANTS = (*host.MUTANTS, *frontend.MUTANTS, *modelling.MUTANTS, *building.MUTANTS, *folding.MUTANTS, *reducing.MUTANTS)
+MUTANTS = (
+    *host.MUTANTS,
+    *frontend.MUTANTS,
+    *modelling.MUTANTS,
+    *building.MUTANTS,
+    *folding.MUTANTS,
+    *reducing.MUTANTS,
+)

@@ -19,7 +19,9 @@ MUTANTS = (
         "templates/folded/design.cl.j2",
         "                    if (i == t) {\n",
         "                    if (i == 0) {\n",
-        ("tests/emulator/test_folded_biases.py::test_biases_of_small_and_large_groups[plain-False]",),
+        (
+            "tests/emulator/test_folded_biases.py::test_biases_of_small_and_large_groups[plain-False]",
+        ),
         "biases of other vectors are never kept",
     ),
     Mutant(

@@ -2,7 +2,11 @@
 
 from benchmarks.mutation.mutant import Mutant
 
-VERDICTS, GUARDS, LAYOUT = "tests/host/test_verdicts.py", "tests/host/test_guards.py", "tests/host/test_layout.py"
+VERDICTS, GUARDS, LAYOUT = (
+    "tests/host/test_verdicts.py",
+    "tests/host/test_guards.py",
+    "tests/host/test_layout.py",
+)
 ONE_IS_ENOUGH = f"{VERDICTS}::test_one_wrong_value_of_one_image_is_enough"
 
 MUTANTS = (
@@ -213,7 +217,7 @@ MUTANTS = (
     Mutant(
         "executor: reads the first image of a batch",
         "host/executor.py",
-        '(index * entry["elements"] if entry.get("per_image") else 0)',
+        'index * entry["elements"] if entry.get("per_image") else 0',
         "0",
         ("tests/host/test_host.py::test_images_stream_back_to_back",),
         "images of a batch are not kept apart",
@@ -286,8 +290,8 @@ MUTANTS = (
     Mutant(
         "layout: pixels without their distance",
         "host/layout.py",
-        "(stride * lanes * size, lanes * size, size))",
-        "(count * lanes * size, lanes * size, size))",
+        "(stride * lanes * size, lanes * size, size)",
+        "(count * lanes * size, lanes * size, size)",
         (f"{LAYOUT}::test_every_value_lies_where_the_manifest_says",),
         "packing and unpacking agree with each other and with nobody else",
     ),

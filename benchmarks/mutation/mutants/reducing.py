@@ -170,8 +170,8 @@ MUTANTS = (
     Mutant(
         "train: gradient traffic is not counted",
         "hlsgen/train/balance.py",
-        "return 8 * batch * sum(",
-        "return 4 * batch * sum(",
+        "8 * batch * sum(",
+        "4 * batch * sum(",
         (f"{TRAFFIC}::test_activations_and_gradients_both_count",),
         "cuts where much is sent",
     ),

@@ -1,4 +1,5 @@
-"""Bounds of folded designs: what no tiling of any steps on engines of some size can beat, so that most shapes are never planned."""
+"""Bounds of folded designs: what no tiling of any steps on engines of some size can beat, so that
+most shapes are never planned."""
 
 from __future__ import annotations
 
@@ -28,9 +29,10 @@ EQUAL = 1 + 1e-9
 
 @dataclass(frozen=True)
 class Work:
-    """What a convolution asks of an array at least: `runs` steps over `pixels` of the result, each of them `count` output vectors of
-    `words` words of one tap, or where zeros are skipped of one weight a lane. `weights` are the bytes of
-    the weights of all runs, `results` those of the results of an image."""
+    """What a convolution asks of an array at least: `runs` steps over `pixels` of the result, each
+    of them `count` output vectors of `words` words of one tap, or where zeros are skipped of one
+    weight a lane. `weights` are the bytes of the weights of all runs, `results` those of the
+    results of an image."""
 
     runs: int
     pixels: int
@@ -41,7 +43,11 @@ class Work:
 
     def cycles(self, inputs: int, outputs: int) -> int:
         """Whole words of taps, whole groups of outputs, a result vector a cycle."""
-        return self.runs * self.pixels * max(ceil(self.count / outputs) * max(1, ceil(self.words / inputs)), self.count)
+        return (
+            self.runs
+            * self.pixels
+            * max(ceil(self.count / outputs) * max(1, ceil(self.words / inputs)), self.count)
+        )
 
 
 @remembered
@@ -50,31 +56,43 @@ def works(graph: Graph, array: str, width: int) -> dict[str, Work]:
     found = {}
     for layer in graph.layers:
         if engine_of(layer) == "convolution":
-            a, source, result = layer.attributes, graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
+            a, source, result = (
+                layer.attributes,
+                graph.tensors[layer.inputs[0]],
+                graph.output_tensor(layer),
+            )
             runs = group_runs(source.channels, a.filters, a.groups, width)
             depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
             words: float = depth * a.window.taps
             vector = width * BYTES["float32"]
             weights = runs * count * words * width * vector
-            if array == "skipping":  # a step takes as many as the longest list of its vectors: no fewer than their mean
+            if (
+                array == "skipping"
+            ):  # a step takes as many as the longest list of its vectors: no fewer than their mean
                 words, weights = mean_of_fullest(layer.weights["weight"], a.groups, width), 0.0
-            found[layer.name] = Work(runs, result.pixels, count, words, weights, runs * count * result.pixels * vector)
+            found[layer.name] = Work(
+                runs, result.pixels, count, words, weights, runs * count * result.pixels * vector
+            )
     return found
 
 
-def least_cycles(graph: Graph, array: str, width: int, inputs: int, outputs: int) -> tuple[int, ...]:
+def least_cycles(
+    graph: Graph, array: str, width: int, inputs: int, outputs: int
+) -> tuple[int, ...]:
     """Cycles an image below which no tiling brings each of the convolutions on an array."""
     return tuple(work.cycles(inputs, outputs) for work in works(graph, array, width).values())
 
 
 def mean_of_fullest(weight: np.ndarray, groups: int, width: int) -> float:
-    """Over output vectors the mean of the longest list of non-zero weights of any output and lane."""
+    """Over output vectors the mean of the longest list of non-zero weights of any output and
+    lane."""
     lengths = pad_axis(list_lengths(weight, groups, width), 0, width)
     return float(lengths.reshape(-1, width**2).max(axis=1).mean())
 
 
 class Bound:
-    """What the steps of a launch take at least on engines that differ in the sizes of an array alone."""
+    """What the steps of a launch take at least on engines that differ in the sizes of an array
+    alone."""
 
     def __init__(self, graph: Graph, plan: Plan, board: Board):
         """`graph` as the plan computes it."""
@@ -103,9 +121,11 @@ class Bound:
         return timed_ways(model, self.graph, engines, self.plan, self.board)
 
 
-def most_seconds(best: Estimate | None, graph: Graph, plan: Plan, board: Board, goal: Goal) -> float:
-    """What the steps of a launch may take in a design no worse than the best: no longer than the goal lets a launch take, without what
-    the host takes of it."""
+def most_seconds(
+    best: Estimate | None, graph: Graph, plan: Plan, board: Board, goal: Goal
+) -> float:
+    """What the steps of a launch may take in a design no worse than the best: no longer than the
+    goal lets a launch take, without what the host takes of it."""
     if best is None:
         return inf
     host = LAUNCHES * board.launch_us * 1e-6

@@ -1,7 +1,9 @@
-"""Checks of the steps of folded plans, perhaps edited, against the steps that the planner would make.
+"""Checks of the steps of folded plans, perhaps edited, against the steps that the planner would
+make.
 
-An edited plan may cut convolutions otherwise: tiles, runs of outputs, images. Which tensors a step reads, what it adds and finishes, and how any other
-engine goes through its layer follows from the network.
+An edited plan may cut convolutions otherwise: tiles, runs of outputs, images. Which tensors a step
+reads, what it adds and finishes, and how any other engine goes through its layer follows from the
+network.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ Pairs = set[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Duty:
-    """What the network needs of a layer in one pass: its steps share all but their cuts. `place`: of the layer, in order; `after`: the pass of the layer
-    whose results this one takes up; `runs`: first vector and count of each step."""
+    """What the network needs of a layer in one pass: its steps share all but their cuts. `place`:
+    of the layer, in order; `after`: the pass of the layer whose results this one takes up; `runs`:
+    first vector and count of each step."""
 
     step: StepPlan
     place: int
@@ -44,7 +47,8 @@ class Duty:
 
 
 def check_steps(graph: Graph, plan: Plan) -> None:
-    """Raise PlanError for steps that do not compute the network, each layer whole and in order. `graph` is reshaped as the plan says."""
+    """Raise PlanError for steps that do not compute the network, each layer whole and in order.
+    `graph` is reshaped as the plan says."""
     duties, covered, place = duties_of(graph, plan), defaultdict[Key, Pairs](set), 0
     for step in plan.steps:
         where = f"plan, step {step.layer}"
@@ -65,7 +69,10 @@ def check_steps(graph: Graph, plan: Plan) -> None:
         covered[duty_key(step)] |= pairs
     for key, duty in duties.items():
         if covered[key] != duty.pairs(plan.images):
-            raise PlanError("its steps do not cover all its channels of all images", where=f"plan, layer {key[0]}")
+            raise PlanError(
+                "its steps do not cover all its channels of all images",
+                where=f"plan, layer {key[0]}",
+            )
 
 
 def pairs_of(step: StepPlan) -> Pairs:
@@ -91,27 +98,41 @@ def duties_of(graph: Graph, plan: Plan) -> dict[Key, Duty]:
     for step in steps:
         after = unfinished.get(step.layer) if step.finish else None
         duty = found.get(duty_key(step), Duty(step, places[step.layer], after, ()))
-        found[duty_key(step)] = replace(duty, runs=(*duty.runs, (step.first_vector, step.vector_count)))
+        found[duty_key(step)] = replace(
+            duty, runs=(*duty.runs, (step.first_vector, step.vector_count))
+        )
     return found
 
 
 def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
     """Raise PlanError for a step that cuts its layer as its engine cannot."""
     assert plan.engines is not None
-    where, result = f"plan, step {step.layer}", graph.output_tensor(graph.layer(step.joined or step.layer))
+    where, result = (
+        f"plan, step {step.layer}",
+        graph.output_tensor(graph.layer(step.joined or step.layer)),
+    )
     run, planned = (step.first_vector, step.vector_count), duty.step
     if step.tile_height > result.height or step.tile_width > result.width:
         raise PlanError(f"its tile exceeds the {result.height}x{result.width} results", where=where)
     if bool(step.engine) != bool(planned.engine):
-        raise PlanError(f"engine {step.engine!r} cannot compute it", where=where, remedy=f"{planned.engine!r} can")
+        raise PlanError(
+            f"engine {step.engine!r} cannot compute it",
+            where=where,
+            remedy=f"{planned.engine!r} can",
+        )
     if step.vectors_at_once > step.vector_count:
         raise PlanError("vectors_at_once exceeds vector_count", where=where)
     if step.engine in ARRAYS:
         # Channel groups, and streams of weights, are whole steps; any other convolution may be cut.
         if len(duty.runs) > 1 and run not in duty.runs:
-            raise PlanError(f"first_vector and vector_count must be one of {duty.runs}", where=where)
+            raise PlanError(
+                f"first_vector and vector_count must be one of {duty.runs}", where=where
+            )
         return
-    if (step.tile_height, step.tile_width) != (planned.tile_height, planned.tile_width) or run not in duty.runs:
+    if (step.tile_height, step.tile_width) != (
+        planned.tile_height,
+        planned.tile_width,
+    ) or run not in duty.runs:
         raise PlanError(
             f"its engine goes through {planned.tile_height}x{planned.tile_width} results of {duty.runs} at once",
             where=where,
@@ -121,7 +142,8 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
 
 
 def check_images(step: StepPlan, images: int) -> None:
-    """Raise PlanError for a step that takes other images than the plan has, or more at once than its engine can."""
+    """Raise PlanError for a step that takes other images than the plan has, or more at once than
+    its engine can."""
     where = f"plan, step {step.layer}"
     if step.first_image + step.images > images:
         raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
@@ -130,4 +152,6 @@ def check_images(step: StepPlan, images: int) -> None:
     if step.tile_images > step.images:
         raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
     if step.tile_images > 1 and (step.engine not in ARRAYS or step.feeder):
-        raise PlanError("tiles of several images are for convolutions without a feeder", where=where)
+        raise PlanError(
+            "tiles of several images are for convolutions without a feeder", where=where
+        )

@@ -1,7 +1,9 @@
-"""Designs with both convolution engines, one that multiplies by all weights and one that skips zeros: which sizes are worth trying.
+"""Designs with both convolution engines, one that multiplies by all weights and one that skips
+zeros: which sizes are worth trying.
 
-How long a layer takes on an engine depends on that engine's size and buffers, not on those of the other one. So every engine is timed by itself, layer
-by layer; a pair takes at least the sum of the quicker times, at the clock that the two alone would leave.
+How long a layer takes on an engine depends on that engine's size and buffers, not on those of the
+other one. So every engine is timed by itself, layer by layer; a pair takes at least the sum of the
+quicker times, at the clock that the two alone would leave.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ MOST_PAIRS = 100
 
 @dataclass(frozen=True)
 class Alone:
-    """A design with one array: cycles of every layer, waiting for memory at the device's best clock and not waiting (infinite where the
-    array's buffers hold no tile of it), and what the array's kernels cost."""
+    """A design with one array: cycles of every layer, waiting for memory at the device's best clock
+    and not waiting (infinite where the array's buffers hold no tile of it), and what the array's
+    kernels cost."""
 
     plan: Plan
     waiting: np.ndarray
@@ -41,10 +44,15 @@ class Alone:
 
 
 def pairs(
-    graph: Graph, dense: Iterable[Shape], skipping: Iterable[Shape], board: Board, goal: Goal, limit: float
+    graph: Graph,
+    dense: Iterable[Shape],
+    skipping: Iterable[Shape],
+    board: Board,
+    goal: Goal,
+    limit: float,
 ) -> list[Shape]:
-    """The most promising of the designs with an array of `dense` and one of `skipping`, where both could take less than `limit` seconds a
-    launch."""
+    """The most promising of the designs with an array of `dense` and one of `skipping`, where both
+    could take less than `limit` seconds a launch."""
     clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)[0]
     most, found = limit * clock * 1e6, []
     for ones, others in families(graph, list(dense), list(skipping), most):
@@ -52,7 +60,9 @@ def pairs(
         waiting = np.array([other.waiting for other in partners])
         for shape in promising(graph, ones, waiting.min(axis=0), most) if partners else ():
             one = alone(graph, shape.plan, "convolution", board, clock)
-            for other, seconds in zip(partners, least_of_both(one.waiting, waiting) / (clock * 1e6), strict=True):
+            for other, seconds in zip(
+                partners, least_of_both(one.waiting, waiting) / (clock * 1e6), strict=True
+            ):
                 if seconds < limit and (slower := working_seconds(one, other, board, goal)) < limit:
                     found.append(Shape(joined(one.plan, other.plan), max(seconds, slower), clock))
     return sorted(found, key=lambda shape: shape.seconds)[:MOST_PAIRS]
@@ -61,7 +71,8 @@ def pairs(
 def families(
     graph: Graph, dense: list[Shape], skipping: list[Shape], limit: float
 ) -> Iterator[tuple[list[Shape], list[Shape]]]:
-    """The shapes that may be joined, without those that take `limit` cycles a launch or more even with the best of all partners."""
+    """The shapes that may be joined, without those that take `limit` cycles a launch or more even
+    with the best of all partners."""
     members: dict[tuple[object, ...], tuple[list[Shape], list[Shape]]] = {}
     for side, shapes in enumerate((dense, skipping)):
         for shape in shapes:
@@ -69,17 +80,23 @@ def families(
     for sides in members.values():
         if all(sides):
             best = [np.min([least_of(graph, shape) for shape in side], axis=0) for side in sides]
-            yield promising(graph, sides[0], best[1], limit), promising(graph, sides[1], best[0], limit)
+            yield (
+                promising(graph, sides[0], best[1], limit),
+                promising(graph, sides[1], best[0], limit),
+            )
 
 
 def promising(graph: Graph, shapes: list[Shape], partner: np.ndarray, limit: float) -> list[Shape]:
-    """Those that may take less than `limit` cycles a launch beside a partner that takes so many cycles for each layer."""
+    """Those that may take less than `limit` cycles a launch beside a partner that takes so many
+    cycles for each layer."""
     return [shape for shape in shapes if np.minimum(least_of(graph, shape), partner).sum() < limit]
 
 
 def least_of(graph: Graph, shape: Shape) -> np.ndarray:
     """The least cycles of each layer of a launch."""
-    return np.array([shape.least[model] for model in models(reshaped(graph, shape.plan), shape.plan).values()])
+    return np.array(
+        [shape.least[model] for model in models(reshaped(graph, shape.plan), shape.plan).values()]
+    )
 
 
 def family(plan: Plan) -> tuple[object, ...]:
@@ -102,16 +119,25 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
     shaped, e = reshaped(graph, plan), plan.engines
     assert e is not None
     pace, kinds = Pace(board, clock), models(shaped, plan).values()
-    of_kinds = {model: own_cycles(model, shaped, e, plan, name, pace) for model in dict.fromkeys(kinds)}
+    of_kinds = {
+        model: own_cycles(model, shaped, e, plan, name, pace) for model in dict.fromkeys(kinds)
+    }
     cycles = np.array([of_kinds[model] for model in kinds])
     own, bits = e.of(name), BYTES[plan.dtype] * 8
-    kernels = skipping_kernels(own, bits, True) if name == "skipping" else convolution_kernels(own, bits, True, ())
+    kernels = (
+        skipping_kernels(own, bits, True)
+        if name == "skipping"
+        else convolution_kernels(own, bits, True, ())
+    )
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 
-def own_cycles(model: str, graph: Graph, engines: Engines, plan: Plan, array: str, pace: Pace) -> tuple[float, float]:
-    """Cycles of a layer, on this array if it takes one, waiting for memory and not; infinite where the array's buffers are too small."""
+def own_cycles(
+    model: str, graph: Graph, engines: Engines, plan: Plan, array: str, pace: Pace
+) -> tuple[float, float]:
+    """Cycles of a layer, on this array if it takes one, waiting for memory and not; infinite where
+    the array's buffers are too small."""
     own = array if engine_of(graph.layer(model)) == "convolution" else ""
     try:
         way = timed_way(graph, use_of(model, graph, engines, plan, own), engines, pace.board)
@@ -122,7 +148,8 @@ def own_cycles(model: str, graph: Graph, engines: Engines, plan: Plan, array: st
 
 
 def least_of_both(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each of the `others` (a row of cycles each) the least cycles of all layers where each array computes one at least; infinite where some layer fits neither."""
+    """For each of the `others` (a row of cycles each) the least cycles of all layers where each
+    array computes one at least; infinite where some layer fits neither."""
     least = np.minimum(one, others)
     with np.errstate(invalid="ignore"):
         found = least.sum(axis=1) + (one - least).min(axis=1) + (others - least).min(axis=1)
@@ -130,7 +157,8 @@ def least_of_both(one: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def working_seconds(one: Alone, other: Alone, board: Board, goal: Goal) -> float:
-    """Seconds of the quicker times at the clock that both arrays alone would leave, without waiting for memory; infinite where they do not fit."""
+    """Seconds of the quicker times at the clock that both arrays alone would leave, without waiting
+    for memory; infinite where they do not fit."""
     resources = fitted(one.cost + other.cost, board, goal.calibration)
     if not resources.fits(board, goal.caps):
         return inf

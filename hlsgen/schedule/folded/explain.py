@@ -16,12 +16,16 @@ def engines_text(plan: Plan, graph: Graph) -> str:
     pairs = sum(bool(step.feeder) for step in plan.steps)
     packed = sum(step.compressed for step in plan.steps)
     parts = [f"{pairs} depthwise layers stream into the convolutions after them."] if pairs else []
-    parts += [f"The weights of {packed} convolution steps are compressed in memory."] if packed else []
+    parts += (
+        [f"The weights of {packed} convolution steps are compressed in memory."] if packed else []
+    )
     parts += zeros_texts(plan, graph)
     array = ""
     if any(step.engine == "convolution" for step in plan.steps):
         array = f"; the convolution engine multiplies {e.inputs * e.width} inputs by {e.outputs * e.width} output channels a cycle"
-    return " ".join((*parts, f"{len(plan.steps)} steps share engines of {e.width} channels a vector{array}."))
+    return " ".join(
+        (*parts, f"{len(plan.steps)} steps share engines of {e.width} channels a vector{array}.")
+    )
 
 
 def zeros_texts(plan: Plan, graph: Graph) -> list[str]:
@@ -32,8 +36,12 @@ def zeros_texts(plan: Plan, graph: Graph) -> list[str]:
     if dense:
         worst = max(imbalance(row_counts(graph.layer(name).weights["weight"])) for name in dense)
         verb = "layers skip" if len(dense) > 1 else "layer skips"
-        found.append(f"{len(dense)} fully connected {verb} zeros (fullest row {worst:.2f} times the mean).")
-    layers = {name: len({step.layer for step in plan.steps if step.engine == name}) for name in ARRAYS}
+        found.append(
+            f"{len(dense)} fully connected {verb} zeros (fullest row {worst:.2f} times the mean)."
+        )
+    layers = {
+        name: len({step.layer for step in plan.steps if step.engine == name}) for name in ARRAYS
+    }
     if layers["skipping"]:
         s = e.of("skipping")
         found.append(
@@ -45,7 +53,8 @@ def zeros_texts(plan: Plan, graph: Graph) -> list[str]:
 
 
 def skipped_words(plan: Plan, graph: Graph) -> float:
-    """Words that the steps of the convolution engine that skips zeros take, over those of evenly dealt weights: the load imbalance."""
+    """Words that the steps of the convolution engine that skips zeros take, over those of evenly
+    dealt weights: the load imbalance."""
     taken = ideal = 0.0
     shaped, e = reshaped(graph, plan), plan.engines
     assert e is not None

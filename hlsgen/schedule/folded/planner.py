@@ -1,4 +1,5 @@
-"""Plans folded designs: the shape of the engines, and the steps that walk the network through them."""
+"""Plans folded designs: the shape of the engines, and the steps that walk the network through
+them."""
 
 from __future__ import annotations
 
@@ -47,38 +48,52 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
 
     In a hybrid plan depthwise layers stream into the 1x1 convolutions after them.
 
-    All engine shapes are enumerated, those first whose multipliers could be quickest. A shape is skipped without planning its steps when its
-    multipliers alone do not fit, or when they could not beat the best found (`Bound`), and without predicting the design when its steps
-    could not: all these bounds are sound. Nor are smaller buffers tried than those that the steps left partly unused. For a sparse network a convolution engine that skips zeros is tried after one that multiplies by all weights, then
-    both side by side, every layer on the one that is quicker.
+    All engine shapes are enumerated, those first whose multipliers could be quickest. A shape is
+    skipped without planning its steps when its multipliers alone do not fit, or when they could not
+    beat the best found (`Bound`), and without predicting the design when its steps could not: all
+    these bounds are sound. Nor are smaller buffers tried than those that the steps left partly
+    unused. For a sparse network a convolution engine that skips zeros is tried after one that
+    multiplies by all weights, then both side by side, every layer on the one that is quicker.
     """
     sparse = not plan.disabled and any(is_sparse(layer) for layer in graph.layers)
     found = Found(None, 0, None)
     finalists = []
     for options in (all_weights, without_zeros, both_ways) if sparse else (all_weights,):
-        more = best_shape(graph, board, goal, options(graph, board, plan, goal, found.best), found.best)
+        more = best_shape(
+            graph, board, goal, options(graph, board, plan, goal, found.best), found.best
+        )
         if more.best is not None and more.best is not found.best:
             finalists.append(compress(more.best, graph, board, goal))
         found = Found(more.best, found.tried + more.tried, found.problem or more.problem)
     if not finalists:
         raise found.problem or Infeasible(
-            "not even the smallest engines fit", where=f"folded design on {board.name}", remedy="choose a larger board"
+            "not even the smallest engines fit",
+            where=f"folded design on {board.name}",
+            remedy="choose a larger board",
         )
     best = min(finalists, key=lambda finalist: score(finalist, board, goal))
-    return replace(best.plan, evidence=Evidence(fps=goal.fps, shapes=found.tried, pairs=MOST_PAIRS * sparse))
+    return replace(
+        best.plan, evidence=Evidence(fps=goal.fps, shapes=found.tried, pairs=MOST_PAIRS * sparse)
+    )
 
 
-def all_weights(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+def all_weights(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None
+) -> Iterable[Shape]:
     """Designs whose convolutions multiply by all weights."""
     return candidates(graph, board, plan, goal)
 
 
-def without_zeros(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+def without_zeros(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None
+) -> Iterable[Shape]:
     """Designs whose convolutions all skip zeros."""
     return candidates(graph, board, plan, goal, "skipping")
 
 
-def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None) -> Iterable[Shape]:
+def both_ways(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None
+) -> Iterable[Shape]:
     """Designs with both engines, those alone that could be better than the best with one."""
     if goal.objective == "resources":
         return ()
@@ -87,7 +102,9 @@ def both_ways(graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidat
     return pairs(graph, dense, skipping, board, goal, limit)
 
 
-def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape], best: Candidate | None) -> Found:
+def best_shape(
+    graph: Graph, board: Board, goal: Goal, options: Iterable[Shape], best: Candidate | None
+) -> Found:
     """The best of `options` and `best`."""
     problem: Infeasible | None = None
     tried = Tried()
@@ -114,13 +131,19 @@ def best_shape(graph: Graph, board: Board, goal: Goal, options: Iterable[Shape],
     return Found(best, tried.count, problem)
 
 
-def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, limit: float) -> Candidate | None:
-    """The design of a shape; None where its steps would take more than `limit` seconds. Raises PlanError."""
+def promising(
+    graph: Graph, shape: Shape, board: Board, goal: Goal, limit: float
+) -> Candidate | None:
+    """The design of a shape; None where its steps would take more than `limit` seconds. Raises
+    PlanError."""
     if not shape.plan.enabled("tile"):
         return untiled(graph, shape.plan, board, goal)
     shaped, engines = reshaped(graph, shape.plan), shape.plan.engines
     assert engines is not None
-    pace, counts = Pace(board, shape.clock, FEWEST_READERS), Counter(models(shaped, shape.plan).values())
+    pace, counts = (
+        Pace(board, shape.clock, FEWEST_READERS),
+        Counter(models(shaped, shape.plan).values()),
+    )
     least = {model: count * shape.least.get(model, 0.0) for model, count in counts.items()}
     cycles, layers = sum(least.values()), {}
     for model in sorted(counts, key=lambda model: -least[model]):
@@ -132,7 +155,8 @@ def promising(graph: Graph, shape: Shape, board: Board, goal: Goal, limit: float
 
 
 def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candidate:
-    """The design with the weights of its convolutions compressed in memory where that makes it better.
+    """The design with the weights of its convolutions compressed in memory where that makes it
+    better.
 
     Compressed words may be wider on the chip than the memory could deliver them dense.
     """
@@ -141,10 +165,16 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
     best, shaped = found, reshaped(graph, plan)
     if not any(pays(step, shaped, e) for step in plan.steps):
         return found
-    for burst in (b for b in BURSTS if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b):
+    for burst in (
+        b
+        for b in BURSTS
+        if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b
+    ):
         wider = evaluate(graph, replace(plan, engines=replace(e, burst=burst)), board, goal).plan
         assert wider.engines is not None
-        steps = tuple(replace(step, compressed=pays(step, shaped, wider.engines)) for step in wider.steps)
+        steps = tuple(
+            replace(step, compressed=pays(step, shaped, wider.engines)) for step in wider.steps
+        )
         done = replace(wider, steps=steps)
         better = Candidate(done, estimate(graph, done, goal.calibration, board))
         fits = plan.disabled or better.predicted.resources.fits(board, goal.caps)
@@ -154,7 +184,8 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
 
 
 def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
-    """Whether a convolution's compressed weights take so much less memory that reading them is worth an expander."""
+    """Whether a convolution's compressed weights take so much less memory that reading them is
+    worth an expander."""
     if step.engine != "convolution":
         return False
     weight = graph.layer(step.layer).weights["weight"]
@@ -173,7 +204,8 @@ def too_large(found: Candidate, board: Board, goal: Goal) -> Infeasible | None:
 
 
 def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
-    """Plan the steps of an engine shape, shrink its buffers to what they use, predict. Raises PlanError."""
+    """Plan the steps of an engine shape, shrink its buffers to what they use, predict. Raises
+    PlanError."""
     if not plan.enabled("tile"):
         return untiled(graph, plan, board, goal)
     shaped, engines = reshaped(graph, plan), plan.engines
@@ -186,19 +218,27 @@ def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
 def untiled(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
     """The design of engines whose tiles hold whole layers. Raises PlanError."""
     assert plan.engines is not None
-    return with_steps(graph, plan, plan_steps(reshaped(graph, plan), plan.engines, plan), board, goal)
+    return with_steps(
+        graph, plan, plan_steps(reshaped(graph, plan), plan.engines, plan), board, goal
+    )
 
 
-def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: dict[str, TimedWays]) -> Candidate:
+def tiled(
+    graph: Graph, plan: Plan, board: Board, goal: Goal, layers: dict[str, TimedWays]
+) -> Candidate:
     """The design of engines, each layer computed in the quickest of its ways.
 
-    How tiles are best cut depends on the clock, and the clock on the buffers that tiles take: so once for the device's best clock, then
-    for the one that the first cut gives.
+    How tiles are best cut depends on the clock, and the clock on the buffers that tiles take: so
+    once for the device's best clock, then for the one that the first cut gives.
     """
 
     def at(clock: float) -> tuple[StepPlan, ...]:
         pace = Pace(board, clock)
-        return all_steps(reshaped(graph, plan), plan, {name: pace.quickest(ways) for name, ways in layers.items()})
+        return all_steps(
+            reshaped(graph, plan),
+            plan,
+            {name: pace.quickest(ways) for name, ways in layers.items()},
+        )
 
     steps = at(board.device.fmax)
     first = with_steps(graph, plan, steps, board, goal)
@@ -209,8 +249,11 @@ def tiled(graph: Graph, plan: Plan, board: Board, goal: Goal, layers: dict[str, 
     return min(first, second, key=lambda found: score(found, board, goal))
 
 
-def with_steps(graph: Graph, plan: Plan, steps: tuple[StepPlan, ...], board: Board, goal: Goal) -> Candidate:
-    """The design that takes these steps, its buffers no larger than they need, with its prediction."""
+def with_steps(
+    graph: Graph, plan: Plan, steps: tuple[StepPlan, ...], board: Board, goal: Goal
+) -> Candidate:
+    """The design that takes these steps, its buffers no larger than they need, with its
+    prediction."""
     assert plan.engines is not None
     done = replace(plan, steps=steps, engines=fitted(reshaped(graph, plan), steps, plan.engines))
     return Candidate(done, estimate(graph, done, goal.calibration, board))
@@ -228,14 +271,19 @@ def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
 
 
 def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
-    """The engines with tile buffers and accumulators no larger than the steps use (a buffer a power of two); an array without steps has none."""
+    """The engines with tile buffers and accumulators no larger than the steps use (a buffer a power
+    of two); an array without steps has none."""
     tiles, pixels = dict.fromkeys(ARRAYS, 0), dict.fromkeys(ARRAYS, 0)
     for step in steps:
         if step.engine in ARRAYS:
             layer = graph.layer(step.layer)
             fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tiles[step.engine] = max(tiles[step.engine], 1 << (tile_size(fields, step) - 1).bit_length())
-            pixels[step.engine] = max(pixels[step.engine], 16, step.tile_images * step.tile_height * step.tile_width)
+            tiles[step.engine] = max(
+                tiles[step.engine], 1 << (tile_size(fields, step) - 1).bit_length()
+            )
+            pixels[step.engine] = max(
+                pixels[step.engine], 16, step.tile_images * step.tile_height * step.tile_width
+            )
     if not tiles["skipping"]:
         engines = replace(engines, skip_inputs=0, skip_outputs=0)
     if not tiles["convolution"]:

@@ -1,4 +1,5 @@
-"""Engine shapes of folded designs: all that are worth trying, and bounds that rule many of them out."""
+"""Engine shapes of folded designs: all that are worth trying, and bounds that rule many of them
+out."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from hlsgen.schedule.folded.steps import engine_of, models
 from hlsgen.schedule.goal import Goal
 
 WIDTHS = (16, 8, 4, 2, 1)
-# Output vectors that the array computes at once. Counts between the powers of two use up a device's last DSPs.
+# Output vectors that the array computes at once. Counts between the powers of two use up a device's
+# last DSPs.
 OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 # Taps that it multiplies at once.
 INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
@@ -41,8 +43,9 @@ TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (5
 
 @dataclass(frozen=True)
 class Shape:
-    """A plan with engines to try, and seconds a launch below which no tiling brings its steps, at the `clock` (MHz) of a design without
-    anything else. `least`: cycles of a layer of every kind, for a launch, where that is known."""
+    """A plan with engines to try, and seconds a launch below which no tiling brings its steps, at
+    the `clock` (MHz) of a design without anything else. `least`: cycles of a layer of every kind,
+    for a launch, where that is known."""
 
     plan: Plan
     seconds: float
@@ -50,9 +53,11 @@ class Shape:
     least: Mapping[str, float] = field(default_factory=dict)
 
 
-def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = "convolution") -> Iterator[Shape]:
-    """The plan with all engines worth trying, with an engine of their own for fully connected layers and without; `array` computes the
-    convolutions."""
+def candidates(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = "convolution"
+) -> Iterator[Shape]:
+    """The plan with all engines worth trying, with an engine of their own for fully connected
+    layers and without; `array` computes the convolutions."""
     names = convolvable(graph)
     both = names and any(engine_of(layer) == "convolution" for layer in graph.layers)
     base, pins = network_sizes(graph), goal.engine_pins()
@@ -61,7 +66,12 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = 
             if aligned(graph, width) and pins.get("width", width) == width:
                 burst = pins.get("burst", weight_burst(width, board))
                 engines = replace(with_width(base, graph, width), width=width, burst=burst)
-                sized = replace(plan, engines=engines, unfolded=worth_unfolding(graph, width), convolved=convolved)
+                sized = replace(
+                    plan,
+                    engines=engines,
+                    unfolded=worth_unfolding(graph, width),
+                    convolved=convolved,
+                )
                 yield from shapes(graph, board, sized, goal, array)
 
 
@@ -76,7 +86,9 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
         if used > multipliers and not plan.disabled:
             continue
         dsps = used * board.device.multiply_add_dsps
-        clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[0]
+        clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[
+            0
+        ]
         least = bound.cycles(array, inputs, outputs, clock)
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):
@@ -87,9 +99,13 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
 
 
 def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
-    """Taps and output vectors at once of an array, under the plan's switches and the user's pins; none where a pin leaves the array out."""
+    """Taps and output vectors at once of an array, under the plan's switches and the user's pins;
+    none where a pin leaves the array out."""
     assert plan.engines is not None
-    if any(pins.get(PREFIX[name] + field) == 0 for field in ("inputs", "outputs", "tile_vectors", "tile_pixels")):
+    if any(
+        pins.get(PREFIX[name] + field) == 0
+        for field in ("inputs", "outputs", "tile_vectors", "tile_pixels")
+    ):
         return []
     outputs = list(OUTPUTS) if plan.enabled("unroll") and plan.enabled("tile") else [1]
     # Several taps at once pay where the widest vector is too narrow.
@@ -114,7 +130,9 @@ def tile_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> lis
 
 def with_array(e: Engines, name: str, size: tuple[int, int], tile: tuple[int, int]) -> Engines:
     """The engines with one of the arrays."""
-    fields = dict(zip(("inputs", "outputs", "tile_vectors", "tile_pixels"), (*size, *tile), strict=True))
+    fields = dict(
+        zip(("inputs", "outputs", "tile_vectors", "tile_pixels"), (*size, *tile), strict=True)
+    )
     return replace(e, **{PREFIX[name] + field: value for field, value in fields.items()})
 
 
@@ -124,14 +142,20 @@ def is_sparse(layer: Layer) -> bool:
 
 
 def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
-    """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than the whole buffer comes again with a smaller one.)"""
-    return tile_blocks(engines, board, goal) + board.reserved_blocks <= goal.caps.blocks * board.device.blocks
+    """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than
+    the whole buffer comes again with a smaller one.)"""
+    return (
+        tile_blocks(engines, board, goal) + board.reserved_blocks
+        <= goal.caps.blocks * board.device.blocks
+    )
 
 
 def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     """Memory blocks of the copies of the tile buffers."""
     bits, skipping = BYTES["float32"] * 8, engines.of("skipping")
-    blocks = engines.inputs * memory_blocks(2 * engines.tile_vectors, engines.width * bits, board.device.block_bits)
+    blocks = engines.inputs * memory_blocks(
+        2 * engines.tile_vectors, engines.width * bits, board.device.block_bits
+    )
     copies = skipping.width**2 * skipping.inputs * skipping.outputs
     blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device.block_bits)
     return blocks * goal.calibration.ram
@@ -219,8 +243,8 @@ def buffers(e: Engines) -> tuple[int, ...]:
 
 
 class Tried:
-    """The shapes that were tried, by all but their buffers: one that has smaller buffers, which would yet hold all that the steps of
-    the finished plan put there, gives the same design."""
+    """The shapes that were tried, by all but their buffers: one that has smaller buffers, which
+    would yet hold all that the steps of the finished plan put there, gives the same design."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,5 @@
-"""The steps that walk a network through the engines of a folded design: which engine, what is fused, what streams into what."""
+"""The steps that walk a network through the engines of a folded design: which engine, what is
+fused, what streams into what."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ def engine_of(layer: Layer) -> str:
 
 
 class Use(NamedTuple):
-    """A layer on an engine, with all that its steps depend on. `array`: the array that computes it, whose sizes these are; "" where none does. `fuse`: whether joins are
-    fused; `feed`: whether a depthwise layer may stream into it."""
+    """A layer on an engine, with all that its steps depend on. `array`: the array that computes it,
+    whose sizes these are; "" where none does. `fuse`: whether joins are fused; `feed`: whether a
+    depthwise layer may stream into it."""
 
     layer: str
     array: str
@@ -39,8 +41,11 @@ class Use(NamedTuple):
     tile_pixels: int = 0
 
     def engines(self) -> Engines:
-        """Engines as the steps see them, with these sizes and no others: what is remembered cannot depend on more than its key."""
-        return Engines(self.width, self.outputs, self.burst, self.tile_vectors, self.tile_pixels, skip_inputs=1)
+        """Engines as the steps see them, with these sizes and no others: what is remembered cannot
+        depend on more than its key."""
+        return Engines(
+            self.width, self.outputs, self.burst, self.tile_vectors, self.tile_pixels, skip_inputs=1
+        )
 
 
 def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
@@ -53,7 +58,8 @@ def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
 
 
 def uses(name: str, graph: Graph, engines: Engines, plan: Plan) -> list[Use]:
-    """The ways to compute a layer: on either array where it is a convolution and both exist. Raises Infeasible where none can."""
+    """The ways to compute a layer: on either array where it is a convolution and both exist. Raises
+    Infeasible where none can."""
     found, problem = [], None
     for array in arrays_of(graph.layer(name), engines):
         use = use_of(name, graph, engines, plan, array)
@@ -93,10 +99,14 @@ def steps_of(graph: Graph, use: Use) -> tuple[StepPlan, ...]:
 def plan_steps(graph: Graph, engines: Engines, plan: Plan) -> tuple[StepPlan, ...]:
     """All steps in order, each layer in the first of its ways. Raises Infeasible."""
     kinds = dict.fromkeys(models(graph, plan).values())
-    return all_steps(graph, plan, {name: steps_of(graph, uses(name, graph, engines, plan)[0]) for name in kinds})
+    return all_steps(
+        graph, plan, {name: steps_of(graph, uses(name, graph, engines, plan)[0]) for name in kinds}
+    )
 
 
-def all_steps(graph: Graph, plan: Plan, chosen: dict[str, tuple[StepPlan, ...]]) -> tuple[StepPlan, ...]:
+def all_steps(
+    graph: Graph, plan: Plan, chosen: dict[str, tuple[StepPlan, ...]]
+) -> tuple[StepPlan, ...]:
     """The steps of all layers in order, `chosen` being those of the first of every kind."""
     fused, fed = absorptions(graph, plan)
     return tuple(
@@ -112,19 +122,22 @@ def renamed(step: StepPlan, name: str, graph: Graph) -> StepPlan:
 
 
 def absorptions(graph: Graph, plan: Plan) -> tuple[dict[str, str], dict[str, str]]:
-    """The joins that are fused into other layers, and the depthwise layers that feed convolutions, where that is switched on."""
+    """The joins that are fused into other layers, and the depthwise layers that feed convolutions,
+    where that is switched on."""
     fused = fused_additions(graph) if plan.enabled("fuse") else {}
     return fused, feeding_layers(graph) if plan.style == "hybrid" else {}
 
 
 def models(graph: Graph, plan: Plan) -> dict[str, str]:
-    """The layers that have steps of their own, in order, each with the first layer whose steps are the same but for names."""
+    """The layers that have steps of their own, in order, each with the first layer whose steps are
+    the same but for names."""
     return models_of(graph, plan.enabled("fuse"), plan.style == "hybrid")
 
 
 @remembered
 def models_of(graph: Graph, fuse: bool, feed: bool) -> dict[str, str]:
-    """See `models`. Where layers with several inputs read and write depends on more than their kind: each is its own model."""
+    """See `models`. Where layers with several inputs read and write depends on more than their
+    kind: each is its own model."""
     fused, fed = fused_additions(graph) if fuse else {}, feeding_layers(graph) if feed else {}
     absorbed, kinds = {*fused.values(), *fed.values()}, layer_kinds(graph)
     first: dict[Hashable, str] = {}
@@ -147,12 +160,17 @@ def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
     layer = graph.layer(step.layer)
     if layer.name in fused:
         addition = graph.layer(fused[layer.name])
-        return replace(step, residual=addition.inputs[1 - addition.inputs.index(layer.output)], joined=addition.name)
+        return replace(
+            step,
+            residual=addition.inputs[1 - addition.inputs.index(layer.output)],
+            joined=addition.name,
+        )
     return replace(step, residual=layer.inputs[1]) if layer.op == "binary" else step
 
 
 def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[StepPlan]:
-    """The step for all images; bias and activation in a step of their own where fusion is switched off."""
+    """The step for all images; bias and activation in a step of their own where fusion is switched
+    off."""
     if use.fuse or not step.engine:
         return for_images(step, use.images)
     finishing = finishing_step(graph.layer(step.layer), graph, step, engines)
@@ -160,7 +178,8 @@ def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[
 
 
 def for_images(step: StepPlan, images: int) -> list[StepPlan]:
-    """The step for all images of a launch at once where its engine takes them plane after plane or tile after tile, else one after another."""
+    """The step for all images of a launch at once where its engine takes them plane after plane or
+    tile after tile, else one after another."""
     if images == 1:
         return [step]
     if step.engine in TOGETHER:
@@ -171,17 +190,30 @@ def for_images(step: StepPlan, images: int) -> list[StepPlan]:
 def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
     """A pass of its own for bias and activation (fusion switched off)."""
     tensor = graph.output_tensor(layer)
-    at_once = next(n for n in range(min(step.vector_count, engines.outputs), 0, -1) if step.vector_count % n == 0)
+    at_once = next(
+        n
+        for n in range(min(step.vector_count, engines.outputs), 0, -1)
+        if step.vector_count % n == 0
+    )
     return StepPlan(
-        layer.name, "", tensor.height, tensor.width, at_once, step.first_vector, step.vector_count, source=tensor.name
+        layer.name,
+        "",
+        tensor.height,
+        tensor.width,
+        at_once,
+        step.first_vector,
+        step.vector_count,
+        source=tensor.name,
     )
 
 
 @remembered
 def feeding_layers(graph: Graph) -> dict[str, str]:
-    """1x1 convolutions that a depthwise layer can feed without going through memory, with that layer.
+    """1x1 convolutions that a depthwise layer can feed without going through memory, with that
+    layer.
 
-    The pair must have the tensor between them to itself, and the convolution must take every pixel as it comes.
+    The pair must have the tensor between them to itself, and the convolution must take every pixel
+    as it comes.
     """
     exported = {port.tensor for port in graph.outputs}
     found = {}
@@ -203,16 +235,23 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
         )
         # Between the two no epilogue clears lanes that hold no channel.
         finite = operator(producer.op).stays_finite(producer)
-        if plain and finite and len(graph.consumers[producer.output]) == 1 and producer.output not in exported:
+        if (
+            plain
+            and finite
+            and len(graph.consumers[producer.output]) == 1
+            and producer.output not in exported
+        ):
             found[layer.name] = producer.name
     return found
 
 
 @remembered
 def fused_additions(graph: Graph) -> dict[str, str]:
-    """Layers whose epilogue can take in the other input of the join (addition, product, ...) that alone reads their result.
+    """Layers whose epilogue can take in the other input of the join (addition, product, ...) that
+    alone reads their result.
 
-    Of a join's two inputs the one computed last is fused, since the other must be in memory by then.
+    Of a join's two inputs the one computed last is fused, since the other must be in memory by
+    then.
     """
     order = {layer.name: i for i, layer in enumerate(graph.layers)}
     exported = {port.tensor for port in graph.outputs}
@@ -221,7 +260,12 @@ def fused_additions(graph: Graph) -> dict[str, str]:
         if layer.op != "binary" or layer.inputs[0] == layer.inputs[1]:
             continue
         # The fused layer's result must be the first operand, or as good as it.
-        either = not layer.attributes.broadcast and layer.attributes.function in ("add", "mul", "max", "min")
+        either = not layer.attributes.broadcast and layer.attributes.function in (
+            "add",
+            "mul",
+            "max",
+            "min",
+        )
         producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
         last = max(producers, key=lambda p: order[p.name], default=None)
         if (
@@ -238,7 +282,8 @@ def fused_additions(graph: Graph) -> dict[str, str]:
 
 
 def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
-    """Vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds it."""
+    """Vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds
+    it."""
     if step.feeder:
         return step.tile_height * step.tile_width * fields["in_groups"]
     return step.tile_images * fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]

@@ -14,10 +14,11 @@ from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.schedule.folded.steps import Use, steps_of, tile_size, uses
 
-# Into how many rows of tiles a convolution's output may be cut, beside what capacity demands: smaller tiles fill and
-# drain faster, larger ones read their weights less often.
+# Into how many rows of tiles a convolution's output may be cut, beside what capacity demands:
+# smaller tiles fill and drain faster, larger ones read their weights less often.
 CUTS = (1, 2, 3, 4, 6, 8, 12, 16)
-# Kernels that read memory at the same time while a step runs: at least so many, and where it has a second input.
+# Kernels that read memory at the same time while a step runs: at least so many, and where it has a
+# second input.
 FEWEST_READERS, READERS = 2, 3
 
 
@@ -62,8 +63,13 @@ class Pace:
         return min(sum(map(self.least, way)) for way in ways)
 
     def cut(self, tilings: list[Tiling]) -> StepPlan:
-        """The step with the tile that takes the fewest cycles: some rows, or several whole images."""
-        best = tilings[0] if len(tilings) == 1 else min(tilings, key=lambda tiling: self.waiting(tiling.time))
+        """The step with the tile that takes the fewest cycles: some rows, or several whole
+        images."""
+        best = (
+            tilings[0]
+            if len(tilings) == 1
+            else min(tilings, key=lambda tiling: self.waiting(tiling.time))
+        )
         return best.step
 
     def quickest(self, ways: TimedWays) -> tuple[StepPlan, ...]:
@@ -81,7 +87,8 @@ def timed_way(graph: Graph, use: Use, engines: Engines, board: Board) -> TimedWa
     """The steps of a layer on one of the engines with all their tilings. Raises Infeasible."""
     times = times_on(graph, engines, board)
     return tuple(
-        [Tiling(step, times.of(graph, step, key)) for step, key in options] for options in keyed_tilings(graph, use)
+        [Tiling(step, times.of(graph, step, key)) for step, key in options]
+        for options in keyed_tilings(graph, use)
     )
 
 
@@ -90,7 +97,8 @@ def keyed_tilings(graph: Graph, use: Use) -> tuple[list[Keyed], ...]:
     """For each step of a layer on an engine all tilings. Raises Infeasible."""
     engines = use.engines()
     return tuple(
-        keyed_heights(graph, step) + [(option, step_key(graph, option)) for option in together(step, graph, engines)]
+        keyed_heights(graph, step)
+        + [(option, step_key(graph, option)) for option in together(step, graph, engines)]
         for step in steps_of(graph, use)
     )
 
@@ -111,13 +119,19 @@ def of_heights(step: StepPlan, graph: Graph) -> list[StepPlan]:
     if step.engine not in ARRAYS:
         return [step]
     height = graph.output_tensor(graph.layer(step.layer)).height
-    heights = {step.tile_height, *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height)}
-    return [step if h == step.tile_height else replace(step, tile_height=h) for h in sorted(heights, reverse=True)]
+    heights = {
+        step.tile_height,
+        *(h for h in (ceil(height / n) for n in CUTS) if h <= step.tile_height),
+    }
+    return [
+        step if h == step.tile_height else replace(step, tile_height=h)
+        for h in sorted(heights, reverse=True)
+    ]
 
 
 def together(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
-    """The step with two or more whole images in a tile, as many as the tile of its `engines` holds, so that its weights are read once for all of
-    them."""
+    """The step with two or more whole images in a tile, as many as the tile of its `engines` holds,
+    so that its weights are read once for all of them."""
     if step.feeder or step.images == 1 or step.engine not in ARRAYS:
         return []
     layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))

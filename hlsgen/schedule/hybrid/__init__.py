@@ -1,1 +1,2 @@
-"""Plans hybrid designs: a pipelined prefix beside engines, and depthwise layers that stream into convolutions."""
+"""Plans hybrid designs: a pipelined prefix beside engines, and depthwise layers that stream into
+convolutions."""

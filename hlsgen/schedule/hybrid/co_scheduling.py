@@ -1,4 +1,5 @@
-"""A front beside engines: the smallest pipeline of first layers that keeps the pace of the engines that compute the others, within the caps."""
+"""A front beside engines: the smallest pipeline of first layers that keeps the pace of the engines
+that compute the others, within the caps."""
 
 from __future__ import annotations
 
@@ -24,19 +25,24 @@ from hlsgen.schedule.pipelined.problem import Known, build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import solve
 
-# Paces of fronts are powers of this; a front may be so many steps slower than the engines beside it.
+# Paces of fronts are powers of this; a front may be so many steps slower than the engines beside
+# it.
 STEP, STEPS = 1.02, 12
 
 
 def outdone(rate: float, best: Candidate | None, goal: Goal) -> bool:
-    """Whether a design of so many images a second at most cannot be better than the best. (Of latency a rate says nothing.)"""
+    """Whether a design of so many images a second at most cannot be better than the best. (Of
+    latency a rate says nothing.)"""
     return best is not None and goal.objective == "throughput" and rate <= best.predicted.throughput
 
 
 class Fronts:
-    """Pipelines of a network's first layers, each found once; `layers` counts those of all fronts that were asked for."""
+    """Pipelines of a network's first layers, each found once; `layers` counts those of all fronts
+    that were asked for."""
 
-    def __init__(self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None):
+    def __init__(
+        self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None
+    ):
         """`lanes`: of the vectors of the engines that read the front's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1, copies=1)
@@ -48,10 +54,13 @@ class Fronts:
     def possible(self, count: int) -> bool:
         """Whether every layer of a front can be a kernel of its own."""
         layers = self.graph.layers[:count]
-        return not any(operator(layer.op).refusal(layer, self.graph, "pipelined") for layer in layers)
+        return not any(
+            operator(layer.op).refusal(layer, self.graph, "pipelined") for layer in layers
+        )
 
     def pipeline(self, count: int, step: int) -> Plan | None:
-        """The smallest pipeline of `count` layers that takes no more than STEP ** `step` cycles an image, None where there is none."""
+        """The smallest pipeline of `count` layers that takes no more than STEP ** `step` cycles an
+        image, None where there is none."""
         if (count, step) not in self.found:
             try:
                 self.found[count, step] = self.smallest(count, STEP**step)
@@ -60,40 +69,54 @@ class Fronts:
         return self.found[count, step]
 
     def smallest(self, count: int, cycles: float) -> Plan:
-        """The smallest pipeline of `count` layers that takes no more than so many cycles an image. Raises Infeasible."""
+        """The smallest pipeline of `count` layers that takes no more than so many cycles an image.
+        Raises Infeasible."""
         front, _ = cut(self.graph, count)
         plan, classes = Plan(self.graph.name, self.board.name, "pipelined"), tensor_classes(front)
         if count not in self.problems:
             self.layers += count
             goal = replace(self.goal, pins=self.pins(front))
-            # Memory serves the engines: the front keeps its weights on chip, unless a pin says otherwise.
+            # Memory serves the engines: the front keeps its weights on chip, unless a pin says
+            # otherwise.
             streams = any(field == "strips" and value for (_, field), value in goal.pins.items())
             problem = build_problem(front, self.board, plan, goal, classes, self.known, streams)
             self.problems[count] = Relaxation(problem)
-        # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with the lowest clock.
+        # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with
+        # the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice = solve(self.problems[count], self.board, goal).choice
         return complete(front, plan, classes, choice)
 
     def pins(self, front: Graph) -> dict[tuple[str, str], int]:
-        """The user's pins of the front's layers. Where vectors of other widths would lay out the front's result otherwise than the engines read it,
-        its vectors are as wide as theirs."""
+        """The user's pins of the front's layers. Where vectors of other widths would lay out the
+        front's result otherwise than the engines read it, its vectors are as wide as theirs."""
         last, names = front.layers[-1], {layer.name for layer in front.layers}
-        found = {(owner, field): value for (owner, field), value in self.goal.pins.items() if owner in names}
+        found = {
+            (owner, field): value
+            for (owner, field), value in self.goal.pins.items()
+            if owner in names
+        }
         channels = front.output_tensor(last).channels
-        padded = {ceil(channels / width) * width for width in (*WIDTHS, self.lanes) if width <= self.lanes}
+        padded = {
+            ceil(channels / width) * width for width in (*WIDTHS, self.lanes) if width <= self.lanes
+        }
         return ({(last.name, "output_width"): self.lanes} if len(padded) > 1 else {}) | found
 
 
-def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candidate | None = None) -> Candidate | None:
-    """The design of a pair: engines with the largest buffers that leave room for the front, the smallest one that keeps their pace, or comes as near
-    to it as the board has room for. None where it does not fit, no front can end there, or the engines alone are outdone."""
+def beside(
+    plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candidate | None = None
+) -> Candidate | None:
+    """The design of a pair: engines with the largest buffers that leave room for the front, the
+    smallest one that keeps their pace, or comes as near to it as the board has room for. None where
+    it does not fit, no front can end there, or the engines alone are outdone."""
     graph, board = pipelines.graph, pipelines.board
     _, rest = cut(graph, split.count)
     for engines in split.engines:
         try:
             after = engines_for(rest, board, replace(plan, engines=engines), goal)
-            if outdone(after.predicted.throughput, best, goal):  # a front beside them makes the clock no higher
+            if outdone(
+                after.predicted.throughput, best, goal
+            ):  # a front beside them makes the clock no higher
                 return None
             found = quickest(after, rest, split.count, pipelines)
         except Infeasible:  # buffers too small for a layer, or no front can end there
@@ -107,12 +130,15 @@ def beside(plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candid
 
 def fits(found: Candidate | None, pipelines: Fronts) -> bool:
     """Whether there is a design, within the caps."""
-    return found is not None and found.predicted.resources.fits(pipelines.board, pipelines.goal.caps)
+    return found is not None and found.predicted.resources.fits(
+        pipelines.board, pipelines.goal.caps
+    )
 
 
 def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Candidate | None:
-    """The engines of `after` with the quickest front that fits beside them, no quicker than they are; where none fits, with the slowest one that was
-    tried, if there is one. Raises Infeasible where no front can end at its tensor."""
+    """The engines of `after` with the quickest front that fits beside them, no quicker than they
+    are; where none fits, with the slowest one that was tried, if there is one. Raises Infeasible
+    where no front can end at its tensor."""
 
     def at(step: int) -> Candidate | None:
         ahead = pipelines.pipeline(count, step)
@@ -120,7 +146,9 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Ca
             return None
         both = together(after.plan, ahead)
         check_between(rest, both)
-        return Candidate(both, estimate(pipelines.graph, both, pipelines.goal.calibration, pipelines.board))
+        return Candidate(
+            both, estimate(pipelines.graph, both, pipelines.goal.calibration, pipelines.board)
+        )
 
     small = floor(log(after.predicted.timing.cycles) / log(STEP))
     large = small + STEPS
@@ -131,12 +159,15 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Ca
     while fits(found, pipelines) and large - small > 1:
         middle = (small + large) // 2
         better = at(middle)
-        small, large, found = (small, middle, better) if fits(better, pipelines) else (middle, large, found)
+        small, large, found = (
+            (small, middle, better) if fits(better, pipelines) else (middle, large, found)
+        )
     return found
 
 
 def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
-    """The engines of a plan computing the rest alone, those sizes of theirs that depend on the layers fitted to it. Raises Infeasible."""
+    """The engines of a plan computing the rest alone, those sizes of theirs that depend on the
+    layers fitted to it. Raises Infeasible."""
     e = plan.engines
     assert e is not None
     names = {layer.name for layer in rest.layers}

@@ -1,7 +1,9 @@
-"""Which fronts beside which engines are worth planning: how many first layers are a pipeline, and how large the convolution engine for the others is.
+"""Which fronts beside which engines are worth planning: how many first layers are a pipeline, and
+how large the convolution engine for the others is.
 
-A front and engines share the board. Long fronts go with small engines: that leaves many pairs, and planning one takes a while. So every pair is first
-weighed by what is known of the folded design: how long its layers take, and how the convolutions among them would scale.
+A front and engines share the board. Long fronts go with small engines: that leaves many pairs, and
+planning one takes a while. So every pair is first weighed by what is known of the folded design:
+how long its layers take, and how the convolutions among them would scale.
 """
 
 from __future__ import annotations
@@ -26,16 +28,18 @@ from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles
 from hlsgen.schedule.folded.steps import engine_of
 from hlsgen.schedule.goal import Goal
 
-# Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had it (0.78 to 0.9).
+# Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had
+# it (0.78 to 0.9).
 EFFICIENCY = 0.85
-# Share of the bits of its memory blocks that hold its weights: the rest are lines of windows, FIFOs, and what words do not fill (0.7 to 0.85).
+# Share of the bits of its memory blocks that hold its weights: the rest are lines of windows,
+# FIFOs, and what words do not fill (0.7 to 0.85).
 FILLED = 0.8
 
 
 @dataclass(frozen=True)
 class Split:
-    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers alone, the largest first; estimates: `cycles` an image,
-    `rate` images a second."""
+    """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers
+    alone, the largest first; estimates: `cycles` an image, `rate` images a second."""
 
     count: int
     engines: tuple[Engines, ...]
@@ -44,9 +48,11 @@ class Split:
 
 
 def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
-    """All pairs of a front and a size of the convolution engine, the most promising first; `found` is the estimate of the folded `plan`.
+    """All pairs of a front and a size of the convolution engine, the most promising first; `found`
+    is the estimate of the folded `plan`.
 
-    A size's estimate scales the cycles of those convolutions that the folded design's own engine limits; the other layers take what they take there.
+    A size's estimate scales the cycles of those convolutions that the folded design's own engine
+    limits; the other layers take what they take there.
     """
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
@@ -75,7 +81,9 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
 def pinned_layers(graph: Graph, goal: Goal) -> int:
     """How many first layers a front must have at least to hold all kernels that are pinned."""
     pinned = {owner for owner, _ in goal.layer_pins()}
-    return max((place for place, layer in enumerate(graph.layers, 1) if layer.name in pinned), default=0)
+    return max(
+        (place for place, layer in enumerate(graph.layers, 1) if layer.name in pinned), default=0
+    )
 
 
 def weighed(
@@ -89,13 +97,17 @@ def weighed(
     goal: Goal,
     tiles: Callable[[Engines], float],
 ) -> Split | None:
-    """A pair whose front has so many multiply-accumulates and weights, and whose engines take `behind` cycles an image. The front gets the DSPs that
-    engines and caps leave, and its weights must find memory blocks beside the engines' tiles, else there is no such pair; both set the clock. `tiles`: memory blocks of the tiles of engines."""
+    """A pair whose front has so many multiply-accumulates and weights, and whose engines take
+    `behind` cycles an image. The front gets the DSPs that engines and caps leave, and its weights
+    must find memory blocks beside the engines' tiles, else there is no such pair; both set the
+    clock. `tiles`: memory blocks of the tiles of engines."""
     e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
-    blocks += front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
+    blocks += (
+        front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
+    )
     most = board.device.blocks * goal.caps.blocks
     fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per
@@ -108,26 +120,39 @@ def weighed(
 
 
 def multipliers(engines: Engines) -> int:
-    """Multipliers of the array that multiplies by all weights; none where there is no such array."""
+    """Multipliers of the array that multiplies by all weights; none where there is no such
+    array."""
     return engines.width**2 * engines.inputs * engines.outputs * bool(engines.tile_vectors)
 
 
-def sizes(graph: Graph, board: Board, plan: Plan, goal: Goal) -> dict[tuple[int, int], tuple[Engines, ...]]:
-    """Engines by taps and output vectors at once: those of the plan, and where no other engine skips zeros beside them all others of their width."""
+def sizes(
+    graph: Graph, board: Board, plan: Plan, goal: Goal
+) -> dict[tuple[int, int], tuple[Engines, ...]]:
+    """Engines by taps and output vectors at once: those of the plan, and where no other engine
+    skips zeros beside them all others of their width."""
     e = plan.engines
     assert e is not None
     found: dict[tuple[int, int], tuple[Engines, ...]] = {(e.inputs, e.outputs): (e,)}
     if not e.tile_vectors or e.skip_tile_vectors:
         return found
     for inputs, outputs in array_sizes(graph, plan, goal.engine_pins(), "convolution"):
-        options = [with_array(replace(e, outputs=outputs), "convolution", (inputs, outputs), tile) for tile in TILES]
-        fitting = tuple(option for option in options if tiles_fit(option, board, goal) and goal.allows_engines(option))
+        options = [
+            with_array(replace(e, outputs=outputs), "convolution", (inputs, outputs), tile)
+            for tile in TILES
+        ]
+        fitting = tuple(
+            option
+            for option in options
+            if tiles_fit(option, board, goal) and goal.allows_engines(option)
+        )
         if fitting:
             found[inputs, outputs] = fitting
     return found
 
 
-def layer_cycles(graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs: int) -> np.ndarray:
+def layer_cycles(
+    graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs: int
+) -> np.ndarray:
     """Cycles of every layer on engines of another size."""
     e, shaped = plan.engines, reshaped(graph, plan)
     assert e is not None
@@ -138,7 +163,10 @@ def layer_cycles(graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs
     )
     times: dict[str, float] = {}
     for item in found.timing.layers:
-        least, more = there.get(item.name, 0), there.get(item.name, 1) / max(here.get(item.name, 1), 1)
+        least, more = (
+            there.get(item.name, 0),
+            there.get(item.name, 1) / max(here.get(item.name, 1), 1),
+        )
         cycles = max(item.cycles * more if item.bound == "compute" else item.cycles, least)
         times[item.name] = times.get(item.name, 0.0) + cycles
     return np.array([times.get(layer.name, 0.0) for layer in graph.layers])

@@ -1,7 +1,9 @@
-"""Plans hybrid designs: depthwise layers that stream into the convolutions after them, and a front of first layers as a pipeline of its own.
+"""Plans hybrid designs: depthwise layers that stream into the convolutions after them, and a front
+of first layers as a pipeline of its own.
 
-A network's first layers suit shared engines least: few channels, many pixels, pooling. As a pipeline they need few multipliers, since they have as
-long as the engines take for all other layers; they work on the images of the next launch meanwhile.
+A network's first layers suit shared engines least: few channels, many pixels, pooling. As a
+pipeline they need few multipliers, since they have as long as the engines take for all other
+layers; they work on the images of the next launch meanwhile.
 """
 
 from __future__ import annotations
@@ -22,19 +24,27 @@ from hlsgen.schedule.hybrid.partition import splits
 from hlsgen.schedule.pipelined.depths import WORK, Draft, deepen, trimmed
 from hlsgen.schedule.pipelined.problem import Known
 
-# So many pairs of a front and engines are planned, the most promising first, until so many layers of fronts were searched.
+# So many pairs of a front and engines are planned, the most promising first, until so many layers
+# of fronts were searched.
 TRIES, LAYERS = 32, 600
-# Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave memory blocks over.
+# Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave
+# memory blocks over.
 FRONT_WORK = WORK // 2
 
 
 def draft_hybrid(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, folded: Plan | None = None, known: Known | None = None
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    goal: Goal,
+    folded: Plan | None = None,
+    known: Known | None = None,
 ) -> Draft:
-    """The folded design with whatever of both makes it better. Raises Infeasible where neither does, and where no pipeline of as many first layers as
-    a pin asks for can be.
+    """The folded design with whatever of both makes it better. Raises Infeasible where neither
+    does, and where no pipeline of as many first layers as a pin asks for can be.
 
-    `folded` is the folded plan of the same network and goal, `known` the options of its pipelined design, where they are known already.
+    `folded` is the folded plan of the same network and goal, `known` the options of its pipelined
+    design, where they are known already.
     """
     paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("front", "layers"))
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
@@ -60,8 +70,11 @@ def draft_hybrid(
     return Draft(plain, lambda: plain)
 
 
-def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Candidate | None:
-    """The best of the most promising pairs of a front and engines; None where none is better than the folded `plan`."""
+def with_front(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None
+) -> Candidate | None:
+    """The best of the most promising pairs of a front and engines; None where none is better than
+    the folded `plan`."""
     start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
     best = start if goal.pins.get(("front", "layers")) is None and not goal.layer_pins() else None
     assert plan.engines is not None
@@ -72,7 +85,9 @@ def with_front(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known 
         if pipelines.possible(split.count):
             tries += 1
             found = beside(plan, goal, split, pipelines, best)
-            if found is not None and (best is None or score(found, board, goal) < score(best, board, goal)):
+            if found is not None and (
+                best is None or score(found, board, goal) < score(best, board, goal)
+            ):
                 best = found
     return best if best is not start else None
 

@@ -1,7 +1,10 @@
-"""FIFOs that kernels need round them whose weights stream from memory, as the search reckons with them before it knows any depth.
+"""FIFOs that kernels need round them whose weights stream from memory, as the search reckons with
+them before it knows any depth.
 
-Such a kernel takes in a strip of the image at once, works on it for long, and gives a strip of results at once. Its neighbours, where they keep an even pace, go on only
-if FIFOs hold a strip meanwhile; a neighbour that works in strips too waits with it. Where branches join, what came the short way waits for the strip as well.
+Such a kernel takes in a strip of the image at once, works on it for long, and gives a strip of
+results at once. Its neighbours, where they keep an even pace, go on only if FIFOs hold a strip
+meanwhile; a neighbour that works in strips too waits with it. Where branches join, what came the
+short way waits for the strip as well.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from hlsgen.ops import operator
 
 @dataclass(frozen=True)
 class Bursts:
-    """`waiting`: for each layer the bits that wait at joins while it holds an image. `sides`: for each layer bits of its input and of its output, of an image.
-    `links`: pairs of layers that may both work in strips, with nothing between them but layers that pass vectors on; "" stands for one that never does."""
+    """`waiting`: for each layer the bits that wait at joins while it holds an image. `sides`: for
+    each layer bits of its input and of its output, of an image. `links`: pairs of layers that may
+    both work in strips, with nothing between them but layers that pass vectors on; "" stands for
+    one that never does."""
 
     waiting: dict[str, int]
     sides: dict[str, tuple[int, int]]
@@ -30,19 +35,25 @@ def bursts(graph: Graph, bits: int) -> Bursts:
 
 
 def waiting(graph: Graph, size: dict[str, int]) -> dict[str, int]:
-    """Bits of the tensors that wait for each layer: at a join, an input waits for all layers that lead to another input and not to it."""
+    """Bits of the tensors that wait for each layer: at a join, an input waits for all layers that
+    lead to another input and not to it."""
     behind: dict[str, frozenset[str]] = {port.tensor: frozenset() for port in graph.inputs}
     found = dict.fromkeys((layer.name for layer in graph.layers), 0)
     for layer in graph.layers:
-        behind[layer.output] = frozenset({layer.name}).union(*(behind[name] for name in layer.inputs))
+        behind[layer.output] = frozenset({layer.name}).union(
+            *(behind[name] for name in layer.inputs)
+        )
         for name in set(layer.inputs):
-            for other in frozenset().union(*(behind[other] for other in layer.inputs)) - behind[name]:
+            for other in (
+                frozenset().union(*(behind[other] for other in layer.inputs)) - behind[name]
+            ):
                 found[other] += size[name]
     return found
 
 
 def links(graph: Graph) -> list[tuple[str, str]]:
-    """A pair for every channel into a layer that may work in strips, and for every channel from one to a layer that never does."""
+    """A pair for every channel into a layer that may work in strips, and for every channel from one
+    to a layer that never does."""
     depth: dict[str, int] = {port.tensor: 0 for port in graph.inputs}
     source = dict.fromkeys(
         (port.tensor for port in graph.inputs), ""
@@ -66,5 +77,6 @@ def may_stream(layer: Layer) -> bool:
 
 
 def passes(layer: Layer, graph: Graph) -> bool:
-    """Whether a layer goes along with any pace: it multiplies nothing, so that its vectors take a turn each."""
+    """Whether a layer goes along with any pace: it multiplies nothing, so that its vectors take a
+    turn each."""
     return not may_stream(layer) and not operator(layer.op).work(layer, graph).macs

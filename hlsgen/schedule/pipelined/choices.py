@@ -15,8 +15,9 @@ WIDTHS = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class Choice:
-    """What the search varies: the width of each class of tensors, the layers whose window is unrolled, turns a vector, non-zero
-    weights a lane takes a turn, input vectors a turn, strips of kernels whose weights stream from memory."""
+    """What the search varies: the width of each class of tensors, the layers whose window is
+    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, strips of
+    kernels whose weights stream from memory."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
@@ -48,8 +49,11 @@ def tensor_classes(graph: Graph) -> dict[str, str]:
         return name
 
     for layer in graph.layers:
-        # All inputs of one kernel have the same width; the output too where the kernel works lane by lane.
-        tied = (*layer.inputs, layer.output) if operator(layer.op).same_width(layer) else layer.inputs
+        # All inputs of one kernel have the same width; the output too where the kernel works lane
+        # by lane.
+        tied = (
+            (*layer.inputs, layer.output) if operator(layer.op).same_width(layer) else layer.inputs
+        )
         for name in tied[1:]:
             parent[find(name)] = find(tied[0])
     return {name: find(name) for name in graph.tensors}
@@ -75,7 +79,8 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
 
 
 def partial_sums(steps: int, interleaved: int) -> int:
-    """The least power of two of accumulators that keeps the distance between two uses of one at the adder's latency."""
+    """The least power of two of accumulators that keeps the distance between two uses of one at the
+    adder's latency."""
     count = 1
     while count * interleaved < ACCUMULATION_LATENCY and count < steps:
         count *= 2

@@ -1,8 +1,10 @@
-"""FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline, as the simulator says.
+"""FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline,
+as the simulator says.
 
-Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a vector. A FIFO that is too shallow hands
-one kernel's pause on to its neighbours. How deep is deep enough, `even_flow` tells. Where so much does not fit the board, all
-depths are cut by the same share. Last, one FIFO after another goes back to the least depth where that does no harm.
+Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a
+vector. A FIFO that is too shallow hands one kernel's pause on to its neighbours. How deep is deep
+enough, `even_flow` tells. Where so much does not fit the board, all depths are cut by the same
+share. Last, one FIFO after another goes back to the least depth where that does no harm.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from hlsgen.ops.base import vectors
 from hlsgen.plan import Plan
 from hlsgen.schedule.pipelined.fifo import MARGIN
 
-# Vectors that the simulations of a build may move together, some two seconds, and images that each moves.
+# Vectors that the simulations of a build may move together, some two seconds, and images that each
+# moves.
 WORK = 16_000_000
 LEAST_IMAGES, MOST_IMAGES, MOST_RUNS = 2, 6, 60
 # Where there is time for fewer runs, they are not worth it.
@@ -28,7 +31,8 @@ LEAST_RUNS = 3
 SETTLED = 8
 # Where the needed depths do not fit, so many equal parts of them are tried.
 PARTS = 32
-# No FIFO is made deeper than so many images of its tensor: a branch may lag more than one behind another.
+# No FIFO is made deeper than so many images of its tensor: a branch may lag more than one behind
+# another.
 IMAGES = 4
 
 Depths = dict[int, int]
@@ -36,13 +40,17 @@ Depths = dict[int, int]
 
 def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
     """Vectors an image that each channel carries."""
-    return [graph.tensors[e.tensor].pixels * vectors(graph.tensors[e.tensor].channels, e.width) for e in plan.edges]
+    return [
+        graph.tensors[e.tensor].pixels * vectors(graph.tensors[e.tensor].channels, e.width)
+        for e in plan.edges
+    ]
 
 
 @dataclass(frozen=True)
 class Paced:
-    """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the network is too large to simulate);
-    `complete`: the FIFOs are as deep as they need be; `least`: the depths that cannot deadlock; `needed`: those that keep the pace."""
+    """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the
+    network is too large to simulate); `complete`: the FIFOs are as deep as they need be; `least`:
+    the depths that cannot deadlock; `needed`: those that keep the pace."""
 
     plan: Plan
     interval: int
@@ -53,16 +61,16 @@ class Paced:
 
 @dataclass(frozen=True)
 class Draft:
-    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough. That takes a while, so that it is worth it for
-    the plan that is chosen."""
+    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough. That
+    takes a while, so that it is worth it for the plan that is chosen."""
 
     plan: Plan
     finish: Callable[[], Plan]
 
 
 def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Paced:
-    """The plan with FIFOs that keep the pace, or come as near to it as `fits` lets them. Networks too large to simulate in a build keep
-    the analytical depths."""
+    """The plan with FIFOs that keep the pace, or come as near to it as `fits` lets them. Networks
+    too large to simulate in a build keep the analytical depths."""
     carried = edge_tokens(graph, plan)
     least = {i: edge.depth for i, edge in enumerate(plan.edges)}
     images = min(SETTLED, WORK // max(sum(carried), 1))
@@ -84,8 +92,9 @@ def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
 
 
 def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple[Plan, float]:
-    """One FIFO after another back at its least depth, the largest first, where no image leaves later, as long as the simulations move no more than
-    `work` vectors; and the cycles between images that the simulator then sees (0: too large to simulate)."""
+    """One FIFO after another back at its least depth, the largest first, where no image leaves
+    later, as long as the simulations move no more than `work` vectors; and the cycles between
+    images that the simulator then sees (0: too large to simulate)."""
     if not paced.interval:
         return paced.plan, 0.0
     plan, least = paced.plan, paced.least
@@ -98,7 +107,9 @@ def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple
     runs = work // tokens - 2
     tried = largest[: min(MOST_RUNS, runs) if runs >= LEAST_RUNS and not found.deadlocked else 0]
     back = {i for i in tried if run.shrink(i, least[i])}
-    plan = with_depths(plan, {i: least[i] if i in back else edge.depth for i, edge in enumerate(plan.edges)})
+    plan = with_depths(
+        plan, {i: least[i] if i in back else edge.depth for i, edge in enumerate(plan.edges)}
+    )
     return plan, found.interval
 
 
@@ -109,4 +120,6 @@ def images_a_run(graph: Graph, plan: Plan) -> int:
 
 def with_depths(plan: Plan, depths: Depths) -> Plan:
     """The plan with other FIFO depths, by position in `plan.edges`."""
-    return replace(plan, edges=tuple(replace(edge, depth=depths[i]) for i, edge in enumerate(plan.edges)))
+    return replace(
+        plan, edges=tuple(replace(edge, depth=depths[i]) for i, edge in enumerate(plan.edges))
+    )

@@ -1,4 +1,5 @@
-"""Local search from a design of the relaxation: kernels are exchanged for others of the same widths and strips, one or two at a time."""
+"""Local search from a design of the relaxation: kernels are exchanged for others of the same widths
+and strips, one or two at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ MOST = 50
 def exchanged(
     relaxation: Relaxation, design: Design, target: int, objective: np.ndarray, prices: np.ndarray
 ) -> Design | None:
-    """The design brought within the limits, and then with a lower objective, as far as exchanges lead. None where none is within the limits."""
+    """The design brought within the limits, and then with a lower objective, as far as exchanges
+    lead. None where none is within the limits."""
     limits = relaxation.limits(target)
     for _ in range(MOST):
         layers, rows, changes = others(relaxation, design, target, prices)
@@ -39,7 +41,8 @@ def exchanged(
 def others(
     relaxation: Relaxation, design: Design, target: int, prices: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places of layers, rows of other options for them, and how amounts change with these; first an exchange of nothing."""
+    """Places of layers, rows of other options for them, and how amounts change with these; first an
+    exchange of nothing."""
     layers, rows, changes = [np.array([-1])], [np.array([-1])], [np.zeros((1, len(prices)))]
     for place, (layer, ways) in enumerate(relaxation.ways.items()):
         row = design.rows[layer]

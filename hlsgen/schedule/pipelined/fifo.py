@@ -1,10 +1,11 @@
 """How deep the FIFOs of a pipelined design must be so that branches cannot deadlock.
 
-Think of time as the number of input pixels that have arrived. A streaming kernel emits an output pixel as soon as the
-last input pixel it needs is there (`Operator.needed_pixels`), so every pixel of every tensor has an earliest time.
-Where two branches join, the earlier branch waits in its FIFO: the most it ever holds is what has been produced by the
-time the join consumes pixel p, less the p pixels consumed before. With FIFOs that deep there is a sequential schedule
-that never blocks, and a network of deterministic kernels with blocking channels that has one never deadlocks.
+Think of time as the number of input pixels that have arrived. A streaming kernel emits an output
+pixel as soon as the last input pixel it needs is there (`Operator.needed_pixels`), so every pixel
+of every tensor has an earliest time. Where two branches join, the earlier branch waits in its FIFO:
+the most it ever holds is what has been produced by the time the join consumes pixel p, less the p
+pixels consumed before. With FIFOs that deep there is a sequential schedule that never blocks, and a
+network of deterministic kernels with blocking channels that has one never deadlocks.
 """
 
 from __future__ import annotations
@@ -17,22 +18,31 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
 
-# Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of any FIFO.
+# Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of
+# any FIFO.
 MARGIN = 16
 
 
-def pixel_times(graph: Graph, kernels: Mapping[str, KernelPlan] | None = None) -> dict[str, np.ndarray]:
-    """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in input pixels. `kernels`: those of the layers, where they
-    are known."""
-    times = {port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs}
+def pixel_times(
+    graph: Graph, kernels: Mapping[str, KernelPlan] | None = None
+) -> dict[str, np.ndarray]:
+    """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in
+    input pixels. `kernels`: those of the layers, where they are known."""
+    times = {
+        port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs
+    }
     for layer in graph.layers:
         kernel = (kernels or {}).get(layer.name)
-        arrivals = [arrival(layer, graph, i, times[name], kernel) for i, name in enumerate(layer.inputs)]
+        arrivals = [
+            arrival(layer, graph, i, times[name], kernel) for i, name in enumerate(layer.inputs)
+        ]
         times[layer.output] = np.max(arrivals, axis=0)
     return times
 
 
-def arrival(layer: Layer, graph: Graph, position: int, times: np.ndarray, kernel: KernelPlan | None) -> np.ndarray:
+def arrival(
+    layer: Layer, graph: Graph, position: int, times: np.ndarray, kernel: KernelPlan | None
+) -> np.ndarray:
     """When what each output pixel needs of an input has come."""
     needed = operator(layer.op).needed_of(layer, graph, position, kernel)
     if needed is None:
@@ -41,8 +51,11 @@ def arrival(layer: Layer, graph: Graph, position: int, times: np.ndarray, kernel
     return np.maximum.accumulate(np.concatenate([[0], times])[needed])
 
 
-def waiting_pixels(tensor: str, consumer: str, position: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
-    """The most pixels of `tensor` that wait at once for the layer `consumer`, which reads it as input `position`."""
+def waiting_pixels(
+    tensor: str, consumer: str, position: int, graph: Graph, times: dict[str, np.ndarray]
+) -> int:
+    """The most pixels of `tensor` that wait at once for the layer `consumer`, which reads it as
+    input `position`."""
     layer = graph.layer(consumer)
     if len(layer.inputs) == 1:
         return 0
@@ -52,8 +65,16 @@ def waiting_pixels(tensor: str, consumer: str, position: int, graph: Graph, time
     return int((produced - consumed).max())
 
 
-def depth(tensor: str, consumer: str, position: int, width: int, graph: Graph, times: dict[str, np.ndarray]) -> int:
-    """Depth in vectors of the channel from `tensor` to input `position` of `consumer` ("" is the host's writer)."""
+def depth(
+    tensor: str,
+    consumer: str,
+    position: int,
+    width: int,
+    graph: Graph,
+    times: dict[str, np.ndarray],
+) -> int:
+    """Depth in vectors of the channel from `tensor` to input `position` of `consumer` ("" is the
+    host's writer)."""
     if not consumer:
         return MARGIN
     per_pixel = -(-graph.tensors[tensor].channels // width)

@@ -22,14 +22,18 @@ from hlsgen.schedule.pipelined.search import fewest, solve
 
 # Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
 SLOWER = (0.005, 0.01, 0.02, 0.03)
-# Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the quickest kernels.
+# Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the
+# quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
 
 
-def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None) -> Draft:
+def draft_pipelined(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None
+) -> Draft:
     """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
 
-    `known` remembers the options of the layers. Raises Infeasible when not even the smallest design fits.
+    `known` remembers the options of the layers. Raises Infeasible when not even the smallest design
+    fits.
     """
     refuse(graph, "pipelined")
     check_copies(plan)
@@ -50,12 +54,15 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, known: K
         behind = (
             possible
             and roomy
-            and seconds(roomy, roomy.interval) >= seconds(paced, simulated(graph, paced.plan, board).interval)
+            and seconds(roomy, roomy.interval)
+            >= seconds(paced, simulated(graph, paced.plan, board).interval)
         )
         if roomy and not behind:
             paced, proof = roomy, roomy_proof
         elif not possible:
-            estimate(graph, paced.plan, goal.calibration, board).resources.check(board, goal.caps, "pipelined")
+            estimate(graph, paced.plan, goal.calibration, board).resources.check(
+                board, goal.caps, "pipelined"
+            )
 
     def finish() -> Plan:
         deep, interval = trimmed(graph, paced, board)
@@ -68,9 +75,12 @@ def with_room(
     graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced,
     bound: int,
 ) -> tuple[Paced | None, Evidence]:  # fmt: skip
-    """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is known of it; None where none does. A `crowded` plan of all
-    room tells about how much it takes, and no design with less goes below the `bound` of its search."""
-    full = estimate(graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board).resources
+    """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is
+    known of it; None where none does. A `crowded` plan of all room tells about how much it takes,
+    and no design with less goes below the `bound` of its search."""
+    full = estimate(
+        graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board
+    ).resources
     lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
     for room in (room for room in ROOMS if room >= lacking / 2):
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
@@ -88,8 +98,9 @@ def with_room(
 def search(
     graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
 ) -> tuple[Plan, Evidence, int]:
-    """The plan with the best kernels, zeros skipped where that is better, what is known of how good they are, and the cycles that no design goes below with no
-    more of the board. `bound`: as many as a search with more of it has shown."""
+    """The plan with the best kernels, zeros skipped where that is better, what is known of how good
+    they are, and the cycles that no design goes below with no more of the board. `bound`: as many
+    as a search with more of it has shown."""
     best, proof, bound = solved(graph, board, plan, goal, known, bound)
     if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
         return *better_without_skipping(graph, board, plan, goal, best, proof, known, bound), bound
@@ -99,8 +110,9 @@ def search(
 def solved(
     graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
 ) -> tuple[Plan, Evidence, int]:
-    """The plan with the best kernels, what is known of how good they are, and the bound that was shown: those that count the fewest cycles, or ones that count few more and take so much less of the
-    board that the clock makes up for it."""
+    """The plan with the best kernels, what is known of how good they are, and the bound that was
+    shown: those that count the fewest cycles, or ones that count few more and take so much less of
+    the board that the clock makes up for it."""
     classes = tensor_classes(graph)
     relaxation = Relaxation(build_problem(graph, board, plan, goal, classes, known))
     solution = solve(relaxation, board, goal, bound)
@@ -111,7 +123,9 @@ def solved(
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
     for part in SLOWER:
         bandwidth = memory_bytes(graph, board, plan, clock)
-        other = fewest(relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal)
+        other = fewest(
+            relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal
+        )
         if other is None:
             continue
         trial = complete(graph, plan, classes, other)
@@ -123,19 +137,33 @@ def solved(
 
 
 def better_without_skipping(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, best: Plan, proof: Evidence, known: Known, bound: int
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    goal: Goal,
+    best: Plan,
+    proof: Evidence,
+    known: Known,
+    bound: int,
 ) -> tuple[Plan, Evidence]:
-    """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted to be better.
+    """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted
+    to be better.
 
     The search counts cycles; kernels that skip zeros take logic besides, and that costs clock.
     """
-    dense_goal = replace(goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins))
+    dense_goal = replace(
+        goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins)
+    )
     try:
         dense, dense_proof, _ = solved(graph, board, plan, dense_goal, known, bound)
     except Infeasible:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))
-    faster = other.latency < mine.latency if goal.objective == "latency" else other.throughput > mine.throughput
+    faster = (
+        other.latency < mine.latency
+        if goal.objective == "latency"
+        else other.throughput > mine.throughput
+    )
     return (dense, dense_proof) if faster else (best, proof)
 
 
@@ -145,7 +173,9 @@ def refuse(graph: Graph, style: str) -> None:
         why = operator(layer.op).refusal(layer, graph, style)
         if why is not None:
             raise Infeasible(
-                f"cannot take it: {why}", where=f"{style} design, layer {layer.name}", remedy="use --style folded"
+                f"cannot take it: {why}",
+                where=f"{style} design, layer {layer.name}",
+                remedy="use --style folded",
             )
 
 
@@ -161,12 +191,20 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
                 if source == name:
                     edges.append(
                         EdgePlan(
-                            name, layer.name, position, width, depth(name, layer.name, position, width, graph, times)
+                            name,
+                            layer.name,
+                            position,
+                            width,
+                            depth(name, layer.name, position, width, graph, times),
                         )
                     )
         for position, port in enumerate(graph.outputs):
             if port.tensor == name:
-                edges.append(EdgePlan(name, "", position, width, depth(name, "", position, width, graph, times)))
+                edges.append(
+                    EdgePlan(
+                        name, "", position, width, depth(name, "", position, width, graph, times)
+                    )
+                )
     return replace(plan, kernels=kernels, edges=tuple(edges))
 
 
@@ -196,51 +234,80 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
             if widths.setdefault(tensor.name, width) != width:
                 raise PlanError(
-                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide", where=where
+                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide",
+                    where=where,
                 )
             if not op.legal_widths(layer, tensor, width):
-                raise PlanError(f"{tensor.channels} channels cannot be handled {width} at a time here", where=where)
+                raise PlanError(
+                    f"{tensor.channels} channels cannot be handled {width} at a time here",
+                    where=where,
+                )
         if op.same_width(layer) and kernel.input_width != kernel.output_width:
             raise PlanError("input_width and output_width must be equal", where=where)
         if kernel.fold not in op.folds(layer, kernel):
-            raise PlanError(f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where)
-        if kernel.skip not in op.skips(layer, graph, kernel):
-            raise PlanError(f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where)
-        if kernel.at_once not in op.at_onces(layer, graph, kernel) or (kernel.at_once > 1 and kernel.skip):
             raise PlanError(
-                f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip", where=where
+                f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where
+            )
+        if kernel.skip not in op.skips(layer, graph, kernel):
+            raise PlanError(
+                f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where
+            )
+        if kernel.at_once not in op.at_onces(layer, graph, kernel) or (
+            kernel.at_once > 1 and kernel.skip
+        ):
+            raise PlanError(
+                f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip",
+                where=where,
             )
         if kernel.strips not in op.strips(layer, graph, kernel) or (kernel.strips and kernel.skip):
-            raise PlanError(f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}", where=where)
+            raise PlanError(
+                f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}",
+                where=where,
+            )
         if kernel.strips and not (plan.enabled("fuse") and plan.enabled("cached_writes")):
             raise PlanError("strips need the optimisations fuse and cached_writes", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps
         ):
-            raise PlanError(f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}", where=where)
+            raise PlanError(
+                f"partial_sums {kernel.partial_sums} must be a power of two below {2 * steps}",
+                where=where,
+            )
     check_edges(graph, plan, widths)
 
 
 def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
-    """Raise PlanError when the plan's channels are not those of the network, or not as wide as the kernels at their ends."""
+    """Raise PlanError when the plan's channels are not those of the network, or not as wide as the
+    kernels at their ends."""
     expected = {(t, layer.name, i) for layer in graph.layers for i, t in enumerate(layer.inputs)}
     expected |= {(port.tensor, "", i) for i, port in enumerate(graph.outputs)}
     if {(e.tensor, e.consumer, e.position) for e in plan.edges} != expected:
         raise PlanError(
-            "its channels are not those of the network", where="plan, edges", remedy="save a new plan with build"
+            "its channels are not those of the network",
+            where="plan, edges",
+            remedy="save a new plan with build",
         )
     if len(plan.edges) > len(expected):
-        raise PlanError("has a channel twice", where="plan, edges", remedy="save a new plan with build")
+        raise PlanError(
+            "has a channel twice", where="plan, edges", remedy="save a new plan with build"
+        )
     times = pixel_times(graph, {kernel.layer: kernel for kernel in plan.kernels})
     for edge in plan.edges:
         if edge.width not in WIDTHS:
-            raise PlanError(f"vector width {edge.width} is not one of {WIDTHS}", where=f"plan, edge {edge.tensor}")
+            raise PlanError(
+                f"vector width {edge.width} is not one of {WIDTHS}",
+                where=f"plan, edge {edge.tensor}",
+            )
         # An input that is an output too may pass through no kernel at all.
         if edge.width != widths.setdefault(edge.tensor, edge.width):
             raise PlanError(
-                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}", where=f"plan, edge {edge.tensor}"
+                f"width {edge.width} differs from its kernels' {widths[edge.tensor]}",
+                where=f"plan, edge {edge.tensor}",
             )
         least = depth(edge.tensor, edge.consumer, edge.position, edge.width, graph, times)
         if edge.depth < least:
-            raise PlanError(f"depth {edge.depth} could deadlock; it takes {least}", where=f"plan, edge {edge.tensor}")
+            raise PlanError(
+                f"depth {edge.depth} could deadlock; it takes {least}",
+                where=f"plan, edge {edge.tensor}",
+            )

@@ -1,7 +1,9 @@
-"""What prices of resources say of a target: that no design is within the limits, one that is, or one that no other undercuts by much.
+"""What prices of resources say of a target: that no design is within the limits, one that is, or
+one that no other undercuts by much.
 
-At any prices no design costs less than the cheapest one of all. Prices are tried one after another, each time those at which the cheapest of the designs seen so far
-costs most (Kelley's cutting planes).
+At any prices no design costs less than the cheapest one of all. Prices are tried one after another,
+each time those at which the cheapest of the designs seen so far costs most (Kelley's cutting
+planes).
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ LAST = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What is known of a target: `settled` with a choice, or without one because there is none; else `rest` is the problem
-    without the options that no design, or none that costs less than one that is known, can have."""
+    """What is known of a target: `settled` with a choice, or without one because there is none;
+    else `rest` is the problem without the options that no design, or none that costs less than one
+    that is known, can have."""
 
     settled: bool
     choice: Choice | None = None
@@ -59,11 +62,14 @@ def any_design(relaxation: Relaxation, target: int) -> Answer:
         if top <= ROUNDING:
             break
     _, prices = max(bounds, key=lambda bound: bound[0])
-    return Answer(settled=False, rest=relaxation.without(prices, target, float(prices @ limits) + ROUNDING))
+    return Answer(
+        settled=False, rest=relaxation.without(prices, target, float(prices @ limits) + ROUNDING)
+    )
 
 
 def least_design(relaxation: Relaxation, target: int) -> Answer:
-    """The design within the limits that costs least, but for the gap, where no layer may take more than `target` cycles."""
+    """The design within the limits that costs least, but for the gap, where no layer may take more
+    than `target` cycles."""
     if relaxation.steps is None:
         return Answer(settled=False, rest=relaxation.problem)
     limits, objective = relaxation.limits(target), np.array([*worth(relaxation.problem), 0.0])
@@ -78,7 +84,9 @@ def least_design(relaxation: Relaxation, target: int) -> Answer:
         if bound > ceiling * (1 + ROUNDING) + ROUNDING:  # no design within the limits costs so much
             return Answer(settled=True)
         seen = np.array([design.amounts for design in designs])
-        scaled, top = dearest(seen @ objective, (seen - limits) / np.maximum(limits, 1), DEAREST * ceiling)
+        scaled, top = dearest(
+            seen @ objective, (seen - limits) / np.maximum(limits, 1), DEAREST * ceiling
+        )
         if top <= bound * (1 + ROUNDING):
             break
         prices = scaled / np.maximum(limits, 1)
@@ -86,7 +94,10 @@ def least_design(relaxation: Relaxation, target: int) -> Answer:
     known = ceiling if best is None else float(objective @ best.amounts)
     if best is None or known > (1 + GAP) * bound:
         most = known + float(prices @ limits)
-        return Answer(settled=False, rest=relaxation.without(objective + prices, target, most * (1 + ROUNDING)))
+        return Answer(
+            settled=False,
+            rest=relaxation.without(objective + prices, target, most * (1 + ROUNDING)),
+        )
     return Answer(True, relaxation.choice(best))
 
 
@@ -96,18 +107,32 @@ def worth(problem: Problem) -> list[int]:
 
 
 def cheapest_within(
-    relaxation: Relaxation, target: int, objective: np.ndarray, prices: np.ndarray, designs: list[Design]
+    relaxation: Relaxation,
+    target: int,
+    objective: np.ndarray,
+    prices: np.ndarray,
+    designs: list[Design],
 ) -> Design | None:
-    """The cheapest design within the limits, of those seen last and one between them, each with kernels exchanged."""
+    """The cheapest design within the limits, of those seen last and one between them, each with
+    kernels exchanged."""
     between = mixed(relaxation, target, objective, prices) if prices.any() else None
     starts = designs[-LAST:] + ([between] if between else [])
-    found = [exchanged(relaxation, design, target, objective, objective + prices) for design in starts]
-    return min((design for design in found if design), key=lambda d: float(objective @ d.amounts), default=None)
+    found = [
+        exchanged(relaxation, design, target, objective, objective + prices) for design in starts
+    ]
+    return min(
+        (design for design in found if design),
+        key=lambda d: float(objective @ d.amounts),
+        default=None,
+    )
 
 
-def mixed(relaxation: Relaxation, target: int, objective: np.ndarray, prices: np.ndarray) -> Design | None:
-    """A design within the limits at about these prices. Equal layers all change at the same prices, and then too little or too much is taken: so the first layers
-    have somewhat higher prices than the others, as few as will do."""
+def mixed(
+    relaxation: Relaxation, target: int, objective: np.ndarray, prices: np.ndarray
+) -> Design | None:
+    """A design within the limits at about these prices. Equal layers all change at the same prices,
+    and then too little or too much is taken: so the first layers have somewhat higher prices than
+    the others, as few as will do."""
     limits = relaxation.limits(target)
 
     def within(design: Design | None) -> bool:
@@ -129,7 +154,8 @@ def mixed(relaxation: Relaxation, target: int, objective: np.ndarray, prices: np
 
 
 def dearest(costs: np.ndarray, excess: np.ndarray, most: float) -> tuple[np.ndarray, float]:
-    """Prices, that sum up to `most` or less, at which the cheapest of these designs costs most, and what it costs then."""
+    """Prices, that sum up to `most` or less, at which the cheapest of these designs costs most, and
+    what it costs then."""
     from ortools.linear_solver import pywraplp
 
     solver = pywraplp.Solver.CreateSolver("GLOP")
@@ -137,7 +163,10 @@ def dearest(costs: np.ndarray, excess: np.ndarray, most: float) -> tuple[np.ndar
     bound = solver.NumVar(-solver.infinity(), solver.infinity(), "")
     solver.Add(sum(prices) <= most)
     for cost, row in zip(costs, excess, strict=True):
-        solver.Add(bound <= float(cost) + sum(float(v) * price for v, price in zip(row, prices, strict=True)))
+        solver.Add(
+            bound
+            <= float(cost) + sum(float(v) * price for v, price in zip(row, prices, strict=True))
+        )
     solver.Maximize(bound)
     solver.Solve()
     return np.array([max(price.solution_value(), 0.0) for price in prices]), bound.solution_value()

@@ -1,7 +1,8 @@
-"""The problem that the search for pipelined designs solves: every way to build every layer, with its cycles and cost, what channels cost, and what there is.
+"""The problem that the search for pipelined designs solves: every way to build every layer, with
+its cycles and cost, what channels cost, and what there is.
 
-Every tensor class has a width, every layer one option (widths, window unrolled or not, vectors at once, weights on chip or from memory) that agrees with the widths of
-its tensors.
+Every tensor class has a width, every layer one option (widths, window unrolled or not, vectors at
+once, weights on chip or from memory) that agrees with the widths of its tensors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Fifo, Lsu
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
 from hlsgen.model.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
-from hlsgen.model.structure import BITS, WEIGHT_FIFO, collected, pipelined_kernels, streamed, transfer
+from hlsgen.model.structure import (
+    BITS,
+    WEIGHT_FIFO,
+    collected,
+    pipelined_kernels,
+    streamed,
+    transfer,
+)
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.skip import nonzeros
@@ -35,8 +43,8 @@ from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 SCALE = np.array([1, 100, 100])
 # So many readers and more share memory as badly as can be.
 MANY = 3
-# Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long for a strip's rows, wide ones leave less choice of how many
-# vectors are multiplied at once.
+# Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
+# for a strip's rows, wide ones leave less choice of how many vectors are multiplied at once.
 STREAMED_WIDTHS = (4, 8)
 # Strips that the search tries: more take weights from memory too often.
 STRIPS = (1, 2, 7)
@@ -44,8 +52,9 @@ STRIPS = (1, 2, 7)
 
 @dataclass(frozen=True)
 class Option:
-    """One way to build a layer: its kernel, cycles an image, (ALMs, blocks, DSPs) scaled by SCALE, bytes of weights that it takes from memory for an
-    image, and the share of its input that it needs before its first output."""
+    """One way to build a layer: its kernel, cycles an image, (ALMs, blocks, DSPs) scaled by SCALE,
+    bytes of weights that it takes from memory for an image, and the share of its input that it
+    needs before its first output."""
 
     kernel: KernelPlan
     cycles: int
@@ -56,8 +65,8 @@ class Option:
 
 @dataclass(frozen=True)
 class Known:
-    """What was built before within one search, by all that it depends on: options of layers, and of a layer's kernels whether pins allow them and others beat them or
-    not."""
+    """What was built before within one search, by all that it depends on: options of layers, and of
+    a layer's kernels whether pins allow them and others beat them or not."""
 
     options: dict[Any, tuple[Option, ...]] = field(default_factory=dict)
     kernels: dict[Any, dict[KernelPlan, Option]] = field(default_factory=dict)
@@ -65,8 +74,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Problem:
-    """Options of every layer, cost of every tensor class's channels at each width, fixed costs and limits. `bandwidth`: bytes of weights that memory has a cycle;
-    `bursts`: FIFOs round kernels that take them from there; `bit_blocks`: scaled memory blocks of a bit."""
+    """Options of every layer, cost of every tensor class's channels at each width, fixed costs and
+    limits. `bandwidth`: bytes of weights that memory has a cycle; `bursts`: FIFOs round kernels
+    that take them from there; `bit_blocks`: scaled memory blocks of a bit."""
 
     options: dict[str, tuple[Option, ...]]
     widths: dict[str, tuple[int, ...]]
@@ -82,15 +92,24 @@ def build_problem(
     graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None,
     streams: bool = True,
 ) -> Problem:  # fmt: skip
-    """All options with their costs; `known` remembers those of layers that several graphs have. Without `streams` all weights are on chip. Raises Infeasible when pins leave a layer without any."""
+    """All options with their costs; `known` remembers those of layers that several graphs have.
+    Without `streams` all weights are on chip. Raises Infeasible when pins leave a layer without
+    any."""
     tile = plan.enabled("unroll") and plan.enabled("tile")
     possible = WIDTHS if tile else (1,)
-    widths = {name: legal_widths(graph, classes, name, possible) for name in dict.fromkeys(classes.values())}
+    widths = {
+        name: legal_widths(graph, classes, name, possible)
+        for name in dict.fromkeys(classes.values())
+    }
     convert = fit_matrix(goal)
     options, known = {}, known or Known()
     for layer in graph.layers:
         source, result = classes[layer.inputs[0]], classes[layer.output]
-        pins = tuple(sorted((field, value) for (owner, field), value in goal.pins.items() if owner == layer.name))
+        pins = tuple(
+            sorted(
+                (field, value) for (owner, field), value in goal.pins.items() if owner == layer.name
+            )
+        )
         readers = len(graph.consumers[layer.output])
         key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
         if key not in known.options:
@@ -101,7 +120,9 @@ def build_problem(
         options[layer.name] = known.options[key] if streams else known.options[key, "on chip"]
     times = pixel_times(graph)
     channels = {
-        (name, width): scaled(convert @ channel_cost(graph, board, plan, classes, name, width, times))
+        (name, width): scaled(
+            convert @ channel_cost(graph, board, plan, classes, name, width, times)
+        )
         for name in widths
         for width in widths[name]
     }
@@ -118,29 +139,37 @@ def build_problem(
 
 
 def alike(layer: Layer, graph: Graph) -> Any:
-    """What layers have in common that have the same options: all that these depend on but widths, or the layer itself where its weights have zeros to skip."""
+    """What layers have in common that have the same options: all that these depend on but widths,
+    or the layer itself where its weights have zeros to skip."""
     shapes = tuple(graph.tensors[name].shape for name in (*layer.inputs, layer.output))
     weights: tuple[Any, ...] = tuple((name, w.shape) for name, w in layer.weights.items())
-    weight = layer.weights.get("weight")  # a bias without values, as of every layer that has none, is no zero to skip
+    weight = layer.weights.get(
+        "weight"
+    )  # a bias without values, as of every layer that has none, is no zero to skip
     if weight is not None and nonzeros(weight) < WORTHWHILE * weight.size:
         weights = (("of", layer.name),)
     return layer.op, layer.attributes, layer.activation, shapes, weights
 
 
 def memory_bytes(graph: Graph, board: Board, plan: Plan, clock: float) -> float:
-    """Bytes a cycle of `clock` MHz that memory has for weights where many kernels read it; all copies share what is read."""
+    """Bytes a cycle of `clock` MHz that memory has for weights where many kernels read it; all
+    copies share what is read."""
     return board.sustained_bandwidth(len(graph.inputs) + MANY) * 1e9 / (clock * 1e6) * plan.copies
 
 
 def full_clock(board: Board, goal: Goal) -> float:
-    """The clock of a design that fills memory blocks and DSPs to their caps, and half as many ALMs: such designs take about as many."""
+    """The clock of a design that fills memory blocks and DSPs to their caps, and half as many ALMs:
+    such designs take about as many."""
     caps, device = goal.caps, board.device
     full = caps.alms / 2 * device.alms, caps.blocks * device.blocks, caps.dsps * device.dsps
     return clock_of(*full, board, goal.calibration)[0]
 
 
-def legal_widths(graph: Graph, classes: dict[str, str], name: str, possible: Iterable[int]) -> tuple[int, ...]:
-    """Widths that all kernels at a class's tensors can handle, none wider than twice its channels."""
+def legal_widths(
+    graph: Graph, classes: dict[str, str], name: str, possible: Iterable[int]
+) -> tuple[int, ...]:
+    """Widths that all kernels at a class's tensors can handle, none wider than twice its
+    channels."""
     members = [graph.tensors[tensor] for tensor, owner in classes.items() if owner == name]
     widest = max(tensor.channels for tensor in members)
     found = []
@@ -169,7 +198,9 @@ def layer_options(
         for output in (width,) if source == result else widths[result]:
             for window in windows:
                 pinned = goal.pins.get((layer.name, "strips"))
-                choices = kernels_of(layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned)
+                choices = kernels_of(
+                    layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned
+                )
                 kernels = [kernel for kernel in choices if goal.allows(kernel)]
                 new = [kernel for kernel in kernels if kernel not in built]
                 built |= zip(new, costed(layer, graph, board, plan, new, convert), strict=True)
@@ -189,7 +220,8 @@ def window_choices(layer: Layer, plan: Plan) -> tuple[bool, ...]:
 
 
 def undominated(options: list[Option]) -> list[Option]:
-    """The options of one pair of widths without those that another beats, or equals, in time and in every resource."""
+    """The options of one pair of widths without those that another beats, or equals, in time and in
+    every resource."""
     ordered = sorted(options, key=lambda o: (o.cycles, sum(o.cost)))
     kept: list[Option] = []
     prices: list[tuple[int, ...]] = []
@@ -202,13 +234,15 @@ def undominated(options: list[Option]) -> list[Option]:
 
 
 def cheapest(options: list[Option]) -> list[Option]:
-    """The options among which one is best where time does not matter: of every pair of widths, and with every number of strips, those that no other one beats, or
-    equals, in every resource."""
+    """The options among which one is best where time does not matter: of every pair of widths, and
+    with every number of strips, those that no other one beats, or equals, in every resource."""
     groups: dict[tuple[int, int, int], list[Option]] = {}
     for option in sorted(options, key=lambda o: (sum(o.cost), o.bytes)):
         kernel, price = option.kernel, (*option.cost, option.bytes)
         kept = groups.setdefault((kernel.input_width, kernel.output_width, kernel.strips), [])
-        if not any(all(a <= b for a, b in zip((*o.cost, o.bytes), price, strict=True)) for o in kept):
+        if not any(
+            all(a <= b for a, b in zip((*o.cost, o.bytes), price, strict=True)) for o in kept
+        ):
             kept.append(option)
     return [option for kept in groups.values() for option in kept]
 
@@ -216,13 +250,17 @@ def cheapest(options: list[Option]) -> list[Option]:
 def kernels_of(
     layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, strips: int | None = None
 ) -> list[KernelPlan]:
-    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a turn or several, weights on chip or from memory (in so many
-    `strips`, where a pin says so)."""
+    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a
+    turn or several, weights on chip or from memory (in so many `strips`, where a pin says so)."""
     op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
     shapes = [replace(kernel, fold=fold) for fold in (op.folds(layer, kernel) if free else (1,))]
     if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
         shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
-        shapes += [replace(kernel, at_once=count) for count in op.at_onces(layer, graph, kernel) if count > 1]
+        shapes += [
+            replace(kernel, at_once=count)
+            for count in op.at_onces(layer, graph, kernel)
+            if count > 1
+        ]
         shapes += streaming(layer, graph, kernel, BITS[plan.dtype], strips)
     sums = [partial_sums(*op.reduction(layer, graph, shape)) for shape in shapes]
     return [
@@ -231,14 +269,23 @@ def kernels_of(
     ]
 
 
-def streaming(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None) -> list[KernelPlan]:
-    """The kernels of given widths whose weights stream from memory: those that are `pinned`, else those that have less on chip than the weights are."""
+def streaming(
+    layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None
+) -> list[KernelPlan]:
+    """The kernels of given widths whose weights stream from memory: those that are `pinned`, else
+    those that have less on chip than the weights are."""
     op = operator(layer.op)
-    if pinned is None and layer.op == "conv" and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS):
+    if (
+        pinned is None
+        and layer.op == "conv"
+        and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS)
+    ):
         return []
     here, found = on_chip(layer, graph, kernel, bits), []
     wanted = STRIPS if pinned is None else (pinned,)
-    for shape in (replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n and n in wanted):
+    for shape in (
+        replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n and n in wanted
+    ):
         if pinned is not None or on_chip(layer, graph, shape, bits) < here:
             inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
             counts = {ceil(inputs / n): n for n in reversed(op.at_onces(layer, graph, shape))}
@@ -253,10 +300,17 @@ def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> int:
 
 
 def costed(
-    layer: Layer, graph: Graph, board: Board, plan: Plan, kernels: list[KernelPlan], convert: np.ndarray
+    layer: Layer,
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    kernels: list[KernelPlan],
+    convert: np.ndarray,
 ) -> list[Option]:
     """Kernels with cycles and cost."""
-    table = np.array([option_cost(layer, graph, board, plan, kernel) for kernel in kernels]).reshape(-1, 5)
+    table = np.array(
+        [option_cost(layer, graph, board, plan, kernel) for kernel in kernels]
+    ).reshape(-1, 5)
     return [
         Option(
             kernel,
@@ -269,7 +323,9 @@ def costed(
     ]
 
 
-def option_cost(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan) -> np.ndarray:
+def option_cost(
+    layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan
+) -> np.ndarray:
     """(ALUT, FF, RAM, DSP, MLAB) of one kernel, with its share of the weight loader."""
     kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
     cost = sum((kernel_cost(k, board.device) for k in kernels), np.zeros(5))
@@ -286,15 +342,30 @@ def option_cost(layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: Ke
 
 
 def channel_cost(
-    graph: Graph, board: Board, plan: Plan, classes: dict[str, str], name: str, width: int, times: dict[str, np.ndarray]
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    classes: dict[str, str],
+    name: str,
+    width: int,
+    times: dict[str, np.ndarray],
 ) -> np.ndarray:
     """Cost of all channels of a class's tensors at a width."""
     total = np.zeros(5)
     for tensor in (t for t, owner in classes.items() if owner == name):
-        readers = [(layer.name, i) for layer in graph.layers for i, name in enumerate(layer.inputs) if name == tensor]
+        readers = [
+            (layer.name, i)
+            for layer in graph.layers
+            for i, name in enumerate(layer.inputs)
+            if name == tensor
+        ]
         readers += [("", 0)] * sum(port.tensor == tensor for port in graph.outputs)
         for reader, position in readers:
-            fifo = Fifo(tensor, width * BITS[plan.dtype], depth(tensor, reader, position, width, graph, times))
+            fifo = Fifo(
+                tensor,
+                width * BITS[plan.dtype],
+                depth(tensor, reader, position, width, graph, times),
+            )
             total = total + fifo_cost(fifo, board.device)
     return total
 
@@ -312,7 +383,9 @@ def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
         table["interconnect_per_lsu"] + table["launched_kernel"] + 3 * table["loop"]
     )
     return (
-        total + sum((lsu_cost(lsu, device) for lsu in lsus), np.zeros(5)) + len(lsus) * np.array([1000, 1500, 0, 0, 0])
+        total
+        + sum((lsu_cost(lsu, device) for lsu in lsus), np.zeros(5))
+        + len(lsus) * np.array([1000, 1500, 0, 0, 0])
     )
 
 
@@ -328,5 +401,6 @@ def scaled(cost: np.ndarray) -> tuple[int, ...]:
 
 
 def whole(costs: np.ndarray) -> np.ndarray:
-    """Rounded up to the solver's whole numbers; what exceeds any device by far is as good as infinite."""
+    """Rounded up to the solver's whole numbers; what exceeds any device by far is as good as
+    infinite."""
     return np.minimum(np.ceil(costs * SCALE - 1e-9), 1 << 40).astype(np.int64)

@@ -1,5 +1,6 @@
-"""The Lagrangian relaxation of the search's problem: resources have prices instead of limits, and then layers depend on each other by widths and strips alone, so that
-eliminating these one after another finds the cheapest design.
+"""The Lagrangian relaxation of the search's problem: resources have prices instead of limits, and
+then layers depend on each other by widths and strips alone, so that eliminating these one after
+another finds the cheapest design.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from hlsgen.schedule.pipelined.problem import Option, Problem
 
 @dataclass(frozen=True)
 class Design:
-    """A width of every tensor class, the row of every layer's option, and what they take: ALMs, memory blocks and DSPs, scaled, and bytes of weights an image."""
+    """A width of every tensor class, the row of every layer's option, and what they take: ALMs,
+    memory blocks and DSPs, scaled, and bytes of weights an image."""
 
     widths: dict[str, int]
     rows: dict[str, int]
@@ -25,24 +27,45 @@ class Design:
 
 
 class Ways:
-    """The options of layers that share them, a row each, as arrays: amounts, cycles, and by pair of widths and number of strips, with the places of these groups in a table over
-    the widths of both sides and the strips."""
+    """The options of layers that share them, a row each, as arrays: amounts, cycles, and by pair of
+    widths and number of strips, with the places of these groups in a table over the widths of both
+    sides and the strips."""
 
-    def __init__(self, options: tuple[Option, ...], inputs: tuple[int, ...], outputs: tuple[int, ...], same: bool):
+    def __init__(
+        self,
+        options: tuple[Option, ...],
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        same: bool,
+    ):
         kernels = [o.kernel for o in options]
         self.strips = tuple(sorted({k.strips for k in kernels}))
         pairs = [
-            (inputs.index(k.input_width), outputs.index(k.output_width), self.strips.index(k.strips)) for k in kernels
+            (
+                inputs.index(k.input_width),
+                outputs.index(k.output_width),
+                self.strips.index(k.strips),
+            )
+            for k in kernels
         ]
-        self.shape = (len(inputs), len(self.strips)) if same else (len(inputs), len(outputs), len(self.strips))
+        self.shape = (
+            (len(inputs), len(self.strips))
+            if same
+            else (len(inputs), len(outputs), len(self.strips))
+        )
         places = np.array([np.ravel_multi_index(p[::2] if same else p, self.shape) for p in pairs])
         order = np.argsort(places, kind="stable")
         self.options = [options[i] for i in order]
         self.amounts = np.array([(*options[i].cost, options[i].bytes) for i in order], float)
         self.cycles = np.array([options[i].cycles for i in order])
         self.of_row = places[order]
-        self.places, self.starts, counts = np.unique(self.of_row, return_index=True, return_counts=True)
-        self.rows = {int(p): np.arange(s, s + n) for p, s, n in zip(self.places, self.starts, counts, strict=True)}
+        self.places, self.starts, counts = np.unique(
+            self.of_row, return_index=True, return_counts=True
+        )
+        self.rows = {
+            int(p): np.arange(s, s + n)
+            for p, s, n in zip(self.places, self.starts, counts, strict=True)
+        }
 
     def alike(self, row: int) -> np.ndarray:
         """Rows with the widths and strips of one of them."""
@@ -74,10 +97,15 @@ class Relaxation:
                 kinds[key] = Ways(options, *widths, source == result)
             self.ways[layer] = kinds[key]
         self.channels = {
-            name: np.array([(*problem.channels[name, w], 0) for w in ws], float) for name, ws in problem.widths.items()
+            name: np.array([(*problem.channels[name, w], 0) for w in ws], float)
+            for name, ws in problem.widths.items()
         }
-        self.bursts = burst_tables(problem, {layer: ways.strips for layer, ways in self.ways.items()})
-        scopes = [tuple(dict.fromkeys((*problem.ends[layer], ("strips", layer)))) for layer in self.ways]
+        self.bursts = burst_tables(
+            problem, {layer: ways.strips for layer, ways in self.ways.items()}
+        )
+        scopes = [
+            tuple(dict.fromkeys((*problem.ends[layer], ("strips", layer)))) for layer in self.ways
+        ]
         scopes += [(name,) for name in self.channels]
         scopes += [tuple(("strips", layer) for layer in layers) for layers, _ in self.bursts]
         sizes: dict[Hashable, int] = {name: len(ws) for name, ws in problem.widths.items()}
@@ -92,17 +120,25 @@ class Relaxation:
 
     def limits(self, target: int) -> np.ndarray:
         """What a design may take."""
-        return np.array([*np.maximum(self.problem.limits, 0), int(self.problem.bandwidth * target)], float)
+        return np.array(
+            [*np.maximum(self.problem.limits, 0), int(self.problem.bandwidth * target)], float
+        )
 
-    def best(self, prices: np.ndarray, target: int, first: int = 0, others: np.ndarray | None = None) -> Design | None:
-        """The cheapest design at these prices, None where there is none at any price. So many of the `first` layers have `others`, if they are given."""
+    def best(
+        self, prices: np.ndarray, target: int, first: int = 0, others: np.ndarray | None = None
+    ) -> Design | None:
+        """The cheapest design at these prices, None where there is none at any price. So many of
+        the `first` layers have `others`, if they are given."""
         assert self.steps is not None
         kinds = {id(ways): ways for ways in self.ways.values()}
         priced = {(key, False): ways.priced(prices, target) for key, ways in kinds.items()}
         if others is not None:
             priced |= {(key, True): ways.priced(others, target) for key, ways in kinds.items()}
         least = {key: kinds[key[0]].table(costs) for key, costs in priced.items()}
-        keys = {layer: (id(ways), place < first) for place, (layer, ways) in enumerate(self.ways.items())}
+        keys = {
+            layer: (id(ways), place < first)
+            for place, (layer, ways) in enumerate(self.ways.items())
+        }
         tables = [least[key] for key in keys.values()]
         tables += [amounts @ prices for amounts in self.channels.values()]
         tables += [blocks * prices[1] for _, blocks in self.bursts]
@@ -117,12 +153,16 @@ class Relaxation:
             here = ways.rows[place]
             rows[layer] = int(here[priced[keys[layer]][here].argmin()])
             amounts = amounts + ways.amounts[rows[layer]]
-        amounts[1] += sum(blocks[tuple(values["strips", layer] for layer in layers)] for layers, blocks in self.bursts)
+        amounts[1] += sum(
+            blocks[tuple(values["strips", layer] for layer in layers)]
+            for layers, blocks in self.bursts
+        )
         widths = {name: ws[values[name]] for name, ws in self.problem.widths.items()}
         return Design(widths, rows, amounts)
 
     def without(self, prices: np.ndarray, target: int, most: float) -> Problem:
-        """The problem without the options that every design with them costs more than `most` for at these prices."""
+        """The problem without the options that every design with them costs more than `most` for at
+        these prices."""
         assert self.steps is not None
         priced = [ways.priced(prices, target) for ways in self.ways.values()]
         tables = [ways.table(costs) for ways, costs in zip(self.ways.values(), priced, strict=True)]
@@ -142,15 +182,22 @@ class Relaxation:
     def choice(self, design: Design) -> Choice:
         """The design as a choice."""
         return choice_of(
-            design.widths, {layer: self.ways[layer].options[row].kernel for layer, row in design.rows.items()}
+            design.widths,
+            {layer: self.ways[layer].options[row].kernel for layer, row in design.rows.items()},
         )
 
 
-def burst_tables(problem: Problem, strips: dict[str, tuple[int, ...]]) -> list[tuple[tuple[str, ...], np.ndarray]]:
-    """Memory blocks of the FIFOs round kernels that work in strips, by the numbers of strips of one or two layers."""
+def burst_tables(
+    problem: Problem, strips: dict[str, tuple[int, ...]]
+) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """Memory blocks of the FIFOs round kernels that work in strips, by the numbers of strips of one
+    or two layers."""
 
     def blocks(layer: str, bits: int) -> np.ndarray:
-        return np.array([round(bits * problem.bit_blocks / count) if count else 0 for count in strips[layer]], float)
+        return np.array(
+            [round(bits * problem.bit_blocks / count) if count else 0 for count in strips[layer]],
+            float,
+        )
 
     found: list[tuple[tuple[str, ...], np.ndarray]] = [
         ((layer,), blocks(layer, bits)) for layer, bits in problem.bursts.waiting.items()

@@ -1,8 +1,10 @@
 """The search for pipelined designs: vector widths and kernels of all layers together.
 
-An option's ALMs, memory blocks and DSPs add up under the caps, and so do the weights that options take from memory under its bandwidth. For the highest throughput the
-slowest layer's cycles are bisected: is there a design in which no layer needs more than T? The last "no" proves the last "yes" optimal. A relaxation answers most
-such questions (`prices.py`), OR-tools' CP-SAT the others (`solver.py`).
+An option's ALMs, memory blocks and DSPs add up under the caps, and so do the weights that options
+take from memory under its bandwidth. For the highest throughput the slowest layer's cycles are
+bisected: is there a design in which no layer needs more than T? The last "no" proves the last "yes"
+optimal. A relaxation answers most such questions (`prices.py`), OR-tools' CP-SAT the others
+(`solver.py`).
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ LEVELS, GAP = 1000, 0.005
 
 @dataclass(frozen=True)
 class Solution:
-    """The best choice for a goal. `proof`: what is known of how good it is; `cycles`: those that its slowest layer may take; `bound`: those that the search has shown
-    no design to go below, within the same caps or lower ones."""
+    """The best choice for a goal. `proof`: what is known of how good it is; `cycles`: those that
+    its slowest layer may take; `bound`: those that the search has shown no design to go below,
+    within the same caps or lower ones."""
 
     choice: Choice
     proof: Evidence
@@ -40,7 +43,8 @@ class Solution:
 
 
 def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> Solution:
-    """The best choice for a goal. `bound`: what a search with higher caps has shown of the slowest layer's cycles. Raises Infeasible when nothing fits."""
+    """The best choice for a goal. `bound`: what a search with higher caps has shown of the slowest
+    layer's cycles. Raises Infeasible when nothing fits."""
     problem = relaxation.problem
     if (least_cost(problem) > np.maximum(problem.limits, 0)).any():
         raise smallest_is_too_large(problem, board, goal)
@@ -49,11 +53,15 @@ def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> S
     levels = [level for level in levels if level >= floor]
     if goal.objective == "resources":
         allowed = [
-            level for level in levels if goal.copies * board.device.fmax_low * 1e6 / level >= goal.fps
+            level
+            for level in levels
+            if goal.copies * board.device.fmax_low * 1e6 / level >= goal.fps
         ] or levels[:1]
         target, proof, bound = allowed[-1], Evidence(fps=goal.fps), 0
     else:
-        target, proof, bound = fastest(relaxation, [level for level in levels if level >= bound] or levels[-1:], goal)
+        target, proof, bound = fastest(
+            relaxation, [level for level in levels if level >= bound] or levels[-1:], goal
+        )
     decided: list[bool] = []
     if goal.objective == "latency":
         found = run(problem, target, goal, fewest=False, latency=True, decided=decided)
@@ -66,9 +74,12 @@ def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> S
     return Solution(found, proof, target, bound)
 
 
-def fewest(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None) -> Choice | None:
-    """The choice with the fewest resources, but for the gap, whose slowest layer takes no more than so many cycles. None where there is none (or none was found in
-    time: `decided` then holds False)."""
+def fewest(
+    relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None
+) -> Choice | None:
+    """The choice with the fewest resources, but for the gap, whose slowest layer takes no more than
+    so many cycles. None where there is none (or none was found in time: `decided` then holds
+    False)."""
     answer = least_design(relaxation, target)
     if answer.settled:
         return answer.choice
@@ -76,7 +87,9 @@ def fewest(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] 
     return run(answer.rest, target, goal, fewest=True, decided=decided)
 
 
-def anyone(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None) -> Choice | None:
+def anyone(
+    relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None
+) -> Choice | None:
     """A choice whose slowest layer takes no more than so many cycles, as `fewest` would say it."""
     answer = any_design(relaxation, target)
     if answer.settled:
@@ -86,10 +99,15 @@ def anyone(relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] 
 
 
 def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int, Evidence, int]:
-    """The least cycles of the slowest layer that a design within the caps reaches, the proof or the gap, and the proven bound (0: none). The relaxation says which
-    levels are too low and from which on it knows a design; what is between them the solver decides."""
+    """The least cycles of the slowest layer that a design within the caps reaches, the proof or the
+    gap, and the proven bound (0: none). The relaxation says which levels are too low and from which
+    on it knows a design; what is between them the solver decides."""
     answer = cache(lambda level: any_design(relaxation, level))
-    low = bisect_left(levels, True, key=lambda level: not answer(level).settled or answer(level).choice is not None)
+    low = bisect_left(
+        levels,
+        True,
+        key=lambda level: not answer(level).settled or answer(level).choice is not None,
+    )
     high = bisect_left(levels, True, lo=low, key=lambda level: answer(level).choice is not None)
     proven, undecided = low, False
 
@@ -108,7 +126,11 @@ def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int,
         middle = (low + high) // 2
         low, high = (low, middle) if possible(middle) else (middle + 1, high)
     if undecided:
-        return levels[high], Evidence(proof="open", gap=levels[high] / levels[proven] - 1), levels[proven]
+        return (
+            levels[high],
+            Evidence(proof="open", gap=levels[high] / levels[proven] - 1),
+            levels[proven],
+        )
     proof = Evidence(proof="near", gap=GAP) if low < high else Evidence(proof="optimal")
     return levels[high], proof, levels[low]
 
@@ -119,8 +141,11 @@ def close(levels: list[int], low: int, high: int) -> bool:
 
 
 def least_cost(problem: Problem) -> np.ndarray:
-    """What no design takes less of, in the solver's units: every layer's least, each resource for itself."""
-    return np.sum([np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0)
+    """What no design takes less of, in the solver's units: every layer's least, each resource for
+    itself."""
+    return np.sum(
+        [np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0
+    )
 
 
 def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasible:
@@ -139,4 +164,8 @@ def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasi
             where=f"pipelined design on {board.name}",
             remedy="a tensor has one width: the unroll_oc of its producer is the unroll_ic of its consumers",
         )
-    return Infeasible(text, where=f"pipelined design on {board.name}", remedy="use --style folded, or a larger board")
+    return Infeasible(
+        text,
+        where=f"pipelined design on {board.name}",
+        remedy="use --style folded, or a larger board",
+    )

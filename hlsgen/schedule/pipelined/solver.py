@@ -15,10 +15,16 @@ Chosen = tuple[str, Any, Option]
 
 
 def run(
-    problem: Problem, target: int, goal: Goal, fewest: bool, latency: bool = False, decided: list[bool] | None = None
+    problem: Problem,
+    target: int,
+    goal: Goal,
+    fewest: bool,
+    latency: bool = False,
+    decided: list[bool] | None = None,
 ) -> Choice | None:
-    """A design in which no layer needs more than `target` cycles: any, the one with the fewest resources, or the one with the
-    least latency. None if there is none (or none was found in time: `decided` then holds False)."""
+    """A design in which no layer needs more than `target` cycles: any, the one with the fewest
+    resources, or the one with the least latency. None if there is none (or none was found in time:
+    `decided` then holds False)."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
@@ -28,7 +34,10 @@ def run(
     chosen: list[Chosen] = []
     for layer, options in problem.options.items():
         quick = [option for option in options if option.cycles <= target]
-        mine = [(layer, model.new_bool_var(""), option) for option in (quick if latency else cheapest(quick))]
+        mine = [
+            (layer, model.new_bool_var(""), option)
+            for option in (quick if latency else cheapest(quick))
+        ]
         if not mine:
             if decided is not None:
                 decided.append(True)
@@ -38,17 +47,26 @@ def run(
         source, result = problem.ends[layer]
         for name, side in ((source, "input_width"), (result, "output_width")):
             for w in problem.widths[name]:
-                model.add(sum(v for _, v, option in mine if getattr(option.kernel, side) == w) == width[name, w])
+                model.add(
+                    sum(v for _, v, option in mine if getattr(option.kernel, side) == w)
+                    == width[name, w]
+                )
     used = [total(chosen, width, problem, i) for i in range(3)]
     used[1] += sum(burst_fifos(model, chosen, problem))
     for amount, limit in zip(used, problem.limits, strict=True):
         model.add(amount <= max(limit, 0))
     if any(option.bytes for *_, option in chosen):
-        model.add(sum(option.bytes * v for _, v, option in chosen) <= int(problem.bandwidth * target))
+        model.add(
+            sum(option.bytes * v for _, v, option in chosen) <= int(problem.bandwidth * target)
+        )
     if latency:
-        model.minimize(sum(int(option.cycles * (1 + 100 * option.lead)) * v for _, v, option in chosen))
+        model.minimize(
+            sum(int(option.cycles * (1 + 100 * option.lead)) * v for _, v, option in chosen)
+        )
     elif fewest:
-        model.minimize(sum(share * amount for share, amount in zip(worth(problem), used, strict=True)))
+        model.minimize(
+            sum(share * amount for share, amount in zip(worth(problem), used, strict=True))
+        )
     solver = cp_model.CpSolver()
     solver.parameters.max_deterministic_time = goal.seconds
     solver.parameters.num_workers = 1  # with more, equal inputs could give different designs
@@ -59,12 +77,18 @@ def run(
         decided.append(status != cp_model.UNKNOWN)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None
-    widths = {name: next(w for w in ws if solver.value(width[name, w])) for name, ws in problem.widths.items()}
-    return choice_of(widths, {layer: option.kernel for layer, v, option in chosen if solver.value(v)})
+    widths = {
+        name: next(w for w in ws if solver.value(width[name, w]))
+        for name, ws in problem.widths.items()
+    }
+    return choice_of(
+        widths, {layer: option.kernel for layer, v, option in chosen if solver.value(v)}
+    )
 
 
 def interruptible(solver: Any, model: Any) -> Any:
-    """The status of a solve that Ctrl-C ends at once: by itself the solver takes the signal for its own, or keeps it until it is done."""
+    """The status of a solve that Ctrl-C ends at once: by itself the solver takes the signal for its
+    own, or keeps it until it is done."""
     solver.parameters.catch_sigint_signal = False
     with ThreadPoolExecutor(1) as thread:
         solving = thread.submit(solver.solve, model)
@@ -76,16 +100,21 @@ def interruptible(solver: Any, model: Any) -> Any:
 
 
 def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]:
-    """Memory blocks of the FIFOs round kernels that work in strips: what waits for them at joins, and a strip where a neighbour does not work in strips."""
+    """Memory blocks of the FIFOs round kernels that work in strips: what waits for them at joins,
+    and a strip where a neighbour does not work in strips."""
     strips: dict[str, list[tuple[Any, int]]] = {}
     for layer, v, option in chosen:
         if option.kernel.strips:
             strips.setdefault(layer, []).append((v, option.kernel.strips))
 
     def blocks(layer: str, bits: int) -> Any:
-        return sum(round(bits * problem.bit_blocks / count) * v for v, count in strips.get(layer, ()))
+        return sum(
+            round(bits * problem.bit_blocks / count) * v for v, count in strips.get(layer, ())
+        )
 
-    found = [blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in strips]
+    found = [
+        blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in strips
+    ]
     for ends in problem.bursts.links:
         for here, there, side in ((1, 0, 0), (0, 1, 1)):  # a reader's input, a writer's output
             if ends[here] in strips:
@@ -98,7 +127,9 @@ def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]
     return found
 
 
-def total(chosen: list[Chosen], width: dict[tuple[str, int], Any], problem: Problem, index: int) -> Any:
+def total(
+    chosen: list[Chosen], width: dict[tuple[str, int], Any], problem: Problem, index: int
+) -> Any:
     """Linear expression of one resource."""
     return sum(option.cost[index] * v for _, v, option in chosen) + sum(
         problem.channels[key][index] * v for key, v in width.items()
