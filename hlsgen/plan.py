@@ -11,15 +11,24 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from hlsgen.errors import PlanError, UsageError
 from hlsgen.evidence import Evidence
 from hlsgen.records import record
 
-SCHEMA = 1
+SCHEMA = 2
+# Fields of schema 1 under the names of schema 2: of a plan, of its kernels.
+RENAMED = {"unfolded": "im2col", "convolved": "dense_as_convolution"}
+RENAMED_OF_KERNELS = {
+    "fold": "lane_folding",
+    "skip": "nonzeros_per_lane",
+    "at_once": "vectors_per_cycle",
+    "strips": "row_tiles",
+}
 # Fields that may be 0; all others are positive.
 MAY_BE_ZERO = (
-    "first_vector", "first_image", "position", "skip", "strips", "tile_vectors", "tile_pixels",
+    "first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles", "tile_vectors", "tile_pixels",
     "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
 )  # fmt: skip
 # Engines that compute convolutions tile by tile, with all weights or without the zeros.
@@ -48,10 +57,10 @@ class KernelPlan:
     `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of
     the channel loops. `unroll_window` unrolls all filter taps. `partial_sums` interleaved
     accumulators keep II at 1. A depthwise kernel with an unrolled window may go through a vector's
-    lanes in `fold` turns, with so many fewer multipliers. With `skip` a kernel skips zero weights:
-    each output lane takes so many non-zero ones a turn. `at_once` input vectors are multiplied in a
-    turn, put together by a kernel of its own. With `strips` the weights are not kept on chip: they
-    stream from memory, anew for each of so many equal strips of the output's rows.
+    lanes in `lane_folding` turns, with so many fewer multipliers. With `nonzeros_per_lane` a kernel skips zero weights:
+    each output lane takes so many non-zero ones a turn. `vectors_per_cycle` input vectors are multiplied in a
+    turn, put together by a kernel of its own. With `row_tiles` the weights are not kept on chip: they
+    stream from memory, anew for each of so many equal row tiles of the output's rows.
     """
 
     layer: str
@@ -59,10 +68,10 @@ class KernelPlan:
     output_width: int = 1
     unroll_window: bool = False
     partial_sums: int = 1
-    fold: int = 1
-    skip: int = 0
-    at_once: int = 1
-    strips: int = 0
+    lane_folding: int = 1
+    nonzeros_per_lane: int = 0
+    vectors_per_cycle: int = 1
+    row_tiles: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,8 +179,8 @@ class Plan:
 
     `style` is what was built; `disabled` the optimisations switched off; `evidence` what the search
     showed of it. `kernels` and `edges` describe pipelined and layered designs, `engines` and
-    `steps` folded ones, which take `images` images a launch; `unfolded` names the convolutions
-    whose window columns the host unfolds into channels, `convolved` the fully connected layers that
+    `steps` folded ones, which take `images` images a launch; `im2col` names the convolutions
+    whose window columns the host unfolds into channels, `dense_as_convolution` the fully connected layers that
     the convolution engine computes. A pipelined design may stand on the board in `copies`, which
     work on different images.
     """
@@ -185,8 +194,8 @@ class Plan:
     edges: tuple[EdgePlan, ...] = ()
     engines: Engines | None = None
     steps: tuple[StepPlan, ...] = ()
-    unfolded: tuple[str, ...] = ()
-    convolved: tuple[str, ...] = ()
+    im2col: tuple[str, ...] = ()
+    dense_as_convolution: tuple[str, ...] = ()
     images: int = 1
     copies: int = 1
     evidence: Evidence = field(default_factory=Evidence)
@@ -228,14 +237,31 @@ class Plan:
                 where=where,
                 remedy="save a plan with build and edit that",
             ) from None
-        if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
+        if not isinstance(data, dict) or (schema := data.pop("schema", None)) not in (1, SCHEMA):
             raise PlanError(
-                f"is not a plan of schema {SCHEMA}", where=where, remedy="save a new one with build"
+                f"is not a plan of schema 1 or {SCHEMA}",
+                where=where,
+                remedy="save a new one with build",
             )
-        data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
+        data = upgraded(data) if schema == 1 else data
         plan: Plan = record(Plan, data, where)
         check_fields(plan, where)
         return plan
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan of schema 1 as one of schema 2; what has another type than it should stays as it is."""
+    data = {RENAMED.get(name, name): value for name, value in data.items()}
+    data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
+    kernels = data.get("kernels")
+    if isinstance(kernels, list):
+        data["kernels"] = [
+            {RENAMED_OF_KERNELS.get(name, name): value for name, value in kernel.items()}
+            if isinstance(kernel, dict)
+            else kernel
+            for kernel in kernels
+        ]
+    return data
 
 
 def check_fields(plan: Plan, where: str) -> None:

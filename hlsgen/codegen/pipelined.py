@@ -104,9 +104,9 @@ class PipelinedGenerator:
             )
             inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge) + self.own})
         output, collected = self.graph.output_tensor(layer), None
-        if kernel.at_once > 1:
+        if kernel.vectors_per_cycle > 1:
             collected = inputs[0] | {"depth": COLLECTED_FIFO, "all": "[COPIES]" if self.own else ""}
-            words = vectors(collected["vectors"], kernel.at_once)
+            words = vectors(collected["vectors"], kernel.vectors_per_cycle)
             inputs[0] = collected | {
                 "type": f"{layer.name}_vectors",
                 "vectors": words,
@@ -115,7 +115,7 @@ class PipelinedGenerator:
             }
         bits = BITS[self.plan.dtype]
         memories = {m.name: m for m in op.pipelined_body(layer, self.graph, kernel, bits).memories}
-        part = kernel.output_width // kernel.fold
+        part = kernel.output_width // kernel.lane_folding
         depthwise = layer.op == "conv" and op.same_width(layer)
         steps, interleaved = op.reduction(layer, self.graph, kernel)
         groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
@@ -133,7 +133,9 @@ class PipelinedGenerator:
             "depthwise": depthwise,
             "steps": steps,
             "collected": collected,
-            "words": steps * interleaved * (output_vectors * kernel.fold if depthwise else groups),
+            "words": steps
+            * interleaved
+            * (output_vectors * kernel.lane_folding if depthwise else groups),
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),
             "memories": memories,
@@ -142,8 +144,8 @@ class PipelinedGenerator:
             "part": {"type": vector_type(part, self.ctype), "width": part},
             "weights": self.add_weights(layer, kernel),
             "filters": self.add_filters(layer, kernel),
-            "strips": streamed.strips(layer, self.graph, kernel)
-            if layer.op == "conv" and kernel.strips
+            "row_tiles": streamed.row_tiles(layer, self.graph, kernel)
+            if layer.op == "conv" and kernel.row_tiles
             else None,
             "streamed": f"{layer.name}_streamed{self.own}",
             "bias": "bias" in layer.weights,
@@ -160,7 +162,7 @@ class PipelinedGenerator:
     def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any]:
         """Append the layer's stream."""
         stream = operator(layer.op).pipelined_stream(layer, kernel)
-        if kernel.strips:
+        if kernel.row_tiles:
             stream = stream[: self.biases(layer, kernel)]
         self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
         self.offset += stream.size
@@ -177,7 +179,7 @@ class PipelinedGenerator:
     def add_filters(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any] | None:
         """Append the layer's weights to those that stream from memory, aligned so that vectors of
         any width may start there."""
-        if not kernel.strips:
+        if not kernel.row_tiles:
             return None
         words = operator(layer.op).pipelined_stream(layer, kernel)[self.biases(layer, kernel) :]
         start = self.filters_offset // kernel.output_width
@@ -191,7 +193,7 @@ class PipelinedGenerator:
             "width": kernel.output_width,
             "start": start,
             "count": len(words),
-            "times": kernel.strips,
+            "times": kernel.row_tiles,
             "depth": STREAMED_FIFO,
         }
 
@@ -231,7 +233,7 @@ class PipelinedGenerator:
         return {
             "fifos": fifos,
             "copies": self.plan.copies,
-            "helpers": any(kernel.at_once > 1 for kernel in self.plan.kernels),
+            "helpers": any(kernel.vectors_per_cycle > 1 for kernel in self.plan.kernels),
             "inputs": inputs,
             "outputs": outputs,
             "layers": layers,
@@ -320,11 +322,11 @@ class PipelinedGenerator:
                 size = context["output"]["vectors"] * context["output"]["width"]
                 buffers[name] = {"elements": size, "dtype": "float32"}
                 arguments.append({"buffer": name})
-            if context["kernel"].at_once > 1:
+            if context["kernel"].vectors_per_cycle > 1:
                 middle.append(launch(f"{layer.name}_collect", {"images": True}))
             middle.append(launch(layer.name, *arguments))
             if not context["autorun"]:
-                if context["kernel"].at_once > 1:
+                if context["kernel"].vectors_per_cycle > 1:
                     resident.append(middle[-2])
                 resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
         # Kernels that the host launches for every batch read their weights anew each time.
@@ -335,7 +337,9 @@ class PipelinedGenerator:
         if self.plan.enabled("concurrent_queues"):
             autorun = [c["name"] for c in layers if c["autorun"]]
             autorun += [
-                f"{c['name']}_collect" for c in layers if c["autorun"] and c["kernel"].at_once > 1
+                f"{c['name']}_collect"
+                for c in layers
+                if c["autorun"] and c["kernel"].vectors_per_cycle > 1
             ]
             launches = [*before, *first, *resident, *last]
             runs["concurrent"] = run_mode(
@@ -356,7 +360,9 @@ class PipelinedGenerator:
 def lane_widths(kernel: KernelPlan) -> tuple[int, ...]:
     """Widths of parts of vectors that a kernel handles: a turn's lanes, and those of a bank of
     inputs."""
-    return kernel.output_width // kernel.fold, kernel.input_width // max(kernel.skip, 1)
+    return kernel.output_width // kernel.lane_folding, kernel.input_width // max(
+        kernel.nonzeros_per_lane, 1
+    )
 
 
 def activate(layer: Layer) -> Callable[[str], str]:

@@ -60,7 +60,7 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
         name: cycles / plan.copies / (clock * 1e6)
         for name, cycles in (times | port_cycles(graph, plan)).items()
     }
-    readers = len(graph.inputs) + sum(kernel.strips > 0 for kernel in plan.kernels)
+    readers = len(graph.inputs) + sum(kernel.row_tiles > 0 for kernel in plan.kernels)
     limits["external memory"] = traffic / (board.sustained_bandwidth(readers) * 1e9)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
@@ -78,7 +78,7 @@ def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...
         kernel = plan.kernel(layer.name)
         cycles = pipelined_cycles(layer, graph, kernel, plan, board)
         macs = operator(layer.op).work(layer, graph).macs
-        if kernel.skip:  # zeros are no work
+        if kernel.nonzeros_per_lane:  # zeros are no work
             macs = round(
                 macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size
             )

@@ -37,7 +37,7 @@ def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing
     times = {item.name: item.cycles for item in layers}
     slowest = max((*times.values(), *port_cycles(front, ahead).values()))
     fill = pipelined_latency(front, ahead, times)
-    launches = FRONT_LAUNCHES + sum(kernel.strips > 0 for kernel in ahead.kernels)
+    launches = FRONT_LAUNCHES + sum(kernel.row_tiles > 0 for kernel in ahead.kernels)
     stream = (fill + (plan.images - 1) * slowest) / hertz + launches * board.launch_us * 1e-6
     moved = image_bytes(front, ahead) + streamed_bytes(front, ahead)
     memory = plan.images * moved / (board.sustained_bandwidth(READERS) * 1e9)

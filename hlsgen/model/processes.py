@@ -67,15 +67,15 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
         kernel, op = plan.kernel(layer.name), operator(layer.op)
         interval = initiation_interval(layer, graph, kernel, plan, board)
         inputs = [reading[layer.name, i] for i in range(len(layer.inputs))]
-        if kernel.at_once > 1:
+        if kernel.vectors_per_cycle > 1:
             tensor = graph.tensors[layer.inputs[0]]
             count = vectors(tensor.channels, kernel.input_width)
-            events = collector_events(tensor.pixels, count, kernel.at_once)
+            events = collector_events(tensor.pixels, count, kernel.vectors_per_cycle)
             name, cycles = f"{layer.name}_collect", tensor.pixels * count
             found.append(process(name, events, cycles, 1, inputs, [collected], COLLECT_DEPTH))
             inputs, collected = [collected], collected + 1
         # A kernel that gets words of several vectors waits for them here.
-        cycles = (op.pipelined_turns if kernel.at_once > 1 else op.pipelined_cycles)(
+        cycles = (op.pipelined_turns if kernel.vectors_per_cycle > 1 else op.pipelined_cycles)(
             layer, graph, kernel
         )
         events = op.pipelined_events(layer, graph, kernel)
@@ -101,10 +101,10 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
     return tuple(found)
 
 
-def collector_events(pixels: int, count: int, at_once: int) -> Events:
-    """A kernel that puts `at_once` of a pixel's `count` vectors together reads one a turn, and
+def collector_events(pixels: int, count: int, vectors_per_cycle: int) -> Events:
+    """A kernel that puts `vectors_per_cycle` of a pixel's `count` vectors together reads one a turn, and
     writes when a word is full or the pixel ends."""
-    ends = np.append(np.arange(at_once, count, at_once), count) - 1
+    ends = np.append(np.arange(vectors_per_cycle, count, vectors_per_cycle), count) - 1
     return Events((np.arange(pixels * count),), (np.arange(pixels)[:, None] * count + ends).ravel())
 
 

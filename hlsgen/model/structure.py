@@ -73,8 +73,8 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
         Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth)
         for edge in plan.edges
     ]
-    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.at_once > 1]
-    for kernel in (kernel for kernel in plan.kernels if kernel.strips):
+    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
+    for kernel in (kernel for kernel in plan.kernels if kernel.row_tiles):
         fifos.append(streamed(kernel, bits))
         vector = fifos[-1].bits
         kernels.append(
@@ -101,7 +101,7 @@ def pipelined_kernels(
     """The kernel of one layer, whose result so many channels carry, and the one that puts input
     vectors together for it."""
     main = pipelined_kernel(layer, graph, plan, kernel, readers)
-    if kernel.at_once == 1:
+    if kernel.vectors_per_cycle == 1:
         return (main,)
     vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
     body = Body(register_bits=word, multiplexer_bits=word)
@@ -113,7 +113,9 @@ def pipelined_kernels(
 def collected(kernel: KernelPlan, bits: int) -> Fifo:
     """The channel of words of input vectors."""
     return Fifo(
-        f"{kernel.layer} collected", kernel.at_once * kernel.input_width * bits, COLLECTED_FIFO
+        f"{kernel.layer} collected",
+        kernel.vectors_per_cycle * kernel.input_width * bits,
+        COLLECTED_FIFO,
     )
 
 
@@ -127,9 +129,9 @@ def pipelined_kernel(
 ) -> Kernel:
     """The kernel of one layer."""
     bits = BITS[plan.dtype]
-    streams = kernel.strips > 0
+    streams = kernel.row_tiles > 0
     channel = (
-        len(layer.inputs) * kernel.input_width * kernel.at_once
+        len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle
         + (readers + bool(layer.weights) + streams) * kernel.output_width
     )
     loops = 1 + LOOPS * (streams and layer.op == "conv") + 2 * bool(layer.weights)

@@ -56,7 +56,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Events:
-    """When a pipelined kernel reads a vector (or a word of `at_once` vectors) from each of its
+    """When a pipelined kernel reads a vector (or a word of `vectors_per_cycle` vectors) from each of its
     inputs and writes one, in cycles from an image's start at II 1."""
 
     reads: tuple[np.ndarray, ...]
@@ -154,21 +154,23 @@ class Operator(ABC):
         vector."""
         return True
 
-    def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+    def lane_folding_options(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
         """In how many turns the kernel may go through a vector's lanes."""
         return (1,)
 
-    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """How many non-zero weights an output lane may take a turn; 0: the kernel multiplies by all
         weights."""
         return (0,)
 
-    def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def vectors_per_cycle_options(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[int, ...]:
         """How many input vectors the kernel may multiply in a turn."""
         return (1,)
 
-    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """In how many strips of rows the kernel may work whose weights stream from memory; 0: they
+    def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+        """In how many row tiles the kernel may work whose weights stream from memory; 0: they
         are on chip."""
         return (0,)
 
@@ -243,28 +245,32 @@ class Operator(ABC):
         instantiates."""
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, lanes = (
-            vectors(source.channels, kernel.input_width * kernel.at_once),
+            vectors(source.channels, kernel.input_width * kernel.vectors_per_cycle),
             kernel.output_width,
         )
         arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
         memories = list(self.pipelined_memories(layer, graph, kernel))
-        vector = kernel.input_width * kernel.at_once * bits
+        vector = kernel.input_width * kernel.vectors_per_cycle * bits
         registers = 0
         multiplexers = 2 * lanes * bits + (self.selected_vectors(layer, graph, kernel) - 1) * vector
         window = getattr(layer.attributes, "window", None)
-        if window is not None and not kernel.strips:
+        if window is not None and not kernel.row_tiles:
             rows, columns = window.extent
             element, length = (
                 kernel.input_width * bits,
                 window.scan_size(source.height, source.width)[1] * inputs,
             )
             if keeps_lines(window, length):
-                memories.append(Memory("line", length, element, (rows - 1) * kernel.at_once))
+                memories.append(
+                    Memory("line", length, element, (rows - 1) * kernel.vectors_per_cycle)
+                )
             else:
                 registers += (rows - 1) * length * vector
             if keeps_history(window, inputs):
                 memories.append(
-                    Memory("history", inputs, element, rows * (columns - 1) * kernel.at_once)
+                    Memory(
+                        "history", inputs, element, rows * (columns - 1) * kernel.vectors_per_cycle
+                    )
                 )
                 registers += rows * columns * vector
             else:
@@ -273,7 +279,9 @@ class Operator(ABC):
         steps, _ = self.reduction(layer, graph, kernel)
         # A lane's only product and the addition that follows are one unit.
         fused = (
-            lanes // kernel.fold if self.pipelined_macs(layer, kernel) * kernel.fold == lanes else 0
+            lanes // kernel.lane_folding
+            if self.pipelined_macs(layer, kernel) * kernel.lane_folding == lanes
+            else 0
         )
         if steps > 1:
             # The first value of each partial sum is added to the bias or to nothing.
@@ -283,22 +291,22 @@ class Operator(ABC):
         registers += sums.register_length * lanes * bits
         if "bias" in layer.weights:
             # Where products are summed up, the first is added to the bias.
-            arithmetic += Arithmetic(adds=lanes // kernel.fold - fused if steps == 1 else 0)
+            arithmetic += Arithmetic(adds=lanes // kernel.lane_folding - fused if steps == 1 else 0)
             memories.append(
                 Memory(
                     "bias",
-                    vectors(result.channels, lanes) * kernel.fold,
-                    lanes // kernel.fold * bits,
+                    vectors(result.channels, lanes) * kernel.lane_folding,
+                    lanes // kernel.lane_folding * bits,
                 )
             )
         if layer.activation is not None:
-            arithmetic += layer.activation.units(lanes // kernel.fold)
+            arithmetic += layer.activation.units(lanes // kernel.lane_folding)
         return Body(arithmetic, tuple(memories), registers, multiplexers)
 
     def pipeline_depth(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles from the reads of a turn to its writes."""
         body = self.pipelined_body(layer, graph, kernel, WEIGHT_BITS)
-        return pipeline_depth(body, kernel.output_width // kernel.fold)
+        return pipeline_depth(body, kernel.output_width // kernel.lane_folding)
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
@@ -325,8 +333,14 @@ class Operator(ABC):
 
         tensor = graph.output_tensor(layer)
         count = vectors(tensor.channels, engines.width)
-        at_once = next(n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0)
-        return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, at_once, 0, count),)
+        vectors_per_cycle = next(
+            n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0
+        )
+        return (
+            StepPlan(
+                layer.name, self.engine, tensor.height, tensor.width, vectors_per_cycle, 0, count
+            ),
+        )
 
     def folded_fields(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines

@@ -107,7 +107,7 @@ class Concat(Operator, Importer):
         for position, tensor in enumerate(graph.input_tensors(layer)):
             count = vectors(tensor.channels, engines.width)
             if (layer.name, position) in placement.copies:
-                at_once = next(
+                vectors_per_cycle = next(
                     n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0
                 )
                 steps.append(
@@ -116,7 +116,7 @@ class Concat(Operator, Importer):
                         "",
                         result.height,
                         result.width,
-                        at_once,
+                        vectors_per_cycle,
                         first,
                         count,
                         source=tensor.name,

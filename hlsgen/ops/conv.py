@@ -151,19 +151,21 @@ class Conv(Operator, Importer):
         """Depthwise kernels work lane by lane."""
         return self.is_depthwise(layer)
 
-    def folds(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+    def lane_folding_options(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
         """Depthwise kernels with an unrolled window may take several turns a vector."""
         if not (self.is_depthwise(layer) and kernel.unroll_window):
             return (1,)
         return tuple(n for n in (1, 2, 4, 8, 16) if n <= kernel.output_width)
 
-    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Sparse convolutions of one group, which keep what one output pixel sees."""
         if layer.attributes.groups > 1 or kernel.unroll_window:
             return (0,)
-        return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
+        return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
 
-    def at_onces(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def vectors_per_cycle_options(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[int, ...]:
         """Convolutions of one group with output vectors of 4 channels or more. The kernel that puts
         input vectors together reads one a turn: while an output pixel takes its turns it must get
         as many together as lead to the next one."""
@@ -172,27 +174,30 @@ class Conv(Operator, Importer):
             return (1,)
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
         found = [1]
-        if kernel.strips:  # while a filter word is in use, the next one arrives
+        if kernel.row_tiles:  # while a filter word is in use, the next one arrives
             most = max(
-                streamed.strips(layer, graph, kernel).pixels // self.input_lanes(layer, kernel), 1
+                streamed.row_tiles(layer, graph, kernel).pixels // self.input_lanes(layer, kernel),
+                1,
             )
             return AT_ONCE[: min(count, most)]
         for n in AT_ONCE[1:count]:
-            steps, outputs = self.reduction(layer, graph, replace(kernel, at_once=n))
+            steps, outputs = self.reduction(layer, graph, replace(kernel, vectors_per_cycle=n))
             if steps * outputs >= a.window.stride[1] * count:
                 found.append(n)
         return tuple(found)
 
-    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Convolutions of one group that take tap by tap; see `streamed.possible`."""
-        if layer.attributes.groups > 1 or kernel.unroll_window or kernel.skip:
+        if layer.attributes.groups > 1 or kernel.unroll_window or kernel.nonzeros_per_lane:
             return (0,)
         return (0, *streamed.possible(layer, graph, kernel))
 
     def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """All weights for every strip."""
+        """All weights for every row tile."""
         return (
-            streamed.values(streamed.strips(layer, graph, kernel), kernel) if kernel.strips else 0
+            streamed.values(streamed.row_tiles(layer, graph, kernel), kernel)
+            if kernel.row_tiles
+            else 0
         )
 
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
@@ -201,8 +206,10 @@ class Conv(Operator, Importer):
         return min(kernel.input_width, layer.weights["weight"].shape[1])
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Vectors of a pixel of the input, or words of `at_once` of them."""
-        return vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width * kernel.at_once)
+        """Vectors of a pixel of the input, or words of `vectors_per_cycle` of them."""
+        return vectors(
+            graph.tensors[layer.inputs[0]].channels, kernel.input_width * kernel.vectors_per_cycle
+        )
 
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of
@@ -213,8 +220,8 @@ class Conv(Operator, Importer):
     def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
         """Biases, then the filter words in loop order, `(elements, output_width)`."""
         a: ConvAttributes = layer.attributes
-        vin, vout = self.input_lanes(layer, kernel) * kernel.at_once, kernel.output_width
-        if kernel.skip:
+        vin, vout = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle, kernel.output_width
+        if kernel.nonzeros_per_lane:
             rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
             return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
         weight, bias = (
@@ -224,7 +231,9 @@ class Conv(Operator, Importer):
         taps = a.window.taps
         if self.is_depthwise(layer):
             lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
-            parts = lanes.reshape(-1, kernel.fold, vout // kernel.fold, taps).transpose(0, 1, 3, 2)
+            parts = lanes.reshape(
+                -1, kernel.lane_folding, vout // kernel.lane_folding, taps
+            ).transpose(0, 1, 3, 2)
             return np.concatenate([bias, parts.reshape(-1, vout)])
         grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
         grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
@@ -240,43 +249,48 @@ class Conv(Operator, Importer):
         """Input vectors of a group times taps that are not unrolled, interleaved over its output
         vectors."""
         a: ConvAttributes = layer.attributes
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.words(layer, kernel), skip.outputs(layer, kernel)
         steps = 1 if kernel.unroll_window else a.window.taps
         if self.is_depthwise(layer):
             return steps, 1
         source = graph.tensors[layer.inputs[0]]
-        if kernel.strips:
-            s = streamed.strips(layer, graph, kernel)
+        if kernel.row_tiles:
+            s = streamed.row_tiles(layer, graph, kernel)
             return s.words * s.taps, s.outs * s.pixels
-        inputs = vectors(source.channels // a.groups, kernel.input_width * kernel.at_once)
+        inputs = vectors(source.channels // a.groups, kernel.input_width * kernel.vectors_per_cycle)
         return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Unrolled taps times lanes, or the entries that all lanes take."""
-        if kernel.skip:
-            return layer.attributes.window.taps * kernel.skip * kernel.output_width
+        if kernel.nonzeros_per_lane:
+            return layer.attributes.window.taps * kernel.nonzeros_per_lane * kernel.output_width
         taps = layer.attributes.window.taps if kernel.unroll_window else 1
         if self.is_depthwise(layer):
-            return taps * kernel.output_width // kernel.fold
-        return taps * self.input_lanes(layer, kernel) * kernel.output_width * kernel.at_once
+            return taps * kernel.output_width // kernel.lane_folding
+        return (
+            taps * self.input_lanes(layer, kernel) * kernel.output_width * kernel.vectors_per_cycle
+        )
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
-        if kernel.strips:
-            return streamed.memories(streamed.strips(layer, graph, kernel), kernel)
-        if kernel.skip:
+        if kernel.row_tiles:
+            return streamed.memories(streamed.row_tiles(layer, graph, kernel), kernel)
+        if kernel.nonzeros_per_lane:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, interleaved = self.reduction(layer, graph, kernel)
         a: ConvAttributes = layer.attributes
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        lanes = kernel.output_width // kernel.fold
+        lanes = kernel.output_width // kernel.lane_folding
         parts = self.pipelined_macs(layer, kernel) // lanes
         return (
             Memory(
-                "weights", steps * interleaved * groups * kernel.fold, lanes * WEIGHT_BITS, parts
+                "weights",
+                steps * interleaved * groups * kernel.lane_folding,
+                lanes * WEIGHT_BITS,
+                parts,
             ),
         )
 
@@ -284,43 +298,43 @@ class Conv(Operator, Importer):
         """All taps of the window, where they are not unrolled."""
         return (
             1
-            if kernel.unroll_window or kernel.skip or kernel.strips
+            if kernel.unroll_window or kernel.nonzeros_per_lane or kernel.row_tiles
             else layer.attributes.window.taps
         )
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all
         taps and output vectors."""
-        if kernel.strips:
-            return streamed.turns(streamed.strips(layer, graph, kernel))
+        if kernel.row_tiles:
+            return streamed.turns(streamed.row_tiles(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         rows, columns = a.window.scan_size(source.height, source.width)
         inputs = self.input_vectors(layer, graph, kernel)
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             idle = rows * columns - result.pixels
             return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
         steps, interleaved = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         return (
             rows * columns - result.pixels
-        ) * inputs + result.pixels * groups * steps * interleaved * kernel.fold
+        ) * inputs + result.pixels * groups * steps * interleaved * kernel.lane_folding
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A turn a cycle, but words of several vectors may come more slowly where no output is due:
         a vector a cycle, beyond those that wait in the FIFO and in the kernel that puts them
         together."""
         turns = self.pipelined_turns(layer, graph, kernel)
-        if kernel.at_once == 1:
+        if kernel.vectors_per_cycle == 1:
             return turns
         source = graph.tensors[layer.inputs[0]]
         count, words = (
             vectors(source.channels, kernel.input_width),
             self.input_vectors(layer, graph, kernel),
         )
-        if kernel.strips:
+        if kernel.row_tiles:
             return turns + source.pixels * (count - words)
-        waiting = COLLECTED_FIFO * kernel.at_once + COLLECT_DEPTH
+        waiting = COLLECTED_FIFO * kernel.vectors_per_cycle + COLLECT_DEPTH
         runs = idle_runs(layer.attributes.window, source.height, source.width)
         return turns + sum(
             times * max(0, pixels * count - waiting - positions * words)
@@ -328,21 +342,21 @@ class Conv(Operator, Importer):
         )
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector (a word of `at_once` vectors) is read in the first of its turns; a group's
+        """A vector (a word of `vectors_per_cycle` vectors) is read in the first of its turns; a group's
         output vectors are written in the last turns of the group."""
-        if kernel.strips:
-            return streamed.events(streamed.strips(layer, graph, kernel))
+        if kernel.row_tiles:
+            return streamed.events(streamed.row_tiles(layer, graph, kernel))
         a: ConvAttributes = layer.attributes
         source = graph.tensors[layer.inputs[0]]
         inputs = self.input_vectors(layer, graph, kernel)
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.events(layer, kernel, inputs, scan(a.window, source.height, source.width))
         steps, outputs = self.reduction(layer, graph, kernel)
         groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
         walk = scan(a.window, source.height, source.width)
         turns = (
-            steps * outputs * kernel.fold
-        )  # of a group; fold is 1 unless the convolution is depthwise
+            steps * outputs * kernel.lane_folding
+        )  # of a group; lane_folding is 1 unless the convolution is depthwise
         busy = groups * turns
         starts = walk.starts(inputs, busy)
         pace = np.where(walk.due, busy // inputs, 1)
@@ -354,8 +368,8 @@ class Conv(Operator, Importer):
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
     ) -> np.ndarray:
         """See `Window.needed_pixels`."""
-        if kernel is not None and kernel.strips:
-            return streamed.needed_pixels(streamed.strips(layer, graph, kernel))
+        if kernel is not None and kernel.row_tiles:
+            return streamed.needed_pixels(streamed.row_tiles(layer, graph, kernel))
         source = graph.tensors[layer.inputs[0]]
         return layer.attributes.window.needed_pixels(source.height, source.width)
 
@@ -395,18 +409,20 @@ class Conv(Operator, Importer):
                 remedy="raise tile_vectors in the plan or choose a larger board",
             )
         # Groups of equal size, so that none leaves most of the array idle.
-        at_once = ceil(outputs / ceil(outputs / engines.outputs))
+        vectors_per_cycle = ceil(outputs / ceil(outputs / engines.outputs))
         part = outputs
         if runs == 1:
             # The weights of a step fit one stream; parts are whole groups.
-            most = max(1, LARGEST_STREAM // (depth * a.window.taps * engines.width * at_once))
-            part = min(outputs, most * at_once)
+            most = max(
+                1, LARGEST_STREAM // (depth * a.window.taps * engines.width * vectors_per_cycle)
+            )
+            part = min(outputs, most * vectors_per_cycle)
         return tuple(
             StepPlan(
                 layer.name,
                 self.engine,
                 *tile,
-                min(at_once, count - first),
+                min(vectors_per_cycle, count - first),
                 first,
                 min(part, count - first),
             )

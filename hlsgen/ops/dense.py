@@ -163,13 +163,13 @@ class Dense(Operator, Importer):
         """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside
         a word; where weights stream from memory input lanes are outside output vectors."""
         vin, vout = kernel.input_width, kernel.output_width
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
         weight = pad_axis(pad_axis(layer.weights["weight"], 0, vout), 1, vin)
         outputs, channels, height, width = weight.shape
         blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
         bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
-        order = (4, 5, 2, 3, 0, 1) if kernel.strips else (4, 5, 2, 0, 3, 1)
+        order = (4, 5, 2, 3, 0, 1) if kernel.row_tiles else (4, 5, 2, 0, 3, 1)
         return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
 
     def same_width(self, layer: Layer) -> bool:
@@ -185,39 +185,39 @@ class Dense(Operator, Importer):
             * vectors(source.channels, kernel.input_width)
             * self.lanes_a_vector(kernel)
         )
-        steps = skip.words(layer, kernel) if kernel.skip else inputs
+        steps = skip.words(layer, kernel) if kernel.nonzeros_per_lane else inputs
         return steps, vectors(layer.attributes.outputs, kernel.output_width)
 
     def lanes_a_vector(self, kernel: KernelPlan) -> int:
         """Turns that an input vector takes with every output vector."""
-        return kernel.input_width if kernel.strips else 1
+        return kernel.input_width if kernel.row_tiles else 1
 
-    def strips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Every weight is needed once an image."""
-        return (0,) if kernel.skip else (0, 1)
+        return (0,) if kernel.nonzeros_per_lane else (0, 1)
 
     def streamed_values(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """All weights once."""
         steps, outputs = self.reduction(layer, graph, kernel)
-        return steps * outputs * kernel.output_width if kernel.strips else 0
+        return steps * outputs * kernel.output_width if kernel.row_tiles else 0
 
-    def skips(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
+    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Where the weights are sparse."""
-        return skip.skips(layer, self.input_vectors(layer, graph, kernel), kernel)
+        return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes in times lanes out, or the entries that all lanes take."""
         return (
-            kernel.skip or kernel.input_width // self.lanes_a_vector(kernel)
+            kernel.nonzeros_per_lane or kernel.input_width // self.lanes_a_vector(kernel)
         ) * kernel.output_width
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[Memory, ...]:
         """The weights: a word holds what one turn multiplies."""
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
-        if kernel.strips:
+        if kernel.row_tiles:
             return ()
         words = self.pipelined_turns(layer, graph, kernel)
         lanes = kernel.output_width
@@ -229,7 +229,7 @@ class Dense(Operator, Importer):
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
         steps, outputs = self.reduction(layer, graph, kernel)
         return steps * outputs
@@ -241,7 +241,7 @@ class Dense(Operator, Importer):
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """Every input vector meets all output vectors; these are written in the last turns."""
-        if kernel.skip:
+        if kernel.nonzeros_per_lane:
             return skip.events(
                 layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1)
             )

@@ -1,6 +1,6 @@
 """Kernels of pipelined designs that skip zero weights: fully connected layers and convolutions.
 
-A kernel keeps what an output pixel sees on chip, in `skip` banks for every tap of the window: bank
+A kernel keeps what an output pixel sees on chip, in `nonzeros_per_lane` banks for every tap of the window: bank
 k of a tap holds lanes k * B to (k + 1) * B of every input vector there, B = input_width / skip.
 Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's
 inputs, each with the place of the input that it multiplies; in a turn it takes one entry of each
@@ -32,7 +32,7 @@ SKIPS = (1, 2, 4, 8, 16)
 PLACE_BITS = 16
 
 
-def skips(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
+def nonzeros_options(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
     """How many non-zero weights a lane may take a turn where that takes fewer multiplications than
     all weights do; 0 is the dense kernel. `inputs`: the input vectors that make an output pixel."""
     weight, count, width = layer.weights["weight"], taps(layer), kernel.input_width
@@ -97,12 +97,16 @@ _COUNTS: dict[tuple[int, ...], tuple[weakref.ref[np.ndarray], int]] = {}
 
 def words(layer: Layer, kernel: KernelPlan) -> int:
     """Turns that an output vector takes: the longest list."""
-    return longest(layer.weights["weight"], kernel.input_width, kernel.skip, taps(layer))
+    return longest(
+        layer.weights["weight"], kernel.input_width, kernel.nonzeros_per_lane, taps(layer)
+    )
 
 
 def imbalance(layer: Layer, kernel: KernelPlan) -> float:
     """The longest list over the mean one."""
-    lengths = list_lengths(layer.weights["weight"], kernel.input_width, kernel.skip, taps(layer))
+    lengths = list_lengths(
+        layer.weights["weight"], kernel.input_width, kernel.nonzeros_per_lane, taps(layer)
+    )
     return float(lengths.max() / max(lengths.mean(), 1e-9))
 
 
@@ -125,8 +129,13 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
     its vector n // B.
     """
     lanes, count, groups = kernel.output_width, words(layer, kernel), outputs(layer, kernel)
-    width, number_of = kernel.input_width // kernel.skip, taps(layer) * kernel.skip
-    split = rows.reshape(len(rows), taps(layer), -1, kernel.skip, width).transpose(0, 1, 3, 2, 4)
+    width, number_of = (
+        kernel.input_width // kernel.nonzeros_per_lane,
+        taps(layer) * kernel.nonzeros_per_lane,
+    )
+    split = rows.reshape(len(rows), taps(layer), -1, kernel.nonzeros_per_lane, width).transpose(
+        0, 1, 3, 2, 4
+    )
     banks = split.reshape(len(rows), number_of, -1)
     entries = np.zeros((count, groups, number_of, 2, lanes), np.float32)
     places = entries[:, :, :, 1].view(np.int32)
@@ -144,9 +153,9 @@ def memories(
     layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS
 ) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
-    banks, lanes = taps(layer) * kernel.skip, kernel.output_width
+    banks, lanes = taps(layer) * kernel.nonzeros_per_lane, kernel.output_width
     count = words(layer, kernel) * outputs(layer, kernel)
-    width = kernel.input_width // kernel.skip
+    width = kernel.input_width // kernel.nonzeros_per_lane
     return (
         Memory("values", count, lanes * bits, banks, granule=1),
         Memory("places", count, PLACE_BITS, banks * lanes, granule=lanes),

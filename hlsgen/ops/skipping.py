@@ -55,21 +55,21 @@ def words(lengths: np.ndarray, inputs: int) -> int:
 
 
 def packed(
-    block: np.ndarray, places: np.ndarray, at_once: int, count: int, engines: Engines
+    block: np.ndarray, places: np.ndarray, vectors_per_cycle: int, count: int, engines: Engines
 ) -> np.ndarray:
     """The words `(groups, count * vectors of a word, V)` of filters (O, I, KH, KW), O and I whole
     groups and vectors; `places` (I / V, KH, KW)."""
     v, inputs = engines.width, engines.inputs
-    groups, depth = block.shape[0] // (v * at_once), block.shape[1] // v
-    lists = block.reshape(groups, at_once, v, depth, v, -1).transpose(0, 1, 2, 4, 3, 5)
+    groups, depth = block.shape[0] // (v * vectors_per_cycle), block.shape[1] // v
+    lists = block.reshape(groups, vectors_per_cycle, v, depth, v, -1).transpose(0, 1, 2, 4, 3, 5)
     lists = lists.reshape(
-        groups, at_once, v, v, -1
+        groups, vectors_per_cycle, v, v, -1
     )  # group, output vector, output lane, input lane, taps
     filled = lists != 0
     rank = np.cumsum(filled, axis=4) - 1
     group, output, lane, source, tap = np.nonzero(filled)
     word, turn = np.divmod(rank[group, output, lane, source, tap], inputs)
-    found = np.zeros((groups, count, at_once, inputs, v, 2, v), np.float32)
+    found = np.zeros((groups, count, vectors_per_cycle, inputs, v, 2, v), np.float32)
     found[group, word, output, turn, source, 0, lane] = lists[group, output, lane, source, tap]
     found.view(np.int32)[group, word, output, turn, source, 1, lane] = places.ravel()[tap]
     return found.reshape(groups, -1, v)

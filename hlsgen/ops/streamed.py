@@ -2,10 +2,10 @@
 fully connected layers.
 
 Such a convolution keeps feature maps on chip in place of weights, which is less where a layer has
-few pixels and many channels. It works strip by strip: `strips` equal parts of its output rows.
-First the input rows come in that a strip sees, then the filter words, each of which meets all
-output pixels of the strip while the next word arrives a vector a turn; last the results leave,
-pixel by pixel. An image takes all weights from memory once a strip.
+few pixels and many channels. It works row tile by row tile: `row_tiles` equal parts of its output rows.
+First the input rows come in that a row tile sees, then the filter words, each of which meets all
+output pixels of the row tile while the next word arrives a vector a turn; last the results leave,
+pixel by pixel. An image takes all weights from memory once a row tile.
 
 A fully connected layer needs each weight once an image: it multiplies the vector of weights that
 arrives by one lane of its input, a turn.
@@ -23,15 +23,15 @@ from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
 from hlsgen.plan import KernelPlan
 
-# Loops of a strip that start anew, each with an empty pipeline: rows in, filter words and results.
+# Loops of a row tile that start anew, each with an empty pipeline: rows in, filter words and results.
 LOOPS = 2
 
 
 @dataclass(frozen=True)
-class Strips:
-    """How a kernel goes through an image: `count` strips of `rows` output rows; `capacity` input
-    rows on chip; `words` of `at_once` input vectors a pixel; `outs` output vectors; `loads` weight
-    vectors a filter word. The first strip sees the first `needed` input rows, all of them `seen`
+class RowTiles:
+    """How a kernel goes through an image: `count` row tiles of `rows` output rows; `capacity` input
+    rows on chip; `words` of `vectors_per_cycle` input vectors a pixel; `outs` output vectors; `loads` weight
+    vectors a filter word. The first row tile sees the first `needed` input rows, all of them `seen`
     ones; `arrived[n]` ones have come in when strip n begins to multiply: all, before the last."""
 
     count: int
@@ -50,49 +50,49 @@ class Strips:
 
     @property
     def pixels(self) -> int:
-        """Output pixels of a strip."""
+        """Output pixels of a row tile."""
         return self.rows * self.columns
 
     @property
     def turns(self) -> int:
-        """Turns of a strip in which the kernel multiplies."""
+        """Turns of a row tile in which the kernel multiplies."""
         return self.words * self.taps * self.outs * self.pixels
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-    """Numbers of strips that a convolution may work in: they divide its rows; a strip has more
+    """Numbers of row tiles that a convolution may work in: they divide its rows; a row tile has more
     turns a filter word than the word has vectors, and no sum is due again before its addition ends
     (the last output vector's first pixel is the first to be: it leaves early); and there is
     something to add up."""
     rows = graph.output_tensor(layer).height
     found = []
     for count in (n for n in range(1, rows + 1) if rows % n == 0):
-        s = strips(layer, graph, kernel, count)
+        s = row_tiles(layer, graph, kernel, count)
         if s.loads <= s.pixels and s.outs + s.pixels - 1 >= SUM_DISTANCE and s.words * s.taps > 1:
             found.append(count)
     return tuple(found)
 
 
-def strips(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> Strips:
-    """The strips of a kernel's plan, or `count` ones."""
+def row_tiles(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) -> RowTiles:
+    """The row tiles of a kernel's plan, or `count` ones."""
     source, result, window = (
         graph.tensors[layer.inputs[0]],
         graph.output_tensor(layer),
         layer.attributes.window,
     )
-    count = count or kernel.strips
+    count = count or kernel.row_tiles
     rows, lanes = result.height // count, min(kernel.input_width, source.channels)
     seen = (rows - 1) * window.stride[0] + window.extent[0]
     last = seen - window.pads[0] + np.arange(count) * rows * window.stride[0]
-    return Strips(
+    return RowTiles(
         count, rows, result.width, min(max(seen, rows * window.stride[0]), source.height),
-        vectors(source.channels, kernel.input_width * kernel.at_once), vectors(result.channels, kernel.output_width),
-        window.taps, lanes * kernel.at_once, int(last[0]), int(min(last[-1], source.height)),
+        vectors(source.channels, kernel.input_width * kernel.vectors_per_cycle), vectors(result.channels, kernel.output_width),
+        window.taps, lanes * kernel.vectors_per_cycle, int(last[0]), int(min(last[-1], source.height)),
         (*(int(n) for n in np.clip(last[:-1], 0, source.height)), source.height), source.height, source.width,
     )  # fmt: skip
 
 
-def turns(s: Strips) -> int:
+def turns(s: RowTiles) -> int:
     """Turns of an image: all rows in, and of every strip the first filter word, the
     multiplications, the results, and the loops' starts."""
     return s.height * s.width * s.words + s.count * (
@@ -100,8 +100,8 @@ def turns(s: Strips) -> int:
     )
 
 
-def events(s: Strips) -> Events:
-    """Words are read as strips need them; results leave after a strip's multiplications."""
+def events(s: RowTiles) -> Events:
+    """Words are read as row tiles need them; results leave after a row tile's multiplications."""
     reads, writes, now, before = [], [], 0, 0
     for arrived in s.arrived:
         fresh = (arrived - before) * s.width * s.words
@@ -112,24 +112,27 @@ def events(s: Strips) -> Events:
     return Events((np.concatenate(reads),), np.concatenate(writes))
 
 
-def values(s: Strips, kernel: KernelPlan) -> int:
+def values(s: RowTiles, kernel: KernelPlan) -> int:
     """Weights that an image takes from memory, padded to whole words."""
     return s.count * s.words * s.taps * s.outs * s.loads * kernel.output_width
 
 
-def memories(s: Strips, kernel: KernelPlan) -> tuple[Memory, ...]:
+def memories(s: RowTiles, kernel: KernelPlan) -> tuple[Memory, ...]:
     """Rows of the input, and the filter word in use with the next one, in registers. (Sums are
     counted where those of all kernels are.)"""
     lanes = kernel.output_width * WEIGHT_BITS
     return (
         Memory(
-            "map", s.capacity * s.width * s.words, kernel.input_width * WEIGHT_BITS, kernel.at_once
+            "map",
+            s.capacity * s.width * s.words,
+            kernel.input_width * WEIGHT_BITS,
+            kernel.vectors_per_cycle,
         ),
         Memory("filter", 1, lanes, s.loads),
         Memory("next", 1, lanes, s.loads),
     )
 
 
-def needed_pixels(s: Strips) -> np.ndarray:
-    """Pixels that have arrived when a strip's results leave: the same for all of its pixels."""
+def needed_pixels(s: RowTiles) -> np.ndarray:
+    """Pixels that have arrived when a row tile's results leave: the same for all of its pixels."""
     return np.repeat(s.arrived, s.pixels) * s.width

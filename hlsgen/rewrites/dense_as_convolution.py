@@ -18,14 +18,16 @@ from hlsgen.rewrites.im2col import unfold
 def reshaped(graph: Graph, plan: Plan) -> Graph:
     """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions.
     Raises PlanError."""
-    return reshaped_as(graph, plan.unfolded, plan.convolved)
+    return reshaped_as(graph, plan.im2col, plan.dense_as_convolution)
 
 
 @remembered
-def reshaped_as(graph: Graph, unfolded: tuple[str, ...], convolved: tuple[str, ...]) -> Graph:
+def reshaped_as(
+    graph: Graph, im2col: tuple[str, ...], dense_as_convolution: tuple[str, ...]
+) -> Graph:
     """The graph with some convolutions unfolded and some fully connected layers as convolutions.
     Raises PlanError."""
-    return convolve(unfold(graph, unfolded), convolved)
+    return convolve(unfold(graph, im2col), dense_as_convolution)
 
 
 def convolvable(graph: Graph) -> tuple[str, ...]:
@@ -39,7 +41,9 @@ def convolve(graph: Graph, names: Sequence[str]) -> Graph:
     known = convolvable(graph)
     for name in names:
         if name not in known:
-            raise PlanError("it is no fully connected layer", where=f"plan, convolved {name}")
+            raise PlanError(
+                "it is no fully connected layer", where=f"plan, dense_as_convolution {name}"
+            )
     if not names:
         return graph
     layers = tuple(

@@ -55,7 +55,7 @@ def unfold(graph: Graph, names: Sequence[str]) -> Graph:
         if layer is None or not can_unfold(graph, layer):
             raise PlanError(
                 "it does not alone read a network input, or is no dense convolution",
-                where=f"plan, unfolded {name}",
+                where=f"plan, im2col {name}",
             )
         graph = unfold_layer(graph, layer)
     return graph

@@ -84,7 +84,9 @@ def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, P
             remedy="save a new plan with build",
         )
     front, rest = cut(graph, count)
-    ahead = replace(plan, style="pipelined", engines=None, steps=(), unfolded=(), convolved=())
+    ahead = replace(
+        plan, style="pipelined", engines=None, steps=(), im2col=(), dense_as_convolution=()
+    )
     return (front, ahead), (rest, replace(plan, kernels=(), edges=()))
 
 

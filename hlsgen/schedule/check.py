@@ -18,11 +18,11 @@ from hlsgen.schedule.pipelined.planner import check_pipelined
 
 # What the plan of a style does not have.
 FOREIGN = {
-    "pipelined": ("engines", "steps", "unfolded", "convolved"),
+    "pipelined": ("engines", "steps", "im2col", "dense_as_convolution"),
     "folded": ("kernels", "edges"),
     "hybrid": (),
-    "layered": ("edges", "engines", "steps", "unfolded", "convolved"),
-    "base": ("edges", "engines", "steps", "unfolded", "convolved"),
+    "layered": ("edges", "engines", "steps", "im2col", "dense_as_convolution"),
+    "base": ("edges", "engines", "steps", "im2col", "dense_as_convolution"),
 }
 
 

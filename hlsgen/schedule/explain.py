@@ -72,12 +72,15 @@ def what(graph: Graph, plan: Plan, predicted: Estimate) -> str:
 def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     """The kernels of a pipelined design."""
     copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
-    sparse = [kernel for kernel in plan.kernels if kernel.skip]
+    sparse = [kernel for kernel in plan.kernels if kernel.nonzeros_per_lane]
     worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
     zeros = (
         f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
     )
-    streams, moved = sum(kernel.strips > 0 for kernel in plan.kernels), predicted.timing.bytes / 1e6
+    streams, moved = (
+        sum(kernel.row_tiles > 0 for kernel in plan.kernels),
+        predicted.timing.bytes / 1e6,
+    )
     memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
     return (
         f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."

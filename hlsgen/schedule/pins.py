@@ -175,10 +175,14 @@ def legal_values(
 ) -> list[int]:
     """All values that a field has in kernels of a layer, whatever the other pins."""
     free = replace(goal, pins={})
-    if field == "strips":
+    if field == "row_tiles":
         kernels = base_kernels(layer, graph, classes, plan)
         return sorted(
-            {n for kernel in kernels for n in operator(layer.op).strips(layer, graph, kernel)}
+            {
+                n
+                for kernel in kernels
+                for n in operator(layer.op).row_tile_options(layer, graph, kernel)
+            }
         )
     return sorted(
         {int(getattr(kernel, field)) for kernel in layer_kernels(layer, graph, classes, plan, free)}
@@ -188,9 +192,9 @@ def legal_values(
 def layer_kernels(
     layer: Layer, graph: Graph, classes: dict[str, str], plan: Plan, goal: Goal
 ) -> Iterator[KernelPlan]:
-    """All kernels of a layer, with the strips that are pinned."""
+    """All kernels of a layer, with the row tiles that are pinned."""
     for kernel in base_kernels(layer, graph, classes, plan):
-        yield from kernels_of(layer, graph, plan, kernel, goal.pins.get((layer.name, "strips")))
+        yield from kernels_of(layer, graph, plan, kernel, goal.pins.get((layer.name, "row_tiles")))
 
 
 def base_kernels(

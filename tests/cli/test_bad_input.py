@@ -212,7 +212,7 @@ def test_unknown_optimisation(model, tmp_path, capsys):
 
 
 def test_network_too_large_for_the_style(tmp_path, capsys):
-    # Neither lines of the window nor a strip of the image fit.
+    # Neither lines of the window nor a row tile of the image fit.
     text = "(float[1,64,4,4000] x, float[64,64,3,3] w) => (float[1,64,2,3998] y) { y = Conv(x, w) }"
     refuse_build(
         save(tmp_path, text),

@@ -98,7 +98,7 @@ def test_an_edited_plan_is_told_as_it_is(model, tmp_path, capsys):
     assert main(["build", str(model), "--style", "pipelined", "--json", "--out", str(first)]) == 0
     before = json.loads(capsys.readouterr().out)
     plan = json.loads((first / "plan.json").read_text())
-    plan["kernels"][0] |= {"unroll_window": False, "partial_sums": 1, "at_once": 1}
+    plan["kernels"][0] |= {"unroll_window": False, "partial_sums": 1, "vectors_per_cycle": 1}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     again = tmp_path / "again"
     assert (

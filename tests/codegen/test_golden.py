@@ -32,7 +32,7 @@ AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] 
   stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner) joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
 # Weights of a convolution and of the fully connected layer stream from memory.
-STRIPS = {("inner", "strips"): 2, ("scores", "strips"): 1}
+STRIPS = {("inner", "row_tiles"): 2, ("scores", "row_tiles"): 1}
 SPARSITY = {"sparse": 0.85}
 
 
@@ -46,12 +46,12 @@ SPARSITY = {"sparse": 0.85}
         ("separable", "hybrid", 1, NO_FRONT),
         ("ahead", "hybrid", 2, {("front", "layers"): 2}),
         ("residual", "folded", 4, {}),
-        ("strips", "pipelined", 1, STRIPS),
+        ("row_tiles", "pipelined", 1, STRIPS),
     ],
 )
 def test_generated_text(name, style, images, pins, tmp_path, request):
     model = sparsify(
-        parse((NETWORKS | {"ahead": AHEAD, "strips": NETWORKS["residual"]})[name]),
+        parse((NETWORKS | {"ahead": AHEAD, "row_tiles": NETWORKS["residual"]})[name]),
         "relative",
         sparsity=SPARSITY.get(name, 0.0),
     ).model

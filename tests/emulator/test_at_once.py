@@ -48,7 +48,7 @@ def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
         frozenset(unrolled),
-        at_onces={layer.name: n for layer, n in zip(wide, counts, strict=True)},
+        vectors_per_cycle={layer.name: n for layer, n in zip(wide, counts, strict=True)},
     )
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
@@ -85,7 +85,9 @@ def test_many_narrow_vectors_are_right_on_the_emulator(counts, strict, tmp_path)
 )
 def test_windows_are_right_on_the_emulator(counts, width, unrolled, strict, tmp_path):
     graph, plan = planned(*counts, width=width, text=WINDOWS, unrolled=unrolled)
-    assert [kernel.at_once for kernel in plan.kernels if kernel.layer in "prtuv"] == list(counts)
+    assert [kernel.vectors_per_cycle for kernel in plan.kernels if kernel.layer in "prtuv"] == list(
+        counts
+    )
     assert_right(
         HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=3, strict=strict
     )
@@ -125,19 +127,23 @@ def test_turns_of_windows_by_hand():
     vector (and tap, where these are not unrolled)."""
     graph = hlsgen.load(parse(WINDOWS))
     layer = graph.layer("p")
-    for at_once, words in ((1, 5), (2, 3), (3, 2), (5, 1)):
+    for vectors_per_cycle, words in ((1, 5), (2, 3), (3, 2), (5, 1)):
         idle = (11 * 9 - 9 * 7) * words
         for unroll, taps in ((True, 9), (False, 1)):
-            kernel = KernelPlan("p", 8, 8, unroll, at_once=at_once)
+            kernel = KernelPlan("p", 8, 8, unroll, vectors_per_cycle=vectors_per_cycle)
             op = operator("conv")
             assert op.pipelined_turns(layer, graph, kernel) == idle + 63 * words * 3 * (9 // taps)
-            assert op.pipelined_macs(layer, kernel) == taps * 64 * at_once
+            assert op.pipelined_macs(layer, kernel) == taps * 64 * vectors_per_cycle
             # An output pixel's turns are enough to put the next one's words together.
-            assert (at_once in op.at_onces(layer, graph, kernel)) == (words * 3 * (9 // taps) >= 5)
+            assert (vectors_per_cycle in op.vectors_per_cycle_options(layer, graph, kernel)) == (
+                words * 3 * (9 // taps) >= 5
+            )
             # Where no output is due the words come a vector a cycle: after the rows' first
             # positions few, in the first row 8 pixels.
             waits = (
-                max(0, 8 * 5 - (4 * at_once + KERNEL_LATENCY) - 20 * words) if at_once > 1 else 0
+                max(0, 8 * 5 - (4 * vectors_per_cycle + KERNEL_LATENCY) - 20 * words)
+                if vectors_per_cycle > 1
+                else 0
             )
             assert (
                 op.pipelined_cycles(layer, graph, kernel)
@@ -174,17 +180,20 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
 
 
 def test_turns_by_hand():
-    """A word of `at_once` vectors meets every output vector: 30 pixels, 48 channels in, 64 out."""
+    """A word of `vectors_per_cycle` vectors meets every output vector: 30 pixels, 48 channels in, 64 out."""
     graph = hlsgen.load(parse(NETWORK))
     layer = next(layer for layer in graph.layers if layer.name == "s")
-    for at_once, words in ((1, 6), (2, 3), (4, 2), (5, 2), (6, 1)):
-        kernel = KernelPlan("s", 8, 8, at_once=at_once)
+    for vectors_per_cycle, words in ((1, 6), (2, 3), (4, 2), (5, 2), (6, 1)):
+        kernel = KernelPlan("s", 8, 8, vectors_per_cycle=vectors_per_cycle)
         assert operator("conv").pipelined_turns(layer, graph, kernel) == 30 * words * 8
-        assert operator("conv").pipelined_macs(layer, kernel) == 64 * at_once
-        assert len(operator("conv").pipelined_stream(layer, kernel)) == 8 + words * 8 * at_once * 8
+        assert operator("conv").pipelined_macs(layer, kernel) == 64 * vectors_per_cycle
+        assert (
+            len(operator("conv").pipelined_stream(layer, kernel))
+            == 8 + words * 8 * vectors_per_cycle * 8
+        )
         assert sum(
             m.elements * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)
-        ) == (words * 8 * at_once * 64 * 32)
+        ) == (words * 8 * vectors_per_cycle * 64 * 32)
 
 
 def test_stream_order():
@@ -197,7 +206,7 @@ def test_stream_order():
     weight = layer.weights["weight"][:, :, 0, 0]
     stream = (
         operator("conv")
-        .pipelined_stream(layer, KernelPlan(layer.name, 8, 8, at_once=2))[2:]
+        .pipelined_stream(layer, KernelPlan(layer.name, 8, 8, vectors_per_cycle=2))[2:]
         .reshape(2, 2, 16, 8)
     )
     assert np.array_equal(stream[1, 0, :8], weight[:8, 16:24].T) and not stream[1, :, 8:].any()
@@ -226,10 +235,10 @@ def test_chosen_where_it_pays():
         graph,
         "pac_d5005",
         "pipelined",
-        goal=Goal(pins={(layer.name, "at_once"): 1 for layer in graph.layers}),
+        goal=Goal(pins={(layer.name, "vectors_per_cycle"): 1 for layer in graph.layers}),
     )
-    assert any(kernel.at_once & (kernel.at_once - 1) for kernel in plan.kernels)
-    assert all(kernel.at_once == 1 for kernel in without.kernels)
+    assert any(kernel.vectors_per_cycle & (kernel.vectors_per_cycle - 1) for kernel in plan.kernels)
+    assert all(kernel.vectors_per_cycle == 1 for kernel in without.kernels)
     assert estimate(graph, plan).throughput > 1.2 * estimate(graph, without).throughput
     classes = tensor_classes(graph)
     assert plan.kernels == plan_kernels(
@@ -238,10 +247,10 @@ def test_chosen_where_it_pays():
         Choice(
             {classes[e.tensor]: e.width for e in plan.edges},
             frozenset(k.layer for k in plan.kernels if k.unroll_window),
-            {k.layer: k.fold for k in plan.kernels},
-            {k.layer: k.skip for k in plan.kernels},
-            {k.layer: k.at_once for k in plan.kernels},
-            {k.layer: k.strips for k in plan.kernels},
+            {k.layer: k.lane_folding for k in plan.kernels},
+            {k.layer: k.nonzeros_per_lane for k in plan.kernels},
+            {k.layer: k.vectors_per_cycle for k in plan.kernels},
+            {k.layer: k.row_tiles for k in plan.kernels},
         ),
     )
 
@@ -249,9 +258,11 @@ def test_chosen_where_it_pays():
 def test_edited_plans_are_checked():
     graph, plan = planned(2, 2, 2, 2)
     for wrong in (7, 9):
-        kernels = tuple(replace(k, at_once=wrong) if k.layer == "s" else k for k in plan.kernels)
-        with pytest.raises(PlanError, match="at_once"):
+        kernels = tuple(
+            replace(k, vectors_per_cycle=wrong) if k.layer == "s" else k for k in plan.kernels
+        )
+        with pytest.raises(PlanError, match="vectors_per_cycle"):
             check_plan(graph, replace(plan, kernels=kernels))
-    window = tuple(replace(k, at_once=2) if k.layer == "v" else k for k in plan.kernels)
-    with pytest.raises(PlanError, match="at_once"):
+    window = tuple(replace(k, vectors_per_cycle=2) if k.layer == "v" else k for k in plan.kernels)
+    with pytest.raises(PlanError, match="vectors_per_cycle"):
         check_plan(graph, replace(plan, kernels=window))

@@ -44,7 +44,8 @@ def test_right_on_the_emulator(copies, images, strict, tmp_path):
     """Also where images are left over for some of the copies, and where there are fewer images than
     copies."""
     graph, plan = planned(
-        copies, pins={("s", "at_once"): 2, ("s", "input_width"): 4, ("s", "output_width"): 4}
+        copies,
+        pins={("s", "vectors_per_cycle"): 2, ("s", "input_width"): 4, ("s", "output_width"): 4},
     )
     assert plan.copies == copies
     design = hlsgen.generate(graph, plan, tmp_path / "design")

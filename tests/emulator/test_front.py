@@ -126,12 +126,12 @@ def test_right_with_several_vectors_at_once(strict, tmp_path):
     graph = hlsgen.load(parse(SEPARABLE))
     pins = {
         ("front", "layers"): 3,
-        ("c", "at_once"): 3,
+        ("c", "vectors_per_cycle"): 3,
         ("c", "input_width"): 4,
         ("c", "output_width"): 4,
     }
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
-    assert plan.kernel("c").at_once == 3
+    assert plan.kernel("c").vectors_per_cycle == 3
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
 
 

@@ -119,7 +119,9 @@ def test_fully_connected_layers_as_convolutions(images, tmp_path):
     for layer, same in zip(graph.layers[1:], shaped.layers[1:], strict=True):
         assert (layer.output, same.op) == (same.output, "conv")
     engines = replace(plan.engines, tile_vectors=1024, tile_pixels=256)
-    plan = replace(plan, engines=engines, convolved=names, steps=plan_steps(shaped, engines, plan))
+    plan = replace(
+        plan, engines=engines, dense_as_convolution=names, steps=plan_steps(shaped, engines, plan)
+    )
     assert {step.engine for step in plan.steps} == {"convolution"}
     assert_right(built(graph, plan, tmp_path / "d"), images=images)
 
@@ -229,7 +231,7 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
     with pytest.raises(PlanError, match="1 to 64"):
         folded(MIXED, 65)
     with pytest.raises(PlanError, match="no fully connected layer"):
-        check_plan(graph, replace(plan, convolved=(first.layer,)))
+        check_plan(graph, replace(plan, dense_as_convolution=(first.layer,)))
 
 
 def test_pipelined_designs_stream_and_take_no_number():

@@ -26,11 +26,11 @@ ENGINES = ["max_pool", "lrn", "gemm", "conv_dilated_strided", "conv_depthwise_di
         ("separable", "hybrid", 1, NO_FRONT),
         ("ahead", "hybrid", 2, {("front", "layers"): 2}),
         ("residual", "folded", 4, {}),
-        ("strips", "pipelined", 1, STRIPS),
+        ("row_tiles", "pipelined", 1, STRIPS),
     ],
 )
 def test_golden_networks(name, style, images, pins, tmp_path):
-    text = (NETWORKS | {"ahead": AHEAD, "strips": NETWORKS["residual"]})[name]
+    text = (NETWORKS | {"ahead": AHEAD, "row_tiles": NETWORKS["residual"]})[name]
     model = sparsify(parse(text), "relative", sparsity=SPARSITY.get(name, 0.0)).model
     design = build(model, tmp_path / "design", style, board="pac_a10", images=images, pins=pins)
     assert_right(design, images=2, optimise=True)

@@ -40,7 +40,7 @@ def graph_of(share=0.85, text=NETWORK):
 def planned(graph, *skips):
     """A pipelined plan whose multiplying layers skip zeros so."""
     layers = [layer for layer in graph.layers if layer.op in ("conv", "dense")]
-    pins = {(layer.name, "skip"): n for layer, n in zip(layers, skips, strict=True)}
+    pins = {(layer.name, "nonzeros_per_lane"): n for layer, n in zip(layers, skips, strict=True)}
     return schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=pins))
 
 
@@ -54,7 +54,7 @@ def test_stream_by_hand():
         weights={"weight": weight[:, :, None, None], "bias": np.array([8, 9], np.float32)},
     )
     kernel = KernelPlan(
-        layer.name, 2, 1, skip=2
+        layer.name, 2, 1, nonzeros_per_lane=2
     )  # vectors of inputs 0, 1 and 2, 3: bank 0 holds 0 and 2, bank 1 holds 1 and 3
     assert (
         skip.list_lengths(weight[:, :, None], 2, 2).tolist() == [[1, 1], [1, 0]]
@@ -67,7 +67,7 @@ def test_stream_by_hand():
     entries = stream[2:, 0].reshape(1, 2, 2, 2)  # word, output vector, bank, (value, place)
     assert entries[0, 0, :, 0].tolist() == [7, 5] and entries[0, 1, :, 0].tolist() == [3, 0]
     assert entries.copy().view(np.int32)[0, 0, :, 1].tolist() == [1, 0]
-    wide = KernelPlan(layer.name, 4, 1, skip=2)  # one vector: banks of two lanes
+    wide = KernelPlan(layer.name, 4, 1, nonzeros_per_lane=2)  # one vector: banks of two lanes
     stream = skip.stream(layer, wide, np.pad(weight, ((0, 0), (0, 1))))[2:, 0].reshape(1, 2, 2, 2)
     assert stream[0, 0, :, 0].tolist() == [5, 7] and stream.copy().view(np.int32)[
         0, 0, :, 1
@@ -121,13 +121,13 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
 
 def test_chosen_where_it_pays_and_named_in_the_reason():
     dense, sparse = (schedule(graph_of(share), "pac_d5005", "pipelined") for share in (0.0, 0.85))
-    assert not any(kernel.skip for kernel in dense.kernels)
-    assert sum(bool(kernel.skip) for kernel in sparse.kernels) >= 2
+    assert not any(kernel.nonzeros_per_lane for kernel in dense.kernels)
+    assert sum(bool(kernel.nonzeros_per_lane) for kernel in sparse.kernels) >= 2
     found = estimate(graph_of(0.85), sparse)
     assert "skip zero weights (longest list" in explain(graph_of(0.85), sparse, found)
     assert found.throughput > estimate(graph_of(0.0), dense).throughput
     ablated = schedule(graph_of(0.85), "pac_d5005", "pipelined", ("unroll",))
-    assert not any(kernel.skip for kernel in ablated.kernels)
+    assert not any(kernel.nonzeros_per_lane for kernel in ablated.kernels)
 
 
 def test_time_falls_with_the_longest_list():
@@ -136,7 +136,7 @@ def test_time_falls_with_the_longest_list():
     for share in (0.5, 0.75, 0.9):
         graph = graph_of(share)
         layer = graph.layers[0]
-        kernel = KernelPlan(layer.name, 4, 8, skip=4)
+        kernel = KernelPlan(layer.name, 4, 8, nonzeros_per_lane=4)
         rows = layer.weights["weight"].reshape(40, 20) != 0
         fullest = max(int(rows[o, bank::4].sum()) for o in range(40) for bank in range(4))
         assert operator("conv").pipelined_turns(layer, graph, kernel) == 12 * (5 + 5 * fullest)
@@ -147,7 +147,7 @@ def test_windows_take_the_longest_list_of_any_tap():
     every tap."""
     graph = graph_of(0.8, WINDOWS)
     layer = graph.layers[1]
-    kernel = KernelPlan(layer.name, 4, 8, skip=2)
+    kernel = KernelPlan(layer.name, 4, 8, nonzeros_per_lane=2)
     kept = layer.weights["weight"] != 0  # 24 filters of 20 channels, 3x2
     fullest = max(
         int(kept[o, [c for c in range(20) if c % 4 // 2 == bank], ky, kx].sum())
@@ -179,7 +179,7 @@ def test_counted_turns_are_the_models(text, skips, tmp_path):
     path = next((tmp_path / "design" / "kernels").glob("*.cl"))
     text, counted = path.read_text(), 0
     for layer in graph.layers:
-        if plan.kernel(layer.name).skip:
+        if plan.kernel(layer.name).nonzeros_per_lane:
             start = text.index(f"__kernel void {layer.name}(")
             end = text.index("\n}\n", start)
             body = text[start:end].replace(
@@ -210,11 +210,17 @@ def test_plans_are_checked_and_edited(tmp_path):
     plan = planned(graph, 2, 2, 2, 2, 2)
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
-    kernels = tuple(replace(kernel, skip=0) for kernel in plan.kernels)
+    kernels = tuple(replace(kernel, nonzeros_per_lane=0) for kernel in plan.kernels)
     with pytest.raises(PlanError, match="skip 3 is not one of"):
         check_plan(
             graph,
-            replace(plan, kernels=tuple(replace(k, skip=3) if k.skip else k for k in plan.kernels)),
+            replace(
+                plan,
+                kernels=tuple(
+                    replace(k, nonzeros_per_lane=3) if k.nonzeros_per_lane else k
+                    for k in plan.kernels
+                ),
+            ),
         )
     edited = replace(plan, kernels=kernels)
     source = hlsgen.generate(graph, check_plan(graph, edited), tmp_path / "design").source

@@ -1,4 +1,4 @@
-"""Kernels of pipelined designs whose weights stream from memory, strip by strip: right on the
+"""Kernels of pipelined designs whose weights stream from memory, row tile by row tile: right on the
 emulator, as long as the model says, counted as they are generated, chosen where weights do not fit
 on chip."""
 
@@ -38,7 +38,7 @@ float[10,192] e, float[10] eb) => (float[1,10] y) { v = Conv<pads=[1,1,1,1]>(x, 
 s = Conv<pads=[1,1,1,1], strides=[2,2]>(r, c) t = Conv<strides=[2,2]>(r, d) u = Add(s, t) m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(u)
 f = Flatten(m) y = Gemm<transB=1>(f, e, eb) }"""
 
-# Dilated and even windows, pads on some sides alone and wider than a strip, rows that no window
+# Dilated and even windows, pads on some sides alone and wider than a row tile, rows that no window
 # sees, few channels that fill no vector.
 WINDOWS = """(float[1,5,11,9] x, float[20,5,3,3] a, float[20] ab, float[16,20,2,3] b, float[16,16,4,1] c, float[33,16,3,2] d) => (float[1,33,2,4] y) {
 p = Conv<pads=[2,2,2,2], dilations=[2,2]>(x, a, ab) q = Relu(p) r = Conv<pads=[0,1,0,1], strides=[2,1]>(q, b) s = Conv<pads=[3,0,0,0]>(r, c)
@@ -55,12 +55,15 @@ CASES = [
 ]
 
 
-def planned(text, strips, width, at_onces, plan=None):
-    """A plan with vectors of `width` channels and so many strips."""
+def planned(text, row_tiles, width, vectors_per_cycle, plan=None):
+    """A plan with vectors of `width` channels and so many row tiles."""
     graph = hlsgen.load(parse(text))
     plan = plan or schedule(graph, "pac_d5005", "pipelined")
     choice = Choice(
-        dict.fromkeys(graph.tensors, width), frozenset(), at_onces=at_onces, strips=strips
+        dict.fromkeys(graph.tensors, width),
+        frozenset(),
+        vectors_per_cycle=vectors_per_cycle,
+        row_tiles=row_tiles,
     )
     return graph, check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
 
@@ -108,18 +111,18 @@ def test_a_wrong_kernel_is_found(right, wrong, tmp_path):
 
 
 def test_turns_by_hand():
-    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in strips of 4 rows; 8
+    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in row tiles of 4 rows; 8
     lanes, two input vectors at once."""
     graph, plan = planned(*CASES[0])
     layer, kernel, op = graph.layer("p"), plan.kernel("p"), operator("conv")
     words, outs, pixels, loads = 2, 5, 4 * 10, 16
-    fill, strip = (
+    fill, row_tile = (
         120 * words,
         loads + words * 9 * outs * pixels + pixels * outs + 2 * KERNEL_LATENCY,
     )
-    assert op.pipelined_turns(layer, graph, kernel) == fill + 3 * strip
+    assert op.pipelined_turns(layer, graph, kernel) == fill + 3 * row_tile
     assert (
-        op.pipelined_cycles(layer, graph, kernel) == fill + 3 * strip + 120
+        op.pipelined_cycles(layer, graph, kernel) == fill + 3 * row_tile + 120
     )  # the third vector of every pixel comes alone
     assert op.pipelined_macs(layer, kernel) == 128
     assert op.reduction(layer, graph, kernel) == (words * 9, outs * pixels)
@@ -131,9 +134,9 @@ def test_turns_by_hand():
         assert body[name].registers and (body[name].parts, body[name].bits) == (16, 8 * 32)
     assert (body["sums"].depth, body["sums"].bits) == (outs * pixels, 8 * 32)
     assert "weights" not in body and "line" not in body
-    # All weights, padded to two words of 16 channels, for every strip.
+    # All weights, padded to two words of 16 channels, for every row tile.
     assert op.streamed_values(layer, graph, kernel) == 3 * words * 16 * 9 * outs * 8
-    assert streamed.strips(layer, graph, kernel).arrived == (5, 9, 12)
+    assert streamed.row_tiles(layer, graph, kernel).arrived == (5, 9, 12)
     assert list(np.unique(op.needed_pixels(layer, graph, kernel))) == [50, 90, 120]
     # The fully connected layer takes a lane of its input a turn.
     layer, kernel = graph.layer("y"), plan.kernel("y")
@@ -156,7 +159,7 @@ def test_least_depths_cannot_deadlock(case):
 
 
 def test_a_branch_waits_for_a_strip():
-    """What goes past a kernel that works in strips has to wait for one; with less room all stop for
+    """What goes past a kernel that works in row tiles has to wait for one; with less room all stop for
     ever."""
     text = """(float[1,8,8,8] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,8,8] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) y = Add(q, p) }"""
@@ -236,9 +239,9 @@ def test_right_in_front_of_engines(strict, tmp_path):
         graph,
         "pac_d5005",
         "hybrid",
-        goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "strips"): 3}),
+        goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "row_tiles"): 3}),
     )
-    assert [kernel.strips for kernel in plan.kernels] == [0, 3, 0]
+    assert [kernel.row_tiles for kernel in plan.kernels] == [0, 3, 0]
     front = estimate(graph, plan).timing.bytes
     assert front > streamed_bytes(graph, plan) > 0
     assert_right(
@@ -260,11 +263,11 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
 
 def test_pins_and_edited_plans():
     graph = hlsgen.load(parse(NETWORK))
-    pins = {("p", "strips"): 4, ("r", "strips"): 0, ("y", "strips"): 1}
+    pins = {("p", "row_tiles"): 4, ("r", "row_tiles"): 0, ("y", "row_tiles"): 1}
     plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=pins))
-    assert all(plan.kernel(layer).strips == value for (layer, _), value in pins.items())
+    assert all(plan.kernel(layer).row_tiles == value for (layer, _), value in pins.items())
     with pytest.raises(PlanError, match="cannot be built so"):
-        schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={("p", "strips"): 5}))
+        schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={("p", "row_tiles"): 5}))
     graph, plan = planned(*CASES[0])
     for layer, wrong in (
         ("p", 5),
@@ -272,11 +275,13 @@ def test_pins_and_edited_plans():
         ("u", 1),
         ("s", 6),
     ):  # no whole rows, a fully connected layer, an addition, filter words too long
-        kernels = tuple(replace(k, strips=wrong) if k.layer == layer else k for k in plan.kernels)
-        with pytest.raises(PlanError, match="strips"):
+        kernels = tuple(
+            replace(k, row_tiles=wrong) if k.layer == layer else k for k in plan.kernels
+        )
+        with pytest.raises(PlanError, match="row_tiles"):
             check_plan(graph, replace(plan, kernels=kernels))
     for name in ("fuse", "cached_writes"):
-        with pytest.raises(PlanError, match="strips need"):
+        with pytest.raises(PlanError, match="row tiles need"):
             check_plan(graph, replace(plan, disabled=(name,)))
 
 
@@ -286,7 +291,7 @@ def test_grouped_convolutions_keep_their_weights():
             "(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }"
         )
     )
-    assert operator("conv").strips(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
+    assert operator("conv").row_tile_options(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
 
 
 @pytest.mark.slow
@@ -297,7 +302,7 @@ def test_chosen_where_weights_do_not_fit():
     plan = schedule(graph, "pac_d5005")
     found = estimate(graph, plan)
     assert plan.style == "pipelined"
-    assert 0 < sum(kernel.strips > 0 for kernel in plan.kernels) < len(plan.kernels) / 2
+    assert 0 < sum(kernel.row_tiles > 0 for kernel in plan.kernels) < len(plan.kernels) / 2
     assert found.resources.fits(target, Caps())
     assert found.least_bandwidth <= target.sustained_bandwidth(4) * 1.001
     assert "take their weights from memory" in explain(graph, plan, found)
@@ -306,12 +311,12 @@ def test_chosen_where_weights_do_not_fit():
             graph,
             "pac_d5005",
             "pipelined",
-            goal=Goal(pins={(layer.name, "strips"): 0 for layer in graph.layers}),
+            goal=Goal(pins={(layer.name, "row_tiles"): 0 for layer in graph.layers}),
         )
 
 
 def test_bursts_by_hand():
-    """What waits where branches join, and which layers may work in strips side by side."""
+    """What waits where branches join, and which layers may work in row tiles side by side."""
     text = """(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,1,3,3] c, float[4,8,1,1] d) => (float[1,4,6,6] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r) t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
     graph = hlsgen.load(parse(text))
@@ -324,7 +329,7 @@ def test_bursts_by_hand():
 @pytest.mark.emulator
 @pytest.mark.parametrize("seed", range(6))
 def test_random_windows_are_right(seed, tmp_path):
-    """Any window, stride, dilation and pads; any widths, numbers of strips and of vectors at once
+    """Any window, stride, dilation and pads; any widths, numbers of row tiles and of vectors at once
     that are possible."""
     random, found = np.random.default_rng(seed), []
     while not found:
@@ -345,12 +350,15 @@ def test_random_windows_are_right(seed, tmp_path):
         => (float[1,{filters},{rows},{columns}] y) {{ c = Conv<strides={stride}, dilations={dilation}, pads={pads}>(x, w, b) y = Relu(c) }}"""
         graph = hlsgen.load(parse(text, seed=seed))
         found = [
-            replace(trial, at_once=count)
+            replace(trial, vectors_per_cycle=count)
             for widths in ((1, 4), (2, 8), (4, 4), (8, 2), (4, 16))
             for n in range(1, rows + 1)
-            for trial in [KernelPlan("c", *widths, strips=n)]
-            for count in operator("conv").at_onces(graph.layers[0], graph, trial)
-            if n in operator("conv").strips(graph.layers[0], graph, replace(trial, at_once=count))
+            for trial in [KernelPlan("c", *widths, row_tiles=n)]
+            for count in operator("conv").vectors_per_cycle_options(graph.layers[0], graph, trial)
+            if n
+            in operator("conv").row_tile_options(
+                graph.layers[0], graph, replace(trial, vectors_per_cycle=count)
+            )
         ]
     kernel = found[random.integers(len(found))]
     layer = graph.layers[0]
@@ -358,18 +366,18 @@ def test_random_windows_are_right(seed, tmp_path):
     choice = Choice(
         widths,
         frozenset(),
-        at_onces={layer.name: kernel.at_once},
-        strips={layer.name: kernel.strips},
+        vectors_per_cycle={layer.name: kernel.vectors_per_cycle},
+        row_tiles={layer.name: kernel.row_tiles},
     )
     plan = complete(graph, schedule(graph, "pac_d5005", "pipelined"), tensor_classes(graph), choice)
     design = hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(design.path), images=2)
     deep = simulate(graph, plan, 3, depths={i: 4000 for i in range(len(plan.edges))})
-    # Of words that are put together some are ready when a strip begins; the model reckons with
+    # Of words that are put together some are ready when a row tile begins; the model reckons with
     # none.
     ready = (
-        kernel.strips * (COLLECTED_FIFO * kernel.at_once + KERNEL_LATENCY)
-        if kernel.at_once > 1
+        kernel.row_tiles * (COLLECTED_FIFO * kernel.vectors_per_cycle + KERNEL_LATENCY)
+        if kernel.vectors_per_cycle > 1
         else 0
     )
     cycles = estimate(graph, plan).timing.cycles

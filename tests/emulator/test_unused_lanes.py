@@ -63,17 +63,19 @@ FOLDED = STREAMED.replace("17,17,3,3", "17,1,3,3").replace("pads", "group=17, pa
 
 @pytest.mark.parametrize(
     ("text", "options"),
-    [(STREAMED, {"strips": {"t": 1}}), (FOLDED, {"folds": {"t": 4}})],
+    [(STREAMED, {"row_tiles": {"t": 1}}), (FOLDED, {"lane_folding": {"t": 4}})],
     ids=["streamed", "folded"],
 )
 def test_right_where_results_leave_in_other_ways(text, options, tmp_path):
     graph = hlsgen.load(parse(text))
     plan = hlsgen.schedule(graph, style="pipelined")
     choice = Choice(
-        dict.fromkeys(graph.tensors, 8), frozenset({"t"} if "folds" in options else ()), **options
+        dict.fromkeys(graph.tensors, 8),
+        frozenset({"t"} if "lane_folding" in options else ()),
+        **options,
     )
     plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
-    assert plan.kernel("t").strips or plan.kernel("t").fold > 1
+    assert plan.kernel("t").row_tiles or plan.kernel("t").lane_folding > 1
     assert_right(HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path))
 
 

@@ -54,7 +54,7 @@ def test_a_reader_of_narrow_vectors_holds_up_a_kernel_of_wide_words():
     )
     classes = tensor_classes(graph)
     widths = {classes[graph.inputs[0].tensor]: 2, classes[graph.outputs[0].tensor]: 8}
-    choice = Choice(widths, frozenset(), at_onces={"y": 4})
+    choice = Choice(widths, frozenset(), vectors_per_cycle={"y": 4})
     found = estimate(
         graph, complete(graph, Plan(graph.name, "pac_d5005", "pipelined"), classes, choice)
     )

@@ -41,7 +41,7 @@ def random_choice(graph, random):
         for representative in sorted(set(classes.values()))
     }
     unrolled = frozenset(layer.name for layer in graph.layers if random.random() < 0.5)
-    folds, at_onces = {}, {}
+    lane_folding, vectors_per_cycle = {}, {}
     for layer in graph.layers:
         op, kernel = operator(layer.op), KernelPlan(layer.name, widths[classes[layer.inputs[0]]],
                                                     widths[classes[layer.output]], layer.name in unrolled)  # fmt: skip
@@ -51,11 +51,15 @@ def random_choice(graph, random):
         ):
             if not op.legal_widths(layer, tensor, width):
                 return None
-        folds[layer.name] = int(random.choice(op.folds(layer, kernel)))
-        at_onces[layer.name] = int(
-            random.choice(op.at_onces(layer, graph, replace(kernel, fold=folds[layer.name])))
+        lane_folding[layer.name] = int(random.choice(op.lane_folding_options(layer, kernel)))
+        vectors_per_cycle[layer.name] = int(
+            random.choice(
+                op.vectors_per_cycle_options(
+                    layer, graph, replace(kernel, lane_folding=lane_folding[layer.name])
+                )
+            )
         )
-    return Choice(widths, unrolled, folds, at_onces=at_onces)
+    return Choice(widths, unrolled, lane_folding, vectors_per_cycle=vectors_per_cycle)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "lenet5"])

@@ -109,7 +109,7 @@ def test_any_value_anywhere(graph, plans, tmp_path_factory, data):
         ("folded", {"style": "auto"}, "unknown style"),
         ("folded", {"disabled": "unroll"}, "disabled must be a list"),
         ("folded", {"disabled": ["unrol"]}, "unknown optimisation"),
-        ("folded", {"unfolded": [1]}, r"unfolded\[0\] must be str"),
+        ("folded", {"im2col": [1]}, r"im2col\[0\] must be str"),
         ("folded", {"images": 1 << 40}, "at most"),
         ("folded", {"images": 65}, "at most 64"),
         ("folded", {"engines": None}, "needs engines"),
@@ -187,7 +187,7 @@ def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
         ("folded", "steps", lambda items: [{**items[0], "residual": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "joined": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "finish": False}, *items[1:]]),
-        ("base", "kernels", lambda items: [{**items[0], "fold": 2}, *items[1:]]),
+        ("base", "kernels", lambda items: [{**items[0], "lane_folding": 2}, *items[1:]]),
     ],
 )  # fmt: skip
 def test_what_the_network_does_not_ask_for(style, key, change, graph, plans, tmp_path):
@@ -198,3 +198,31 @@ def test_what_the_network_does_not_ask_for(style, key, change, graph, plans, tmp
 def test_what_the_planner_writes_is_accepted(graph, plans, tmp_path):
     for data in plans.values():
         assert json.loads(checked(graph, data, tmp_path).to_json()) == data
+
+
+def test_plans_of_the_first_schema(graph, tmp_path):
+    """Names of schema 1 are read as those of schema 2, and the plan builds the same design."""
+    dense = parse(NETWORK.replace("LRN<size=5>(s)", "Relu(s)"))
+    network = hlsgen.load(dense)
+    choice = {("e", "vectors_per_cycle"): 2, ("u", "row_tiles"): 1}
+    for style, pins in (("pipelined", choice), ("folded", {})):
+        plan = hlsgen.schedule(network, style=style, goal=Goal(pins=pins))
+        data = json.loads(plan.to_json())
+        data["schema"] = 1
+        data["unfolded"], data["convolved"] = data.pop("im2col"), data.pop("dense_as_convolution")
+        old = (("fold", "lane_folding"), ("skip", "nonzeros_per_lane"))
+        for kernel in data["kernels"]:
+            for before, now in (*old, ("at_once", "vectors_per_cycle"), ("strips", "row_tiles")):
+                kernel[before] = kernel.pop(now)
+        path = tmp_path / f"{style}.json"
+        path.write_text(json.dumps(data))
+        assert Plan.load(path) == plan
+        assert style != "pipelined" or plan.kernel("e").vectors_per_cycle == 2
+
+
+def test_names_of_the_first_schema_are_unknown_in_the_second(graph, plans, tmp_path):
+    data = copy.deepcopy(plans["pipelined"])
+    data["kernels"][0]["at_once"] = 1
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    with pytest.raises(PlanError, match="unknown field 'at_once'"):
+        Plan.load(tmp_path / "plan.json")

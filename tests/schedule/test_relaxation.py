@@ -93,15 +93,23 @@ def chosen(problem, layer, choice):
         layer in choice.unrolled,
         choice.folds[layer],
     )
-    return *kernel, choice.skips[layer], choice.at_onces[layer], choice.strips[layer]
+    return *kernel, choice.skips[layer], choice.vectors_per_cycle[layer], choice.row_tiles[layer]
 
 
 def facts(k):
-    return k.input_width, k.output_width, k.unroll_window, k.fold, k.skip, k.at_once, k.strips
+    return (
+        k.input_width,
+        k.output_width,
+        k.unroll_window,
+        k.lane_folding,
+        k.nonzeros_per_lane,
+        k.vectors_per_cycle,
+        k.row_tiles,
+    )
 
 
 def price(problem, choice):
-    """What a choice costs that has no FIFOs for strips."""
+    """What a choice costs that has no FIFOs for row tiles."""
     costs = [option.cost for (option,) in only(problem, choice).options.values()]
     return np.sum(
         costs + [problem.channels[pair] for pair in choice.widths.items()], axis=0

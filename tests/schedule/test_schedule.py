@@ -221,7 +221,7 @@ def test_tensors_do_not_overlap(mobilenet):
 def test_a_stem_is_unfolded_where_that_saves_steps():
     graph = hlsgen.load(network("resnet18", size=64))
     plan = hlsgen.schedule(graph, style="folded")
-    assert plan.unfolded == ("conv1",)
+    assert plan.im2col == ("conv1",)
     shaped = reshaped(graph, plan)
     layer = shaped.layer("conv1")
     assert layer.attributes.window.kernel == (7, 1) and shaped.tensors[layer.inputs[0]].shape == (
@@ -292,23 +292,27 @@ def test_the_search_is_optimal(lenet):
         for windows in itertools.product((False, True), repeat=2):
             layers = [a.name for a, on in zip(graph.layers, windows, strict=True) if on]
             last = KernelPlan("y", *widths[1:], unroll_window="y" in layers)
-            for at_once in operator("conv").at_onces(graph.layer("y"), graph, last):
+            for vectors_per_cycle in operator("conv").vectors_per_cycle_options(
+                graph.layer("y"), graph, last
+            ):
                 named = dict(zip(dict.fromkeys(classes.values()), widths, strict=True))
-                choice = Choice(named, frozenset(layers), at_onces={"y": at_once})
+                choice = Choice(
+                    named, frozenset(layers), vectors_per_cycle={"y": vectors_per_cycle}
+                )
                 found = estimate(graph, complete(graph, plan, classes, choice))
                 if found.resources.fits(target, Caps()):
-                    walked.append((found.timing.cycles, at_once))
-    assert best == min(walked)[0] and any(at_once > 1 for _, at_once in walked)
+                    walked.append((found.timing.cycles, vectors_per_cycle))
+    assert best == min(walked)[0] and any(vectors_per_cycle > 1 for _, vectors_per_cycle in walked)
 
 
 def test_options_that_others_beat_are_left_out():
-    kernels = [KernelPlan("y", 4, 4, at_once=n) for n in range(1, 6)]
+    kernels = [KernelPlan("y", 4, 4, vectors_per_cycle=n) for n in range(1, 6)]
     figures = [(10, (1, 1, 1)), (10, (1, 2, 1)), (5, (2, 1, 1)), (4, (2, 1, 1)), (12, (1, 1, 0))]
     options = [
         Option(kernel, cycles, cost)
         for kernel, (cycles, cost) in zip(kernels, figures, strict=True)
     ]
-    assert sorted(o.kernel.at_once for o in undominated(options)) == [1, 4, 5]
+    assert sorted(o.kernel.vectors_per_cycle for o in undominated(options)) == [1, 4, 5]
 
 
 @pytest.mark.emulator

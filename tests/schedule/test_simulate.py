@@ -119,7 +119,7 @@ def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
     never held up are quicker."""
     graph = hlsgen.load(network("mobilenetv1"))
     on_chip = Goal(
-        pins={(layer.name, "strips"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72)
+        pins={(layer.name, "row_tiles"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72)
     )
     plan = hlsgen.schedule(graph, style="pipelined", goal=on_chip)
     assert plan.evidence.room > 0

@@ -144,7 +144,7 @@ def test_channels(style, name):
     if plan.edges:
         stated = [re.match(r"STREAM_DEPTH\((\d+),", depth) for _, depth in declared]
         depths = [int(found.group(1)) for found in stated if found]
-        collected = [COLLECTED_FIFO for kernel in plan.kernels if kernel.at_once > 1]
+        collected = [COLLECTED_FIFO for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
         assert sorted(depths) == sorted([*collected, *(edge.depth for edge in plan.edges)])
 
 

@@ -65,7 +65,7 @@ def simulate(graph: Graph, plan: Plan, images: int, depths: Mapping[int, int]) -
     """Run `images` images; what blocked kernels wait for is left empty."""
     processes = build_processes(graph, plan, find_board(plan.board))
     channels = [Channel(depths.get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
-    channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.at_once > 1]
+    channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
     walks = [Walk(p, p.turns.tolist(), p.ports.tolist()) for p in processes]
     queue = deque(walks)
     idle = 0

@@ -102,7 +102,7 @@ def least_of(graph: Graph, shape: Shape) -> np.ndarray:
 def family(plan: Plan) -> tuple[object, ...]:
     """What two designs must have in common to be joined."""
     assert plan.engines is not None
-    return plan.convolved, plan.engines.width
+    return plan.dense_as_convolution, plan.engines.width
 
 
 def joined(dense: Plan, skipping: Plan) -> Plan:

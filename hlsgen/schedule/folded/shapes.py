@@ -69,8 +69,8 @@ def candidates(
                 sized = replace(
                     plan,
                     engines=engines,
-                    unfolded=worth_unfolding(graph, width),
-                    convolved=convolved,
+                    im2col=worth_unfolding(graph, width),
+                    dense_as_convolution=convolved,
                 )
                 yield from shapes(graph, board, sized, goal, array)
 
@@ -123,7 +123,7 @@ def tile_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> lis
     """Tile buffers and accumulators of an array."""
     assert plan.engines is not None
     if not plan.enabled("tile"):
-        return [whole_layers(unfold(graph, plan.unfolded), plan.engines.width)]
+        return [whole_layers(unfold(graph, plan.im2col), plan.engines.width)]
     names = [PREFIX[name] + field for field in ("tile_vectors", "tile_pixels")]
     return list(dict.fromkeys((pins.get(names[0], v), pins.get(names[1], p)) for v, p in TILES))
 
@@ -269,6 +269,6 @@ class Tried:
     def family(plan: Plan) -> Hashable:
         """What shapes that differ in buffers alone have in common."""
         assert plan.engines is not None
-        return plan.convolved, replace(
+        return plan.dense_as_convolution, replace(
             plan.engines, tile_vectors=0, tile_pixels=0, skip_tile_vectors=0, skip_tile_pixels=0
         )

@@ -190,7 +190,7 @@ def for_images(step: StepPlan, images: int) -> list[StepPlan]:
 def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:
     """A pass of its own for bias and activation (fusion switched off)."""
     tensor = graph.output_tensor(layer)
-    at_once = next(
+    vectors_per_cycle = next(
         n
         for n in range(min(step.vector_count, engines.outputs), 0, -1)
         if step.vector_count % n == 0
@@ -200,7 +200,7 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
         "",
         tensor.height,
         tensor.width,
-        at_once,
+        vectors_per_cycle,
         step.first_vector,
         step.vector_count,
         source=tensor.name,

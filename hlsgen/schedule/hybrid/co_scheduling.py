@@ -78,7 +78,7 @@ class Fronts:
             goal = replace(self.goal, pins=self.pins(front))
             # Memory serves the engines: the front keeps its weights on chip, unless a pin says
             # otherwise.
-            streams = any(field == "strips" and value for (_, field), value in goal.pins.items())
+            streams = any(field == "row_tiles" and value for (_, field), value in goal.pins.items())
             problem = build_problem(front, self.board, plan, goal, classes, self.known, streams)
             self.problems[count] = Relaxation(problem)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with
@@ -171,15 +171,15 @@ def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
     e = plan.engines
     assert e is not None
     names = {layer.name for layer in rest.layers}
-    convolved = tuple(name for name in plan.convolved if name in names)
+    convolved = tuple(name for name in plan.dense_as_convolution if name in names)
     sizes = needed_sizes(convolve(rest, convolved), e.width)
     own = replace(
         plan,
         style="hybrid",
         engines=replace(e, **sizes),
         steps=(),
-        unfolded=(),
-        convolved=convolved,
+        im2col=(),
+        dense_as_convolution=convolved,
         evidence=Evidence(),
     )
     return compress(evaluate(rest, own, board, goal), rest, board, goal)

@@ -1,10 +1,10 @@
 """FIFOs that kernels need round them whose weights stream from memory, as the search reckons with
 them before it knows any depth.
 
-Such a kernel takes in a strip of the image at once, works on it for long, and gives a strip of
-results at once. Its neighbours, where they keep an even pace, go on only if FIFOs hold a strip
-meanwhile; a neighbour that works in strips too waits with it. Where branches join, what came the
-short way waits for the strip as well.
+Such a kernel takes in a row tile of the image at once, works on it for long, and gives a row tile of
+results at once. Its neighbours, where they keep an even pace, go on only if FIFOs hold a row tile
+meanwhile; a neighbour that works in row tiles too waits with it. Where branches join, what came the
+short way waits for the row tile as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hlsgen.ops import operator
 class Bursts:
     """`waiting`: for each layer the bits that wait at joins while it holds an image. `sides`: for
     each layer bits of its input and of its output, of an image. `links`: pairs of layers that may
-    both work in strips, with nothing between them but layers that pass vectors on; "" stands for
+    both work in row tiles, with nothing between them but layers that pass vectors on; "" stands for
     one that never does."""
 
     waiting: dict[str, int]
@@ -52,12 +52,12 @@ def waiting(graph: Graph, size: dict[str, int]) -> dict[str, int]:
 
 
 def links(graph: Graph) -> list[tuple[str, str]]:
-    """A pair for every channel into a layer that may work in strips, and for every channel from one
+    """A pair for every channel into a layer that may work in row tiles, and for every channel from one
     to a layer that never does."""
     depth: dict[str, int] = {port.tensor: 0 for port in graph.inputs}
     source = dict.fromkeys(
         (port.tensor for port in graph.inputs), ""
-    )  # the last layer before a tensor that may work in strips
+    )  # the last layer before a tensor that may work in row tiles
     found = []
     for layer in graph.layers:
         longest = max(layer.inputs, key=lambda name: depth[name])
@@ -72,7 +72,7 @@ def links(graph: Graph) -> list[tuple[str, str]]:
 
 
 def may_stream(layer: Layer) -> bool:
-    """Whether an operator has kernels that work in strips."""
+    """Whether an operator has kernels that work in row tiles."""
     return layer.op == "conv" and layer.attributes.groups == 1
 
 

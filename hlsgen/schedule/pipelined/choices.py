@@ -16,15 +16,15 @@ WIDTHS = (1, 2, 4, 8, 16)
 @dataclass(frozen=True)
 class Choice:
     """What the search varies: the width of each class of tensors, the layers whose window is
-    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, strips of
+    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, row tiles of
     kernels whose weights stream from memory."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
-    folds: Mapping[str, int] = field(default_factory=dict)
-    skips: Mapping[str, int] = field(default_factory=dict)
-    at_onces: Mapping[str, int] = field(default_factory=dict)
-    strips: Mapping[str, int] = field(default_factory=dict)
+    lane_folding: Mapping[str, int] = field(default_factory=dict)
+    nonzeros_per_lane: Mapping[str, int] = field(default_factory=dict)
+    vectors_per_cycle: Mapping[str, int] = field(default_factory=dict)
+    row_tiles: Mapping[str, int] = field(default_factory=dict)
 
 
 def choice_of(widths: Mapping[str, int], kernels: Mapping[str, KernelPlan]) -> Choice:
@@ -32,10 +32,10 @@ def choice_of(widths: Mapping[str, int], kernels: Mapping[str, KernelPlan]) -> C
     return Choice(
         dict(widths),
         frozenset(layer for layer, kernel in kernels.items() if kernel.unroll_window),
-        {layer: kernel.fold for layer, kernel in kernels.items()},
-        {layer: kernel.skip for layer, kernel in kernels.items()},
-        {layer: kernel.at_once for layer, kernel in kernels.items()},
-        {layer: kernel.strips for layer, kernel in kernels.items()},
+        {layer: kernel.lane_folding for layer, kernel in kernels.items()},
+        {layer: kernel.nonzeros_per_lane for layer, kernel in kernels.items()},
+        {layer: kernel.vectors_per_cycle for layer, kernel in kernels.items()},
+        {layer: kernel.row_tiles for layer, kernel in kernels.items()},
     )
 
 
@@ -68,10 +68,10 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             choice.widths[classes[layer.inputs[0]]],
             choice.widths[classes[layer.output]],
             layer.name in choice.unrolled,
-            fold=choice.folds.get(layer.name, 1),
-            skip=choice.skips.get(layer.name, 0),
-            at_once=choice.at_onces.get(layer.name, 1),
-            strips=choice.strips.get(layer.name, 0),
+            lane_folding=choice.lane_folding.get(layer.name, 1),
+            nonzeros_per_lane=choice.nonzeros_per_lane.get(layer.name, 0),
+            vectors_per_cycle=choice.vectors_per_cycle.get(layer.name, 1),
+            row_tiles=choice.row_tiles.get(layer.name, 0),
         )
         steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
         kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))

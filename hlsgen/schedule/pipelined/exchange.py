@@ -1,5 +1,5 @@
 """Local search from a design of the relaxation: kernels are exchanged for others of the same widths
-and strips, one or two at a time."""
+and row tiles, one or two at a time."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def search(
     they are, and the cycles that no design goes below with no more of the board. `bound`: as many
     as a search with more of it has shown."""
     best, proof, bound = solved(graph, board, plan, goal, known, bound)
-    if any(kernel.skip for kernel in best.kernels) and goal.objective != "resources":
+    if any(kernel.nonzeros_per_lane for kernel in best.kernels) and goal.objective != "resources":
         return *better_without_skipping(graph, board, plan, goal, best, proof, known, bound), bound
     return best, proof, bound
 
@@ -152,7 +152,8 @@ def better_without_skipping(
     The search counts cycles; kernels that skip zeros take logic besides, and that costs clock.
     """
     dense_goal = replace(
-        goal, pins={(layer.name, "skip"): 0 for layer in graph.layers} | dict(goal.pins)
+        goal,
+        pins={(layer.name, "nonzeros_per_lane"): 0 for layer in graph.layers} | dict(goal.pins),
     )
     try:
         dense, dense_proof, _ = solved(graph, board, plan, dense_goal, known, bound)
@@ -244,28 +245,32 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 )
         if op.same_width(layer) and kernel.input_width != kernel.output_width:
             raise PlanError("input_width and output_width must be equal", where=where)
-        if kernel.fold not in op.folds(layer, kernel):
+        if kernel.lane_folding not in op.lane_folding_options(layer, kernel):
             raise PlanError(
-                f"fold {kernel.fold} is not one of {op.folds(layer, kernel)}", where=where
+                f"lane_folding {kernel.lane_folding} is not one of {op.lane_folding_options(layer, kernel)}",
+                where=where,
             )
-        if kernel.skip not in op.skips(layer, graph, kernel):
+        if kernel.nonzeros_per_lane not in op.nonzeros_options(layer, graph, kernel):
             raise PlanError(
-                f"skip {kernel.skip} is not one of {op.skips(layer, graph, kernel)}", where=where
+                f"nonzeros_per_lane {kernel.nonzeros_per_lane} is not one of {op.nonzeros_options(layer, graph, kernel)}",
+                where=where,
             )
-        if kernel.at_once not in op.at_onces(layer, graph, kernel) or (
-            kernel.at_once > 1 and kernel.skip
+        if kernel.vectors_per_cycle not in op.vectors_per_cycle_options(layer, graph, kernel) or (
+            kernel.vectors_per_cycle > 1 and kernel.nonzeros_per_lane
         ):
             raise PlanError(
-                f"at_once {kernel.at_once} is not one of {op.at_onces(layer, graph, kernel)}, without skip",
+                f"vectors_per_cycle {kernel.vectors_per_cycle} is not one of {op.vectors_per_cycle_options(layer, graph, kernel)}, without nonzeros_per_lane",
                 where=where,
             )
-        if kernel.strips not in op.strips(layer, graph, kernel) or (kernel.strips and kernel.skip):
+        if kernel.row_tiles not in op.row_tile_options(layer, graph, kernel) or (
+            kernel.row_tiles and kernel.nonzeros_per_lane
+        ):
             raise PlanError(
-                f"strips {kernel.strips} is not one of {op.strips(layer, graph, kernel)}",
+                f"row_tiles {kernel.row_tiles} is not one of {op.row_tile_options(layer, graph, kernel)}",
                 where=where,
             )
-        if kernel.strips and not (plan.enabled("fuse") and plan.enabled("cached_writes")):
-            raise PlanError("strips need the optimisations fuse and cached_writes", where=where)
+        if kernel.row_tiles and not (plan.enabled("fuse") and plan.enabled("cached_writes")):
+            raise PlanError("row tiles need the optimisations fuse and cached_writes", where=where)
         steps, _ = op.reduction(layer, graph, kernel)
         if kernel.partial_sums & (kernel.partial_sums - 1) or (
             kernel.partial_sums > 1 and kernel.partial_sums >= 2 * steps

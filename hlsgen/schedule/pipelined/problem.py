@@ -44,9 +44,9 @@ SCALE = np.array([1, 100, 100])
 # So many readers and more share memory as badly as can be.
 MANY = 3
 # Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
-# for a strip's rows, wide ones leave less choice of how many vectors are multiplied at once.
+# for a row tile's rows, wide ones leave less choice of how many vectors are multiplied at once.
 STREAMED_WIDTHS = (4, 8)
-# Strips that the search tries: more take weights from memory too often.
+# RowTiles that the search tries: more take weights from memory too often.
 STRIPS = (1, 2, 7)
 
 
@@ -197,7 +197,7 @@ def layer_options(
     for width in widths[source]:
         for output in (width,) if source == result else widths[result]:
             for window in windows:
-                pinned = goal.pins.get((layer.name, "strips"))
+                pinned = goal.pins.get((layer.name, "row_tiles"))
                 choices = kernels_of(
                     layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned
                 )
@@ -235,11 +235,11 @@ def undominated(options: list[Option]) -> list[Option]:
 
 def cheapest(options: list[Option]) -> list[Option]:
     """The options among which one is best where time does not matter: of every pair of widths, and
-    with every number of strips, those that no other one beats, or equals, in every resource."""
+    with every number of row tiles, those that no other one beats, or equals, in every resource."""
     groups: dict[tuple[int, int, int], list[Option]] = {}
     for option in sorted(options, key=lambda o: (sum(o.cost), o.bytes)):
         kernel, price = option.kernel, (*option.cost, option.bytes)
-        kept = groups.setdefault((kernel.input_width, kernel.output_width, kernel.strips), [])
+        kept = groups.setdefault((kernel.input_width, kernel.output_width, kernel.row_tiles), [])
         if not any(
             all(a <= b for a, b in zip((*o.cost, o.bytes), price, strict=True)) for o in kept
         ):
@@ -248,20 +248,27 @@ def cheapest(options: list[Option]) -> list[Option]:
 
 
 def kernels_of(
-    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, strips: int | None = None
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, row_tiles: int | None = None
 ) -> list[KernelPlan]:
     """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a
-    turn or several, weights on chip or from memory (in so many `strips`, where a pin says so)."""
+    turn or several, weights on chip or from memory (in so many `row_tiles`, where a pin says so)."""
     op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
-    shapes = [replace(kernel, fold=fold) for fold in (op.folds(layer, kernel) if free else (1,))]
+    shapes = [
+        replace(kernel, lane_folding=folding)
+        for folding in (op.lane_folding_options(layer, kernel) if free else (1,))
+    ]
     if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
-        shapes += [replace(kernel, skip=skip) for skip in op.skips(layer, graph, kernel) if skip]
         shapes += [
-            replace(kernel, at_once=count)
-            for count in op.at_onces(layer, graph, kernel)
+            replace(kernel, nonzeros_per_lane=count)
+            for count in op.nonzeros_options(layer, graph, kernel)
+            if count
+        ]
+        shapes += [
+            replace(kernel, vectors_per_cycle=count)
+            for count in op.vectors_per_cycle_options(layer, graph, kernel)
             if count > 1
         ]
-        shapes += streaming(layer, graph, kernel, BITS[plan.dtype], strips)
+        shapes += streaming(layer, graph, kernel, BITS[plan.dtype], row_tiles)
     sums = [partial_sums(*op.reduction(layer, graph, shape)) for shape in shapes]
     return [
         shape if n == shape.partial_sums else replace(shape, partial_sums=n)
@@ -284,12 +291,17 @@ def streaming(
     here, found = on_chip(layer, graph, kernel, bits), []
     wanted = STRIPS if pinned is None else (pinned,)
     for shape in (
-        replace(kernel, strips=n) for n in op.strips(layer, graph, kernel) if n and n in wanted
+        replace(kernel, row_tiles=n)
+        for n in op.row_tile_options(layer, graph, kernel)
+        if n and n in wanted
     ):
         if pinned is not None or on_chip(layer, graph, shape, bits) < here:
             inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
-            counts = {ceil(inputs / n): n for n in reversed(op.at_onces(layer, graph, shape))}
-            found += [replace(shape, at_once=n) for n in counts.values()]
+            counts = {
+                ceil(inputs / n): n
+                for n in reversed(op.vectors_per_cycle_options(layer, graph, shape))
+            }
+            found += [replace(shape, vectors_per_cycle=n) for n in counts.values()]
     return found
 
 
@@ -329,9 +341,9 @@ def option_cost(
     """(ALUT, FF, RAM, DSP, MLAB) of one kernel, with its share of the weight loader."""
     kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
     cost = sum((kernel_cost(k, board.device) for k in kernels), np.zeros(5))
-    if kernel.at_once > 1:
+    if kernel.vectors_per_cycle > 1:
         cost = cost + fifo_cost(collected(kernel, BITS[plan.dtype]), board.device)
-    if kernel.strips:
+    if kernel.row_tiles:
         reader = (Lsu("filters", kernel.output_width * BITS[plan.dtype]),)
         cost = cost + fifo_cost(streamed(kernel, BITS[plan.dtype]), board.device)
         cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board.device)

@@ -1,5 +1,5 @@
 """The Lagrangian relaxation of the search's problem: resources have prices instead of limits, and
-then layers depend on each other by widths and strips alone, so that eliminating these one after
+then layers depend on each other by widths and row tiles alone, so that eliminating these one after
 another finds the cheapest design.
 """
 
@@ -28,8 +28,8 @@ class Design:
 
 class Ways:
     """The options of layers that share them, a row each, as arrays: amounts, cycles, and by pair of
-    widths and number of strips, with the places of these groups in a table over the widths of both
-    sides and the strips."""
+    widths and number of row tiles, with the places of these groups in a table over the widths of both
+    sides and the row tiles."""
 
     def __init__(
         self,
@@ -39,19 +39,19 @@ class Ways:
         same: bool,
     ):
         kernels = [o.kernel for o in options]
-        self.strips = tuple(sorted({k.strips for k in kernels}))
+        self.row_tiles = tuple(sorted({k.row_tiles for k in kernels}))
         pairs = [
             (
                 inputs.index(k.input_width),
                 outputs.index(k.output_width),
-                self.strips.index(k.strips),
+                self.row_tiles.index(k.row_tiles),
             )
             for k in kernels
         ]
         self.shape = (
-            (len(inputs), len(self.strips))
+            (len(inputs), len(self.row_tiles))
             if same
-            else (len(inputs), len(outputs), len(self.strips))
+            else (len(inputs), len(outputs), len(self.row_tiles))
         )
         places = np.array([np.ravel_multi_index(p[::2] if same else p, self.shape) for p in pairs])
         order = np.argsort(places, kind="stable")
@@ -68,7 +68,7 @@ class Ways:
         }
 
     def alike(self, row: int) -> np.ndarray:
-        """Rows with the widths and strips of one of them."""
+        """Rows with the widths and row tiles of one of them."""
         return self.rows[int(self.of_row[row])]
 
     def priced(self, prices: np.ndarray, target: int) -> np.ndarray:
@@ -76,7 +76,7 @@ class Ways:
         return np.where(self.cycles <= target, self.amounts @ prices, np.inf)
 
     def table(self, priced: np.ndarray) -> np.ndarray:
-        """The least price of the options by widths and strips."""
+        """The least price of the options by widths and row tiles."""
         table = np.full(self.shape, np.inf)
         table.flat[self.places] = np.minimum.reduceat(priced, self.starts)
         return table
@@ -101,15 +101,16 @@ class Relaxation:
             for name, ws in problem.widths.items()
         }
         self.bursts = burst_tables(
-            problem, {layer: ways.strips for layer, ways in self.ways.items()}
+            problem, {layer: ways.row_tiles for layer, ways in self.ways.items()}
         )
         scopes = [
-            tuple(dict.fromkeys((*problem.ends[layer], ("strips", layer)))) for layer in self.ways
+            tuple(dict.fromkeys((*problem.ends[layer], ("row_tiles", layer))))
+            for layer in self.ways
         ]
         scopes += [(name,) for name in self.channels]
-        scopes += [tuple(("strips", layer) for layer in layers) for layers, _ in self.bursts]
+        scopes += [tuple(("row_tiles", layer) for layer in layers) for layers, _ in self.bursts]
         sizes: dict[Hashable, int] = {name: len(ws) for name, ws in problem.widths.items()}
-        sizes |= {("strips", layer): len(ways.strips) for layer, ways in self.ways.items()}
+        sizes |= {("row_tiles", layer): len(ways.row_tiles) for layer, ways in self.ways.items()}
         self.steps = elimination(sizes, scopes)
 
     def with_bandwidth(self, bandwidth: float) -> Relaxation:
@@ -146,7 +147,7 @@ class Relaxation:
         rows: dict[str, int] = {}
         amounts = sum(table[values[name]] for name, table in self.channels.items())
         for layer, ways in self.ways.items():
-            variables = dict.fromkeys((*self.problem.ends[layer], ("strips", layer)))
+            variables = dict.fromkeys((*self.problem.ends[layer], ("row_tiles", layer)))
             place = int(np.ravel_multi_index([values[v] for v in variables], ways.shape))
             if not np.isfinite(least[keys[layer]].flat[place]):
                 return None
@@ -154,7 +155,7 @@ class Relaxation:
             rows[layer] = int(here[priced[keys[layer]][here].argmin()])
             amounts = amounts + ways.amounts[rows[layer]]
         amounts[1] += sum(
-            blocks[tuple(values["strips", layer] for layer in layers)]
+            blocks[tuple(values["row_tiles", layer] for layer in layers)]
             for layers, blocks in self.bursts
         )
         widths = {name: ws[values[name]] for name, ws in self.problem.widths.items()}
@@ -188,14 +189,17 @@ class Relaxation:
 
 
 def burst_tables(
-    problem: Problem, strips: dict[str, tuple[int, ...]]
+    problem: Problem, row_tiles: dict[str, tuple[int, ...]]
 ) -> list[tuple[tuple[str, ...], np.ndarray]]:
-    """Memory blocks of the FIFOs round kernels that work in strips, by the numbers of strips of one
+    """Memory blocks of the FIFOs round kernels that work in row tiles, by the numbers of row tiles of one
     or two layers."""
 
     def blocks(layer: str, bits: int) -> np.ndarray:
         return np.array(
-            [round(bits * problem.bit_blocks / count) if count else 0 for count in strips[layer]],
+            [
+                round(bits * problem.bit_blocks / count) if count else 0
+                for count in row_tiles[layer]
+            ],
             float,
         )
 
@@ -207,7 +211,7 @@ def burst_tables(
             if ends[here]:
                 alone = blocks(ends[here], problem.bursts.sides[ends[here]][side])
                 if ends[there]:
-                    even = np.array([count == 0 for count in strips[ends[there]]], float)
+                    even = np.array([count == 0 for count in row_tiles[ends[there]]], float)
                     found.append(((ends[here], ends[there]), np.outer(alone, even)))
                 else:
                     found.append(((ends[here],), alone))

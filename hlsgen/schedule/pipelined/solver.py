@@ -100,28 +100,28 @@ def interruptible(solver: Any, model: Any) -> Any:
 
 
 def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]:
-    """Memory blocks of the FIFOs round kernels that work in strips: what waits for them at joins,
-    and a strip where a neighbour does not work in strips."""
-    strips: dict[str, list[tuple[Any, int]]] = {}
+    """Memory blocks of the FIFOs round kernels that work in row_tiles: what waits for them at joins,
+    and a row tile where a neighbour does not work in row tiles."""
+    row_tiles: dict[str, list[tuple[Any, int]]] = {}
     for layer, v, option in chosen:
-        if option.kernel.strips:
-            strips.setdefault(layer, []).append((v, option.kernel.strips))
+        if option.kernel.row_tiles:
+            row_tiles.setdefault(layer, []).append((v, option.kernel.row_tiles))
 
     def blocks(layer: str, bits: int) -> Any:
         return sum(
-            round(bits * problem.bit_blocks / count) * v for v, count in strips.get(layer, ())
+            round(bits * problem.bit_blocks / count) * v for v, count in row_tiles.get(layer, ())
         )
 
     found = [
-        blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in strips
+        blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in row_tiles
     ]
     for ends in problem.bursts.links:
         for here, there, side in ((1, 0, 0), (0, 1, 1)):  # a reader's input, a writer's output
-            if ends[here] in strips:
+            if ends[here] in row_tiles:
                 bits = problem.bursts.sides[ends[here]][side]
                 most = round(bits * problem.bit_blocks)
                 fifo = model.new_int_var(0, most, "")
-                other = sum(v for v, _ in strips.get(ends[there], ()))
+                other = sum(v for v, _ in row_tiles.get(ends[there], ()))
                 model.add(fifo >= blocks(ends[here], bits) - most * other)
                 found.append(fifo)
     return found

@@ -79,7 +79,7 @@ __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void inner_filters(__global const float8 *restrict filters, const int images)
 {
     for (int n = 0; n < images; ++n)
-        for (int strip = 0; strip < 2; ++strip)
+        for (int row_tile = 0; row_tile < 2; ++row_tile)
             for (int i = 0; i < 72; ++i) {
                 const float8 value = filters[i];
                 write_channel_intel(inner_streamed, value);
@@ -230,7 +230,7 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
     }
 }
 
-// inner, node inner (Conv), node normalised (BatchNormalization): 8 filters of 3x3, stride 1x1; weights stream from memory, once for each of 2 strips of 4 output rows; 64 multipliers
+// inner, node inner (Conv), node normalised (BatchNormalization): 8 filters of 3x3, stride 1x1; weights stream from memory, once for each of 2 row tiles of 4 output rows; 64 multipliers
 STREAMING_KERNEL
 __kernel void inner(STREAMING_PARAMETERS(float8))
 {
@@ -245,20 +245,20 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
         }
     }
     float8 map[48] BLOCKS(1, 32, 1); // the last 6 rows of the input
-    float8 sums[32] MLABS(1, 32, 1); // of every output vector and pixel of a strip
+    float8 sums[32] MLABS(1, 32, 1); // of every output vector and pixel of a row tile
     float8 filter[8] REGISTERS, next[8] REGISTERS; // the filter word in use, and the one that is coming in
     EVERY_TURN(1) { // an image
         int arrived = 0, place = 0; // words of the input that have come in, where the next one goes
-        int top = -1, lap = 0; // first input row that the strip sees, input row in the first row of the map
-        for (int strip = 0; strip < 2; ++strip) {
-            const int needed = 5 + strip * 4; // input rows that the strip needs
+        int top = -1, lap = 0; // first input row that the row tile sees, input row in the first row of the map
+        for (int row_tile = 0; row_tile < 2; ++row_tile) {
+            const int needed = 5 + row_tile * 4; // input rows that the row tile needs
             const int words = (needed < 8 ? needed : 8) * 8;
             for (; arrived < words; ++arrived) {
                 const float8 in = read_channel_intel(stem_to_inner);
                 map[place] = in;
                 place = place == 47 ? 0 : place + 1;
             }
-            // Filter words one after another, each for all output pixels of the strip; then the results leave, pixel by pixel
+            // Filter words one after another, each for all output pixels of the row tile; then the results leave, pixel by pixel
             int pixel = 0, x = 0, y = 0, kx = 0, ky = 0;
             #pragma ivdep array(sums) safelen(32)
             for (int turn = -8; turn < 320; ++turn) { // first the first filter word alone
