@@ -211,7 +211,7 @@ def test_plans_are_checked_and_edited(tmp_path):
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
     kernels = tuple(replace(kernel, nonzeros_per_lane=0) for kernel in plan.kernels)
-    with pytest.raises(PlanError, match="skip 3 is not one of"):
+    with pytest.raises(PlanError, match="nonzeros_per_lane 3 is not one of"):
         check_plan(
             graph,
             replace(

@@ -78,6 +78,7 @@ def test_the_network_may_have_another_name(lenet, plan):
 
 def test_sentences_of_earlier_versions_are_not_read(lenet, plan, tmp_path):
     data = json.loads(plan.to_json()) | {"reason": "Predicted: 417,746 images a second (proven)."}
+    data["schema"] = 1
     del data["evidence"]
     (tmp_path / "plan.json").write_text(json.dumps(data))
     text = told(lenet, check_plan(lenet, Plan.load(tmp_path / "plan.json")))

@@ -56,7 +56,7 @@ def test_what_is_no_decision(texts, words):
         ),
         (["y.unroll_oc=5"], "choose from 1, 2, 4, 8, 16"),
         (["y.unroll_window=2"], "choose from 0, 1"),
-        (["y.lane_folding=2"], "fold may be 1"),
+        (["y.lane_folding=2"], "lane_folding may be 1"),
         (["y.vectors_per_cycle=7"], "vectors_per_cycle may be 1"),
         (["y.row_tiles=9"], "row_tiles may be 0, 1"),
         (["con1.unroll_oc=4"], "no layer 'con1'.*did you mean 'conv1'"),
@@ -73,7 +73,7 @@ def test_fields_that_are_legal_alone_but_not_together():
     assert plan_of(graph, "d.lane_folding=8", "d.unroll_ic=8").kernel("d").lane_folding == 8
     with pytest.raises(
         UsageError,
-        match=r"(?s)cannot be built so together.*fold may be 1, 2, 4, 8.*unroll_ic may be 1, 2",
+        match=r"(?s)cannot be built so together.*lane_folding may be 1, 2, 4, 8.*unroll_ic may be 1, 2",
     ):
         plan_of(graph, "d.lane_folding=8", "d.unroll_ic=2")
 

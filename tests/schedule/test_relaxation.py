@@ -91,9 +91,9 @@ def chosen(problem, layer, choice):
         choice.widths[source],
         choice.widths[result],
         layer in choice.unrolled,
-        choice.folds[layer],
+        choice.lane_folding[layer],
     )
-    return *kernel, choice.skips[layer], choice.vectors_per_cycle[layer], choice.row_tiles[layer]
+    return *kernel, choice.nonzeros_per_lane[layer], choice.vectors_per_cycle[layer], choice.row_tiles[layer]
 
 
 def facts(k):
