@@ -17,16 +17,18 @@ import networkx as nx
 import numpy as np
 
 from hlsgen.activation import Activation
+from hlsgen.types import FLOAT32, DataType
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One image's worth of a feature map, `(channels, height, width)`."""
+    """One image's worth of a feature map, `(channels, height, width)`, of values of a `type`."""
 
     name: str
     channels: int
     height: int
     width: int
+    type: DataType = FLOAT32
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 from hlsgen.errors import PlanError, UsageError
 from hlsgen.evidence import Evidence
 from hlsgen.records import record
+from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 SCHEMA = 2
 # Fields of schema 1 under the names of schema 2: of a plan, of its kernels.
@@ -34,7 +35,6 @@ MAY_BE_ZERO = (
 # Engines that compute convolutions tile by tile, with all weights or without the zeros.
 ARRAYS = ("convolution", "skipping")
 STYLES = ("base", "pipelined", "folded", "hybrid", "layered")
-DTYPES = ("float32",)
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -177,7 +177,7 @@ class Engines:
 class Plan:
     """A complete schedule of one network on one board.
 
-    `style` is what was built; `disabled` the optimisations switched off; `evidence` what the search
+    `style` is what was built; `weights` the type in which weights lie in memory; `disabled` the optimisations switched off; `evidence` what the search
     showed of it. `kernels` and `edges` describe pipelined and layered designs, `engines` and
     `steps` folded ones, which take `images` images a launch; `im2col` names the convolutions
     whose window columns the host unfolds into channels, `dense_as_convolution` the fully connected layers that
@@ -188,7 +188,7 @@ class Plan:
     network: str
     board: str
     style: str
-    dtype: str = "float32"
+    weights: str = FLOAT32.name
     disabled: tuple[str, ...] = ()
     kernels: tuple[KernelPlan, ...] = ()
     edges: tuple[EdgePlan, ...] = ()
@@ -252,6 +252,8 @@ class Plan:
 def upgraded(data: dict[str, Any]) -> dict[str, Any]:
     """A plan of schema 1 as one of schema 2; what has another type than it should stays as it is."""
     data = {RENAMED.get(name, name): value for name, value in data.items()}
+    if data.get("dtype") == FLOAT32.name:  # there was no other
+        del data["dtype"]
     data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
     kernels = data.get("kernels")
     if isinstance(kernels, list):
@@ -266,7 +268,11 @@ def upgraded(data: dict[str, Any]) -> dict[str, Any]:
 
 def check_fields(plan: Plan, where: str) -> None:
     """Raise PlanError for values that no plan can have, whatever the network."""
-    for value, known, what in ((plan.style, STYLES, "style"), (plan.dtype, DTYPES, "dtype")):
+    stored = tuple(STORAGE_TYPES)
+    for value, known, what in (
+        (plan.style, STYLES, "style"),
+        (plan.weights, stored, "storage type of weights"),
+    ):
         if value not in known:
             raise PlanError(
                 f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}"

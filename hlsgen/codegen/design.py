@@ -11,6 +11,7 @@ import numpy as np
 
 from hlsgen.codegen.render import comment_text
 from hlsgen.graph import Layer, Port, Tensor
+from hlsgen.types import FLOAT32
 
 ALIGNMENT = 64  # bytes: a 512-bit word of external memory
 
@@ -99,7 +100,7 @@ def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> di
         "name": port.name,
         "shape": list(port.image_shape),
         "model_shape": list(port.view.value_shape),
-        "dtype": "float32",
+        "dtype": FLOAT32.name,
         "steps": steps,
         "layout": layout,
     }

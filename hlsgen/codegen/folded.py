@@ -29,7 +29,7 @@ from hlsgen.codegen.folded_runs import (
     uses,
     weight_stream,
 )
-from hlsgen.codegen.render import C_TYPES, render, vector_type
+from hlsgen.codegen.render import render, vector_type
 from hlsgen.descriptors import (
     clears_lanes,
     filter_words,
@@ -43,13 +43,14 @@ from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
 from hlsgen.model.folded_structure import bias_depth, bias_words, folded_structure
 from hlsgen.ops import operator
-from hlsgen.ops.base import WEIGHT_BITS, pad_axis
+from hlsgen.ops.base import pad_axis
 from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.ops.softmax import PEAKS
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.types import FLOAT32
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
@@ -265,7 +266,7 @@ class FoldedGenerator:
         return {
             "image_size": self.placement.size if self.plan.images > 1 else 0,
             "tiles": "s.tiles" if self.plan.images > 1 else "s.tiles_y * s.tiles_x",
-            "vec": vector_type(e.width, C_TYPES[plan.dtype]),
+            "vec": vector_type(e.width, FLOAT32.ctype),
             "fields": [
                 (name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)
             ],
@@ -310,7 +311,7 @@ class FoldedGenerator:
 
     def memories(self) -> dict[str, dict[str, Memory]]:
         """The on-chip arrays of every kernel by name, as the resource model charges them."""
-        kernels = folded_structure(self.graph, self.plan, WEIGHT_BITS).kernels
+        kernels = folded_structure(self.graph, self.plan, FLOAT32.bits).kernels
         return {
             kernel.name: {memory.name: memory for memory in kernel.body.memories}
             for kernel in kernels
@@ -413,14 +414,14 @@ class FoldedGenerator:
             for name in ("weights", "biases", "table", "tables")
             if name in sizes
         }
-        buffers["features"] = {"elements": self.placement.size * e.width, "dtype": "float32"}
+        buffers["features"] = {"elements": self.placement.size * e.width, "dtype": FLOAT32.name}
         if self.plan.images > 1:
             buffers["features"]["per_image"] = True
         scratch = not self.plan.enabled("cached_writes")
         if scratch:
             buffers["scratch"] = {
                 "elements": max(e.outputs * e.tile_pixels, 1) * e.width,
-                "dtype": "float32",
+                "dtype": FLOAT32.name,
             }
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))

@@ -23,6 +23,7 @@ from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.types import FLOAT32
 from hlsgen.version import __version__
 
 MANIFEST_SCHEMA = 1
@@ -117,7 +118,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "name": graph.name,
         "board": plan.board,
         "style": plan.style,
-        "dtype": plan.dtype,
+        "dtype": FLOAT32.name,
         "files": sorted(
             [
                 "Makefile",

@@ -19,18 +19,19 @@ from hlsgen.codegen.design import (
     title,
 )
 from hlsgen.codegen.pipelined import ACCUMULATING, activate
-from hlsgen.codegen.render import C_TYPES, render
+from hlsgen.codegen.render import render
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.types import FLOAT32
 
 
 def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a base or layered design."""
     weights = Weights()
     buffers: dict[str, dict[str, Any]] = {
-        f"tensor_{name}": {"elements": tensor.size, "dtype": "float32"}
+        f"tensor_{name}": {"elements": tensor.size, "dtype": FLOAT32.name}
         for name, tensor in graph.tensors.items()
     }
     texts, launches, entries = [], [], []
@@ -68,7 +69,7 @@ def kernel_arguments(
 ) -> list[dict[str, Any]]:
     """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights
     and scratch."""
-    found, ctype = [], C_TYPES[plan.dtype]
+    found, ctype = [], FLOAT32.ctype
     for position, name in enumerate(layer.inputs):
         parameter = "input" if position == 0 else f"input_{position + 1}"
         found.append(
@@ -86,7 +87,7 @@ def kernel_arguments(
         found.append({"name": name, "buffer": buffer, "constant": True, "type": kind})
     if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
         buffer = f"{layer.name}_scratch"
-        buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": "float32"}
+        buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": FLOAT32.name}
         found.append({"name": "scratch", "buffer": buffer, "constant": False, "type": ctype})
     found.append(
         {"name": "output", "buffer": f"tensor_{layer.output}", "constant": False, "type": ctype}
@@ -105,7 +106,7 @@ def layer_context(
     output = graph.output_tensor(layer)
     return {
         "name": layer.name,
-        "ctype": C_TYPES[plan.dtype],
+        "ctype": FLOAT32.ctype,
         "title": title(layer),
         "attributes": layer.attributes,
         "kernel": plan.kernel(layer.name),

@@ -21,14 +21,14 @@ from hlsgen.codegen.design import (
     run_mode,
     title,
 )
-from hlsgen.codegen.render import C_TYPES, render, vector_type
+from hlsgen.codegen.render import render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
-from hlsgen.model.structure import BITS
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.types import FLOAT32
 
 # Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
 ACCUMULATING = ("conv", "dense", "global_average_pool")
@@ -39,7 +39,7 @@ class PipelinedGenerator:
 
     def __init__(self, graph: Graph, plan: Plan):
         self.graph, self.plan = graph, plan
-        self.ctype = C_TYPES[plan.dtype]
+        self.ctype = FLOAT32.ctype
         self.widths = {edge.tensor: edge.width for edge in plan.edges}
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
@@ -113,7 +113,7 @@ class PipelinedGenerator:
                 "image": collected["pixels"] * words,
                 "channel": f"{layer.name}_collected{self.own}",
             }
-        bits = BITS[self.plan.dtype]
+        bits = FLOAT32.bits
         memories = {m.name: m for m in op.pipelined_body(layer, self.graph, kernel, bits).memories}
         part = kernel.output_width // kernel.lane_folding
         depthwise = layer.op == "conv" and op.same_width(layer)
@@ -279,11 +279,15 @@ class PipelinedGenerator:
         """Buffers, ports, launches."""
         buffers: dict[str, dict[str, Any]] = {}
         if self.offset:
-            buffers["weights"] = {"elements": self.offset, "dtype": "float32", "section": "weights"}
+            buffers["weights"] = {
+                "elements": self.offset,
+                "dtype": FLOAT32.name,
+                "section": "weights",
+            }
         if self.filters:
             buffers["filters"] = {
                 "elements": self.filters_offset,
-                "dtype": "float32",
+                "dtype": FLOAT32.name,
                 "section": "filters",
             }
         inputs, outputs, first, last = [], [], [], []
@@ -320,7 +324,7 @@ class PipelinedGenerator:
                 name = f"scratch_{layer.name}"
                 # Accumulators of one pixel.
                 size = context["output"]["vectors"] * context["output"]["width"]
-                buffers[name] = {"elements": size, "dtype": "float32"}
+                buffers[name] = {"elements": size, "dtype": FLOAT32.name}
                 arguments.append({"buffer": name})
             if context["kernel"].vectors_per_cycle > 1:
                 middle.append(launch(f"{layer.name}_collect", {"images": True}))
@@ -353,7 +357,7 @@ class PipelinedGenerator:
         """Add a buffer that holds a batch of a tensor, and return the tensor's layout in it."""
         context = self.tensor_context(self.graph.tensors[tensor])
         size = context["image"] * context["width"]
-        buffers[name] = {"elements": size, "dtype": "float32", "per_image": True}
+        buffers[name] = {"elements": size, "dtype": FLOAT32.name, "per_image": True}
         return feature_layout(name, self.graph.tensors[tensor], context["width"])
 
 

@@ -10,8 +10,7 @@ import jinja2
 
 from hlsgen.activation import c_float
 from hlsgen.codegen.attributes import memory_macros
-
-C_TYPES = {"float32": "float"}
+from hlsgen.types import FLOAT32
 
 
 @cache
@@ -27,7 +26,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["cfloat"] = c_float
     made.filters["comment"] = comment_text
-    made.globals["ctype"] = C_TYPES["float32"]
+    made.globals["ctype"] = FLOAT32.ctype
     made.globals["memory_macros"] = memory_macros
     return made
 

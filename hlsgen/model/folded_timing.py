@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.model.step_time import step_time
-from hlsgen.model.times import BYTES, LayerTime, Timing
+from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import entries_a_word, row_counts
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.types import FLOAT32
 
 # Kernels that the host launches for an image: step reader, readers and writer.
 LAUNCHES = 5
@@ -45,7 +46,7 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
 def link_seconds(graph: Graph, plan: Plan, board: Board) -> float:
     """Seconds in which a launch's inputs and outputs pass the link to the host."""
     sizes = sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
-    return plan.images * sizes * BYTES[plan.dtype] / (board.pcie_bandwidth * 1e9)
+    return plan.images * sizes * FLOAT32.bytes / (board.pcie_bandwidth * 1e9)
 
 
 def folded_run(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Structure
-from hlsgen.model.times import BYTES, LayerTime, Timing
+from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.types import FLOAT32
 
 
 def layered_timing(
@@ -56,7 +57,7 @@ def layer_time(
     # Without reuse on chip every operand comes from memory; scattered words waste the rest of a
     # 64-byte burst.
     operands = 2 * turns * units if work.macs else turns
-    moved = (operands + (1 + 2 * passes) * result.size) * BYTES[plan.dtype]
+    moved = (operands + (1 + 2 * passes) * result.size) * FLOAT32.bytes
     memory = moved / bandwidth * clock * 1e6
     ideal = work.macs / units if work.macs else 0.0
     return LayerTime(

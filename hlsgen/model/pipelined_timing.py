@@ -10,10 +10,11 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY
-from hlsgen.model.times import BYTES, LayerTime, Timing
+from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.types import FLOAT32
 
 
 def initiation_interval(
@@ -109,7 +110,7 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
     for port in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[port.tensor]
         total += tensor.pixels * vectors(tensor.channels, widths[port.tensor]) * widths[port.tensor]
-    return total * BYTES[plan.dtype]
+    return total * FLOAT32.bytes
 
 
 def streamed_bytes(graph: Graph, plan: Plan) -> float:
@@ -121,9 +122,7 @@ def streamed_bytes(graph: Graph, plan: Plan) -> float:
 
 def layer_bytes(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan) -> float:
     """Those of one layer; copies share what is read for them all."""
-    return (
-        operator(layer.op).streamed_values(layer, graph, kernel) * BYTES[plan.dtype] / plan.copies
-    )
+    return operator(layer.op).streamed_values(layer, graph, kernel) * FLOAT32.bytes / plan.copies
 
 
 def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:

@@ -14,10 +14,10 @@ from hlsgen.graph import Graph, remembered
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.model.kinds import layer_kinds
-from hlsgen.model.times import BYTES
 from hlsgen.ops import operator
 from hlsgen.ops.compress import BLOCK, block_rows
 from hlsgen.plan import ARRAYS, Engines, StepPlan
+from hlsgen.types import FLOAT32
 
 # Cycles from the token of the step before to the first input vector in an engine, beside the
 # memory's latency, and from the last result to the token that starts the next step.
@@ -143,7 +143,7 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
             step.groups * max(f["taps"] * f["phase_turns"], group), tile
         )
     busiest = max(streams, key=lambda name: streams[name])
-    vector = engines.width * BYTES["float32"]
+    vector = engines.width * FLOAT32.bytes
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
     if step.engine == "gather":
         moved += f["results"] * vector  # it loads what it sends

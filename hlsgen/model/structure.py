@@ -23,8 +23,8 @@ from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.rewrites.prefix import halves, has_front
+from hlsgen.types import FLOAT32
 
-BITS = {"float32": 32}
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
 WEIGHT_FIFO = 16
 # Operators that keep running sums, in global scratch memory where cached writes are switched off.
@@ -39,7 +39,7 @@ def structure(graph: Graph, plan: Plan) -> Structure:
         front, rest = (structure(part, own) for part, own in halves(graph, plan))
         return Structure(front.kernels + rest.kernels, front.fifos + rest.fifos)
     if plan.style in ("folded", "hybrid"):
-        return folded_structure(graph, plan, BITS[plan.dtype])
+        return folded_structure(graph, plan, FLOAT32.bits)
     return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))
 
 
@@ -48,7 +48,7 @@ def structure(graph: Graph, plan: Plan) -> Structure:
 
 def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     """A kernel a layer, readers, writers and a weight loader."""
-    bits = BITS[plan.dtype]
+    bits = FLOAT32.bits
     width = {edge.tensor: edge.width for edge in plan.edges}
     copies = plan.copies
     kernels = [
@@ -103,7 +103,7 @@ def pipelined_kernels(
     main = pipelined_kernel(layer, graph, plan, kernel, readers)
     if kernel.vectors_per_cycle == 1:
         return (main,)
-    vector, word = kernel.input_width * BITS[plan.dtype], collected(kernel, BITS[plan.dtype]).bits
+    vector, word = kernel.input_width * FLOAT32.bits, collected(kernel, FLOAT32.bits).bits
     body = Body(register_bits=word, multiplexer_bits=word)
     return main, Kernel(
         f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2
@@ -128,7 +128,7 @@ def pipelined_kernel(
     layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
 ) -> Kernel:
     """The kernel of one layer."""
-    bits = BITS[plan.dtype]
+    bits = FLOAT32.bits
     streams = kernel.row_tiles > 0
     channel = (
         len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle
@@ -163,7 +163,7 @@ def transfer(name: str, lsus: tuple[Lsu, ...], channel_bits: int, channel_ends: 
 
 def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     """The kernel of one layer through global memory."""
-    bits, kernel, op = BITS[plan.dtype], plan.kernel(layer.name), operator(layer.op)
+    bits, kernel, op = FLOAT32.bits, plan.kernel(layer.name), operator(layer.op)
     outputs, inputs = kernel.output_width, kernel.input_width
     taps = (
         layer.attributes.window.taps

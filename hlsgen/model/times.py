@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BYTES = {"float32": 4}
-
 
 @dataclass(frozen=True)
 class LayerTime:

@@ -16,14 +16,13 @@ from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.latency import pipeline_depth
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.ops.window import keeps_history, keeps_lines
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
     from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 Shape = tuple[int, int, int]
-# Weights are float32, the one data type so far.
-WEIGHT_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -305,7 +304,7 @@ class Operator(ABC):
 
     def pipeline_depth(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles from the reads of a turn to its writes."""
-        body = self.pipelined_body(layer, graph, kernel, WEIGHT_BITS)
+        body = self.pipelined_body(layer, graph, kernel, FLOAT32.bits)
         return pipeline_depth(body, kernel.output_width // kernel.lane_folding)
 
     def needed_pixels(

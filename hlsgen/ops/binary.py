@@ -12,10 +12,11 @@ from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
+from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -134,7 +135,7 @@ class Binary(Operator, Importer):
             return ()
         count, bits = (
             vectors(graph.output_tensor(layer).channels, kernel.input_width),
-            kernel.input_width * WEIGHT_BITS,
+            kernel.input_width * FLOAT32.bits,
         )
         if count < MEMORY_DISTANCE:  # a vector is due again too soon for a memory
             return (Memory("held", 1, bits, count),)

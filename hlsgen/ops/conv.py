@@ -17,7 +17,6 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
     LARGEST_STREAM,
-    WEIGHT_BITS,
     Events,
     Importer,
     Operator,
@@ -40,6 +39,7 @@ from hlsgen.ops.conv_steps import (
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, idle_runs, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -289,7 +289,7 @@ class Conv(Operator, Importer):
             Memory(
                 "weights",
                 steps * interleaved * groups * kernel.lane_folding,
-                lanes * WEIGHT_BITS,
+                lanes * FLOAT32.bits,
                 parts,
             ),
         )

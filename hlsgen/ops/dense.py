@@ -15,7 +15,6 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,
-    WEIGHT_BITS,
     Events,
     Importer,
     Operator,
@@ -28,6 +27,7 @@ from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
@@ -223,7 +223,7 @@ class Dense(Operator, Importer):
         lanes = kernel.output_width
         return (
             Memory(
-                "weights", words, lanes * WEIGHT_BITS, self.pipelined_macs(layer, kernel) // lanes
+                "weights", words, lanes * FLOAT32.bits, self.pipelined_macs(layer, kernel) // lanes
             ),
         )
 

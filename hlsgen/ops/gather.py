@@ -17,8 +17,9 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Operator, Shape, Work, vectors
+from hlsgen.ops.base import Events, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import FLOAT32
 
 # An offset that makes any sum of offsets negative: the value is the constant. Three of them still
 # fit 32 bits, and no place in a memory lies so far (`LARGEST_MOVEMENT`).
@@ -359,10 +360,10 @@ class Gather(Operator):
             tables["needed"] = len(layer.attributes.needed_rows) + 1
         if layer.attributes.weight is not None:
             tables["weight"] = len(layer.attributes.weight)
-        memories = (Memory(name, depth, WEIGHT_BITS) for name, depth in tables.items())
+        memories = (Memory(name, depth, FLOAT32.bits) for name, depth in tables.items())
         if self.in_registers(layer, graph, kernel):
-            return (Memory("buffer", 1, width * WEIGHT_BITS, words), *memories)
-        return (Memory("buffer", words, width * WEIGHT_BITS, copies=max(reads, 1)), *memories)
+            return (Memory("buffer", 1, width * FLOAT32.bits, words), *memories)
+        return (Memory("buffer", words, width * FLOAT32.bits, copies=max(reads, 1)), *memories)
 
     def in_registers(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> bool:
         """Whether the buffer of a kernel that moves within a pixel is registers."""

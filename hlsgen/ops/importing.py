@@ -106,7 +106,8 @@ class GraphBuilder:
 
     def add_tensor(self, name: str, shape: Sequence[int]) -> Tensor:
         """A new tensor of canonical `(C, H, W)` shape, under a unique name derived from `name`."""
-        tensor = Tensor(self.unique(f"t_{name}"), *(int(n) for n in shape))
+        channels, height, width = (int(n) for n in shape)
+        tensor = Tensor(self.unique(f"t_{name}"), channels, height, width)
         if tensor.size > LARGEST_TENSOR:
             raise UnsupportedError(
                 f"feature map {list(tensor.shape)} holds {tensor.size:,} values, more than the {LARGEST_TENSOR:,} that the kernels' "

@@ -10,8 +10,9 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Importer, Operator, Work, pad_axis, vectors
+from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -63,7 +64,7 @@ class PRelu(Operator, Importer):
         width = kernel.output_width
         return (
             Memory(
-                "slope", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS
+                "slope", vectors(graph.output_tensor(layer).channels, width), width * FLOAT32.bits
             ),
         )
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Importer, Operator, Work, pad_axis, vectors
+from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
@@ -121,7 +122,7 @@ class Scale(Operator, Importer):
         width = kernel.output_width
         return (
             Memory(
-                "scale", vectors(graph.output_tensor(layer).channels, width), width * WEIGHT_BITS
+                "scale", vectors(graph.output_tensor(layer).channels, width), width * FLOAT32.bits
             ),
         )
 

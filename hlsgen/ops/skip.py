@@ -20,10 +20,11 @@ import numpy as np
 
 from hlsgen.graph import Layer
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, pad_axis, vectors
+from hlsgen.ops.base import Events, pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.ops.window import Scan
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 # Non-zero weights that a lane may take a turn, for every tap of the window; one is too slow where
 # there is one tap.
@@ -150,7 +151,7 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
 
 
 def memories(
-    layer: Layer, kernel: KernelPlan, inputs: int, bits: int = WEIGHT_BITS
+    layer: Layer, kernel: KernelPlan, inputs: int, bits: int = FLOAT32.bits
 ) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
     banks, lanes = taps(layer) * kernel.nonzeros_per_lane, kernel.output_width

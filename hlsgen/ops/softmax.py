@@ -11,8 +11,9 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, Importer, Operator, Work, vectors
+from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -96,7 +97,7 @@ class Softmax(Operator, Importer):
         """See `arrays`."""
         return arrays(
             vectors(graph.output_tensor(layer).channels, kernel.input_width),
-            kernel.input_width * WEIGHT_BITS,
+            kernel.input_width * FLOAT32.bits,
         )
 
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:

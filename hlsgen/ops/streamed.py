@@ -20,8 +20,9 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.ops.base import WEIGHT_BITS, Events, vectors
+from hlsgen.ops.base import Events, vectors
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 # Loops of a row tile that start anew, each with an empty pipeline: rows in, filter words and results.
 LOOPS = 2
@@ -120,12 +121,12 @@ def values(s: RowTiles, kernel: KernelPlan) -> int:
 def memories(s: RowTiles, kernel: KernelPlan) -> tuple[Memory, ...]:
     """Rows of the input, and the filter word in use with the next one, in registers. (Sums are
     counted where those of all kernels are.)"""
-    lanes = kernel.output_width * WEIGHT_BITS
+    lanes = kernel.output_width * FLOAT32.bits
     return (
         Memory(
             "map",
             s.capacity * s.width * s.words,
-            kernel.input_width * WEIGHT_BITS,
+            kernel.input_width * FLOAT32.bits,
             kernel.vectors_per_cycle,
         ),
         Memory("filter", 1, lanes, s.loads),

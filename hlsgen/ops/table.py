@@ -7,8 +7,9 @@ from importlib import resources
 
 from hlsgen.ops import importers, operators
 from hlsgen.ops.base import Importer, Operator
+from hlsgen.types import FLOAT32
 
-DTYPES = ("float32",)
+DTYPES = (FLOAT32.name,)
 
 
 @dataclass(frozen=True)

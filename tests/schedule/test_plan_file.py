@@ -105,7 +105,7 @@ def test_any_value_anywhere(graph, plans, tmp_path_factory, data):
 @pytest.mark.parametrize(
     ("style", "changes", "words"),
     [
-        ("folded", {"dtype": "int8"}, "unknown dtype 'int8'.*float32"),
+        ("folded", {"weights": "int8"}, "unknown storage type of weights 'int8'.*bfloat16"),
         ("folded", {"style": "auto"}, "unknown style"),
         ("folded", {"disabled": "unroll"}, "disabled must be a list"),
         ("folded", {"disabled": ["unrol"]}, "unknown optimisation"),
@@ -208,7 +208,7 @@ def test_plans_of_the_first_schema(graph, tmp_path):
     for style, pins in (("pipelined", choice), ("folded", {})):
         plan = hlsgen.schedule(network, style=style, goal=Goal(pins=pins))
         data = json.loads(plan.to_json())
-        data["schema"] = 1
+        data["schema"], data["dtype"] = 1, "float32"
         data["unfolded"], data["convolved"] = data.pop("im2col"), data.pop("dense_as_convolution")
         old = (("fold", "lane_folding"), ("skip", "nonzeros_per_lane"))
         for kernel in data["kernels"]:

@@ -93,7 +93,12 @@ def chosen(problem, layer, choice):
         layer in choice.unrolled,
         choice.lane_folding[layer],
     )
-    return *kernel, choice.nonzeros_per_lane[layer], choice.vectors_per_cycle[layer], choice.row_tiles[layer]
+    return (
+        *kernel,
+        choice.nonzeros_per_lane[layer],
+        choice.vectors_per_cycle[layer],
+        choice.row_tiles[layer],
+    )
 
 
 def facts(k):

@@ -14,7 +14,6 @@ from hlsgen.graph import Graph, remembered
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.folded_timing import LAUNCHES, link_seconds
 from hlsgen.model.step_time import STEP_LATENCY
-from hlsgen.model.times import BYTES
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.conv_steps import group_runs
 from hlsgen.ops.skipping import list_lengths
@@ -22,6 +21,7 @@ from hlsgen.plan import Plan
 from hlsgen.schedule.folded.steps import engine_of, models
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.goal import Goal
+from hlsgen.types import FLOAT32
 
 # Times that differ by less are equal, and then resources decide: rounding must not.
 EQUAL = 1 + 1e-9
@@ -64,7 +64,7 @@ def works(graph: Graph, array: str, width: int) -> dict[str, Work]:
             runs = group_runs(source.channels, a.filters, a.groups, width)
             depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
             words: float = depth * a.window.taps
-            vector = width * BYTES["float32"]
+            vector = width * FLOAT32.bytes
             weights = runs * count * words * width * vector
             if (
                 array == "skipping"

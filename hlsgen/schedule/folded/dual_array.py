@@ -19,13 +19,13 @@ from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
 from hlsgen.model.folded_structure import convolution_kernels, skipping_kernels
 from hlsgen.model.resources import clock_of, fitted, kernel_cost
-from hlsgen.model.times import BYTES
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.folded.shapes import Shape, with_array
 from hlsgen.schedule.folded.steps import engine_of, models, use_of
 from hlsgen.schedule.folded.tiling import Pace, timed_way
 from hlsgen.schedule.goal import Goal
+from hlsgen.types import FLOAT32
 
 # So many pairs, the most promising, are planned step by step.
 MOST_PAIRS = 100
@@ -123,7 +123,7 @@ def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Al
         model: own_cycles(model, shaped, e, plan, name, pace) for model in dict.fromkeys(kinds)
     }
     cycles = np.array([of_kinds[model] for model in kinds])
-    own, bits = e.of(name), BYTES[plan.dtype] * 8
+    own, bits = e.of(name), FLOAT32.bits
     kernels = (
         skipping_kernels(own, bits, True)
         if name == "skipping"

@@ -12,7 +12,6 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import memory_blocks
 from hlsgen.model.folded_timing import density
 from hlsgen.model.resources import clock_of
-from hlsgen.model.times import BYTES
 from hlsgen.ops.base import vectors
 from hlsgen.ops.conv_steps import scan_columns
 from hlsgen.ops.sparse import WORTHWHILE
@@ -22,6 +21,7 @@ from hlsgen.rewrites.im2col import unfold, worth_unfolding
 from hlsgen.schedule.folded.bounds import Bound
 from hlsgen.schedule.folded.steps import engine_of, models
 from hlsgen.schedule.goal import Goal
+from hlsgen.types import FLOAT32
 
 WIDTHS = (16, 8, 4, 2, 1)
 # Output vectors that the array computes at once. Counts between the powers of two use up a device's
@@ -152,7 +152,7 @@ def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
 
 def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     """Memory blocks of the copies of the tile buffers."""
-    bits, skipping = BYTES["float32"] * 8, engines.of("skipping")
+    bits, skipping = FLOAT32.bits, engines.of("skipping")
     blocks = engines.inputs * memory_blocks(
         2 * engines.tile_vectors, engines.width * bits, board.device.block_bits
     )

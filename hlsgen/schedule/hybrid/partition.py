@@ -18,7 +18,6 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import clock_of
-from hlsgen.model.times import BYTES
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -27,6 +26,7 @@ from hlsgen.schedule.folded.bounds import least_cycles
 from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit, with_array
 from hlsgen.schedule.folded.steps import engine_of
 from hlsgen.schedule.goal import Goal
+from hlsgen.types import FLOAT32
 
 # Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had
 # it (0.78 to 0.9).
@@ -105,9 +105,7 @@ def weighed(
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
-    blocks += (
-        front[1] * BYTES[plan.dtype] * 8 / (FILLED * board.device.block_bits) * goal.calibration.ram
-    )
+    blocks += front[1] * FLOAT32.bits / (FILLED * board.device.block_bits) * goal.calibration.ram
     most = board.device.blocks * goal.caps.blocks
     fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per

@@ -21,14 +21,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Fifo, Lsu
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
 from hlsgen.model.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
-from hlsgen.model.structure import (
-    BITS,
-    WEIGHT_FIFO,
-    collected,
-    pipelined_kernels,
-    streamed,
-    transfer,
-)
+from hlsgen.model.structure import WEIGHT_FIFO, collected, pipelined_kernels, streamed, transfer
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.skip import nonzeros
@@ -38,6 +31,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.buffering import Bursts, bursts
 from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
+from hlsgen.types import FLOAT32
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
@@ -135,7 +129,7 @@ def build_problem(
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
     return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, full_clock(board, goal)),
-                   bursts(graph, BITS[plan.dtype]), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
+                   bursts(graph, FLOAT32.bits), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
 
 
 def alike(layer: Layer, graph: Graph) -> Any:
@@ -268,7 +262,7 @@ def kernels_of(
             for count in op.vectors_per_cycle_options(layer, graph, kernel)
             if count > 1
         ]
-        shapes += streaming(layer, graph, kernel, BITS[plan.dtype], row_tiles)
+        shapes += streaming(layer, graph, kernel, FLOAT32.bits, row_tiles)
     sums = [partial_sums(*op.reduction(layer, graph, shape)) for shape in shapes]
     return [
         shape if n == shape.partial_sums else replace(shape, partial_sums=n)
@@ -328,7 +322,7 @@ def costed(
             kernel,
             pipelined_cycles(layer, graph, kernel, plan, board),
             cost,
-            operator(layer.op).streamed_values(layer, graph, kernel) * BITS[plan.dtype] // 8,
+            operator(layer.op).streamed_values(layer, graph, kernel) * FLOAT32.bytes,
             lead(layer, graph, kernel),
         )
         for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)
@@ -342,14 +336,14 @@ def option_cost(
     kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
     cost = sum((kernel_cost(k, board.device) for k in kernels), np.zeros(5))
     if kernel.vectors_per_cycle > 1:
-        cost = cost + fifo_cost(collected(kernel, BITS[plan.dtype]), board.device)
+        cost = cost + fifo_cost(collected(kernel, FLOAT32.bits), board.device)
     if kernel.row_tiles:
-        reader = (Lsu("filters", kernel.output_width * BITS[plan.dtype]),)
-        cost = cost + fifo_cost(streamed(kernel, BITS[plan.dtype]), board.device)
+        reader = (Lsu("filters", kernel.output_width * FLOAT32.bits),)
+        cost = cost + fifo_cost(streamed(kernel, FLOAT32.bits), board.device)
         cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board.device)
         cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
-        cost = cost + fifo_cost(Fifo("weights", BITS[plan.dtype], WEIGHT_FIFO), board.device)
+        cost = cost + fifo_cost(Fifo("weights", FLOAT32.bits, WEIGHT_FIFO), board.device)
     return cost
 
 
@@ -374,9 +368,7 @@ def channel_cost(
         readers += [("", 0)] * sum(port.tensor == tensor for port in graph.outputs)
         for reader, position in readers:
             fifo = Fifo(
-                tensor,
-                width * BITS[plan.dtype],
-                depth(tensor, reader, position, width, graph, times),
+                tensor, width * FLOAT32.bits, depth(tensor, reader, position, width, graph, times)
             )
             total = total + fifo_cost(fifo, board.device)
     return total
@@ -385,7 +377,7 @@ def channel_cost(
 def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
     """Readers, writers and the weight loader at their widest, and the interconnect."""
     device, table = board.device, costs(board.device.family)
-    vector = WIDTHS[-1] * BITS[plan.dtype]
+    vector = WIDTHS[-1] * FLOAT32.bits
     lsus = (
         [Lsu("in", vector)] * len(graph.inputs) * plan.copies
         + [Lsu("out", vector, store=True)] * len(graph.outputs) * plan.copies

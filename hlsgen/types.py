@@ -1,0 +1,88 @@
+"""Element types: what a value is in OpenCL, in numpy and on a wire.
+
+Tensors, weights, accumulators and channels carry one. Weights may lie in memory in a *storage type*
+that is narrower than float32, in which they are multiplied: half the memory blocks and bytes, and
+their bits are decoded in logic where a weight is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class DataType:
+    """A type of single values.
+
+    `ctype`, `zero`, `lowest`, `maximum`: its OpenCL name, the literals of 0 and of the value that
+    every other exceeds, and the function that returns the larger of two. `array`: numpy's name of
+    the type of its bit patterns in memory.
+    """
+
+    name: str
+    bits: int
+    ctype: str
+    array: str
+    zero: str = "0"
+    lowest: str = "0"
+    maximum: str = "max"
+
+    @property
+    def bytes(self) -> int:
+        """Of a value in memory."""
+        return self.bits // 8
+
+    def vector(self, lanes: int) -> str:
+        """The OpenCL type of `lanes` values."""
+        return self.ctype if lanes == 1 else f"{self.ctype}{lanes}"
+
+
+FLOAT32 = DataType("float32", 32, "float", "float32", "0.0f", "-FLT_MAX", "fmax")
+# Storage types. Their bit patterns are unsigned integers; templates/preamble.cl.j2 decodes them.
+FLOAT16 = DataType("float16", 16, "ushort", "uint16")
+BFLOAT16 = DataType("bfloat16", 16, "ushort", "uint16")
+# The types in which weights may lie in memory.
+STORAGE_TYPES = {kind.name: kind for kind in (FLOAT32, FLOAT16, BFLOAT16)}
+# Bits of float32's mantissa that bfloat16 drops.
+DROPPED = 16
+
+
+def stored(values: np.ndarray, kind: DataType) -> np.ndarray:
+    """Bit patterns of float32 `values` in a storage type, rounded to nearest, ties to even; same
+    shape, of numpy type `kind.array`.
+
+    float16 has no subnormal numbers here: what is below 2^-14 becomes 0, as the decoder in logic
+    reads it. Values beyond the type's largest number become infinite: see `overflows`.
+    """
+    values = np.ascontiguousarray(values, np.float32)
+    if kind == FLOAT32:
+        return values
+    if kind == BFLOAT16:
+        bits = values.view(np.uint32)
+        half = np.uint32((1 << (DROPPED - 1)) - 1) + (bits >> DROPPED & 1)
+        return ((bits + half) >> DROPPED).astype(np.uint16)
+    with np.errstate(over="ignore"):
+        halves = values.astype(np.float16)
+    normal = np.abs(halves) >= np.finfo(np.float16).smallest_normal
+    return np.where(normal, halves, np.float16(0)).view(np.uint16)
+
+
+def loaded(patterns: np.ndarray, kind: DataType) -> np.ndarray:
+    """The float32 values that bit patterns of a storage type stand for; same shape."""
+    if kind == FLOAT32:
+        return patterns
+    if kind == BFLOAT16:
+        return (patterns.astype(np.uint32) << DROPPED).view(np.float32)
+    return patterns.view(np.float16).astype(np.float32)
+
+
+def rounded(values: np.ndarray, kind: DataType) -> np.ndarray:
+    """Float32 `values` as a storage type keeps them, in float32."""
+    return loaded(stored(values, kind), kind)
+
+
+def overflows(values: np.ndarray, kind: DataType) -> bool:
+    """Whether a finite value is beyond the largest number of a storage type."""
+    return bool(np.any(np.isinf(rounded(values, kind)) & np.isfinite(values)))
