@@ -119,7 +119,7 @@ FUNCTIONS = {
     ),
     # 1 / sqrt(x + low): normalisation by a variance.
     "rsqrt": Function(
-        "1.0f / sqrt({x} + {low})",
+        "rsqrt({x} + {low})",
         lambda x, a: 1 / np.sqrt(x + a.low),
         Arithmetic(adds=1, divides=1),
         stays_finite=False,

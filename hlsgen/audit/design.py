@@ -18,6 +18,7 @@ from hlsgen.audit.geometry import Geometry, geometry_findings
 from hlsgen.audit.ir import parse
 from hlsgen.audit.isolated import isolated
 from hlsgen.audit.kernel import Kernel
+from hlsgen.audit.rules import rules
 from hlsgen.audit.source import read_source
 from hlsgen.errors import AuditError
 
@@ -28,12 +29,13 @@ COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
 @dataclass(frozen=True)
 class Promise:
     """What the model says of a kernel: copies, DSPs and units of global memory of all of them
-    together, cycles between two turns, memories."""
+    together, cycles between two turns, cycles that a turn takes (0: it does not say), memories."""
 
     copies: int
     dsps: int
     units: int
     interval: int = 1
+    depth: int = 0
     memories: dict[str, Geometry] = field(default_factory=dict)
 
 
@@ -160,6 +162,7 @@ def promised(folder: Path) -> dict[str, Promise]:
     from hlsgen.frontend.load import load
     from hlsgen.model.pipelined_timing import initiation_interval
     from hlsgen.model.structure import structure
+    from hlsgen.ops import operator
     from hlsgen.plan import Plan
     from hlsgen.report.data import built_shapes, kernel_rows
     from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -169,6 +172,13 @@ def promised(folder: Path) -> dict[str, Promise]:
     layers = {layer.name: layer for layer in graph.layers}
     intervals = {
         kernel.layer: initiation_interval(layers[kernel.layer], graph, kernel, plan, target)
+        for kernel in plan.kernels
+        if kernel.layer in layers
+    }
+    depths = {
+        kernel.layer: operator(layers[kernel.layer].op).pipeline_depth(
+            layers[kernel.layer], graph, kernel
+        )
         for kernel in plan.kernels
         if kernel.layer in layers
     }
@@ -189,6 +199,7 @@ def promised(folder: Path) -> dict[str, Promise]:
             row["DSP"],
             row["lsus"],
             intervals.get(row["name"], 1),
+            depths.get(row["name"], 0),
             memories[row["name"]],
         )
         for row in kernel_rows(design, target)
@@ -237,7 +248,16 @@ def model_findings(
         if strict and units != promise.units:
             detail = f"{units} units of global memory in the text, {promise.units} in the model"
             found.append(Finding("units", k.name, k.line, WARNING, detail))
+        if k.depth and promise.depth and strict and not plausible(promise.depth, k.depth):
+            detail = f"a turn takes {k.depth[0]:g} to {k.depth[1]:g} cycles, {promise.depth} in the model"
+            found.append(Finding("depth", k.name, k.line, WARNING, detail))
     lacking = sorted(promises.keys() - {k.name for k in kernels})
     return found + [
         Finding("model", name, 0, WARNING, "the text has no such kernel") for name in lacking
     ]
+
+
+def plausible(counted: int, depth: tuple[float, float]) -> bool:
+    """Whether the cycles that the model counts for a turn lie in the audit's band, or near it."""
+    near = rules()["depth_tolerance"]
+    return depth[0] - near <= counted <= depth[1] + near

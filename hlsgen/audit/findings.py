@@ -9,6 +9,7 @@ from typing import Any
 
 from hlsgen.audit.arithmetic import Arithmetic, arithmetic
 from hlsgen.audit.banking import Turn, judge, turns
+from hlsgen.audit.depth import depth
 from hlsgen.audit.interfaces import ChannelEnd, GlobalUnit, channel_ends, global_units
 from hlsgen.audit.kernel import Array, Kernel
 from hlsgen.audit.recurrences import Recurrence, recurrence
@@ -57,6 +58,7 @@ class KernelAudit:
     arrays: tuple[ArrayAudit, ...]
     units: tuple[GlobalUnit, ...]
     ends: tuple[ChannelEnd, ...]
+    depth: tuple[float, float] | None
     findings: tuple[Finding, ...]
 
     @property
@@ -88,7 +90,15 @@ def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
     ]
     ordered = tuple(sorted(findings, key=lambda f: (f.line, f.rule)))
     return KernelAudit(
-        kernel.name, kernel.line, arithmetic(kernel.function), loops, arrays, units, ends, ordered
+        kernel.name,
+        kernel.line,
+        arithmetic(kernel.function),
+        loops,
+        arrays,
+        units,
+        ends,
+        depth(kernel),
+        ordered,
     )
 
 

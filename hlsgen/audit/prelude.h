@@ -8,13 +8,17 @@ __global void *__write_channel(__global void *end) __attribute__((nomerge));
 #define CLK_CHANNEL_MEM_FENCE 4
 int get_compute_id(int dimension);
 
-// Comparisons without calls: calls that pass vectors would follow the conventions of the CPU that compiles this.
+// Comparisons and choices without calls: calls that pass vectors would follow the conventions of the CPU that compiles this.
 #undef fmax
 #undef fmin
 #undef max
 #undef min
 #define fmax(a, b) ({ __typeof__((a) + (b)) __a = (a), __b = (b); __a > __b ? __a : __b; })
 #define fmin(a, b) ({ __typeof__((a) + (b)) __a = (a), __b = (b); __a < __b ? __a : __b; })
+#undef select
+#undef fabs
+#define select(a, b, c) ((c) ? (b) : (a))
+#define fabs(a) ({ __typeof__(a) __a = (a); __a < 0 ? -__a : __a; })
 #define max(a, b) fmax(a, b)
 #define min(a, b) fmin(a, b)
 
@@ -42,6 +46,12 @@ __UNIT(exp)
 #undef log
 __UNIT(log)
 #define log(x) __lanes_log(x)
+#undef expm1
+__UNIT(expm1)
+#define expm1(x) __lanes_expm1(x)
+#undef log1p
+__UNIT(log1p)
+#define log1p(x) __lanes_log1p(x)
 #undef sqrt
 __UNIT(sqrt)
 #define sqrt(x) __lanes_sqrt(x)

@@ -18,7 +18,7 @@ from hlsgen.kernel.hardware import (
     Structure,
 )
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.ops import operator, softmax
+from hlsgen.ops import lrn, operator, softmax
 from hlsgen.ops.binary import FUNCTIONS
 from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.skip import PLACE_BITS
@@ -266,19 +266,14 @@ def pooling_body(graph: Graph, e: Engines, bits: int, averages: bool) -> Body:
 def normalisation_body(size: int, v: int, bits: int) -> Body:
     """Local response normalisation: two shift registers as long as the window, those of a vector in
     and one out."""
-    return Body(
-        Arithmetic(adds=size, multiplies=3, powers=1),
-        (),
-        (2 * size + 2 * v) * bits,
-        2 * size * bits,
-    )
+    return Body(lrn.units(size), (), (2 * size + 2 * v) * bits, 2 * size * bits)
 
 
 def softmax_body(graph: Graph, pixel: int, v: int, bits: int) -> Body:
     """Softmax over `pixel` vectors, one lane after another: what it is taken of, and the
     exponentials."""
     logarithms = any(getattr(layer.attributes, "logarithm", False) for layer in graph.layers)
-    arithmetic = softmax.units(v) + Arithmetic(adds=v * logarithms)
+    arithmetic = softmax.units(v, False) + Arithmetic(adds=v * logarithms, exponentials=logarithms)
     return Body(
         arithmetic,
         softmax.arrays(pixel, v * bits),

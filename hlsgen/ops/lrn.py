@@ -80,7 +80,7 @@ class Lrn(Operator, Importer):
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Squares, the adders of the window, a power function, two multipliers."""
-        return Arithmetic(adds=layer.attributes.size, multiplies=3, powers=1)
+        return units(layer.attributes.size)
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A channel a turn."""
@@ -114,6 +114,12 @@ class Lrn(Operator, Importer):
 def turns_of_pixel(layer: Layer, channels: int, width: int) -> int:
     """All lanes of a pixel's vectors, and those after the last that its window sees."""
     return vectors(channels, width) * width + layer.attributes.after
+
+
+def units(size: int) -> Arithmetic:
+    """One lane squares, adds up a window's squares, scales and shifts the sum, and multiplies by
+    its power."""
+    return Arithmetic(adds=size - 1, multiply_adds=1, multiplies=2, powers=1)
 
 
 OPERATOR = Lrn()

@@ -89,7 +89,7 @@ class Softmax(Operator, Importer):
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """See `units`."""
-        return units(kernel.input_width)
+        return units(kernel.input_width, layer.attributes.logarithm)
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
@@ -125,15 +125,16 @@ class Softmax(Operator, Importer):
         )
 
 
-def units(width: int) -> Arithmetic:
-    """One lane compares, subtracts, takes the exponential and adds; one divides; a multiplier a
-    lane.
+def units(width: int, logarithm: bool) -> Arithmetic:
+    """One lane compares, subtracts, takes the exponential and adds. Then one divides and a
+    multiplier a lane scales; or one takes the logarithm and every lane subtracts it.
 
     Partial peaks and sums are joined at the end.
     """
-    return Arithmetic(
-        adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, multiplies=width, divides=1, exponentials=1
-    )
+    sums = Arithmetic(adds=ACCUMULATION_LATENCY + 1, compares=PEAKS, exponentials=1)
+    if logarithm:
+        return sums + Arithmetic(adds=width, exponentials=1)
+    return sums + Arithmetic(multiplies=width, divides=1)
 
 
 def arrays(count: int, bits: int) -> tuple[Memory, ...]:
