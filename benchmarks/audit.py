@@ -9,9 +9,6 @@ the same rules. Status 1 where a design of this checkout is not clean.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -19,9 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
+
 import hlsgen
+from benchmarks.designs import Job, made
 from hlsgen.audit.findings import ERROR, WARNING
 from hlsgen.model.times import rate
+from hlsgen.zoo import network
 from hlsgen.zoo.networks import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,24 +40,6 @@ INTERVALS = frozenset(("interval",))
 MEMORIES = frozenset(("unbankable", "arbitrated", "run-time-index", "register-index", "replicates"))
 # Where a design has no figure.
 NONE = ("does not fit", *[""] * (len(TITLES) - 1))
-# What a checkout is told to do, so that each builds with its own code.
-BUILD = """
-import json, sys
-import hlsgen
-from hlsgen.errors import PlanError
-from hlsgen.model.estimate import estimate
-from hlsgen.schedule.goal import Goal
-from hlsgen.zoo import network
-name, size, board, style, images, out = sys.argv[1:]
-graph = hlsgen.load(network(name, int(size) or None))
-try:
-    plan = hlsgen.schedule(graph, board=board, style=style, goal=Goal(images=int(images)))
-except PlanError:
-    print("null")
-else:
-    hlsgen.generate(graph, plan, out)
-    print(json.dumps(estimate(graph, plan).throughput))
-"""
 
 
 @dataclass(frozen=True)
@@ -82,19 +65,13 @@ class Design:
 def build(tree: Path, design: Design, out: Path) -> float | None:
     """Build a design with a checkout's code. Images a second by its model; None where it does not
     fit."""
-    d = design
-    words = [d.network, str(d.size), d.board, d.style, str(d.images), str(out)]
-    done = subprocess.run(
-        [sys.executable, "-c", BUILD, *words],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(d.names())}: {done.stderr.strip()[-500:]}")
-    found: float | None = json.loads(done.stdout.splitlines()[-1])
-    return found
+    model = out.with_name(f"{design.network}.onnx")
+    onnx.save(network(design.network, design.size or None), model)
+    job = Job(design.board, design.style, design.images, str(out))
+    (found,) = made(tree, model, [job])
+    if "failed" in found:
+        raise SystemExit(f"{' '.join(design.names())}: {found['failed']}")
+    return None if "refused" in found else float(found["estimate"]["throughput_fps"])
 
 
 def figures(tree: Path, design: Design) -> tuple[str, ...]:

@@ -9,17 +9,16 @@ seconds (of all threads) and wall seconds.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import time
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.designs import Job, made
+from hlsgen.zoo import network
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = (
@@ -61,57 +60,28 @@ def chain(layers: int) -> onnx.ModelProto:
     return model
 
 
-def measure(name: str, style: str) -> dict[str, Any]:
-    """Schedule a network, or a chain of as many layers as its name says, with the hlsgen that is on
-    the path."""
-    import hlsgen
-    from hlsgen.errors import PlanError
-    from hlsgen.model.estimate import estimate
-    from hlsgen.zoo import network
-
-    graph = hlsgen.load(chain(int(name)) if name.isdigit() else network(name))
-    cpu, wall = time.process_time(), time.perf_counter()
-    try:
-        plan = hlsgen.schedule(graph, board=BOARD, style=style)
-    except PlanError as error:
-        return {
-            "cpu": time.process_time() - cpu,
-            "wall": time.perf_counter() - wall,
-            "refused": error.reason,
-        }
-    found = {
-        "cpu": time.process_time() - cpu,
-        "wall": time.perf_counter() - wall,
-        "style": plan.style,
-    }
-    predicted = estimate(graph, plan)
-    r = predicted.resources
-    return found | {"fps": predicted.throughput, "alms": r.alms, "blocks": r.blocks, "dsps": r.dsps}
-
-
-def in_checkout(root: Path, name: str, style: str) -> dict[str, Any]:
-    """What `measure` finds with the hlsgen of a checkout."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--measure", name, style]
-    variables = dict(os.environ) | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        command, env=variables, cwd=root, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return {
-            "cpu": float("nan"),
-            "wall": float("nan"),
-            "refused": done.stderr.strip().splitlines()[-1],
-        }
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+def measured(tree: Path, name: str, style: str) -> dict[str, Any]:
+    """What `benchmarks.designs` tells of the schedule that a checkout makes of a network, or of a
+    chain of as many layers as its name says."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / f"{name}.onnx"
+        onnx.save(chain(int(name)) if name.isdigit() else network(name), model)
+        (found,) = made(tree, model, [Job(BOARD, style)])
     return found
 
 
 def described(found: dict[str, Any]) -> str:
     """Times and figures of one schedule."""
+    if "failed" in found:
+        return f"{'':17}  {found['failed'][:60]}"
     times = f"{found['cpu']:8.1f} {found['wall']:8.1f}"
     if "refused" in found:
         return f"{times}  {found['refused'][:60]:60}"
-    return f"{times}  {found['style']:10}{found['fps']:12,.1f}{found['alms']:10,}{found['blocks']:8,}{found['dsps']:7,}"
+    r = found["estimate"]["resources"]
+    return (
+        f"{times}  {found['style']:10}{found['estimate']['throughput_fps']:12,.1f}"
+        f"{r['alms']:10,}{r['blocks']:8,}{r['dsps']:7,}"
+    )
 
 
 def exponent(layers: list[int], seconds: list[float]) -> float:
@@ -124,7 +94,7 @@ def compared(
     title: str, name: str, style: str, trees: dict[str, Path]
 ) -> dict[str, dict[str, Any]]:
     """Measure one schedule in all trees, and print it."""
-    found = {label: in_checkout(root, name, style) for label, root in trees.items()}
+    found = {label: measured(root, name, style) for label, root in trees.items()}
     for label, result in found.items():
         print(f"{title:16}{label:8}{described(result)}", flush=True)
     return found
@@ -141,11 +111,7 @@ def main() -> None:
     parser.add_argument(
         "--styles", nargs="*", default=STYLES, choices=STYLES, help="styles to schedule in"
     )
-    parser.add_argument("--measure", nargs=2, metavar=("NETWORK", "STYLE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure(*options.measure)))
-        return
     trees = ({"before": options.against.resolve()} if options.against else {}) | {"now": ROOT}
     for style in options.styles:
         print(
@@ -157,7 +123,9 @@ def main() -> None:
             compared(f"chain of {count}", str(count), style, trees) for count in options.chains
         ]
         for label in trees if len(options.chains) > 1 else ():
-            grown = exponent(list(options.chains), [found[label]["cpu"] for found in results])
+            grown = exponent(
+                list(options.chains), [found[label].get("cpu", float("nan")) for found in results]
+            )
             print(f"{'exponent':16}{label:8}{grown:8.2f}")
 
 

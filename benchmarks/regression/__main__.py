@@ -69,13 +69,11 @@ def designs_compared(
     return results
 
 
-def models(options: argparse.Namespace) -> Iterator[tuple[str, onnx.ModelProto]]:
-    """The networks that were asked for, with their names."""
-    names = [] if options.zoo else list(CASES)
-    names += [] if options.cases else NETWORKS if options.all or options.only else SMALL
-    for name in names:
-        if not options.only or name in options.only:
-            yield name, case(name) if name in CASES else network(name)
+def names(options: argparse.Namespace) -> list[str]:
+    """The cases and networks that were asked for."""
+    cases = () if options.zoo else CASES
+    networks = () if options.cases else NETWORKS if options.all or options.only else SMALL
+    return [name for name in (*cases, *networks) if not options.only or name in options.only]
 
 
 def results(options: argparse.Namespace) -> Iterator[Result]:
@@ -84,14 +82,13 @@ def results(options: argparse.Namespace) -> Iterator[Result]:
     trees = (options.against.resolve(), ROOT)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
 
-        def work(name: str, model: onnx.ModelProto) -> list[Result]:
+        def work(name: str) -> list[Result]:
             path = Path(folder) / f"{name}.onnx"
-            onnx.save(model, path)
+            onnx.save(case(name) if name in CASES else network(name), path)
             return designs_compared(trees, path, jobs, options.fix_plan)
 
-        running = [pool.submit(work, name, model) for name, model in models(options)]
-        for future in running:
-            yield from future.result()
+        for found in pool.map(work, names(options)):
+            yield from found
 
 
 def table(found: Sequence[Result]) -> str:
