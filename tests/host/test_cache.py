@@ -67,16 +67,26 @@ def test_options_and_settings_are_part_of_the_key(folder, design, monkeypatch):
     assert len(list(folder.iterdir())) == 3
 
 
+DAMAGES = {
+    "half": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "a bit": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_never_reaches_the_runtime(damage, folder):
+    cache.store("a" * 64, b"program")
+    (entry,) = folder.iterdir()
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert cache.load("a" * 64) is None and not entry.exists()
+
+
 @pytest.mark.emulator
 @pytest.mark.parametrize(
     "damage",
-    [
-        lambda data: data[: len(data) // 2],
-        lambda data: b"",
-        lambda data: data[:-1] + bytes([data[-1] ^ 1]),
-        lambda data: hashlib.sha256(b"no program").digest() + b"no program",
-    ],
-    ids=["half", "empty", "a bit", "another content"],
+    [*DAMAGES.values(), lambda data: hashlib.sha256(b"no program").digest() + b"no program"],
+    ids=[*DAMAGES, "another content"],
 )
 def test_a_damaged_entry_is_built_anew(damage, folder, design):
     expected = result(design)
