@@ -10,6 +10,7 @@ from hlsgen.errors import PlanError
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import folded_run
 from hlsgen.plan import Plan
+from hlsgen.schedule.folded import planner
 from hlsgen.schedule.folded.planner import Candidate, evaluate, plan_folded, score
 from hlsgen.schedule.folded.shapes import candidates
 from hlsgen.schedule.goal import Goal
@@ -72,6 +73,17 @@ def test_of_equally_fast_designs_the_smallest_is_found():
     graph, target, goal = hlsgen.load(case("concat_unaligned")), board("pac_a10"), Goal()
     plan = Plan(graph.name, target.name, "folded")
     assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
+
+
+@pytest.mark.parametrize("name", ["conv_1d_transposed", "conv_3d"])
+def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
+    """Sparse, so that pairs would be searched; they find nothing better."""
+    graph = hlsgen.load(case(name))
+    alone = hlsgen.schedule(graph, style="folded")
+    monkeypatch.setattr(planner, "has_work_for_both", lambda graph: True)
+    paired = hlsgen.schedule(graph, style="folded")
+    assert not alone.evidence.pairs and paired.evidence.pairs
+    assert alone.engines == paired.engines and alone.steps == paired.steps
 
 
 @pytest.mark.parametrize("images", [1, 4])

@@ -20,7 +20,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.folded_structure import convolution_kernels, skipping_kernels
 from hlsgen.model.resources import clock_of, fitted, kernel_cost
 from hlsgen.plan import Engines, Plan
-from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped
 from hlsgen.schedule.folded.shapes import Shape, with_array
 from hlsgen.schedule.folded.steps import engine_of, models, use_of
 from hlsgen.schedule.folded.tiling import Pace, timed_way
@@ -41,6 +41,13 @@ class Alone:
     waiting: np.ndarray
     working: np.ndarray
     cost: np.ndarray
+
+
+def has_work_for_both(graph: Graph) -> bool:
+    """Whether there are two layers that an array can compute: where there is one, a pair is no
+    better than the array that computes it."""
+    names = convolvable(graph)
+    return sum(engine_of(la) == "convolution" or la.name in names for la in graph.layers) > 1
 
 
 def pairs(

@@ -19,7 +19,7 @@ from hlsgen.ops.sparse import WORTHWHILE, row_counts
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.folded.bounds import most_seconds
-from hlsgen.schedule.folded.dual_array import MOST_PAIRS, pairs
+from hlsgen.schedule.folded.dual_array import MOST_PAIRS, has_work_for_both, pairs
 from hlsgen.schedule.folded.shapes import BURSTS, Shape, Tried, candidates, is_sparse
 from hlsgen.schedule.folded.steps import all_steps, models, plan_steps, tile_size
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
@@ -56,9 +56,11 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     multiplies by all weights, then both side by side, every layer on the one that is quicker.
     """
     sparse = not plan.disabled and any(is_sparse(layer) for layer in graph.layers)
+    paired = sparse and has_work_for_both(graph)
     found = Found(None, 0, None)
     finalists = []
-    for options in (all_weights, without_zeros, both_ways) if sparse else (all_weights,):
+    ways = [all_weights, *[without_zeros] * sparse, *[both_ways] * paired]
+    for options in ways:
         more = best_shape(
             graph, board, goal, options(graph, board, plan, goal, found.best), found.best
         )
@@ -73,7 +75,7 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         )
     best = min(finalists, key=lambda finalist: score(finalist, board, goal))
     return replace(
-        best.plan, evidence=Evidence(fps=goal.fps, shapes=found.tried, pairs=MOST_PAIRS * sparse)
+        best.plan, evidence=Evidence(fps=goal.fps, shapes=found.tried, pairs=MOST_PAIRS * paired)
     )
 
 
