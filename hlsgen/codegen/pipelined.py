@@ -24,7 +24,9 @@ from hlsgen.codegen.design import (
 from hlsgen.codegen.render import render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
+from hlsgen.kernel.text import Instance, every_iteration, kernel_text
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
@@ -105,7 +107,7 @@ class PipelinedGenerator:
             inputs.append(self.tensor_context(tensor) | {"channel": self.channel(edge) + self.own})
         output, collected = self.graph.output_tensor(layer), None
         if kernel.vectors_per_cycle > 1:
-            collected = inputs[0] | {"depth": COLLECTED_FIFO, "all": "[COPIES]" if self.own else ""}
+            collected = inputs[0]
             words = vectors(collected["vectors"], kernel.vectors_per_cycle)
             inputs[0] = collected | {
                 "type": f"{layer.name}_vectors",
@@ -116,10 +118,7 @@ class PipelinedGenerator:
         bits = FLOAT32.bits
         memories = {m.name: m for m in op.pipelined_body(layer, self.graph, kernel, bits).memories}
         part = kernel.output_width // kernel.lane_folding
-        depthwise = layer.op == "conv" and op.same_width(layer)
-        steps, interleaved = op.reduction(layer, self.graph, kernel)
-        groups = layer.attributes.groups if layer.op == "conv" and not depthwise else 1
-        output_vectors = vectors(output.channels, kernel.output_width)
+        steps, _ = op.reduction(layer, self.graph, kernel)
         return {
             "name": layer.name,
             "title": title(layer),
@@ -130,12 +129,8 @@ class PipelinedGenerator:
             "output": self.tensor_context(output)
             | {"channels": [name + self.own for name in self.channels_from(output.name)]},
             "window": window_context(layer, self.graph, inputs[0]["vectors"]),
-            "depthwise": depthwise,
             "steps": steps,
             "collected": collected,
-            "words": steps
-            * interleaved
-            * (output_vectors * kernel.lane_folding if depthwise else groups),
             "turns": op.pipelined_turns(layer, self.graph, kernel),
             "sums": op.sums(layer, self.graph, kernel),
             "memories": memories,
@@ -159,9 +154,53 @@ class PipelinedGenerator:
             "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
         } | op.pipelined_context(layer, self.graph, kernel)
 
+    def text(self, layer: Layer, context: dict[str, Any]) -> str:
+        """The kernel of a layer in OpenCL."""
+        nest = operator(layer.op).nest(layer, self.graph, self.plan.kernel(layer.name))
+        if nest is None:
+            text = render(f"pipelined/{layer.op}.cl.j2", l=context)
+        else:
+            text = render("pipelined/kernel.cl.j2", k=kernel_text(nest, self.instance(context)))
+        if not context["collected"]:
+            return text
+        return render("pipelined/collect.cl.j2", c=self.collector(context)) + "\n\n" + text
+
+    def collector(self, context: dict[str, Any]) -> Collector:
+        """The kernel that puts input vectors together for a layer's."""
+        given = context["collected"]
+        return Collector(
+            reader=context["name"],
+            word=context["input"]["type"],
+            vector=given["type"],
+            together=context["kernel"].vectors_per_cycle,
+            vectors=given["vectors"],
+            pixels=given["pixels"],
+            source=given["channel"],
+            target=context["input"]["channel"],
+            depth=COLLECTED_FIFO,
+            copies="[COPIES]" if self.own else "",
+            head=every_iteration(context["autorun"], given["image"]),
+            autorun=context["autorun"],
+        )
+
+    def instance(self, context: dict[str, Any]) -> Instance:
+        """The names and switches of a layer's kernel."""
+        return Instance(
+            name=context["name"],
+            title=context["title"],
+            sources=tuple(source["channel"] for source in context["inputs"]),
+            targets=tuple(context["output"]["channels"]),
+            weights=context["weights"]["channel"],
+            word=context["input"]["type"] if context["collected"] else "",
+            autorun=context["autorun"],
+            scratch=context["scratch"],
+            fuse=context["fuse"],
+            unroll=self.plan.enabled("unroll"),
+        )
+
     def add_weights(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any]:
         """Append the layer's stream."""
-        stream = operator(layer.op).pipelined_stream(layer, kernel)
+        stream = operator(layer.op).pipelined_stream(layer, self.graph, kernel)
         if kernel.row_tiles:
             stream = stream[: self.biases(layer, kernel)]
         self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
@@ -181,7 +220,9 @@ class PipelinedGenerator:
         any width may start there."""
         if not kernel.row_tiles:
             return None
-        words = operator(layer.op).pipelined_stream(layer, kernel)[self.biases(layer, kernel) :]
+        words = operator(layer.op).pipelined_stream(layer, self.graph, kernel)[
+            self.biases(layer, kernel) :
+        ]
         start = self.filters_offset // kernel.output_width
         values = pad_axis(np.ascontiguousarray(words, np.float32).ravel(), 0, ALIGNMENT // 4)
         self.filters.append(values)
@@ -201,7 +242,7 @@ class PipelinedGenerator:
         """What the text of all kernels needs; collects the weights."""
         layers = [self.layer_context(layer) for layer in self.graph.layers]
         for layer, context in zip(self.graph.layers, layers, strict=True):
-            context["text"] = render(f"pipelined/{layer.op}.cl.j2", l=context)
+            context["text"] = self.text(layer, context)
         fifos = [
             {
                 "name": self.channel(edge),

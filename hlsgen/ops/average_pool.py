@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Combine, Counted, Nest
 from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -29,6 +30,7 @@ class AveragePool(Pool):
     """ONNX AveragePool on (1, C, H, W), with count_include_pad and ceil_mode."""
 
     name = "average_pool"
+    reduction_name = "mean"
     onnx_types: ClassVar[dict[str, str]] = {
         "AveragePool": "one to three spatial dimensions; pads, auto_pad, ceil_mode, count_include_pad"
     }
@@ -55,10 +57,26 @@ class AveragePool(Pool):
             "count_right": window.pads[1] + source.width + counted[3],
         }
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """The adders of the unrolled window and the multiplier with the reciprocal."""
-        taps = layer.attributes.window.taps
-        return Arithmetic(adds=(taps - 1) * kernel.input_width, multiplies=kernel.input_width)
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """The sum of every window times the reciprocal of the number of values that count."""
+        a, source = layer.attributes, graph.tensors[layer.inputs[0]]
+        window, sum_up = a.window, Combine("sum")
+        rows, columns = counts(a, source.height, source.width)
+        if (rows == window.kernel[0]).all() and (columns == window.kernel[1]).all():
+            return self.window_nest(layer, graph, kernel, sum_up, scale=1 / window.taps)
+        counted = tuple(
+            Counted(
+                loop,
+                window.kernel[axis],
+                window.dilation[axis],
+                window.pads[axis] - a.counted_pads[axis],
+                window.pads[axis] + source.shape[1 + axis] + a.counted_pads[axis + 2],
+            )
+            for axis, loop in enumerate("yx")
+        )
+        sides = (range(count + 1) for count in window.kernel)
+        scales = tuple(1 / max(down * across, 1) for down, across in product(*sides))
+        return self.window_nest(layer, graph, kernel, sum_up, scales=scales, counted=counted)
 
 
 OPERATOR = AveragePool()

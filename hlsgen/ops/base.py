@@ -12,9 +12,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.kernel import derive
+from hlsgen.kernel.derive import Events, Sums
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.latency import pipeline_depth
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
+from hlsgen.kernel.nest import (
+    Array,
+    Epilogue,
+    Index,
+    Loop,
+    Nest,
+    Roles,
+    Vector,
+    Weights,
+    row_major,
+    size,
+)
 from hlsgen.ops.window import keeps_history, keeps_lines
 from hlsgen.types import FLOAT32
 
@@ -39,29 +53,6 @@ def vectors(channels: int, width: int) -> int:
     return ceil(channels / width)
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Where a pipelined kernel keeps running sums, in vectors: in a `memory`, or in a shift
-    register.
-
-    `used` entries of the register, `outs` apart, are parts of one output.
-    """
-
-    memory: int = 0
-    register_length: int = 0
-    used: int = 1
-    outs: int = 1
-
-
-@dataclass(frozen=True)
-class Events:
-    """When a pipelined kernel reads a vector (or a word of `vectors_per_cycle` vectors) from each of its
-    inputs and writes one, in cycles from an image's start at II 1."""
-
-    reads: tuple[np.ndarray, ...]
-    writes: np.ndarray
-
-
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
 # after another.
 LARGEST_STREAM = 1 << 18
@@ -75,6 +66,26 @@ def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     widths = [(0, 0)] * array.ndim
     widths[axis] = (0, missing)
     return np.pad(array, widths)
+
+
+def resident_weights(
+    loops: tuple[Loop, ...], kernel: KernelPlan, types: Roles, uses: Mapping[str, Index]
+) -> Weights:
+    """Weights on chip for good: a word for every iteration of a position, with all that it
+    multiplies. `uses`: the group, filter, input and tap of an iteration, 0 where nothing is said."""
+    vector = Vector(types.weight, kernel.output_width // kernel.lane_folding)
+    depth, parts = (size(i for i in loops if i.unrolled == at_once) for at_once in (False, True))
+    found = [uses.get(axis, Index()) for axis in ("group", "filter", "input", "tap")]
+    memory = Memory("weights", depth, vector.bits, parts)
+    return Weights(Array(memory, vector), (found[0], found[1], found[2], found[3]))
+
+
+def bias_array(loops: tuple[Loop, ...], kernel: KernelPlan, types: Roles) -> Array:
+    """A bias for every output vector of a pixel, or slice of one."""
+    vector = Vector(types.accumulator, kernel.output_width // kernel.lane_folding)
+    index = row_major([i for i in loops if not (i.reduces or i.unrolled)])
+    depth = size(i for i in loops if not (i.reduces or i.unrolled))
+    return Array(Memory("bias", depth, vector.bits), vector, index)
 
 
 class Importer(ABC):
@@ -177,23 +188,49 @@ class Operator(ABC):
         """Weights that the kernel takes from memory for an image, padded to whole vectors."""
         return 0
 
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+        """The kernel, from which cost, time, order of weights and text follow; None for kernels
+        that a template of their own prints."""
+        return None
+
+    def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:
+        """What follows a finished sum: a factor (`scale`, see `Epilogue`), the activation, lanes
+        without a channel cleared."""
+        unused = -graph.output_tensor(layer).channels % kernel.output_width
+        return Epilogue(
+            activation=layer.activation, unused=0 if self.stays_finite(layer) else unused, **scale
+        )
+
     def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
         """What the operator's own template needs beyond what all get."""
         return {}
 
-    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """Weights in the order the kernel reads them, shape `(elements, kernel.weight_width)`;
-        empty if none."""
-        return np.zeros((0, kernel.output_width), np.float32)
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """The weights `(groups, filters, inputs, taps)` as the description of the kernel names
+        them."""
+        raise NotImplementedError
+
+    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
+        """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
+        empty if it has none."""
+        lanes, nest = kernel.output_width, self.nest(layer, graph, kernel)
+        if nest is None or nest.weights is None:
+            return np.zeros((0, lanes), np.float32)
+        words = derive.weight_order(nest, self.indexed_weights(layer, kernel))
+        biases = pad_axis(layer.weights["bias"], 0, lanes).reshape(-1, lanes)
+        return np.concatenate([biases, words.reshape(-1, lanes)])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1)
         if there is none."""
-        return (1, 1)
+        nest = self.nest(layer, graph, kernel)
+        return derive.reduction(nest) if nest else (1, 1)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """When vectors are read and written: here one of every input and one of the output a
         turn."""
+        if nest := self.nest(layer, graph, kernel):
+            return derive.events(nest)
         turns = np.arange(self.pipelined_turns(layer, graph, kernel))
         return Events((turns,) * len(layer.inputs), turns)
 
@@ -211,12 +248,10 @@ class Operator(ABC):
             outs=outs,
         )
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """Multiply-accumulates a cycle, the product of the unroll factors."""
-        return 0
-
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Turns of the kernel's one loop for an image."""
+        if nest := self.nest(layer, graph, kernel):
+            return derive.trip_count(nest)
         tensor = graph.tensors[layer.inputs[0]]
         return tensor.pixels * vectors(tensor.channels, kernel.input_width)
 
@@ -226,7 +261,9 @@ class Operator(ABC):
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
-        return Arithmetic(multiply_adds=self.pipelined_macs(layer, kernel))
+        if nest := self.nest(layer, graph, kernel):
+            return derive.combining(nest)
+        return Arithmetic()
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
@@ -242,6 +279,8 @@ class Operator(ABC):
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
         """Everything in the kernel, for values of `bits`: what the template of the operator
         instantiates."""
+        if nest := self.nest(layer, graph, kernel):
+            return derive.body(nest)
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, lanes = (
             vectors(source.channels, kernel.input_width * kernel.vectors_per_cycle),
@@ -279,7 +318,7 @@ class Operator(ABC):
         # A lane's only product and the addition that follows are one unit.
         fused = (
             lanes // kernel.lane_folding
-            if self.pipelined_macs(layer, kernel) * kernel.lane_folding == lanes
+            if arithmetic.multiply_adds * kernel.lane_folding == lanes
             else 0
         )
         if steps > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,18 +11,21 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.hardware import COLLECTED_FIFO
+from hlsgen.kernel.derive import Events
+from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops import skip, skipping, streamed
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Roles, Vector
+from hlsgen.ops import skip, skipping, sliding, streamed
 from hlsgen.ops.base import (
     LARGEST_STREAM,
-    Events,
     Importer,
     Operator,
     Shape,
     Work,
+    bias_array,
     pad_axis,
+    resident_weights,
     vectors,
 )
 from hlsgen.ops.conv_steps import (
@@ -39,7 +42,6 @@ from hlsgen.ops.conv_steps import (
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, idle_runs, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -170,7 +172,9 @@ class Conv(Operator, Importer):
         input vectors together reads one a turn: while an output pixel takes its turns it must get
         as many together as lead to the next one."""
         a: ConvAttributes = layer.attributes
-        if a.groups > 1 or kernel.output_width < 4 or (kernel.unroll_window and a.window.taps == 1):
+        if a.groups > 1 or kernel.nonzeros_per_lane or kernel.output_width < 4:
+            return (1,)
+        if kernel.unroll_window and a.window.taps == 1:
             return (1,)
         count = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
         found = [1]
@@ -180,9 +184,10 @@ class Conv(Operator, Importer):
                 1,
             )
             return AT_ONCE[: min(count, most)]
+        taps = 1 if kernel.unroll_window else a.window.taps
+        turns = taps * vectors(a.filters, kernel.output_width)
         for n in AT_ONCE[1:count]:
-            steps, outputs = self.reduction(layer, graph, replace(kernel, vectors_per_cycle=n))
-            if steps * outputs >= a.window.stride[1] * count:
+            if turns * ceil(count / n) >= a.window.stride[1] * count:
                 found.append(n)
         return tuple(found)
 
@@ -217,108 +222,141 @@ class Conv(Operator, Importer):
         groups = layer.attributes.groups
         return groups == 1 or self.is_depthwise(layer) or (tensor.channels // groups) % width == 0
 
-    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+        """Filters that see all channels of their group, or (depthwise) lanes that stay apart."""
+        if kernel.row_tiles or kernel.nonzeros_per_lane:
+            return None
+        if self.is_depthwise(layer):
+            return self.depthwise_nest(layer, graph, kernel)
+        a, tensor = layer.attributes, graph.tensors[layer.inputs[0]]
+        lanes, together = self.input_lanes(layer, kernel), kernel.vectors_per_cycle
+        inputs = vectors(tensor.channels // a.groups, kernel.input_width * together)
+        outputs = vectors(a.filters // a.groups, kernel.output_width)
+        group = Loop("group", a.groups, arrives=True)
+        pixel = (group, Loop("c", inputs, arrives=True, reduces=True))
+        taps = sliding.tap_loops(a.window, kernel.unroll_window)
+        o, b, i = (
+            Loop("o", outputs),
+            Loop("b", together, unrolled=True),
+            Loop("i", lanes, unrolled=True),
+        )
+        uses = {
+            "group": Index((("group", 1),)),
+            "filter": Index((("o", kernel.output_width),)),
+            "input": Index((("c", lanes * together), ("b", lanes), ("i", 1))),
+        }
+        unrolled = (b, i) if together > 1 else (i,)
+        return self.window_nest(
+            layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), o, *unrolled),
+            pixel, Combine("multiply", "i", "b" if together > 1 else ""), uses,
+        )  # fmt: skip
+
+    def depthwise_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A filter a lane; with lane folding a slice of the lanes an iteration."""
+        a, width = layer.attributes, kernel.output_width
+        pixel = (Loop("c", vectors(a.filters, width), arrives=True),)
+        taps = sliding.tap_loops(a.window, kernel.unroll_window)
+        part = Loop("part", kernel.lane_folding, slices=True)
+        uses = {"filter": Index((("c", width), ("part", width // kernel.lane_folding)))}
+        return self.window_nest(
+            layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), part),
+            pixel, Combine("multiply"), uses,
+        )  # fmt: skip
+
+    def window_nest(
+        self,
+        layer: Layer,
+        graph: Graph,
+        kernel: KernelPlan,
+        loops: tuple[Loop, ...],
+        pixel: tuple[Loop, ...],
+        combine: Combine,
+        uses: Mapping[str, Index],
+    ) -> Nest:
+        """A convolution of so nested `loops`, of which `pixel` count the words of a pixel; `uses`:
+        which weights an iteration takes."""
+        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], Roles()
+        word = Vector(types.operand, kernel.input_width, kernel.vectors_per_cycle)
+        (rows, columns), (down, across) = a.window.kernel, a.window.stride
+        groups = f" in {a.groups} groups" if a.groups > 1 else ""
+        taps = {"tap": Index((("ky", columns), ("kx", 1)))} if a.window.taps > 1 else {}
+        return Nest(
+            what=f"{a.filters} filters of {rows}x{columns}{groups}, stride {down}x{across}",
+            lanes=kernel.output_width,
+            sources=(sliding.source(a.window, tensor, word, types.operand.zero),),
+            loops=loops,
+            combine=combine,
+            raster=sliding.raster(a.window, tensor),
+            window=sliding.sliding_window(a.window, tensor, word, pixel),
+            weights=resident_weights(loops, kernel, types, {**uses, **taps}),
+            bias=bias_array(loops, kernel, types),
+            epilogue=self.epilogue(layer, graph, kernel),
+            partial_sums=kernel.partial_sums,
+            types=types,
+        )
+
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """By group, filter, input of the group, tap; filters of a depthwise layer are one group."""
+        weight = layer.weights["weight"]
+        groups = 1 if self.is_depthwise(layer) else layer.attributes.groups
+        return weight.reshape(groups, len(weight) // groups, weight.shape[1], -1)
+
+    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then the filter words in loop order, `(elements, output_width)`."""
         a: ConvAttributes = layer.attributes
-        vin, vout = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle, kernel.output_width
         if kernel.nonzeros_per_lane:
             rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
             return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
-        weight, bias = (
-            layer.weights["weight"],
-            pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout),
-        )
-        taps = a.window.taps
-        if self.is_depthwise(layer):
-            lanes = pad_axis(weight.reshape(a.filters, taps), 0, vout).reshape(-1, vout, taps)
-            parts = lanes.reshape(
-                -1, kernel.lane_folding, vout // kernel.lane_folding, taps
-            ).transpose(0, 1, 3, 2)
-            return np.concatenate([bias, parts.reshape(-1, vout)])
-        grouped = weight.reshape(a.groups, a.filters // a.groups, -1, taps)
-        grouped = pad_axis(pad_axis(grouped, 1, vout), 2, vin)
-        blocks = grouped.reshape(
-            a.groups, grouped.shape[1] // vout, vout, grouped.shape[2] // vin, vin, taps
-        )
-        # Loop order of the template: group, input vector, [tap,] output vector; inside a word:
-        # [tap,] input lane.
-        order = (0, 3, 1, 5, 4, 2) if kernel.unroll_window else (0, 3, 5, 1, 4, 2)
-        return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
+        if not kernel.row_tiles:
+            return super().pipelined_stream(layer, graph, kernel)
+        vin, vout = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle, kernel.output_width
+        weight = layer.weights["weight"].reshape(a.filters, -1, a.window.taps)
+        padded = pad_axis(pad_axis(weight, 0, vout), 1, vin)
+        blocks = padded.reshape(len(padded) // vout, vout, -1, vin, a.window.taps)
+        # Loop order: input vector, tap, output vector; inside a word the input lane.
+        words = blocks.transpose(2, 4, 0, 3, 1).reshape(-1, vout)
+        return np.concatenate([pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout), words])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Input vectors of a group times taps that are not unrolled, interleaved over its output
         vectors."""
-        a: ConvAttributes = layer.attributes
         if kernel.nonzeros_per_lane:
             return skip.words(layer, kernel), skip.outputs(layer, kernel)
-        steps = 1 if kernel.unroll_window else a.window.taps
-        if self.is_depthwise(layer):
-            return steps, 1
-        source = graph.tensors[layer.inputs[0]]
         if kernel.row_tiles:
             s = streamed.row_tiles(layer, graph, kernel)
             return s.words * s.taps, s.outs * s.pixels
-        inputs = vectors(source.channels // a.groups, kernel.input_width * kernel.vectors_per_cycle)
-        return steps * inputs, vectors(a.filters // a.groups, kernel.output_width)
+        return super().reduction(layer, graph, kernel)
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Unrolled taps times lanes, or the entries that all lanes take."""
         if kernel.nonzeros_per_lane:
-            return layer.attributes.window.taps * kernel.nonzeros_per_lane * kernel.output_width
-        taps = layer.attributes.window.taps if kernel.unroll_window else 1
-        if self.is_depthwise(layer):
-            return taps * kernel.output_width // kernel.lane_folding
-        return (
-            taps * self.input_lanes(layer, kernel) * kernel.output_width * kernel.vectors_per_cycle
-        )
+            taken = layer.attributes.window.taps * kernel.nonzeros_per_lane
+        elif kernel.row_tiles:
+            taken = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle
+        else:
+            return super().pipelined_arithmetic(layer, graph, kernel)
+        return Arithmetic(multiply_adds=taken * kernel.output_width)
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[Memory, ...]:
-        """The weights: a word holds what one turn multiplies."""
+        """Where zeros are skipped or weights stream from memory."""
         if kernel.row_tiles:
             return streamed.memories(streamed.row_tiles(layer, graph, kernel), kernel)
-        if kernel.nonzeros_per_lane:
-            return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
-        steps, interleaved = self.reduction(layer, graph, kernel)
-        a: ConvAttributes = layer.attributes
-        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        lanes = kernel.output_width // kernel.lane_folding
-        parts = self.pipelined_macs(layer, kernel) // lanes
-        return (
-            Memory(
-                "weights",
-                steps * interleaved * groups * kernel.lane_folding,
-                lanes * FLOAT32.bits,
-                parts,
-            ),
-        )
-
-    def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """All taps of the window, where they are not unrolled."""
-        return (
-            1
-            if kernel.unroll_window or kernel.nonzeros_per_lane or kernel.row_tiles
-            else layer.attributes.window.taps
-        )
+        return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Input vectors at positions that give no output; elsewhere each input vector meets all
         taps and output vectors."""
         if kernel.row_tiles:
             return streamed.turns(streamed.row_tiles(layer, graph, kernel))
-        a: ConvAttributes = layer.attributes
+        if not kernel.nonzeros_per_lane:
+            return super().pipelined_turns(layer, graph, kernel)
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        rows, columns = a.window.scan_size(source.height, source.width)
+        rows, columns = layer.attributes.window.scan_size(source.height, source.width)
         inputs = self.input_vectors(layer, graph, kernel)
-        if kernel.nonzeros_per_lane:
-            idle = rows * columns - result.pixels
-            return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
-        steps, interleaved = self.reduction(layer, graph, kernel)
-        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        return (
-            rows * columns - result.pixels
-        ) * inputs + result.pixels * groups * steps * interleaved * kernel.lane_folding
+        idle = rows * columns - result.pixels
+        return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A turn a cycle, but words of several vectors may come more slowly where no output is due:
@@ -346,23 +384,11 @@ class Conv(Operator, Importer):
         output vectors are written in the last turns of the group."""
         if kernel.row_tiles:
             return streamed.events(streamed.row_tiles(layer, graph, kernel))
-        a: ConvAttributes = layer.attributes
+        if not kernel.nonzeros_per_lane:
+            return super().pipelined_events(layer, graph, kernel)
         source = graph.tensors[layer.inputs[0]]
-        inputs = self.input_vectors(layer, graph, kernel)
-        if kernel.nonzeros_per_lane:
-            return skip.events(layer, kernel, inputs, scan(a.window, source.height, source.width))
-        steps, outputs = self.reduction(layer, graph, kernel)
-        groups = vectors(a.filters, kernel.output_width) if self.is_depthwise(layer) else a.groups
-        walk = scan(a.window, source.height, source.width)
-        turns = (
-            steps * outputs * kernel.lane_folding
-        )  # of a group; lane_folding is 1 unless the convolution is depthwise
-        busy = groups * turns
-        starts = walk.starts(inputs, busy)
-        pace = np.where(walk.due, busy // inputs, 1)
-        reads = (starts[:, None] + pace[:, None] * np.arange(inputs))[walk.inside].ravel()
-        ends = (np.arange(groups)[:, None] + 1) * turns - outputs + np.arange(outputs)
-        return Events((reads,), (starts[walk.due][:, None] + ends.ravel()).ravel())
+        walk = scan(layer.attributes.window, source.height, source.width)
+        return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), walk)
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None

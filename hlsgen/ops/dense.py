@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.kernel.hardware import KERNEL_LATENCY
+from hlsgen.kernel.derive import Events
+from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Roles, Source, Vector
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,
-    Events,
     Importer,
     Operator,
     Shape,
     Work,
+    bias_array,
     pad_axis,
+    resident_weights,
     vectors,
 )
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
 from hlsgen.ops.window import Window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
@@ -159,18 +161,48 @@ class Dense(Operator, Importer):
 
     # ---- pipelined
 
-    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then words in loop order (pixel, input vector, output vector), input lanes inside
-        a word; where weights stream from memory input lanes are outside output vectors."""
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+        """Every input vector meets all output vectors."""
+        if kernel.nonzeros_per_lane or kernel.row_tiles:
+            return None
+        tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, Roles()
+        n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
+        o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
+        loops = (n, o, Loop("i", lanes, unrolled=True))
+        uses = {
+            "filter": Index((("o", kernel.output_width),)),
+            "input": Index((("n", lanes), ("i", 1))),
+        }
+        count = vectors(tensor.channels, lanes)
+        return Nest(
+            what=f"{layer.attributes.outputs} outputs of {tensor.size} inputs",
+            lanes=kernel.output_width,
+            sources=(Source(Vector(types.operand, lanes), tensor.pixels, count),),
+            loops=loops,
+            combine=Combine("multiply", "i"),
+            weights=resident_weights(loops, kernel, types, uses),
+            bias=bias_array(loops, kernel, types),
+            epilogue=self.epilogue(layer, graph, kernel),
+            partial_sums=kernel.partial_sums,
+            types=types,
+        )
+
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+        """One group, one tap; inputs in the order in which they arrive."""
+        rows = input_rows(layer.weights["weight"], kernel.input_width)
+        return rows.reshape(1, *rows.shape, 1)
+
+    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
+        """Biases, then words in loop order (input vector, output vector), input lanes inside a
+        word; where weights stream from memory input lanes are outside output vectors."""
         vin, vout = kernel.input_width, kernel.output_width
         if kernel.nonzeros_per_lane:
             return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
-        weight = pad_axis(pad_axis(layer.weights["weight"], 0, vout), 1, vin)
-        outputs, channels, height, width = weight.shape
-        blocks = weight.reshape(outputs // vout, vout, channels // vin, vin, height, width)
+        if not kernel.row_tiles:
+            return super().pipelined_stream(layer, graph, kernel)
+        rows = pad_axis(input_rows(layer.weights["weight"], vin), 0, vout)
         bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
-        order = (4, 5, 2, 3, 0, 1) if kernel.row_tiles else (4, 5, 2, 0, 3, 1)
-        return np.concatenate([bias, blocks.transpose(order).reshape(-1, vout)])
+        return np.concatenate([bias, rows.T.reshape(-1, vout)])
 
     def same_width(self, layer: Layer) -> bool:
         """Input and output widths are free."""
@@ -179,12 +211,9 @@ class Dense(Operator, Importer):
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Input vectors (lane by lane where weights stream from memory), interleaved over output
         vectors."""
-        source = graph.tensors[layer.inputs[0]]
-        inputs = (
-            source.pixels
-            * vectors(source.channels, kernel.input_width)
-            * self.lanes_a_vector(kernel)
-        )
+        if not (kernel.nonzeros_per_lane or kernel.row_tiles):
+            return super().reduction(layer, graph, kernel)
+        inputs = self.input_vectors(layer, graph, kernel) * self.lanes_a_vector(kernel)
         steps = skip.words(layer, kernel) if kernel.nonzeros_per_lane else inputs
         return steps, vectors(layer.attributes.outputs, kernel.output_width)
 
@@ -205,32 +234,27 @@ class Dense(Operator, Importer):
         """Where the weights are sparse."""
         return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Lanes in times lanes out, or the entries that all lanes take."""
-        return (
-            kernel.nonzeros_per_lane or kernel.input_width // self.lanes_a_vector(kernel)
-        ) * kernel.output_width
+        if kernel.nonzeros_per_lane or kernel.row_tiles:
+            taken = kernel.nonzeros_per_lane or 1
+            return Arithmetic(multiply_adds=taken * kernel.output_width)
+        return super().pipelined_arithmetic(layer, graph, kernel)
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[Memory, ...]:
-        """The weights: a word holds what one turn multiplies."""
-        if kernel.nonzeros_per_lane:
-            return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
-        if kernel.row_tiles:
+        """Where zeros are skipped."""
+        if not kernel.nonzeros_per_lane:
             return ()
-        words = self.pipelined_turns(layer, graph, kernel)
-        lanes = kernel.output_width
-        return (
-            Memory(
-                "weights", words, lanes * FLOAT32.bits, self.pipelined_macs(layer, kernel) // lanes
-            ),
-        )
+        return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """One word of weights a turn."""
         if kernel.nonzeros_per_lane:
             return skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
+        if not kernel.row_tiles:
+            return super().pipelined_turns(layer, graph, kernel)
         steps, outputs = self.reduction(layer, graph, kernel)
         return steps * outputs
 
@@ -245,6 +269,8 @@ class Dense(Operator, Importer):
             return skip.events(
                 layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1)
             )
+        if not kernel.row_tiles:
+            return super().pipelined_events(layer, graph, kernel)
         steps, outputs = self.reduction(layer, graph, kernel)
         reads = np.arange(0, steps, self.lanes_a_vector(kernel)) * outputs
         return Events((reads,), (steps - 1) * outputs + np.arange(outputs))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
+from hlsgen.kernel.nest import Combine, Loop, Nest, Roles, Source, Vector
+from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -43,20 +43,23 @@ class GlobalAveragePool(Operator, Importer):
         """One addition a value."""
         return Work(operations=graph.tensors[layer.inputs[0]].size)
 
-    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Pixels, interleaved over vectors."""
-        source = graph.tensors[layer.inputs[0]]
-        return source.pixels, vectors(source.channels, kernel.input_width)
-
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """A multiplier a lane; the sums are counted apart."""
-        return Arithmetic(multiplies=kernel.input_width)
-
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector is read each turn; results are written in the last turns."""
-        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
-        return Events(
-            (turns,), turns[-vectors(graph.output_tensor(layer).channels, kernel.output_width) :]
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """The sum of all pixels, vector by vector, times the reciprocal of their number."""
+        tensor, types = graph.tensors[layer.inputs[0]], Roles()
+        count = vectors(tensor.channels, kernel.input_width)
+        word = Vector(types.operand, kernel.input_width)
+        return Nest(
+            what=f"mean of {tensor.pixels} pixels",
+            lanes=kernel.output_width,
+            sources=(Source(word, tensor.pixels, count),),
+            loops=(
+                Loop("n", tensor.pixels, arrives=True, reduces=True),
+                Loop("o", count, arrives=True),
+            ),
+            combine=Combine("each"),
+            epilogue=self.epilogue(layer, graph, kernel, scale=1 / tensor.pixels),
+            partial_sums=kernel.partial_sums,
+            types=types,
         )
 
     def needed_pixels(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.ops.pool import Pool
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -17,6 +17,7 @@ class MaxPool(Pool):
     """ONNX MaxPool on (1, C, H, W); borders never win."""
 
     name = "max_pool"
+    reduction_name = "maximum"
     onnx_types: ClassVar[dict[str, str]] = {
         "MaxPool": "one to three spatial dimensions; pads, auto_pad, dilations, ceil_mode"
     }
@@ -25,9 +26,9 @@ class MaxPool(Pool):
         """Maximum over each window."""
         return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """The comparators of the unrolled window."""
-        return Arithmetic(compares=layer.attributes.window.taps * kernel.input_width)
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """The largest value of every window."""
+        return self.window_nest(layer, graph, kernel, Combine("maximum"))
 
     def folded_fields(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines

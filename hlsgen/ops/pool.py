@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
+from hlsgen.kernel.nest import Combine, Loop, Nest, Roles, Vector
+from hlsgen.ops import sliding
+from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv_steps import scan_columns, window_fields
-from hlsgen.ops.window import Window, imported_window, scan
+from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Pool(Operator, Importer):
     """A window reduced channel by channel. Subclasses say how."""
 
     engine = "pooling"
+    # What is done with a window, in the kernel's comment.
+    reduction_name = ""
 
     def import_node(self, node: NodeImporter) -> None:
         """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do
@@ -71,19 +75,27 @@ class Pool(Operator, Importer):
         """One operation a tap."""
         return Work(operations=graph.output_tensor(layer).size * layer.attributes.window.taps)
 
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """One vector of the padded scan a turn."""
-        source = graph.tensors[layer.inputs[0]]
-        rows, columns = layer.attributes.window.scan_size(source.height, source.width)
-        return rows * columns * vectors(source.channels, kernel.input_width)
-
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A turn a vector."""
-        source = graph.tensors[layer.inputs[0]]
-        inputs = vectors(source.channels, kernel.input_width)
-        walk = scan(layer.attributes.window, source.height, source.width)
-        turns = walk.starts(inputs, inputs)[:, None] + np.arange(inputs)
-        return Events((turns[walk.inside].ravel(),), turns[walk.due].ravel())
+    def window_nest(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan, combine: Combine, **scale: Any
+    ) -> Nest:
+        """A window over every channel: vector by vector, all taps at once."""
+        window, tensor = layer.attributes.window, graph.tensors[layer.inputs[0]]
+        types, (rows, columns) = Roles(), window.kernel
+        word = Vector(types.operand, kernel.input_width)
+        pixel = (Loop("c", vectors(tensor.channels, kernel.input_width), arrives=True),)
+        border = types.operand.lowest if combine.kind == "maximum" else types.operand.zero
+        down, across = window.stride
+        return Nest(
+            what=f"{self.reduction_name} of {rows}x{columns}, stride {down}x{across}",
+            lanes=kernel.output_width,
+            sources=(sliding.source(window, tensor, word, border),),
+            loops=(*pixel, *sliding.tap_loops(window, unrolled=True)),
+            combine=combine,
+            raster=sliding.raster(window, tensor),
+            window=sliding.sliding_window(window, tensor, word, pixel),
+            epilogue=self.epilogue(layer, graph, kernel, **scale),
+            types=types,
+        )
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None

@@ -68,7 +68,7 @@ class PRelu(Operator, Importer):
             ),
         )
 
-    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Slopes."""
         return pad_axis(layer.weights["slope"], 0, kernel.output_width).reshape(
             -1, kernel.output_width

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
+from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
@@ -111,9 +112,9 @@ class Scale(Operator, Importer):
         """Scale and bias, (C,) each."""
         return layer.weights
 
-    def pipelined_macs(self, layer: Layer, kernel: KernelPlan) -> int:
-        """One a lane; the shift is the bias."""
-        return kernel.input_width
+    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+        """A multiplier a lane; the shift is the bias."""
+        return Arithmetic(multiply_adds=kernel.input_width)
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
@@ -126,7 +127,7 @@ class Scale(Operator, Importer):
             ),
         )
 
-    def pipelined_stream(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
+    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then scales."""
         width = kernel.output_width
         return np.concatenate(

@@ -133,7 +133,8 @@ def test_turns_of_windows_by_hand():
             kernel = KernelPlan("p", 8, 8, unroll, vectors_per_cycle=vectors_per_cycle)
             op = operator("conv")
             assert op.pipelined_turns(layer, graph, kernel) == idle + 63 * words * 3 * (9 // taps)
-            assert op.pipelined_macs(layer, kernel) == taps * 64 * vectors_per_cycle
+            units = op.pipelined_arithmetic(layer, graph, kernel)
+            assert units.multiply_adds == taps * 64 * vectors_per_cycle
             # An output pixel's turns are enough to put the next one's words together.
             assert (vectors_per_cycle in op.vectors_per_cycle_options(layer, graph, kernel)) == (
                 words * 3 * (9 // taps) >= 5
@@ -186,13 +187,16 @@ def test_turns_by_hand():
     for vectors_per_cycle, words in ((1, 6), (2, 3), (4, 2), (5, 2), (6, 1)):
         kernel = KernelPlan("s", 8, 8, vectors_per_cycle=vectors_per_cycle)
         assert operator("conv").pipelined_turns(layer, graph, kernel) == 30 * words * 8
-        assert operator("conv").pipelined_macs(layer, kernel) == 64 * vectors_per_cycle
+        units = operator("conv").pipelined_arithmetic(layer, graph, kernel)
+        assert units.multiply_adds == 64 * vectors_per_cycle
         assert (
-            len(operator("conv").pipelined_stream(layer, kernel))
+            len(operator("conv").pipelined_stream(layer, graph, kernel))
             == 8 + words * 8 * vectors_per_cycle * 8
         )
         assert sum(
-            m.elements * m.bits for m in operator("conv").pipelined_memories(layer, graph, kernel)
+            m.elements * m.bits
+            for m in operator("conv").pipelined_body(layer, graph, kernel, 32).memories
+            if m.name == "weights"
         ) == (words * 8 * vectors_per_cycle * 64 * 32)
 
 
@@ -206,7 +210,7 @@ def test_stream_order():
     weight = layer.weights["weight"][:, :, 0, 0]
     stream = (
         operator("conv")
-        .pipelined_stream(layer, KernelPlan(layer.name, 8, 8, vectors_per_cycle=2))[2:]
+        .pipelined_stream(layer, graph, KernelPlan(layer.name, 8, 8, vectors_per_cycle=2))[2:]
         .reshape(2, 2, 16, 8)
     )
     assert np.array_equal(stream[1, 0, :8], weight[:8, 16:24].T) and not stream[1, :, 8:].any()

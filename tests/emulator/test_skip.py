@@ -157,7 +157,7 @@ def test_windows_take_the_longest_list_of_any_tap():
     assert operator("conv").pipelined_turns(layer, graph, kernel) == (
         scanned - pixels
     ) * 5 + pixels * (5 + 3 * fullest)
-    assert operator("conv").pipelined_macs(layer, kernel) == 6 * 2 * 8
+    assert operator("conv").pipelined_arithmetic(layer, graph, kernel).multiply_adds == 6 * 2 * 8
 
 
 @pytest.mark.parametrize(("text", "skips"), [(NETWORK, (2, 2, 2, 4, 2)), (WINDOWS, (1, 2, 4, 1))])

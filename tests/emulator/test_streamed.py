@@ -124,7 +124,7 @@ def test_turns_by_hand():
     assert (
         op.pipelined_cycles(layer, graph, kernel) == fill + 3 * row_tile + 120
     )  # the third vector of every pixel comes alone
-    assert op.pipelined_macs(layer, kernel) == 128
+    assert op.pipelined_arithmetic(layer, graph, kernel).multiply_adds == 128
     assert op.reduction(layer, graph, kernel) == (words * 9, outs * pixels)
     # 4 + 2 rows of 10 pixels, two words of 16 values; the filter word in use and the next one;
     # sums.
@@ -141,7 +141,7 @@ def test_turns_by_hand():
     # The fully connected layer takes a lane of its input a turn.
     layer, kernel = graph.layer("y"), plan.kernel("y")
     assert operator("dense").pipelined_turns(layer, graph, kernel) == 192 * 2
-    assert operator("dense").pipelined_macs(layer, kernel) == 8
+    assert operator("dense").pipelined_arithmetic(layer, graph, kernel).multiply_adds == 8
     assert operator("dense").streamed_values(layer, graph, kernel) == 192 * 16
 
 
@@ -215,7 +215,9 @@ def test_counted_as_generated(tmp_path):
                 memory,
             )
         lanes = int(re.search(sizes["filter"], texts[name]).group(1)) * 8
-        assert lanes == operator("conv").pipelined_macs(graph.layer(name), plan.kernel(name))
+        kernel = plan.kernel(name)
+        units = operator("conv").pipelined_arithmetic(graph.layer(name), graph, kernel)
+        assert lanes == units.multiply_adds
 
 
 @pytest.mark.emulator

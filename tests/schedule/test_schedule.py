@@ -176,7 +176,7 @@ def test_pipelined_cycles_closed_form():
     # 36 positions without an output x 2 input vectors, and 64 outputs x 2 input vectors x 8 output
     # vectors.
     assert operator("conv").pipelined_cycles(layer, graph, kernel) == 36 * 2 + 64 * 2 * 8
-    assert operator("conv").pipelined_macs(layer, kernel) == 9 * 4 * 2
+    assert operator("conv").pipelined_arithmetic(layer, graph, kernel).multiply_adds == 9 * 4 * 2
     assert operator("conv").work(layer, graph).macs == 64 * 16 * 8 * 9
 
 

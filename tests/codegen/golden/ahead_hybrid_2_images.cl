@@ -154,7 +154,7 @@ __kernel void stem(STREAMING_PARAMETERS(float2))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[word][(ky * 3 + kx) * 3 + i];
+                        product += in.lane[i] * weights[word][ky * 9 + kx * 3 + i];
                 }
             const float2 biased = product + bias[o];
             const float2 result = fmax(biased, 0.0f);
@@ -194,22 +194,25 @@ __kernel void pooled(STREAMING_PARAMETERS(float2))
     int c = 0;
     #pragma ivdep array(line) safelen(72)
     EVERY_TURN(648) {
-        float2 column[3];
-        column[2] = read_channel_intel(stem_to_pooled);
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            column[r] = line[x * 8 + c][r];
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            line[x * 8 + c][r] = column[r + 1];
-        #pragma unroll
-        for (int r = 0; r < 3; ++r) {
+        const bool due = y == next_y && x == next_x; // this position gives an output pixel
+        { // the window moves on by one input vector
+            float2 column[3];
+            column[2] = read_channel_intel(stem_to_pooled);
             #pragma unroll
-            for (int i = 0; i < 16; ++i)
-                window[r][i] = window[r][i + 1];
-            window[r][16] = column[r];
+            for (int r = 0; r < 2; ++r)
+                column[r] = line[x * 8 + c][r];
+            #pragma unroll
+            for (int r = 0; r < 2; ++r)
+                line[x * 8 + c][r] = column[r + 1];
+            #pragma unroll
+            for (int r = 0; r < 3; ++r) {
+                #pragma unroll
+                for (int i = 0; i < 16; ++i)
+                    window[r][i] = window[r][i + 1];
+                window[r][16] = column[r];
+            }
         }
-        if (y == next_y && x == next_x) {
+        if (due) {
             float2 largest = -FLT_MAX;
             #pragma unroll
             for (int ky = 0; ky < 3; ++ky)

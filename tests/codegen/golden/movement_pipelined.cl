@@ -254,16 +254,16 @@ __kernel void s(STREAMING_PARAMETERS(float8))
                 for (int h = 0; h < 3; ++h)
                     if (ky == v && kx == h)
                         seen = window[v][h];
-                {
+            {
+                #pragma unroll
+                for (int b = 0; b < 3; ++b) {
+                    lanes2 in;
+                    in.v = seen.v[b];
                     #pragma unroll
-                    for (int b = 0; b < 3; ++b) {
-                        lanes2 in;
-                        in.v = seen.v[b];
-                        #pragma unroll
-                        for (int i = 0; i < 2; ++i)
-                            product += in.lane[i] * weights[word][b * 2 + i];
-                    }
+                    for (int i = 0; i < 2; ++i)
+                        product += in.lane[i] * weights[word][b * 2 + i];
                 }
+            }
             const float8 rested = sums[0];
             const float8 start = bias[0];
             const float8 before = ky * 3 + kx == 0 ? start : ky * 3 + kx < 8 ? 0.0f : rested;
@@ -404,13 +404,13 @@ __kernel void h(STREAMING_PARAMETERS(float8))
         }
         {
             float8 product = 0.0f;
-                {
-                    lanes8 in;
-                    in.v = window[0][0];
-                    #pragma unroll
-                    for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[0][i];
-                }
+            {
+                lanes8 in;
+                in.v = window[0][0];
+                #pragma unroll
+                for (int i = 0; i < 8; ++i)
+                    product += in.lane[i] * weights[0][i];
+            }
             const float8 biased = product + bias[0];
             const float8 result = 1.0f / (1.0f + exp(-fmax(biased, -88.0f)));
             write_channel_intel(h_to_m_2, result);
@@ -716,7 +716,7 @@ __kernel void c(STREAMING_PARAMETERS(float))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[word][(ky * 3 + kx) * 8 + i];
+                        product += in.lane[i] * weights[word][ky * 24 + kx * 8 + i];
                 }
             const float biased = product + bias[o];
             const float result = biased;

@@ -149,7 +149,7 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[0][(ky * 3 + kx) * 3 + i];
+                        product += in.lane[i] * weights[0][ky * 9 + kx * 3 + i];
                 }
             const float8 biased = product + bias[0];
             const float8 result = fmax(biased, 0.0f);
@@ -226,7 +226,7 @@ __kernel void inner(STREAMING_PARAMETERS(float8))
                     in.v = window[ky][kx];
                     #pragma unroll
                     for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[0][(ky * 3 + kx) * 8 + i];
+                        product += in.lane[i] * weights[0][ky * 24 + kx * 8 + i];
                 }
             const float8 biased = product + bias[0];
             const float8 result = biased;
@@ -322,6 +322,7 @@ __kernel void scores(STREAMING_PARAMETERS(float2))
             }
         }
     }
+
     lanes8 in;
     int o = 0, word = 0;
     EVERY_TURN(5) {

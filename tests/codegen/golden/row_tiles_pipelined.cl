@@ -177,13 +177,13 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
                 for (int h = 0; h < 3; ++h)
                     if (ky == v && kx == h)
                         seen = window[v][h];
-                {
-                    lanes4 in;
-                    in.v = seen;
-                    #pragma unroll
-                    for (int i = 0; i < 3; ++i)
-                        product += in.lane[i] * weights[word][i];
-                }
+            {
+                lanes4 in;
+                in.v = seen;
+                #pragma unroll
+                for (int i = 0; i < 3; ++i)
+                    product += in.lane[i] * weights[word][i];
+            }
             const float8 rested = sums[0];
             const float8 start = bias[0];
             const float8 before = ky * 3 + kx == 0 ? start : ky * 3 + kx < 8 ? 0.0f : rested;

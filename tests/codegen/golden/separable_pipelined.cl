@@ -214,13 +214,13 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
         }
         {
             float8 product = 0.0f;
-                {
-                    lanes8 in;
-                    in.v = window[0][0];
-                    #pragma unroll
-                    for (int i = 0; i < 8; ++i)
-                        product += in.lane[i] * weights[word][i];
-                }
+            {
+                lanes8 in;
+                in.v = window[0][0];
+                #pragma unroll
+                for (int i = 0; i < 8; ++i)
+                    product += in.lane[i] * weights[word][i];
+            }
             const float8 biased = product + bias[o];
             const float8 result = fmin(fmax(biased, 0.0f), 6.0f);
             write_channel_intel(pointwise_to_y, result);
@@ -241,10 +241,10 @@ __kernel void pointwise(STREAMING_PARAMETERS(float8))
     }
 }
 
-// y, node y (AveragePool): mean of 3x3, stride 3x3
 // At the borders fewer values count: 1 / (rows * columns), row by row.
 __constant float y_reciprocal[16] = { 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 0.5f, 0.33333334f, 1.0f, 0.5f, 0.25f, 0.16666667f, 1.0f, 0.33333334f, 0.16666667f, 0.11111111f };
 
+// y, node y (AveragePool): mean of 3x3, stride 3x3
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float8))
 {
@@ -256,24 +256,27 @@ __kernel void y(STREAMING_PARAMETERS(float8))
     int c = 0;
     #pragma ivdep array(line) safelen(12)
     EVERY_TURN(72) {
-        float8 column[3];
-        column[2] = 0.0f;
-        if (y >= 1 && x >= 1)
-            column[2] = read_channel_intel(pointwise_to_y);
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            column[r] = line[x * 2 + c][r];
-        #pragma unroll
-        for (int r = 0; r < 2; ++r)
-            line[x * 2 + c][r] = column[r + 1];
-        #pragma unroll
-        for (int r = 0; r < 3; ++r) {
+        const bool due = y == next_y && x == next_x; // this position gives an output pixel
+        { // the window moves on by one input vector
+            float8 column[3];
+            column[2] = 0.0f;
+            if (y >= 1 && x >= 1)
+                column[2] = read_channel_intel(pointwise_to_y);
             #pragma unroll
-            for (int i = 0; i < 4; ++i)
-                window[r][i] = window[r][i + 1];
-            window[r][4] = column[r];
+            for (int r = 0; r < 2; ++r)
+                column[r] = line[x * 2 + c][r];
+            #pragma unroll
+            for (int r = 0; r < 2; ++r)
+                line[x * 2 + c][r] = column[r + 1];
+            #pragma unroll
+            for (int r = 0; r < 3; ++r) {
+                #pragma unroll
+                for (int i = 0; i < 4; ++i)
+                    window[r][i] = window[r][i + 1];
+                window[r][4] = column[r];
+            }
         }
-        if (y == next_y && x == next_x) {
+        if (due) {
             int rows = 0, columns = 0;
             #pragma unroll
             for (int k = 0; k < 3; ++k)

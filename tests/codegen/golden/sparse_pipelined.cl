@@ -122,13 +122,13 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
         }
         {
             float16 product = 0.0f;
-                {
-                    lanes16 in;
-                    in.v = window[0][0 * 2];
-                    #pragma unroll
-                    for (int i = 0; i < 16; ++i)
-                        product += in.lane[i] * weights[word][i];
-                }
+            {
+                lanes16 in;
+                in.v = window[0][0];
+                #pragma unroll
+                for (int i = 0; i < 16; ++i)
+                    product += in.lane[i] * weights[word][i];
+            }
             const float16 rested = sums[0];
             const float16 start = bias[o];
             const float16 before = c == 0 ? start : c < 2 ? 0.0f : rested;

@@ -1,0 +1,273 @@
+"""What follows from the description of a kernel: trip count, events, memories, units, the order of
+its weights. One function each, for every kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from hlsgen.kernel.hardware import Arithmetic, Body
+from hlsgen.kernel.memory import SUM_DISTANCE, Memory
+from hlsgen.kernel.nest import Array, Loop, Nest, Raster, Source, row_major, size
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Where a kernel keeps running sums, in vectors: in a `memory`, or in a shift register.
+
+    `used` entries of the register, `outs` apart, are parts of one output.
+    """
+
+    memory: int = 0
+    register_length: int = 0
+    used: int = 1
+    outs: int = 1
+
+
+@dataclass(frozen=True)
+class Events:
+    """When a kernel reads a word from each of its inputs and writes a vector, in cycles from an
+    image's start at II 1."""
+
+    reads: tuple[np.ndarray, ...]
+    writes: np.ndarray
+
+
+# ---- Time
+
+
+def words_a_position(n: Nest) -> int:
+    """Iterations of a position that gives no output: those in which a word arrives."""
+    return size(loop for loop in n.sequential if loop.arrives)
+
+
+def trip_count(n: Nest) -> int:
+    """Iterations an image."""
+    busy = size(n.sequential)
+    if n.raster is None:
+        return busy
+    due = prod(guard.count for guard in n.raster.due)
+    return (size(n.raster.loops) - due) * words_a_position(n) + due * busy
+
+
+@lru_cache(maxsize=256)
+def due_positions(raster: Raster) -> np.ndarray:
+    """Whether an output is due, position by position."""
+    masks = [g.holds(loop.bound) for loop, g in zip(raster.loops, raster.due, strict=True)]
+    return np.logical_and.outer(*masks).ravel()
+
+
+def read_positions(raster: Raster, source: Source) -> np.ndarray:
+    """Whether words of a source arrive, position by position."""
+    masks = []
+    for loop in raster.loops:
+        guards = [guard for guard in source.when if guard.loop == loop.name]
+        masks.append(
+            np.logical_and.reduce(
+                [np.ones(loop.bound, bool), *(g.holds(loop.bound) for g in guards)]
+            )
+        )
+    return np.logical_and.outer(*masks).ravel()
+
+
+def read_iterations(n: Nest, source: Source) -> np.ndarray:
+    """The words of a position that a source gives, by their numbers."""
+    arriving = [loop for loop in n.sequential if loop.arrives]
+    found = np.ones([loop.bound for loop in arriving], bool)
+    for axis, loop in enumerate(arriving):
+        for guard in (guard for guard in source.when if guard.loop == loop.name):
+            shape = [loop.bound if i == axis else 1 for i in range(len(arriving))]
+            found &= guard.holds(loop.bound).reshape(shape)
+    return np.flatnonzero(found)
+
+
+def write_iterations(n: Nest) -> np.ndarray:
+    """The iterations of a position with an output that complete an output vector."""
+    found = np.ones([loop.bound for loop in n.sequential], bool)
+    for axis, loop in enumerate(n.sequential):
+        if loop.reduces or loop.slices:
+            np.moveaxis(found, axis, 0)[:-1] = False
+    return np.flatnonzero(found)
+
+
+def events(n: Nest) -> Events:
+    """When words are read and vectors written."""
+    idle, busy = words_a_position(n), size(n.sequential)
+    pace = busy // idle  # loops that take words are outside all others
+    if n.raster is None:
+        reads = tuple(read_iterations(n, source) * pace for source in n.sources)
+        return Events(reads, write_iterations(n))
+    due = due_positions(n.raster)
+    lengths = np.where(due, busy, idle)
+    starts = np.cumsum(lengths) - lengths
+    paces = np.where(due, pace, 1)
+    found = []
+    for source in n.sources:
+        here = read_positions(n.raster, source)
+        words = read_iterations(n, source)
+        found.append((starts[here][:, None] + paces[here][:, None] * words).ravel())
+    return Events(tuple(found), (starts[due][:, None] + write_iterations(n)).ravel())
+
+
+@lru_cache(maxsize=256)
+def arrived(raster: Raster, source: Source) -> np.ndarray:
+    """For each output pixel in raster order, how many pixels of a source have arrived."""
+    found = np.cumsum(read_positions(raster, source))[due_positions(raster)]
+    found.setflags(write=False)
+    return found
+
+
+def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
+    """For each output pixel, how many pixels of an input the kernel has read when it gives it; None
+    where it works pixel by pixel."""
+    source = n.sources[position]
+    if n.raster is not None:
+        return arrived(n.raster, source)
+    return np.array([source.pixels]) if any(loop.reduces for loop in n.loops) else None
+
+
+# ---- Sums
+
+
+def reduction(n: Nest) -> tuple[int, int]:
+    """Sequential additions to an output vector, and the output vectors that take turns between
+    two."""
+    first = next((i for i, loop in enumerate(n.sequential) if loop.reduces), len(n.sequential))
+    inner = n.sequential[first:]
+    return size(loop for loop in inner if loop.reduces), size(interleaved(inner))
+
+
+def interleaved(loops: Sequence[Loop]) -> tuple[Loop, ...]:
+    """Those inside the outermost reducing loop that give output vectors."""
+    first = next((i for i, loop in enumerate(loops) if loop.reduces), len(loops))
+    return tuple(loop for loop in loops[first:] if not (loop.reduces or loop.slices))
+
+
+def reducing(n: Nest) -> tuple[Loop, ...]:
+    """Loops whose iterations add up to an output vector, one after another."""
+    return tuple(loop for loop in n.sequential if loop.reduces)
+
+
+def sums(n: Nest) -> Sums:
+    """A memory where so many outputs take turns that a sum rests for its latency, else a shift
+    register of `partial_sums` for each output."""
+    steps, outs = reduction(n)
+    if steps == 1:
+        return Sums()
+    if n.partial_sums == 1 and outs >= SUM_DISTANCE:
+        return Sums(memory=outs, outs=outs)
+    return Sums(0, n.partial_sums * outs, min(n.partial_sums, steps), outs)
+
+
+def sums_array(n: Nest) -> Array | None:
+    """The memory of running sums, where they are in one."""
+    words = sums(n).memory
+    if not words:
+        return None
+    memory = Memory("sums", words, n.accumulator.bits)
+    return Array(memory, n.accumulator, row_major(interleaved(n.sequential)))
+
+
+# ---- Hardware
+
+
+def arrays(n: Nest) -> tuple[Array, ...]:
+    """All memories on chip."""
+    window = (n.window.line, n.window.history) if n.window else ()
+    found = (n.weights.array if n.weights else None, *window, sums_array(n), n.bias)
+    return tuple(array for array in found if array is not None)
+
+
+def register_bits(n: Nest) -> int:
+    """The window, rows above it in shift registers, sums in one."""
+    bits = sums(n).register_length * n.accumulator.bits
+    if n.window is None:
+        return bits
+    lines = 0 if n.window.line else (n.window.rows - 1) * n.window.row
+    return bits + (n.window.rows * n.window.length + lines) * n.sources[0].word.bits
+
+
+def sequential_taps(n: Nest) -> tuple[Loop, ...]:
+    """Loops over taps of a window that take one after another."""
+    names = {name for index in n.window.tap for name, _ in index.terms} if n.window else set()
+    return tuple(loop for loop in n.sequential if loop.name in names)
+
+
+def multiplexer_bits(n: Nest) -> int:
+    """The choices of what is added and written, and of the tap where one is taken an iteration."""
+    return 2 * n.result.bits + (size(sequential_taps(n)) - 1) * n.sources[0].word.bits
+
+
+def multiply_adds(n: Nest) -> int:
+    """The product of the unroll factors, lanes included."""
+    return size(n.unrolled) * n.accumulator.lanes if n.combine.kind == "multiply" else 0
+
+
+def combining(n: Nest) -> Arithmetic:
+    """Units of the unrolled taps and lanes, and those of a factor."""
+    lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
+    return Arithmetic(
+        multiply_adds=multiply_adds(n),
+        compares=copies * lanes * (kind == "maximum"),
+        adds=(copies - 1) * lanes * (kind == "sum"),
+        multiplies=lanes * (n.epilogue.scale is not None or bool(n.epilogue.scales)),
+    )
+
+
+def arithmetic(n: Nest) -> Arithmetic:
+    """All units of a kernel."""
+    found = combining(n) + Arithmetic(adds=accumulating_adds(n))
+    function = n.epilogue.activation
+    return found + function.units(n.accumulator.lanes) if function else found
+
+
+def accumulating_adds(n: Nest) -> int:
+    """Adders of running sums and bias. The first product is added to the bias, and a lane's only
+    product and the addition that follows are one unit."""
+    lanes, steps = n.accumulator.lanes, reduction(n)[0]
+    fused = lanes if multiply_adds(n) == lanes else 0
+    if steps == 1:
+        return lanes - fused if n.bias else 0
+    used = sums(n).used
+    return lanes * (used - (used == steps and n.bias is None)) - fused
+
+
+def body(n: Nest) -> Body:
+    """Everything in the kernel that the model charges."""
+    memories = tuple(array.memory for array in arrays(n))
+    return Body(arithmetic(n), memories, register_bits(n), multiplexer_bits(n))
+
+
+# ---- Weights
+
+
+def weight_order(n: Nest, weight: np.ndarray) -> np.ndarray:
+    """A weight `(groups, filters, inputs, taps)` in the order in which the kernel multiplies it,
+    `(words * parts, lanes)`; what it has not is 0.
+
+    An index is a sum of counters times factors, so every loop is an axis of constant stride.
+    """
+    assert n.weights is not None
+    loops, lanes = (*n.sequential, *n.unrolled), n.accumulator.lanes
+    bound = {loop.name: loop.bound for loop in loops}
+    last = [
+        sum(factor * (bound.get(name, 1) - 1) for name, factor in use.terms)
+        + (lanes - 1) * (axis == 1)
+        for axis, use in enumerate(n.weights.uses)
+    ]
+    missing = [max(end + 1 - have, 0) for end, have in zip(last, weight.shape, strict=True)]
+    padded = np.ascontiguousarray(np.pad(weight, [(0, count) for count in missing]))
+    step = dict.fromkeys(bound, 0)
+    for use, stride in zip(n.weights.uses, padded.strides, strict=True):
+        for name, factor in use.terms:
+            if name in step:
+                step[name] += factor * stride
+    shape, strides = [loop.bound for loop in loops], [step[loop.name] for loop in loops]
+    walked = np.lib.stride_tricks.as_strided(
+        padded, (*shape, lanes), (*strides, padded.strides[1]), writeable=False
+    )
+    return walked.reshape(-1, lanes)

@@ -1,0 +1,300 @@
+"""What a pipelined kernel is: the nouns between a plan and its text.
+
+A kernel is one flat loop that counts a nest of loops on, outermost first. Where it has a `raster`,
+the loops y and x walk the padded input; at each position the other loops take the words of the
+pixel, the taps and the output vectors, one after another. Loops marked `unrolled` happen at once.
+
+Operators build a `Nest` and say nothing more of their kernels. What a kernel costs, when it reads
+and writes, and the order of its weights follow from it (`hlsgen.kernel.derive`), and so does the
+text (`hlsgen.kernel.text`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+
+import numpy as np
+
+from hlsgen.activation import Activation
+from hlsgen.kernel.memory import Memory
+from hlsgen.types import FLOAT32, DataType
+
+# ---- Values
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The types of values by what they are for."""
+
+    operand: DataType = FLOAT32
+    weight: DataType = FLOAT32
+    accumulator: DataType = FLOAT32
+    result: DataType = FLOAT32
+
+
+@dataclass(frozen=True)
+class Vector:
+    """`lanes` channels of a pixel; a word has `count` such vectors."""
+
+    type: DataType
+    lanes: int
+    count: int = 1
+
+    @property
+    def ctype(self) -> str:
+        """A vector in OpenCL."""
+        return self.type.vector(self.lanes)
+
+    @property
+    def bits(self) -> int:
+        """Of all values."""
+        return self.type.bits * self.lanes * self.count
+
+
+# ---- Loops, and what names an iteration
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A counter of `bound` iterations.
+
+    `arrives`: each iteration takes a new word of the source. `reduces`: its iterations add up to
+    one output vector. `unrolled`: they happen at once, in `bound` copies of the arithmetic.
+    `slices`: each works on one of `bound` slices of an output vector's lanes (lane folding).
+    """
+
+    name: str
+    bound: int
+    arrives: bool = False
+    reduces: bool = False
+    unrolled: bool = False
+    slices: bool = False
+
+
+def size(loops: Iterable[Loop]) -> int:
+    """Iterations of nested loops."""
+    return prod(loop.bound for loop in loops)
+
+
+@dataclass(frozen=True)
+class Index:
+    """A sum of counters times factors."""
+
+    terms: tuple[tuple[str, int], ...] = ()
+
+    def text(self, names: Iterable[str]) -> str:
+        """In OpenCL. Counters that are not among the declared `names` stay 0."""
+        declared = set(names)
+        terms = [
+            name if factor == 1 else f"{name} * {factor}"
+            for name, factor in self.terms
+            if name in declared
+        ]
+        return " + ".join(terms) or "0"
+
+    def scaled(self, factor: int) -> Index:
+        """A multiple of it."""
+        return Index(tuple((name, own * factor) for name, own in self.terms))
+
+    def plus(self, other: Index) -> Index:
+        """The sum of both."""
+        return Index(self.terms + other.terms)
+
+
+def row_major(loops: Sequence[Loop]) -> Index:
+    """The number of an iteration of nested loops, the last innermost."""
+    return Index(tuple((loop.name, size(loops[i + 1 :])) for i, loop in enumerate(loops)))
+
+
+@dataclass(frozen=True)
+class Guard:
+    """True where counter `loop` is one of `count` values: `first`, `first + stride`, ..."""
+
+    loop: str
+    first: int
+    count: int
+    stride: int = 1
+
+    def tests(self, bound: int) -> list[str]:
+        """What a counter below `bound` is tested for in OpenCL. With a stride, `next_<loop>` is the
+        next value that holds: no remainder."""
+        if self.stride > 1:
+            return [f"{self.loop} == next_{self.loop}"]
+        end = self.first + self.count
+        lower = [f"{self.loop} >= {self.first}"] if self.first > 0 else []
+        return lower + ([f"{self.loop} < {end}"] if end < bound else [])
+
+    def holds(self, bound: int) -> np.ndarray:
+        """For every value of the counter."""
+        steps, rest = np.divmod(np.arange(bound) - self.first, self.stride)
+        return (rest == 0) & (steps >= 0) & (steps < self.count)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The walk over a padded input, the loops y and x; `due`: positions that give an output."""
+
+    loops: tuple[Loop, Loop]
+    due: tuple[Guard, Guard]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input: `pixels` of `vectors` each, which arrive as words of `word`.
+
+    A word arrives only where `when` holds, and elsewhere reads as `border` (an OpenCL literal).
+    """
+
+    word: Vector
+    pixels: int
+    vectors: int
+    when: tuple[Guard, ...] = ()
+    border: str = ""
+
+    @property
+    def words(self) -> int:
+        """Words of a pixel."""
+        return ceil(self.vectors / self.word.count)
+
+
+# ---- Storage and arithmetic
+
+
+@dataclass(frozen=True)
+class Array:
+    """An on-chip memory of vectors, whose word is found by `index`."""
+
+    memory: Memory
+    vector: Vector
+    index: Index = Index()
+
+
+@dataclass(frozen=True)
+class SlidingWindow:
+    """Registers `(rows, length)` that hold what one output sees; `tap`: where the tap of the
+    counters ky and kx is.
+
+    The rows above are in the memory `line`, or in shift registers as long as a `row` has words;
+    where a pixel has many words, the columns to the left are in the memory `history`.
+    """
+
+    rows: int
+    length: int
+    row: int
+    tap: tuple[Index, Index]
+    line: Array | None
+    history: Array | None
+
+
+@dataclass(frozen=True)
+class Combine:
+    """What an iteration does with all unrolled taps and lanes: "multiply" by weights and add up,
+    "maximum", "sum", or "each", an `expression` of the sources.
+
+    `lane`: the unrolled loop over the operand's lanes, each of which meets a weight vector of its
+    own; "" where lanes stay apart. `vector`: the one over a word's vectors.
+    """
+
+    kind: str
+    lane: str = ""
+    vector: str = ""
+    expression: str = "{0}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights on chip for good, and which of them `(group, filter, input, tap)` an iteration uses
+    in lane 0. They arrive after the biases, word by word in loop order."""
+
+    array: Array
+    uses: tuple[Index, Index, Index, Index]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Averages that count fewer values at the border, along an axis of the raster: `taps` values
+    `dilation` apart end at the position, and those from `low` up to `high` count."""
+
+    loop: str
+    taps: int
+    dilation: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """From a finished sum to a result: times `scale`, or one of `scales` by the numbers of values
+    that are `counted` along both axes; then the activation.
+
+    `unused`: lanes of a pixel's last vector that hold no channel and must be cleared.
+    """
+
+    scale: float | None = None
+    scales: tuple[float, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    activation: Activation | None = None
+    unused: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Nest:
+    """A pipelined kernel that computes `what`, in vectors of `lanes`.
+
+    `loops`: those of a position, outermost first, loops that take words outside all others.
+    `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
+    register.
+    """
+
+    what: str
+    lanes: int
+    sources: tuple[Source, ...]
+    loops: tuple[Loop, ...]
+    combine: Combine
+    raster: Raster | None = None
+    window: SlidingWindow | None = None
+    weights: Weights | None = None
+    bias: Array | None = None
+    epilogue: Epilogue = Epilogue()
+    partial_sums: int = 1
+    types: Roles = Roles()
+
+    @cached_property
+    def sequential(self) -> tuple[Loop, ...]:
+        """Loops of a position that take one iteration after another."""
+        return tuple(loop for loop in self.loops if not loop.unrolled)
+
+    @cached_property
+    def unrolled(self) -> tuple[Loop, ...]:
+        """Loops of a position that happen at once."""
+        return tuple(loop for loop in self.loops if loop.unrolled)
+
+    @cached_property
+    def outputs(self) -> tuple[Loop, ...]:
+        """Loops whose iterations give an output vector each."""
+        return tuple(loop for loop in self.sequential if not (loop.reduces or loop.slices))
+
+    @cached_property
+    def slicing(self) -> Loop | None:
+        """The loop over slices of the lanes, if there is one."""
+        return next((loop for loop in self.loops if loop.slices and loop.bound > 1), None)
+
+    @property
+    def counters(self) -> Mapping[str, Loop]:
+        """All loops by name."""
+        return {
+            loop.name: loop for loop in (*(self.raster.loops if self.raster else ()), *self.loops)
+        }
+
+    @cached_property
+    def accumulator(self) -> Vector:
+        """Sums: of all lanes, or of those of a slice."""
+        return Vector(self.types.accumulator, self.lanes // (self.slicing or Loop("", 1)).bound)
+
+    @property
+    def result(self) -> Vector:
+        """What is written."""
+        return Vector(self.types.result, self.lanes)

@@ -1,0 +1,521 @@
+"""The OpenCL text of a kernel: what `templates/pipelined/kernel.cl.j2` prints of its description.
+
+Nothing here asks which operator it prints. Lines carry their indentation from where they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlsgen.activation import c_float
+from hlsgen.kernel.derive import (
+    interleaved,
+    multiply_adds,
+    reducing,
+    reduction,
+    sequential_taps,
+    sums,
+    sums_array,
+    trip_count,
+)
+from hlsgen.kernel.load_text import load_lines
+from hlsgen.kernel.nest import Array, Index, Loop, Nest, row_major, size
+from hlsgen.kernel.window_text import (
+    chosen_tap,
+    declare_window,
+    next_position,
+    shift_window,
+    tap,
+    window_promises,
+)
+from hlsgen.kernel.writing import Lines, block, carry, counted, indented, unrolled
+
+# What the running value of an iteration is called, by kind of combination.
+RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum", "each": "product"}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A kernel in its design: its names, the channels at its ends (`weights`: that of the weight
+    stream), the `word` struct of a source that sends several vectors at once, and which
+    optimisations are on. With `scratch` sums are in global memory."""
+
+    name: str
+    title: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    weights: str = ""
+    word: str = ""
+    autorun: bool = True
+    scratch: bool = False
+    fuse: bool = True
+    unroll: bool = True
+
+    @property
+    def pragma(self) -> str:
+        """Of the loops that are unrolled unless that is switched off."""
+        return "#pragma unroll" if self.unroll else "#pragma unroll 1"
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """All that the template prints."""
+
+    types: Lines
+    comment: str
+    signature: Lines
+    declarations: Lines
+    promises: Lines
+    every_iteration: str
+    body: Lines
+
+
+def kernel_text(n: Nest, at: Instance) -> KernelText:
+    """The text of a kernel."""
+    return KernelText(
+        types=[*slice_types(n, at), *scales(n, at)],
+        comment=f"{at.title}: {n.what}{multiplier_note(n)}",
+        signature=signature(n, at),
+        declarations=declarations(n, at),
+        promises=[*window_promises(n), *sums_promise(n, at)],
+        every_iteration=every_iteration(at.autorun, trip_count(n)),
+        body=body(n, at),
+    )
+
+
+# ---- Pieces
+
+
+def names(n: Nest) -> tuple[str, ...]:
+    """The counters that the text declares."""
+    walked = ("y", "x") if n.raster else ()
+    return (*walked, *(loop.name for loop in (*counted(n.sequential), *n.unrolled)))
+
+
+def expression(n: Nest, index: Index) -> str:
+    """An index in OpenCL."""
+    return index.text(names(n))
+
+
+def element(n: Nest, array: Array, part: str | int = 0) -> str:
+    """A vector of an on-chip array."""
+    return array.memory.at(expression(n, array.index), part)
+
+
+def result_index(n: Nest) -> str:
+    """The number of an output vector in its pixel."""
+    return expression(n, row_major(n.outputs))
+
+
+def word_type(n: Nest, at: Instance) -> str:
+    """What the first source sends."""
+    return at.word or n.sources[0].word.ctype
+
+
+def every_iteration(autorun: bool, trips: int) -> str:
+    """The head of the loop over all images."""
+    if autorun:
+        return f"EVERY_TURN({trips})"
+    return f"for (long turn = 0; turn < (long)images * {trips}; ++turn)"
+
+
+def signature(n: Nest, at: Instance) -> Lines:
+    """Attributes, name, parameters."""
+    result = n.result.ctype
+    if at.autorun:
+        return ["STREAMING_KERNEL", f"__kernel void {at.name}(STREAMING_PARAMETERS({result}))"]
+    scratch = f", __global {result} *restrict scratch" if at.scratch else ""
+    return [
+        "__attribute__((max_global_work_dim(0)))",
+        f"__kernel void {at.name}(const int images TAP_PARAMETER({result}){scratch})",
+    ]
+
+
+def multiplier_note(n: Nest) -> str:
+    """What the comment says of the multipliers."""
+    if not n.weights:
+        return ""
+    slices, together = n.slicing, n.sources[0].word.count
+    note = f"; {multiply_adds(n)} multipliers"
+    note += f", {slices.bound} turns a vector" if slices else ""
+    if together > 1:
+        note += f", {together} input vectors by an output vector a turn"
+    return note
+
+
+def slice_types(n: Nest, at: Instance) -> Lines:
+    """The union of a vector and its slices."""
+    if not n.slicing:
+        return []
+    part = f"{n.accumulator.ctype} part[{n.slicing.bound}];"
+    return [f"typedef union {{ {n.result.ctype} v; {part} }} {at.name}_parts;", ""]
+
+
+def scales(n: Nest, at: Instance) -> Lines:
+    """A table of factors, by how many values count."""
+    if not n.epilogue.scales:
+        return []
+    found = ", ".join(map(c_float, n.epilogue.scales))
+    kind, count = n.types.accumulator.ctype, len(n.epilogue.scales)
+    return [
+        "// At the borders fewer values count: 1 / (rows * columns), row by row.",
+        f"__constant {kind} {at.name}_reciprocal[{count}] = {{ {found} }};",
+        "",
+    ]
+
+
+# ---- Declarations
+
+
+def declarations(n: Nest, at: Instance) -> Lines:
+    """On-chip memories, the window's registers, sums, counters."""
+    lines: Lines = []
+    stored = [array for array in (n.bias, n.weights.array if n.weights else None) if array]
+    if stored:
+        lines += [*load_lines([array.memory for array in stored], stored[0].vector, at.weights), ""]
+    if n.slicing:
+        lines.append(f"{at.name}_parts result;")
+    if n.combine.lane and n.window is None:
+        lines.append(f"lanes{n.sources[0].word.lanes} in;")
+    lines += border_word(n, at)
+    if n.window:
+        lines += declare_window(n, word_type(n, at))
+    lines += declare_sums(n, at)
+    if not at.fuse:
+        lines.append(f"{n.result.ctype} pixel[{size(n.outputs)}];")
+    counters = [f"{loop.name} = 0" for loop in reversed(counted(n.sequential))]
+    counters += ["word = 0"] * counts_words(n)
+    return lines + [f"int {', '.join(counters)};"] * bool(counters)
+
+
+def counts_words(n: Nest) -> bool:
+    """Whether a counter names the word of weights: cheaper than an index of products."""
+    return n.weights is not None and n.weights.array.memory.depth > 1
+
+
+def border_word(n: Nest, at: Instance) -> Lines:
+    """A word of several vectors that borders read as."""
+    source = n.sources[0]
+    if source.word.count == 1 or not n.window or not source_tests(n):
+        return []
+    return [
+        f"{at.word} border; // a word of zeros",
+        *unrolled("b", 0, source.word.count, [f"border.v[b] = {source.border};"]),
+    ]
+
+
+def declare_sums(n: Nest, at: Instance) -> Lines:
+    """A memory or a shift register."""
+    array, length = sums_array(n), sums(n).register_length
+    if at.scratch:
+        return []
+    if array:
+        declared = array.memory.declaration(array.vector.ctype)
+        return [f"{declared} // output vectors take turns, so that II is 1"]
+    kind, note = n.accumulator.ctype, "// shift register: partial sums take turns, so that II is 1"
+    return [f"{kind} sums[{length}] REGISTERS; {note}"] * bool(length)
+
+
+def sums_promise(n: Nest, at: Instance) -> Lines:
+    """A sum in a memory rests while other output vectors take turns."""
+    words = sums(n).memory
+    return [f"#pragma ivdep array(sums) safelen({words})"] * bool(words and not at.scratch)
+
+
+# ---- The body of the loop
+
+
+def body(n: Nest, at: Instance) -> Lines:
+    """An iteration: a word arrives, values are combined, a result leaves, counters move on."""
+    due = due_tests(n)
+    lines = [f"const bool due = {due}; // this position gives an output pixel"] * bool(due)
+    lines += arrival(n, at)
+    computed = compute(n, at)
+    if n.raster:
+        computed = block("if (due) " if due else "", computed)
+    return lines + computed + advance(n, bool(due))
+
+
+def due_tests(n: Nest) -> str:
+    """Whether a position gives an output; "" where all do."""
+    if not n.raster:
+        return ""
+    pairs = zip(n.raster.loops, n.raster.due, strict=True)
+    return " && ".join(test for loop, guard in pairs for test in guard.tests(loop.bound))
+
+
+def source_tests(n: Nest, position: int = 0) -> str:
+    """Whether a word of a source arrives; "" where one always does."""
+    loops = n.counters
+    guards = n.sources[position].when
+    return " && ".join(test for g in guards for test in g.tests(loops[g.loop].bound))
+
+
+def arrival(n: Nest, at: Instance) -> Lines:
+    """A word of the source moves into the window, or into the register that it is taken from."""
+    resting = [loop for loop in counted(n.sequential) if not loop.arrives]
+    first = " && ".join(f"{loop.name} == 0" for loop in reversed(resting))
+    read = f"read_channel_intel({at.sources[0]})"
+    if n.window:
+        inside = source_tests(n)
+        border = "border" if n.sources[0].word.count > 1 else n.sources[0].border
+        lines = shift_window(n, word_type(n, at), read, inside, border)
+        note = " // the window moves on by one input vector"
+        return block(f"if ({first}) " if first else "", lines, note)
+    if not n.combine.lane:
+        return []
+    taken = [f"in.v = {read};"]
+    return [f"if ({first})", *indented(taken)] if first else taken
+
+
+def compute(n: Nest, at: Instance) -> Lines:
+    """From operands to a result that leaves."""
+    lines = [*scale_lines(n, at), *combined(n, at)]
+    value, steps = RUNNING[n.combine.kind], reduction(n)[0]
+    if n.slicing:
+        lines += sliced(n, at, value)
+    elif steps == 1:
+        lines += finish(n, at, value)
+    else:
+        step = expression(n, row_major(reducing(n)))
+        done = finish(n, at, "sum")
+        lines += [*accumulate(n, at, step), *block(f"if ({step} == {steps - 1}) ", done)]
+    if counts_words(n):
+        assert n.weights is not None
+        lines.append(f"word = word == {n.weights.array.memory.depth - 1} ? 0 : word + 1;")
+    return lines
+
+
+def combined(n: Nest, at: Instance) -> Lines:
+    """The running value of this iteration."""
+    kind, value = n.accumulator.ctype, RUNNING[n.combine.kind]
+    if n.window is None and n.combine.kind != "multiply":
+        reads = [f"read_channel_intel({name})" for name in at.sources]
+        return [f"const {kind} {value} = {n.combine.expression.format(*reads)};"]
+    types = n.types
+    start = types.operand.lowest if n.combine.kind == "maximum" else types.accumulator.zero
+    lines = [f"{kind} {value} = {start};"]
+    operand = "in.v"
+    if n.window:
+        operand = tap(n)
+        if size(sequential_taps(n)) > 1:
+            operand = "seen"
+            lines += chosen_tap(n, word_type(n, at), operand)
+    return lines + unrolled_taps(n, at, operand)
+
+
+def unrolled_taps(n: Nest, at: Instance, operand: str) -> Lines:
+    """The copies of the arithmetic: taps, then vectors of a word, then lanes of a vector."""
+    inner = vector_step(n, at, operand)
+    loops = [loop for loop in n.unrolled if loop.name not in (n.combine.lane, n.combine.vector)]
+    if not loops:
+        return inner if n.window is None else block("", inner)
+    return nested([line for loop in loops for line in head(loop, at)], inner)
+
+
+def head(loop: Loop, at: Instance) -> Lines:
+    """The head of an unrolled loop."""
+    return [at.pragma, f"for (int {loop.name} = 0; {loop.name} < {loop.bound}; ++{loop.name})"]
+
+
+def nested(heads: Lines, inner: Lines) -> Lines:
+    """Loops one in the other, two lines each, round a block."""
+    if len(heads) == 2:
+        return [heads[0], *block(f"{heads[1]} ", inner)]
+    return [*heads[:2], *indented(nested(heads[2:], inner))]
+
+
+def vector_step(n: Nest, at: Instance, operand: str) -> Lines:
+    """A tap's share: all vectors of its word."""
+    c = n.combine
+    if c.kind != "multiply":
+        return combine_value(n, at, operand)
+    if c.vector:
+        loop = n.counters[c.vector]
+        return nested(head(loop, at), lane_step(n, at, f"{operand}.v[{loop.name}]"))
+    return lane_step(n, at, operand)
+
+
+def combine_value(n: Nest, at: Instance, operand: str) -> Lines:
+    """Without weights: the value is folded into the running one."""
+    running = RUNNING[n.combine.kind]
+    maximum = n.types.accumulator.maximum
+    step = {"maximum": f"{running} = {maximum}({running}, value);", "sum": f"{running} += value;"}[
+        n.combine.kind
+    ]
+    return [f"const {word_type(n, at)} value = {operand};", step]
+
+
+def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
+    """A vector's share: its lanes by a weight vector each, or lane by lane."""
+    lane, value = n.combine.lane, RUNNING["multiply"]
+    if lane:
+        own = f"{value} += in.lane[{lane}] * {weight(n)};"
+        loop = [*head(n.counters[lane], at), *indented([own])]
+        if n.window is None:
+            return loop
+        return [f"lanes{n.sources[0].word.lanes} in;", f"in.v = {operand};", *loop]
+    if n.slicing:
+        return [
+            f"{at.name}_parts in;",
+            f"in.v = {operand};",
+            f"{value} += in.part[{n.slicing.name}] * {weight(n)};",
+        ]
+    return [f"{value} += {operand} * {weight(n)};"]
+
+
+def weight(n: Nest) -> str:
+    """The weight vector that an unrolled iteration multiplies by: the one place that reads it."""
+    assert n.weights is not None
+    word = "word" if counts_words(n) else "0"
+    return n.weights.array.memory.at(word, expression(n, row_major(n.unrolled)))
+
+
+# ---- Sums
+
+
+def accumulate(n: Nest, at: Instance, step: str) -> Lines:
+    """Adds the running value to its sum and declares `sum`, complete after the last step. The bias
+    is what the first value is added to; both are loaded before one is chosen."""
+    kind, zero, s = n.accumulator.ctype, n.types.accumulator.zero, sums(n)
+    output, value = expression(n, row_major(interleaved(n.sequential))), RUNNING[n.combine.kind]
+    memory = at.scratch or s.memory > 0
+    place = f"{'scratch' if at.scratch else 'sums'}[{output}]" if memory else "sums[0]"
+    name = "sum" if memory else "partial"
+    first = element(n, n.bias) if bias_first(n, at) and n.bias else ""
+    if at.scratch:
+        begun = f"{first} + {value}" if first else value
+        lines = [f"const {kind} {name} = {step} == 0 ? {begun} : {place} + {value};"]
+    else:
+        lines = [f"const {kind} rested = {place};"]
+        parts = 1 if memory else n.partial_sums
+        if first:
+            fresh = f"{step} < {parts} ? {zero} : " if parts > 1 else ""
+            lines += [
+                f"const {kind} start = {first};",
+                f"const {kind} before = {step} == 0 ? start : {fresh}rested;",
+                f"const {kind} {name} = before + {value};",
+            ]
+        else:
+            lines.append(f"const {kind} {name} = ({step} < {parts} ? {zero} : rested) + {value};")
+    return lines + ([f"{place} = sum;"] if memory else shifted_sums(n))
+
+
+def shifted_sums(n: Nest) -> Lines:
+    """The shift register moves on; what it holds of this output is added up."""
+    s = sums(n)
+    newest = s.register_length - 1
+    lines = unrolled("i", 0, newest, ["sums[i] = sums[i + 1];"])
+    lines += [f"sums[{newest}] = partial;", f"{n.accumulator.ctype} sum = partial;"]
+    if s.used > 1:
+        lines += unrolled("i", 1, s.used, [f"sum += sums[{newest} - i * {s.outs}];"])
+    return lines
+
+
+def bias_first(n: Nest, at: Instance) -> bool:
+    """Whether the first value is added to the bias, which takes no adder of its own."""
+    return n.bias is not None and reduction(n)[0] > 1 and at.fuse
+
+
+# ---- Results
+
+
+def scale_lines(n: Nest, at: Instance) -> Lines:
+    """The factor of this position, where it depends on how many values count."""
+    e = n.epilogue
+    if not e.scales:
+        return []
+    lines = ["int rows = 0, columns = 0;"]
+    for name, c in zip(("rows", "columns"), e.counted, strict=True):
+        spread = f" * {c.dilation}" if c.dilation > 1 else ""
+        place = f"{c.loop} - {(c.taps - 1) * c.dilation} + k{spread}"
+        lines += unrolled("k", 0, c.taps, [f"{name} += {place} >= {c.low} && {place} < {c.high};"])
+    index = f"rows * {e.counted[1].taps + 1} + columns"
+    kind = n.types.accumulator.ctype
+    return [*lines, f"const {kind} reciprocal = {at.name}_reciprocal[{index}];"]
+
+
+def scaled(n: Nest, value: str) -> str:
+    """A finished sum times its factor."""
+    if n.epilogue.scales:
+        return f"{value} * reciprocal"
+    return value if n.epilogue.scale is None else f"{value} * {c_float(n.epilogue.scale)}"
+
+
+def activated(n: Nest, value: str) -> str:
+    """The activation of a value."""
+    found = n.epilogue.activation
+    return found.expression(value) if found else value
+
+
+def finish(n: Nest, at: Instance, value: str) -> Lines:
+    """From a finished sum to a result: in one expression, or (fusion off) in loops of their own
+    once a pixel."""
+    index, kind = result_index(n), n.result.ctype
+    if not at.fuse:
+        return finish_apart(n, at, scaled(n, value), index)
+    bias = f" + {element(n, n.bias)}" if n.bias and not bias_first(n, at) else ""
+    return [
+        f"const {kind} biased = {scaled(n, value)}{bias};",
+        f"const {kind} result = {cleared(n, activated(n, 'biased'), index)};",
+        *emit(at, "result"),
+    ]
+
+
+def finish_apart(n: Nest, at: Instance, value: str, index: str) -> Lines:
+    """Bias, activation and output one after another, when a pixel is complete."""
+    count = size(n.outputs)
+    over = ["#pragma unroll 1", f"for (int i = 0; i < {count}; ++i)"]
+    lines: Lines = []
+    if n.bias:
+        lines += [*over, *indented(["pixel[i] += bias[i];"])]
+    if n.epilogue.activation:
+        lines += [*over, *indented([f"pixel[i] = {activated(n, 'pixel[i]')};"])]
+    lines += [over[0], *block(f"{over[1]} ", emit(at, cleared(n, "pixel[i]", "i")))]
+    return [f"pixel[{index}] = {value};", *block(f"if ({index} == {count - 1}) ", lines)]
+
+
+def sliced(n: Nest, at: Instance, value: str) -> Lines:
+    """A finished slice waits for the others of its vector."""
+    loop, part = n.slicing, n.accumulator.ctype
+    assert loop is not None and n.bias is not None
+    done = emit(at, cleared(n, "result.v", result_index(n)))
+    return [
+        f"const {part} biased = {scaled(n, value)} + {element(n, n.bias)};",
+        f"result.part[{loop.name}] = {activated(n, 'biased')};",
+        *block(f"if ({loop.name} == {loop.bound - 1}) ", done),
+    ]
+
+
+def cleared(n: Nest, value: str, index: str) -> str:
+    """A result with zeros in the lanes of a pixel's last vector that hold no channel, where the
+    layer's function may have no finite value."""
+    unused, lanes, last = n.epilogue.unused, n.lanes, size(n.outputs) - 1
+    if not unused:
+        return value
+    mask = f"(int{lanes})({', '.join(['0'] * (lanes - unused) + ['-1'] * unused)})"
+    chosen = f"{index} == {last} ? {mask} : (int{lanes})(0)" if last else mask
+    return f"select({value}, ({n.result.ctype})({n.types.result.zero}), {chosen})"
+
+
+def emit(at: Instance, value: str) -> Lines:
+    """Sends an output vector to every reader."""
+    return [*(f"write_channel_intel({name}, {value});" for name in at.targets), f"TAP({value});"]
+
+
+# ---- Counters
+
+
+def advance(n: Nest, skips: bool) -> Lines:
+    """Counts on, innermost loop first; where no output is due (`skips`), the loops in which no word
+    arrives are passed over."""
+    inner = [loop for loop in reversed(counted(n.sequential)) if not loop.arrives]
+    outer = [loop for loop in reversed(counted(n.sequential)) if loop.arrives]
+    position = next_position(n.raster) if n.raster else []
+    if not (inner and skips):
+        return carry([*inner, *outer], position)
+    return [
+        "bool onward = !due; // to the next input vector",
+        *block("if (due) ", carry(inner, ["onward = true;"])),
+        *block("if (onward) ", carry(outer, position)),
+    ]
