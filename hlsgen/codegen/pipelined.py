@@ -156,7 +156,7 @@ class PipelinedGenerator:
 
     def text(self, layer: Layer, context: dict[str, Any]) -> str:
         """The kernel of a layer in OpenCL."""
-        nest = operator(layer.op).nest(layer, self.graph, self.plan.kernel(layer.name))
+        nest = operator(layer.op).described(layer, self.graph, self.plan.kernel(layer.name))
         if nest is None:
             text = render(f"pipelined/{layer.op}.cl.j2", l=context)
         else:

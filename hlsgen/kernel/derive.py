@@ -3,10 +3,11 @@ its weights. One function each, for every kernel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 
@@ -37,6 +38,23 @@ class Events:
     writes: np.ndarray
 
 
+R = TypeVar("R")
+
+
+def once(function: Callable[[Nest], R]) -> Callable[[Nest], R]:
+    """A function of a description that is worked out once for each."""
+    name = function.__name__
+
+    @wraps(function)
+    def wrapper(n: Nest) -> R:
+        if name not in n.derived:
+            n.derived[name] = function(n)
+        found: R = n.derived[name]
+        return found
+
+    return wrapper
+
+
 # ---- Time
 
 
@@ -45,6 +63,7 @@ def words_a_position(n: Nest) -> int:
     return size(loop for loop in n.sequential if loop.arrives)
 
 
+@once
 def trip_count(n: Nest) -> int:
     """Iterations an image."""
     busy = size(n.sequential)
@@ -133,6 +152,7 @@ def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
 # ---- Sums
 
 
+@once
 def reduction(n: Nest) -> tuple[int, int]:
     """Sequential additions to an output vector, and the output vectors that take turns between
     two."""
@@ -152,6 +172,7 @@ def reducing(n: Nest) -> tuple[Loop, ...]:
     return tuple(loop for loop in n.sequential if loop.reduces)
 
 
+@once
 def sums(n: Nest) -> Sums:
     """A memory where so many outputs take turns that a sum rests for its latency, else a shift
     register of `partial_sums` for each output."""
@@ -163,6 +184,7 @@ def sums(n: Nest) -> Sums:
     return Sums(0, n.partial_sums * outs, min(n.partial_sums, steps), outs)
 
 
+@once
 def sums_array(n: Nest) -> Array | None:
     """The memory of running sums, where they are in one."""
     words = sums(n).memory
@@ -202,6 +224,7 @@ def multiplexer_bits(n: Nest) -> int:
     return 2 * n.result.bits + (size(sequential_taps(n)) - 1) * n.sources[0].word.bits
 
 
+@once
 def multiply_adds(n: Nest) -> int:
     """The product of the unroll factors, lanes included."""
     return size(n.unrolled) * n.accumulator.lanes if n.combine.kind == "multiply" else 0
@@ -236,6 +259,7 @@ def accumulating_adds(n: Nest) -> int:
     return lanes * (used - (used == steps and n.bias is None)) - fused
 
 
+@once
 def body(n: Nest) -> Body:
     """Everything in the kernel that the model charges."""
     memories = tuple(array.memory for array in arrays(n))

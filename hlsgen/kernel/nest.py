@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class Loop:
 
 def size(loops: Iterable[Loop]) -> int:
     """Iterations of nested loops."""
-    return prod(loop.bound for loop in loops)
+    return prod([loop.bound for loop in loops])
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,11 @@ class Nest:
     epilogue: Epilogue = Epilogue()
     partial_sums: int = 1
     types: Roles = Roles()
+
+    @cached_property
+    def derived(self) -> dict[str, Any]:
+        """What `hlsgen.kernel.derive` has worked out, by name."""
+        return {}
 
     @cached_property
     def sequential(self) -> tuple[Loop, ...]:

@@ -53,6 +53,8 @@ def vectors(channels: int, width: int) -> int:
     return ceil(channels / width)
 
 
+# Kernels of a graph whose description is remembered.
+REMEMBERED = 1024
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
 # after another.
 LARGEST_STREAM = 1 << 18
@@ -193,6 +195,16 @@ class Operator(ABC):
         that a template of their own prints."""
         return None
 
+    def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+        """The same, remembered with the graph: a search asks for a kernel again and again."""
+        known: dict[tuple[str, KernelPlan], Nest | None] = graph.derived.setdefault("nests", {})
+        key = layer.name, kernel
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = self.nest(layer, graph, kernel)
+        return known[key]
+
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:
         """What follows a finished sum: a factor (`scale`, see `Epilogue`), the activation, lanes
         without a channel cleared."""
@@ -213,7 +225,7 @@ class Operator(ABC):
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
         empty if it has none."""
-        lanes, nest = kernel.output_width, self.nest(layer, graph, kernel)
+        lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
         if nest is None or nest.weights is None:
             return np.zeros((0, lanes), np.float32)
         words = derive.weight_order(nest, self.indexed_weights(layer, kernel))
@@ -223,13 +235,13 @@ class Operator(ABC):
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1)
         if there is none."""
-        nest = self.nest(layer, graph, kernel)
+        nest = self.described(layer, graph, kernel)
         return derive.reduction(nest) if nest else (1, 1)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """When vectors are read and written: here one of every input and one of the output a
         turn."""
-        if nest := self.nest(layer, graph, kernel):
+        if nest := self.described(layer, graph, kernel):
             return derive.events(nest)
         turns = np.arange(self.pipelined_turns(layer, graph, kernel))
         return Events((turns,) * len(layer.inputs), turns)
@@ -250,7 +262,7 @@ class Operator(ABC):
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Turns of the kernel's one loop for an image."""
-        if nest := self.nest(layer, graph, kernel):
+        if nest := self.described(layer, graph, kernel):
             return derive.trip_count(nest)
         tensor = graph.tensors[layer.inputs[0]]
         return tensor.pixels * vectors(tensor.channels, kernel.input_width)
@@ -261,7 +273,7 @@ class Operator(ABC):
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
-        if nest := self.nest(layer, graph, kernel):
+        if nest := self.described(layer, graph, kernel):
             return derive.combining(nest)
         return Arithmetic()
 
@@ -279,7 +291,7 @@ class Operator(ABC):
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
         """Everything in the kernel, for values of `bits`: what the template of the operator
         instantiates."""
-        if nest := self.nest(layer, graph, kernel):
+        if nest := self.described(layer, graph, kernel):
             return derive.body(nest)
         source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         inputs, lanes = (

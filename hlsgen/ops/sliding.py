@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hlsgen.graph import Tensor
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import (
@@ -18,7 +20,11 @@ from hlsgen.kernel.nest import (
 )
 from hlsgen.ops.window import Window, keeps_history, keeps_lines
 
+# Parts of kernels that are remembered: many options of a search share them.
+REMEMBERED = 1024
 
+
+@lru_cache(maxsize=REMEMBERED)
 def raster(window: Window, tensor: Tensor) -> Raster:
     """The walk over the padded input."""
     bounds = window.scan_size(tensor.height, tensor.width)
@@ -31,6 +37,7 @@ def raster(window: Window, tensor: Tensor) -> Raster:
     return Raster((y, x), (rows, columns))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def source(window: Window, tensor: Tensor, word: Vector, border: str) -> Source:
     """The input, which arrives inside the image."""
     when = tuple(
@@ -41,6 +48,7 @@ def source(window: Window, tensor: Tensor, word: Vector, border: str) -> Source:
     return Source(word, tensor.pixels, count, when, border)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def sliding_window(
     window: Window, tensor: Tensor, word: Vector, pixel: tuple[Loop, ...]
 ) -> SlidingWindow:
@@ -68,6 +76,7 @@ def sliding_window(
     return SlidingWindow(rows, length, row, tap, line, history)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def tap_loops(window: Window, unrolled: bool) -> tuple[Loop, Loop]:
     """The loops over a window's taps: all at once, or one an iteration."""
     rows, columns = window.kernel
