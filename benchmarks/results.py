@@ -27,7 +27,7 @@ from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.resources import Caps
 from hlsgen.model.times import rate
 from hlsgen.plan import OPTIMISATIONS, Plan
-from hlsgen.rewrites.prefix import fronts, has_front
+from hlsgen.rewrites.prefix import has_prefix, prefixes
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline
@@ -53,7 +53,7 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a network's table; for a hybrid design with a front also what is behind it. The
+    """One line of a network's table; for a hybrid design with a prefix also what is behind it. The
     times of a row that is not `timed` are left out."""
 
     title: str
@@ -87,12 +87,12 @@ def rows(graph: Graph) -> list[Row]:
             found.append(copied)
         if style == "folded":
             found.append(row(graph, f"**folded, {IMAGES} images a launch**", style, [], IMAGES))
-    if feeding_layers(graph) or any(fronts(graph)):
+    if feeding_layers(graph) or any(prefixes(graph)):
         one = row(graph, "**hybrid**", "hybrid", [])
         several = row(graph, f"**hybrid, {IMAGES} images a launch**", "hybrid", [], IMAGES)
         found += [
             item for item in (one, several) if item.predicted
-        ]  # a network may have neither pairs nor a front that helps
+        ]  # a network may have neither pairs nor a prefix that helps
     return found
 
 
@@ -125,19 +125,19 @@ def row(
         return Row(title, None, error.reason)
     predicted = headline(graph, plan, goal.calibration)
     return Row(
-        title, predicted, behind=behind_front(graph, plan, predicted) if has_front(plan) else ""
+        title, predicted, behind=behind_prefix(graph, plan, predicted) if has_prefix(plan) else ""
     )
 
 
-def behind_front(graph: Graph, plan: Plan, predicted: Estimate) -> str:
-    """How much of the engines' time behind a front their multipliers work: what they rest is the
+def behind_prefix(graph: Graph, plan: Plan, predicted: Estimate) -> str:
+    """How much of the engines' time behind a prefix their multipliers work: what they rest is the
     most that other groups could gain there."""
-    front = {kernel.layer for kernel in plan.kernels}
-    rest = [item for item in predicted.timing.layers if item.name not in front]
+    prefix = {kernel.layer for kernel in plan.kernels}
+    rest = [item for item in predicted.timing.layers if item.name not in prefix]
     share = sum(item.ideal_cycles for item in rest) / sum(item.cycles for item in rest)
     if not share:
         return ""  # nothing behind it multiplies
-    return f"Behind the {len(front)} layers of the front, with {plan.images} images a launch, the engines' multipliers work {share:.0%} of the time."
+    return f"Behind the {len(prefix)} layers of the prefix, with {plan.images} images a launch, the engines' multipliers work {share:.0%} of the time."
 
 
 def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:

@@ -189,10 +189,10 @@ class FoldedGenerator:
         return {"bias_base": base}
 
     def generate(
-        self, board: Board, front: str = "", front_widths: Sequence[int] = ()
+        self, board: Board, prefix: str = "", prefix_widths: Sequence[int] = ()
     ) -> Generated:
-        """The whole design, with the text of a front's kernels (which handle vectors of
-        `front_widths`) where it has one."""
+        """The whole design, with the text of a prefix's kernels (which handle vectors of
+        `prefix_widths`) where it has one."""
         e = self.engines
         steps = self.steps()
         context = self.context(steps) | {
@@ -200,8 +200,8 @@ class FoldedGenerator:
             "plan": self.plan,
             "board": board,
             "channels": True,
-            "widths": sorted({e.width, *front_widths}),
-            "front": front,
+            "widths": sorted({e.width, *prefix_widths}),
+            "prefix": prefix,
             "e": e,
         }
         for engine in context["engines"]:

@@ -14,7 +14,7 @@ from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import generate_folded
-from hlsgen.codegen.front import generate_hybrid
+from hlsgen.codegen.hybrid import generate_hybrid
 from hlsgen.codegen.layered import generate_layered
 from hlsgen.codegen.pipelined import generate_pipelined
 from hlsgen.codegen.place import own_files, put_in_place, workspace

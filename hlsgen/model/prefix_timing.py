@@ -1,5 +1,5 @@
-"""Timing of hybrid designs whose front is a pipeline: front and engines work at the same time, the
-front on the images of the next launch."""
+"""Timing of hybrid designs whose prefix is a pipeline: prefix and engines work at the same time, the
+prefix on the images of the next launch."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import halves
 
-# Kernels of the front that the host launches: reader and writer, beside those that read weights
+# Kernels of the prefix that the host launches: reader and writer, beside those that read weights
 # that stream.
-FRONT_LAUNCHES = 2
-# Kernels that read memory at the same time: of the front one, of the engines two or more.
+PREFIX_LAUNCHES = 2
+# Kernels that read memory at the same time: of the prefix one, of the engines two or more.
 READERS = 3
 
 
-def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """Front, engines or link, whichever takes longest for a launch, set the rate; a launch's images
+def prefix_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
+    """Prefix, engines or link, whichever takes longest for a launch, set the rate; a launch's images
     pass through all three.
 
-    The front takes its share of the memory bandwidth from the engines: its traffic over the time
+    The prefix takes its share of the memory bandwidth from the engines: its traffic over the time
     that a launch takes where the two do not share the memory.
     """
-    (front, ahead), (rest, after) = halves(graph, plan)
+    (prefix, ahead), (rest, after) = halves(graph, plan)
     hertz = clock * 1e6
-    layers = kernel_times(front, ahead, board)
+    layers = kernel_times(prefix, ahead, board)
     times = {item.name: item.cycles for item in layers}
-    slowest = max((*times.values(), *port_cycles(front, ahead).values()))
-    fill = pipelined_latency(front, ahead, times)
-    launches = FRONT_LAUNCHES + sum(kernel.row_tiles > 0 for kernel in ahead.kernels)
+    slowest = max((*times.values(), *port_cycles(prefix, ahead).values()))
+    fill = pipelined_latency(prefix, ahead, times)
+    launches = PREFIX_LAUNCHES + sum(kernel.row_tiles > 0 for kernel in ahead.kernels)
     stream = (fill + (plan.images - 1) * slowest) / hertz + launches * board.launch_us * 1e-6
-    moved = image_bytes(front, ahead) + streamed_bytes(front, ahead)
+    moved = image_bytes(prefix, ahead) + streamed_bytes(prefix, ahead)
     memory = plan.images * moved / (board.sustained_bandwidth(READERS) * 1e9)
     stream = max(stream, memory)
     alone = folded_run(rest, after, board, clock)
@@ -47,10 +47,10 @@ def front_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing
     run = folded_run(rest, after, board, clock, taken=taken, readers=1)
     steps = run.cycles / hertz + LAUNCHES * board.launch_us * 1e-6
     link = link_seconds(graph, plan, board)
-    seconds = {"front": stream, "rest": steps, "host link": link}
+    seconds = {"prefix": stream, "rest": steps, "host link": link}
     longest = max(seconds, key=lambda name: seconds[name])
     first = max(layers, key=lambda item: item.cycles)
-    names = {"front": f"{first.name} (front)", "rest": run.longest, "host link": "host link"}
+    names = {"prefix": f"{first.name} (prefix)", "rest": run.longest, "host link": "host link"}
     return Timing(
         sum(seconds.values()),
         plan.images / seconds[longest],

@@ -22,7 +22,7 @@ from hlsgen.model.folded_structure import folded_structure
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.rewrites.prefix import halves, has_front
+from hlsgen.rewrites.prefix import halves, has_prefix
 from hlsgen.types import FLOAT32
 
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
@@ -35,9 +35,9 @@ def structure(graph: Graph, plan: Plan) -> Structure:
     """What the design of a plan consists of."""
     if plan.style == "pipelined":
         return pipelined_structure(graph, plan)
-    if has_front(plan):
-        front, rest = (structure(part, own) for part, own in halves(graph, plan))
-        return Structure(front.kernels + rest.kernels, front.fifos + rest.fifos)
+    if has_prefix(plan):
+        prefix, rest = (structure(part, own) for part, own in halves(graph, plan))
+        return Structure(prefix.kernels + rest.kernels, prefix.fifos + rest.fifos)
     if plan.style in ("folded", "hybrid"):
         return folded_structure(graph, plan, FLOAT32.bits)
     return Structure(tuple(layered_kernel(layer, graph, plan) for layer in graph.layers))

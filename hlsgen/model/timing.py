@@ -14,10 +14,10 @@ from hlsgen.kernel.hardware import Structure
 from hlsgen.model.folded_timing import folded_timing
 from hlsgen.model.layered_timing import layered_timing
 from hlsgen.model.pipelined_timing import pipelined_timing
-from hlsgen.model.prefix_timing import front_timing
+from hlsgen.model.prefix_timing import prefix_timing
 from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
-from hlsgen.rewrites.prefix import has_front
+from hlsgen.rewrites.prefix import has_prefix
 
 
 def design_timing(
@@ -26,8 +26,8 @@ def design_timing(
     """Timing of a plan at `clock` MHz."""
     if plan.style == "pipelined":
         return pipelined_timing(graph, plan, board, clock)
-    if has_front(plan):
-        return front_timing(graph, plan, board, clock)
+    if has_prefix(plan):
+        return prefix_timing(graph, plan, board, clock)
     if plan.style in ("folded", "hybrid"):
         return folded_timing(graph, plan, board, clock)
     return layered_timing(graph, plan, design, board, clock)

@@ -1,4 +1,4 @@
-"""Cuts a network in two: a front of first layers, and the rest. A hybrid design may run its front
+"""Cuts a network in two: a prefix of first layers, and the rest. A hybrid design may run its prefix
 as a pipeline of its own, a launch ahead of the engines that compute the rest."""
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from hlsgen.plan import Plan
 BETWEEN = ""
 
 
-def is_front(graph: Graph, count: int) -> bool:
+def is_prefix(graph: Graph, count: int) -> bool:
     """Whether one tensor, and nothing else, leads from the first `count` layers (in topological
     order) to the others; it is no output."""
-    return count in fronts(graph)
+    return count in prefixes(graph)
 
 
 @remembered
-def fronts(graph: Graph) -> tuple[int, ...]:
-    """How many layers each possible front has, the shortest first."""
+def prefixes(graph: Graph) -> tuple[int, ...]:
+    """How many layers each possible prefix has, the shortest first."""
     end = len(graph.layers)
     made = {port.tensor: 0 for port in graph.inputs}
     made |= {layer.output: count for count, layer in enumerate(graph.layers, start=1)}
@@ -51,11 +51,11 @@ def fronts(graph: Graph) -> tuple[int, ...]:
 
 @remembered
 def cut(graph: Graph, count: int) -> tuple[Graph, Graph]:
-    """The front made of the first `count` layers, and the rest, joined by a port without a name."""
+    """The prefix made of the first `count` layers, and the rest, joined by a port without a name."""
     tensor = graph.layers[count - 1].output
     between = (Port(BETWEEN, tensor, View((1, *graph.tensors[tensor].shape))),)
-    front = part(graph, graph.layers[:count], graph.inputs, between)
-    return front, part(graph, graph.layers[count:], between, graph.outputs)
+    prefix = part(graph, graph.layers[:count], graph.inputs, between)
+    return prefix, part(graph, graph.layers[count:], between, graph.outputs)
 
 
 def part(
@@ -68,32 +68,32 @@ def part(
     return replace(graph, tensors=tensors, layers=layers, inputs=inputs, outputs=outputs)
 
 
-def has_front(plan: Plan) -> bool:
-    """Whether a plan is that of a hybrid design with a front."""
+def has_prefix(plan: Plan) -> bool:
+    """Whether a plan is that of a hybrid design with a prefix."""
     return plan.style == "hybrid" and bool(plan.kernels)
 
 
 def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, Plan]]:
-    """Front and rest of a hybrid design, each with its part of the plan. Raises PlanError where the
-    plan's kernels are those of no front."""
+    """Prefix and rest of a hybrid design, each with its part of the plan. Raises PlanError where the
+    plan's kernels are those of no prefix."""
     names, count = [kernel.layer for kernel in plan.kernels], len(plan.kernels)
-    if names != [layer.name for layer in graph.layers[:count]] or not is_front(graph, count):
+    if names != [layer.name for layer in graph.layers[:count]] or not is_prefix(graph, count):
         raise PlanError(
             "they are not those of first layers of the network with one tensor alone leading to the others",
             where="plan, kernels of a hybrid design",
             remedy="save a new plan with build",
         )
-    front, rest = cut(graph, count)
+    prefix, rest = cut(graph, count)
     ahead = replace(
         plan, style="pipelined", engines=None, steps=(), im2col=(), dense_as_convolution=()
     )
-    return (front, ahead), (rest, replace(plan, kernels=(), edges=()))
+    return (prefix, ahead), (rest, replace(plan, kernels=(), edges=()))
 
 
 def check_between(rest: Graph, plan: Plan) -> None:
-    """Raise Infeasible where vectors of the front's result are not those that the engines read, or
-    the front cannot run ahead."""
-    where = "plan, front of a hybrid design"
+    """Raise Infeasible where vectors of the prefix's result are not those that the engines read, or
+    the prefix cannot run ahead."""
+    where = "plan, prefix of a hybrid design"
     if plan.disabled:
         raise Infeasible("needs all optimisations", where=where, remedy="build without --disable")
     assert plan.engines is not None

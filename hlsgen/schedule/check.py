@@ -9,7 +9,7 @@ from hlsgen.boards import board_key
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_fields
-from hlsgen.rewrites.prefix import check_between, halves, has_front
+from hlsgen.rewrites.prefix import check_between, halves, has_prefix
 from hlsgen.schedule.folded.check import check_folded
 from hlsgen.schedule.goal import MOST_COPIES, MOST_IMAGES
 from hlsgen.schedule.knobs import FOLDED
@@ -46,9 +46,9 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
         )
     check_launch(plan)
     check_kernels(graph, plan)
-    if has_front(plan):
-        (front, ahead), (rest, after) = halves(graph, plan)
-        check_pipelined(front, ahead)
+    if has_prefix(plan):
+        (prefix, ahead), (rest, after) = halves(graph, plan)
+        check_pipelined(prefix, ahead)
         check_folded(rest, after)
         check_between(rest, plan)
     elif plan.style == "pipelined":

@@ -15,7 +15,7 @@ from hlsgen.model.timing import design_timing
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.rewrites.prefix import has_front
+from hlsgen.rewrites.prefix import has_prefix
 from hlsgen.schedule.folded.explain import engines_text
 from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
@@ -63,8 +63,8 @@ def what(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     if plan.style not in ("folded", "hybrid"):
         return "A kernel a layer through global memory."
     return (
-        f"{front_text(plan)} {engines_text(plan, graph)}"
-        if has_front(plan)
+        f"{prefix_text(plan)} {engines_text(plan, graph)}"
+        if has_prefix(plan)
         else engines_text(plan, graph)
     )
 
@@ -88,7 +88,7 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     )
 
 
-def front_text(plan: Plan) -> str:
+def prefix_text(plan: Plan) -> str:
     """The pipeline of first layers of a hybrid design."""
     names = [kernel.layer for kernel in plan.kernels]
     first = (

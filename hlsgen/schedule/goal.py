@@ -10,7 +10,7 @@ from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Engines, KernelPlan
-from hlsgen.schedule.knobs import ENGINES, FRONT, flag_of, knob_of, listed, owned
+from hlsgen.schedule.knobs import ENGINES, PREFIX, flag_of, knob_of, listed, owned
 
 OBJECTIVES = ("throughput", "latency", "resources")
 # Images of one launch of a folded design: their feature maps lie in memory together.
@@ -42,7 +42,7 @@ class Goal:
 
     def layer_pins(self) -> dict[tuple[str, str], int]:
         """Pinned fields of kernels."""
-        return {key: value for key, value in self.pins.items() if key[0] not in (ENGINES, FRONT)}
+        return {key: value for key, value in self.pins.items() if key[0] not in (ENGINES, PREFIX)}
 
     def allows(self, kernel: KernelPlan) -> bool:
         """Whether a kernel obeys the pins."""

@@ -10,7 +10,7 @@ from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.schedule.pipelined.choices import WIDTHS
 
 # Owners of decisions beside the layers of the network.
-ENGINES, FRONT = "engines", "front"
+ENGINES, PREFIX = "engines", "prefix"
 PIPELINES, FOLDED = ("pipelined", "hybrid"), ("folded", "hybrid")
 COUNTS = range(257)
 # Tile buffers are addressed by bits.
@@ -55,14 +55,14 @@ KNOBS = (
     engine_knob("skip_outputs"),
     engine_knob("skip_tile_vectors", BUFFERS),
     engine_knob("skip_tile_pixels", range(1 << 17)),
-    Knob(FRONT, "layers", "layers", ("hybrid",), range(1 << 16)),
+    Knob(PREFIX, "layers", "layers", ("hybrid",), range(1 << 16)),
 )
 
 
 def owned(owner: str) -> tuple[Knob, ...]:
-    """The decisions on the engines, on the front, or on a layer."""
+    """The decisions on the engines, on the prefix, or on a layer."""
     return tuple(
-        knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, FRONT) else "")
+        knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, PREFIX) else "")
     )
 
 
@@ -75,6 +75,12 @@ def flag_of(owner: str, field: str) -> str:
     """A decision as the user writes it."""
     knob = knob_of(owner, field)
     return f"--set {owner}.{knob.name if knob else field}"
+
+
+def elsewhere(name: str) -> str:
+    """`; did you mean prefix.layers?` for a decision that has another owner."""
+    owners = [knob.owner for knob in KNOBS if knob.name == name and knob.owner]
+    return f"; did you mean {owners[0]}.{name}?" if owners else ""
 
 
 def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
@@ -92,7 +98,7 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
             )
         if name not in known:
             raise UsageError(
-                f"{owner} has no field {name!r}{did_you_mean(name, known)}",
+                f"{owner} has no field {name!r}{did_you_mean(name, known) or elsewhere(name)}",
                 where=f"--set {text}",
                 remedy=f"fields of {owner}: {', '.join(known)}",
             )

@@ -14,9 +14,9 @@ from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.rewrites.prefix import fronts
+from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.knobs import FOLDED, FRONT, first_few, flag_of, knob_of, listed
+from hlsgen.schedule.knobs import FOLDED, PREFIX, first_few, flag_of, knob_of, listed
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
 
@@ -40,8 +40,8 @@ def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
     for (owner, field), value in goal.pins.items():
         knob = knob_of(owner, field)
         assert knob is not None
-        # Folded designs have no front anyway.
-        found[flag_of(owner, field)] = FOLDED if owner == FRONT and value == 0 else knob.styles
+        # Folded designs have no prefix anyway.
+        found[flag_of(owner, field)] = FOLDED if owner == PREFIX and value == 0 else knob.styles
     if goal.images > 1:
         found["--images"] = FOLDED
     if goal.copies > 1:
@@ -80,7 +80,7 @@ def takers(asked: dict[str, tuple[str, ...]]) -> str:
 
 
 def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
-    """Raise UsageError for pins of layers or fronts that do not exist, and for values that a layer
+    """Raise UsageError for pins of layers or prefixes that do not exist, and for values that a layer
     cannot have under the plan's switches."""
     names = [layer.name for layer in graph.layers]
     for owner, field in goal.layer_pins():
@@ -90,21 +90,21 @@ def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
                 where=flag_of(owner, field),
                 remedy="`hlsgen build -v` lists the layers",
             )
-    check_front(graph, goal)
+    check_prefix(graph, goal)
     classes = tensor_classes(graph)
     check_agreement(graph, classes, goal)
     for name in dict.fromkeys(owner for owner, _ in goal.layer_pins()):
         check_layer(graph.layer(name), graph, classes, plan, goal)
 
 
-def check_front(graph: Graph, goal: Goal) -> None:
-    """Raise UsageError for a front that the network does not have, or that lacks a layer whose
+def check_prefix(graph: Graph, goal: Goal) -> None:
+    """Raise UsageError for a prefix that the network does not have, or that lacks a layer whose
     kernel is pinned."""
-    count = goal.pins.get((FRONT, "layers"))
+    count = goal.pins.get((PREFIX, "layers"))
     if count is None:
         return
-    possible = (0, *fronts(graph))
-    flag = flag_of(FRONT, "layers")
+    possible = (0, *prefixes(graph))
+    flag = flag_of(PREFIX, "layers")
     if count not in possible:
         raise UsageError(
             f"the first {count} layers cannot be a pipeline of their own",

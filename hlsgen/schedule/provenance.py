@@ -60,7 +60,7 @@ def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
 
 def paced(plan: Plan, predicted: Estimate) -> Estimate:
     """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid
-    design is of its front alone.)"""
+    design is of its prefix alone.)"""
     if plan.style != "pipelined" or not plan.evidence.interval:
         return predicted
     most = plan.copies * predicted.resources.fmax * 1e6 / plan.evidence.interval

@@ -8,7 +8,7 @@ import pytest
 
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_ablation import MOVEMENT
-from tests.support.networks import NO_FRONT, build, parse
+from tests.support.networks import NO_PREFIX, build, parse
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -27,7 +27,7 @@ float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
     "sparse": """(float[1,24,4,4] x, float[32,24,1,1] p, float[32] pb, float[512,40] f, float[40] fb) => (float[1,40] y) {
   pointwise = Conv(x, p, pb) pointwise_relu = Relu(pointwise) flat = Flatten(pointwise_relu) y = Gemm(flat, f, fb) }""",
 }
-# A stem and pooling as a front.
+# A stem and pooling as a prefix.
 AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b, float[24,16,1,1] c) => (float[1,24,3,3] y) {
   stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner) joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
@@ -43,8 +43,8 @@ SPARSITY = {"sparse": 0.85}
             (name, style, 1, {})
             for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])
         ),
-        ("separable", "hybrid", 1, NO_FRONT),
-        ("ahead", "hybrid", 2, {("front", "layers"): 2}),
+        ("separable", "hybrid", 1, NO_PREFIX),
+        ("ahead", "hybrid", 2, {("prefix", "layers"): 2}),
         ("residual", "folded", 4, {}),
         ("row_tiles", "pipelined", 1, STRIPS),
     ],

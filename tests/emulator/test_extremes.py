@@ -12,7 +12,7 @@ from hlsgen.activation import KINDS
 from hlsgen.host.runner import run
 from hlsgen.ort_tolerance import onnxruntime_errors
 from hlsgen.reference import run_network
-from tests.support.networks import NO_FRONT, NO_PINS, build, parse, run_onnxruntime
+from tests.support.networks import NO_PINS, NO_PREFIX, build, parse, run_onnxruntime
 
 # exp leaves float32 above 88.72 and its normal numbers below -87.34; 2^127 and 2^-149 are float32's
 # largest power and smallest number.
@@ -124,7 +124,7 @@ def test_right_for_every_value(style, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # infinities of the references are no news
         expected = run_network(hlsgen.load(model), {"x": POINTS})
-    pins = NO_FRONT if style == "hybrid" else NO_PINS
+    pins = NO_PREFIX if style == "hybrid" else NO_PINS
     design = build(model, tmp_path / "design", style, board="pac_a10", pins=pins)
     assert (style == "hybrid") == ("depthwise_to_" in design.source)
     found = run(design, {"x": POINTS}).outputs

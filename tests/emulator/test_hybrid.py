@@ -13,7 +13,7 @@ from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
-from tests.support.networks import NO_FRONT, assert_right, build, parse, verdict_of
+from tests.support.networks import NO_PREFIX, assert_right, build, parse, verdict_of
 
 # Strides, pads on one side, a window smaller than the engine's on a narrow map, activations of
 # either layer, a residual, a plain depthwise layer, a pair whose middle is also an output (no
@@ -40,7 +40,9 @@ BOARDS = ("pac_d5005", "pac_a10", "de5_net")
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right(name, board, tmp_path):
-    design = build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", board=board, pins=NO_FRONT)
+    design = build(
+        parse(NETWORKS[name]), tmp_path / "design", "hybrid", board=board, pins=NO_PREFIX
+    )
     assert "depthwise_to_convolution" in design.source
     assert_right(design, images=2)
 
@@ -49,7 +51,7 @@ def test_right(name, board, tmp_path):
 @pytest.mark.parametrize("name", ["separable", "two_kinds", "narrow"])
 def test_right_at_true_fifo_depth(name, tmp_path):
     assert_right(
-        build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_FRONT),
+        build(parse(NETWORKS[name]), tmp_path / "design", "hybrid", pins=NO_PREFIX),
         images=2,
         strict=True,
     )
@@ -68,7 +70,7 @@ def test_many_tiles(strict, tmp_path):
     """The next tile comes through the depthwise engine while this one is multiplied; the last one
     reaches over the edge."""
     graph = hlsgen.load(parse(NETWORKS["separable"]))
-    plan = cut_up(hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT)), 2)
+    plan = cut_up(hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_PREFIX)), 2)
     hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(tmp_path / "design"), images=2, strict=strict)
 
@@ -84,7 +86,7 @@ def test_switched_off(disable, tmp_path):
             tmp_path / "design",
             "hybrid",
             disable=[disable],
-            pins=NO_FRONT,
+            pins=NO_PREFIX,
         )
     )
 
@@ -93,8 +95,8 @@ def test_only_pairs_that_have_the_tensor_to_themselves():
     graph = hlsgen.load(parse(NETWORKS["shared"]))
     assert list(feeding_layers(graph).values()) == ["a"]
     with pytest.raises(PlanError, match="no depthwise layer"):
-        hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid", goal=Goal(pins=NO_FRONT))
-    plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_FRONT))
+        hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid", goal=Goal(pins=NO_PREFIX))
+    plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_PREFIX))
     wrong = replace(
         plan, steps=tuple(replace(s, feeder="b") if s.feeder else s for s in plan.steps)
     )
@@ -104,7 +106,7 @@ def test_only_pairs_that_have_the_tensor_to_themselves():
 
 @pytest.mark.emulator
 def test_a_broken_pair_is_found(tmp_path):
-    design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_FRONT)
+    design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_PREFIX)
     file = design.path / design.manifest["kernels"][0]
     text = file.read_text()
     assert "vec value = sum + weights[9];" in text

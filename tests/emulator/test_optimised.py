@@ -8,7 +8,7 @@ import pytest
 from hlsgen.sparsify import sparsify
 from tests.codegen.test_golden import AHEAD, NETWORKS, SPARSITY, STRIPS
 from tests.support.cases import case
-from tests.support.networks import NO_FRONT, assert_right, build, parse
+from tests.support.networks import NO_PREFIX, assert_right, build, parse
 
 pytestmark = pytest.mark.emulator
 
@@ -23,8 +23,8 @@ ENGINES = ["max_pool", "lrn", "gemm", "conv_dilated_strided", "conv_depthwise_di
             (name, style, 1, {})
             for name, style in itertools.product(NETWORKS, ["base", "pipelined", "folded"])
         ),
-        ("separable", "hybrid", 1, NO_FRONT),
-        ("ahead", "hybrid", 2, {("front", "layers"): 2}),
+        ("separable", "hybrid", 1, NO_PREFIX),
+        ("ahead", "hybrid", 2, {("prefix", "layers"): 2}),
         ("residual", "folded", 4, {}),
         ("row_tiles", "pipelined", 1, STRIPS),
     ],

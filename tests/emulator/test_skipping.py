@@ -22,7 +22,7 @@ from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_images import MIXED, WINDOWS
-from tests.support.networks import NO_FRONT, assert_right, lines_printed, parse
+from tests.support.networks import NO_PREFIX, assert_right, lines_printed, parse
 
 
 def planned(model, share=0.8, images=1, style="folded", **pins):
@@ -31,7 +31,7 @@ def planned(model, share=0.8, images=1, style="folded", **pins):
     graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
     goal = Goal(
         images=images,
-        pins=NO_FRONT
+        pins=NO_PREFIX
         | {("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()},
     )
     return graph, check_plan(graph, hlsgen.schedule(graph, style=style, goal=goal))

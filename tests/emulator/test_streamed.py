@@ -235,17 +235,17 @@ def test_copies_share_what_is_read(copies, strict, tmp_path):
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
-def test_right_in_front_of_engines(strict, tmp_path):
+def test_right_in_prefix_of_engines(strict, tmp_path):
     graph = hlsgen.load(parse(NETWORK))
     plan = schedule(
         graph,
         "pac_d5005",
         "hybrid",
-        goal=Goal(images=2, pins={("front", "layers"): 3, ("p", "row_tiles"): 3}),
+        goal=Goal(images=2, pins={("prefix", "layers"): 3, ("p", "row_tiles"): 3}),
     )
     assert [kernel.row_tiles for kernel in plan.kernels] == [0, 3, 0]
-    front = estimate(graph, plan).timing.bytes
-    assert front > streamed_bytes(graph, plan) > 0
+    prefix = estimate(graph, plan).timing.bytes
+    assert prefix > streamed_bytes(graph, plan) > 0
     assert_right(
         HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path), images=5, strict=strict
     )

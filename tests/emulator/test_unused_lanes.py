@@ -12,7 +12,7 @@ from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
 from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.validation import Reference
-from tests.support.networks import NO_FRONT, NO_PINS, build, parse
+from tests.support.networks import NO_PINS, NO_PREFIX, build, parse
 
 pytestmark = pytest.mark.emulator
 
@@ -42,7 +42,7 @@ NETWORK = f"""(float[1,17,3,3] x, {WEIGHTS}) => (float[1,4,3,3] log_conv, float[
     ],
 )
 def test_right(style, disable, tmp_path):
-    pins = NO_FRONT if style == "hybrid" else NO_PINS
+    pins = NO_PREFIX if style == "hybrid" else NO_PINS
     design = build(
         parse(NETWORK), tmp_path / "design", style, board="pac_a10", disable=disable, pins=pins
     )

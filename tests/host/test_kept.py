@@ -9,7 +9,7 @@ from hlsgen.host.session import Session
 from tests.support.cases import case
 from tests.support.networks import build, images_for, parse
 
-FRONT = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b) => (float[1,16,3,3] y) {
+PREFIX = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b) => (float[1,16,3,3] y) {
   stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem)
   pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   y = Conv<pads=[1,1,1,1]>(pooled, b) }"""
@@ -20,8 +20,8 @@ FRONT = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] 
 def test_a_design_stays_on_its_device(style, tmp_path):
     """Runs after the first build nothing, and give what a new process gives, whatever was computed
     before."""
-    pins = {("front", "layers"): 2} if style == "hybrid" else {}
-    design = build(parse(FRONT), tmp_path / "design", style, pins=pins)
+    pins = {("prefix", "layers"): 2} if style == "hybrid" else {}
+    design = build(parse(PREFIX), tmp_path / "design", style, pins=pins)
     images = [{"x": value} for value in np.split(images_for(design, 9)["x"], 3)]
     with Session() as session:
         runs = [run(design, batch, session=session) for batch in images]

@@ -20,7 +20,7 @@ from hlsgen.schedule.goal import Goal
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
 from tests.support.networks import parse
 
-# Kernels of a hybrid design's front are not spoken of here.
+# Kernels of a hybrid design's prefix are not spoken of here.
 STYLES = ("folded", "hybrid")
 # Arrays that are no larger stay in registers, however they are addressed.
 SMALL = 64
@@ -36,9 +36,9 @@ def name(request):
 def engine_kernels(name, style):
     """The plan, and each kernel of the engines with its text."""
     graph, plan, source = designed(name, style)
-    texts, front = kernels_of(source), {kernel.layer for kernel in plan.kernels}
+    texts, prefix = kernels_of(source), {kernel.layer for kernel in plan.kernels}
     kernels = structure(reshaped(graph, plan), plan).kernels
-    ours = [k for k in kernels if k.name in texts and k.name.removesuffix("_1") not in front]
+    ours = [k for k in kernels if k.name in texts and k.name.removesuffix("_1") not in prefix]
     return plan, [
         (kernel, texts[kernel.name]) for kernel in ours if "STEP_WORDS" in texts[kernel.name]
     ]

@@ -32,6 +32,7 @@ def plan_of(graph, *texts, style="pipelined", **goal):
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
+        (["front.layers=2"], "no field 'layers'; did you mean prefix.layers?"),
         (["y.colour=4"], "y has no field 'colour'.*fields of y: unroll_ic"),
         (["y.unrol_oc=4"], "did you mean 'unroll_oc'"),
         (["engines.widht=4"], "did you mean 'width'"),
@@ -95,14 +96,14 @@ def test_fields_that_are_legal_alone_but_not_together():
             {},
             "engines.width: no pipelined design takes it.*folded and hybrid",
         ),
-        ("folded", ["front.layers=1"], {}, "hybrid designs take"),
+        ("folded", ["prefix.layers=1"], {}, "hybrid designs take"),
         ("pipelined", [], {"images": 8}, "--images: no pipelined design takes it"),
         ("base", [], {"images": 8}, "--images: no base design"),
         ("folded", [], {"copies": 2}, "pipelined designs take --copies"),
         ("auto", [], {"copies": 2, "images": 2}, "no style takes all of it"),
         ("auto", ["engines.width=8"], {"copies": 2}, "no style takes all of it"),
-        ("hybrid", ["front.layers=7"], {}, "choose from 0, 1"),
-        ("hybrid", ["front.layers=1", "y.unroll_oc=4"], {}, "engines compute the layer"),
+        ("hybrid", ["prefix.layers=7"], {}, "choose from 0, 1"),
+        ("hybrid", ["prefix.layers=1", "y.unroll_oc=4"], {}, "engines compute the layer"),
     ],
 )
 def test_styles_without_the_decision_refuse_it(style, texts, goal, words, small):
@@ -176,7 +177,7 @@ def test_a_pin_holds_in_the_plan_or_is_refused(small, data):
         assert flag_of(owner, knob.field).removeprefix("--set ") in str(error)
         return
     assert plan.style == style
-    if owner == "front":
+    if owner == "prefix":
         assert len(plan.kernels) == value
     elif owner != "engines":
         assert int(getattr(plan.kernel(owner), knob.field)) == value

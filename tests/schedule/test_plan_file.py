@@ -50,7 +50,7 @@ def graph():
 
 @pytest.fixture(scope="module")
 def plans(graph):
-    pins = {("front", "layers"): 2}
+    pins = {("prefix", "layers"): 2}
     goals = {
         "pipelined": Goal(),
         "folded": Goal(images=2),

@@ -57,7 +57,7 @@ def test_auto_chooses_by_size(lenet):
     graph = hlsgen.load(network("resnet18"))
     plan = hlsgen.schedule(graph, board="pac_a10")
     assert plan.style == "hybrid" and "may be used" in explain(graph, plan, estimate(graph, plan))
-    goal = Goal(objective="resources", fps=100)  # a front takes more of them
+    goal = Goal(objective="resources", fps=100)  # a prefix takes more of them
     assert (
         hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style
         == "folded"

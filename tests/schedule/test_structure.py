@@ -20,7 +20,7 @@ from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.rewrites.prefix import fronts
+from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
@@ -63,14 +63,14 @@ def designed(name, style, images=1):
 
 
 def planned(graph, style):
-    """A plan of a style; a hybrid one has a front if it can, else pairs of layers if there are any,
+    """A plan of a style; a hybrid one has a prefix if it can, else pairs of layers if there are any,
     else it is folded."""
     if style != "hybrid":
         return hlsgen.schedule(graph, style=style)
-    for layers in (*[count for count in fronts(graph) if count > 1][:1], 0):
+    for layers in (*[count for count in prefixes(graph) if count > 1][:1], 0):
         try:
             return hlsgen.schedule(
-                graph, style=style, goal=Goal(images=2, pins={("front", "layers"): layers})
+                graph, style=style, goal=Goal(images=2, pins={("prefix", "layers"): layers})
             )
         except PlanError:
             continue

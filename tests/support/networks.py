@@ -18,8 +18,8 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.validation import Reference
 
 NO_PINS: Mapping[tuple[str, str], int] = {}
-# A hybrid design without a front: with pairs of layers alone.
-NO_FRONT = {("front", "layers"): 0}
+# A hybrid design without a prefix: with pairs of layers alone.
+NO_PREFIX = {("prefix", "layers"): 0}
 
 
 def parse(

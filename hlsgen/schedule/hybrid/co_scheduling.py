@@ -1,4 +1,4 @@
-"""A front beside engines: the smallest pipeline of first layers that keeps the pace of the engines
+"""A prefix beside engines: the smallest pipeline of first layers that keeps the pace of the engines
 that compute the others, within the caps."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hlsgen.schedule.pipelined.problem import Known, build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import solve
 
-# Paces of fronts are powers of this; a front may be so many steps slower than the engines beside
+# Paces of prefixes are powers of this; a prefix may be so many steps slower than the engines beside
 # it.
 STEP, STEPS = 1.02, 12
 
@@ -36,14 +36,14 @@ def outdone(rate: float, best: Candidate | None, goal: Goal) -> bool:
     return best is not None and goal.objective == "throughput" and rate <= best.predicted.throughput
 
 
-class Fronts:
-    """Pipelines of a network's first layers, each found once; `layers` counts those of all fronts
+class Prefixes:
+    """Pipelines of a network's first layers, each found once; `layers` counts those of all prefixes
     that were asked for."""
 
     def __init__(
         self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None
     ):
-        """`lanes`: of the vectors of the engines that read the front's result."""
+        """`lanes`: of the vectors of the engines that read the prefix's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1, copies=1)
         self.problems: dict[int, Relaxation] = {}
@@ -52,7 +52,7 @@ class Fronts:
         self.layers = 0
 
     def possible(self, count: int) -> bool:
-        """Whether every layer of a front can be a kernel of its own."""
+        """Whether every layer of a prefix can be a kernel of its own."""
         layers = self.graph.layers[:count]
         return not any(
             operator(layer.op).refusal(layer, self.graph, "pipelined") for layer in layers
@@ -71,32 +71,32 @@ class Fronts:
     def smallest(self, count: int, cycles: float) -> Plan:
         """The smallest pipeline of `count` layers that takes no more than so many cycles an image.
         Raises Infeasible."""
-        front, _ = cut(self.graph, count)
-        plan, classes = Plan(self.graph.name, self.board.name, "pipelined"), tensor_classes(front)
+        prefix, _ = cut(self.graph, count)
+        plan, classes = Plan(self.graph.name, self.board.name, "pipelined"), tensor_classes(prefix)
         if count not in self.problems:
             self.layers += count
-            goal = replace(self.goal, pins=self.pins(front))
-            # Memory serves the engines: the front keeps its weights on chip, unless a pin says
+            goal = replace(self.goal, pins=self.pins(prefix))
+            # Memory serves the engines: the prefix keeps its weights on chip, unless a pin says
             # otherwise.
             streams = any(field == "row_tiles" and value for (_, field), value in goal.pins.items())
-            problem = build_problem(front, self.board, plan, goal, classes, self.known, streams)
+            problem = build_problem(prefix, self.board, plan, goal, classes, self.known, streams)
             self.problems[count] = Relaxation(problem)
         # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with
         # the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice = solve(self.problems[count], self.board, goal).choice
-        return complete(front, plan, classes, choice)
+        return complete(prefix, plan, classes, choice)
 
-    def pins(self, front: Graph) -> dict[tuple[str, str], int]:
-        """The user's pins of the front's layers. Where vectors of other widths would lay out the
-        front's result otherwise than the engines read it, its vectors are as wide as theirs."""
-        last, names = front.layers[-1], {layer.name for layer in front.layers}
+    def pins(self, prefix: Graph) -> dict[tuple[str, str], int]:
+        """The user's pins of the prefix's layers. Where vectors of other widths would lay out the
+        prefix's result otherwise than the engines read it, its vectors are as wide as theirs."""
+        last, names = prefix.layers[-1], {layer.name for layer in prefix.layers}
         found = {
             (owner, field): value
             for (owner, field), value in self.goal.pins.items()
             if owner in names
         }
-        channels = front.output_tensor(last).channels
+        channels = prefix.output_tensor(last).channels
         padded = {
             ceil(channels / width) * width for width in (*WIDTHS, self.lanes) if width <= self.lanes
         }
@@ -104,11 +104,11 @@ class Fronts:
 
 
 def beside(
-    plan: Plan, goal: Goal, split: Split, pipelines: Fronts, best: Candidate | None = None
+    plan: Plan, goal: Goal, split: Split, pipelines: Prefixes, best: Candidate | None = None
 ) -> Candidate | None:
-    """The design of a pair: engines with the largest buffers that leave room for the front, the
+    """The design of a pair: engines with the largest buffers that leave room for the prefix, the
     smallest one that keeps their pace, or comes as near to it as the board has room for. None where
-    it does not fit, no front can end there, or the engines alone are outdone."""
+    it does not fit, no prefix can end there, or the engines alone are outdone."""
     graph, board = pipelines.graph, pipelines.board
     _, rest = cut(graph, split.count)
     for engines in split.engines:
@@ -116,10 +116,10 @@ def beside(
             after = engines_for(rest, board, replace(plan, engines=engines), goal)
             if outdone(
                 after.predicted.throughput, best, goal
-            ):  # a front beside them makes the clock no higher
+            ):  # a prefix beside them makes the clock no higher
                 return None
             found = quickest(after, rest, split.count, pipelines)
-        except Infeasible:  # buffers too small for a layer, or no front can end there
+        except Infeasible:  # buffers too small for a layer, or no prefix can end there
             return None
         if found is None or fits(found, pipelines):
             return found
@@ -128,17 +128,17 @@ def beside(
     return None
 
 
-def fits(found: Candidate | None, pipelines: Fronts) -> bool:
+def fits(found: Candidate | None, pipelines: Prefixes) -> bool:
     """Whether there is a design, within the caps."""
     return found is not None and found.predicted.resources.fits(
         pipelines.board, pipelines.goal.caps
     )
 
 
-def quickest(after: Candidate, rest: Graph, count: int, pipelines: Fronts) -> Candidate | None:
-    """The engines of `after` with the quickest front that fits beside them, no quicker than they
+def quickest(after: Candidate, rest: Graph, count: int, pipelines: Prefixes) -> Candidate | None:
+    """The engines of `after` with the quickest prefix that fits beside them, no quicker than they
     are; where none fits, with the slowest one that was tried, if there is one. Raises Infeasible
-    where no front can end at its tensor."""
+    where no prefix can end at its tensor."""
 
     def at(step: int) -> Candidate | None:
         ahead = pipelines.pipeline(count, step)
@@ -185,6 +185,6 @@ def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
     return compress(evaluate(rest, own, board, goal), rest, board, goal)
 
 
-def together(rest: Plan, front: Plan) -> Plan:
+def together(rest: Plan, prefix: Plan) -> Plan:
     """One plan of both parts."""
-    return replace(rest, kernels=front.kernels, edges=front.edges)
+    return replace(rest, kernels=prefix.kernels, edges=prefix.edges)

@@ -1,7 +1,7 @@
-"""Which fronts beside which engines are worth planning: how many first layers are a pipeline, and
+"""Which prefixes beside which engines are worth planning: how many first layers are a pipeline, and
 how large the convolution engine for the others is.
 
-A front and engines share the board. Long fronts go with small engines: that leaves many pairs, and
+A prefix and engines share the board. Long prefixes go with small engines: that leaves many pairs, and
 planning one takes a while. So every pair is first weighed by what is known of the folded design:
 how long its layers take, and how the convolutions among them would scale.
 """
@@ -21,14 +21,14 @@ from hlsgen.model.resources import clock_of
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.rewrites.prefix import fronts
+from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.folded.bounds import least_cycles
 from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit, with_array
 from hlsgen.schedule.folded.steps import engine_of
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
 
-# Share of a front's multipliers that work in every cycle, as fronts of ResNets and MobileNets had
+# Share of a prefix's multipliers that work in every cycle, as prefixes of ResNets and MobileNets had
 # it (0.78 to 0.9).
 EFFICIENCY = 0.85
 # Share of the bits of its memory blocks that hold its weights: the rest are lines of windows,
@@ -48,7 +48,7 @@ class Split:
 
 
 def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
-    """All pairs of a front and a size of the convolution engine, the most promising first; `found`
+    """All pairs of a prefix and a size of the convolution engine, the most promising first; `found`
     is the estimate of the folded `plan`.
 
     A size's estimate scales the cycles of those convolutions that the folded design's own engine
@@ -56,11 +56,11 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
     """
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
-    wanted, least = goal.pins.get(("front", "layers")), pinned_layers(graph, goal)
+    wanted, least = goal.pins.get(("prefix", "layers")), pinned_layers(graph, goal)
     options, blocks = [], cache(lambda option: tile_blocks(option, board, goal))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
         times = layer_cycles(graph, plan, found, inputs, outputs)
-        for count in fronts(graph):
+        for count in prefixes(graph):
             if wanted in (None, count) and count >= least:
                 behind = float(times[count:].sum())
                 option = weighed(
@@ -79,7 +79,7 @@ def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) 
 
 
 def pinned_layers(graph: Graph, goal: Goal) -> int:
-    """How many first layers a front must have at least to hold all kernels that are pinned."""
+    """How many first layers a prefix must have at least to hold all kernels that are pinned."""
     pinned = {owner for owner, _ in goal.layer_pins()}
     return max(
         (place for place, layer in enumerate(graph.layers, 1) if layer.name in pinned), default=0
@@ -88,7 +88,7 @@ def pinned_layers(graph: Graph, goal: Goal) -> int:
 
 def weighed(
     count: int,
-    front: tuple[float, float],
+    prefix: tuple[float, float],
     behind: float,
     engines: tuple[Engines, ...],
     plan: Plan,
@@ -97,22 +97,22 @@ def weighed(
     goal: Goal,
     tiles: Callable[[Engines], float],
 ) -> Split | None:
-    """A pair whose front has so many multiply-accumulates and weights, and whose engines take
-    `behind` cycles an image. The front gets the DSPs that engines and caps leave, and its weights
+    """A pair whose prefix has so many multiply-accumulates and weights, and whose engines take
+    `behind` cycles an image. The prefix gets the DSPs that engines and caps leave, and its weights
     must find memory blocks beside the engines' tiles, else there is no such pair; both set the
     clock. `tiles`: memory blocks of the tiles of engines."""
     e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
-    blocks += front[1] * FLOAT32.bits / (FILLED * board.device.block_bits) * goal.calibration.ram
+    blocks += prefix[1] * FLOAT32.bits / (FILLED * board.device.block_bits) * goal.calibration.ram
     most = board.device.blocks * goal.caps.blocks
     fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per
     if left <= 0 or not fitting:
         return None
-    cycles = max(behind, front[0] / (EFFICIENCY * left))
-    dsps += front[0] / (EFFICIENCY * cycles) * per
+    cycles = max(behind, prefix[0] / (EFFICIENCY * left))
+    dsps += prefix[0] / (EFFICIENCY * cycles) * per
     clock, *_ = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
     return Split(count, fitting, cycles, clock * 1e6 / cycles)
 

@@ -1,4 +1,4 @@
-"""Plans hybrid designs: depthwise layers that stream into the convolutions after them, and a front
+"""Plans hybrid designs: depthwise layers that stream into the convolutions after them, and a prefix
 of first layers as a pipeline of its own.
 
 A network's first layers suit shared engines least: few channels, many pixels, pooling. As a
@@ -19,17 +19,17 @@ from hlsgen.rewrites.prefix import halves
 from hlsgen.schedule.folded.planner import Candidate, plan_folded, score
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid.co_scheduling import Fronts, beside, outdone, together
+from hlsgen.schedule.hybrid.co_scheduling import Prefixes, beside, outdone, together
 from hlsgen.schedule.hybrid.partition import splits
 from hlsgen.schedule.pipelined.depths import WORK, Draft, deepen, trimmed
 from hlsgen.schedule.pipelined.problem import Known
 
-# So many pairs of a front and engines are planned, the most promising first, until so many layers
-# of fronts were searched.
+# So many pairs of a prefix and engines are planned, the most promising first, until so many layers
+# of prefixes were searched.
 TRIES, LAYERS = 32, 600
-# Vectors that simulations of a front move, half of what a pipelined design is worth: fronts leave
+# Vectors that simulations of a prefix move, half of what a pipelined design is worth: prefixes leave
 # memory blocks over.
-FRONT_WORK = WORK // 2
+PREFIX_WORK = WORK // 2
 
 
 def draft_hybrid(
@@ -46,11 +46,11 @@ def draft_hybrid(
     `folded` is the folded plan of the same network and goal, `known` the options of its pipelined
     design, where they are known already.
     """
-    paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("front", "layers"))
+    paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("prefix", "layers"))
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
     best = None
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
-        best = with_front(graph, board, plain, goal, known)
+        best = with_prefix(graph, board, plain, goal, known)
     if best is not None:
         found = best
         return Draft(found.plan, lambda: settled(graph, board, found, goal))
@@ -70,15 +70,15 @@ def draft_hybrid(
     return Draft(plain, lambda: plain)
 
 
-def with_front(
+def with_prefix(
     graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None
 ) -> Candidate | None:
-    """The best of the most promising pairs of a front and engines; None where none is better than
+    """The best of the most promising pairs of a prefix and engines; None where none is better than
     the folded `plan`."""
     start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
-    best = start if goal.pins.get(("front", "layers")) is None and not goal.layer_pins() else None
+    best = start if goal.pins.get(("prefix", "layers")) is None and not goal.layer_pins() else None
     assert plan.engines is not None
-    pipelines, tries = Fronts(graph, board, goal, plan.engines.width, known), 0
+    pipelines, tries = Prefixes(graph, board, goal, plan.engines.width, known), 0
     for split in splits(graph, board, plan, goal, start.predicted):
         if tries == TRIES or pipelines.layers > LAYERS or outdone(split.rate, best, goal):
             break
@@ -93,14 +93,14 @@ def with_front(
 
 
 def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> Plan:
-    """The plan with FIFOs in its front that keep the pace."""
-    (front, ahead), _ = halves(graph, found.plan)
+    """The plan with FIFOs in its prefix that keep the pace."""
+    (prefix, ahead), _ = halves(graph, found.plan)
 
     def fits(candidate: Plan) -> bool:
         predicted = estimate(graph, together(found.plan, candidate), goal.calibration, board)
         return predicted.resources.fits(board, goal.caps)
 
-    paced = deepen(front, ahead, board, fits)
-    deep, interval = trimmed(front, paced, board, FRONT_WORK)
+    paced = deepen(prefix, ahead, board, fits)
+    deep, interval = trimmed(prefix, paced, board, PREFIX_WORK)
     evidence = replace(found.plan.evidence, interval=interval, unlimited=paced.interval)
     return replace(together(found.plan, deep), evidence=evidence)

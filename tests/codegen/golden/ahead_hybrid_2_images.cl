@@ -13,7 +13,7 @@ typedef union { float2 v; float lane[2]; } lanes2;
 typedef union { float4 v; float lane[4]; } lanes4;
 typedef union { float16 v; float lane[16]; } lanes16;
 
-// Two parts work at the same time. The first layers are a pipeline, the front: kernels that stream into each other. It prepares the images of the next
+// Two parts work at the same time. The first layers are a pipeline, the prefix: kernels that stream into each other. It prepares the images of the next
 // launch while engines that all other layers share compute this one's; the host swaps two memories of feature maps between them.
 
 #define HLSGEN_IMAGES 2 // of a launch
@@ -282,7 +282,7 @@ __kernel void write_output(__global float2 *restrict image_data, const int image
 #endif
 
 #define IMAGE 45 // vectors of the feature maps of one image
-#define vec float16 // a vector of channels; no type of its own, since the front has channels of float16 too
+#define vec float16 // a vector of channels; no type of its own, since the prefix has channels of float16 too
 typedef lanes16 lanes;
 typedef struct { vec v[2]; } weight_word; // what the weight memory delivers in a cycle
 

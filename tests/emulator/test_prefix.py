@@ -17,19 +17,19 @@ from hlsgen.host.runner import run
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import LAUNCHES, folded_run
 from hlsgen.model.pipelined_timing import image_bytes, kernel_times, pipelined_latency
-from hlsgen.model.prefix_timing import FRONT_LAUNCHES
+from hlsgen.model.prefix_timing import PREFIX_LAUNCHES
 from hlsgen.model.resources import Caps
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.rewrites.prefix import check_between, cut, fronts, halves
+from hlsgen.rewrites.prefix import check_between, cut, halves, prefixes
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.folded.planner import plan_folded
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid.co_scheduling import Fronts, beside
+from hlsgen.schedule.hybrid.co_scheduling import Prefixes, beside
 from hlsgen.schedule.hybrid.partition import EFFICIENCY, layer_cycles, splits
-from hlsgen.schedule.hybrid.planner import with_front
+from hlsgen.schedule.hybrid.planner import with_prefix
 from hlsgen.schedule.knobs import parse_pins
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, random_inputs, run_onnxruntime, verdict_of
@@ -48,9 +48,9 @@ SEPARABLE = """(float[1,3,12,12] x, float[16,3,3,3] a, float[16,1,3,3] d, float[
 
 
 def planned(text, layers, images=1, **options):
-    """A network, and its hybrid design with so many layers in front."""
+    """A network, and its hybrid design with so many layers in the prefix."""
     graph = hlsgen.load(parse(text))
-    goal = Goal(images=images, pins={("front", "layers"): layers})
+    goal = Goal(images=images, pins={("prefix", "layers"): layers})
     return graph, check_plan(graph, hlsgen.schedule(graph, style="hybrid", goal=goal, **options))
 
 
@@ -58,33 +58,33 @@ def generated(graph, plan, folder):
     return HostDesign(hlsgen.generate(graph, plan, folder).path)
 
 
-def test_a_front_hands_on_one_tensor():
+def test_a_prefix_hands_on_one_tensor():
     graph = hlsgen.load(parse(STEM))
     assert [layer.name for layer in graph.layers] == LAYERS
     # Not after "t" and "v": the addition reads "m" too.
-    assert list(fronts(graph)) == [1, 2, 5, 6, 7]
-    front, rest = cut(graph, 5)
-    assert [layer.name for layer in front.layers] == LAYERS[:5] and [
+    assert list(prefixes(graph)) == [1, 2, 5, 6, 7]
+    prefix, rest = cut(graph, 5)
+    assert [layer.name for layer in prefix.layers] == LAYERS[:5] and [
         layer.name for layer in rest.layers
     ] == LAYERS[5:]
     assert (
-        front.inputs == graph.inputs
+        prefix.inputs == graph.inputs
         and rest.outputs == graph.outputs
-        and front.outputs == rest.inputs
+        and prefix.outputs == rest.inputs
     )
-    assert set(front.tensors) & set(rest.tensors) == {front.outputs[0].tensor}
+    assert set(prefix.tensors) & set(rest.tensors) == {prefix.outputs[0].tensor}
 
 
-def test_no_front_where_more_is_needed_later():
+def test_no_prefix_where_more_is_needed_later():
     """An input that a later layer reads too, and a tensor that is an output of the network."""
     skip = "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y) "
     joined = parse(
         skip + "{ c = Conv<pads=[1,1,1,1]>(x, a) d = Conv<pads=[1,1,1,1]>(c, b) y = Add(d, x) }"
     )
-    assert list(fronts(hlsgen.load(joined))) == []
+    assert list(prefixes(hlsgen.load(joined))) == []
     shown = "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y, float[1,8,6,6] c) "
     output = parse(shown + "{ c = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(c, b) }")
-    assert list(fronts(hlsgen.load(output))) == []
+    assert list(prefixes(hlsgen.load(output))) == []
 
 
 @pytest.mark.emulator
@@ -103,7 +103,7 @@ def test_right(layers, images, given, strict, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_beside_pairs(strict, tmp_path):
-    """A front, and a depthwise layer after it that streams into its convolution."""
+    """A prefix, and a depthwise layer after it that streams into its convolution."""
     graph, plan = planned(SEPARABLE, 1, images=2)
     assert any(step.feeder for step in plan.steps)
     assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
@@ -111,9 +111,9 @@ def test_right_beside_pairs(strict, tmp_path):
 
 @pytest.mark.emulator
 def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
-    """Channels of the front and of the engines then carry the same type."""
+    """Channels of the prefix and of the engines then carry the same type."""
     graph = hlsgen.load(parse(STEM))
-    pins = {("front", "layers"): 2, ("m", "output_width"): 16}
+    pins = {("prefix", "layers"): 2, ("m", "output_width"): 16}
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
     assert plan.engines.width == plan.edges[-1].width == 16
     assert_right(generated(graph, plan, tmp_path / "d"), images=3)
@@ -122,10 +122,10 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_with_several_vectors_at_once(strict, tmp_path):
-    """A 1x1 convolution in front, with a kernel of its own that puts its input vectors together."""
+    """A 1x1 convolution in the prefix, with a kernel of its own that puts its input vectors together."""
     graph = hlsgen.load(parse(SEPARABLE))
     pins = {
-        ("front", "layers"): 3,
+        ("prefix", "layers"): 3,
         ("c", "vectors_per_cycle"): 3,
         ("c", "input_width"): 4,
         ("c", "output_width"): 4,
@@ -161,7 +161,7 @@ def test_every_repetition_computes_the_same(tmp_path):
         (r"(void write_output.*?)n < images", r"\1n < images - 1", "t"),  # not for all images
     ],
 )
-def test_a_broken_front_is_found(correct, wrong, layer, tmp_path):
+def test_a_broken_prefix_is_found(correct, wrong, layer, tmp_path):
     graph, plan = planned(STEM, 2, images=2)
     design = generated(graph, plan, tmp_path / "d")
     file = design.path / design.manifest["kernels"][0]
@@ -192,20 +192,20 @@ def test_a_host_that_does_not_swap_is_found(tmp_path):
 
 
 def test_time_by_hand():
-    """Front and engines work at the same time; the longer sets the rate, a launch's images pass
+    """Prefix and engines work at the same time; the longer sets the rate, a launch's images pass
     through both."""
     graph, plan = planned(STEM, 2, images=4)
     target, found = board("pac_d5005"), estimate(graph, plan)
-    (front, ahead), (rest, after) = halves(graph, plan)
+    (prefix, ahead), (rest, after) = halves(graph, plan)
     hertz = found.resources.fmax * 1e6
-    times = {item.name: item.cycles for item in kernel_times(front, ahead, target)}
+    times = {item.name: item.cycles for item in kernel_times(prefix, ahead, target)}
     # The stem takes 12 rows and columns at stride 2 with a border; the slowest kernel is at least
     # its input's pixels.
     assert max(times.values()) >= 20 * 18
-    stream = (pipelined_latency(front, ahead, times) + 3 * max(times.values())) / hertz
-    stream += FRONT_LAUNCHES * target.launch_us * 1e-6
+    stream = (pipelined_latency(prefix, ahead, times) + 3 * max(times.values())) / hertz
+    stream += PREFIX_LAUNCHES * target.launch_us * 1e-6
     alone = folded_run(rest, after, target, found.resources.fmax)
-    traffic = 4 * image_bytes(front, ahead)
+    traffic = 4 * image_bytes(prefix, ahead)
     taken = traffic / (
         max(alone.cycles / hertz, stream) + traffic / (target.sustained_bandwidth(3) * 1e9)
     )
@@ -220,10 +220,10 @@ def test_time_by_hand():
 
 def test_structure_is_that_of_both_parts():
     graph, plan = planned(STEM, 2)
-    (front, ahead), (rest, after) = halves(graph, plan)
+    (prefix, ahead), (rest, after) = halves(graph, plan)
     whole, parts = (
         structure(graph, plan),
-        (structure(front, ahead), structure(rest, replace(after, style="folded"))),
+        (structure(prefix, ahead), structure(rest, replace(after, style="folded"))),
     )
     assert sorted(k.name for k in whole.kernels) == sorted(
         k.name for part in parts for k in part.kernels
@@ -233,15 +233,15 @@ def test_structure_is_that_of_both_parts():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "on"), [("resnet18", "pac_a10"), ("mobilenetv1", "pac_d5005")])
-def test_the_best_front_is_taken(name, on):
-    """No other front, beside engines of any size, is better by the model; the search planned a part
+def test_the_best_prefix_is_taken(name, on):
+    """No other prefix, beside engines of any size, is better by the model; the search planned a part
     of them."""
     graph, target = hlsgen.load(network(name, size=64, width=0.5)), board(on)
     goal = Goal(images=4, pins={("engines", "inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
     found, pipelines = (
-        with_front(graph, target, start, goal),
-        Fronts(graph, target, goal, start.engines.width),
+        with_prefix(graph, target, start, goal),
+        Prefixes(graph, target, goal, start.engines.width),
     )
     pairs = splits(graph, target, start, goal, estimate(graph, start))
     options = [option for pair in pairs if (option := beside(start, goal, pair, pipelines))]
@@ -255,8 +255,8 @@ def test_the_best_front_is_taken(name, on):
 
 
 def test_estimates_of_pairs_by_hand():
-    """On the engines of the folded design the layers behind a front take what they take there; half
-    the array takes twice as long where it was the limit; a front that needs more multipliers than
+    """On the engines of the folded design the layers behind a prefix take what they take there; half
+    the array takes twice as long where it was the limit; a prefix that needs more multipliers than
     are left sets the pace."""
     graph, target, goal = (
         hlsgen.load(network("resnet18", width=0.5)),
@@ -292,26 +292,26 @@ def test_estimates_of_pairs_by_hand():
 
 
 @pytest.mark.parametrize("on", ["pac_d5005", "pac_a10"])
-def test_a_front_never_takes_all_the_bandwidth(on):
-    """A front that moves much, beside engines with nearly nothing to do."""
+def test_a_prefix_never_takes_all_the_bandwidth(on):
+    """A prefix that moves much, beside engines with nearly nothing to do."""
     text = """(float[1,16,64,64] x, float[16,16,1,1] a, float[16,16,1,1] b) => (float[1,16,1,1] y) {
         s = Conv(x, a) p = GlobalAveragePool(s) y = Conv(p, b) }"""
     graph = hlsgen.load(parse(text))
     plan = hlsgen.schedule(
-        graph, board=on, style="hybrid", goal=Goal(images=2, pins={("front", "layers"): 2})
+        graph, board=on, style="hybrid", goal=Goal(images=2, pins={("prefix", "layers"): 2})
     )
-    (front, ahead), _ = halves(graph, plan)
+    (prefix, ahead), _ = halves(graph, plan)
     found, most = (
         estimate(graph, plan),
-        board(on).sustained_bandwidth(3) * 1e9 / image_bytes(front, ahead),
+        board(on).sustained_bandwidth(3) * 1e9 / image_bytes(prefix, ahead),
     )
     assert 0 < found.throughput <= most
     assert all(item.cycles > 0 for item in found.timing.layers)
 
 
 @pytest.mark.emulator
-def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
-    """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the front's
+def test_a_prefix_may_end_at_channels_that_fill_no_vector(tmp_path):
+    """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the prefix's
     result has these too."""
     text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[24] ab, float[32,24,1,1] b, float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
         s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a, ab) r = Sigmoid(s) t = Conv(r, b) u = Conv<strides=[2,2], pads=[1,1,1,1]>(t, c)
@@ -319,7 +319,7 @@ def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
     graph, plan = planned(text, 1, images=2)
     assert plan.engines.width == 16 and plan.kernels[0].output_width == 16
     assert_right(generated(graph, plan, tmp_path / "d"), images=3)
-    pins = {("front", "layers"): 1, ("s", "output_width"): 8}
+    pins = {("prefix", "layers"): 1, ("s", "output_width"): 8}
     with pytest.raises(PlanError, match="cannot be a pipeline"):
         hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
 
@@ -327,7 +327,7 @@ def test_a_front_may_end_at_channels_that_fill_no_vector(tmp_path):
 @pytest.mark.slow
 def test_smaller_engines_make_room():
     """Where the best engines leave no DSPs, a design with fewer is better than none with a
-    front."""
+    prefix."""
     graph, goal = (
         hlsgen.load(network("resnet18", size=64, width=0.5)),
         Goal(images=4, caps=Caps(dsps=0.75)),
@@ -384,20 +384,20 @@ def test_vectors_must_lie_as_the_engines_read_them():
 
 
 def test_pins():
-    assert parse_pins(["front.layers=2"]) == {("front", "layers"): 2}
-    with pytest.raises(PlanError, match="fields of front: layers"):
-        parse_pins(["front.width=2"])
+    assert parse_pins(["prefix.layers=2"]) == {("prefix", "layers"): 2}
+    with pytest.raises(PlanError, match="fields of prefix: layers"):
+        parse_pins(["prefix.width=2"])
     graph = hlsgen.load(parse(STEM))
     for impossible in (3, 8):
         with pytest.raises(PlanError, match="cannot be a pipeline"):
             hlsgen.schedule(
-                graph, style="hybrid", goal=Goal(pins={("front", "layers"): impossible})
+                graph, style="hybrid", goal=Goal(pins={("prefix", "layers"): impossible})
             )
 
 
 @pytest.mark.emulator
 def test_layers_named_like_the_engines_channels(tmp_path):
-    """Names of the front's kernels and channels and those of the engines share one text."""
+    """Names of the prefix's kernels and channels and those of the engines share one text."""
     text = STEM.replace(" s = Conv", " convolution = Conv").replace("Relu(s)", "Relu(convolution)")
     graph, plan = planned(text, 2)
     design = generated(graph, plan, tmp_path / "d")
@@ -407,5 +407,5 @@ def test_layers_named_like_the_engines_channels(tmp_path):
 
 def test_all_pairs_of_cuts_are_nested():
     graph = hlsgen.load(parse(STEM))
-    for one, two in combinations(fronts(graph), 2):
+    for one, two in combinations(prefixes(graph), 2):
         assert set(cut(graph, one)[0].tensors) < set(cut(graph, two)[0].tensors)

@@ -1,4 +1,4 @@
-"""Generates hybrid designs whose front is a pipeline: its kernels beside the engines that compute
+"""Generates hybrid designs whose prefix is a pipeline: its kernels beside the engines that compute
 the rest."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hlsgen.codegen.render import render
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.rewrites.prefix import halves, has_front
+from hlsgen.rewrites.prefix import halves, has_prefix
 
 # What the text of the engines names, beside words that no layer is called by
 # (`hlsgen/ops/reserved.py`).
@@ -24,56 +24,56 @@ READERS = ("step_reader", "filter_reader", "weight_expander")
 ENGINE_SUFFIXES = ("_weights", "_engine", "_tiles", "_results")
 # Buffers of a pipelined design under their names beside a folded one: results go into the memory of
 # feature maps.
-BUFFERS = {"weights": "front_weights", "filters": "front_filters", "output_1": "features"}
+BUFFERS = {"weights": "prefix_weights", "filters": "prefix_filters", "output_1": "features"}
 
 
 def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
-    """Generate a hybrid design, with a front or without."""
-    if not has_front(plan):
+    """Generate a hybrid design, with a prefix or without."""
+    if not has_prefix(plan):
         return generate_folded(graph, plan, board)
-    (front, ahead), (rest, after) = halves(graph, plan)
+    (prefix, ahead), (rest, after) = halves(graph, plan)
     engines = FoldedGenerator(reshaped(rest, after), after)
-    stream = PipelinedGenerator(*with_own_names(front, ahead, engines.numbers))
+    stream = PipelinedGenerator(*with_own_names(prefix, ahead, engines.numbers))
     context = stream.context()
     (port,), (between,) = context["outputs"], rest.inputs
-    lanes = engines.engines.width // port["width"]  # vectors of the front in one of the engines'
+    lanes = engines.engines.width // port["width"]  # vectors of the prefix in one of the engines'
     place = engines.placement.locations[between.tensor]
     port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
     text = render("pipelined/kernels.j2", **context)
-    found = engines.generate(board, front=text, front_widths=stream.lane_unions())
+    found = engines.generate(board, prefix=text, prefix_widths=stream.lane_unions())
     stream.store(found.weights, BUFFERS["weights"], BUFFERS["filters"])
     beside = stream.manifest("", context["layers"])
-    for entry, layer in zip(beside.layers, front.layers, strict=True):
+    for entry, layer in zip(beside.layers, prefix.layers, strict=True):
         entry["name"] = layer.name
     return joined(found, beside, plan.images)
 
 
-def with_own_names(front: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
-    """The front with other names for layers that are called like a kernel or a channel of the
+def with_own_names(prefix: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
+    """The prefix with other names for layers that are called like a kernel or a channel of the
     engines."""
     taken = {*READERS, *(f"{engine}{suffix}" for engine in engines for suffix in ENGINE_SUFFIXES)}
-    names = {layer.name: layer.name for layer in front.layers}
+    names = {layer.name: layer.name for layer in prefix.layers}
     for name in names:
         if not taken.isdisjoint((name, f"{name}_weights")):
             names[name] = next(
                 other for n in count(1) if (other := f"{name}_ahead_{n}") not in names
             )
-    layers = tuple(replace(layer, name=names[layer.name]) for layer in front.layers)
+    layers = tuple(replace(layer, name=names[layer.name]) for layer in prefix.layers)
     kernels = tuple(replace(kernel, layer=names[kernel.layer]) for kernel in plan.kernels)
     edges = tuple(replace(edge, consumer=names.get(edge.consumer, "")) for edge in plan.edges)
-    return replace(front, layers=layers), replace(plan, kernels=kernels, edges=edges)
+    return replace(prefix, layers=layers), replace(plan, kernels=kernels, edges=edges)
 
 
-def joined(rest: Generated, front: Generated, images: int) -> Generated:
-    """The manifest of both parts. The host runs the front for the next launch while the engines
+def joined(rest: Generated, prefix: Generated, images: int) -> Generated:
+    """The manifest of both parts. The host runs the prefix for the next launch while the engines
     run; it swaps the alternating buffers."""
-    buffers = {BUFFERS.get(name, name): entry for name, entry in front.buffers.items()}
+    buffers = {BUFFERS.get(name, name): entry for name, entry in prefix.buffers.items()}
     for name in (BUFFERS["weights"], BUFFERS["filters"]):
         if name in buffers:
             buffers[name]["section"] = name
     buffers |= rest.buffers
     buffers["features"]["alternating"] = True
-    first, then = {mode: adapted(run, images) for mode, run in front.runs.items()}, rest.runs
+    first, then = {mode: adapted(run, images) for mode, run in prefix.runs.items()}, rest.runs
     runs = {
         mode: run_mode(
             [*(first[mode]["launches"] if mode == "sequential" else ()), *then[mode]["launches"]],
@@ -84,12 +84,12 @@ def joined(rest: Generated, front: Generated, images: int) -> Generated:
         for mode in then
     }
     runs["concurrent"]["ahead"] = first["concurrent"]["launches"]
-    layers = [*front.layers, *rest.layers]
+    layers = [*prefix.layers, *rest.layers]
     return Generated(
         rest.source,
         rest.weights,
         buffers,
-        front.inputs,
+        prefix.inputs,
         rest.outputs,
         layers,
         runs,
@@ -98,7 +98,7 @@ def joined(rest: Generated, front: Generated, images: int) -> Generated:
 
 
 def adapted(run: dict[str, Any], images: int) -> dict[str, Any]:
-    """A run of the front with this design's buffers, always for all images of a launch."""
+    """A run of the prefix with this design's buffers, always for all images of a launch."""
 
     def argument(item: dict[str, Any]) -> dict[str, Any]:
         return (
