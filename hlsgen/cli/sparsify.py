@@ -277,14 +277,16 @@ def tell(
         else f"{metric} agreement with the dense network"
     )
     dense = evaluator.reference
-    console.say(f"dense: {kind} {dense.share:.1%} of {dense.pictures} pictures ({words(dense)})")
+    console.say(
+        f"dense: {kind} {dense.share:.1%} of {dense.pictures} pictures ({interval_text(dense)})"
+    )
     if score is not None:
-        console.say(f"sparse: {kind} {score.share:.1%} ({words(score)})")
+        console.say(f"sparse: {kind} {score.share:.1%} ({interval_text(score)})")
     if found is not None:
         console.say(f"found with {found.evaluations} evaluations: {found.settings}")
 
 
-def words(score: Score) -> str:
+def interval_text(score: Score) -> str:
     """The interval in words."""
     low, high = score.interval
     return f"95% interval {low:.1%} to {high:.1%}"

@@ -38,15 +38,15 @@ def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
     available: dict[int, np.ndarray] = {}
     taken: dict[int, np.ndarray] = {}
     for p in processes:
-        turns = np.add.outer(p.period * np.arange(images), p.turns).ravel()
+        due = np.add.outer(p.period * np.arange(images), p.due).ravel()
         ports = np.tile(p.ports, images)
-        waits = np.zeros(len(turns), np.int64)
+        waits = np.zeros(len(due), np.int64)
         for port, channel in enumerate(p.inputs):
             reads = ports == port
-            waits[reads] = available[channel] - turns[reads]
-        turns += np.maximum.accumulate(np.maximum(waits, 0))
-        taken |= {channel: turns[ports == port] for port, channel in enumerate(p.inputs)}
-        available |= dict.fromkeys(p.outputs, turns[ports < 0] + p.latency)
+            waits[reads] = available[channel] - due[reads]
+        due += np.maximum.accumulate(np.maximum(waits, 0))
+        taken |= {channel: due[ports == port] for port, channel in enumerate(p.inputs)}
+        available |= dict.fromkeys(p.outputs, due[ports < 0] + p.latency)
     for p in processes:
         word = next((channel for channel in p.outputs if channel >= len(plan.edges)), None)
         if (

@@ -30,14 +30,14 @@ def layered_timing(
 def layer_time(
     layer: Layer, graph: Graph, plan: Plan, board: Board, clock: float, bandwidth: float
 ) -> LayerTime:
-    """One kernel: turns of its innermost loop times its initiation interval, or its memory
+    """One kernel: iterations of its innermost loop times its initiation interval, or its memory
     traffic."""
     device, kernel, op = board.device, plan.kernel(layer.name), operator(layer.op)
     work, result = op.work(layer, graph), graph.output_tensor(layer)
     units = kernel.input_width * kernel.output_width
     if kernel.unroll_window and hasattr(layer.attributes, "window"):
         units *= layer.attributes.window.taps
-    turns = (work.macs or work.operations or result.size) / (units if work.macs else 1)
+    iterations = (work.macs or work.operations or result.size) / (units if work.macs else 1)
     accumulates = layer.op in ("conv", "dense", "global_average_pool")
     if accumulates and not plan.enabled("cached_writes"):
         interval = (
@@ -49,14 +49,14 @@ def layer_time(
         0 if plan.enabled("fuse") else ("bias" in layer.weights) + (layer.activation is not None)
     )
     compute = (
-        turns * interval
+        iterations * interval
         + result.pixels * device.add_latency
         + (1 + passes) * device.load_latency
         + passes * result.size
     )
     # Without reuse on chip every operand comes from memory; scattered words waste the rest of a
     # 64-byte burst.
-    operands = 2 * turns * units if work.macs else turns
+    operands = 2 * iterations * units if work.macs else iterations
     moved = (operands + (1 + 2 * passes) * result.size) * FLOAT32.bytes
     memory = moved / bandwidth * clock * 1e6
     ideal = work.macs / units if work.macs else 0.0

@@ -1,4 +1,4 @@
-"""Timing of pipelined designs, kernel by kernel: the slowest sets the pace."""
+"""Timing of pipelined designs, kernel by kernel: the slowest sets the rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hlsgen.types import FLOAT32
 def initiation_interval(
     layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board
 ) -> int:
-    """Cycles between two turns of a kernel."""
+    """Cycles between two iterations of a kernel."""
     op = operator(layer.op)
     steps, outputs = op.reduction(layer, graph, kernel)
     if steps == 1:
@@ -39,8 +39,8 @@ def pipelined_cycles(
     layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan, board: Board
 ) -> int:
     """Cycles an image of a layer's kernel."""
-    turns = operator(layer.op).pipelined_cycles(layer, graph, kernel)
-    cycles = turns * initiation_interval(layer, graph, kernel, plan, board)
+    iterations = operator(layer.op).pipelined_cycles(layer, graph, kernel)
+    cycles = iterations * initiation_interval(layer, graph, kernel, plan, board)
     if not plan.enabled("fuse"):
         result = graph.output_tensor(layer)
         loops = 1 + ("bias" in layer.weights) + (layer.activation is not None)

@@ -1,7 +1,7 @@
 """The kernels of a pipelined design as processes: when each reads and writes vectors while nothing
 holds it up.
 
-Each kernel walks the turns of its loop; some turns read a vector, some write one
+Each kernel goes through the iterations of its loop; some of them read a vector, some write one
 (`Operator.pipelined_events`). The host's readers and writers are processes too.
 """
 
@@ -22,13 +22,13 @@ from hlsgen.plan import Plan
 
 @dataclass(frozen=True)
 class Process:
-    """A kernel. `turns`: cycle of each event of an image, in order, from the image's start;
+    """A kernel. `due`: cycle of each event of an image, in order, from the image's start;
     `ports`: -1 where the event writes, i where it reads input i. `inputs` and `outputs` are
     channels by position: those of `plan.edges`, then those of collected words. It takes `period`
     cycles an image where it never waits; what it writes can be read `latency` cycles later."""
 
     name: str
-    turns: np.ndarray
+    due: np.ndarray
     ports: np.ndarray
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -36,8 +36,10 @@ class Process:
     period: int
 
 
-def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tuple[Process, ...]:
-    """Readers, layers and writers, sources first. An image enters evenly over `pace` cycles, or as
+def build_processes(
+    graph: Graph, plan: Plan, board: Board, interval: int = 0
+) -> tuple[Process, ...]:
+    """Readers, layers and writers, sources first. An image enters evenly over `interval` cycles, or as
     fast as the reader can."""
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
@@ -50,7 +52,7 @@ def build_processes(graph: Graph, plan: Plan, board: Board, pace: int = 0) -> tu
         count = graph.tensors[port.tensor].pixels * vectors(
             graph.tensors[port.tensor].channels, width[port.tensor]
         )
-        cycles = max(count, pace)
+        cycles = max(count, interval)
         events = Events((), np.arange(count) * cycles // count)
         found.append(
             process(
@@ -117,15 +119,15 @@ def process(
     outputs: list[int],
     latency: int,
 ) -> Process:
-    """Events of one image merged in order of turns, reads first."""
-    turns = np.concatenate([*events.reads, events.writes])
+    """Events of one image merged in order of time, reads first."""
+    due = np.concatenate([*events.reads, events.writes])
     ports = np.concatenate(
         [*[np.full(len(r), i) for i, r in enumerate(events.reads)], np.full(len(events.writes), -1)]
     )
-    order = np.lexsort((ports < 0, turns))
+    order = np.lexsort((ports < 0, due))
     return Process(
         name,
-        turns[order] * interval,
+        due[order] * interval,
         ports[order],
         tuple(inputs),
         tuple(outputs),

@@ -93,7 +93,7 @@ class Walk:
     def __init__(self, process: Process, images: int) -> None:
         ports = np.tile(process.ports, images)
         self.process = process
-        self.turns = np.add.outer(process.period * np.arange(images), process.turns).ravel()
+        self.due = np.add.outer(process.period * np.arange(images), process.due).ravel()
         self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
         self.writes = np.flatnonzero(ports < 0)
         self.ready = np.zeros(
@@ -120,7 +120,7 @@ class Walk:
     @property
     def finished(self) -> bool:
         """Whether all its events are settled."""
-        return self.settled == len(self.turns)
+        return self.settled == len(self.due)
 
 
 @dataclass
@@ -226,7 +226,7 @@ class Run:
             if walk.reached > walk.settled:
                 self.active = self.end
                 walk.settle()
-                walk.late = self.time(walk, walk.reached - 1) - int(walk.turns[walk.reached - 1])
+                walk.late = self.time(walk, walk.reached - 1) - int(walk.due[walk.reached - 1])
         return self.end < self.active + self.longest and not all(
             walk.finished for walk in self.walks
         )
@@ -253,11 +253,11 @@ class Run:
         last = max(self.last(walk, hopeful), first)
         if first == last == walk.reached:
             return
-        turns, waits = walk.turns[first:last], np.full(last - first, walk.late)
+        due, waits = walk.due[first:last], np.full(last - first, walk.late)
         for port, i in enumerate(process.inputs):
             low, high = walk.settled_reads[port], int(walk.reads[port].searchsorted(last))
             places = walk.reads[port][low:high] - first
-            waits[places] = self.channels[i].writer.ready[low:high] - turns[places]
+            waits[places] = self.channels[i].writer.ready[low:high] - due[places]
         start, end = walk.settled_writes, int(walk.writes.searchsorted(last))
         for i in process.outputs:
             channel = self.channels[i]
@@ -267,11 +267,11 @@ class Run:
             free = (
                 channel.taken[low - channel.depth : high - channel.depth]
                 - process.latency
-                - turns[places]
+                - due[places]
             )
             waits[places] = np.maximum(waits[places], free)
         waits[:1] = np.maximum(waits[:1], walk.late)
-        times = turns + np.maximum.accumulate(waits)
+        times = due + np.maximum.accumulate(waits)
         walk.reach(first + int(times.searchsorted(self.end)))
         walk.ready[start : walk.written] = (
             times[walk.writes[start : walk.written] - first] + process.latency
@@ -285,7 +285,7 @@ class Run:
     def last(self, walk: Walk, hopeful: bool) -> int:
         """The first event of a process that cannot happen in this window, for want of time, tokens
         or room."""
-        last = int(walk.turns.searchsorted(self.end - walk.late))
+        last = int(walk.due.searchsorted(self.end - walk.late))
         for port, i in enumerate(walk.process.inputs):
             written, _ = self.channels[i].counts()
             last = min([last, *walk.reads[port][written : written + 1]])
@@ -325,7 +325,7 @@ class Run:
         ends = []
         for channel in self.channels:
             if not channel.reader.process.outputs:
-                count = len(channel.reader.process.turns)
+                count = len(channel.reader.process.due)
                 ends.append(channel.taken[count - 1 : channel.reader.settled : count])
         return tuple(int(max(times)) for times in zip(*ends, strict=False))
 
@@ -370,7 +370,7 @@ class Run:
 
     def rewind(self, writer: Walk, token: int) -> None:
         """Unsettle a token that a kernel writes, and all that may depend on it."""
-        last = max(self.time(walk, len(walk.turns) - 1) for walk in self.walks)
+        last = max(self.time(walk, len(walk.due) - 1) for walk in self.walks)
         writer.settled = int(writer.writes[token])
         self.end = self.time(writer, writer.settled)
         while any([self.unsettle(channel) for channel in self.channels]):
@@ -381,7 +381,7 @@ class Run:
             walk.reach(walk.settled)
             walk.settle()
             walk.late = (
-                self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1])
+                self.time(walk, walk.settled - 1) - int(walk.due[walk.settled - 1])
                 if walk.settled
                 else 0
             )
@@ -413,12 +413,12 @@ class Run:
         """Take on the times of a finished run."""
         for walk, ready in zip(self.walks, state[0], strict=True):
             walk.ready = ready
-            walk.reach(len(walk.turns))
+            walk.reach(len(walk.due))
             walk.settle()
         for channel, taken in zip(self.channels, state[1], strict=True):
             channel.taken = taken
         for walk in self.walks:
-            walk.late = self.time(walk, walk.settled - 1) - int(walk.turns[walk.settled - 1])
+            walk.late = self.time(walk, walk.settled - 1) - int(walk.due[walk.settled - 1])
 
 
 def most_held(available: np.ndarray, taken: np.ndarray) -> int:

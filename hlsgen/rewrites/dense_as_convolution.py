@@ -27,7 +27,7 @@ def reshaped_as(
 ) -> Graph:
     """The graph with some convolutions unfolded and some fully connected layers as convolutions.
     Raises PlanError."""
-    return convolve(unfold(graph, im2col), dense_as_convolution)
+    return as_convolutions(unfold(graph, im2col), dense_as_convolution)
 
 
 def convolvable(graph: Graph) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def convolvable(graph: Graph) -> tuple[str, ...]:
     return tuple(layer.name for layer in graph.layers if layer.op == "dense")
 
 
-def convolve(graph: Graph, names: Sequence[str]) -> Graph:
+def as_convolutions(graph: Graph, names: Sequence[str]) -> Graph:
     """The graph with the named fully connected layers as convolutions. Raises PlanError for any
     other layer."""
     known = convolvable(graph)

@@ -50,7 +50,7 @@ def prefixes(graph: Graph) -> tuple[int, ...]:
 
 
 @remembered
-def cut(graph: Graph, count: int) -> tuple[Graph, Graph]:
+def split_after(graph: Graph, count: int) -> tuple[Graph, Graph]:
     """The prefix made of the first `count` layers, and the rest, joined by a port without a name."""
     tensor = graph.layers[count - 1].output
     between = (Port(BETWEEN, tensor, View((1, *graph.tensors[tensor].shape))),)
@@ -83,7 +83,7 @@ def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, P
             where="plan, kernels of a hybrid design",
             remedy="save a new plan with build",
         )
-    prefix, rest = cut(graph, count)
+    prefix, rest = split_after(graph, count)
     ahead = replace(
         plan, style="pipelined", engines=None, steps=(), im2col=(), dense_as_convolution=()
     )

@@ -55,10 +55,10 @@ def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
     """The estimate of a plan, its rate that of the design with its FIFOs where these were simulated
     in the search."""
     predicted = estimate(graph, plan, calibration)
-    return paced(plan, predicted) if as_searched(graph, plan, calibration) else predicted
+    return as_simulated(plan, predicted) if as_searched(graph, plan, calibration) else predicted
 
 
-def paced(plan: Plan, predicted: Estimate) -> Estimate:
+def as_simulated(plan: Plan, predicted: Estimate) -> Estimate:
     """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid
     design is of its prefix alone.)"""
     if plan.style != "pipelined" or not plan.evidence.interval:

@@ -21,20 +21,20 @@ from hlsgen.schedule.layered.planner import plan_layered
 from hlsgen.schedule.pins import candidates, check_pins, demands, effective
 from hlsgen.schedule.pipelined.depths import Draft
 from hlsgen.schedule.pipelined.planner import draft_pipelined
-from hlsgen.schedule.pipelined.problem import Known
-from hlsgen.schedule.provenance import paced, sealed
+from hlsgen.schedule.pipelined.problem import OptionCache
+from hlsgen.schedule.provenance import as_simulated, sealed
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be planned; `known` remembers the options of pipelined layers."""
+    """What is to be planned; `cache` remembers the options of pipelined layers."""
 
     graph: Graph
     target: Board
     board: str
     disabled: tuple[str, ...]
     goal: Goal
-    known: Known = field(default_factory=Known)
+    cache: OptionCache = field(default_factory=OptionCache)
 
 
 def schedule(
@@ -60,7 +60,9 @@ def schedule(
             return schedule_auto(task, styles)
         plan = draft(task, effective(style, disabled)).finish()
         reaches(
-            plan.style, paced(plan, estimate(graph, plan, task.goal.calibration, task.target)), task
+            plan.style,
+            as_simulated(plan, estimate(graph, plan, task.goal.calibration, task.target)),
+            task,
         )
     except Infeasible as error:
         raise with_pins(error, task.goal) from None
@@ -104,9 +106,9 @@ def draft(task: Task, style: str, folded: Plan | None = None) -> Draft:
         copies=goal.copies,
     )
     if style == "pipelined":
-        return draft_pipelined(task.graph, task.target, plan, goal, task.known)
+        return draft_pipelined(task.graph, task.target, plan, goal, task.cache)
     if style == "hybrid":
-        return draft_hybrid(task.graph, task.target, plan, goal, folded, task.known)
+        return draft_hybrid(task.graph, task.target, plan, goal, folded, task.cache)
     found = (plan_folded if style == "folded" else plan_layered)(
         task.graph, task.target, plan, goal
     )
@@ -140,7 +142,7 @@ def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
     plan = found[best][0].finish()
     found[best] = (
         found[best][0],
-        paced(plan, estimate(task.graph, plan, task.goal.calibration, task.target)),
+        as_simulated(plan, estimate(task.graph, plan, task.goal.calibration, task.target)),
     )
     others += [
         Alternative(style, predicted.throughput, predicted.latency)

@@ -15,7 +15,7 @@ from hlsgen.model.estimate import estimate
 from hlsgen.model.step_time import step_time
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Plan
-from hlsgen.rewrites.dense_as_convolution import convolve, reshaped
+from hlsgen.rewrites.dense_as_convolution import as_convolutions, reshaped
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.folded.steps import plan_steps
 from hlsgen.schedule.goal import Goal
@@ -115,7 +115,7 @@ def test_fully_connected_layers_as_convolutions(images, tmp_path):
     graph, plan = folded(DENSE, images)
     names = tuple(layer.name for layer in graph.layers if layer.op == "dense")
     assert len(names) == 2
-    shaped = convolve(graph, names)
+    shaped = as_convolutions(graph, names)
     for layer, same in zip(graph.layers[1:], shaped.layers[1:], strict=True):
         assert (layer.output, same.op) == (same.output, "conv")
     engines = replace(plan.engines, tile_vectors=1024, tile_pixels=256)

@@ -22,13 +22,13 @@ from hlsgen.model.resources import Caps
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.rewrites.prefix import check_between, cut, halves, prefixes
+from hlsgen.rewrites.prefix import check_between, halves, prefixes, split_after
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.folded.planner import plan_folded
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid.co_scheduling import Prefixes, beside
-from hlsgen.schedule.hybrid.partition import EFFICIENCY, layer_cycles, splits
+from hlsgen.schedule.hybrid.co_scheduling import Prefixes, co_scheduled
+from hlsgen.schedule.hybrid.partition import EFFICIENCY, layer_cycles, partitions
 from hlsgen.schedule.hybrid.planner import with_prefix
 from hlsgen.schedule.knobs import parse_pins
 from hlsgen.zoo import network
@@ -63,7 +63,7 @@ def test_a_prefix_hands_on_one_tensor():
     assert [layer.name for layer in graph.layers] == LAYERS
     # Not after "t" and "v": the addition reads "m" too.
     assert list(prefixes(graph)) == [1, 2, 5, 6, 7]
-    prefix, rest = cut(graph, 5)
+    prefix, rest = split_after(graph, 5)
     assert [layer.name for layer in prefix.layers] == LAYERS[:5] and [
         layer.name for layer in rest.layers
     ] == LAYERS[5:]
@@ -243,8 +243,8 @@ def test_the_best_prefix_is_taken(name, on):
         with_prefix(graph, target, start, goal),
         Prefixes(graph, target, goal, start.engines.width),
     )
-    pairs = splits(graph, target, start, goal, estimate(graph, start))
-    options = [option for pair in pairs if (option := beside(start, goal, pair, pipelines))]
+    pairs = partitions(graph, target, start, goal, estimate(graph, start))
+    options = [option for pair in pairs if (option := co_scheduled(start, goal, pair, pipelines))]
     assert len({len(option.plan.kernels) for option in options}) > 5
     best = max(options, key=lambda option: option.predicted.throughput)
     assert best.predicted.throughput > estimate(graph, start).throughput
@@ -277,7 +277,7 @@ def test_estimates_of_pairs_by_hand():
     )
     pairs = {
         (s.count, s.engines[0].inputs, s.engines[0].outputs): s
-        for s in splits(graph, target, start, goal, found)
+        for s in partitions(graph, target, start, goal, found)
     }
     macs = [operator(layer.op).work(layer, graph).macs for layer in graph.layers]
     spare = target.available_dsps * goal.caps.dsps - found.resources.dsps
@@ -408,4 +408,4 @@ def test_layers_named_like_the_engines_channels(tmp_path):
 def test_all_pairs_of_cuts_are_nested():
     graph = hlsgen.load(parse(STEM))
     for one, two in combinations(prefixes(graph), 2):
-        assert set(cut(graph, one)[0].tensors) < set(cut(graph, two)[0].tensors)
+        assert set(split_after(graph, one)[0].tensors) < set(split_after(graph, two)[0].tensors)

@@ -23,7 +23,7 @@ from hlsgen.plan import KernelPlan
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined.buffering import bursts
+from hlsgen.schedule.pipelined.buffering import buffering
 from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
 from hlsgen.schedule.pipelined.fifo import MARGIN
 from hlsgen.schedule.pipelined.planner import complete
@@ -322,7 +322,7 @@ def test_bursts_by_hand():
     text = """(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,1,3,3] c, float[4,8,1,1] d) => (float[1,4,6,6] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r) t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
     graph = hlsgen.load(parse(text))
-    found = bursts(graph, 32)
+    found = buffering(graph, 32)
     assert found.waiting == {"p": 0, "q": 36 * 8 * 32, "s": 0, "t": 0, "y": 0}
     assert found.sides["y"] == (36 * 8 * 32, 36 * 4 * 32)
     assert found.links == (("", "p"), ("p", "q"), ("q", ""), ("", "y"))

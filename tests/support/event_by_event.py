@@ -29,7 +29,7 @@ class Walk:
     """A process under way: the event and image that it has come to, and how late it is."""
 
     process: Process
-    turns: list[int]
+    due: list[int]
     ports: list[int]
     position: int = 0
     image: int = 0
@@ -38,7 +38,7 @@ class Walk:
     def advance(self, channels: list[Channel]) -> bool:
         """One event, if it can happen. Returns whether it did."""
         p = self.process
-        turn, port = self.image * p.period + self.turns[self.position], self.ports[self.position]
+        turn, port = self.image * p.period + self.due[self.position], self.ports[self.position]
         if port >= 0:
             source = channels[p.inputs[port]]
             if len(source.taken) == len(source.available):
@@ -56,7 +56,7 @@ class Walk:
             self.late = late
             for i in p.outputs:
                 channels[i].available.append(turn + late + p.latency)
-        self.position = (self.position + 1) % len(self.turns)
+        self.position = (self.position + 1) % len(self.due)
         self.image += self.position == 0
         return True
 
@@ -66,7 +66,7 @@ def simulate(graph: Graph, plan: Plan, images: int, depths: Mapping[int, int]) -
     processes = build_processes(graph, plan, find_board(plan.board))
     channels = [Channel(depths.get(i, edge.depth)) for i, edge in enumerate(plan.edges)]
     channels += [Channel(COLLECTED_FIFO) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
-    walks = [Walk(p, p.turns.tolist(), p.ports.tolist()) for p in processes]
+    walks = [Walk(p, p.due.tolist(), p.ports.tolist()) for p in processes]
     queue = deque(walks)
     idle = 0
     while idle < len(queue):
@@ -76,7 +76,7 @@ def simulate(graph: Graph, plan: Plan, images: int, depths: Mapping[int, int]) -
         idle = 0 if moved else idle + 1
         queue.append(walk)
     blocked = {walk.process.name: "" for walk in walks if walk.image < images}
-    last = [(len(p.turns), channels[p.inputs[0]].taken) for p in processes if not p.outputs]
+    last = [(len(p.due), channels[p.inputs[0]].taken) for p in processes if not p.outputs]
     ends = () if blocked else tuple(max(t[(i + 1) * n - 1] for n, t in last) for i in range(images))
     held = tuple(most_held(channel) for channel in channels[: len(plan.edges)])
     return Simulation(ends, blocked, held, {walk.process.name: walk.late for walk in walks})

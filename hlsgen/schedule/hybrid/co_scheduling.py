@@ -1,4 +1,4 @@
-"""A prefix beside engines: the smallest pipeline of first layers that keeps the pace of the engines
+"""A prefix beside engines: the smallest pipeline of first layers that keeps up with the engines
 that compute the others, within the caps."""
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.rewrites.dense_as_convolution import convolve
-from hlsgen.rewrites.prefix import check_between, cut
+from hlsgen.rewrites.dense_as_convolution import as_convolutions
+from hlsgen.rewrites.prefix import check_between, split_after
 from hlsgen.schedule.folded.planner import Candidate, compress, evaluate
 from hlsgen.schedule.folded.shapes import needed_sizes
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid.partition import Split
+from hlsgen.schedule.hybrid.partition import Partition
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.pipelined.planner import complete
-from hlsgen.schedule.pipelined.problem import Known, build_problem
+from hlsgen.schedule.pipelined.problem import OptionCache, build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import solve
 
-# Paces of prefixes are powers of this; a prefix may be so many steps slower than the engines beside
-# it.
+# Cycles an image of prefixes are powers of this; a prefix may be so many steps slower than the
+# engines beside it.
 STEP, STEPS = 1.02, 12
 
 
@@ -41,13 +41,13 @@ class Prefixes:
     that were asked for."""
 
     def __init__(
-        self, graph: Graph, board: Board, goal: Goal, lanes: int, known: Known | None = None
+        self, graph: Graph, board: Board, goal: Goal, lanes: int, cache: OptionCache | None = None
     ):
         """`lanes`: of the vectors of the engines that read the prefix's result."""
         self.graph, self.board, self.lanes = graph, board, lanes
         self.goal = replace(goal, objective="resources", images=1, copies=1)
         self.problems: dict[int, Relaxation] = {}
-        self.known = known or Known()
+        self.cache = cache or OptionCache()
         self.found: dict[tuple[int, int], Plan | None] = {}
         self.layers = 0
 
@@ -71,7 +71,7 @@ class Prefixes:
     def smallest(self, count: int, cycles: float) -> Plan:
         """The smallest pipeline of `count` layers that takes no more than so many cycles an image.
         Raises Infeasible."""
-        prefix, _ = cut(self.graph, count)
+        prefix, _ = split_after(self.graph, count)
         plan, classes = Plan(self.graph.name, self.board.name, "pipelined"), tensor_classes(prefix)
         if count not in self.problems:
             self.layers += count
@@ -79,9 +79,9 @@ class Prefixes:
             # Memory serves the engines: the prefix keeps its weights on chip, unless a pin says
             # otherwise.
             streams = any(field == "row_tiles" and value for (_, field), value in goal.pins.items())
-            problem = build_problem(prefix, self.board, plan, goal, classes, self.known, streams)
+            problem = build_problem(prefix, self.board, plan, goal, classes, self.cache, streams)
             self.problems[count] = Relaxation(problem)
-        # Both parts have the same clock, so that the pace is one of cycles; `solve` reckons with
+        # Both parts have the same clock, so that the rate is one of cycles; `solve` reckons with
         # the lowest clock.
         goal = replace(self.goal, fps=self.board.device.fmax_low * 1e6 / cycles)
         choice = solve(self.problems[count], self.board, goal).choice
@@ -103,22 +103,22 @@ class Prefixes:
         return ({(last.name, "output_width"): self.lanes} if len(padded) > 1 else {}) | found
 
 
-def beside(
-    plan: Plan, goal: Goal, split: Split, pipelines: Prefixes, best: Candidate | None = None
+def co_scheduled(
+    plan: Plan, goal: Goal, partition: Partition, pipelines: Prefixes, best: Candidate | None = None
 ) -> Candidate | None:
     """The design of a pair: engines with the largest buffers that leave room for the prefix, the
-    smallest one that keeps their pace, or comes as near to it as the board has room for. None where
+    smallest one that keeps up with them, or comes as near to it as the board has room for. None where
     it does not fit, no prefix can end there, or the engines alone are outdone."""
     graph, board = pipelines.graph, pipelines.board
-    _, rest = cut(graph, split.count)
-    for engines in split.engines:
+    _, rest = split_after(graph, partition.count)
+    for engines in partition.engines:
         try:
             after = engines_for(rest, board, replace(plan, engines=engines), goal)
             if outdone(
                 after.predicted.throughput, best, goal
             ):  # a prefix beside them makes the clock no higher
                 return None
-            found = quickest(after, rest, split.count, pipelines)
+            found = quickest(after, rest, partition.count, pipelines)
         except Infeasible:  # buffers too small for a layer, or no prefix can end there
             return None
         if found is None or fits(found, pipelines):
@@ -144,7 +144,7 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Prefixes) -> 
         ahead = pipelines.pipeline(count, step)
         if ahead is None:
             return None
-        both = together(after.plan, ahead)
+        both = merged(after.plan, ahead)
         check_between(rest, both)
         return Candidate(
             both, estimate(pipelines.graph, both, pipelines.goal.calibration, pipelines.board)
@@ -167,24 +167,24 @@ def quickest(after: Candidate, rest: Graph, count: int, pipelines: Prefixes) -> 
 
 def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
     """The engines of a plan computing the rest alone, those sizes of theirs that depend on the
-    layers fitted to it. Raises Infeasible."""
+    layers adapted to it. Raises Infeasible."""
     e = plan.engines
     assert e is not None
     names = {layer.name for layer in rest.layers}
-    convolved = tuple(name for name in plan.dense_as_convolution if name in names)
-    sizes = needed_sizes(convolve(rest, convolved), e.width)
+    dense = tuple(name for name in plan.dense_as_convolution if name in names)
+    sizes = needed_sizes(as_convolutions(rest, dense), e.width)
     own = replace(
         plan,
         style="hybrid",
         engines=replace(e, **sizes),
         steps=(),
         im2col=(),
-        dense_as_convolution=convolved,
+        dense_as_convolution=dense,
         evidence=Evidence(),
     )
     return compress(evaluate(rest, own, board, goal), rest, board, goal)
 
 
-def together(rest: Plan, prefix: Plan) -> Plan:
+def merged(rest: Plan, prefix: Plan) -> Plan:
     """One plan of both parts."""
     return replace(rest, kernels=prefix.kernels, edges=prefix.edges)

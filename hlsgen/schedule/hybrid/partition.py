@@ -37,7 +37,7 @@ FILLED = 0.8
 
 
 @dataclass(frozen=True)
-class Split:
+class Partition:
     """The first `count` layers as a pipeline beside one of `engines`, which differ in buffers
     alone, the largest first; estimates: `cycles` an image, `rate` images a second."""
 
@@ -47,7 +47,9 @@ class Split:
     rate: float
 
 
-def splits(graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate) -> list[Split]:
+def partitions(
+    graph: Graph, board: Board, plan: Plan, goal: Goal, found: Estimate
+) -> list[Partition]:
     """All pairs of a prefix and a size of the convolution engine, the most promising first; `found`
     is the estimate of the folded `plan`.
 
@@ -96,7 +98,7 @@ def weighed(
     board: Board,
     goal: Goal,
     tiles: Callable[[Engines], float],
-) -> Split | None:
+) -> Partition | None:
     """A pair whose prefix has so many multiply-accumulates and weights, and whose engines take
     `behind` cycles an image. The prefix gets the DSPs that engines and caps leave, and its weights
     must find memory blocks beside the engines' tiles, else there is no such pair; both set the
@@ -114,7 +116,7 @@ def weighed(
     cycles = max(behind, prefix[0] / (EFFICIENCY * left))
     dsps += prefix[0] / (EFFICIENCY * cycles) * per
     clock, *_ = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
-    return Split(count, fitting, cycles, clock * 1e6 / cycles)
+    return Partition(count, fitting, cycles, clock * 1e6 / cycles)
 
 
 def multipliers(engines: Engines) -> int:

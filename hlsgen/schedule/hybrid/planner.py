@@ -19,10 +19,10 @@ from hlsgen.rewrites.prefix import halves
 from hlsgen.schedule.folded.planner import Candidate, plan_folded, score
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.hybrid.co_scheduling import Prefixes, beside, outdone, together
-from hlsgen.schedule.hybrid.partition import splits
+from hlsgen.schedule.hybrid.co_scheduling import Prefixes, co_scheduled, merged, outdone
+from hlsgen.schedule.hybrid.partition import partitions
 from hlsgen.schedule.pipelined.depths import WORK, Draft, deepen, trimmed
-from hlsgen.schedule.pipelined.problem import Known
+from hlsgen.schedule.pipelined.problem import OptionCache
 
 # So many pairs of a prefix and engines are planned, the most promising first, until so many layers
 # of prefixes were searched.
@@ -38,19 +38,19 @@ def draft_hybrid(
     plan: Plan,
     goal: Goal,
     folded: Plan | None = None,
-    known: Known | None = None,
+    cache: OptionCache | None = None,
 ) -> Draft:
     """The folded design with whatever of both makes it better. Raises Infeasible where neither
     does, and where no pipeline of as many first layers as a pin asks for can be.
 
-    `folded` is the folded plan of the same network and goal, `known` the options of its pipelined
+    `folded` is the folded plan of the same network and goal, `cache` the options of its pipelined
     design, where they are known already.
     """
     paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("prefix", "layers"))
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
     best = None
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
-        best = with_prefix(graph, board, plain, goal, known)
+        best = with_prefix(graph, board, plain, goal, cache)
     if best is not None:
         found = best
         return Draft(found.plan, lambda: settled(graph, board, found, goal))
@@ -71,20 +71,20 @@ def draft_hybrid(
 
 
 def with_prefix(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None
+    graph: Graph, board: Board, plan: Plan, goal: Goal, cache: OptionCache | None = None
 ) -> Candidate | None:
     """The best of the most promising pairs of a prefix and engines; None where none is better than
     the folded `plan`."""
     start = Candidate(plan, estimate(graph, plan, goal.calibration, board))
     best = start if goal.pins.get(("prefix", "layers")) is None and not goal.layer_pins() else None
     assert plan.engines is not None
-    pipelines, tries = Prefixes(graph, board, goal, plan.engines.width, known), 0
-    for split in splits(graph, board, plan, goal, start.predicted):
-        if tries == TRIES or pipelines.layers > LAYERS or outdone(split.rate, best, goal):
+    pipelines, tries = Prefixes(graph, board, goal, plan.engines.width, cache), 0
+    for partition in partitions(graph, board, plan, goal, start.predicted):
+        if tries == TRIES or pipelines.layers > LAYERS or outdone(partition.rate, best, goal):
             break
-        if pipelines.possible(split.count):
+        if pipelines.possible(partition.count):
             tries += 1
-            found = beside(plan, goal, split, pipelines, best)
+            found = co_scheduled(plan, goal, partition, pipelines, best)
             if found is not None and (
                 best is None or score(found, board, goal) < score(best, board, goal)
             ):
@@ -93,14 +93,14 @@ def with_prefix(
 
 
 def settled(graph: Graph, board: Board, found: Candidate, goal: Goal) -> Plan:
-    """The plan with FIFOs in its prefix that keep the pace."""
+    """The plan with FIFOs in its prefix that sustain the rate."""
     (prefix, ahead), _ = halves(graph, found.plan)
 
     def fits(candidate: Plan) -> bool:
-        predicted = estimate(graph, together(found.plan, candidate), goal.calibration, board)
+        predicted = estimate(graph, merged(found.plan, candidate), goal.calibration, board)
         return predicted.resources.fits(board, goal.caps)
 
-    paced = deepen(prefix, ahead, board, fits)
-    deep, interval = trimmed(prefix, paced, board, PREFIX_WORK)
-    evidence = replace(found.plan.evidence, interval=interval, unlimited=paced.interval)
-    return replace(together(found.plan, deep), evidence=evidence)
+    deepened = deepen(prefix, ahead, board, fits)
+    deep, interval = trimmed(prefix, deepened, board, PREFIX_WORK)
+    evidence = replace(found.plan.evidence, interval=interval, unlimited=deepened.interval)
+    return replace(merged(found.plan, deep), evidence=evidence)

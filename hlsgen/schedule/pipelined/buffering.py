@@ -2,7 +2,7 @@
 them before it knows any depth.
 
 Such a kernel takes in a row tile of the image at once, works on it for long, and gives a row tile of
-results at once. Its neighbours, where they keep an even pace, go on only if FIFOs hold a row tile
+results at once. Its neighbours, where they work evenly, go on only if FIFOs hold a row tile
 meanwhile; a neighbour that works in row tiles too waits with it. Where branches join, what came the
 short way waits for the row tile as well.
 """
@@ -16,7 +16,7 @@ from hlsgen.ops import operator
 
 
 @dataclass(frozen=True)
-class Bursts:
+class Buffering:
     """`waiting`: for each layer the bits that wait at joins while it holds an image. `sides`: for
     each layer bits of its input and of its output, of an image. `links`: pairs of layers that may
     both work in row tiles, with nothing between them but layers that pass vectors on; "" stands for
@@ -27,11 +27,11 @@ class Bursts:
     links: tuple[tuple[str, str], ...]
 
 
-def bursts(graph: Graph, bits: int) -> Bursts:
+def buffering(graph: Graph, bits: int) -> Buffering:
     """What the layers of a network would need, for values of so many bits."""
     size = {name: tensor.pixels * tensor.channels * bits for name, tensor in graph.tensors.items()}
     sides = {layer.name: (size[layer.inputs[0]], size[layer.output]) for layer in graph.layers}
-    return Bursts(waiting(graph, size), sides, tuple(links(graph)))
+    return Buffering(waiting(graph, size), sides, tuple(links(graph)))
 
 
 def waiting(graph: Graph, size: dict[str, int]) -> dict[str, int]:
@@ -77,6 +77,6 @@ def may_stream(layer: Layer) -> bool:
 
 
 def passes(layer: Layer, graph: Graph) -> bool:
-    """Whether a layer goes along with any pace: it multiplies nothing, so that its vectors take a
+    """Whether a layer goes along with any rate: it multiplies nothing, so that its vectors take a
     turn each."""
     return not may_stream(layer) and not operator(layer.op).work(layer, graph).macs

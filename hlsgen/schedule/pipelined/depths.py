@@ -1,7 +1,7 @@
 """FIFO depths: the analytical minimum that cannot deadlock, deep enough not to slow the pipeline,
 as the simulator says.
 
-Kernels work in bursts: a window kernel idles in some rows, a fully connected one takes many turns a
+Kernels work unevenly: a window kernel idles in some rows, a fully connected one takes many turns a
 vector. A FIFO that is too shallow hands one kernel's pause on to its neighbours. How deep is deep
 enough, `even_flow` tells. Where so much does not fit the board, all depths are cut by the same
 share. Last, one FIFO after another goes back to the least depth where that does no harm.
@@ -47,10 +47,10 @@ def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Paced:
+class Deepened:
     """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the
     network is too large to simulate); `complete`: the FIFOs are as deep as they need be; `least`:
-    the depths that cannot deadlock; `needed`: those that keep the pace."""
+    the depths that cannot deadlock; `needed`: those that sustain the rate."""
 
     plan: Plan
     interval: int
@@ -68,14 +68,14 @@ class Draft:
     finish: Callable[[], Plan]
 
 
-def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Paced:
-    """The plan with FIFOs that keep the pace, or come as near to it as `fits` lets them. Networks
+def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Deepened:
+    """The plan with FIFOs that sustain the rate, or come as near to it as `fits` lets them. Networks
     too large to simulate in a build keep the analytical depths."""
     carried = edge_tokens(graph, plan)
     least = {i: edge.depth for i, edge in enumerate(plan.edges)}
     images = min(SETTLED, WORK // max(sum(carried), 1))
     if images < LEAST_IMAGES + 1:
-        return Paced(plan, 0, True, least, least)
+        return Deepened(plan, 0, True, least, least)
     flow = even_flow(graph, plan, images, board)
     needed = {i: min(flow.occupancy[i] + 1, IMAGES * carried[i] + MARGIN) for i in least}
     for part in range(PARTS, -1, -1):
@@ -83,7 +83,7 @@ def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool])
         deeper = with_depths(plan, depths)
         if part == 0 or fits(deeper):
             break
-    return Paced(deeper, flow.interval, part == PARTS, least, needed)
+    return Deepened(deeper, flow.interval, part == PARTS, least, needed)
 
 
 def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
@@ -91,13 +91,13 @@ def simulated(graph: Graph, plan: Plan, board: Board) -> Simulation:
     return simulate(graph, plan, images_a_run(graph, plan), board)
 
 
-def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple[Plan, float]:
+def trimmed(graph: Graph, deepened: Deepened, board: Board, work: int = WORK) -> tuple[Plan, float]:
     """One FIFO after another back at its least depth, the largest first, where no image leaves
     later, as long as the simulations move no more than `work` vectors; and the cycles between
     images that the simulator then sees (0: too large to simulate)."""
-    if not paced.interval:
-        return paced.plan, 0.0
-    plan, least = paced.plan, paced.least
+    if not deepened.interval:
+        return deepened.plan, 0.0
+    plan, least = deepened.plan, deepened.least
     run = Run(graph, plan, images_a_run(graph, plan), board)
     run.finish()
     found = run.simulation()
@@ -114,7 +114,7 @@ def trimmed(graph: Graph, paced: Paced, board: Board, work: int = WORK) -> tuple
 
 
 def images_a_run(graph: Graph, plan: Plan) -> int:
-    """Images of one simulation: more show the pace in the long run, fewer take less time."""
+    """Images of one simulation: more show the rate in the long run, fewer take less time."""
     return max(LEAST_IMAGES, min(MOST_IMAGES, WORK // (4 * max(sum(edge_tokens(graph, plan)), 1))))
 
 

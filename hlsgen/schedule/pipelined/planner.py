@@ -14,9 +14,16 @@ from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import WIDTHS, Choice, plan_kernels, tensor_classes
-from hlsgen.schedule.pipelined.depths import Draft, Paced, deepen, simulated, trimmed, with_depths
+from hlsgen.schedule.pipelined.depths import (
+    Deepened,
+    Draft,
+    deepen,
+    simulated,
+    trimmed,
+    with_depths,
+)
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
-from hlsgen.schedule.pipelined.problem import Known, build_problem, memory_bytes
+from hlsgen.schedule.pipelined.problem import OptionCache, build_problem, memory_bytes
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import fewest, solve
 
@@ -28,53 +35,55 @@ ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
 
 
 def draft_pipelined(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known | None = None
+    graph: Graph, board: Board, plan: Plan, goal: Goal, cache: OptionCache | None = None
 ) -> Draft:
     """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
 
-    `known` remembers the options of the layers. Raises Infeasible when not even the smallest design
+    `cache` remembers the options of the layers. Raises Infeasible when not even the smallest design
     fits.
     """
     refuse(graph, "pipelined")
     check_copies(plan)
-    known = known or Known()
-    best, proof, bound = search(graph, board, plan, goal, known)
+    cache = cache or OptionCache()
+    best, proof, bound = search(graph, board, plan, goal, cache)
 
     def fits(candidate: Plan) -> bool:
         resources = estimate(graph, candidate, goal.calibration, board).resources
         return bool(plan.disabled) or resources.fits(board, goal.caps)
 
-    def seconds(found: Paced, cycles: float) -> float:
+    def seconds(found: Deepened, cycles: float) -> float:
         return cycles / estimate(graph, found.plan, goal.calibration, board).resources.fmax
 
-    paced = deepen(graph, best, board, fits)
-    possible = fits(paced.plan)
-    if not possible or (not paced.complete and goal.objective == "throughput"):
-        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, known, paced, bound)
+    deepened = deepen(graph, best, board, fits)
+    possible = fits(deepened.plan)
+    if not possible or (not deepened.complete and goal.objective == "throughput"):
+        roomy, roomy_proof = with_room(graph, board, plan, goal, fits, cache, deepened, bound)
         behind = (
             possible
             and roomy
             and seconds(roomy, roomy.interval)
-            >= seconds(paced, simulated(graph, paced.plan, board).interval)
+            >= seconds(deepened, simulated(graph, deepened.plan, board).interval)
         )
         if roomy and not behind:
-            paced, proof = roomy, roomy_proof
+            deepened, proof = roomy, roomy_proof
         elif not possible:
-            estimate(graph, paced.plan, goal.calibration, board).resources.check(
+            estimate(graph, deepened.plan, goal.calibration, board).resources.check(
                 board, goal.caps, "pipelined"
             )
 
     def finish() -> Plan:
-        deep, interval = trimmed(graph, paced, board)
-        return replace(deep, evidence=replace(proof, interval=interval, unlimited=paced.interval))
+        deep, interval = trimmed(graph, deepened, board)
+        return replace(
+            deep, evidence=replace(proof, interval=interval, unlimited=deepened.interval)
+        )
 
-    return Draft(paced.plan, finish)
+    return Draft(deepened.plan, finish)
 
 
 def with_room(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], known: Known, crowded: Paced,
+    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], cache: OptionCache, crowded: Deepened,
     bound: int,
-) -> tuple[Paced | None, Evidence]:  # fmt: skip
+) -> tuple[Deepened | None, Evidence]:  # fmt: skip
     """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is
     known of it; None where none does. A `crowded` plan of all room tells about how much it takes,
     and no design with less goes below the `bound` of its search."""
@@ -85,36 +94,36 @@ def with_room(
     for room in (room for room in ROOMS if room >= lacking / 2):
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
-            kernels, proof, shown = search(graph, board, plan, smaller, known, bound)
+            kernels, proof, shown = search(graph, board, plan, smaller, cache, bound)
         except Infeasible:  # so few memory blocks hold no design
             break
         bound = max(bound, shown)
-        paced = deepen(graph, kernels, board, fits)
-        if paced.complete and fits(paced.plan):
-            return paced, replace(proof, room=room)
+        deepened = deepen(graph, kernels, board, fits)
+        if deepened.complete and fits(deepened.plan):
+            return deepened, replace(proof, room=room)
     return None, Evidence()
 
 
 def search(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+    graph: Graph, board: Board, plan: Plan, goal: Goal, cache: OptionCache, bound: int = 0
 ) -> tuple[Plan, Evidence, int]:
     """The plan with the best kernels, zeros skipped where that is better, what is known of how good
     they are, and the cycles that no design goes below with no more of the board. `bound`: as many
     as a search with more of it has shown."""
-    best, proof, bound = solved(graph, board, plan, goal, known, bound)
+    best, proof, bound = solved(graph, board, plan, goal, cache, bound)
     if any(kernel.nonzeros_per_lane for kernel in best.kernels) and goal.objective != "resources":
-        return *better_without_skipping(graph, board, plan, goal, best, proof, known, bound), bound
+        return *better_without_skipping(graph, board, plan, goal, best, proof, cache, bound), bound
     return best, proof, bound
 
 
 def solved(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, known: Known, bound: int = 0
+    graph: Graph, board: Board, plan: Plan, goal: Goal, cache: OptionCache, bound: int = 0
 ) -> tuple[Plan, Evidence, int]:
     """The plan with the best kernels, what is known of how good they are, and the bound that was
     shown: those that count the fewest cycles, or ones that count few more and take so much less of
     the board that the clock makes up for it."""
     classes = tensor_classes(graph)
-    relaxation = Relaxation(build_problem(graph, board, plan, goal, classes, known))
+    relaxation = Relaxation(build_problem(graph, board, plan, goal, classes, cache))
     solution = solve(relaxation, board, goal, bound)
     best = complete(graph, plan, classes, solution.choice)
     if goal.objective != "throughput" or plan.disabled:
@@ -143,7 +152,7 @@ def better_without_skipping(
     goal: Goal,
     best: Plan,
     proof: Evidence,
-    known: Known,
+    cache: OptionCache,
     bound: int,
 ) -> tuple[Plan, Evidence]:
     """The plan whose kernels multiply by all weights, where pins leave it so, if that is predicted
@@ -156,7 +165,7 @@ def better_without_skipping(
         pins={(layer.name, "nonzeros_per_lane"): 0 for layer in graph.layers} | dict(goal.pins),
     )
     try:
-        dense, dense_proof, _ = solved(graph, board, plan, dense_goal, known, bound)
+        dense, dense_proof, _ = solved(graph, board, plan, dense_goal, cache, bound)
     except Infeasible:  # it fits sparse alone
         return best, proof
     mine, other = (estimate(graph, p, goal.calibration, board) for p in (best, dense))

@@ -28,7 +28,7 @@ from hlsgen.ops.skip import nonzeros
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined.buffering import Bursts, bursts
+from hlsgen.schedule.pipelined.buffering import Buffering, buffering
 from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 from hlsgen.types import FLOAT32
@@ -58,7 +58,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Known:
+class OptionCache:
     """What was built before within one search, by all that it depends on: options of layers, and of
     a layer's kernels whether pins allow them and others beat them or not."""
 
@@ -69,7 +69,7 @@ class Known:
 @dataclass(frozen=True)
 class Problem:
     """Options of every layer, cost of every tensor class's channels at each width, fixed costs and
-    limits. `bandwidth`: bytes of weights that memory has a cycle; `bursts`: FIFOs round kernels
+    limits. `bandwidth`: bytes of weights that memory has a cycle; `buffering`: FIFOs round kernels
     that take them from there; `bit_blocks`: scaled memory blocks of a bit."""
 
     options: dict[str, tuple[Option, ...]]
@@ -78,15 +78,15 @@ class Problem:
     limits: tuple[int, ...]
     ends: dict[str, tuple[str, str]]
     bandwidth: float
-    bursts: Bursts
+    buffering: Buffering
     bit_blocks: float
 
 
 def build_problem(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], known: Known | None = None,
+    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], cache: OptionCache | None = None,
     streams: bool = True,
 ) -> Problem:  # fmt: skip
-    """All options with their costs; `known` remembers those of layers that several graphs have.
+    """All options with their costs; `cache` remembers those of layers that several graphs have.
     Without `streams` all weights are on chip. Raises Infeasible when pins leave a layer without
     any."""
     tile = plan.enabled("unroll") and plan.enabled("tile")
@@ -96,7 +96,7 @@ def build_problem(
         for name in dict.fromkeys(classes.values())
     }
     convert = fit_matrix(goal)
-    options, known = {}, known or Known()
+    options, cache = {}, cache or OptionCache()
     for layer in graph.layers:
         source, result = classes[layer.inputs[0]], classes[layer.output]
         pins = tuple(
@@ -106,12 +106,12 @@ def build_problem(
         )
         readers = len(graph.consumers[layer.output])
         key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
-        if key not in known.options:
-            built = known.kernels.setdefault((key[0], readers), {})
+        if key not in cache.options:
+            built = cache.kernels.setdefault((key[0], readers), {})
             found = layer_options(layer, graph, board, plan, goal, classes, widths, convert, built)
-            known.options[key] = found
-            known.options[key, "on chip"] = tuple(option for option in found if not option.bytes)
-        options[layer.name] = known.options[key] if streams else known.options[key, "on chip"]
+            cache.options[key] = found
+            cache.options[key, "on chip"] = tuple(option for option in found if not option.bytes)
+        options[layer.name] = cache.options[key] if streams else cache.options[key, "on chip"]
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(
@@ -129,7 +129,7 @@ def build_problem(
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
     return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, full_clock(board, goal)),
-                   bursts(graph, FLOAT32.bits), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
+                   buffering(graph, FLOAT32.bits), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
 
 
 def alike(layer: Layer, graph: Graph) -> Any:

@@ -100,7 +100,7 @@ class Relaxation:
             name: np.array([(*problem.channels[name, w], 0) for w in ws], float)
             for name, ws in problem.widths.items()
         }
-        self.bursts = burst_tables(
+        self.buffering = buffering_tables(
             problem, {layer: ways.row_tiles for layer, ways in self.ways.items()}
         )
         scopes = [
@@ -108,7 +108,7 @@ class Relaxation:
             for layer in self.ways
         ]
         scopes += [(name,) for name in self.channels]
-        scopes += [tuple(("row_tiles", layer) for layer in layers) for layers, _ in self.bursts]
+        scopes += [tuple(("row_tiles", layer) for layer in layers) for layers, _ in self.buffering]
         sizes: dict[Hashable, int] = {name: len(ws) for name, ws in problem.widths.items()}
         sizes |= {("row_tiles", layer): len(ways.row_tiles) for layer, ways in self.ways.items()}
         self.steps = elimination(sizes, scopes)
@@ -142,7 +142,7 @@ class Relaxation:
         }
         tables = [least[key] for key in keys.values()]
         tables += [amounts @ prices for amounts in self.channels.values()]
-        tables += [blocks * prices[1] for _, blocks in self.bursts]
+        tables += [blocks * prices[1] for _, blocks in self.buffering]
         values = cheapest(self.steps, tables)
         rows: dict[str, int] = {}
         amounts = sum(table[values[name]] for name, table in self.channels.items())
@@ -156,7 +156,7 @@ class Relaxation:
             amounts = amounts + ways.amounts[rows[layer]]
         amounts[1] += sum(
             blocks[tuple(values["row_tiles", layer] for layer in layers)]
-            for layers, blocks in self.bursts
+            for layers, blocks in self.buffering
         )
         widths = {name: ws[values[name]] for name, ws in self.problem.widths.items()}
         return Design(widths, rows, amounts)
@@ -168,7 +168,7 @@ class Relaxation:
         priced = [ways.priced(prices, target) for ways in self.ways.values()]
         tables = [ways.table(costs) for ways, costs in zip(self.ways.values(), priced, strict=True)]
         tables += [amounts @ prices for amounts in self.channels.values()]
-        tables += [blocks * prices[1] for _, blocks in self.bursts]
+        tables += [blocks * prices[1] for _, blocks in self.buffering]
         options = {}
         found = zip(
             self.ways.items(), priced, tables, marginals(self.steps, tables), strict=False
@@ -188,7 +188,7 @@ class Relaxation:
         )
 
 
-def burst_tables(
+def buffering_tables(
     problem: Problem, row_tiles: dict[str, tuple[int, ...]]
 ) -> list[tuple[tuple[str, ...], np.ndarray]]:
     """Memory blocks of the FIFOs round kernels that work in row tiles, by the numbers of row tiles of one
@@ -204,12 +204,12 @@ def burst_tables(
         )
 
     found: list[tuple[tuple[str, ...], np.ndarray]] = [
-        ((layer,), blocks(layer, bits)) for layer, bits in problem.bursts.waiting.items()
+        ((layer,), blocks(layer, bits)) for layer, bits in problem.buffering.waiting.items()
     ]
-    for ends in problem.bursts.links:
+    for ends in problem.buffering.links:
         for here, there, side in ((1, 0, 0), (0, 1, 1)):  # a reader's input, a writer's output
             if ends[here]:
-                alone = blocks(ends[here], problem.bursts.sides[ends[here]][side])
+                alone = blocks(ends[here], problem.buffering.sides[ends[here]][side])
                 if ends[there]:
                     even = np.array([count == 0 for count in row_tiles[ends[there]]], float)
                     found.append(((ends[here], ends[there]), np.outer(alone, even)))

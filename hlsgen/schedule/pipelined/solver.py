@@ -113,12 +113,14 @@ def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]
         )
 
     found = [
-        blocks(layer, bits) for layer, bits in problem.bursts.waiting.items() if layer in row_tiles
+        blocks(layer, bits)
+        for layer, bits in problem.buffering.waiting.items()
+        if layer in row_tiles
     ]
-    for ends in problem.bursts.links:
+    for ends in problem.buffering.links:
         for here, there, side in ((1, 0, 0), (0, 1, 1)):  # a reader's input, a writer's output
             if ends[here] in row_tiles:
-                bits = problem.bursts.sides[ends[here]][side]
+                bits = problem.buffering.sides[ends[here]][side]
                 most = round(bits * problem.bit_blocks)
                 fifo = model.new_int_var(0, most, "")
                 other = sum(v for v, _ in row_tiles.get(ends[there], ()))
