@@ -13,9 +13,10 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from hlsgen.errors import PlanError, UsageError
+from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
 from hlsgen.records import record
+from hlsgen.style import SELECTABLE, STYLES
 from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 SCHEMA = 2
@@ -34,7 +35,6 @@ MAY_BE_ZERO = (
 )  # fmt: skip
 # Engines that compute convolutions tile by tile, with all weights or without the zeros.
 ARRAYS = ("convolution", "skipping")
-STYLES = ("base", "pipelined", "folded", "hybrid", "layered")
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -203,7 +203,7 @@ class Plan:
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""
         assert optimisation in OPTIMISATIONS
-        return self.style != "base" and optimisation not in self.disabled
+        return STYLES[self.style].optimised and optimisation not in self.disabled
 
     def kernel(self, layer: str) -> KernelPlan:
         """The kernel of a layer. Raises PlanError."""
@@ -293,9 +293,10 @@ def check_fields(plan: Plan, where: str) -> None:
 
 def check_names(style: str, disabled: tuple[str, ...]) -> None:
     """Raise UsageError for a style or an optimisation that does not exist."""
-    if style not in (*STYLES, "auto"):
+    if style not in SELECTABLE:
         raise UsageError(
-            f"unknown style {style!r}", remedy=f"choose one of auto, {', '.join(STYLES[:4])}"
+            f"unknown style {style!r}{did_you_mean(style, SELECTABLE)}",
+            remedy=f"choose one of {', '.join(SELECTABLE)}",
         )
     check_disabled(disabled)
 
@@ -305,7 +306,7 @@ def check_disabled(disabled: tuple[str, ...]) -> None:
     for name in disabled:
         if name not in OPTIMISATIONS:
             raise UsageError(
-                f"unknown optimisation {name!r}",
+                f"unknown optimisation {name!r}{did_you_mean(name, OPTIMISATIONS)}",
                 where="--disable",
                 remedy=f"choose from {', '.join(OPTIMISATIONS)}",
             )

@@ -21,9 +21,7 @@ from hlsgen.audit.kernel import Kernel
 from hlsgen.audit.rules import rules
 from hlsgen.audit.source import read_source
 from hlsgen.errors import AuditError
-
-# Styles whose model counts on an initiation interval of 1 in every innermost loop.
-COUNTS_ON_ONE = frozenset(("pipelined", "folded", "hybrid"))
+from hlsgen.style import SEARCHED
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def audit(folder: str | Path) -> Audit:
     manifest = read_manifest(folder)
     text = "\n".join((folder / name).read_text() for name in manifest["kernels"])
     kernels = read_kernels(text)
-    promises, strict = promised(folder), manifest["style"] in COUNTS_ON_ONE
+    promises, strict = promised(folder), manifest["style"] in SEARCHED
     audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
     found = [f for k in audited for f in k.findings] + model_findings(audited, promises, strict)
     found += pragma_findings(kernels) + channel_findings(audited)

@@ -28,6 +28,7 @@ from hlsgen.schedule.knobs import KNOBS, parse_pins
 from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify.apply import sparsify
+from hlsgen.style import AUTO, SELECTABLE
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
@@ -43,11 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--board",
         help="a name from `hlsgen boards`, its own or aoc's, or a JSON file (default pac_d5005)",
     )
-    parser.add_argument(
-        "--style",
-        choices=("auto", "base", "pipelined", "folded", "hybrid"),
-        help="execution style (default auto)",
-    )
+    parser.add_argument("--style", choices=SELECTABLE, help="execution style (default auto)")
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -130,7 +127,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Build the design and describe it."""
     started = time.perf_counter()
     disabled = tuple(name for name in options.disable.split(",") if name)
-    check_names("auto", disabled)
+    check_names(AUTO, disabled)
     check_options(options)
     options.out = options.out or default_out(options.model)
     target = options.board or "pac_d5005"
@@ -161,7 +158,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         if options.plan:
             plan = check_plan(graph, Plan.load(options.plan))
         else:
-            plan = schedule(graph, target, options.style or "auto", disabled, goal)
+            plan = schedule(graph, target, options.style or AUTO, disabled, goal)
         update("generating kernels")
         design = generate(graph, plan, options.out)
     seconds = time.perf_counter() - started

@@ -22,11 +22,11 @@ from hlsgen.graph import Graph
 from hlsgen.model.times import rate
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
+from hlsgen.style import SELECTABLE
 
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"
 EXAMPLE = "hlsgen explore mobilenet.onnx --boards pac_d5005,pac_a10 --styles pipelined,folded --out explored"
-STYLES = ("auto", "pipelined", "folded", "hybrid", "base")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +155,7 @@ def wanted_points(options: argparse.Namespace) -> list[Point]:
     names = split(options.boards) or [name for name, b in boards().items() if b.opencl]
     styles, objectives = split(options.styles), split(options.objective)
     for given, known, flag in (
-        (styles, STYLES, "--styles"),
+        (styles, SELECTABLE, "--styles"),
         (objectives, OBJECTIVES, "--objective"),
     ):
         for name in given:

@@ -23,6 +23,7 @@ from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.style import STYLES
 from hlsgen.types import FLOAT32
 from hlsgen.version import __version__
 
@@ -144,7 +145,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "multiply_accumulates": sum(
             operator(layer.op).work(layer, graph).macs for layer in graph.layers
         ),
-        "batched": plan.style == "pipelined",
+        "batched": STYLES[plan.style].any_batch,
         "runs": generated.runs,
         **generated.documentation,
     }

@@ -18,7 +18,7 @@ from hlsgen.codegen.design import (
     run_mode,
     title,
 )
-from hlsgen.codegen.pipelined import ACCUMULATING, activate
+from hlsgen.codegen.pipelined import activate
 from hlsgen.codegen.render import render
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
@@ -85,7 +85,7 @@ def kernel_arguments(
         }
         kind = "int" if array.dtype == np.int32 else ctype
         found.append({"name": name, "buffer": buffer, "constant": True, "type": kind})
-    if not plan.enabled("cached_writes") and layer.op in ACCUMULATING:
+    if not plan.enabled("cached_writes") and operator(layer.op).accumulates:
         buffer = f"{layer.name}_scratch"
         buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": FLOAT32.name}
         found.append({"name": "scratch", "buffer": buffer, "constant": False, "type": ctype})

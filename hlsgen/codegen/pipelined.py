@@ -32,9 +32,6 @@ from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.types import FLOAT32
 
-# Operators that accumulate, and so need scratch memory when accumulators are not cached on chip.
-ACCUMULATING = ("conv", "dense", "global_average_pool")
-
 
 class PipelinedGenerator:
     """Holds the naming of channels while one design is generated."""
@@ -92,7 +89,7 @@ class PipelinedGenerator:
 
     def has_scratch(self, layer: Layer) -> bool:
         """Whether accumulators live in global memory (cached writes switched off)."""
-        return not self.plan.enabled("cached_writes") and layer.op in ACCUMULATING
+        return not self.plan.enabled("cached_writes") and operator(layer.op).accumulates
 
     def layer_context(self, layer: Layer) -> dict[str, Any]:
         """Everything the layer's template needs; adds the layer's weights to the stream."""

@@ -14,9 +14,10 @@ from hlsgen.errors import BoardError
 from hlsgen.model.calibration import load_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.schedule.goal import Goal
+from hlsgen.style import AUTO, having
 
 # Styles that may have several images a launch, and several copies.
-WITH_IMAGES, WITH_COPIES = ("auto", "folded", "hybrid"), ("auto", "pipelined")
+WITH_IMAGES, WITH_COPIES = (AUTO, *having("images")), (AUTO, *having("copies"))
 # What the front weighs: name, and whether more is better.
 CRITERIA = (
     ("throughput_fps", True),

@@ -64,7 +64,7 @@ def estimate(
     target = board or find_board(plan.board)
     design = structure(reshaped(graph, plan), plan)
     resources = design_resources(design, target, calibration or default_calibration())
-    timing = design_timing(graph, plan, design, target, resources.fmax)
+    timing = design_timing(graph, plan, target, resources.fmax)
     macs = sum(layer_macs(graph).values())
     least = timing.bytes * timing.throughput / 1e9
     return Estimate(

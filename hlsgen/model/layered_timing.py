@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Structure
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.types import FLOAT32
 
 
-def layered_timing(
-    graph: Graph, plan: Plan, design: Structure, board: Board, clock: float
-) -> Timing:
+def layered_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
     """Kernels run in turn (no two on one image at once); each is a loop nest that its accumulator
     or memory holds up."""
     bandwidth = board.sustained_bandwidth(2) * 1e9
@@ -38,13 +35,12 @@ def layer_time(
     if kernel.unroll_window and hasattr(layer.attributes, "window"):
         units *= layer.attributes.window.taps
     iterations = (work.macs or work.operations or result.size) / (units if work.macs else 1)
-    accumulates = layer.op in ("conv", "dense", "global_average_pool")
-    if accumulates and not plan.enabled("cached_writes"):
+    if op.accumulates and not plan.enabled("cached_writes"):
         interval = (
             device.load_latency + device.add_latency
         )  # each sum waits for the one before to be in memory
     else:
-        interval = device.add_latency if accumulates else 1
+        interval = device.add_latency if op.accumulates else 1
     passes = (
         0 if plan.enabled("fuse") else ("bias" in layer.weights) + (layer.activation is not None)
     )

@@ -10,24 +10,11 @@ from __future__ import annotations
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import Structure
-from hlsgen.model.folded_timing import folded_timing
-from hlsgen.model.layered_timing import layered_timing
-from hlsgen.model.pipelined_timing import pipelined_timing
-from hlsgen.model.prefix_timing import prefix_timing
+from hlsgen.model.styles import MODELS
 from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
-from hlsgen.rewrites.prefix import has_prefix
 
 
-def design_timing(
-    graph: Graph, plan: Plan, design: Structure, board: Board, clock: float
-) -> Timing:
+def design_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
     """Timing of a plan at `clock` MHz."""
-    if plan.style == "pipelined":
-        return pipelined_timing(graph, plan, board, clock)
-    if has_prefix(plan):
-        return prefix_timing(graph, plan, board, clock)
-    if plan.style in ("folded", "hybrid"):
-        return folded_timing(graph, plan, board, clock)
-    return layered_timing(graph, plan, design, board, clock)
+    return MODELS[plan.style].timing(graph, plan, board, clock)

@@ -118,6 +118,8 @@ class Operator(ABC):
     # Engines that a step may name in its place.
     alternative_engines: tuple[str, ...] = ()
     engine_weights: bool = False
+    # Whether it keeps running sums: in global scratch memory where cached writes are switched off.
+    accumulates: bool = False
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 

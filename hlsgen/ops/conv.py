@@ -72,6 +72,7 @@ class Conv(Operator, Importer):
         "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; constant weights"
     }
     engine = "convolution"
+    accumulates = True
     alternative_engines = ("skipping",)
     engine_weights = True
 

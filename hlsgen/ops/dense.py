@@ -54,6 +54,7 @@ class Dense(Operator, Importer):
     }
     makes = ("conv",)
     engine = "dense"
+    accumulates = True
     alternative_engines = ("sparse",)
     engine_weights = True
 

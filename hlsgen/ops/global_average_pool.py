@@ -22,6 +22,7 @@ class GlobalAveragePool(Operator, Importer):
     name = "global_average_pool"
     onnx_types: ClassVar[dict[str, str]] = {"GlobalAveragePool": ""}
     engine = "global_pooling"
+    accumulates = True
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a GlobalAveragePool node."""

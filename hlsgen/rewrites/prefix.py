@@ -70,7 +70,7 @@ def part(
 
 def has_prefix(plan: Plan) -> bool:
     """Whether a plan is that of a hybrid design with a prefix."""
-    return plan.style == "hybrid" and bool(plan.kernels)
+    return bool(plan.kernels) and plan.engines is not None
 
 
 def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, Plan]]:

@@ -9,21 +9,9 @@ from hlsgen.boards import board_key
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_fields
-from hlsgen.rewrites.prefix import check_between, halves, has_prefix
-from hlsgen.schedule.folded.check import check_folded
 from hlsgen.schedule.goal import MOST_COPIES, MOST_IMAGES
-from hlsgen.schedule.knobs import FOLDED
-from hlsgen.schedule.layered.planner import check_layered
-from hlsgen.schedule.pipelined.planner import check_pipelined
-
-# What the plan of a style does not have.
-FOREIGN = {
-    "pipelined": ("engines", "steps", "im2col", "dense_as_convolution"),
-    "folded": ("kernels", "edges"),
-    "hybrid": (),
-    "layered": ("edges", "engines", "steps", "im2col", "dense_as_convolution"),
-    "base": ("edges", "engines", "steps", "im2col", "dense_as_convolution"),
-}
+from hlsgen.schedule.styles import PLANNERS
+from hlsgen.style import PARTS, STYLES
 
 
 def check_plan(graph: Graph, plan: Plan) -> Plan:
@@ -31,48 +19,25 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
     BoardError."""
     board = board_key(plan.board)
     check_fields(plan, "plan")
-    for name in FOREIGN[plan.style]:
-        if getattr(plan, name):
-            raise PlanError(
-                f"a {plan.style} design has no {name}",
-                where=f"plan, {name}",
-                remedy="leave them empty",
-            )
-    if plan.style == "hybrid" and plan.edges and not plan.kernels:
-        raise PlanError(
-            "a hybrid design without kernels has no edges",
-            where="plan, edges",
-            remedy="leave them empty",
-        )
-    check_launch(plan)
+    check_parts(plan)
     check_kernels(graph, plan)
-    if has_prefix(plan):
-        (prefix, ahead), (rest, after) = halves(graph, plan)
-        check_pipelined(prefix, ahead)
-        check_folded(rest, after)
-        check_between(rest, plan)
-    elif plan.style == "pipelined":
-        check_pipelined(graph, plan)
-    elif plan.style in FOLDED:
-        check_folded(graph, plan)
-    else:
-        check_layered(graph, plan)
+    PLANNERS[plan.style].check(graph, plan)
     return replace(plan, network=graph.name, board=board)
 
 
-def check_launch(plan: Plan) -> None:
-    """Raise PlanError for images a launch, or copies, that the style does not have."""
-    for name, styles, most in (
-        ("images", FOLDED, MOST_IMAGES),
-        ("copies", ("pipelined",), MOST_COPIES),
-    ):
-        count = getattr(plan, name)
-        if count > 1 and plan.style not in styles:
+def check_parts(plan: Plan) -> None:
+    """Raise PlanError for decisions that the style does not have, and for more images a launch, or
+    copies, than can be."""
+    for name in PARTS:
+        value = getattr(plan, name)
+        if name not in STYLES[plan.style].parts and value and value != 1:
             raise PlanError(
                 f"a {plan.style} design has no {name}",
                 where=f"plan, {name}",
-                remedy=f"set {name} to 1",
+                remedy=f"set {name} to 1" if isinstance(value, int) else "leave them empty",
             )
+    for name, most in (("images", MOST_IMAGES), ("copies", MOST_COPIES)):
+        count = getattr(plan, name)
         if count > most:
             raise PlanError(f"{name} is {count}; at most {most} can be", where="plan")
 

@@ -9,16 +9,12 @@ from hlsgen.graph import Graph
 from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import Caps
-from hlsgen.model.structure import structure
 from hlsgen.model.times import rate
 from hlsgen.model.timing import design_timing
-from hlsgen.ops.skip import imbalance
 from hlsgen.plan import Plan
-from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.rewrites.prefix import has_prefix
-from hlsgen.schedule.folded.explain import engines_text
 from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
+from hlsgen.schedule.styles import PLANNERS
 
 CHANGED = "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
 TOO_LARGE = "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
@@ -33,7 +29,7 @@ def explain(
     evidence = plan.evidence if searched else Evidence()
     parts = [
         chosen(plan, evidence.alternatives),
-        what(graph, plan, predicted),
+        PLANNERS[plan.style].describe(graph, plan, predicted),
         figures(graph, plan, predicted, evidence),
     ]
     parts += [misfit(plan, predicted), showed(graph, plan, predicted, evidence)]
@@ -56,62 +52,18 @@ def chosen(plan: Plan, alternatives: tuple[Alternative, ...]) -> str:
     return f"{plan.style.capitalize()}, because {'; '.join(clauses)}." if clauses else ""
 
 
-def what(graph: Graph, plan: Plan, predicted: Estimate) -> str:
-    """What the design consists of."""
-    if plan.style == "pipelined":
-        return pipeline_text(graph, plan, predicted)
-    if plan.style not in ("folded", "hybrid"):
-        return "A kernel a layer through global memory."
-    return (
-        f"{prefix_text(plan)} {engines_text(plan, graph)}"
-        if has_prefix(plan)
-        else engines_text(plan, graph)
-    )
-
-
-def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
-    """The kernels of a pipelined design."""
-    copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
-    sparse = [kernel for kernel in plan.kernels if kernel.nonzeros_per_lane]
-    worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
-    zeros = (
-        f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
-    )
-    streams, moved = (
-        sum(kernel.row_tiles > 0 for kernel in plan.kernels),
-        predicted.timing.bytes / 1e6,
-    )
-    memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
-    return (
-        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."
-        f"{zeros if sparse else ''}{memory if streams else ''}"
-    )
-
-
-def prefix_text(plan: Plan) -> str:
-    """The pipeline of first layers of a hybrid design."""
-    names = [kernel.layer for kernel in plan.kernels]
-    first = (
-        f"The first {len(names)} layers (to {names[-1]}) are"
-        if len(names) > 1
-        else f"The first layer ({names[0]}) is"
-    )
-    return f"{first} a pipeline that prepares the next launch while engines compute the others."
-
-
 def rates(
     graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence
 ) -> tuple[float, float, float]:
     """Images a second as expected, at the lowest and at the highest clock; where the design was
     simulated, with its FIFOs."""
     r, board = predicted.resources, find_board(plan.board)
-    design = structure(reshaped(graph, plan), plan)
     found = []
     for clock in (r.fmax, r.fmax_low, r.fmax_high):
         fastest = (
             predicted.throughput
             if clock == r.fmax
-            else design_timing(graph, plan, design, board, clock).throughput
+            else design_timing(graph, plan, board, clock).throughput
         )
         simulated = clock * 1e6 * plan.copies / evidence.interval if evidence.interval else fastest
         found.append(min(fastest, simulated))
@@ -129,22 +81,9 @@ def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -
     return (
         f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
         f"{r.fmax:.0f} MHz expected), "
-        f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; {limit(plan, predicted)}; "
+        f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; {PLANNERS[plan.style].limit(plan, predicted)}; "
         f"{expected / predicted.roofline_fps:.0%} of the roofline."
     )
-
-
-def limit(plan: Plan, predicted: Estimate) -> str:
-    """What keeps it from being faster."""
-    t = predicted.timing
-    if plan.style == "pipelined":
-        slowest = max(item.cycles for item in t.layers)
-        return f"the bottleneck is {t.bottleneck}: {slowest:,.0f} cycles an image in the slowest kernel"
-    if plan.engines is not None:
-        return (
-            f"an image takes about {t.cycles:,.0f} cycles, and the longest step is {t.bottleneck}"
-        )
-    return f"the slowest kernel is {t.bottleneck}"
 
 
 def misfit(plan: Plan, predicted: Estimate) -> str:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.schedule.pipelined.choices import WIDTHS
+from hlsgen.style import having
 
 # Owners of decisions beside the layers of the network.
 ENGINES, PREFIX = "engines", "prefix"
-PIPELINES, FOLDED = ("pipelined", "hybrid"), ("folded", "hybrid")
+PIPELINES, FOLDED = having("edges"), having("steps")
+WITH_PREFIX = tuple(name for name in PIPELINES if name in FOLDED)
 COUNTS = range(257)
 # Tile buffers are addressed by bits.
 BUFFERS = (0, *(1 << bits for bits in range(17)))
@@ -55,7 +57,7 @@ KNOBS = (
     engine_knob("skip_outputs"),
     engine_knob("skip_tile_vectors", BUFFERS),
     engine_knob("skip_tile_pixels", range(1 << 17)),
-    Knob(PREFIX, "layers", "layers", ("hybrid",), range(1 << 16)),
+    Knob(PREFIX, "layers", "layers", WITH_PREFIX, range(1 << 16)),
 )
 
 

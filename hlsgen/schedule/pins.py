@@ -19,19 +19,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import FOLDED, PREFIX, first_few, flag_of, knob_of, listed
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
-
-# Switching one of these off leaves nothing of the style but a kernel a layer through global memory.
-FALLS_BACK = {
-    "pipelined": {"channels"},
-    "folded": {"channels", "parameterised"},
-    "hybrid": {"channels", "parameterised"},
-}
-AUTO = ("pipelined", "folded", "hybrid")
-
-
-def effective(style: str, disabled: tuple[str, ...]) -> str:
-    """The style that is built where one is asked for."""
-    return "layered" if FALLS_BACK.get(style, set()) & set(disabled) else style
+from hlsgen.style import AUTO, SEARCHED, effective, having
 
 
 def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
@@ -43,9 +31,9 @@ def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
         # Folded designs have no prefix anyway.
         found[flag_of(owner, field)] = FOLDED if owner == PREFIX and value == 0 else knob.styles
     if goal.images > 1:
-        found["--images"] = FOLDED
+        found["--images"] = having("images")
     if goal.copies > 1:
-        found["--copies"] = ("pipelined",)
+        found["--copies"] = having("copies")
     return found
 
 
@@ -53,16 +41,16 @@ def candidates(style: str, disabled: tuple[str, ...], goal: Goal) -> dict[str, s
     """The styles that may be built, each with "", or with the decision of the user's that it does
     not have. Raises UsageError when none has them all."""
     asked, found = demands(goal), {}
-    for name in AUTO if style == "auto" else (style,):
+    for name in SEARCHED if style == AUTO else (style,):
         built = effective(name, disabled)
         found[name] = next((flag for flag, styles in asked.items() if built not in styles), "")
     if all(found.values()):
         off = f" with {', '.join(disabled)} switched off" if disabled else ""
         raise UsageError(
             f"no style takes all of it{off}"
-            if style == "auto"
+            if style == AUTO
             else f"no {style} design takes it{off}",
-            where=" and ".join(first_few(list(asked) if style == "auto" else list(found.values()))),
+            where=" and ".join(first_few(list(asked) if style == AUTO else list(found.values()))),
             remedy=f"{takers(asked)}; leave the others out",
         )
     return found

@@ -61,7 +61,7 @@ def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
 def as_simulated(plan: Plan, predicted: Estimate) -> Estimate:
     """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid
     design is of its prefix alone.)"""
-    if plan.style != "pipelined" or not plan.evidence.interval:
+    if plan.engines is not None or not plan.evidence.interval:
         return predicted
     most = plan.copies * predicted.resources.fmax * 1e6 / plan.evidence.interval
     timing = predicted.timing

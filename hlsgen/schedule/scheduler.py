@@ -13,34 +13,31 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
-from hlsgen.schedule.folded.planner import plan_folded
+from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal, check_goal
-from hlsgen.schedule.hybrid.planner import draft_hybrid
 from hlsgen.schedule.knobs import first_few, flag_of
-from hlsgen.schedule.layered.planner import plan_layered
-from hlsgen.schedule.pins import candidates, check_pins, demands, effective
-from hlsgen.schedule.pipelined.depths import Draft
-from hlsgen.schedule.pipelined.planner import draft_pipelined
-from hlsgen.schedule.pipelined.problem import OptionCache
+from hlsgen.schedule.pins import candidates, check_pins, demands
 from hlsgen.schedule.provenance import as_simulated, sealed
+from hlsgen.schedule.styles import PLANNERS
+from hlsgen.style import AUTO, effective
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be planned; `cache` remembers the options of pipelined layers."""
+    """What is to be planned, and what the searches for it have found."""
 
     graph: Graph
     target: Board
     board: str
     disabled: tuple[str, ...]
     goal: Goal
-    cache: OptionCache = field(default_factory=OptionCache)
+    earlier: Earlier = field(default_factory=Earlier)
 
 
 def schedule(
     graph: Graph,
     board: str = "pac_d5005",
-    style: str = "auto",
+    style: str = AUTO,
     disable: Sequence[str] = (),
     goal: Goal | None = None,
 ) -> Plan:
@@ -54,9 +51,10 @@ def schedule(
     check_names(style, disabled)
     task = Task(graph, find_board(board), board_key(board), disabled, check_goal(goal or Goal()))
     styles = candidates(style, disabled, task.goal)
-    check_pins(graph, Plan(graph.name, task.board, style, disabled=disabled), task.goal)
+    first = Plan(graph.name, task.board, next(iter(styles)), disabled=disabled)
+    check_pins(graph, first, task.goal)
     try:
-        if style == "auto":
+        if style == AUTO:
             return schedule_auto(task, styles)
         plan = draft(task, effective(style, disabled)).finish()
         reaches(
@@ -93,9 +91,8 @@ def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
     return Infeasible(error.reason, where=error.where, remedy=remedy)
 
 
-def draft(task: Task, style: str, folded: Plan | None = None) -> Draft:
-    """The plan of a network in one style but for the last simulations. `folded`: the folded plan,
-    where it is known already. Raises Infeasible."""
+def draft(task: Task, style: str) -> Draft:
+    """The plan of a network in one style but for the last simulations. Raises Infeasible."""
     goal = task.goal
     plan = Plan(
         task.graph.name,
@@ -105,14 +102,9 @@ def draft(task: Task, style: str, folded: Plan | None = None) -> Draft:
         images=goal.images,
         copies=goal.copies,
     )
-    if style == "pipelined":
-        return draft_pipelined(task.graph, task.target, plan, goal, task.cache)
-    if style == "hybrid":
-        return draft_hybrid(task.graph, task.target, plan, goal, folded, task.cache)
-    found = (plan_folded if style == "folded" else plan_layered)(
-        task.graph, task.target, plan, goal
-    )
-    return Draft(found, lambda: found)
+    drafted = PLANNERS[style].draft(task.graph, task.target, plan, goal, task.earlier)
+    task.earlier.plans[style] = drafted.plan
+    return drafted
 
 
 def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
@@ -123,10 +115,10 @@ def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
     for style in dict.fromkeys(
         effective(style, task.disabled) for style, lacks in styles.items() if not lacks
     ):
-        if style == "hybrid" and "folded" in refused:
-            continue  # it starts from the folded design
+        if PLANNERS[style].follows in refused:
+            continue
         try:
-            drafted = draft(task, style, found["folded"][0].plan if "folded" in found else None)
+            drafted = draft(task, style)
             predicted = estimate(task.graph, drafted.plan, task.goal.calibration, task.target)
             reaches(style, predicted, task)
             found[style] = drafted, predicted

@@ -16,8 +16,8 @@ from hlsgen.host.design import HostDesign
 from hlsgen.host.runner import run
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import LAUNCHES, folded_run
+from hlsgen.model.hybrid_timing import PREFIX_LAUNCHES
 from hlsgen.model.pipelined_timing import image_bytes, kernel_times, pipelined_latency
-from hlsgen.model.prefix_timing import PREFIX_LAUNCHES
 from hlsgen.model.resources import Caps
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, row_counts
 from hlsgen.plan import ARRAYS, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 
 
-def engines_text(plan: Plan, graph: Graph) -> str:
+def engines_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     """The engines of a folded or hybrid design, with what streams and what skips zeros."""
     e = plan.engines
     assert e is not None
@@ -26,6 +27,12 @@ def engines_text(plan: Plan, graph: Graph) -> str:
     return " ".join(
         (*parts, f"{len(plan.steps)} steps share engines of {e.width} channels a vector{array}.")
     )
+
+
+def engines_limit(plan: Plan, predicted: Estimate) -> str:
+    """What keeps it from being faster."""
+    t = predicted.timing
+    return f"an image takes about {t.cycles:,.0f} cycles, and the longest step is {t.bottleneck}"
 
 
 def zeros_texts(plan: Plan, graph: Graph) -> list[str]:

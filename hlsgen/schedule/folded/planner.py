@@ -18,6 +18,7 @@ from hlsgen.ops.compress import BLOCK
 from hlsgen.ops.sparse import WORTHWHILE, row_counts
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.folded.bounds import most_seconds
 from hlsgen.schedule.folded.dual_array import MOST_PAIRS, has_work_for_both, pairs
 from hlsgen.schedule.folded.shapes import BURSTS, Shape, Tried, candidates, is_sparse
@@ -41,6 +42,12 @@ class Found:
     best: Candidate | None
     tried: int
     problem: Infeasible | None
+
+
+def draft_folded(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: Earlier) -> Draft:
+    """`plan_folded`, which leaves nothing to finish."""
+    found = plan_folded(graph, board, plan, goal)
+    return Draft(found, lambda: found)
 
 
 def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:

@@ -12,6 +12,7 @@ from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.model.kinds import layer_kinds
 from hlsgen.ops import operator
 from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.style import STYLES
 
 # Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
 TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
@@ -53,7 +54,7 @@ def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
     sizes: tuple[int, ...] = (e.outputs, e.tile_vectors, e.tile_pixels) if array else (e.outputs,)
     if array == "skipping":
         sizes = e.skip_outputs, e.skip_tile_vectors, e.skip_tile_pixels
-    feed = plan.style == "hybrid" and name in feeding_layers(graph)
+    feed = STYLES[plan.style].paired and name in feeding_layers(graph)
     return Use(name, array, plan.enabled("fuse"), feed, plan.images, e.width, e.burst, *sizes)
 
 
@@ -125,13 +126,13 @@ def absorptions(graph: Graph, plan: Plan) -> tuple[dict[str, str], dict[str, str
     """The joins that are fused into other layers, and the depthwise layers that feed convolutions,
     where that is switched on."""
     fused = fused_additions(graph) if plan.enabled("fuse") else {}
-    return fused, feeding_layers(graph) if plan.style == "hybrid" else {}
+    return fused, feeding_layers(graph) if STYLES[plan.style].paired else {}
 
 
 def models(graph: Graph, plan: Plan) -> dict[str, str]:
     """The layers that have steps of their own, in order, each with the first layer whose steps are
     the same but for names."""
-    return models_of(graph, plan.enabled("fuse"), plan.style == "hybrid")
+    return models_of(graph, plan.enabled("fuse"), STYLES[plan.style].paired)
 
 
 @remembered

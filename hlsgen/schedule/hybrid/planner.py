@@ -16,12 +16,13 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
 from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import halves
+from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.folded.planner import Candidate, plan_folded, score
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.hybrid.co_scheduling import Prefixes, co_scheduled, merged, outdone
 from hlsgen.schedule.hybrid.partition import partitions
-from hlsgen.schedule.pipelined.depths import WORK, Draft, deepen, trimmed
+from hlsgen.schedule.pipelined.depths import WORK, deepen, trimmed
 from hlsgen.schedule.pipelined.problem import OptionCache
 
 # So many pairs of a prefix and engines are planned, the most promising first, until so many layers
@@ -32,25 +33,15 @@ TRIES, LAYERS = 32, 600
 PREFIX_WORK = WORK // 2
 
 
-def draft_hybrid(
-    graph: Graph,
-    board: Board,
-    plan: Plan,
-    goal: Goal,
-    folded: Plan | None = None,
-    cache: OptionCache | None = None,
-) -> Draft:
+def draft_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: Earlier) -> Draft:
     """The folded design with whatever of both makes it better. Raises Infeasible where neither
-    does, and where no pipeline of as many first layers as a pin asks for can be.
-
-    `folded` is the folded plan of the same network and goal, `cache` the options of its pipelined
-    design, where they are known already.
-    """
+    does, and where no pipeline of as many first layers as a pin asks for can be."""
     paired, wanted = bool(feeding_layers(graph)), goal.pins.get(("prefix", "layers"))
+    folded = earlier.plans.get("folded")
     plain = folded if folded is not None and not paired else plan_folded(graph, board, plan, goal)
     best = None
     if not plan.disabled and goal.objective != "resources" and wanted != 0:
-        best = with_prefix(graph, board, plain, goal, cache)
+        best = with_prefix(graph, board, plain, goal, earlier.options)
     if best is not None:
         found = best
         return Draft(found.plan, lambda: settled(graph, board, found, goal))

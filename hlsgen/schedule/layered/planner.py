@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hlsgen.boards import Board
-from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer
 from hlsgen.model.estimate import estimate
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal
 
 # Unroll factors of the channel loops; they must divide the channels, since feature maps are not
@@ -17,7 +17,7 @@ from hlsgen.schedule.goal import Goal
 FACTORS = (16, 8, 4, 2, 1)
 
 
-def plan_layered(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
+def draft_layered(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: Earlier) -> Draft:
     """Complete `plan` with equal unroll factors for all layers, the largest that fit the board and
     its caps."""
     unroll, tile = plan.enabled("unroll"), plan.enabled("unroll") and plan.enabled("tile")
@@ -27,7 +27,7 @@ def plan_layered(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
         predicted = estimate(graph, best, goal.calibration, board)
         if limit == 1 or predicted.resources.fits(board, goal.caps):
             break
-    return best
+    return Draft(best, lambda: best)
 
 
 def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelPlan:
@@ -43,21 +43,3 @@ def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelP
         next(f for f in FACTORS if f <= limit and outputs % f == 0),
         unroll,
     )
-
-
-def check_layered(graph: Graph, plan: Plan) -> None:
-    """Raise PlanError for kernels that this style cannot have: factors that do not divide their
-    channels, what belongs to pipelined kernels."""
-    for layer in graph.layers:
-        kernel = plan.kernel(layer.name)
-        where = f"plan, kernel {layer.name}"
-        inputs, outputs = (
-            plan_kernel(layer, graph, width, kernel.unroll_window)
-            for width in (kernel.input_width, kernel.output_width)
-        )
-        if (inputs.input_width, outputs.output_width) != (kernel.input_width, kernel.output_width):
-            raise PlanError("its unroll factors do not divide the channels", where=where)
-        if kernel != replace(inputs, output_width=outputs.output_width):
-            raise PlanError(
-                "its other fields belong to pipelined kernels", where=where, remedy="leave them out"
-            )

@@ -59,15 +59,6 @@ class Deepened:
     needed: Depths
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A plan as good as complete: `finish` gives it the FIFOs that simulations find enough. That
-    takes a while, so that it is worth it for the plan that is chosen."""
-
-    plan: Plan
-    finish: Callable[[], Plan]
-
-
 def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Deepened:
     """The plan with FIFOs that sustain the rate, or come as near to it as `fits` lets them. Networks
     too large to simulate in a build keep the analytical depths."""

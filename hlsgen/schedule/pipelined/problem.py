@@ -19,9 +19,15 @@ from hlsgen.boards import Board
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Fifo, Lsu
+from hlsgen.model.pipelined_structure import (
+    WEIGHT_FIFO,
+    collected,
+    pipelined_kernels,
+    streamed,
+    transfer,
+)
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
 from hlsgen.model.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
-from hlsgen.model.structure import WEIGHT_FIFO, collected, pipelined_kernels, streamed, transfer
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.skip import nonzeros

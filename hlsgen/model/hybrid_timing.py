@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
-from hlsgen.model.folded_timing import LAUNCHES, folded_run, link_seconds
+from hlsgen.model.folded_timing import LAUNCHES, folded_run, folded_timing, link_seconds
 from hlsgen.model.pipelined_timing import (
     image_bytes,
     kernel_times,
@@ -15,13 +15,19 @@ from hlsgen.model.pipelined_timing import (
 )
 from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
-from hlsgen.rewrites.prefix import halves
+from hlsgen.rewrites.prefix import halves, has_prefix
 
 # Kernels of the prefix that the host launches: reader and writer, beside those that read weights
 # that stream.
 PREFIX_LAUNCHES = 2
 # Kernels that read memory at the same time: of the prefix one, of the engines two or more.
 READERS = 3
+
+
+def hybrid_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
+    """Timing at `clock` MHz; that of a folded design where there is no prefix."""
+    timing = prefix_timing if has_prefix(plan) else folded_timing
+    return timing(graph, plan, board, clock)
 
 
 def prefix_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:

@@ -1,0 +1,126 @@
+"""The structure of a pipelined design: kernels with their units, memories, load-store units and
+channels."""
+
+from __future__ import annotations
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.ops import operator
+from hlsgen.ops.streamed import LOOPS
+from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.types import FLOAT32
+
+# Depth of a weight channel on the board: weights are loaded once, before anything else.
+WEIGHT_FIFO = 16
+
+
+def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
+    """A kernel a layer, readers, writers and a weight loader."""
+    bits = FLOAT32.bits
+    width = {edge.tensor: edge.width for edge in plan.edges}
+    copies = plan.copies
+    kernels = [
+        kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)
+    ] * copies
+    for port in graph.inputs:
+        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
+        kernels.append(
+            transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers)
+        )
+    for port in graph.outputs:
+        vector = width[port.tensor] * bits
+        kernels.append(
+            transfer(
+                "write_output",
+                (Lsu("image_data", vector, store=True),) * copies,
+                vector * copies,
+                copies,
+            )
+        )
+    fifos = [
+        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth)
+        for edge in plan.edges
+    ]
+    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
+    for kernel in (kernel for kernel in plan.kernels if kernel.row_tiles):
+        fifos.append(streamed(kernel, bits))
+        vector = fifos[-1].bits
+        kernels.append(
+            transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies)
+        )
+    weighted = [layer for layer in graph.layers if layer.weights]
+    if weighted:
+        fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
+        count = len(weighted) * copies
+        kernels.append(transfer("weight_loader", (Lsu("weights", bits),), bits * count, count))
+    return Structure(tuple(kernels), tuple(fifos * copies))
+
+
+def planned_kernels(layer: Layer, graph: Graph, plan: Plan) -> tuple[Kernel, ...]:
+    """Those of one layer, as it is planned."""
+    return pipelined_kernels(
+        layer, graph, plan, plan.kernel(layer.name), ends(plan.edges, layer.output)
+    )
+
+
+def pipelined_kernels(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
+) -> tuple[Kernel, ...]:
+    """The kernel of one layer, whose result so many channels carry, and the one that puts input
+    vectors together for it."""
+    main = pipelined_kernel(layer, graph, plan, kernel, readers)
+    if kernel.vectors_per_cycle == 1:
+        return (main,)
+    vector, word = kernel.input_width * FLOAT32.bits, collected(kernel, FLOAT32.bits).bits
+    body = Body(register_bits=word, multiplexer_bits=word)
+    return main, Kernel(
+        f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2
+    )
+
+
+def collected(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of words of input vectors."""
+    return Fifo(
+        f"{kernel.layer} collected",
+        kernel.vectors_per_cycle * kernel.input_width * bits,
+        COLLECTED_FIFO,
+    )
+
+
+def streamed(kernel: KernelPlan, bits: int) -> Fifo:
+    """The channel of weights that come from memory."""
+    return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
+
+
+def pipelined_kernel(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
+) -> Kernel:
+    """The kernel of one layer."""
+    bits = FLOAT32.bits
+    streams = kernel.row_tiles > 0
+    channel = (
+        len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle
+        + (readers + bool(layer.weights) + streams) * kernel.output_width
+    )
+    loops = 1 + LOOPS * (streams and layer.op == "conv") + 2 * bool(layer.weights)
+    scratch = not plan.enabled("cached_writes") and operator(layer.op).accumulates
+    vector = kernel.output_width * bits
+    return Kernel(
+        layer.name,
+        operator(layer.op).pipelined_body(layer, graph, kernel, bits),
+        autorun=plan.enabled("autorun") and not scratch,
+        lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
+        channel_bits=channel * bits,
+        channel_ends=len(layer.inputs) + readers + bool(layer.weights) + streams,
+        loops=loops,
+    )
+
+
+def ends(edges: tuple[EdgePlan, ...], tensor: str) -> int:
+    """How many channels carry a tensor."""
+    return sum(edge.tensor == tensor for edge in edges)
+
+
+def transfer(name: str, lsus: tuple[Lsu, ...], channel_bits: int, channel_ends: int) -> Kernel:
+    """A kernel between global memory and channels."""
+    return Kernel(name, Body(), lsus=lsus, channel_bits=channel_bits, channel_ends=channel_ends)

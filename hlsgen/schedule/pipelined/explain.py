@@ -1,0 +1,36 @@
+"""What the kernels of a pipelined design are, and which of them is the slowest."""
+
+from __future__ import annotations
+
+from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate
+from hlsgen.ops.skip import imbalance
+from hlsgen.plan import Plan
+
+
+def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
+    """The kernels of a pipelined design."""
+    copies = f"{plan.copies} copies work on different images. " if plan.copies > 1 else ""
+    sparse = [kernel for kernel in plan.kernels if kernel.nonzeros_per_lane]
+    worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
+    zeros = (
+        f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
+    )
+    streams, moved = (
+        sum(kernel.row_tiles > 0 for kernel in plan.kernels),
+        predicted.timing.bytes / 1e6,
+    )
+    memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
+    return (
+        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."
+        f"{zeros if sparse else ''}{memory if streams else ''}"
+    )
+
+
+def pipeline_limit(plan: Plan, predicted: Estimate) -> str:
+    """What keeps it from being faster."""
+    slowest = max(item.cycles for item in predicted.timing.layers)
+    return (
+        f"the bottleneck is {predicted.timing.bottleneck}: "
+        f"{slowest:,.0f} cycles an image in the slowest kernel"
+    )
