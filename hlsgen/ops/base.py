@@ -199,7 +199,7 @@ class Operator(ABC):
 
     def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
         """The same, remembered with the graph: a search asks for a kernel again and again."""
-        known: dict[tuple[str, KernelPlan], Nest | None] = graph.derived.setdefault("nests", {})
+        known: dict[Any, Any] = graph.derived.setdefault("nests", {})
         key = layer.name, kernel
         if key not in known:
             if len(known) >= REMEMBERED:
