@@ -233,6 +233,8 @@ def main() -> None:
     )
     for text in sparse_lines():
         print(text, flush=True)
+    print()
+    print((Path(__file__).parent / "results_audit.md").read_text(), end="")
 
 
 if __name__ == "__main__":

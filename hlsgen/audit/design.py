@@ -59,6 +59,16 @@ class Audit:
         """DSPs of all kernels and their copies."""
         return sum(k.arithmetic.dsps * self.copies(k.name) for k in self.kernels)
 
+    @property
+    def interval(self) -> tuple[int, int] | None:
+        """The largest initiation interval of an innermost loop of kernels of which the model counts
+        on 1, as a band; None where the style counts on none."""
+        if self.style not in SEARCHED:
+            return None
+        single = [k for k in self.kernels if allowed(k.name, self.promises) == 1]
+        bands = [k.interval for k in single] or [(1, 1)]
+        return max(low for low, _ in bands), max(high for _, high in bands)
+
     def copies(self, kernel: str) -> int:
         """How many copies of a kernel the design has."""
         return self.promises[kernel].copies if kernel in self.promises else 1

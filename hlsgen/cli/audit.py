@@ -39,7 +39,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     something does."""
     with console.status("compiling the kernels"):
         found = audit(options.design)
-    leave(Path(options.design), verdict(found.findings))
+    leave(Path(options.design), verdict(found.findings, found.interval))
     describe(found, console, options.notes)
     result = found.to_dict()
     if options.html is not None:
@@ -82,7 +82,9 @@ def describe(found: Audit, console: Console, notes: bool) -> None:
         console.say(f"{proved} of {len(found.distances)} promised distances were run to the end")
     model = sum(p.dsps for p in found.promises.values())
     console.say(f"{found.dsps:,g} DSPs in the text, {model:,} in the model")
-    console.say(line(verdict(found.findings)), "bold green" if found.ok else "bold red")
+    console.say(
+        line(verdict(found.findings, found.interval)), "bold green" if found.ok else "bold red"
+    )
 
 
 def row(found: Audit, k: KernelAudit) -> tuple[str, ...]:

@@ -200,7 +200,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 def audited(out: str, console: Console) -> dict[str, Any]:
     """Audit the design and print the verdict, which stays in the design directory."""
     with console.status("auditing the kernels"):
-        found = verdict(audit(out).findings)
+        seen = audit(out)
+        found = verdict(seen.findings, seen.interval)
     leave(Path(out), found)
     console.say(f"audit: {line(found)}", "green" if found["ok"] else "red")
     return found

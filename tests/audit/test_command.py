@@ -18,7 +18,7 @@ import hlsgen
 from hlsgen.audit import compiler
 from hlsgen.audit.compiler import llvm_ir
 from hlsgen.audit.isolated import isolated
-from hlsgen.audit.verdict import leave, read_verdict, verdict
+from hlsgen.audit.verdict import leave, line, read_verdict, verdict
 from hlsgen.cli.audit import write_page
 from hlsgen.cli.main import main
 from hlsgen.errors import AuditError, OutputError
@@ -131,6 +131,13 @@ def test_people_read_the_verdict(design, text, capsys):
     assert main(["audit", str(design)]) == 1
     said = capsys.readouterr().out
     assert "BROKEN: 1 x geometry, 1 x interval" in said and "array sums" in said
+    band = re.search(r"; II (\d+) to (\d+), so images a second may fall by that factor", said)
+    assert band and 1 < int(band[1]) < int(band[2])
+
+
+def test_a_clean_design_keeps_its_pace_over_the_whole_band(capsys):
+    assert line(verdict([], (1, 1))).endswith("; II 1 over the whole band of latencies")
+    assert line(verdict([])).endswith("breaks what the model counts on")
 
 
 STRAY = """
