@@ -118,10 +118,7 @@ def test_a_broken_pair_is_found(tmp_path):
 @pytest.mark.slow
 def test_auto_takes_the_best_by_the_model():
     graph = hlsgen.load(network("mobilenetv1"))
-    folded, plan = (
-        hlsgen.schedule(graph, board="pac_a10", style=style) for style in ("folded", "auto")
-    )
-    assert estimate(graph, plan).throughput > estimate(graph, folded).throughput
-    assert plan.style == "hybrid" and {"pipelined", "folded"} < {
-        other.style for other in plan.evidence.alternatives
-    }
+    plan = hlsgen.schedule(graph, board="pac_a10")
+    others = {other.style: other.throughput for other in plan.evidence.alternatives}
+    assert plan.style == "hybrid" and {"pipelined", "folded"} < set(others)
+    assert estimate(graph, plan).throughput >= max(others.values()) > others["folded"] > 0

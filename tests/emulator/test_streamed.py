@@ -300,7 +300,7 @@ def test_grouped_convolutions_keep_their_weights():
 def test_chosen_where_weights_do_not_fit():
     """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as
     fast as memory can."""
-    graph, target = hlsgen.load(network("resnet18")), board("pac_d5005")
+    graph, target = hlsgen.load(network("resnet18", size=64)), board("pac_d5005")
     plan = schedule(graph, "pac_d5005")
     found = estimate(graph, plan)
     assert plan.style == "pipelined"
