@@ -205,7 +205,8 @@ class Operator(ABC):
             if len(known) >= REMEMBERED:
                 known.clear()
             known[key] = self.nest(layer, graph, kernel)
-        return known[key]
+        found: Nest | None = known[key]
+        return found
 
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:
         """What follows a finished sum: a factor (`scale`, see `Epilogue`), the activation, lanes
