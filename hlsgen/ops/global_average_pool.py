@@ -49,6 +49,7 @@ class GlobalAveragePool(Operator, Importer):
         tensor, types = graph.tensors[layer.inputs[0]], Roles()
         count = vectors(tensor.channels, kernel.input_width)
         word = Vector(types.operand, kernel.input_width)
+        scale = 1 / tensor.pixels if tensor.pixels > 1 else None
         return Nest(
             what=f"mean of {tensor.pixels} pixels",
             lanes=kernel.output_width,
@@ -58,7 +59,7 @@ class GlobalAveragePool(Operator, Importer):
                 Loop("o", count, arrives=True),
             ),
             combine=Combine("each"),
-            epilogue=self.epilogue(layer, graph, kernel, scale=1 / tensor.pixels),
+            epilogue=self.epilogue(layer, graph, kernel, scale=scale),
             partial_sums=kernel.partial_sums,
             types=types,
         )
