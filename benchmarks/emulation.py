@@ -57,8 +57,8 @@ def peer(kind: str, path: Path, images: int) -> dict[str, Any]:
 def ours(design: HostDesign, images: int) -> dict[str, Any]:
     """Time the design on the emulator."""
     inputs = {
-        e["name"]: np.random.default_rng(0).standard_normal(e["shape"], dtype=np.float32)
-        for e in design.manifest["inputs"]
+        e.name: np.random.default_rng(0).standard_normal(e.shape, dtype=np.float32)
+        for e in design.manifest.inputs
     }
     result = run(design, inputs, repeat=images + 1, optimise=True, session=Session(keep=0))
     return {"first": result.build_seconds, "seconds": result.image_seconds[1:]}

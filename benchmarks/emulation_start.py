@@ -65,8 +65,7 @@ def images(design: HostDesign) -> dict[str, np.ndarray]:
     """One random image."""
     random = np.random.default_rng(0)
     return {
-        e["name"]: random.standard_normal(e["shape"], dtype=np.float32)
-        for e in design.manifest["inputs"]
+        e.name: random.standard_normal(e.shape, dtype=np.float32) for e in design.manifest.inputs
     }
 
 

@@ -33,12 +33,10 @@ class Reference:
                 remedy="build the design again",
             )
         self.graph: Graph = load(
-            path, {entry["name"]: entry["model_shape"] for entry in design.manifest["inputs"]}
+            path, {port.name: list(port.model_shape) for port in design.manifest.inputs}
         )
         known = {layer.name for layer in self.graph.layers}
-        missing = [
-            entry["name"] for entry in design.manifest["layers"] if entry["name"] not in known
-        ]
+        missing = [layer.name for layer in design.manifest.layers if layer.name not in known]
         if missing:
             raise HostError(
                 f"model.onnx has no layer {missing[0]}: it is not the design's model",
@@ -81,7 +79,7 @@ class Reference:
             if expected[port.name].size == prod(wanted):
                 expected[port.name] = expected[port.name].reshape(wanted)
         found = compare_with_onnxruntime(
-            self.graph, self.inputs, outputs, expected, self.design.manifest["dtype"]
+            self.graph, self.inputs, outputs, expected, self.design.manifest.dtype
         )
         worst = max(found.values(), key=lambda c: c.max_rel_error)
         result = worst.as_dict() | {"ok": all(c.ok for c in found.values())}

@@ -1,8 +1,7 @@
-"""Reads a design directory. The manifest `design.json` is the whole contract with the compiler."""
+"""Reads a design directory."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,7 @@ import numpy as np
 
 from .errors import HostError
 from .finite import check_finite
-
-SCHEMA = 1
+from .manifest import Run, read_manifest
 
 
 class HostDesign:
@@ -19,58 +17,39 @@ class HostDesign:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self.manifest = read_manifest(self.path)
         remedy = "build the design again"
-        try:
-            self.manifest: dict[str, Any] = json.loads((self.path / "design.json").read_text())
-        except FileNotFoundError:
-            raise HostError(
-                f"{path}: no design.json there", remedy="give a directory that build wrote"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise HostError(
-                f"{path}: design.json cannot be read ({error})", remedy=remedy
-            ) from None
-        if self.manifest.get("schema") != SCHEMA:
-            raise HostError(
-                f"{path}: manifest schema {self.manifest.get('schema')}, this host reads {SCHEMA}",
-                remedy=remedy,
-            )
-        for name in self.manifest["kernels"]:
+        for name in self.manifest.kernels:
             if not (self.path / name).is_file():
                 raise HostError(f"{path}: {name} is missing", remedy=remedy)
-        weights, size = (
-            self.path / self.manifest["weights"]["file"],
-            self.manifest["weights"]["bytes"],
-        )
+        weights, size = self.path / self.manifest.weights.file, self.manifest.weights.bytes
         if not weights.is_file() or weights.stat().st_size != size:
             raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
-        self.sections = {s["name"]: s for s in self.manifest["weights"]["sections"]}
+        self.sections = {section.name: section for section in self.manifest.weights.sections}
 
     @property
     def source(self) -> str:
         """The OpenCL text of all kernel files."""
-        return "\n".join((self.path / name).read_text() for name in self.manifest["kernels"])
+        return "\n".join((self.path / name).read_text() for name in self.manifest.kernels)
 
     @property
     def work(self) -> float:
         """Multiply-accumulates of an image; infinite in designs of earlier builds, which do not
         tell."""
-        return self.manifest.get("multiply_accumulates", float("inf"))
+        work = self.manifest.multiply_accumulates
+        return float("inf") if work is None else work
 
     def section(self, name: str) -> np.ndarray:
         """A section of the weights file, read from disk."""
         s = self.sections[name]
         return np.fromfile(
-            self.path / self.manifest["weights"]["file"],
-            s["dtype"],
-            s["elements"],
-            offset=s["offset"],
+            self.path / self.manifest.weights.file, s.dtype, s.elements, offset=s.offset
         )
 
     def signature(self) -> tuple[Any, ...]:
         """What changes when the design is built, compiled or edited: manifest, kernels' text, dates
         of the rest."""
-        files = (self.path / self.manifest["weights"]["file"], *sorted(self.path.glob("bin/*")))
+        files = (self.path / self.manifest.weights.file, *sorted(self.path.glob("bin/*")))
         stats = [(str(path), path.stat()) for path in files]
         return (
             self.manifest,
@@ -78,10 +57,10 @@ class HostDesign:
             [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats],
         )
 
-    def run(self, mode: str) -> dict[str, Any]:
+    def run(self, mode: str) -> Run:
         """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design
         lacks it."""
-        runs = self.manifest["runs"]
+        runs = self.manifest.runs
         if mode not in runs:
             raise HostError(
                 f"the design has no {mode} mode (it runs one kernel after another)",
@@ -92,19 +71,19 @@ class HostDesign:
     def check_inputs(self, inputs: dict[str, np.ndarray]) -> int:
         """Check names, dtypes, shapes `(images, ...)` and values of input arrays and return the
         number of images. Raises HostError."""
-        expected = {entry["name"]: entry for entry in self.manifest["inputs"]}
+        expected = {port.name: port for port in self.manifest.inputs}
         counts = set()
         if set(inputs) != set(expected):
             raise HostError(
                 f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
                 remedy="name the arrays after the inputs",
             )
-        for name, entry in expected.items():
-            array, shape = inputs[name], entry["shape"]
-            if array.dtype != np.dtype(entry["dtype"]):
+        for name, port in expected.items():
+            array, shape = inputs[name], port.shape
+            if array.dtype != np.dtype(port.dtype):
                 raise HostError(
-                    f"input {name} is of type {array.dtype}, the network needs {entry['dtype']}",
-                    remedy=f"convert it with .astype('{entry['dtype']}')",
+                    f"input {name} is of type {array.dtype}, the network needs {port.dtype}",
+                    remedy=f"convert it with .astype('{port.dtype}')",
                 )
             if (
                 array.ndim != len(shape)

@@ -14,6 +14,7 @@ from .design import HostDesign
 from .errors import DeadlockError, HostError
 from .guards import Guarded
 from .layout import apply_steps, pack, unpack
+from .manifest import Buffer, Launch, Layout
 from .programs import compiled, emulated
 from .waiting import with_yielding_waits
 
@@ -49,7 +50,7 @@ class Executor:
         self.guarded, self.optimise = guarded, optimise
         self.guards: dict[str, Guarded] = {}
         self.run = design.run(mode)
-        self.batched = design.manifest["batched"]
+        self.batched = design.manifest.batched
         self.batch = self.batch_size(images)
         self.context = cl.Context([device])
         started = time.perf_counter()
@@ -57,47 +58,41 @@ class Executor:
         self.build_seconds = time.perf_counter() - started
         self.queues: dict[str, Any] = {}
         self.device = device
-        self.ahead = self.run.get("ahead", [])
+        self.ahead = self.run.ahead
         self.buffers = {
             name: self.buffer(name, entry)
-            for name, entry in design.manifest["buffers"].items()
-            if self.wanted(entry)
+            for name, entry in design.manifest.buffers.items()
+            if self.tapped or not entry.tap  # taps exist in tapped builds alone
         }
         self.other = {
             name: self.buffer(f"{name} (other)", entry)
-            for name, entry in design.manifest["buffers"].items()
-            if self.ahead and entry.get("alternating")
+            for name, entry in design.manifest.buffers.items()
+            if self.ahead and entry.alternating
         }
         self.swapped = False
         self.kernels: dict[tuple[int, bool], Any] = {}
         self.started_once = False
 
-    def wanted(self, entry: dict[str, Any]) -> bool:
-        """Taps exist in tapped builds alone."""
-        return self.tapped or not entry.get("tap")
-
     def batch_size(self, images: int) -> int:
         """Images per launch: as many as the design takes; of a pipelined design all in concurrent
         mode, else as many as memory allows."""
         if not self.batched:
-            return self.design.manifest.get("images", 1)  # designs of earlier builds take one
+            return self.design.manifest.images
         if self.mode == "concurrent":
             return images
-        values = sum(
-            b["elements"] for b in self.design.manifest["buffers"].values() if b.get("per_image")
-        )
+        values = sum(b.elements for b in self.design.manifest.buffers.values() if b.per_image)
         return max(1, min(images, BATCH_VALUES // max(values, 1)))
 
     @property
     def endless(self) -> bool:
         """Whether kernels of this run go on polling their channels on the host's processor for
         ever."""
-        return self.mode == "concurrent" and bool(self.run["autorun"]) and not is_board(self.device)
+        return self.mode == "concurrent" and bool(self.run.autorun) and not is_board(self.device)
 
     def build(self, device: Any) -> Any:
         """The program, from source on emulators and CPUs, from the .aocx file on a board. Raises
         HostError."""
-        name = self.design.manifest["name"]
+        name = self.design.manifest.name
         if is_board(device):
             image = self.design.path / "bin" / f"{name}.aocx"
             if not image.is_file():
@@ -112,7 +107,7 @@ class Executor:
                 f"{device.name.strip()} has no Intel channels, which this design uses",
                 remedy="validate on the emulator, or build with --disable channels",
             )
-        options = [*self.design.manifest["options"], *self.run["options"]]
+        options = [*self.design.manifest.options, *self.run.options]
         if self.batched:
             options.append(f"-DHLSGEN_IMAGES={self.batch}")
         if self.tapped:
@@ -129,22 +124,22 @@ class Executor:
                 f"the kernels do not compile on {device.name.strip()}:\n{errors_of(str(error))}"
             ) from None
 
-    def buffer(self, name: str, entry: dict[str, Any]) -> Any:
+    def buffer(self, name: str, entry: Buffer) -> Any:
         """A device buffer, filled from the weights file where the manifest says so."""
-        count = entry["elements"] * (self.batch if entry.get("per_image") else 1)
+        count = entry.elements * (self.batch if entry.per_image else 1)
         flags = cl.mem_flags
         if self.guarded:
             queue = self.queue("host")
             guard = self.guards[name] = Guarded(
-                self.context, queue, count * np.dtype(entry["dtype"]).itemsize
+                self.context, queue, count * np.dtype(entry.dtype).itemsize
             )
-            if "section" in entry:
-                cl.enqueue_copy(queue, guard.buffer, self.design.section(entry["section"]))
+            if entry.section is not None:
+                cl.enqueue_copy(queue, guard.buffer, self.design.section(entry.section))
             return guard.buffer
-        if "section" in entry:
-            array = self.design.section(entry["section"])
+        if entry.section is not None:
+            array = self.design.section(entry.section)
             return cl.Buffer(self.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=array)
-        return cl.Buffer(self.context, flags.READ_WRITE, count * np.dtype(entry["dtype"]).itemsize)
+        return cl.Buffer(self.context, flags.READ_WRITE, count * np.dtype(entry.dtype).itemsize)
 
     def queue(self, name: str) -> Any:
         """The queue of a launch: one in-order queue in sequential mode, else one a name."""
@@ -153,31 +148,29 @@ class Executor:
             self.queues[key] = cl.CommandQueue(self.context, self.device)
         return self.queues[key]
 
-    def launch(self, item: dict[str, Any], images: int) -> Any:
+    def launch(self, item: Launch, images: int) -> Any:
         """Enqueue one launch of the manifest as a single work-item."""
         key = id(item), self.swapped
         kernel = self.kernels.get(key)
         if kernel is None:
-            kernel = self.kernels[key] = cl.Kernel(self.program, item["kernel"])
+            kernel = self.kernels[key] = cl.Kernel(self.program, item.kernel)
             self.set_arguments(kernel, item, images)
         elif self.batched:
             self.set_arguments(kernel, item, images)
-        return cl.enqueue_nd_range_kernel(self.queue(item["queue"]), kernel, (1,), (1,))
+        return cl.enqueue_nd_range_kernel(self.queue(item.queue), kernel, (1,), (1,))
 
-    def set_arguments(self, kernel: Any, item: dict[str, Any], images: int) -> None:
+    def set_arguments(self, kernel: Any, item: Launch, images: int) -> None:
         """Bind buffers and numbers. What is launched ahead works on the memories of the next
         batch."""
         buffers = self.buffers | (self.other if any(item is one for one in self.ahead) else {})
         position = 0
-        for argument in item["arguments"]:
-            if argument.get("tap") and not self.tapped:
+        for argument in item.arguments:
+            if argument.tap and not self.tapped:
                 continue
-            if "buffer" in argument:
-                kernel.set_arg(position, buffers[argument["buffer"]])
+            if argument.buffer is not None:
+                kernel.set_arg(position, buffers[argument.buffer])
             else:
-                kernel.set_arg(
-                    position, np.int32(images if argument.get("images") else argument["int"])
-                )
+                kernel.set_arg(position, np.int32(argument.value(images)))
             position += 1
 
     def write_inputs(self, inputs: dict[str, np.ndarray]) -> None:
@@ -185,43 +178,38 @@ class Executor:
 
         A design that takes several images a launch gets the last one again where there are fewer.
         """
-        for entry in self.design.manifest["inputs"]:
-            layout = entry["layout"]
-            images = inputs[entry["name"]]
+        for port in self.design.manifest.inputs:
+            layout, images = port.layout, inputs[port.name]
             if not self.batched:
                 images = images[np.minimum(np.arange(self.batch), len(images) - 1)]
-            elements = self.design.manifest["buffers"][layout["buffer"]]["elements"]
-            per_image = self.design.manifest["buffers"][layout["buffer"]].get("per_image")
             for index, image in enumerate(images):
-                canonical = apply_steps(image[None], entry["steps"])[0]
+                canonical = apply_steps(image[None], port.steps)[0]
                 # Only the tensor's own range is transferred: a feature memory holds all other
                 # tensors too.
-                count = -(-layout["channels"] // layout["lanes"])
-                span = (
-                    (layout["height"] * layout["width"] - 1) * layout["stride"] + count
-                ) * layout["lanes"]
-                host = np.zeros(span, np.float32)
-                pack(canonical, layout | {"base": 0}, host)
-                offset = layout["base"] * layout["lanes"] + (index * elements if per_image else 0)
+                host = pack(canonical, layout)
                 cl.enqueue_copy(
-                    self.queue("host"), self.buffers[layout["buffer"]], host, dst_offset=offset * 4
+                    self.queue("host"),
+                    self.buffers[layout.buffer],
+                    host,
+                    dst_offset=self.offset(layout, index),
                 )
 
-    def read(self, layout: dict[str, Any], index: int) -> np.ndarray:
+    def read(self, layout: Layout, index: int) -> np.ndarray:
         """A tensor of image `index` of the batch, canonical `(C, H, W)`."""
-        entry = self.design.manifest["buffers"][layout["buffer"]]
-        count = -(-layout["channels"] // layout["lanes"])
-        span = ((layout["height"] * layout["width"] - 1) * layout["stride"] + count) * layout[
-            "lanes"
-        ]
-        offset = layout["base"] * layout["lanes"] + (
-            index * entry["elements"] if entry.get("per_image") else 0
-        )
-        host = np.empty(span, np.float32)
+        host = np.empty(layout.span, np.float32)
         cl.enqueue_copy(
-            self.queue("host"), host, self.buffers[layout["buffer"]], src_offset=offset * 4
+            self.queue("host"),
+            host,
+            self.buffers[layout.buffer],
+            src_offset=self.offset(layout, index),
         )
-        return unpack(host, layout | {"base": 0})
+        return unpack(host, layout)
+
+    def offset(self, layout: Layout, index: int) -> int:
+        """Where a tensor of image `index` of the batch begins in its buffer, in bytes."""
+        buffer = self.design.manifest.buffers[layout.buffer]
+        before = index * buffer.elements if buffer.per_image else 0
+        return (before + layout.first) * np.dtype(buffer.dtype).itemsize
 
     def batches(self, batches: Sequence[dict[str, np.ndarray]], timeout: float) -> Iterator[float]:
         """Run batches of inputs, each an array `(images, ...)` a name, and yield the seconds that
@@ -233,7 +221,7 @@ class Executor:
             images = len(next(iter(inputs.values())))
             if not self.ahead:
                 self.write_inputs(inputs)
-                yield self.execute(self.run["launches"], images, timeout)
+                yield self.execute(self.run.launches, images, timeout)
                 continue
             if number == 0:
                 self.write_inputs(inputs)
@@ -243,9 +231,7 @@ class Executor:
             more = number + 1 < len(batches)
             if more:
                 self.write_inputs(batches[number + 1])
-            yield self.execute(
-                [*self.run["launches"], *(self.ahead if more else ())], images, timeout
-            )
+            yield self.execute([*self.run.launches, *(self.ahead if more else ())], images, timeout)
 
     def swap(self) -> None:
         """What was prepared is now to be computed, and the other way round."""
@@ -253,15 +239,15 @@ class Executor:
             self.buffers[name], self.other[name] = buffer, self.buffers[name]
         self.swapped = not self.swapped
 
-    def execute(self, launches: Sequence[dict[str, Any]], images: int, timeout: float) -> float:
+    def execute(self, launches: Sequence[Launch], images: int, timeout: float) -> float:
         """Run launches on what is in the buffers. Returns the seconds they took."""
         started = time.perf_counter()
-        items = [] if self.started_once else list(self.run["once"])
+        items = [] if self.started_once else list(self.run.once)
         self.started_once = True
-        events = [(item["kernel"], self.launch(item, images)) for item in (*items, *launches)]
+        events = [(item.kernel, self.launch(item, images)) for item in (*items, *launches)]
         for queue in self.queues.values():
             queue.flush()
-        wait(events, timeout, self.run["autorun"] if self.mode == "concurrent" else [])
+        wait(events, timeout, self.run.autorun if self.mode == "concurrent" else ())
         seconds = time.perf_counter() - started
         damaged = [name for name, guard in self.guards.items() if not guard.intact()]
         if damaged:
@@ -274,16 +260,16 @@ class Executor:
     def outputs(self, index: int) -> dict[str, np.ndarray]:
         """The network's outputs of image `index` as ONNX values."""
         return {
-            entry["name"]: apply_steps(self.read(entry["layout"], index)[None], entry["steps"])
-            for entry in self.design.manifest["outputs"]
+            port.name: apply_steps(self.read(port.layout, index)[None], port.steps)
+            for port in self.design.manifest.outputs
         }
 
     def layers(self, index: int) -> dict[str, np.ndarray]:
         """Results of all layers that are in memory, by layer name, canonical `(C, H, W)`."""
         return {
-            entry["name"]: self.read(entry["layout"], index)
-            for entry in self.design.manifest["layers"]
-            if entry["layout"]["buffer"] in self.buffers
+            layer.name: self.read(layer.layout, index)
+            for layer in self.design.manifest.layers
+            if layer.layout.buffer in self.buffers
         }
 
 
@@ -300,7 +286,7 @@ def is_board(device: Any) -> bool:
 def wait(
     events: list[tuple[str, Any]],
     timeout: float,
-    autorun: list[str],
+    autorun: Sequence[str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Poll events until all are complete. Raises DeadlockError with the kernels that are not,

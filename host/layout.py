@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from .manifest import Layout, Step
 
-def pack(image: np.ndarray, layout: dict[str, Any], buffer: np.ndarray) -> None:
-    """Write a canonical `(C, H, W)` image into a flat buffer: pixel p, vector c at `(base + p *
-    stride + c) * lanes`.
 
-    Lanes beyond the last channel are zero.
-    """
-    lanes, count = layout["lanes"], -(-layout["channels"] // layout["lanes"])
+def pack(image: np.ndarray, layout: Layout) -> np.ndarray:
+    """A canonical `(C, H, W)` image as it lies in memory, from its first element to its last: pixel
+    p, vector c at `(p * stride + c) * lanes`. All other values, lanes beyond the last channel among
+    them, are zero."""
     channels, height, width = image.shape
-    padded = np.zeros((height * width, count * lanes), buffer.dtype)
+    padded = np.zeros((height * width, layout.vectors * layout.lanes), image.dtype)
     padded[:, :channels] = image.reshape(channels, -1).T
-    _pixels(buffer, layout)[:] = padded.reshape(height * width, count, lanes)
+    span = np.zeros(layout.span, image.dtype)
+    _pixels(span, layout)[:] = padded.reshape(height * width, layout.vectors, layout.lanes)
+    return span
 
 
-def unpack(buffer: np.ndarray, layout: dict[str, Any]) -> np.ndarray:
-    """Read a canonical `(C, H, W)` image from a flat buffer."""
-    shape = layout["channels"], layout["height"], layout["width"]
-    pixels = _pixels(buffer, layout)
-    return np.ascontiguousarray(pixels.reshape(len(pixels), -1)[:, : shape[0]].T).reshape(shape)
+def unpack(span: np.ndarray, layout: Layout) -> np.ndarray:
+    """The canonical `(C, H, W)` image of what lies in memory from its first element to its last."""
+    pixels = _pixels(span, layout)
+    flat = pixels.reshape(len(pixels), -1)[:, : layout.channels].T
+    return np.ascontiguousarray(flat).reshape(layout.channels, layout.height, layout.width)
 
 
-def _pixels(buffer: np.ndarray, layout: dict[str, Any]) -> np.ndarray:
-    """A view `(pixels, vectors, lanes)` of the tensor in its buffer."""
-    lanes, stride, base = layout["lanes"], layout["stride"], layout["base"]
-    count, size = -(-layout["channels"] // lanes), buffer.itemsize
-    pixels = layout["height"] * layout["width"]
-    part = buffer[base * lanes :]
+def _pixels(span: np.ndarray, layout: Layout) -> np.ndarray:
+    """A view `(pixels, vectors, lanes)` of a tensor in its memory."""
+    lanes, size = layout.lanes, span.itemsize
     return np.lib.stride_tricks.as_strided(
-        part, (pixels, count, lanes), (stride * lanes * size, lanes * size, size)
+        span,
+        (layout.pixels, layout.vectors, lanes),
+        (layout.stride * lanes * size, lanes * size, size),
     )
 
 
-def apply_steps(array: np.ndarray, steps: list[list[Any]]) -> np.ndarray:
-    """Apply the manifest's steps: ["reshape", shape], ["transpose", perm] or ["columns", [kernel,
-    ...]]."""
+def apply_steps(array: np.ndarray, steps: Sequence[Step]) -> np.ndarray:
+    """Apply the manifest's steps, one after another."""
     actions: dict[str, Callable[..., np.ndarray]] = {
         "reshape": np.reshape,
         "transpose": np.transpose,
@@ -52,7 +50,7 @@ def apply_steps(array: np.ndarray, steps: list[list[Any]]) -> np.ndarray:
     return array
 
 
-def unfold_columns(array: np.ndarray, columns: list[int]) -> np.ndarray:
+def unfold_columns(array: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     """Unfold windows of columns of a `(1, C, H, W)` array into channels: `(1, kernel * C, H,
     count)`.
 

@@ -64,7 +64,7 @@ def run(
     """
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
-    kernels = len(design.run(mode)["launches"]) + len(design.run(mode)["autorun"]) if strict else 0
+    kernels = len(design.run(mode).launches) + len(design.run(mode).autorun) if strict else 0
     job = {
         "task": "run",
         "design": str(design.path.resolve()),

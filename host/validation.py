@@ -82,10 +82,8 @@ def passes(design: HostDesign, strict: bool) -> list[bool]:
     Kernels that start by themselves cannot store their results, so a strict run of them follows a
     fast, tapped one.
     """
-    buffers = design.manifest["buffers"]
-    tapped = any(
-        buffers[entry["layout"]["buffer"]].get("tap") for entry in design.manifest["layers"]
-    )
+    buffers = design.manifest.buffers
+    tapped = any(buffers[layer.layout.buffer].tap for layer in design.manifest.layers)
     return [False, True] if strict and tapped else [strict]
 
 
@@ -94,8 +92,8 @@ def summary(
 ) -> dict[str, Any]:
     """The part of the verdict that follows from the comparisons."""
     listed = [
-        {"name": entry["name"], "op": entry["op"], **layers[entry["name"]].as_dict()}
-        for entry in design.manifest["layers"]
+        {"name": layer.name, "op": layer.op, **layers[layer.name].as_dict()}
+        for layer in design.manifest.layers
     ]
     worst = max(outputs.values(), key=lambda comparison: comparison.max_rel_error)
     return {
@@ -114,7 +112,7 @@ def layer_comparer(
 ) -> Callable[[int, Tensors], None]:
     """The function that `run` calls with each image's layers: compares them, and keeps the expected
     outputs."""
-    tensor_of = {entry["name"]: entry["tensor"] for entry in design.manifest["layers"]}
+    tensor_of = {layer.name: layer.tensor for layer in design.manifest.layers}
 
     def compare_layers(image: int, found: Tensors) -> None:
         tensors, expected[image] = reference(image)
@@ -132,5 +130,5 @@ def keep_worst(
     design: HostDesign,
 ) -> None:
     """Compare one array and keep the result if it is the worst of its name so far."""
-    found = compare(value, wanted, design.manifest["dtype"])
+    found = compare(value, wanted, design.manifest.dtype)
     kept[name] = kept[name].worst(found) if name in kept else found

@@ -81,10 +81,10 @@ def run(name: str) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="hlsgen-") as folder:
         generate(graph, plan, Path(folder) / "design")
         design = HostDesign(Path(folder) / "design")
-        entry = design.manifest["inputs"][0]
+        entry = design.manifest.inputs[0]
         inputs = {
-            entry["name"]: np.random.default_rng(1).standard_normal(
-                (1, *entry["shape"][1:]), dtype=np.float32
+            entry.name: np.random.default_rng(1).standard_normal(
+                (1, *entry.shape[1:]), dtype=np.float32
             )
         }
         reference = Reference(design, inputs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
@@ -21,6 +20,8 @@ from hlsgen.audit.kernel import Kernel
 from hlsgen.audit.rules import rules
 from hlsgen.audit.source import read_source
 from hlsgen.errors import AuditError
+from hlsgen.host.errors import HostError
+from hlsgen.host.manifest import Launch, Manifest, read_manifest
 from hlsgen.style import SEARCHED
 
 
@@ -92,10 +93,10 @@ def audit(folder: str | Path) -> Audit:
     Raises AuditError when it is not a design directory, or when the extra `audit` is not installed.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    text = "\n".join((folder / name).read_text() for name in manifest["kernels"])
+    manifest = design_manifest(folder)
+    text = "\n".join((folder / name).read_text() for name in manifest.kernels)
     kernels = read_kernels(text)
-    promises, strict = promised(folder), manifest["style"] in SEARCHED
+    promises, strict = promised(folder), manifest.style in SEARCHED
     audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
     found = [f for k in audited for f in k.findings] + model_findings(audited, promises, strict)
     found += pragma_findings(kernels) + channel_findings(audited)
@@ -111,7 +112,7 @@ def audit(folder: str | Path) -> Audit:
         (k.name, m.array): m.interval[1] for k in audited for loop in k.loops for m in loop.memories
     }
     found += distance_findings(distances, limits)
-    return Audit(str(folder), manifest["style"], audited, promises, tuple(distances), tuple(found))
+    return Audit(str(folder), manifest.style, audited, promises, tuple(distances), tuple(found))
 
 
 def read_kernels(text: str) -> list[Kernel]:
@@ -131,36 +132,31 @@ def audit_text(text: str) -> tuple[KernelAudit, ...]:
     return tuple(audit_kernel(kernel, 1) for kernel in read_kernels(text))
 
 
-def passed_by_host(
-    folder: Path, manifest: dict[str, Any]
-) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+def passed_by_host(folder: Path, manifest: Manifest) -> tuple[list[Launch], dict[str, np.ndarray]]:
     """The launches of a run as on the board, and the buffers that hold constants."""
-    path = folder / manifest["weights"]["file"]
-    sections = {s["name"]: s for s in manifest["weights"]["sections"]}
+    path = folder / manifest.weights.file
+    sections = {section.name: section for section in manifest.weights.sections}
     buffers = {
-        name: np.fromfile(path, s["dtype"], s["elements"], offset=s["offset"])
-        for name, buffer in manifest["buffers"].items()
-        if (s := sections.get(buffer.get("section")))
+        name: np.fromfile(path, s.dtype, s.elements, offset=s.offset)
+        for name, buffer in manifest.buffers.items()
+        if buffer.section is not None and (s := sections[buffer.section])
     }
-    run = manifest["runs"].get("concurrent") or manifest["runs"]["sequential"]
-    return [*run["once"], *run.get("ahead", ()), *run["launches"]], buffers
+    run = manifest.runs.get("concurrent") or manifest.runs["sequential"]
+    return [*run.once, *run.ahead, *run.launches], buffers
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def design_manifest(folder: Path) -> Manifest:
     """A design's manifest. Raises AuditError."""
     remedy = "make one with `hlsgen build`"
+    if not (folder / "design.json").is_file():
+        raise AuditError("is not a design directory", where=str(folder), remedy=remedy)
     try:
-        manifest = json.loads((folder / "design.json").read_text())
-        absent = [name for name in manifest["kernels"] if not (folder / name).is_file()]
-        manifest["style"]
-    except FileNotFoundError:
-        raise AuditError("is not a design directory", where=str(folder), remedy=remedy) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise AuditError(
-            "its design.json cannot be read", where=str(folder), remedy=remedy
-        ) from None
-    if absent:
-        raise AuditError(f"{absent[0]} is missing", where=str(folder), remedy=remedy)
+        manifest = read_manifest(folder)
+    except HostError as error:
+        raise AuditError(error.reason, remedy=error.remedy) from None
+    for name in manifest.kernels:
+        if not (folder / name).is_file():
+            raise AuditError(f"{name} is missing", where=str(folder), remedy=remedy)
     return manifest
 
 

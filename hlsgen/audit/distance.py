@@ -3,10 +3,9 @@ of turns from a store to a later load of the same word."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from hlsgen.audit.kernel import Array, Kernel
 from hlsgen.audit.probe import FUEL, NEVER, Machine, Stream, Target, aligned, run
 from hlsgen.audit.slices import Slice, backward, sends
 from hlsgen.audit.source import Ivdep
+from hlsgen.host.manifest import Launch
 
 # Bytes that the values of one channel may take.
 ROOM = 1 << 26
@@ -48,13 +48,13 @@ class Prover:
     def __init__(
         self,
         kernels: Iterable[Kernel],
-        launches: list[dict[str, Any]],
+        launches: Sequence[Launch],
         buffers: dict[str, np.ndarray],
         fuel: int = FUEL,
     ):
         self.fuel = fuel
         self.kernels = {k.name: k for k in kernels}
-        self.launches = {launch["kernel"]: launch["arguments"] for launch in launches}
+        self.launches = {launch.kernel: launch.arguments for launch in launches}
         self.buffers = buffers
         self.streams: dict[str, Stream] = {}
 
@@ -99,7 +99,7 @@ class Prover:
     def numbers(self, kernel: Kernel) -> dict[str, int]:
         """The integers that the host passes to a kernel, one image at a time."""
         passed = zip(kernel.function.parameters, self.launches.get(kernel.name, ()), strict=False)
-        return {name: int(a.get("int", 1)) for name, a in passed if "buffer" not in a}
+        return {name: a.value(images=1) for name, a in passed if a.buffer is None}
 
     def buffer(self, kernel: Kernel, parameter: str) -> np.ndarray:
         """The constants that the host puts into a buffer. Raises Unprovable for one that holds
@@ -107,7 +107,8 @@ class Prover:
         passed = dict(
             zip(kernel.function.parameters, self.launches.get(kernel.name, ()), strict=False)
         )
-        name = passed.get(parameter, {}).get("buffer", parameter.lstrip("%"))
+        argument = passed.get(parameter)
+        name = (argument.buffer if argument else None) or parameter.lstrip("%")
         if name not in self.buffers:
             raise Unprovable(f"rests on the data in buffer {name}")
         copy = aligned(self.buffers[name].nbytes)

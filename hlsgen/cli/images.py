@@ -15,8 +15,8 @@ def random_images(design: HostDesign, count: int, seed: int = 0) -> dict[str, np
     """`count` standard normal images for every input, `(count, ...)` float32."""
     random = np.random.default_rng(seed)
     return {
-        entry["name"]: random.standard_normal((count, *entry["shape"][1:]), dtype=np.float32)
-        for entry in design.manifest["inputs"]
+        port.name: random.standard_normal((count, *port.shape[1:]), dtype=np.float32)
+        for port in design.manifest.inputs
     }
 
 
@@ -32,12 +32,12 @@ def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
         elif path.suffix == ".npy":
-            entries = design.manifest["inputs"]
-            if len(entries) != 1:
+            ports = design.manifest.inputs
+            if len(ports) != 1:
                 raise HostError(
-                    f"{name}: the network has {len(entries)} inputs", remedy="give an .npz file"
+                    f"{name}: the network has {len(ports)} inputs", remedy="give an .npz file"
                 )
-            arrays = {entries[0]["name"]: np.load(path, allow_pickle=False)}
+            arrays = {ports[0].name: np.load(path, allow_pickle=False)}
         else:
             raise HostError(
                 f"{name}: not an .npz or .npy file",

@@ -43,7 +43,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     reference = Reference(design, inputs)
     arrays = {f"input/{name}": array for name, array in inputs.items()}
     count = len(next(iter(inputs.values())))
-    wanted = {entry["tensor"] for entry in design.manifest["layers"]}
+    wanted = {layer.tensor for layer in design.manifest.layers}
     for image in range(count):
         tensors, outputs = reference(image)
         arrays |= {

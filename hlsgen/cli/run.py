@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Run all images and save the outputs, `(N, ...)` each."""
     design, target = HostDesign(options.design), Path(options.output)
-    names = [entry["name"] for entry in design.manifest["outputs"]]
+    names = [port.name for port in design.manifest.outputs]
     if target.suffix not in (".npz", ".npy") or (target.suffix == ".npy" and len(names) != 1):
         raise HostError(f"--output {target}: use .npz (or .npy for a network with one output)")
     if not target.resolve().parent.is_dir():

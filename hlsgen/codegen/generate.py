@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -21,13 +19,13 @@ from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
+from hlsgen.host.manifest import SCHEMA, Manifest, checked
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.style import STYLES
 from hlsgen.types import FLOAT32
 from hlsgen.version import __version__
 
-MANIFEST_SCHEMA = 1
 # Emulators reassociate and contract as aoc does (`aoc_flags`), and no more than that:
 # -cl-fast-relaxed-math would also take exp, log and pow with 13 bits (off by 1.4e-4), and turn 1 /
 # 0 into NaN.
@@ -50,13 +48,13 @@ class Design:
     """
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     set_aside: str = ""
 
     @property
     def source(self) -> str:
         """The OpenCL text."""
-        return (self.path / self.manifest["kernels"][0]).read_text()
+        return (self.path / self.manifest.kernels[0]).read_text()
 
 
 def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
@@ -109,12 +107,12 @@ def check_target(out: Path) -> None:
         )
 
 
-def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str, Any]:
+def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
     """The content of design.json: all that the host needs to know. Documented in
     docs/design-directory.md."""
     options = list(RELAXED_EMULATION) if plan.enabled("relaxed_fp") else []
-    return {
-        "schema": MANIFEST_SCHEMA,
+    fields = {
+        "schema": SCHEMA,
         "generator": f"hlsgen {__version__}",
         "name": graph.name,
         "board": plan.board,
@@ -149,6 +147,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> dict[str,
         "runs": generated.runs,
         **generated.documentation,
     }
+    return checked(fields, plan.network)
 
 
 def aoc_flags(board: Board, plan: Plan) -> list[str]:
@@ -165,19 +164,14 @@ def aoc_flags(board: Board, plan: Plan) -> list[str]:
 
 
 def write_files(
-    folder: Path,
-    graph: Graph,
-    plan: Plan,
-    board: Board,
-    generated: Generated,
-    manifest: dict[str, Any],
+    folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: Manifest
 ) -> None:
     """Write every file of the design into an empty folder."""
     (folder / "kernels").mkdir()
     (folder / "kernels" / f"{graph.name}.cl").write_text(generated.source + "\n")
     with open(folder / "weights", "wb") as file:
         file.writelines(generated.weights.chunks)
-    (folder / "design.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (folder / "design.json").write_text(manifest.to_json())
     plan.save(folder / "plan.json")
     (folder / "model.onnx").write_bytes(model_bytes(graph.model))
     old = [int(part) for part in board.sdk.split(".")] < [19, 1]

@@ -17,6 +17,8 @@ from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
 from hlsgen.errors import HlsgenError, OutputError
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
+from hlsgen.host.errors import HostError
+from hlsgen.host.manifest import read_manifest
 from hlsgen.kernel.hardware import Structure
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.resources import kernel_cost
@@ -79,12 +81,9 @@ def built_shapes(folder: Path) -> dict[str, list[int]]:
     """The input shapes that a design was built for, which the network may leave open. Raises
     OutputError."""
     try:
-        manifest = json.loads((folder / "design.json").read_text())
-        return {entry["name"]: entry["model_shape"] for entry in manifest["inputs"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise OutputError(
-            "its design.json cannot be read", where=str(folder), remedy="build the design again"
-        ) from None
+        return {port.name: list(port.model_shape) for port in read_manifest(folder).inputs}
+    except HostError as error:
+        raise OutputError(error.reason, remedy=error.remedy) from None
 
 
 def explanation(item: dict[str, Any]) -> str:

@@ -191,7 +191,7 @@ def test_a_text_that_is_no_opencl_is_refused(design, text, capsys):
 def test_a_manifest_that_is_no_manifest_is_refused(tmp_path, capsys):
     (tmp_path / "design.json").write_text("[]")
     assert main(["audit", str(tmp_path)]) == 2
-    assert "design.json cannot be read" in capsys.readouterr().err
+    assert "design.json, it must be an object, not []" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_named(design, capsys, monkeypatch):

@@ -186,7 +186,7 @@ def test_python_api(tmp_path):
     )
     assert (
         design.path.is_dir()
-        and design.manifest["board"] == "pac_a10"
+        and design.manifest.board == "pac_a10"
         and "convolution_engine" in design.source
     )
     assert set(graph.network.nodes) == {layer.name for layer in graph.layers}

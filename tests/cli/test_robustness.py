@@ -226,7 +226,7 @@ def test_two_builds_at_once(tmp_path):
     assert all(
         code == 0 or (code == 2 and "another build is writing there" in err) for err, code in ends
     ), ends
-    assert HostDesign(out).manifest["style"] in ("folded", "base")
+    assert HostDesign(out).manifest.style in ("folded", "base")
     assert {p.name for p in tmp_path.iterdir()} == {"large.onnx", "design"}
 
 

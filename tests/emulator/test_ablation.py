@@ -95,8 +95,8 @@ def test_flags_follow_relaxed_fp(tmp_path):
     relaxed = build(parse(NETWORK), tmp_path / "a", "folded")
     strict = build(parse(NETWORK), tmp_path / "b", "folded", disable=["relaxed_fp"])
     assert (
-        relaxed.manifest["options"] == ["-cl-unsafe-math-optimizations"]
-        and strict.manifest["options"] == []
+        relaxed.manifest.options == ["-cl-unsafe-math-optimizations"]
+        and strict.manifest.options == []
     )
     assert "-fp-relaxed" in (relaxed.path / "Makefile").read_text()
     assert "-fp-relaxed" not in (strict.path / "Makefile").read_text()
@@ -110,4 +110,4 @@ def test_base_has_no_optimisation(tmp_path):
     )
     assert design.source.count("scratch") >= 2
     assert len({launch["queue"] for launch in design.run("sequential")["launches"]}) == 1
-    assert np.array(design.source.count("__kernel")) == len(design.manifest["layers"])
+    assert np.array(design.source.count("__kernel")) == len(design.manifest.layers)

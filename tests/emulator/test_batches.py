@@ -26,7 +26,7 @@ def test_a_batch_that_is_turned_round(tmp_path):
 def test_a_batch_of_images(tmp_path, images):
     """More images than a batch, or fewer: the last batch is filled up."""
     design = build(parse(PLAIN), tmp_path / "d")
-    assert design.manifest["inputs"][0]["shape"][1:] == [3, 8, 8]
+    assert design.manifest.inputs[0].shape[1:] == (3, 8, 8)
     assert_right(design, images=images)
 
 
@@ -41,8 +41,8 @@ def test_a_batch_wrongly_taken_apart_is_wrong(tmp_path, monkeypatch):
 def test_random_movements_of_a_batch(tmp_path, seed):
     model = batched_network(seed)
     design = build(model, tmp_path / "d", style="pipelined" if seed % 2 else "folded")
-    (entry,) = design.manifest["inputs"]
-    images = np.random.default_rng(seed).standard_normal((5, *entry["shape"][1:]), np.float32)
+    (entry,) = design.manifest.inputs
+    images = np.random.default_rng(seed).standard_normal((5, *entry.shape[1:]), np.float32)
     (found,) = run(design, {"x": images}).outputs.values()
-    wanted = OwnModel(model, {"x": tuple(entry["model_shape"])})({"x": images})["y"]
+    wanted = OwnModel(model, {"x": tuple(entry.model_shape)})({"x": images})["y"]
     np.testing.assert_allclose(found.ravel(), wanted.ravel(), rtol=1e-4, atol=1e-4)

@@ -120,7 +120,7 @@ def test_the_model_counts_what_is_generated(tmp_path):
     expander = next(k for k in found.kernels if k.name == "weight_expander")
     memory = expander.body.memories[0]
     assert memory.declaration("float") in design.source
-    fields = list(design.manifest["step_fields"])
+    fields = list(design.manifest.step_fields)
     table = design.section("table").reshape(-1, len(fields))
     for step, row in zip(plan.steps, table, strict=True):
         rows, blocks = row[fields.index("block_rows")], row[fields.index("blocks")]

@@ -71,7 +71,7 @@ def test_right_on_the_emulator(copies, images, strict, tmp_path):
 def test_a_wrong_copy_is_found(broken, fixed, tmp_path):
     graph, plan = planned(2)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
-    path = design.path / HostDesign(design.path).manifest["kernels"][0]
+    path = design.path / HostDesign(design.path).manifest.kernels[0]
     text, count = re.subn(broken, fixed, path.read_text())
     assert count
     path.write_text(text)
@@ -87,7 +87,7 @@ def test_copies_may_take_any_channels(tmp_path):
     """Copies that take each other's channels do no harm: what a copy reads it also writes."""
     graph, plan = planned(2)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
-    path = design.path / HostDesign(design.path).manifest["kernels"][0]
+    path = design.path / HostDesign(design.path).manifest.kernels[0]
     path.write_text(
         path.read_text().replace(
             "#define COPY get_compute_id(0)", "#define COPY (get_compute_id(0) ^ 1)"

@@ -41,10 +41,7 @@ def test_operator(name, style, tmp_path):
     if (name, style) in REFUSED:
         with pytest.raises(PlanError, match=f"{style} design, layer .*: cannot take it"):
             build(case(name), tmp_path / "design", style)
-        assert build(case(name), tmp_path / "design", "auto").manifest["style"] in (
-            "folded",
-            "hybrid",
-        )
+        assert build(case(name), tmp_path / "design", "auto").manifest.style in ("folded", "hybrid")
         return
     assert_right(build(case(name), tmp_path / "design", style), images=2)
 

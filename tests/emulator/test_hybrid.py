@@ -107,7 +107,7 @@ def test_only_pairs_that_have_the_tensor_to_themselves():
 @pytest.mark.emulator
 def test_a_broken_pair_is_found(tmp_path):
     design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_PREFIX)
-    file = design.path / design.manifest["kernels"][0]
+    file = design.path / design.manifest.kernels[0]
     text = file.read_text()
     assert "vec value = sum + weights[9];" in text
     file.write_text(text.replace("vec value = sum + weights[9];", "vec value = sum;"))

@@ -162,7 +162,7 @@ def test_the_second_image_is_wrong_where_its_place_is(tmp_path):
     design = built(graph, plan, tmp_path / "d")
     text = design.source
     assert text.count("* IMAGE + ") >= 2
-    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(
+    (tmp_path / "d" / design.manifest.kernels[0]).write_text(
         text.replace("* IMAGE + (row", "* 0 + (row", 1)
     )
     verdict = verdict_of(HostDesign(tmp_path / "d"), images=2)

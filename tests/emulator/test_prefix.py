@@ -164,7 +164,7 @@ def test_every_repetition_computes_the_same(tmp_path):
 def test_a_broken_prefix_is_found(correct, wrong, layer, tmp_path):
     graph, plan = planned(STEM, 2, images=2)
     design = generated(graph, plan, tmp_path / "d")
-    file = design.path / design.manifest["kernels"][0]
+    file = design.path / design.manifest.kernels[0]
     text, count = re.subn(correct, wrong, file.read_text(), flags=re.S)
     assert count == 1
     file.write_text(text)
@@ -401,7 +401,7 @@ def test_layers_named_like_the_engines_channels(tmp_path):
     text = STEM.replace(" s = Conv", " convolution = Conv").replace("Relu(s)", "Relu(convolution)")
     graph, plan = planned(text, 2)
     design = generated(graph, plan, tmp_path / "d")
-    assert design.manifest["layers"][0]["name"] == "convolution"
+    assert design.manifest.layers[0].name == "convolution"
     assert_right(design)
 
 

@@ -111,7 +111,7 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
     graph, plan = planned(WINDOWS, skip_inputs=2, width=16, skip_outputs=1)
     design = generated(graph, plan, tmp_path / "d")
     assert change[0] in design.source
-    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(design.source.replace(*change))
+    (tmp_path / "d" / design.manifest.kernels[0]).write_text(design.source.replace(*change))
     with pytest.raises(AssertionError):
         assert_right(HostDesign(tmp_path / "d"))
 
@@ -136,7 +136,7 @@ def test_counted_turns_are_the_models(tmp_path):
         '\n        printf("worked %d %d\\\\n", s.number, worked);\n    }',
         text[engine:end],
     )
-    (tmp_path / "d" / design.manifest["kernels"][0]).write_text(text[:engine] + body + text[end:])
+    (tmp_path / "d" / design.manifest.kernels[0]).write_text(text[:engine] + body + text[end:])
     design = HostDesign(tmp_path / "d")
     assert_right(design)
     printed = [[int(n) for n in words] for words in lines_printed(design, "worked")]

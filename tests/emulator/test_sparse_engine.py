@@ -86,7 +86,7 @@ def test_time_falls_with_density_as_the_table_does(tmp_path):
         graph = hlsgen.load(sparse(share))
         plan = hlsgen.schedule(graph, style="folded")
         design = HostDesign(hlsgen.generate(graph, plan, tmp_path / str(share)).path)
-        fields = list(design.manifest["step_fields"])
+        fields = list(design.manifest.step_fields)
         table = design.section("table").reshape(-1, len(fields))
         words = table[:, fields.index("weight_words")] * table[:, fields.index("out_groups")]
         layer = graph.layer(plan.steps[0].layer)

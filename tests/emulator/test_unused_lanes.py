@@ -81,7 +81,7 @@ def test_right_where_results_leave_in_other_ways(text, options, tmp_path):
 
 def assert_right(design):
     """Validate on positive numbers, whose logarithms and reciprocals are finite."""
-    shape = design.manifest["inputs"][0]["shape"]
+    shape = design.manifest.inputs[0].shape
     inputs = {"x": np.random.default_rng(3).uniform(0.5, 0.9, shape).astype(np.float32)}
     verdict, _ = validate(design, inputs, Reference(design, inputs))
     assert verdict["ok"] and not verdict["non_finite"], verdict

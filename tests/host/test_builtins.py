@@ -48,7 +48,7 @@ def edited(tmp_path, *change):
     design = build(
         parse("(float[1,3,4,4] x) => (float[1,3,4,4] y) { y = Exp(x) }"), tmp_path / "d", "base"
     )
-    file = design.path / design.manifest["kernels"][0]
+    file = design.path / design.manifest.kernels[0]
     text = file.read_text()
     assert change[0] in text
     file.write_text(text.replace(*change))

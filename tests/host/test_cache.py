@@ -33,7 +33,7 @@ def result(design, **options):
 def wrong(design, tmp_path):
     """A copy of the design that takes the smallest value."""
     copy = type(design)(shutil.copytree(design.path, tmp_path / "wrong"))
-    file = copy.path / copy.manifest["kernels"][0]
+    file = copy.path / copy.manifest.kernels[0]
     text = file.read_text()
     assert "fmax(" in text
     file.write_text(text.replace("fmax(", "fmin("))

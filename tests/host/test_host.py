@@ -13,7 +13,6 @@ from hlsgen.host.compare import TOLERANCE, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.executor import errors_of
-from hlsgen.host.layout import pack, unpack
 from hlsgen.host.runner import find_devices, run
 from tests.support.cases import case
 from tests.support.networks import assert_right, build, parse, verdict_of
@@ -22,25 +21,6 @@ from tests.support.paths import ROOT
 NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[4,8,1,1] c) => (float[1,4,3,3] y) {
 first = Conv<pads=[1,1,1,1], strides=[2,2]>(x, a, ab) second = Conv<pads=[1,1,1,1]>(first, b)
 pooled = MaxPool<kernel_shape=[2,2], strides=[2,2]>(second) y = Conv(pooled, c) }"""
-
-
-@pytest.mark.parametrize("lanes", [1, 4, 16])
-def test_layout_round_trip(lanes):
-    image = np.random.default_rng(0).standard_normal((6, 3, 5)).astype(np.float32)
-    vectors = -(-6 // lanes)
-    layout = {
-        "channels": 6,
-        "height": 3,
-        "width": 5,
-        "lanes": lanes,
-        "base": 2,
-        "stride": vectors + 1,
-    }
-    buffer = np.full((2 + 15 * (vectors + 1)) * lanes, 7, np.float32)
-    pack(image, layout, buffer)
-    np.testing.assert_array_equal(unpack(buffer, layout), image)
-    assert (buffer[: 2 * lanes] == 7).all()
-    assert buffer[2 * lanes + 5] == (image[5, 0, 0] if lanes > 5 else buffer[2 * lanes + 5])
 
 
 def test_comparison():
@@ -59,7 +39,7 @@ def test_comparison():
 def broken(tmp_path, style, old, new):
     """A design of NETWORK with one textual change in its kernels."""
     design = build(parse(NETWORK), tmp_path / style, style)
-    file = design.path / design.manifest["kernels"][0]
+    file = design.path / design.manifest.kernels[0]
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
@@ -123,7 +103,7 @@ def test_deadlock_names_the_kernels(tmp_path):
     """A FIFO that is too shallow round a branch: strict emulation blocks, and the verdict says who
     waits."""
     design = build(case("branches_of_different_length"), tmp_path / "design", "pipelined")
-    file = design.path / design.manifest["kernels"][0]
+    file = design.path / design.manifest.kernels[0]
     lines = file.read_text().split("\n")
     for index, line in enumerate(lines):
         if line.startswith("channel") and "read_input_to_y" in line:

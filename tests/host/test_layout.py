@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hlsgen.host.layout import apply_steps, pack, unfold_columns, unpack
+from hlsgen.host.manifest import Layout
 
 CHANNELS, HEIGHT, WIDTH = 6, 3, 5
 IMAGE = np.arange(1, CHANNELS * HEIGHT * WIDTH + 1, dtype=np.float32).reshape(
@@ -13,40 +14,27 @@ IMAGE = np.arange(1, CHANNELS * HEIGHT * WIDTH + 1, dtype=np.float32).reshape(
 )
 
 
-def layout_of(lanes, base, spare):
-    count = -(-CHANNELS // lanes)
-    fields = {
-        "channels": CHANNELS,
-        "height": HEIGHT,
-        "width": WIDTH,
-        "lanes": lanes,
-        "base": base,
-        "stride": count + spare,
-    }
-    return fields, (base + HEIGHT * WIDTH * (count + spare)) * lanes
-
-
 @pytest.mark.parametrize(
     ("lanes", "base", "spare"), [(1, 0, 0), (4, 2, 0), (4, 3, 2), (8, 1, 1), (16, 0, 3)]
 )
 def test_every_value_lies_where_the_manifest_says(lanes, base, spare):
-    """Channel c of pixel p at `(base + p * stride + c // lanes) * lanes + c % lanes`; lanes beyond
-    the channels are zero, all else is left."""
-    layout, size = layout_of(lanes, base, spare)
-    buffer = np.full(size, -7, np.float32)
-    expected = buffer.copy()
+    """Channel c of pixel p at `(base + p * stride + c // lanes) * lanes + c % lanes` of the buffer;
+    lanes beyond the channels, and what lies between pixels, are zero."""
+    vectors = -(-CHANNELS // lanes)
+    layout = Layout("memory", CHANNELS, HEIGHT, WIDTH, lanes, base, vectors + spare)
+    span, expected = pack(IMAGE, layout), np.zeros(layout.span, np.float32)
     for p in range(HEIGHT * WIDTH):
-        for c in range(-(-CHANNELS // lanes) * lanes):
-            value = IMAGE[c, p // WIDTH, p % WIDTH] if c < CHANNELS else 0
-            expected[(base + p * layout["stride"] + c // lanes) * lanes + c % lanes] = value
-    pack(IMAGE, layout, buffer)
-    np.testing.assert_array_equal(buffer, expected)
+        for c in range(CHANNELS):
+            at = (base + p * layout.stride + c // lanes) * lanes + c % lanes
+            expected[at - layout.first] = IMAGE[c, p // WIDTH, p % WIDTH]
+    np.testing.assert_array_equal(span, expected)
+    expected[expected == 0] = -7  # whatever lies there
     np.testing.assert_array_equal(unpack(expected, layout), IMAGE)
 
 
 def test_steps_are_applied_in_order():
     array = np.arange(24)
-    steps = [["reshape", [2, 3, 4]], ["transpose", [2, 0, 1]], ["reshape", [8, 3]]]
+    steps = [("reshape", (2, 3, 4)), ("transpose", (2, 0, 1)), ("reshape", (8, 3))]
     np.testing.assert_array_equal(
         apply_steps(array, steps), array.reshape(2, 3, 4).transpose(2, 0, 1).reshape(8, 3)
     )

@@ -76,7 +76,7 @@ def test_kernels_that_never_end_leave_with_their_worker(designs, started):
     """In strict mode kernels start by themselves and wait for more images: the next run gets a new
     process."""
     design = designs[0]
-    assert design.run("concurrent")["autorun"]
+    assert design.run("concurrent").autorun
     with Session() as session:
         first = run(design, images_for(design), strict=True, session=session)
         assert started[0].returncode is not None
@@ -88,7 +88,7 @@ def test_kernels_that_never_end_leave_with_their_worker(designs, started):
 def test_a_run_works_after_a_failure(designs, started, tmp_path):
     design = designs[0]
     broken = build(case("max_pool"), tmp_path / "broken", "pipelined")
-    file = broken.path / broken.manifest["kernels"][0]
+    file = broken.path / broken.manifest.kernels[0]
     text = file.read_text()
     with Session() as session:
         expected = run(design, images_for(design), session=session)
@@ -236,7 +236,7 @@ def test_a_parent_that_is_killed_leaves_nothing(state, sent, tmp_path):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     if state == "busy":
-        file = design.path / design.manifest["kernels"][0]
+        file = design.path / design.manifest.kernels[0]
         file.write_text(
             file.read_text().replace("write_channel_intel(", "if (0) write_channel_intel(")
         )

@@ -1,6 +1,7 @@
 """The verdict, without a device: every image, layer and output counts, wherever the fault is."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hlsgen.host.compare import compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.executor import complete
+from hlsgen.host.manifest import SCHEMA, Buffer, Layout, Manifest, Port, Result, Run, Weights
 
 IMAGES, LAYERS, OUTPUTS = 3, ("first", "second"), ("y", "z")
 
@@ -19,14 +21,13 @@ class Design:
     """A design of two layers, whose results are in tapped buffers, and two outputs."""
 
     def __init__(self, tap=False):
-        self.manifest = {
-            "dtype": "float32",
-            "buffers": {"memory": {"tap": tap}},
-            "layers": [
-                {"name": n, "op": "conv", "tensor": f"t_{n}", "layout": {"buffer": "memory"}}
-                for n in LAYERS
+        self.manifest = SimpleNamespace(
+            dtype="float32",
+            buffers={"memory": Buffer(54, "float32", tap=tap)},
+            layers=[
+                Result(n, "conv", (), f"t_{n}", Layout("memory", 2, 3, 3, 1, 0, 2)) for n in LAYERS
             ],
-        }
+        )
 
     def check_inputs(self, inputs):
         return IMAGES
@@ -171,17 +172,30 @@ def test_a_kernel_that_failed_is_no_result():
         complete("k", SimpleNamespace(command_execution_status=-5))
 
 
+def port(name, *shape):
+    return Port(name, (1, *shape), shape, "float32", (), Layout("memory", 1, 1, 12, 1, 0, 1))
+
+
 def design_on_disk(folder, **changes):
-    manifest = {
-        "schema": 1,
-        "kernels": ["k.cl"],
-        "weights": {"file": "weights", "bytes": 8, "sections": []},
-        "inputs": [
-            {"name": "x", "shape": [1, 3, 4], "dtype": "float32"},
-            {"name": "z", "shape": [1, 2], "dtype": "float32"},
-        ],
-    }
-    (folder / "design.json").write_text(json.dumps(manifest | changes))
+    manifest = Manifest(
+        schema=SCHEMA,
+        generator="a test",
+        name="k",
+        board="pac_d5005",
+        style="base",
+        dtype="float32",
+        files=(),
+        kernels=("k.cl",),
+        options=(),
+        weights=Weights("weights", 8, ()),
+        buffers={"memory": Buffer(12, "float32")},
+        inputs=(port("x", 3, 4), port("z", 2)),
+        outputs=(port("y", 2),),
+        layers=(),
+        batched=False,
+        runs={"sequential": Run((), (), (), ())},
+    )
+    (folder / "design.json").write_text(replace(manifest, **changes).to_json())
     (folder / "k.cl").write_text("")
     (folder / "weights").write_bytes(bytes(8))
     return folder

@@ -215,9 +215,9 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     graph = hlsgen.load(network("resnet18", size=32, width=0.5))
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
-    section = next(s for s in design.manifest["weights"]["sections"] if s["name"] == "table")
+    section = next(s for s in design.manifest.weights.sections if s.name == "table")
     fields = record_fields(graph, plan.steps)
-    data = (design.path / "weights").read_bytes()[section["offset"] :][: 4 * section["elements"]]
+    data = (design.path / "weights").read_bytes()[section.offset :][: 4 * section.elements]
     table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(fields))
     shaped = reshaped(graph, plan)
     placement = place_tensors(shaped, plan.engines.width)

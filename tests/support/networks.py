@@ -93,8 +93,8 @@ def images_for(design: HostDesign, images: int = 1) -> dict[str, np.ndarray]:
     """Random images for every input of a design."""
     random = np.random.default_rng(7)
     return {
-        e["name"]: random.standard_normal((images, *e["shape"][1:]), dtype=np.float32)
-        for e in design.manifest["inputs"]
+        e.name: random.standard_normal((images, *e.shape[1:]), dtype=np.float32)
+        for e in design.manifest.inputs
     }
 
 
@@ -121,7 +121,7 @@ def assert_right(design: HostDesign, **options) -> dict:
     """Validate and assert that all layers and the output agree with numpy and with onnxruntime."""
     verdict = verdict_of(design, **options)
     assert verdict["ok"], verdict
-    assert len(verdict["layers"]) == len(design.manifest["layers"]) > 0
+    assert len(verdict["layers"]) == len(design.manifest.layers) > 0
     assert verdict["onnxruntime"]["ok"], verdict["onnxruntime"]
     return verdict
 

@@ -17,8 +17,8 @@ design = HostDesign(sys.argv[1])
 executor = Executor(design, platform.get_devices()[0], "sequential", tapped=False, images=1)
 random = np.random.default_rng(0)
 inputs = {
-    e["name"]: random.standard_normal((1, *e["shape"][1:]), dtype=np.float32)
-    for e in design.manifest["inputs"]
+    e.name: random.standard_normal((1, *e.shape[1:]), dtype=np.float32)
+    for e in design.manifest.inputs
 }
 list(executor.batches([inputs], 120.0))
 print("ran on", platform.name)

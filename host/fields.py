@@ -1,0 +1,91 @@
+"""Frozen dataclasses to and from JSON: every value has the type that its field declares, or an error
+names the field.
+
+A field that JSON calls otherwise has that name in its metadata, as `json`.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+class FieldError(Exception):
+    """A field has a value that it cannot have."""
+
+
+def published(f: Field[Any]) -> str:
+    """A field's name in JSON."""
+    return str(f.metadata.get("json", f.name))
+
+
+def decoded(hint: Any, value: Any, place: str) -> Any:
+    """A JSON value as a type: a dataclass, a mapping, a list or tuple, a plain value. Raises
+    FieldError, which names the place."""
+    if get_origin(hint) is types.UnionType:  # X | None
+        return None if value is None else decoded(get_args(hint)[0], value, place)
+    if is_dataclass(hint):
+        return record(hint, value, place)
+    if get_origin(hint) is Mapping:
+        wanted(dict, value, place)
+        inner = get_args(hint)[1]
+        return {name: decoded(inner, item, f"{place}.{name}") for name, item in value.items()}
+    if get_origin(hint) is tuple:
+        wanted(list, value, place)
+        inner = get_args(hint)
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(value) != len(kinds):
+            raise FieldError(f"{place} must have {len(kinds)} parts, not {len(value)}")
+        return tuple(
+            decoded(kind, item, f"{place}[{i}]")
+            for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
+        )
+    wanted(hint, value, place)
+    return value
+
+
+def wanted(kind: type, value: Any, place: str) -> None:
+    """Raise FieldError for a value of another type."""
+    if type(value) is not kind:
+        names: dict[type, str] = {dict: "an object", list: "a list"}
+        name = names.get(kind, kind.__name__)
+        raise FieldError(f"{place or 'it'} must be {name}, not {json.dumps(value)[:60]}")
+
+
+def record(kind: Any, value: Any, place: str) -> Any:
+    """A dataclass from a JSON object."""
+    wanted(dict, value, place)
+    hints, found = get_type_hints(kind), {}
+    known = {published(f): f for f in fields(kind)}
+    prefix = f"{place}." if place else ""
+    for name, item in value.items():
+        if name not in known:
+            raise FieldError(f"{prefix}{name} is unknown to this host")
+        found[known[name].name] = decoded(hints[known[name].name], item, f"{prefix}{name}")
+    for name, f in known.items():
+        if f.name not in found and f.default is MISSING and f.default_factory is MISSING:
+            raise FieldError(f"{prefix}{name} is missing")
+    return kind(**found)
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether an optional field need not be written: it is absent, not set, or without content."""
+    return value is None or value is False or (isinstance(value, (tuple, Mapping)) and not value)
+
+
+def encoded(value: Any) -> Any:
+    """The JSON value of a dataclass, mapping, tuple or plain value; what says nothing is left
+    out: flags that are not set, and optional fields without content."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            published(f): encoded(getattr(value, f.name))
+            for f in fields(value)
+            if (f.default is MISSING and f.default_factory is MISSING)
+            or not says_nothing(getattr(value, f.name))
+        }
+    if isinstance(value, Mapping):
+        return {name: encoded(item) for name, item in value.items()}
+    return [encoded(item) for item in value] if isinstance(value, tuple) else value

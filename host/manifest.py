@@ -1,0 +1,247 @@
+"""The manifest of a design, `design.json`: the whole contract between compiler and host.
+
+Documented in docs/design-directory.md. The compiler writes it with these classes, the host reads it
+with them.
+
+A field that is unknown is refused. What the manifest says are instructions, and a host that left one
+out would run the design wrongly without a word. A field that is newer than some designs has a
+default, so that a host reads designs that are older than itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import HostError
+from .fields import FieldError, decoded, encoded
+
+SCHEMA = 1
+REMEDY = "build the design again, or use the host of the version that built it"
+# One of these, with its numbers: ("reshape", shape), ("transpose", axes),
+# ("columns", (kernel, stride, dilation, left, count)).
+Step = tuple[str, tuple[int, ...]]
+STEPS = ("reshape", "transpose", "columns")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the weights file: `offset` in bytes, numpy's name of its `dtype`."""
+
+    name: str
+    offset: int
+    elements: int
+    dtype: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The file of all constants, so many bytes long."""
+
+    file: str
+    bytes: int
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A device buffer. `section` of the weights file fills it; it holds `elements` for each image of
+    a launch (`per_image`), exists in tapped builds alone (`tap`), or twice where a run has launches
+    `ahead` (`alternating`)."""
+
+    elements: int
+    dtype: str
+    section: str | None = None
+    per_image: bool = False
+    tap: bool = False
+    alternating: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a canonical `(channels, height, width)` tensor lies in a buffer: pixel p's vector c of
+    `lanes` channels at element `(base + p * stride + c) * lanes`."""
+
+    buffer: str
+    channels: int
+    height: int
+    width: int
+    lanes: int
+    base: int
+    stride: int
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the tensor."""
+        return self.height * self.width
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of a pixel."""
+        return -(-self.channels // self.lanes)
+
+    @property
+    def first(self) -> int:
+        """The tensor's first element in the buffer."""
+        return self.base * self.lanes
+
+    @property
+    def span(self) -> int:
+        """Elements from the tensor's first to its last."""
+        return ((self.pixels - 1) * self.stride + self.vectors) * self.lanes
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the network. `shape` is led by a 1 that stands for the images,
+    `model_shape` is the ONNX model's; `steps` lead from the ONNX value to the canonical array, of
+    outputs the other way."""
+
+    name: str
+    shape: tuple[int, ...]
+    model_shape: tuple[int, ...]
+    dtype: str
+    steps: tuple[Step, ...]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Result:
+    """A layer whose result can be checked: the ONNX nodes it stands for, and its tensor."""
+
+    name: str
+    op: str
+    nodes: tuple[str, ...]
+    tensor: str
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a kernel is passed: a buffer, a number, or the number of images of the batch; where `tap`
+    is set, in tapped builds alone."""
+
+    buffer: str | None = None
+    number: int | None = field(default=None, metadata={"json": "int"})
+    images: bool = False
+    tap: bool = False
+
+    def value(self, images: int) -> int:
+        """The number that is passed with a batch of so many images."""
+        return images if self.number is None else self.number
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a kernel as a single work-item. Launches of one `queue` follow each other."""
+
+    kernel: str
+    arguments: tuple[Argument, ...]
+    queue: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way of running a design: build options, launches `once` after programming, for each batch,
+    and (`ahead`) for the next batch meanwhile; kernels that start by themselves."""
+
+    options: tuple[str, ...]
+    once: tuple[Launch, ...]
+    launches: tuple[Launch, ...]
+    autorun: tuple[str, ...]
+    ahead: tuple[Launch, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that the host needs to know of a design. `images` a launch takes, unless `batched`: then
+    any number."""
+
+    schema: int
+    generator: str
+    name: str
+    board: str
+    style: str
+    dtype: str
+    files: tuple[str, ...]
+    kernels: tuple[str, ...]
+    options: tuple[str, ...]
+    weights: Weights
+    buffers: Mapping[str, Buffer]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[Result, ...]
+    images: int = 1
+    multiply_accumulates: int | None = None
+    batched: bool
+    runs: Mapping[str, Run]
+    step_fields: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of design.json; `checked(json.loads(text))` gives the manifest back."""
+        return json.dumps(encoded(self), indent=1) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a design directory. Raises HostError where there is none, or where it is not
+    one that this host reads."""
+    try:
+        data = json.loads((folder / "design.json").read_text())
+    except FileNotFoundError:
+        raise HostError(
+            f"{folder}: no design.json there", remedy="give a directory that build wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise HostError(
+            f"{folder}: design.json cannot be read ({error})", remedy="build the design again"
+        ) from None
+    return checked(data, str(folder))
+
+
+def checked(data: Any, where: str) -> Manifest:
+    """A manifest from the content of design.json. Raises HostError, which names the field."""
+    if isinstance(data, dict) and data.get("schema") != SCHEMA:
+        raise HostError(
+            f"{where}: manifest schema {data.get('schema')}, this host reads {SCHEMA}",
+            remedy=REMEDY,
+        )
+    try:
+        found = decoded(Manifest, data, "")
+        check(found)
+    except FieldError as error:
+        raise HostError(f"{where}: design.json, {error}", remedy=REMEDY) from None
+    return found
+
+
+def check(found: Manifest) -> None:
+    """Raise FieldError for references to what is not there."""
+    results: tuple[Port | Result, ...] = (*found.inputs, *found.outputs, *found.layers)
+    for result in results:
+        name = result.layout.buffer
+        if name not in found.buffers:
+            raise FieldError(f"layout of {result.name}: there is no buffer {name!r}")
+    for port in (*found.inputs, *found.outputs):
+        for kind, _ in port.steps:
+            if kind not in STEPS:
+                raise FieldError(f"steps of {port.name}: {kind!r} is not one of {', '.join(STEPS)}")
+    sections = {section.name for section in found.weights.sections}
+    for name, buffer in found.buffers.items():
+        if buffer.section is not None and buffer.section not in sections:
+            raise FieldError(f"buffers.{name}: there is no section {buffer.section!r}")
+    for mode, run in found.runs.items():
+        for launch in (*run.once, *run.launches, *run.ahead):
+            for argument in launch.arguments:
+                check_argument(argument, found, f"runs.{mode}, {launch.kernel}")
+
+
+def check_argument(argument: Argument, found: Manifest, place: str) -> None:
+    """Raise FieldError for an argument that is not one thing, or not there."""
+    given = (argument.buffer is not None) + (argument.number is not None) + argument.images
+    if given != 1:
+        raise FieldError(f"{place}: an argument is one of buffer, int, images")
+    if argument.buffer is not None and argument.buffer not in found.buffers:
+        raise FieldError(f"{place}: there is no buffer {argument.buffer!r}")
