@@ -32,7 +32,7 @@ class Evidence:
     cycles between images in a simulation; `unlimited`: with unlimited FIFOs (0: too large to
     simulate). `fps`: the images a second that the fewest resources were sought for (0: another
     objective). `shapes`: engine shapes that were evaluated, of `pairs` of convolution engines at
-    most.
+    most. `limited`: a call of the solver ended at its time limit, with the best so far.
     """
 
     digest: str = ""
@@ -47,3 +47,4 @@ class Evidence:
     fps: float = 0.0
     shapes: int = 0
     pairs: int = 0
+    limited: bool = False

@@ -23,7 +23,7 @@ from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS, Plan, check_names
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.goal import OBJECTIVES, Goal, check_goal
+from hlsgen.schedule.goal import OBJECTIVES, SECONDS, Goal, check_goal
 from hlsgen.schedule.knobs import KNOBS, parse_pins
 from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.scheduler import schedule
@@ -33,7 +33,9 @@ from hlsgen.style import AUTO, SELECTABLE
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
 # Options that a plan decides.
-DECIDED = ("board", "style", "disable", "objective", "fps", "copies", "images", "set")
+DECIDED = (
+    "board", "style", "disable", "objective", "fps", "copies", "images", "set", "time_limit",
+)  # fmt: skip
 EXAMPLE = "hlsgen build mobilenet.onnx"
 
 
@@ -92,6 +94,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pin a decision, for example conv2.unroll_oc=8 or engines.width=8; {knob_names()}",
     )
     parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="S",
+        help="seconds that each call of the solver may take; the best design so far is built then (default 5)",
+    )
+    parser.add_argument(
         "--sparsify",
         metavar="METHOD:SHARE",
         help="zero that share of the weights on the way, for example relative:0.5",
@@ -138,6 +146,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             0.0 if options.fps is None else options.fps,
             pins=parse_pins(options.set),
             calibration=load_calibration(options.calibration),
+            seconds=SECONDS if options.time_limit is None else options.time_limit,
             images=1 if options.images is None else options.images,
             copies=1 if options.copies is None else options.copies,
         )
@@ -222,7 +231,11 @@ def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.Mo
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise UsageError for options that contradict each other."""
-    given = [f"--{name}" for name in DECIDED if getattr(options, name) not in (None, "", [])]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in DECIDED
+        if getattr(options, name) not in (None, "", [])
+    ]
     if options.plan and given:
         raise UsageError(
             "the plan already decides that",

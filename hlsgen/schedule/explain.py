@@ -17,6 +17,7 @@ from hlsgen.schedule.provenance import as_searched
 from hlsgen.schedule.styles import PLANNERS
 
 CHANGED = "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
+LIMITED = "The search ran into its time limit: this is the best design so far, a better one is not ruled out."
 TOO_LARGE = "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
 
 
@@ -103,6 +104,7 @@ def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) ->
         "open": f"The search ran into its time limit: a slowest kernel up to {percent} faster is not ruled out.",
     }
     parts = [texts.get(evidence.proof, "")]
+    parts += [LIMITED] if evidence.limited else []
     if evidence.fps:
         low = predicted.throughput * predicted.resources.fmax_low / predicted.resources.fmax
         sure = ", even at the lowest clock" if low >= evidence.fps else ""

@@ -17,13 +17,16 @@ OBJECTIVES = ("throughput", "latency", "resources")
 MOST_IMAGES = 64
 # Copies of a pipelined design.
 MOST_COPIES = 16
+# Of a call of the solver.
+SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Goal:
     """`objective`: highest throughput, lowest latency, or fewest resources for `fps` images a
     second. `pins` fixes kernel fields as {(layer, field): value}, engine fields as {("engines",
-    field): value}. `seconds` bounds each solver call. A folded design takes `images` images a
+    field): value}. `seconds` bounds each call of the solver, in its own deterministic
+    time, so that equal inputs give equal designs. A folded design takes `images` images a
     launch, so that their layers share weights: more throughput, at the price of latency. A
     pipelined design stands on the board in `copies`."""
 
@@ -32,7 +35,7 @@ class Goal:
     caps: Caps = field(default_factory=Caps)
     pins: Mapping[tuple[str, str], int] = field(default_factory=dict)
     calibration: Calibration = field(default_factory=default_calibration)
-    seconds: float = 5.0
+    seconds: float = SECONDS
     images: int = 1
     copies: int = 1
 
@@ -72,6 +75,10 @@ def check_goal(goal: Goal) -> Goal:
     if not 1 <= goal.copies <= MOST_COPIES:
         raise UsageError(
             f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}"
+        )
+    if not 0 <= goal.seconds < inf:
+        raise UsageError(
+            f"{goal.seconds} s is no time limit", where="--time-limit", remedy="choose 0 or more"
         )
     check_fps(goal)
     for (owner, name), value in goal.pins.items():

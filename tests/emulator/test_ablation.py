@@ -109,5 +109,5 @@ def test_base_has_no_optimisation(tmp_path):
         for word in ("#pragma unroll\n", "channel ", "autorun", "float4", "float16")
     )
     assert design.source.count("scratch") >= 2
-    assert len({launch["queue"] for launch in design.run("sequential")["launches"]}) == 1
+    assert len({launch.queue for launch in design.run("sequential").launches}) == 1
     assert np.array(design.source.count("__kernel")) == len(design.manifest.layers)

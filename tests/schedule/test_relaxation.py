@@ -63,13 +63,14 @@ def test_prices_say_what_the_solver_says(model, target, streams):
     settled = 0
     for level in levels[:: len(levels) // 8]:
         any_one, least = any_design(relaxation, level), least_design(relaxation, level)
-        theirs = solver.run(problem, level, goal, fewest=True)
+        theirs = solver.run(problem, level, goal, fewest=True).choice
         for answer in (any_one, least):
             settled += answer.settled
             assert not answer.settled or (answer.choice is None) == (theirs is None)
             # The solver, which counts for itself, finds the choice within the limits.
-            assert answer.choice is None or solver.run(
-                only(problem, answer.choice), level, goal, fewest=False
+            assert (
+                answer.choice is None
+                or solver.run(only(problem, answer.choice), level, goal, fewest=False).choice
             )
         if least.choice and not streams:
             mine, other = (price(problem, choice) for choice in (least.choice, theirs))
@@ -177,7 +178,7 @@ def test_options_that_no_design_can_have_do_not_reach_the_solver():
                 continue
             whole, left = whole + count(problem), left + count(answer.rest)
             with_all, with_rest = (
-                solver.run(p, level, goal, fewest) for p in (problem, answer.rest)
+                solver.run(p, level, goal, fewest).choice for p in (problem, answer.rest)
             )
             assert (with_all is None) == (with_rest is None)
     assert left < whole / 2

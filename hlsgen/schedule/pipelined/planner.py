@@ -127,9 +127,9 @@ def solved(
         other = fewest(
             relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal
         )
-        if other is None:
+        if other.choice is None:
             continue
-        trial = complete(graph, plan, classes, other)
+        trial = complete(graph, plan, classes, other.choice)
         found = estimate(graph, trial, goal.calibration, board)
         clock = max(clock, found.resources.fmax)
         if found.throughput > rate:

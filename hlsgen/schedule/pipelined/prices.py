@@ -35,11 +35,13 @@ LAST = 4
 class Answer:
     """What is known of a target: `settled` with a choice, or without one because there is none;
     else `rest` is the problem without the options that no design, or none that costs less than one
-    that is known, can have."""
+    that is known, can have, and `best` the cheapest that is known, with its `cost` (`worth`)."""
 
     settled: bool
     choice: Choice | None = None
     rest: Problem | None = None
+    best: Choice | None = None
+    cost: float = np.inf
 
 
 def any_design(relaxation: Relaxation, target: int) -> Answer:
@@ -97,13 +99,16 @@ def least_design(relaxation: Relaxation, target: int) -> Answer:
         return Answer(
             settled=False,
             rest=relaxation.without(objective + prices, target, most * (1 + ROUNDING)),
+            best=relaxation.choice(best) if best else None,
+            cost=known if best else np.inf,
         )
     return Answer(True, relaxation.choice(best))
 
 
 def worth(problem: Problem) -> list[int]:
-    """What a unit of each resource costs where the fewest are sought: the share of its limit."""
-    return [max(1, 10**6 // max(limit, 1)) for limit in problem.limits]
+    """What a unit of each resource costs where the fewest are sought: the share of its limit, in whole
+    numbers for the solver."""
+    return [10**9 // max(limit, 1) for limit in problem.limits]
 
 
 def cheapest_within(

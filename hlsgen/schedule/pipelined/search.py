@@ -10,7 +10,7 @@ optimal. A relaxation answers most such questions (`prices.py`), OR-tools' CP-SA
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 
@@ -24,7 +24,7 @@ from hlsgen.schedule.pipelined.choices import Choice
 from hlsgen.schedule.pipelined.prices import any_design, least_design
 from hlsgen.schedule.pipelined.problem import SCALE, Problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
-from hlsgen.schedule.pipelined.solver import run
+from hlsgen.schedule.pipelined.solver import Outcome, run
 
 # Among more levels than that the search ends when none can be faster by more than the gap.
 LEVELS, GAP = 1000, 0.005
@@ -62,40 +62,37 @@ def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> S
         target, proof, bound = fastest(
             relaxation, [level for level in levels if level >= bound] or levels[-1:], goal
         )
-    decided: list[bool] = []
     if goal.objective == "latency":
-        found = run(problem, target, goal, fewest=False, latency=True, decided=decided)
+        found = run(problem, target, goal, fewest=False, latency=True)
     else:
-        found = fewest(relaxation, target, goal, decided)
-    if found is None and not all(decided):
-        found = anyone(relaxation, target, goal)
-    if found is None:
-        raise smallest_is_too_large(problem, board, goal)
-    return Solution(found, proof, target, bound)
+        found = fewest(relaxation, target, goal)
+    if found.choice is None and not found.decided:
+        found = replace(anyone(relaxation, target, goal), decided=False)
+    if found.choice is None:
+        raise (smallest_is_too_large if found.decided else out_of_time)(problem, board, goal)
+    return Solution(found.choice, replace(proof, limited=not found.decided), target, bound)
 
 
-def fewest(
-    relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None
-) -> Choice | None:
+def fewest(relaxation: Relaxation, target: int, goal: Goal) -> Outcome:
     """The choice with the fewest resources, but for the gap, whose slowest layer takes no more than
-    so many cycles. None where there is none (or none was found in time: `decided` then holds
-    False)."""
+    so many cycles; the best that is known where the solver runs into its time limit."""
     answer = least_design(relaxation, target)
     if answer.settled:
-        return answer.choice
+        return Outcome(answer.choice)
     assert answer.rest is not None
-    return run(answer.rest, target, goal, fewest=True, decided=decided)
+    found = run(answer.rest, target, goal, fewest=True)
+    if not found.decided and answer.cost < found.cost:
+        return replace(found, choice=answer.best, cost=answer.cost)
+    return found
 
 
-def anyone(
-    relaxation: Relaxation, target: int, goal: Goal, decided: list[bool] | None = None
-) -> Choice | None:
-    """A choice whose slowest layer takes no more than so many cycles, as `fewest` would say it."""
+def anyone(relaxation: Relaxation, target: int, goal: Goal) -> Outcome:
+    """A choice whose slowest layer takes no more than so many cycles."""
     answer = any_design(relaxation, target)
     if answer.settled:
-        return answer.choice
+        return Outcome(answer.choice)
     assert answer.rest is not None
-    return run(answer.rest, target, goal, fewest=False, decided=decided)
+    return run(answer.rest, target, goal, fewest=False)
 
 
 def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int, Evidence, int]:
@@ -113,12 +110,11 @@ def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int,
 
     def possible(place: int) -> bool:
         nonlocal proven, undecided
-        status: list[bool] = []
-        found = anyone(relaxation, levels[place], goal, status)
-        undecided = undecided or not all(status)
-        if found is None and not undecided:
+        found = anyone(relaxation, levels[place], goal)
+        undecided = undecided or (found.choice is None and not found.decided)
+        if found.choice is None and not undecided:
             proven = place + 1
-        return found is not None
+        return found.choice is not None
 
     if high == len(levels) and (low == high or not possible(high := high - 1)):
         return levels[-1], Evidence(), 0
@@ -145,6 +141,15 @@ def least_cost(problem: Problem) -> np.ndarray:
     itself."""
     return np.sum(
         [np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0
+    )
+
+
+def out_of_time(problem: Problem, board: Board, goal: Goal) -> Infeasible:
+    """No design was found, and none is known not to be there."""
+    return Infeasible(
+        f"no design was found within the time limit of {goal.seconds:g} s a call of the solver",
+        where=f"pipelined design on {board.name}",
+        remedy="give a longer --time-limit, or use --style folded",
     )
 
 

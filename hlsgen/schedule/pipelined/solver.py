@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from hlsgen.schedule.goal import Goal
@@ -14,17 +16,19 @@ from hlsgen.schedule.pipelined.problem import Option, Problem, cheapest
 Chosen = tuple[str, Any, Option]
 
 
-def run(
-    problem: Problem,
-    target: int,
-    goal: Goal,
-    fewest: bool,
-    latency: bool = False,
-    decided: list[bool] | None = None,
-) -> Choice | None:
+@dataclass(frozen=True)
+class Outcome:
+    """What the solver says: a choice with its objective, or None. Unless `decided` it ran into its
+    time limit: there may be a better one, or one at all."""
+
+    choice: Choice | None
+    decided: bool = True
+    cost: float = inf
+
+
+def run(problem: Problem, target: int, goal: Goal, fewest: bool, latency: bool = False) -> Outcome:
     """A design in which no layer needs more than `target` cycles: any, the one with the fewest
-    resources, or the one with the least latency. None if there is none (or none was found in time:
-    `decided` then holds False)."""
+    resources, or the one with the least latency."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
@@ -39,9 +43,7 @@ def run(
             for option in (quick if latency else cheapest(quick))
         ]
         if not mine:
-            if decided is not None:
-                decided.append(True)
-            return None
+            return Outcome(None)
         chosen += mine
         model.add_exactly_one(v for _, v, _ in mine)
         source, result = problem.ends[layer]
@@ -73,17 +75,17 @@ def run(
     solver.parameters.random_seed = 1
     solver.parameters.relative_gap_limit = GAP
     status = interruptible(solver, model)
-    if decided is not None:
-        decided.append(status != cp_model.UNKNOWN)
+    decided = status not in (cp_model.UNKNOWN, cp_model.FEASIBLE)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
+        return Outcome(None, decided)
     widths = {
         name: next(w for w in ws if solver.value(width[name, w]))
         for name, ws in problem.widths.items()
     }
-    return choice_of(
+    found = choice_of(
         widths, {layer: option.kernel for layer, v, option in chosen if solver.value(v)}
     )
+    return Outcome(found, decided, solver.objective_value)
 
 
 def interruptible(solver: Any, model: Any) -> Any:
