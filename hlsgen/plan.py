@@ -8,6 +8,7 @@ drift apart.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from pathlib import Path
@@ -15,26 +16,14 @@ from typing import Any
 
 from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
-from hlsgen.records import record
+from hlsgen.plan_schema_1 import upgraded
+from hlsgen.records import Frozen, record
 from hlsgen.style import SELECTABLE, STYLES
 from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 SCHEMA = 2
-# Fields of schema 1 under the names of schema 2: of a plan, of its kernels.
-RENAMED = {"unfolded": "im2col", "convolved": "dense_as_convolution"}
-RENAMED_OF_KERNELS = {
-    "fold": "lane_folding",
-    "skip": "nonzeros_per_lane",
-    "at_once": "vectors_per_cycle",
-    "strips": "row_tiles",
-}
 # Fields that may be 0; all others are positive.
-MAY_BE_ZERO = (
-    "first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles", "tile_vectors", "tile_pixels",
-    "skip_inputs", "skip_outputs", "skip_tile_vectors", "skip_tile_pixels",
-)  # fmt: skip
-# Engines that compute convolutions tile by tile, with all weights or without the zeros.
-ARRAYS = ("convolution", "skipping")
+MAY_BE_ZERO = ("first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles")
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -127,50 +116,57 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
+class EngineSizes:
+    """An engine's own sizes, and those that all share, as attributes."""
+
+    width: int
+    burst: int
+    own: Mapping[str, int]
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return vars(self)["own"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True)
 class Engines:
     """The shape of the folded design's engines, shared by all layers.
 
-    `width`: lanes of a vector of channels (V). `inputs`, `outputs`: taps (input vectors at a place
-    of the window) that the convolution engine multiplies and output vectors that it computes in
-    parallel. `burst`: weight vectors a cycle. `tile_vectors`, `tile_pixels`: capacity of the input
-    tile and of the accumulators. `*_extent`, `line_vectors`: window and line buffers of the
-    depthwise and pooling engines. `dense_vectors`: input vectors that the dense engine holds.
-    `pixel_vectors`: one pixel in the across-channel engines. `normalisation_size`: channels that
-    LRN's window spans. `skip_inputs`, `skip_outputs`, `skip_tile_vectors`, `skip_tile_pixels`: the
-    same of the convolution engine that skips zero weights; its inputs are the weights of each lane
-    of an input vector that it takes at once. An engine without a tile buffer does not exist.
+    `width`: lanes of a vector of channels (V). `burst`: weight vectors a cycle. `group`: output
+    vectors of a group, of engines that compute some at once without accumulators for them. `sizes`:
+    what each engine has beside these, by the engine's name and its own names (`hlsgen.engines`). An
+    engine that no step runs has none.
     """
 
     width: int
-    outputs: int
     burst: int
-    tile_vectors: int
-    tile_pixels: int
-    depthwise_extent: int = 1
-    pool_extent: int = 1
-    depthwise_line: int = 1
-    pool_line: int = 1
-    dense_vectors: int = 1
-    pixel_vectors: int = 1
-    normalisation_size: int = 1
-    inputs: int = 1
-    skip_inputs: int = 0
-    skip_outputs: int = 0
-    skip_tile_vectors: int = 0
-    skip_tile_pixels: int = 0
+    group: int
+    sizes: Mapping[str, Mapping[str, int]] = field(default_factory=Frozen)
 
-    def of(self, engine: str) -> Engines:
-        """As the steps of one engine see them: the array that skips zeros in the place of the one
-        that multiplies by all weights."""
-        if engine != "skipping":
-            return self
-        return replace(
-            self,
-            inputs=self.skip_inputs,
-            outputs=self.skip_outputs,
-            tile_vectors=self.skip_tile_vectors,
-            tile_pixels=self.skip_tile_pixels,
-        )
+    def of(self, engine: str) -> EngineSizes:
+        """The sizes of one engine. Raises KeyError where the design does not have it."""
+        return EngineSizes(self.width, self.burst, self.sizes[engine])
+
+    def having(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the named engines that the design has."""
+        return tuple(name for name in names if name in self.sizes)
+
+    def value(self, name: str) -> int:
+        """A size as users call it, `width` or `engine.size`; 0 of an engine that is not there."""
+        own, _, size = name.rpartition(".")
+        return int(self.sizes.get(own, {}).get(size, 0) if own else getattr(self, size))
+
+    def sized(self, **sizes: Mapping[str, int]) -> Engines:
+        """With the sizes of some engines, in place of theirs."""
+        own = {name: Frozen(values) for name, values in sizes.items()}
+        return Engines(self.width, self.burst, self.group, Frozen(dict(self.sizes) | own))
+
+    def only(self, names: Iterable[str]) -> Engines:
+        """With the named engines alone."""
+        found = sorted(self.having(names))
+        return replace(self, sizes=Frozen((name, self.sizes[name]) for name in found))
 
 
 @dataclass(frozen=True)
@@ -249,23 +245,6 @@ class Plan:
         return plan
 
 
-def upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """A plan of schema 1 as one of schema 2; what has another type than it should stays as it is."""
-    data = {RENAMED.get(name, name): value for name, value in data.items()}
-    if data.get("dtype") == FLOAT32.name:  # there was no other
-        del data["dtype"]
-    data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
-    kernels = data.get("kernels")
-    if isinstance(kernels, list):
-        data["kernels"] = [
-            {RENAMED_OF_KERNELS.get(name, name): value for name, value in kernel.items()}
-            if isinstance(kernel, dict)
-            else kernel
-            for kernel in kernels
-        ]
-    return data
-
-
 def check_fields(plan: Plan, where: str) -> None:
     """Raise PlanError for values that no plan can have, whatever the network."""
     stored = tuple(STORAGE_TYPES)
@@ -278,14 +257,17 @@ def check_fields(plan: Plan, where: str) -> None:
                 f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}"
             )
     check_disabled(plan.disabled)
-    named = [("", plan), ("engines", plan.engines)] if plan.engines else [("", plan)]
+    named: list[tuple[str, Any]] = [("", vars(plan))]
+    if plan.engines:
+        named += [("engines", vars(plan.engines))]
+        named += [(f"engines, {name}", sizes) for name, sizes in plan.engines.sizes.items()]
     named += [
-        (f"{name}[{i}]", item)
+        (f"{name}[{i}]", vars(item))
         for name in ("kernels", "edges", "steps")
         for i, item in enumerate(getattr(plan, name))
     ]
     for place, item in named:
-        for name, value in vars(item).items():
+        for name, value in item.items():
             if type(value) is int and value < (0 if name in MAY_BE_ZERO else 1):
                 at = f"{where}, {place}" if place else where
                 raise PlanError(f"{name} must be positive, not {value}", where=at)

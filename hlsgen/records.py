@@ -4,6 +4,7 @@ names the field."""
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,6 +13,13 @@ from hlsgen.errors import PlanError
 
 # No size of a design comes near to it; sizes beyond would overflow kernels' counters.
 LARGEST = (1 << 31) - 1
+
+
+class Frozen(dict[str, Any]):
+    """A mapping that is made once and never changed: so what holds it may be remembered by it."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
 
 
 def record(kind: Any, data: Any, where: str) -> Any:
@@ -40,6 +48,11 @@ def decoded(hint: Any, value: Any, name: str, where: str) -> Any:
         return None if value is None else decoded(get_args(hint)[0], value, name, where)
     if is_dataclass(hint):
         return record(hint, value, f"{where}, {name}")
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, dict):
+            raise PlanError(f"{name} must be an object, not {value!r}", where=where)
+        kind, place = get_args(hint)[1], f"{where}, {name}"
+        return Frozen({key: decoded(kind, item, key, place) for key, item in value.items()})
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise PlanError(f"{name} must be a list, not {value!r}", where=where)

@@ -4,12 +4,11 @@ read them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import numpy as np
 
-from hlsgen.activation import EXPRESSIONS, KINDS, c_float
+from hlsgen.activation import EXPRESSIONS, KINDS
 from hlsgen.boards import Board
 from hlsgen.codegen.design import (
     Generated,
@@ -19,36 +18,26 @@ from hlsgen.codegen.design import (
     layer_entry,
     output_entry,
 )
-from hlsgen.codegen.folded_runs import (
-    SCRATCH_ENGINES,
-    TABLE_ENGINES,
-    bias_stream,
-    expanded_stream,
-    filter_stream,
-    folded_runs,
-    uses,
-    weight_stream,
-)
+from hlsgen.codegen.folded_runs import bias_stream, folded_runs, uses
 from hlsgen.codegen.render import render, vector_type
-from hlsgen.descriptors import (
-    clears_lanes,
-    filter_words,
-    record_fields,
-    step_fields,
-    table_array,
-    with_order,
-)
+from hlsgen.descriptors import clears_lanes, record_fields, step_fields, table_array, with_order
+from hlsgen.engines import engine, engine_of
+from hlsgen.engines.base import Engine
 from hlsgen.graph import Graph, Tensor
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
-from hlsgen.model.folded_structure import bias_depth, bias_words, folded_structure
+from hlsgen.model.folded_structure import (
+    bias_depth,
+    bias_words,
+    engines_used,
+    folded_structure,
+    pairs_fed,
+)
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
 from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
-from hlsgen.ops.compress import BLOCK, block_rows, compressed
-from hlsgen.ops.softmax import PEAKS
 from hlsgen.placement import Placement, place_tensors
-from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.plan import Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.types import FLOAT32
 
@@ -75,13 +64,8 @@ class FoldedGenerator:
         assert plan.engines is not None
         self.graph, self.plan, self.engines = graph, plan, plan.engines
         self.placement: Placement = place_tensors(graph, self.engines.width)
-        used = [
-            name
-            for step in plan.steps
-            for name in (("depthwise", step.engine) if step.feeder else (step.engine,))
-        ]
-        names = dict.fromkeys(name for name in used if name)
-        self.numbers = {"": 0} | {name: i for i, name in enumerate(names, start=1)}
+        self.used = engines_used(graph, plan)
+        self.numbers = {"": 0} | {known.name: i for i, known in enumerate(self.used, start=1)}
         self.scaled = any(
             operator(layer.op).folded_scale(layer) is not None for layer in graph.layers
         )
@@ -116,27 +100,20 @@ class FoldedGenerator:
             "filter_reader": fields["filter_words"] > 0,
             "residual_reader": fields["residual"] > 0,
             "after": fields["number"] > 0,
-        } | {name: uses(fields, name, number) for name, number in self.numbers.items() if name}
+        } | {known.name: uses(fields, known, self.numbers[known.name]) for known in self.used}
         return sum(bit for name, bit in self.listeners().items() if hears[name])
 
     def add_weights(self, step: StepPlan) -> dict[str, int]:
-        """Append the step's weight words: the engine's, and the filters of the depthwise engine."""
-        layer, found = (
-            self.graph.layer(step.layer),
-            {"weight_base": 0, "weight_words": 0, "filter_base": 0, "filter_words": 0},
-        )
-        if not step.engine or not operator(layer.op).engine_weights:
-            return found
-        kind = "filter" if step.engine == "depthwise" else "weight"
-        packed = operator(layer.op).folded_weights(layer, self.graph, step, self.engines)
-        if step.engine == "convolution":
-            packed, fields = expander_words(packed, step, self.engines)
-            found |= fields
-        found[f"{kind}_base"], found[f"{kind}_words"] = self.append_words(packed)
+        """Append the weight words of the step's engine, and of the one that feeds it."""
+        if not step.engine or not operator(self.graph.layer(step.layer).op).engine_weights:
+            return {}
+        known = engine(step.engine)
+        packed, found = known.weights(self.graph, step, self.engines)
+        found |= self.append_words(known, packed)
         if step.feeder:
             feeder = self.graph.layer(step.feeder)
-            packed = operator(feeder.op).filter_words(feeder, self.engines, bias=True)  # type: ignore[attr-defined]
-            found["filter_base"], found["filter_words"] = self.append_words(packed)
+            feeding = engine_of(feeder)
+            found |= self.append_words(feeding, feeding.feeding_weights(feeder, self.engines))
         return found
 
     def add_tables(self, step: StepPlan) -> dict[str, int]:
@@ -144,7 +121,7 @@ class FoldedGenerator:
         layer, found = self.graph.layer(step.layer), {}
         source = self.graph.tensors[layer.inputs[0]]
         stride = self.placement.locations[source.name].stride
-        if step.engine not in TABLE_ENGINES:
+        if not step.engine:
             return {}
         for field, value in (
             operator(layer.op).folded_tables(layer, source, stride, self.engines).items()
@@ -157,12 +134,13 @@ class FoldedGenerator:
                 found[field] = int(value)
         return found
 
-    def append_words(self, packed: np.ndarray) -> tuple[int, int]:
-        """Append `(groups, vectors, V)`; returns the first word and the words of a group."""
+    def append_words(self, known: Engine, packed: np.ndarray) -> dict[str, int]:
+        """Append `(groups, vectors, V)` for an engine; returns the fields that hold the first word
+        and the words of a group."""
         base, per_group = self.word_count, packed.shape[1] // self.engines.burst
         self.words.append(np.ascontiguousarray(packed, np.float32).ravel())
         self.word_count += packed.shape[0] * per_group
-        return base, per_group
+        return {f"{known.parameters}_base": base, f"{known.parameters}_words": per_group}
 
     def add_bias(self, step: StepPlan) -> dict[str, int]:
         """Append the step's bias vectors (each followed by its scale where the network has scales).
@@ -204,15 +182,12 @@ class FoldedGenerator:
             "prefix": prefix,
             "e": e,
         }
-        for engine in context["engines"]:
-            launched = (
-                {} if context["cached"] or engine["name"] not in SCRATCH_ENGINES else LAUNCHED
-            )
-            own = {"e": e.of(engine["name"]), "streams": self.array_streams(engine["name"], steps)}
-            engine["text"] = render(f"folded/{engine['name']}.cl.j2", **(context | launched | own))
-        context["expander_text"] = (
-            render("folded/expander.cl.j2", **context) if context["expander"] else ""
-        )
+        for entry in context["engines"]:
+            own = context | entry["own"]
+            entry["text"] = render(f"folded/{entry['name']}.cl.j2", **own)
+            if own.get("expander"):
+                context["expanded"] = entry["name"]
+                context["expander_text"] = render("folded/expander.cl.j2", **own)
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
         empty = np.zeros(e.width * e.burst, np.float32)
@@ -241,36 +216,15 @@ class FoldedGenerator:
         """What the templates need beyond the plan: engines in use, deep FIFO sizes, activations."""
         plan, e = self.plan, self.engines
         autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-        engines = []
-        for name, number in self.numbers.items():
-            mine = [s for s in steps if s["engine"] == number]
-            fed = [s for s in steps if s["fused"]]
-            reading = [s for s in mine if not s["fused"]] + (fed if name == "depthwise" else [])
-            if name:
-                stream = filter_stream if name == "depthwise" else weight_stream
-                engines.append(
-                    {
-                        "name": name,
-                        "number": number,
-                        "inputs": max((s["loads"] for s in reading), default=0),
-                        "outputs": max((s["results"] for s in mine), default=0),
-                        "weights": max(
-                            (expanded_stream if name == "convolution" else stream)(s)
-                            for s in (reading if name == "depthwise" else mine)
-                        ),
-                        "fed": name not in TABLE_ENGINES,
-                    }
-                )
+        fields = record_fields(self.graph, plan.steps)
         plain = [s for s in steps if s["engine"] == 0]
-        modes = {s["mode"] for s in steps if s["engine"] == self.numbers.get("pooling", -1)}
+        own_readers = [known.name for known in self.used if known.reader]
         return {
             "image_size": self.placement.size if self.plan.images > 1 else 0,
             "tiles": "s.tiles" if self.plan.images > 1 else "s.tiles_y * s.tiles_x",
             "vec": vector_type(e.width, FLOAT32.ctype),
-            "fields": [
-                (name, kind) for name, kind, _ in record_fields(self.graph, self.plan.steps)
-            ],
-            "engines": engines,
+            "fields": [(field.name, field.kind) for field in fields],
+            "engines": [self.engine_entry(known, steps) for known in self.used],
             "activations": self.activations(steps),
             "numbered": self.numbered(steps),
             "plain": max((s["loads"] for s in plain), default=0),
@@ -279,35 +233,45 @@ class FoldedGenerator:
             "results": max(s["results"] for s in steps),
             "listeners": self.listeners(),
             "memories": self.memories(),
-            "peaks": PEAKS,
             "bias_words": bias_words(plan.steps),
             "bias_depth": bias_depth(e),
-            "rows": self.shortest_rows(steps),
             "distance": MEMORY_DISTANCE,
             "sum_distance": SUM_DISTANCE,
             "partial_sums": ACCUMULATION_LATENCY,
-            "words": filter_words(e),
-            "filters": "depthwise" in self.numbers,
+            "filters": own_readers[0] if own_readers else "",
+            "expanded": "",
             "pairs": self.pairs(steps),
-            "plain_depthwise": any(s["engine"] == self.numbers.get("depthwise", -1) for s in steps),
             "feeder_activations": self.activations(steps, "feeder_"),
             "scaled": self.scaled,
             "clears": self.clears,
             "cached": plan.enabled("cached_writes"),
             "always_sequential": not plan.enabled("concurrent_queues"),
             "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
-            "maximum": 0 in modes,
-            "averaging": 1 in modes,
-            "logarithms": any(
-                s["mode"] for s in steps if s["engine"] == self.numbers.get("softmax", -1)
-            ),
-            "expander": self.expander(steps),
-            "block": BLOCK,
             "joins": self.joins(steps),
             "negatives": any(s["scale_negative"] for s in steps),
-            "moves": self.moves(steps),
-            "reciprocals": [c_float(1 / max(n, 1)) for n in range(e.pool_extent**2 + 1)],
         } | (AUTORUN if autorun else LAUNCHED)
+
+    def engine_entry(self, known: Engine, steps: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the templates need of an engine: the longest streams into and out of it, and under
+        `own` what its own template does."""
+        number, plan = self.numbers[known.name], self.plan
+        mine = [s for s in steps if s["engine"] == number]
+        fed = [s for s in steps if s["fused"]] if known.feeds else []
+        reading, serving = [s for s in mine if not s["fused"]] + fed, mine + fed
+        own = self.engines.of(known.name)
+        context = known.context(mine, fed, own)
+        launched = {} if known.starts_alone(plan) else LAUNCHED
+        return {
+            "name": known.name,
+            "number": number,
+            "inputs": max((s["loads"] for s in reading), default=0),
+            "outputs": max((s["results"] for s in mine), default=0),
+            "weights": max(known.weight_stream(s) for s in serving) if known.weighted else 0,
+            "weights_into": context.get("weights_into", f"{known.name}_weights"),
+            "fed": known.fed,
+            "feeds": known.feeds,
+            "own": context | launched | {"e": own},
+        }
 
     def memories(self) -> dict[str, dict[str, Memory]]:
         """The on-chip arrays of every kernel by name, as the resource model charges them."""
@@ -317,18 +281,6 @@ class FoldedGenerator:
             for kernel in kernels
         }
 
-    def shortest_rows(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """Columns of the shortest row that each streaming window scans: a word of its line buffer
-        rests as many turns."""
-        number = self.numbers.get
-        users = {
-            "depthwise": [s for s in steps if s["fused"] or s["engine"] == number("depthwise", -1)],
-            "pooling": [s for s in steps if s["engine"] == number("pooling", -1)],
-        }
-        return {
-            engine: min(s["in_columns"] for s in found) for engine, found in users.items() if found
-        }
-
     def numbered(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """All activations that have a number in the kernel text."""
         return list(
@@ -336,11 +288,6 @@ class FoldedGenerator:
                 a["name"]: a for prefix in ("", "feeder_") for a in self.activations(steps, prefix)
             }.values()
         )
-
-    def expander(self, steps: list[dict[str, Any]]) -> int:
-        """The longest stream into the weight expander; 0 without one."""
-        mine = [s for s in steps if s["engine"] == self.numbers.get("convolution", -1)]
-        return max(weight_stream(s) for s in mine) if any(s["block_rows"] for s in mine) else 0
 
     def joins(self, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The ways in which the epilogue joins a second tensor."""
@@ -354,36 +301,16 @@ class FoldedGenerator:
             for n in used
         ]
 
-    def moves(self, steps: list[dict[str, Any]]) -> dict[str, bool]:
-        """What the gather engine must be able to do."""
-        mine = [s for s in steps if s["engine"] == self.numbers.get("gather", -1)]
-        return {
-            "whole": any(s["whole"] for s in mine),
-            "single": any(not s["whole"] for s in mine),
-            "blend": any(s["blend"] for s in mine),
-        }
-
     def pairs(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """The longest stream from the depthwise engine into each array."""
+        """The longest stream from the engine that feeds others into each that it feeds."""
         found: dict[str, int] = {}
-        for name in ARRAYS:
+        for _, name in pairs_fed(self.graph, self.plan):
+            number = self.numbers[name]
             fed = [
-                s["tiles"] * s["tile_loads"]
-                for s in steps
-                if s["fused"] and s["engine"] == self.numbers.get(name, -1)
+                s["tiles"] * s["tile_loads"] for s in steps if s["fused"] and s["engine"] == number
             ]
-            found |= {name: max(fed)} if fed else {}
+            found[name] = max(fed)
         return found
-
-    def array_streams(self, engine: str, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """The longest streams into and out of a convolution array."""
-        mine = [s for s in steps if s["engine"] == self.numbers[engine]]
-        return {
-            "pixels": max(
-                (s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine), default=0
-            ),
-            "sums": max((s["results"] // s["out_vectors"] for s in mine), default=0),
-        }
 
     def activations(self, steps: list[dict[str, Any]], prefix: str = "") -> list[dict[str, Any]]:
         """The activation functions that the epilogue (or a feeding engine) must know, parameters
@@ -417,12 +344,8 @@ class FoldedGenerator:
         buffers["features"] = {"elements": self.placement.size * e.width, "dtype": FLOAT32.name}
         if self.plan.images > 1:
             buffers["features"]["per_image"] = True
-        scratch = not self.plan.enabled("cached_writes")
-        if scratch:
-            buffers["scratch"] = {
-                "elements": max(e.outputs * e.tile_pixels, 1) * e.width,
-                "dtype": FLOAT32.name,
-            }
+        if scratch := sum(known.scratch(self.plan) for known in self.used):
+            buffers["scratch"] = {"elements": scratch, "dtype": FLOAT32.name}
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
@@ -437,32 +360,18 @@ class FoldedGenerator:
         outputs = [
             output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs
         ]
-        runs = folded_runs(self.plan, steps, self.numbers)
-        documentation = {
-            "step_fields": {
-                name: meaning for name, _, meaning in record_fields(self.graph, self.plan.steps)
-            }
+        calls = {
+            known.name: known.calls(self.graph, self.plan, FLOAT32.bits) for known in self.used
         }
+        runs = folded_runs(self.plan, steps, self.used, calls)
+        fields = record_fields(self.graph, self.plan.steps)
+        documentation = {"step_fields": {field.name: field.meaning for field in fields}}
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
 
     def layout(self, tensor: Tensor) -> dict[str, Any]:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
-
-
-def expander_words(
-    packed: np.ndarray, step: StepPlan, engines: Engines
-) -> tuple[np.ndarray, dict[str, int]]:
-    """A convolution's weight words as they lie in memory, and what the weight expander must know of
-    them."""
-    count = packed.shape[1] // engines.burst
-    fields = {"group_words": count, "blocks": 0, "block_rows": 0, "last_block": 0}
-    if not step.compressed:
-        return packed, fields
-    rows, blocks = block_rows(packed, engines.burst), ceil(count / BLOCK)
-    fields |= {"blocks": blocks, "block_rows": rows, "last_block": count - (blocks - 1) * BLOCK}
-    return compressed(packed, engines.burst, rows), fields
 
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:

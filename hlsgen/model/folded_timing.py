@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hlsgen.boards import Board
-from hlsgen.graph import Graph, Layer, remembered
+from hlsgen.engines import engine
+from hlsgen.graph import Graph, remembered
 from hlsgen.model.step_time import step_time
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
-from hlsgen.ops.sparse import entries_a_word, row_counts
-from hlsgen.plan import Engines, Plan
+from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.types import FLOAT32
 
@@ -70,10 +70,11 @@ def folded_run(
             * engines.width
             / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
         )
-        macs = macs_of[step.layer] * share * step.images
-        if step.engine == "skipping":  # zeros are no work
-            macs = round(macs * density(layer))
-        ideal = macs / engine_macs(step.engine, engines) if step.engine else 0.0
+        ideal = 0.0
+        if step.engine:
+            known = engine(step.engine)
+            macs = known.work(layer, macs_of[step.layer] * share * step.images)
+            ideal = macs / known.macs(engines.of(step.engine))
         bound = "external memory" if memory > time.body else time.busiest
         if step.first_image == 0:
             layers.append(
@@ -93,21 +94,3 @@ def folded_run(
 def layer_macs(graph: Graph) -> dict[str, int]:
     """Multiply-accumulates of every layer."""
     return {layer.name: operator(layer.op).work(layer, graph).macs for layer in graph.layers}
-
-
-def density(layer: Layer) -> float:
-    """Share of a layer's weights that are not zero."""
-    weight = layer.weights["weight"]
-    return float(row_counts(weight).sum() / weight.size)
-
-
-def engine_macs(engine: str, e: Engines) -> int:
-    """Multiply-accumulates a cycle of an engine."""
-    table = {
-        "convolution": e.width * e.width * e.inputs * e.outputs,
-        "skipping": e.width * e.width * e.skip_inputs * e.skip_outputs,
-        "depthwise": e.width * e.depthwise_extent**2,
-        "dense": e.width * e.burst,
-        "sparse": e.width * entries_a_word(e.burst),
-    }
-    return table.get(engine, e.width)

@@ -5,27 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from math import ceil
-from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.descriptors import filter_words, own_fields, step_counts
+from hlsgen.descriptors import own_fields, step_counts
+from hlsgen.engines import engine, engine_of, timed_sizes
 from hlsgen.graph import Graph, remembered
 from hlsgen.kernel.hardware import KERNEL_LATENCY
-from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.model.kinds import layer_kinds
-from hlsgen.ops import operator
-from hlsgen.ops.compress import BLOCK, block_rows
-from hlsgen.plan import ARRAYS, Engines, StepPlan
+from hlsgen.plan import Engines, StepPlan
 from hlsgen.types import FLOAT32
 
 # Cycles from the token of the step before to the first input vector in an engine, beside the
 # memory's latency, and from the last result to the token that starts the next step.
 STEP_LATENCY = 150
-# A step's record goes ahead of its data, all but the last word, which waits for the step before;
-# from the reader it goes to the engine, and through the kernels of a convolution, each with the
-# latency of a kernel.
-RECORD_HOPS = {"convolution": 3, "skipping": 2}
+# Engine, size, value.
+SizesRead = tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -48,9 +42,9 @@ class StepTime:
 class Times:
     """Times of steps on engines of some sizes, each worked out once: equal layers share them."""
 
-    def __init__(self, sizes: tuple[int, ...], latency: int):
-        """`sizes`: as `read_sizes` gives them; `latency`: cycles of the memory."""
-        self.engines, self.latency = engines_of(sizes), latency
+    def __init__(self, width: int, burst: int, sizes: SizesRead, latency: int):
+        """`sizes`: as `sizes_read` gives them; `latency`: cycles of the memory."""
+        self.engines, self.latency = engines_of(width, burst, sizes), latency
         self.known: dict[Hashable, StepTime] = {}
 
     def of(self, graph: Graph, step: StepPlan, key: Hashable) -> StepTime:
@@ -69,13 +63,15 @@ def step_time(graph: Graph, step: StepPlan, engines: Engines, board: Board) -> S
 def times_on(graph: Graph, engines: Engines, board: Board) -> Times:
     """The times of steps on engines: those that differ in what no step's time depends on share
     them."""
-    return known_times(graph, read_sizes(engines), board.device.load_latency)
+    return known_times(
+        graph, engines.width, engines.burst, sizes_read(engines), board.device.load_latency
+    )
 
 
 @remembered
-def known_times(graph: Graph, sizes: tuple[int, ...], latency: int) -> Times:
+def known_times(graph: Graph, width: int, burst: int, sizes: SizesRead, latency: int) -> Times:
     """The times that were worked out for steps of this graph."""
-    return Times(sizes, latency)
+    return Times(width, burst, sizes, latency)
 
 
 def step_key(graph: Graph, step: StepPlan) -> Hashable:
@@ -89,105 +85,45 @@ def step_key(graph: Graph, step: StepPlan) -> Hashable:
     )  # fmt: skip
 
 
-def read_sizes(e: Engines) -> tuple[int, ...]:
-    """The engines' sizes that a step's time depends on. How large tiles and groups of outputs are,
-    the step says itself."""
-    return e.width, e.burst, e.inputs, e.skip_inputs, e.depthwise_extent, e.pool_extent
+def sizes_read(e: Engines) -> SizesRead:
+    """The engines' sizes that a step's time depends on."""
+    return tuple(
+        (name, size, e.sizes[name][size]) for name, size in timed_sizes() if name in e.sizes
+    )
 
 
-def engines_of(sizes: tuple[int, ...]) -> Engines:
+def engines_of(width: int, burst: int, sizes: SizesRead) -> Engines:
     """Engines with the sizes that are read and no others: what is remembered cannot depend on more
     than its key."""
-    width, burst, inputs, skip_inputs, depthwise_extent, pool_extent = sizes
-    return Engines(
-        width,
-        0,
-        burst,
-        0,
-        0,
-        depthwise_extent=depthwise_extent,
-        pool_extent=pool_extent,
-        inputs=inputs,
-        skip_inputs=skip_inputs,
-    )
+    own: dict[str, dict[str, int]] = {}
+    for name, size, value in sizes:
+        own.setdefault(name, {})[size] = value
+    return Engines(width, burst, 0).sized(**own)
 
 
 def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepTime:
     """The time of a step on a memory of so many cycles of latency."""
     f = step_counts(graph, step, engines, own_fields(graph, step, engines))
-    tiles = f["tiles"]
-    weights = weight_words(graph, step, engines, f) if step.engine else 0
+    own = engine(step.engine)
+    words = own.group_words(graph, step, engines, f)
+    weight_cycles, stored = own.stream_cycles(graph, step, engines, f, words)
     streams = {
         "input stream": float(f["loads"]),
         "output stream": float(f["results"]),
-        "weight stream": tiles * step.groups * (weights + step.vectors_at_once),
-        "compute": engine_turns(graph, step, engines, f),
-        "depthwise": float(filter_words(engines) + f["planes"] * f["plane_turns"])
-        if step.feeder
-        else 0.0,
+        "weight stream": weight_cycles,
+        "compute": own.cycles(graph, step, engines, f),
     }
-    hops = RECORD_HOPS.get(step.engine, 1)
-    start = float(latency + STEP_LATENCY + hops * KERNEL_LATENCY)
-    tail = 0.0
-    if step.engine in ARRAYS:
-        group = float(f["group_turns"])
-        # The first tile comes in: vector by vector, or as fast as the depthwise engine goes through
-        # its planes.
-        fed = f["in_groups"] * f["plane_turns"] + MEMORY_DISTANCE
-        start += (fed if step.feeder else f["first_turns"]) + f["tap_words"]
-        tail = 2 * group - f["pixels"] - MEMORY_DISTANCE
-        tile = MEMORY_DISTANCE + float(
-            f["send_turns"] if step.feeder else max(f["tile_loads"], f["send_turns"])
-        )
-        streams["compute"] = tiles * max(
-            step.groups * max(f["taps"] * f["phase_turns"], group), tile
-        )
-    busiest = max(streams, key=lambda name: streams[name])
     vector = engines.width * FLOAT32.bytes
-    moved = (f["loads"] + f["results"] * (2 if step.residual else 1)) * vector
-    if step.engine == "gather":
-        moved += f["results"] * vector  # it loads what it sends
-    stored = weights
-    if step.compressed:
-        rows, blocks = compressed_rows(graph, step, engines), ceil(weights / BLOCK)
-        stored = blocks * rows
-        # A block's words go out while those of the block after the next come in.
-        streams["weight stream"] = (
-            tiles * step.groups * (blocks * float(max(BLOCK, rows)) + step.vectors_at_once)
-            + 2 * BLOCK
-        )
-        busiest = max(streams, key=lambda name: streams[name])
-    moved += tiles * step.groups * (stored * engines.burst + step.vectors_at_once) * vector
+    moved = (f["loads"] + f["results"] * (2 if step.residual else 1) + own.loaded(f)) * vector
+    moved += f["tiles"] * step.groups * (stored * engines.burst + step.vectors_at_once) * vector
     if step.feeder:
-        moved += f["planes"] * filter_words(engines) * engines.burst * vector
-    return StepTime(start, streams[busiest], tail, moved, busiest)
-
-
-def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
-    """Words that a block of a compressed step takes in memory."""
-    layer = graph.layer(step.layer)
-    return block_rows(operator(layer.op).folded_weights(layer, graph, step, engines), engines.burst)
-
-
-def weight_words(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> int:
-    """Words of `burst` weight vectors of one group of outputs."""
-    if step.engine in ARRAYS:
-        return fields["taps"] * fields["tap_words"]
-    if step.engine == "depthwise":
-        return filter_words(engines)
-    if step.engine == "sparse":
-        layer = graph.layer(step.layer)
-        return operator(layer.op).sparse_words(layer, step, engines)  # type: ignore[attr-defined]
-    if step.engine == "dense":
-        return step.vectors_at_once * ceil(fields["tile_loads"] * engines.width / engines.burst)
-    return 0
-
-
-def engine_turns(graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]) -> float:
-    """Turns of the engine's own loop (the convolution's are counted in `step_time`)."""
-    if step.engine == "depthwise":
-        return filter_words(engines) + fields["planes"] * fields["plane_turns"]
-    if step.engine in ("", *ARRAYS):
-        return 0.0
-    layer = graph.layer(step.layer)
-    return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
+        feeding = engine_of(graph.layer(step.feeder))
+        streams[feeding.name] = feeding.cycles(graph, step, engines, f)
+        filters = f["planes"] * feeding.group_words(graph, step, engines, f)
+        moved += filters * engines.burst * vector
+    busiest = max(streams, key=lambda name: streams[name])
+    # A step's record goes ahead of its data, all but the last word, which waits for the step
+    # before; from the reader it goes to the engine, and through its kernels, each with the latency
+    # of a kernel.
+    start = float(latency + STEP_LATENCY + own.hops * KERNEL_LATENCY) + own.fill(step, f)
+    return StepTime(start, streams[busiest], own.drain(f), moved, busiest)

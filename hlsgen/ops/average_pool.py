@@ -34,6 +34,7 @@ class AveragePool(Pool):
     onnx_types: ClassVar[dict[str, str]] = {
         "AveragePool": "one to three spatial dimensions; pads, auto_pad, ceil_mode, count_include_pad"
     }
+    averages = True
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Sum over each window divided by the number of positions that count."""

@@ -29,6 +29,7 @@ from hlsgen.kernel.nest import (
     row_major,
     size,
 )
+from hlsgen.kernel.record import Field
 from hlsgen.ops.window import keeps_history, keeps_lines
 from hlsgen.types import FLOAT32
 
@@ -120,6 +121,8 @@ class Operator(ABC):
     engine_weights: bool = False
     # Whether it keeps running sums: in global scratch memory where cached writes are switched off.
     accumulates: bool = False
+    # Fields of step records that its layers need beside those of engines.
+    fields: tuple[Field, ...] = ()
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 
@@ -380,6 +383,10 @@ class Operator(ABC):
 
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 
+    def folded_engine(self, layer: Layer) -> str:
+        """The engine that computes a layer, unless a step names an alternative."""
+        return self.engine
+
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """The engine steps that compute the layer, with their tiles."""
         from hlsgen.plan import StepPlan
@@ -387,7 +394,7 @@ class Operator(ABC):
         tensor = graph.output_tensor(layer)
         count = vectors(tensor.channels, engines.width)
         vectors_per_cycle = next(
-            n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0
+            n for n in range(min(count, engines.group), 0, -1) if count % n == 0
         )
         return (
             StepPlan(

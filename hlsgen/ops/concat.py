@@ -108,7 +108,7 @@ class Concat(Operator, Importer):
             count = vectors(tensor.channels, engines.width)
             if (layer.name, position) in placement.copies:
                 vectors_per_cycle = next(
-                    n for n in range(min(count, engines.outputs), 0, -1) if count % n == 0
+                    n for n in range(min(count, engines.group), 0, -1) if count % n == 0
                 )
                 steps.append(
                     StepPlan(

@@ -29,6 +29,7 @@ from hlsgen.ops.base import (
     vectors,
 )
 from hlsgen.ops.conv_steps import (
+    FEEDER,
     conv_tile,
     dense_block,
     depthwise_words,
@@ -406,37 +407,31 @@ class Conv(Operator, Importer):
         """Small depthwise filters have an engine of their own."""
         extent = layer.attributes.window.extent
         small = max(extent) <= LARGEST_DEPTHWISE_EXTENT
-        return "depthwise" if self.is_depthwise(layer) and small else self.engine
-
-    def filter_words(self, layer: Layer, engines: Engines, bias: bool = False) -> np.ndarray:
-        """Weight words of a depthwise layer for its engine, plane after plane; with the bias where
-        no epilogue adds it."""
-        filters = layer.weights["weight"][:, 0]
-        return depthwise_words(
-            filters, layer.weights["bias"] if bias else None, layer.attributes.window, engines
-        )
+        return FEEDER if self.is_depthwise(layer) and small else self.engine
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One step, or one for each run of groups that fills whole vectors."""
         a: ConvAttributes = layer.attributes
         result, count = graph.output_tensor(layer), vectors(a.filters, engines.width)
-        if self.folded_engine(layer) == "depthwise":
-            return (StepPlan(layer.name, "depthwise", result.height, result.width, 1, 0, count),)
+        if self.folded_engine(layer) == FEEDER:
+            return (StepPlan(layer.name, FEEDER, result.height, result.width, 1, 0, count),)
         source = graph.tensors[layer.inputs[0]]
         runs = group_runs(source.channels, a.filters, a.groups, engines.width)
         outputs = ceil(count / runs)
         depth = ceil(vectors(source.channels, engines.width) / runs)
-        tile = conv_tile(read_window(a.window), result, depth, engines)
+        (array, *_) = engines.having((self.engine, *self.alternative_engines))
+        own = engines.of(array)
+        tile = conv_tile(read_window(a.window), result, depth, own)
         if tile is None:
             extent = a.window.extent
             raise Infeasible(
                 f"one output pixel needs {extent[0]}x{extent[1]}x{depth} vectors of input, more than the engine's tile "
-                f"buffer of {engines.tile_vectors}",
+                f"buffer of {own.tile_vectors}",
                 where=f"layer {layer.name}",
                 remedy="raise tile_vectors in the plan or choose a larger board",
             )
         # Groups of equal size, so that none leaves most of the array idle.
-        vectors_per_cycle = ceil(outputs / ceil(outputs / engines.outputs))
+        vectors_per_cycle = ceil(outputs / ceil(outputs / own.outputs))
         part = outputs
         if runs == 1:
             # The weights of a step fit one stream; parts are whole groups.
@@ -447,7 +442,7 @@ class Conv(Operator, Importer):
         return tuple(
             StepPlan(
                 layer.name,
-                self.engine,
+                array,
                 *tile,
                 min(vectors_per_cycle, count - first),
                 first,
@@ -463,18 +458,17 @@ class Conv(Operator, Importer):
         words that the fullest list takes."""
         words = {}
         if step.engine == "skipping":
-            words = {
-                "taps": skipping.words(self.step_lists(layer, step, engines), engines.skip_inputs)
-            }
+            lists = skipping.step_lists(layer, step, engines.width)
+            words = {"taps": skipping.words(lists, engines.of(step.engine).inputs)}
         if step.feeder:
             return fused_fields(layer, graph, step, engines) | words
         window: Window = layer.attributes.window
-        if step.engine == "depthwise":
+        if step.engine == FEEDER:
             source = graph.tensors[layer.inputs[0]]
             rows, columns = window.scan_size(source.height, source.width)
             return window_fields(window) | {
                 "in_rows": rows,
-                "in_columns": scan_columns(columns, engines.depthwise_extent),
+                "in_columns": scan_columns(columns, engines.of(FEEDER).extent),
                 "in_groups": step.vector_count,
                 "in_vectors": 1,
             }
@@ -488,14 +482,6 @@ class Conv(Operator, Importer):
             **words,
         }
 
-    def step_lists(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
-        """Non-zero weights of every output and input lane of a step."""
-        first = step.first_vector * engines.width
-        lengths = skipping.list_lengths(
-            layer.weights["weight"], layer.attributes.groups, engines.width
-        )
-        return lengths[first : first + step.vector_count * engines.width]
-
     def folded_weights(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
     ) -> np.ndarray:
@@ -507,8 +493,9 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         v = engines.width
         weight = layer.weights["weight"]
-        if step.engine == "depthwise":
-            return self.filter_words(layer, engines)
+        if step.engine == FEEDER:
+            filters = layer.weights["weight"][:, 0]
+            return depthwise_words(filters, None, a.window, engines.of(FEEDER))
         plain = replace(
             step, feeder=""
         )  # a depthwise layer in front changes nothing of the convolution's own weights
@@ -533,8 +520,9 @@ class Conv(Operator, Importer):
         groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
         split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
         taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)
-        taps = pad_axis(taps, 1, engines.inputs)
-        words = taps.reshape(groups, -1, engines.inputs, step.vectors_at_once, v, v)
+        inputs = engines.of(step.engine).inputs
+        taps = pad_axis(taps, 1, inputs)
+        words = taps.reshape(groups, -1, inputs, step.vectors_at_once, v, v)
         return words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
 
 

@@ -12,10 +12,12 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.window import Window
-from hlsgen.plan import Engines, StepPlan
+from hlsgen.plan import Engines, EngineSizes, StepPlan
 
 # What a reader that sends every pixel but once scans.
 POINT = Window((1, 1))
+# The engine of depthwise convolutions with small filters; it may feed the others.
+FEEDER = "depthwise"
 
 
 def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def fused_fields(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -
         "in_step_y": step.tile_height * window.stride[0],
         "in_step_x": step.tile_width * window.stride[1],
         "in_rows": (step.tile_height - 1) * window.stride[0] + window.extent[0],
-        "in_columns": scan_columns(columns, engines.depthwise_extent),
+        "in_columns": scan_columns(columns, engines.of(FEEDER).extent),
         "in_groups": vectors(source.channels, engines.width),
         "in_vectors": 1,
     }
@@ -94,11 +96,11 @@ def group_runs(channels: int, filters: int, groups: int, width: int) -> int:
 
 
 def conv_tile(
-    window: Window, result: Tensor, depth: int, engines: Engines
+    window: Window, result: Tensor, depth: int, own: EngineSizes
 ) -> tuple[int, int] | None:
     """The tile (rows, columns) of outputs with the fewest tiles across, then down, whose input and
     accumulators fit on chip."""
-    vectors, pixels = engines.tile_vectors // depth, engines.tile_pixels
+    vectors, pixels = own.tile_vectors // depth, own.tile_pixels
     across = min(
         pixels, outputs_within(vectors // window.extent[0], window.stride[1], window.extent[1])
     )
@@ -141,11 +143,11 @@ def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) 
 
 
 def depthwise_words(
-    filters: np.ndarray, bias: np.ndarray | None, window: Window, engines: Engines
+    filters: np.ndarray, bias: np.ndarray | None, window: Window, own: EngineSizes
 ) -> np.ndarray:
     """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias,
     `(C/V, words * burst, V)`."""
-    v, extent = engines.width, engines.depthwise_extent
+    v, extent = own.width, own.extent
     full = np.zeros((filters.shape[0], extent, extent), np.float32)
     top, left = extent - window.extent[0], extent - window.extent[1]
     full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
@@ -156,4 +158,4 @@ def depthwise_words(
         if bias is None
         else pad_axis(bias, 0, v).reshape(-1, 1, v)
     )
-    return pad_axis(np.concatenate([words, spare], axis=1), 1, engines.burst)
+    return pad_axis(np.concatenate([words, spare], axis=1), 1, own.burst)

@@ -27,7 +27,7 @@ from hlsgen.ops.base import (
     vectors,
 )
 from hlsgen.ops.conv import ConvAttributes
-from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words
+from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
 from hlsgen.ops.window import Window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -306,7 +306,7 @@ class Dense(Operator, Importer):
                 self.engine,
                 1,
                 1,
-                min(engines.outputs, total - first, run),
+                min(engines.group, total - first, run),
                 first,
                 min(run, total - first),
             )
@@ -337,7 +337,7 @@ class Dense(Operator, Importer):
                 self.step_rows(layer, step, engines),
                 v,
                 burst,
-                self.sparse_words(layer, step, engines),
+                step_words(layer.weights["weight"], step, v, burst),
             )
         weight = layer.weights["weight"][first : first + step.vector_count * v]
         weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
@@ -354,18 +354,11 @@ class Dense(Operator, Importer):
         inputs = tensor.pixels * vectors(tensor.channels, engines.width)
         loaded = inputs + KERNEL_LATENCY  # all of them before the first is multiplied
         if step.engine == "sparse":
-            return loaded + step.groups * self.sparse_words(layer, step, engines)
+            words = step_words(layer.weights["weight"], step, engines.width, engines.burst)
+            return loaded + step.groups * words
         return loaded + step.groups * step.vectors_at_once * ceil(
             inputs * engines.width / engines.burst
         )
-
-    def sparse_words(self, layer: Layer, step: StepPlan, engines: Engines) -> int:
-        """Words of compressed weights for every output vector of a step."""
-        first = step.first_vector * engines.width
-        counts = row_counts(layer.weights["weight"])[
-            first : first + step.vector_count * engines.width
-        ]
-        return row_words(counts, engines.burst)
 
     def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
         """The rows of a step's outputs, columns in the order in which the engine keeps the input:

@@ -35,6 +35,8 @@ class Pool(Operator, Importer):
     engine = "pooling"
     # What is done with a window, in the kernel's comment.
     reduction_name = ""
+    # Whether a window is reduced to its mean, and not to its largest value.
+    averages = False
 
     def import_node(self, node: NodeImporter) -> None:
         """Import MaxPool or AveragePool; `ceil_mode` becomes pads at the bottom and right that do
@@ -118,7 +120,7 @@ class Pool(Operator, Importer):
         rows, columns = layer.attributes.window.scan_size(source.height, source.width)
         return window_fields(layer.attributes.window) | {
             "in_rows": rows,
-            "in_columns": scan_columns(columns, engines.pool_extent),
+            "in_columns": scan_columns(columns, engines.of(self.engine).extent),
             "in_groups": step.vector_count,
             "in_vectors": 1,
         }

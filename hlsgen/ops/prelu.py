@@ -10,6 +10,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.record import Field
 from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
@@ -23,6 +24,9 @@ class PRelu(Operator, Importer):
 
     name = "prelu"
     onnx_types: ClassVar[dict[str, str]] = {"PRelu": "constant slopes, one a channel or one in all"}
+    fields = (
+        Field(1040, "scale_negative", "int", "1: the epilogue scales negative values alone", name),
+    )
 
     def import_node(self, node: NodeImporter) -> None:
         """Import PRelu."""

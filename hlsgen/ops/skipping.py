@@ -21,7 +21,8 @@ from math import ceil
 
 import numpy as np
 
-from hlsgen.plan import Engines
+from hlsgen.graph import Layer
+from hlsgen.plan import EngineSizes, StepPlan
 
 
 def list_lengths(weight: np.ndarray, groups: int, width: int) -> np.ndarray:
@@ -49,17 +50,24 @@ def count_lengths(weight: np.ndarray, groups: int, width: int) -> np.ndarray:
     return lengths
 
 
+def step_lists(layer: Layer, step: StepPlan, width: int) -> np.ndarray:
+    """Non-zero weights of every output and input lane of a step of a convolution."""
+    first = step.first_vector * width
+    lengths = list_lengths(layer.weights["weight"], layer.attributes.groups, width)
+    return lengths[first : first + step.vector_count * width]
+
+
 def words(lengths: np.ndarray, inputs: int) -> int:
     """Words that the fullest list takes, dealt out to `inputs` multipliers."""
     return max(1, ceil(int(lengths.max(initial=0)) / inputs))
 
 
 def packed(
-    block: np.ndarray, places: np.ndarray, vectors_per_cycle: int, count: int, engines: Engines
+    block: np.ndarray, places: np.ndarray, vectors_per_cycle: int, count: int, own: EngineSizes
 ) -> np.ndarray:
     """The words `(groups, count * vectors of a word, V)` of filters (O, I, KH, KW), O and I whole
     groups and vectors; `places` (I / V, KH, KW)."""
-    v, inputs = engines.width, engines.inputs
+    v, inputs = own.width, own.inputs
     groups, depth = block.shape[0] // (v * vectors_per_cycle), block.shape[1] // v
     lists = block.reshape(groups, vectors_per_cycle, v, depth, v, -1).transpose(0, 1, 2, 4, 3, 5)
     lists = lists.reshape(

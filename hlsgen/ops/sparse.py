@@ -13,6 +13,8 @@ from math import ceil
 
 import numpy as np
 
+from hlsgen.plan import StepPlan
+
 # An entry is a value and a place, 8 bytes in place of 4; engines must gain at least this much to be
 # worth their logic.
 WORTHWHILE = 0.8
@@ -36,6 +38,17 @@ def row_counts(weight: np.ndarray) -> np.ndarray:
 # The search asks for every engine shape anew; an array that is gone leaves a dead reference, which
 # is never believed.
 _COUNTS: dict[int, tuple[weakref.ref[np.ndarray], np.ndarray]] = {}
+
+
+def density(weight: np.ndarray) -> float:
+    """Share of a layer's weights that are not zero."""
+    return float(row_counts(weight).sum() / weight.size)
+
+
+def step_words(weight: np.ndarray, step: StepPlan, width: int, burst: int) -> int:
+    """Words of compressed weights for every output vector of a step."""
+    first = step.first_vector * width
+    return row_words(row_counts(weight)[first : first + step.vector_count * width], burst)
 
 
 def row_words(counts: np.ndarray, burst: int) -> int:

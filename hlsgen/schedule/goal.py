@@ -57,7 +57,7 @@ class Goal:
 
     def allows_engines(self, engines: Engines) -> bool:
         """Whether engines obey the pins."""
-        return all(getattr(engines, name) == value for name, value in self.engine_pins().items())
+        return all(engines.value(name) == value for name, value in self.engine_pins().items())
 
 
 def check_goal(goal: Goal) -> Goal:

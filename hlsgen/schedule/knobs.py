@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hlsgen.engines import engines
 from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.schedule.pipelined.choices import WIDTHS
 from hlsgen.style import having
@@ -15,8 +16,6 @@ ENGINES, PREFIX = "engines", "prefix"
 PIPELINES, FOLDED = having("edges"), having("steps")
 WITH_PREFIX = tuple(name for name in PIPELINES if name in FOLDED)
 COUNTS = range(257)
-# Tile buffers are addressed by bits.
-BUFFERS = (0, *(1 << bits for bits in range(17)))
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,12 @@ KNOBS = (
     Knob("", "row_tiles", "row_tiles", PIPELINES, range(1 << 16)),
     engine_knob("width", WIDTHS),
     engine_knob("burst", WIDTHS),
-    engine_knob("inputs"),
-    engine_knob("outputs"),
-    engine_knob("tile_vectors", BUFFERS),
-    engine_knob("tile_pixels", range(1 << 17)),
-    engine_knob("skip_inputs"),
-    engine_knob("skip_outputs"),
-    engine_knob("skip_tile_vectors", BUFFERS),
-    engine_knob("skip_tile_pixels", range(1 << 17)),
+    *(
+        engine_knob(f"{name}.{size.name}", size.values)
+        for name, known in engines().items()
+        for size in known.sizes
+        if size.values
+    ),
     Knob(PREFIX, "layers", "layers", WITH_PREFIX, range(1 << 16)),
 )
 
@@ -91,6 +88,8 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
     for text in texts:
         target, _, value = text.partition("=")
         owner, _, name = target.rpartition(".")
+        if target.startswith(f"{ENGINES}."):  # engines.width, engines.convolution.outputs
+            owner, _, name = target.partition(".")
         known = {knob.name: knob for knob in owned(owner)}
         if not owner or not value.isdecimal():
             raise UsageError(

@@ -164,7 +164,7 @@ def test_saved_plan_builds_the_same(lenet, tmp_path, capsys):
 def test_edited_plan_is_obeyed(lenet, tmp_path, capsys):
     output_of(["build", lenet, "--style", "folded", "--out", tmp_path / "a"], capsys)
     plan = json.loads((tmp_path / "a" / "plan.json").read_text())
-    plan["engines"] |= {"tile_vectors": 512, "tile_pixels": 200}
+    plan["engines"]["sizes"]["convolution"] |= {"tile_vectors": 512, "tile_pixels": 200}
     for step in plan["steps"]:
         if step["layer"] == "conv1":
             step |= {"tile_height": 7, "tile_width": 26}

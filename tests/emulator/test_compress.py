@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.engines.convolution import compressed_rows
 from hlsgen.host.design import HostDesign
 from hlsgen.model.estimate import estimate
-from hlsgen.model.step_time import compressed_rows
 from hlsgen.model.structure import structure
 from hlsgen.ops.compress import BLOCK, block_rows, blocks_of, compressed
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -36,7 +36,7 @@ NETWORKS = {
 def design_of(name, share, folder, style="folded", every=True):
     """A design whose convolutions are compressed: all, or every other one."""
     graph = hlsgen.load(sparsify(parse(NETWORKS[name]), "relative", sparsity=share).model)
-    plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skip_outputs"): 0}))
+    plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skipping.outputs"): 0}))
     number = iter(range(len(plan.steps)))
     steps = tuple(
         replace(s, compressed=s.engine == "convolution" and (next(number) % 2 == 0 or every))
@@ -97,7 +97,8 @@ def test_biases_never_hold_up_the_expander(tmp_path):
     many vectors as an array may have."""
     text = "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { y = Conv(x, w, b) }"
     graph = hlsgen.load(sparsify(parse(text), "relative", sparsity=0.6).model)
-    sizes = {"width": 4, "outputs": max(OUTPUTS), "inputs": 1, "skip_outputs": 0}
+    array = {"convolution.outputs": max(OUTPUTS), "convolution.inputs": 1}
+    sizes = array | {"width": 4, "skipping.outputs": 0}
     plan = hlsgen.schedule(
         graph, style="folded", goal=Goal(pins={("engines", name): n for name, n in sizes.items()})
     )

@@ -12,6 +12,7 @@ from hlsgen.host.design import HostDesign
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import NO_PREFIX, assert_right, parse
+from tests.support.plans import resized
 
 MIXED = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c, float[64,40] f) => (float[1,40] y) {
     a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p) e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
@@ -42,11 +43,21 @@ def changed(item):
     ]
 
 
+def engines_changed(engines):
+    """Engines with one size changed, in all ways."""
+    return changed(engines) + [
+        resized(engines, name, **{size: other})
+        for name, sizes in engines.sizes.items()
+        for size, value in sizes.items()
+        for other in numbers(value)
+    ]
+
+
 def edits(plan):
     """All plans that differ in one number or name."""
     found = [
         replace(plan, engines=engines)
-        for engines in (changed(plan.engines) if plan.engines else ())
+        for engines in (engines_changed(plan.engines) if plan.engines else ())
     ]
     for name in ("kernels", "edges", "steps"):
         items = getattr(plan, name)

@@ -21,6 +21,7 @@ from hlsgen.schedule.folded.steps import plan_steps
 from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
+from tests.support.plans import resized
 
 # Every engine, a residual, a concatenation, an upsampling, an average pool, and a fully connected
 # layer of a map.
@@ -82,7 +83,9 @@ def test_several_images_with_an_optimisation_off(disable, tmp_path):
 )
 def test_tiles_of_several_images(tile_images, strict, tmp_path):
     """Whatever number of images shares a tile, also where they do not fill the last one."""
-    graph, plan = folded(MIXED, 4, pins={"tile_vectors": 4096, "tile_pixels": 1024})
+    graph, plan = folded(
+        MIXED, 4, pins={"convolution.tile_vectors": 4096, "convolution.tile_pixels": 1024}
+    )
     shaped = reshaped(graph, plan)
     steps = []
     for step in plan.steps:
@@ -93,7 +96,7 @@ def test_tiles_of_several_images(tile_images, strict, tmp_path):
             )
         steps.append(step)
     plan = replace(
-        plan, engines=replace(plan.engines, tile_vectors=4096, tile_pixels=1024), steps=tuple(steps)
+        plan, engines=resized(plan.engines, tile_vectors=4096, tile_pixels=1024), steps=tuple(steps)
     )
     assert_right(built(graph, plan, tmp_path / "d"), images=4, strict=strict)
 
@@ -103,8 +106,8 @@ def test_tiles_of_several_images(tile_images, strict, tmp_path):
 def test_any_number_of_taps_at_once(inputs, tmp_path):
     """Words of taps that the window's taps do not fill, dilation, groups, and a tile of one pixel,
     which has fewer turns than taps."""
-    graph, plan = folded(WINDOWS, pins={"inputs": inputs, "width": 16})
-    assert plan.engines.inputs == inputs
+    graph, plan = folded(WINDOWS, pins={"convolution.inputs": inputs, "width": 16})
+    assert plan.engines.of("convolution").inputs == inputs
     design = built(graph, plan, tmp_path / "d")
     assert_right(design, images=2, strict=inputs == 5)
 
@@ -118,7 +121,7 @@ def test_fully_connected_layers_as_convolutions(images, tmp_path):
     shaped = as_convolutions(graph, names)
     for layer, same in zip(graph.layers[1:], shaped.layers[1:], strict=True):
         assert (layer.output, same.op) == (same.output, "conv")
-    engines = replace(plan.engines, tile_vectors=1024, tile_pixels=256)
+    engines = resized(plan.engines, tile_vectors=1024, tile_pixels=256)
     plan = replace(
         plan, engines=engines, dense_as_convolution=names, steps=plan_steps(shaped, engines, plan)
     )
@@ -141,7 +144,7 @@ def test_strided_1x1_convolutions_read_no_other_pixels(tile, images, strict, tmp
     first = replace(plan.steps[0], tile_height=tile[0], tile_width=tile[1], tile_images=tile[2])
     plan = replace(
         plan,
-        engines=replace(plan.engines, tile_vectors=256, tile_pixels=64),
+        engines=resized(plan.engines, tile_vectors=256, tile_pixels=64),
         steps=(first, *plan.steps[1:]),
     )
     placement = place_tensors(graph, plan.engines.width)

@@ -237,7 +237,7 @@ def test_the_best_prefix_is_taken(name, on):
     """No other prefix, beside engines of any size, is better by the model; the search planned a part
     of them."""
     graph, target = hlsgen.load(network(name, size=64, width=0.5)), board(on)
-    goal = Goal(images=4, pins={("engines", "inputs"): 2})
+    goal = Goal(images=4, pins={("engines", "convolution.inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
     found, pipelines = (
         with_prefix(graph, target, start, goal),
@@ -264,7 +264,7 @@ def test_estimates_of_pairs_by_hand():
         Goal(images=4),
     )
     start = plan_folded(graph, target, Plan(graph.name, "pac_d5005", "hybrid", images=4), goal)
-    found, e = estimate(graph, start), start.engines
+    found, e = estimate(graph, start), start.engines.of("convolution")
     times, place = found.timing.layers, {layer.name: n for n, layer in enumerate(graph.layers)}
     same, half = (
         layer_cycles(graph, start, found, e.inputs, outputs)
@@ -276,7 +276,7 @@ def test_estimates_of_pairs_by_hand():
         half[place[item.name]] == pytest.approx(2 * item.cycles, rel=0.02) for item in bound
     )
     pairs = {
-        (s.count, s.engines[0].inputs, s.engines[0].outputs): s
+        (s.count, s.engines[0].of("convolution").inputs, s.engines[0].of("convolution").outputs): s
         for s in partitions(graph, target, start, goal, found)
     }
     macs = [operator(layer.op).work(layer, graph).macs for layer in graph.layers]
@@ -336,9 +336,10 @@ def test_smaller_engines_make_room():
         graph, board("pac_a10"), Plan(graph.name, "pac_a10", "hybrid", images=4), goal
     )
     plan = hlsgen.schedule(graph, board="pac_a10", style="hybrid", goal=goal)
-    predicted, e = estimate(graph, plan), plan.engines
+    predicted = estimate(graph, plan)
+    e, before = (found.engines.of("convolution") for found in (plan, start))
     assert predicted.resources.fits(board("pac_a10"), goal.caps) and plan.kernels
-    assert e.inputs * e.outputs < start.engines.inputs * start.engines.outputs
+    assert e.inputs * e.outputs < before.inputs * before.outputs
     assert predicted.throughput > estimate(graph, start).throughput
 
 
@@ -364,7 +365,7 @@ def test_saved_edited_and_loaded(tmp_path):
         (replace(plan, kernels=(second, first)), "first layers"),
         (replace(plan, kernels=(first,)), "channels are not those"),
         (replace(plan, disabled=("unroll",)), "needs all optimisations"),
-        (replace(plan, kernels=(), edges=()), "pool_extent"),
+        (replace(plan, kernels=(), edges=()), "pooling"),
     ):
         with pytest.raises(PlanError, match=why):
             check_plan(graph, wrong)

@@ -13,9 +13,9 @@ from hlsgen.descriptors import step_fields
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.model.estimate import estimate
-from hlsgen.ops import operator, skipping
+from hlsgen.ops import skipping
 from hlsgen.placement import place_tensors
-from hlsgen.plan import Engines, Plan
+from hlsgen.plan import EngineSizes, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
@@ -23,6 +23,13 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_images import MIXED, WINDOWS
 from tests.support.networks import NO_PREFIX, assert_right, lines_printed, parse
+from tests.support.plans import resized
+
+PINS = {
+    "skip_inputs": "skipping.inputs",
+    "skip_outputs": "skipping.outputs",
+    "tile_vectors": "convolution.tile_vectors",
+}
 
 
 def planned(model, share=0.8, images=1, style="folded", **pins):
@@ -32,7 +39,10 @@ def planned(model, share=0.8, images=1, style="folded", **pins):
     goal = Goal(
         images=images,
         pins=NO_PREFIX
-        | {("engines", name): value for name, value in {"tile_vectors": 0, **pins}.items()},
+        | {
+            ("engines", PINS.get(name, name)): value
+            for name, value in {"convolution.tile_vectors": 0, **pins}.items()
+        },
     )
     return graph, check_plan(graph, hlsgen.schedule(graph, style=style, goal=goal))
 
@@ -49,7 +59,7 @@ def test_words_by_hand():
     filters[0, 2, 0, 1] = 7  # lane 0, vector 1, tap 1
     filters[1, 3, 0, 0] = 8  # lane 1, vector 1, tap 0
     places = np.arange(4).reshape(2, 1, 2) * 10  # vector 0: 0 and 10; vector 1: 20 and 30
-    engines = Engines(2, 1, 1, 64, 16, inputs=2)
+    engines = EngineSizes(2, 1, {"inputs": 2})
     lengths = skipping.list_lengths(filters, 1, 2)
     assert lengths.tolist() == [[3, 0], [0, 1]] and skipping.words(lengths, 2) == 2
     found = skipping.packed(filters, places, 1, 2, engines).reshape(
@@ -145,7 +155,7 @@ def test_counted_turns_are_the_models(tmp_path):
     expected = []
     for number, step in enumerate(plan.steps):
         layer = shaped.layer(step.layer)
-        lists = operator("conv").step_lists(layer, step, plan.engines)
+        lists = skipping.step_lists(layer, step, plan.engines.width)
         fields = step_fields(shaped, step, plan.engines, placement)
         assert fields["taps"] == max(1, -(-lists.max() // 2))
         expected.append(
@@ -164,16 +174,16 @@ def test_chosen_where_it_pays_and_named_in_the_reason():
     for share in (0.5, 0.95):
         graph = hlsgen.load(sparsify(model, "flat", sparsity=share).model)
         plans[share] = hlsgen.schedule(graph, style="folded")
-    assert not plans[0.5].engines.skip_outputs and plans[0.95].engines.skip_outputs
+    assert "skipping" not in plans[0.5].engines.sizes and "skipping" in plans[0.95].engines.sizes
     text = explain(graph, plans[0.95], estimate(graph, plans[0.95]))
     assert "2 of 2 convolutions skip zeros" in text and "(its fullest lists take" in text
     forced = hlsgen.schedule(
-        graph, style="folded", goal=Goal(pins={("engines", "skip_outputs"): 0})
+        graph, style="folded", goal=Goal(pins={("engines", "skipping.outputs"): 0})
     )
-    assert not forced.engines.skip_outputs
+    assert "skipping" not in forced.engines.sizes
     assert estimate(graph, plans[0.95]).throughput > 1.3 * estimate(graph, forced).throughput
     ablated = hlsgen.schedule(graph, style="folded", disable=["fuse"])
-    assert not ablated.engines.skip_outputs
+    assert "skipping" not in ablated.engines.sizes
 
 
 def with_zeros(model, share, names):
@@ -201,7 +211,7 @@ def test_every_layer_on_the_engine_that_suits_it():
     assert [step.engine for step in plan.steps] == ["convolution"] * 2 + ["skipping"] * 2
     assert "2 of 4 convolutions skip zeros" in explain(graph, plan, estimate(graph, plan))
     for pins in ({"skip_outputs": 0}, {"tile_vectors": 0}):
-        goal = Goal(pins={("engines", name): value for name, value in pins.items()})
+        goal = Goal(pins={("engines", PINS[name]): value for name, value in pins.items()})
         one = hlsgen.schedule(graph, style="folded", goal=goal)
         assert len({step.engine for step in one.steps}) == 1
         assert estimate(graph, plan).throughput > 1.2 * estimate(graph, one).throughput
@@ -209,14 +219,8 @@ def test_every_layer_on_the_engine_that_suits_it():
 
 def both_engines(plan, inputs):
     """A plan of the engine that skips zeros with every second convolution on an array beside it."""
-    e = plan.engines
-    engines = replace(
-        e,
-        inputs=inputs,
-        outputs=e.skip_outputs,
-        tile_vectors=e.skip_tile_vectors,
-        tile_pixels=e.skip_tile_pixels,
-    )
+    sizes = {**plan.engines.sizes["skipping"], "inputs": inputs}
+    engines = plan.engines.sized(convolution=sizes)
     steps, turn = [], 0
     for step in plan.steps:
         if step.engine == "skipping":
@@ -259,4 +263,6 @@ def test_plans_are_saved_and_checked(tmp_path):
     with pytest.raises(PlanError, match="multiply all"):
         check_plan(graph, replace(plan, steps=packed))
     with pytest.raises(PlanError, match="at most 65,536 vectors"):
-        check_plan(graph, replace(plan, engines=replace(plan.engines, skip_tile_vectors=1 << 17)))
+        check_plan(
+            graph, replace(plan, engines=resized(plan.engines, "skipping", tile_vectors=1 << 17))
+        )

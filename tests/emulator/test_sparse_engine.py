@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.model.estimate import estimate
@@ -112,7 +113,10 @@ def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
     graph = hlsgen.load(sparse(0.9))
     plan = hlsgen.schedule(graph, style="folded")
     dense = tuple(replace(step, engine="dense") for step in plan.steps)
-    edited = check_plan(graph, replace(plan, steps=dense))
+    engines = plan.engines.sized(dense=plan.engines.sizes["sparse"])
+    with pytest.raises(PlanError, match="no dense engine"):
+        check_plan(graph, replace(plan, steps=dense))
+    edited = check_plan(graph, replace(plan, steps=dense, engines=engines))
     design = hlsgen.generate(graph, edited, tmp_path / "design")
     assert "sparse_engine" not in design.source
     assert_right(HostDesign(design.path))

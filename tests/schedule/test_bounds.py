@@ -6,6 +6,7 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.engines import arrays
 from hlsgen.errors import PlanError
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import folded_run
@@ -31,7 +32,7 @@ def graph():
 
 
 def every_design(graph, target, plan, goal):
-    for shape in candidates(graph, target, plan, goal):
+    for shape in candidates(graph, target, plan, goal, arrays()[0]):
         try:
             yield shape, evaluate(graph, shape.plan, target, goal)
         except PlanError:

@@ -10,10 +10,10 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.codegen.folded import FoldedGenerator
+from hlsgen.engines import is_array
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
 from hlsgen.model.step_time import step_time
 from hlsgen.model.structure import structure
-from hlsgen.plan import ARRAYS
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
@@ -106,12 +106,13 @@ def test_words_of_memories_rest_long_enough(images):
     """Rows of line buffers, phases of sums, and the turns between a store into one half of a buffer
     and the first load from it."""
     plan, generator, steps = table(images)
-    rows = generator.shortest_rows(steps)
+    entries = generator.context(steps)["engines"]
+    rows = {entry["name"]: entry["own"]["row"] for entry in entries if "row" in entry["own"]}
     assert set(rows) == {"depthwise", "pooling"} and min(rows.values()) >= MEMORY_DISTANCE
     for step, fields in zip(plan.steps, steps, strict=True):
         if step.engine in ("depthwise", "pooling"):
             assert fields["in_columns"] >= rows[step.engine]
-        if step.engine in ARRAYS:
+        if is_array(step.engine):
             assert fields["phase_turns"] >= SUM_DISTANCE
             for turns in ("first_turns", "pass_turns"):
                 assert fields[turns] - fields["tile_loads"] >= MEMORY_DISTANCE

@@ -36,6 +36,7 @@ def plan_of(graph, *texts, style="pipelined", **goal):
         (["y.colour=4"], "y has no field 'colour'.*fields of y: unroll_ic"),
         (["y.unrol_oc=4"], "did you mean 'unroll_oc'"),
         (["engines.widht=4"], "did you mean 'width'"),
+        (["engines.convolution.output=4"], "did you mean 'convolution.outputs'"),
         (["y"], "LAYER.FIELD=NUMBER"),
         (["y.unroll_oc=many"], "LAYER.FIELD=NUMBER"),
         (["y.unroll_oc=-1"], "LAYER.FIELD=NUMBER"),
@@ -130,8 +131,8 @@ def test_only_styles_that_have_the_decision_are_tried(small):
 def test_no_style_fits_with_what_is_pinned(small):
     """A legal value that no board has room for: one error that names it, and no other design in
     silence."""
-    with pytest.raises(Infeasible, match=r"(?s)engines.outputs=256"):
-        plan_of(small, "engines.width=16", "engines.outputs=256", style="auto")
+    with pytest.raises(Infeasible, match=r"(?s)engines.convolution.outputs=256"):
+        plan_of(small, "engines.width=16", "engines.convolution.outputs=256", style="auto")
 
 
 @pytest.mark.parametrize("style", ["auto", "pipelined", "folded", "base"])
@@ -182,9 +183,9 @@ def test_a_pin_holds_in_the_plan_or_is_refused(small, data):
     elif owner != "engines":
         assert int(getattr(plan.kernel(owner), knob.field)) == value
     elif "tile" in knob.field:  # room that the steps leave unused is not built
-        assert getattr(plan.engines, knob.field) <= max(value, 16)
+        assert plan.engines.value(knob.field) <= max(value, 16)
     else:
-        assert getattr(plan.engines, knob.field) == value
+        assert plan.engines.value(knob.field) == value
 
 
 def test_every_number_of_a_kernel_that_the_search_chooses_can_be_pinned():

@@ -134,17 +134,44 @@ def test_files_that_hold_no_plan(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("engine", "field", "value"),
     [
-        ("normalisation_size", 1), ("normalisation_size", 4), ("depthwise_extent", 2), ("depthwise_line", 9), ("pool_extent", 3), ("pool_line", 7),
-        ("pixel_vectors", 1), ("tile_vectors", 1), ("tile_pixels", 1), ("tile_vectors", 0), ("width", 3), ("burst", 3),
+        ("normalisation", "size", 1), ("normalisation", "size", 4), ("depthwise", "extent", 2), ("depthwise", "line", 9), ("pooling", "extent", 3),
+        ("pooling", "line", 7), ("softmax", "vectors", 1), ("convolution", "tile_vectors", 1), ("convolution", "tile_pixels", 1),
+        ("convolution", "tile_vectors", 0), ("", "width", 3), ("", "burst", 3), ("", "group", 0),
     ],
 )  # fmt: skip
-def test_engines_too_small_for_the_network(field, value, graph, plans, tmp_path):
-    engines = plans["folded"]["engines"]
-    assert value < engines[field] or field in ("width", "burst")
+def test_engines_too_small_for_the_network(engine, field, value, graph, plans, tmp_path):
+    engines = copy.deepcopy(plans["folded"]["engines"])
+    sizes = engines["sizes"][engine] if engine else engines
+    assert value < sizes[field] or field in ("width", "burst")
+    sizes[field] = value
     with pytest.raises(PlanError):
-        checked(graph, plans["folded"] | {"engines": engines | {field: value}}, tmp_path)
+        checked(graph, plans["folded"] | {"engines": engines}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"poling": {"extent": 4, "line": 9}}, "no such engine.*did you mean 'pooling'"),
+        ({"pooling": {"extent": 4}}, "its sizes are extent, line"),
+        ({"softmax": {"vectors": 9, "extent": 1}}, "its sizes are vectors"),
+        ({"softmax": 3}, "softmax must be an object"),
+        ({"softmax": {"vectors": "3"}}, "vectors must be int"),
+    ],
+)
+def test_sizes_that_no_engine_has(sizes, words, graph, plans, tmp_path):
+    engines = copy.deepcopy(plans["folded"]["engines"])
+    engines["sizes"] |= sizes
+    with pytest.raises(PlanError, match=f"(?s){words}"):
+        checked(graph, plans["folded"] | {"engines": engines}, tmp_path)
+
+
+def test_a_step_whose_engine_the_plan_lacks(graph, plans, tmp_path):
+    engines = copy.deepcopy(plans["folded"]["engines"])
+    del engines["sizes"]["pooling"]
+    with pytest.raises(PlanError, match="the plan has no pooling engine"):
+        checked(graph, plans["folded"] | {"engines": engines}, tmp_path)
 
 
 def test_a_dense_engine_too_small_for_the_network(tmp_path):
@@ -152,11 +179,11 @@ def test_a_dense_engine_too_small_for_the_network(tmp_path):
         parse("(float[1,60] x, float[60,21] w) => (float[1,21] y) { y = MatMul(x, w) }")
     )
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
-    needed = data["engines"]["dense_vectors"]
-    with pytest.raises(PlanError, match=f"dense_vectors must be at least {needed}"):
-        checked(
-            graph, data | {"engines": data["engines"] | {"dense_vectors": needed - 1}}, tmp_path
-        )
+    sizes = data["engines"]["sizes"]["dense"]
+    needed = sizes["vectors"]
+    sizes["vectors"] -= 1
+    with pytest.raises(PlanError, match=f"dense: vectors must be at least {needed}"):
+        checked(graph, data, tmp_path)
 
 
 def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
@@ -165,11 +192,13 @@ def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
     text = "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], strides=[2,2]>(x) }"
     graph = hlsgen.load(parse(text))
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
-    assert data["engines"]["pool_line"] < MEMORY_DISTANCE
-    engines = data["engines"] | {"pool_extent": 3}
-    with pytest.raises(PlanError, match=f"pool_line must be at least {MEMORY_DISTANCE}"):
-        checked(graph, data | {"engines": engines}, tmp_path)
-    checked(graph, data | {"engines": engines | {"pool_line": MEMORY_DISTANCE}}, tmp_path)
+    sizes = data["engines"]["sizes"]["pooling"]
+    assert sizes["line"] < MEMORY_DISTANCE
+    sizes["extent"] = 3
+    with pytest.raises(PlanError, match=f"line must be at least {MEMORY_DISTANCE}"):
+        checked(graph, data, tmp_path)
+    sizes["line"] = MEMORY_DISTANCE
+    checked(graph, data, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +229,16 @@ def test_what_the_planner_writes_is_accepted(graph, plans, tmp_path):
         assert json.loads(checked(graph, data, tmp_path).to_json()) == data
 
 
+def flat(engines):
+    """Engines as schema 1 had them."""
+    sizes = {"skip_inputs": 0, "skip_outputs": 0, "skip_tile_vectors": 0, "skip_tile_pixels": 0}
+    names = {"pooling": "pool_", "depthwise": "depthwise_", "normalisation": "normalisation_"}
+    names |= {"dense": "dense_", "softmax": "pixel_", "convolution": ""}
+    for engine, own in engines["sizes"].items():
+        sizes |= {names[engine] + size: value for size, value in own.items()}
+    return {"width": engines["width"], "burst": engines["burst"]} | sizes
+
+
 def test_plans_of_the_first_schema(graph, tmp_path):
     """Names of schema 1 are read as those of schema 2, and the plan builds the same design."""
     dense = parse(NETWORK.replace("LRN<size=5>(s)", "Relu(s)"))
@@ -214,6 +253,8 @@ def test_plans_of_the_first_schema(graph, tmp_path):
         for kernel in data["kernels"]:
             for before, now in (*old, ("at_once", "vectors_per_cycle"), ("strips", "row_tiles")):
                 kernel[before] = kernel.pop(now)
+        if data["engines"]:
+            data["engines"] = flat(data["engines"])
         path = tmp_path / f"{style}.json"
         path.write_text(json.dumps(data))
         assert Plan.load(path) == plan

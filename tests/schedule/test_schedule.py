@@ -32,7 +32,7 @@ from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.pipelined.problem import Option, undominated
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
-from tests.support.plans import zoo_graph, zoo_plan
+from tests.support.plans import resized, zoo_graph, zoo_plan
 
 RESIDUAL = """(float[1,4,8,8] x, float[4,4,3,3] a, float[4,4,3,3] b) => (float[1,4,8,8] y) {
 s = Conv<pads=[1,1,1,1]>(x, a) r = Relu(s) t = Conv<pads=[1,1,1,1]>(r, b) y = Add(t, x) }"""
@@ -83,7 +83,7 @@ def test_plans_fit_their_board(name, style):
                 operator(a.op).pipelined_arithmetic(a, graph, k).multiply_adds for a, k in kernels
             )
         else:
-            macs = plan.engines.width**2 * plan.engines.outputs
+            macs = plan.engines.width**2 * plan.engines.of("convolution").outputs
         assert resources.dsps >= macs * target.device.multiply_add_dsps > 0
         check_plan(graph, plan)
 
@@ -131,7 +131,7 @@ def test_edited_plans_are_checked(lenet):
         check_plan(lenet, replace(plan, kernels=(*plan.kernels, KernelPlan("ghost"))))
     _, folded = zoo_plan("lenet5", "folded")
     with pytest.raises(PlanError, match="tile"):
-        check_plan(lenet, replace(folded, engines=replace(folded.engines, tile_vectors=16)))
+        check_plan(lenet, replace(folded, engines=resized(folded.engines, tile_vectors=16)))
 
 
 def test_window_sizes_follow_onnx():
@@ -231,7 +231,9 @@ def test_a_stem_is_unfolded_where_that_saves_steps():
     )
     # ceil(7 * 2 / inputs) words of taps for each pixel in place of ceil(49 / inputs).
     fields = step_fields(shaped, plan.steps[0], plan.engines, place_tensors(shaped, 16))
-    assert fields["window_taps"] == 14 and fields["taps"] == -(-14 // plan.engines.inputs)
+    assert fields["window_taps"] == 14 and fields["taps"] == -(
+        -14 // plan.engines.of("convolution").inputs
+    )
     with pytest.raises(PlanError, match="network input"):
         unfold(graph, ["stage1_block1_conv1"])
 
@@ -256,9 +258,9 @@ def test_pins_are_obeyed(lenet):
     plan = hlsgen.schedule(lenet, style="pipelined", goal=Goal(pins=pins))
     assert plan.kernel("conv2").output_width == 4 and plan.kernel("fc1").output_width == 2
     folded = hlsgen.schedule(
-        lenet, style="folded", goal=Goal(pins=parse_pins(["engines.outputs=2"]))
+        lenet, style="folded", goal=Goal(pins=parse_pins(["engines.convolution.outputs=2"]))
     )
-    assert folded.engines.outputs == 2
+    assert folded.engines.of("convolution").outputs == 2
 
 
 def test_objectives(lenet):

@@ -9,6 +9,7 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.engines.array import ArrayShape
 from hlsgen.errors import PlanError
 from hlsgen.graph import Tensor
 from hlsgen.model import step_time as module
@@ -17,8 +18,8 @@ from hlsgen.model.step_time import step_time, timed
 from hlsgen.ops.conv_steps import conv_tile
 from hlsgen.ops.window import Window
 from hlsgen.placement import place_tensors
-from hlsgen.plan import Engines, Plan
-from hlsgen.schedule.folded.shapes import aligned, network_sizes, with_width
+from hlsgen.plan import Engines, EngineSizes, Plan
+from hlsgen.schedule.folded.shapes import aligned, with_needed
 from hlsgen.schedule.folded.steps import models, plan_steps, uses
 from hlsgen.schedule.folded.tiling import tilings, timed_ways
 from tests.support.networks import parse
@@ -33,18 +34,18 @@ def choice(seed):
     return lambda options: options[int(random.integers(len(options)))]
 
 
-def engines_for(graph, width, **sizes):
-    return replace(with_width(network_sizes(graph), graph, width), width=width, **sizes)
+def engines_for(graph, width, burst, group, **arrays):
+    sized = {name: ArrayShape(*sizes)._asdict() for name, sizes in arrays.items()}
+    return with_needed(Engines(width, burst, group), graph).sized(**sized)
 
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize(
     "sizes",
     [
-        {"outputs": 2, "inputs": 1, "burst": 1, "tile_vectors": 4096, "tile_pixels": 64},
-        {"outputs": 5, "inputs": 3, "burst": 1, "tile_vectors": 512, "tile_pixels": 1024},
-        {"outputs": 3, "inputs": 0, "burst": 2, "tile_vectors": 0, "tile_pixels": 0, "skip_inputs": 2, "skip_outputs": 3,
-         "skip_tile_vectors": 4096, "skip_tile_pixels": 64},
+        {"burst": 1, "group": 2, "convolution": (1, 2, 4096, 64)},
+        {"burst": 1, "group": 5, "convolution": (3, 5, 512, 1024)},
+        {"burst": 2, "group": 3, "skipping": (2, 3, 4096, 64)},
     ],
 )  # fmt: skip
 def test_remembered_times_are_those_worked_out_anew(seed, sizes):
@@ -153,7 +154,7 @@ def test_tiles_are_those_that_trying_all_cuts_finds():
     for _ in range(1000):
         window = Window((number(4), number(4)), (number(3), number(3)), (number(3), number(3)))
         result, depth = Tensor("t", 1, number(24), number(24)), number(5)
-        engines = Engines(1, 1, 1, 1 << number(10), number(100))
+        engines = EngineSizes(1, 1, {"tile_vectors": 1 << number(10), "tile_pixels": number(100)})
         assert conv_tile(window, result, depth, engines) == tried(window, result, depth, engines)
 
 
@@ -163,7 +164,7 @@ def test_engines_that_differ_in_taps_share_steps():
     graph = twins()
     plan = Plan("twins", "pac_d5005", "folded")
     one, four = (
-        engines_for(graph, 8, outputs=2, inputs=inputs, burst=1, tile_vectors=512, tile_pixels=64)
+        engines_for(graph, 8, burst=1, group=2, convolution=(inputs, 2, 512, 64))
         for inputs in (1, 4)
     )
     name = graph.layers[0].name

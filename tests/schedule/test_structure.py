@@ -12,6 +12,8 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.descriptors import record_fields, step_fields
+from hlsgen.engines import arrays
+from hlsgen.engines.array import NO_ARRAY
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.kernel.hardware import COLLECTED_FIFO
@@ -135,9 +137,10 @@ def test_channels(style, name):
     declared = re.findall(r"^channel (\w+) \w+ __attribute__\(\(depth\((.+)\)\)\);", source, re.M)
     assert len(declared) == len(design.fifos)
     e = plan.engines
+    whole, skipping = (known.shape(e) for known in arrays()) if e else (NO_ARRAY, NO_ARRAY)
     special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
-               "bias_word": 2 * e.width * 32, "convolution_word": e.width * e.inputs * 32, "convolution_group": e.width * e.outputs * 32,
-                   "skipping_group": e.width * e.skip_outputs * 32} if e else {}  # fmt: skip
+               "bias_word": 2 * e.width * 32, "convolution_word": e.width * whole.inputs * 32, "convolution_group": e.width * whole.outputs * 32,
+                   "skipping_group": e.width * skipping.outputs * 32} if e else {}  # fmt: skip
     special |= words_of_vectors(source)
     bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
     assert sorted(bits) == sorted(fifo.bits for fifo in design.fifos)
@@ -221,7 +224,7 @@ def test_folded_times_are_those_of_the_table(tmp_path):
     table = np.frombuffer(data, np.int32).reshape(len(plan.steps), len(fields))
     shaped = reshaped(graph, plan)
     placement = place_tensors(shaped, plan.engines.width)
-    column = [name for name, _, _ in fields].index("array_turns")
+    column = [field.name for field in fields].index("array_turns")
     for n, (step, time) in enumerate(
         zip(plan.steps, estimate(graph, plan).timing.layers, strict=True)
     ):

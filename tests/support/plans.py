@@ -5,8 +5,13 @@ from functools import cache
 
 import hlsgen
 from hlsgen.graph import Graph
-from hlsgen.plan import Plan
+from hlsgen.plan import Engines, Plan
 from hlsgen.zoo import network
+
+
+def resized(engines: Engines, name: str = "convolution", **sizes: int) -> Engines:
+    """Engines of which one has some other sizes."""
+    return engines.sized(**{name: {**engines.sizes.get(name, {}), **sizes}})
 
 
 def zoo_graph(name: str, size: int | None = None, width: float = 1.0) -> Graph:

@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil, inf
 
-import numpy as np
-
 from hlsgen.boards import Board
+from hlsgen.engines import array, on_array
 from hlsgen.graph import Graph, remembered
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.folded_timing import LAUNCHES, link_seconds
 from hlsgen.model.step_time import STEP_LATENCY
-from hlsgen.ops.base import pad_axis, vectors
+from hlsgen.ops.base import vectors
 from hlsgen.ops.conv_steps import group_runs
-from hlsgen.ops.skipping import list_lengths
 from hlsgen.plan import Plan
-from hlsgen.schedule.folded.steps import engine_of, models
+from hlsgen.schedule.folded.steps import models
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
@@ -51,11 +49,11 @@ class Work:
 
 
 @remembered
-def works(graph: Graph, array: str, width: int) -> dict[str, Work]:
-    """What every convolution asks of an array of vectors of `width` channels."""
+def works(graph: Graph, name: str, width: int) -> dict[str, Work]:
+    """What every convolution asks of the array `name`, of vectors of `width` channels."""
     found = {}
     for layer in graph.layers:
-        if engine_of(layer) == "convolution":
+        if on_array(layer):
             a, source, result = (
                 layer.attributes,
                 graph.tensors[layer.inputs[0]],
@@ -63,16 +61,11 @@ def works(graph: Graph, array: str, width: int) -> dict[str, Work]:
             )
             runs = group_runs(source.channels, a.filters, a.groups, width)
             depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
-            words: float = depth * a.window.taps
+            words, weights = array(name).least(layer, depth, width)
             vector = width * FLOAT32.bytes
-            weights = runs * count * words * width * vector
-            if (
-                array == "skipping"
-            ):  # a step takes as many as the longest list of its vectors: no fewer than their mean
-                words, weights = mean_of_fullest(layer.weights["weight"], a.groups, width), 0.0
-            found[layer.name] = Work(
-                runs, result.pixels, count, words, weights, runs * count * result.pixels * vector
-            )
+            moved = runs * count * weights * vector
+            results = runs * count * result.pixels * vector
+            found[layer.name] = Work(runs, result.pixels, count, words, moved, results)
     return found
 
 
@@ -81,13 +74,6 @@ def least_cycles(
 ) -> tuple[int, ...]:
     """Cycles an image below which no tiling brings each of the convolutions on an array."""
     return tuple(work.cycles(inputs, outputs) for work in works(graph, array, width).values())
-
-
-def mean_of_fullest(weight: np.ndarray, groups: int, width: int) -> float:
-    """Over output vectors the mean of the longest list of non-zero weights of any output and
-    lane."""
-    lengths = pad_axis(list_lengths(weight, groups, width), 0, width)
-    return float(lengths.reshape(-1, width**2).max(axis=1).mean())
 
 
 class Bound:
@@ -117,7 +103,7 @@ class Bound:
     def others_of(self, model: str, outputs: int) -> TimedWays:
         """The ways to compute a layer that is no convolution."""
         assert self.plan.engines is not None
-        engines = replace(self.plan.engines, outputs=outputs)
+        engines = replace(self.plan.engines, group=outputs)
         return timed_ways(model, self.graph, engines, self.plan, self.board)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from hlsgen.errors import PlanError
+from hlsgen.descriptors import own_fields
+from hlsgen.engines import engine, engine_of, engines, engines_of, is_array
+from hlsgen.engines.array import tile_size
+from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.graph import Graph
 from hlsgen.ops import operator
-from hlsgen.ops.conv_steps import scan_columns
-from hlsgen.ops.skip import PLACE_BITS
-from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.folded.check_steps import check_images, check_steps
-from hlsgen.schedule.folded.shapes import WIDTHS, aligned, needed_sizes
-from hlsgen.schedule.folded.steps import engine_of, feeding_layers, tile_size
+from hlsgen.schedule.folded.shapes import WIDTHS, aligned
+from hlsgen.schedule.folded.steps import feeding_layers
 
 
 def check_folded(graph: Graph, plan: Plan) -> None:
@@ -25,32 +26,38 @@ def check_folded(graph: Graph, plan: Plan) -> None:
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated",
             where="plan, engines",
         )
-    if e.width % e.burst or any(n & (n - 1) for n in (e.tile_vectors, e.skip_tile_vectors)):
-        raise PlanError(
-            "burst must divide width, and tile_vectors be a power of two", where="plan, engines"
-        )
-    if e.skip_tile_vectors > 1 << PLACE_BITS:
-        raise PlanError(
-            f"where zeros are skipped a tile has at most {1 << PLACE_BITS:,} vectors",
-            where="plan, engines",
-        )
-    for name, least in needed_sizes(graph, e.width).items():
-        if getattr(e, name) < least:
-            raise PlanError(f"{name} must be at least {least}", where="plan, engines")
-    for extent, line in (("depthwise_extent", "depthwise_line"), ("pool_extent", "pool_line")):
-        least = scan_columns(1, getattr(e, extent))
-        if getattr(e, line) < least:
-            raise PlanError(
-                f"{line} must be at least {least}, so long is the shortest row",
-                where="plan, engines",
-            )
+    if e.width % e.burst:
+        raise PlanError("burst must divide width", where="plan, engines")
+    check_sizes(graph, e)
     for step in plan.steps:
         check_images(step, plan.images)
         check_step(graph, step, e)
     check_steps(graph, plan)
 
 
-def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
+def check_sizes(graph: Graph, e: Engines) -> None:
+    """Raise PlanError for engines that do not exist, and for sizes that an engine does not have,
+    or that are too small for the network."""
+    known = engines()
+    for name, sizes in e.sizes.items():
+        where = f"plan, engines, {name}"
+        if name not in known:
+            raise PlanError(
+                f"there is no such engine{did_you_mean(name, known)}",
+                where=where,
+                remedy=f"engines: {', '.join(known)}",
+            )
+        names = [size.name for size in known[name].sizes]
+        if sorted(sizes) != sorted(names):
+            raise PlanError(f"its sizes are {', '.join(names) or 'none'}", where=where)
+        for size, least in known[name].needed(graph, e.width).items():
+            if sizes[size] < least:
+                raise PlanError(f"{size} must be at least {least}", where=where)
+        if reason := known[name].refusal(e.of(name)):
+            raise PlanError(reason, where=where)
+
+
+def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
     """Raise PlanError for a step that the engines cannot run."""
     where = f"plan, step {step.layer}"
     try:
@@ -59,35 +66,39 @@ def check_step(graph: Graph, step: StepPlan, engines: Engines) -> None:
         raise PlanError(
             "the network has no such layer", where=where, remedy="save a new plan with build"
         ) from None
-    if step.engine not in ("", engine_of(layer), *operator(layer.op).alternative_engines):
+    if step.engine not in ("", engine_of(layer).name, *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
-    if step.compressed and step.engine != "convolution":
+    for used in engines_of(graph, step):
+        if used.name not in e.sizes:
+            raise PlanError(
+                f"the plan has no {used.name} engine",
+                where=where,
+                remedy="name its sizes under engines, or save a new plan with build",
+            )
+    if step.compressed and not engine(step.engine).compresses:
         raise PlanError(
             "weights can be compressed for convolution engines alone that multiply all of them",
             where=where,
         )
     if step.feeder and (
-        step.engine not in ARRAYS or feeding_layers(graph).get(layer.name) != step.feeder
+        not is_array(step.engine) or feeding_layers(graph).get(layer.name) != step.feeder
     ):
         raise PlanError(
             f"{step.feeder!r} cannot feed it",
             where=where,
             remedy="feeder is a depthwise layer before a 1x1 convolution",
         )
-    if step.engine not in ARRAYS:
+    if not is_array(step.engine):
         return
-    engines = engines.of(step.engine)
-    fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-    tile = tile_size(fields, step)
+    own, tile = e.of(step.engine), tile_size(own_fields(graph, step, e), step)
     if (
-        step.vectors_at_once > engines.outputs
-        or step.tile_images * step.tile_height * step.tile_width > engines.tile_pixels
+        step.vectors_at_once > own.outputs
+        or step.tile_images * step.tile_height * step.tile_width > own.tile_pixels
     ):
         raise PlanError(
             "it computes more outputs at once than the engine has accumulators", where=where
         )
-    if tile > engines.tile_vectors:
+    if tile > own.tile_vectors:
         raise PlanError(
-            f"its input tile of {tile} vectors exceeds the engine's {engines.tile_vectors}",
-            where=where,
+            f"its input tile of {tile} vectors exceeds the engine's {own.tile_vectors}", where=where
         )

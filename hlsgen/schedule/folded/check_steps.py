@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from hlsgen.engines import arrays, engine, is_array
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
-from hlsgen.plan import ARRAYS, Plan, StepPlan
-from hlsgen.schedule.folded.steps import TOGETHER, plan_steps
+from hlsgen.plan import Plan, StepPlan
+from hlsgen.schedule.folded.steps import plan_steps
 
 # So large that no tile is refused: sizes are checked step by step.
 ROOM = 1 << 40
@@ -90,7 +91,10 @@ def duty_key(step: StepPlan) -> Key:
 def duties_of(graph: Graph, plan: Plan) -> dict[Key, Duty]:
     """The passes that the network needs, by what tells them apart."""
     assert plan.engines is not None
-    roomy = replace(plan.engines, tile_vectors=ROOM, tile_pixels=ROOM)
+    roomy = plan.engines
+    for array in [known for known in arrays() if known.name in roomy.sizes] or arrays()[:1]:
+        shape = array.shape(roomy)._replace(tile_vectors=ROOM, tile_pixels=ROOM)
+        roomy = array.shaped(roomy, shape)
     steps = plan_steps(graph, roomy, replace(plan, images=1))
     places = {name: place for place, name in enumerate(dict.fromkeys(step.layer for step in steps))}
     unfinished = {step.layer: duty_key(step) for step in steps if not step.finish}
@@ -122,7 +126,7 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
         )
     if step.vectors_at_once > step.vector_count:
         raise PlanError("vectors_at_once exceeds vector_count", where=where)
-    if step.engine in ARRAYS:
+    if is_array(step.engine):
         # Channel groups, and streams of weights, are whole steps; any other convolution may be cut.
         if len(duty.runs) > 1 and run not in duty.runs:
             raise PlanError(
@@ -147,11 +151,11 @@ def check_images(step: StepPlan, images: int) -> None:
     where = f"plan, step {step.layer}"
     if step.first_image + step.images > images:
         raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
-    if step.images > 1 and step.engine not in TOGETHER:
+    if step.images > 1 and not engine(step.engine).takes_images:
         raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
     if step.tile_images > step.images:
         raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
-    if step.tile_images > 1 and (step.engine not in ARRAYS or step.feeder):
+    if step.tile_images > 1 and (not is_array(step.engine) or step.feeder):
         raise PlanError(
             "tiles of several images are for convolutions without a feeder", where=where
         )

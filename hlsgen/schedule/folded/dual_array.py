@@ -15,14 +15,15 @@ from math import inf
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.engines import arrays, on_array
+from hlsgen.engines.array import Array
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
-from hlsgen.model.folded_structure import convolution_kernels, skipping_kernels
 from hlsgen.model.resources import clock_of, fitted, kernel_cost
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped
-from hlsgen.schedule.folded.shapes import Shape, with_array
-from hlsgen.schedule.folded.steps import engine_of, models, use_of
+from hlsgen.schedule.folded.shapes import Shape
+from hlsgen.schedule.folded.steps import models, use_of
 from hlsgen.schedule.folded.tiling import Pace, timed_way
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
@@ -47,7 +48,7 @@ def has_work_for_both(graph: Graph) -> bool:
     """Whether there are two layers that an array can compute: where there is one, a pair is no
     better than the array that computes it."""
     names = convolvable(graph)
-    return sum(engine_of(la) == "convolution" or la.name in names for la in graph.layers) > 1
+    return sum(on_array(la) or la.name in names for la in graph.layers) > 1
 
 
 def pairs(
@@ -62,11 +63,12 @@ def pairs(
     could take less than `limit` seconds a launch."""
     clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)[0]
     most, found = limit * clock * 1e6, []
+    whole, sparse = arrays()
     for ones, others in families(graph, list(dense), list(skipping), most):
-        partners = [alone(graph, shape.plan, "skipping", board, clock) for shape in others]
+        partners = [alone(graph, shape.plan, sparse, board, clock) for shape in others]
         waiting = np.array([other.waiting for other in partners])
         for shape in promising(graph, ones, waiting.min(axis=0), most) if partners else ():
-            one = alone(graph, shape.plan, "convolution", board, clock)
+            one = alone(graph, shape.plan, whole, board, clock)
             for other, seconds in zip(
                 partners, least_of_both(one.waiting, waiting) / (clock * 1e6), strict=True
             ):
@@ -114,28 +116,23 @@ def family(plan: Plan) -> tuple[object, ...]:
 
 def joined(dense: Plan, skipping: Plan) -> Plan:
     """A design with the arrays of both."""
-    e, s = dense.engines, skipping.engines
-    assert e is not None and s is not None
-    own = s.of("skipping")
-    size, tile = (own.inputs, own.outputs), (own.tile_vectors, own.tile_pixels)
-    return replace(dense, engines=with_array(e, "skipping", size, tile))
+    e, other = dense.engines, skipping.engines
+    assert e is not None and other is not None
+    _, array = arrays()
+    return replace(dense, engines=array.shaped(e, array.shape(other)))
 
 
-def alone(graph: Graph, plan: Plan, name: str, board: Board, clock: float) -> Alone:
+def alone(graph: Graph, plan: Plan, array: Array, board: Board, clock: float) -> Alone:
     """Times and cost of the array of a plan."""
     shaped, e = reshaped(graph, plan), plan.engines
     assert e is not None
     pace, kinds = Pace(board, clock), models(shaped, plan).values()
     of_kinds = {
-        model: own_cycles(model, shaped, e, plan, name, pace) for model in dict.fromkeys(kinds)
+        model: own_cycles(model, shaped, e, plan, array.name, pace)
+        for model in dict.fromkeys(kinds)
     }
     cycles = np.array([of_kinds[model] for model in kinds])
-    own, bits = e.of(name), FLOAT32.bits
-    kernels = (
-        skipping_kernels(own, bits, True)
-        if name == "skipping"
-        else convolution_kernels(own, bits, True, ())
-    )
+    kernels = array.kernels(shaped, plan, FLOAT32.bits)
     cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
@@ -145,7 +142,7 @@ def own_cycles(
 ) -> tuple[float, float]:
     """Cycles of a layer, on this array if it takes one, waiting for memory and not; infinite where
     the array's buffers are too small."""
-    own = array if engine_of(graph.layer(model)) == "convolution" else ""
+    own = array if on_array(graph.layer(model)) else ""
     try:
         way = timed_way(graph, use_of(model, graph, engines, plan, own), engines, pace.board)
     except Infeasible:

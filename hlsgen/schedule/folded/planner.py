@@ -8,21 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hlsgen.boards import Board
+from hlsgen.descriptors import own_fields
+from hlsgen.engines import arrays, engine, engines_of
+from hlsgen.engines.array import tile_size
 from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
-from hlsgen.model.step_time import compressed_rows
-from hlsgen.ops import operator
-from hlsgen.ops.compress import BLOCK
-from hlsgen.ops.sparse import WORTHWHILE, row_counts
-from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.ops.sparse import WORTHWHILE, density
+from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.folded.bounds import most_seconds
 from hlsgen.schedule.folded.dual_array import MOST_PAIRS, has_work_for_both, pairs
-from hlsgen.schedule.folded.shapes import BURSTS, Shape, Tried, candidates, is_sparse
-from hlsgen.schedule.folded.steps import all_steps, models, plan_steps, tile_size
+from hlsgen.schedule.folded.shapes import BURSTS, Shape, Tried, candidates, is_sparse, with_needed
+from hlsgen.schedule.folded.steps import all_steps, models, plan_steps
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.goal import Goal
 
@@ -90,14 +90,16 @@ def all_weights(
     graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None
 ) -> Iterable[Shape]:
     """Designs whose convolutions multiply by all weights."""
-    return candidates(graph, board, plan, goal)
+    whole, _ = arrays()
+    return candidates(graph, board, plan, goal, whole)
 
 
 def without_zeros(
     graph: Graph, board: Board, plan: Plan, goal: Goal, best: Candidate | None
 ) -> Iterable[Shape]:
     """Designs whose convolutions all skip zeros."""
-    return candidates(graph, board, plan, goal, "skipping")
+    _, skipping = arrays()
+    return candidates(graph, board, plan, goal, skipping)
 
 
 def both_ways(
@@ -107,7 +109,7 @@ def both_ways(
     if goal.objective == "resources":
         return ()
     limit = most_seconds(best.predicted if best else None, graph, plan, board, goal)
-    dense, skipping = (candidates(graph, board, plan, goal, array) for array in ARRAYS)
+    dense, skipping = (candidates(graph, board, plan, goal, array) for array in arrays())
     return pairs(graph, dense, skipping, board, goal, limit)
 
 
@@ -195,12 +197,11 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
 def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
     """Whether a convolution's compressed weights take so much less memory that reading them is
     worth an expander."""
-    if step.engine != "convolution":
+    if not engine(step.engine).compresses:
         return False
-    weight = graph.layer(step.layer).weights["weight"]
-    if row_counts(weight).sum() > WORTHWHILE * weight.size:
+    if density(graph.layer(step.layer).weights["weight"]) > WORTHWHILE:
         return False
-    return compressed_rows(graph, step, engines) < WORTHWHILE * BLOCK
+    return engine(step.engine).share_in_memory(graph, step, engines) < WORTHWHILE
 
 
 def too_large(found: Candidate, board: Board, goal: Goal) -> Infeasible | None:
@@ -213,12 +214,14 @@ def too_large(found: Candidate, board: Board, goal: Goal) -> Infeasible | None:
 
 
 def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
-    """Plan the steps of an engine shape, shrink its buffers to what they use, predict. Raises
-    PlanError."""
+    """Plan the steps of an engine shape, its other engines as large as the network needs, shrink
+    its buffers to what they use, predict. Raises PlanError."""
     if not plan.enabled("tile"):
         return untiled(graph, plan, board, goal)
-    shaped, engines = reshaped(graph, plan), plan.engines
-    assert engines is not None
+    assert plan.engines is not None
+    shaped = reshaped(graph, plan)
+    engines = with_needed(plan.engines, shaped)
+    plan = replace(plan, engines=engines)
     kinds = dict.fromkeys(models(shaped, plan).values())
     layers = {model: timed_ways(model, shaped, engines, plan, board) for model in kinds}
     return tiled(graph, plan, board, goal, layers)
@@ -280,27 +283,17 @@ def score(found: Candidate, board: Board, goal: Goal) -> tuple[float, ...]:
 
 
 def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engines:
-    """The engines with tile buffers and accumulators no larger than the steps use (a buffer a power
-    of two); an array without steps has none."""
-    tiles, pixels = dict.fromkeys(ARRAYS, 0), dict.fromkeys(ARRAYS, 0)
-    for step in steps:
-        if step.engine in ARRAYS:
-            layer = graph.layer(step.layer)
-            fields = operator(layer.op).folded_fields(layer, graph, step, engines)
-            tiles[step.engine] = max(
-                tiles[step.engine], 1 << (tile_size(fields, step) - 1).bit_length()
+    """The engines that the steps run, with tile buffers and accumulators no larger than these use
+    (a buffer a power of two)."""
+    found = engines.only({used.name for step in steps for used in engines_of(graph, step)})
+    for array in arrays():
+        mine = [step for step in steps if step.engine == array.name]
+        if mine:
+            tiles = (tile_size(own_fields(graph, step, engines), step) for step in mine)
+            pixels = (step.tile_images * step.tile_height * step.tile_width for step in mine)
+            shape = array.shape(engines)._replace(
+                tile_vectors=max(1 << (tile - 1).bit_length() for tile in tiles),
+                tile_pixels=max(16, *pixels),
             )
-            pixels[step.engine] = max(
-                pixels[step.engine], 16, step.tile_images * step.tile_height * step.tile_width
-            )
-    if not tiles["skipping"]:
-        engines = replace(engines, skip_inputs=0, skip_outputs=0)
-    if not tiles["convolution"]:
-        engines = replace(engines, inputs=1)
-    return replace(
-        engines,
-        tile_vectors=tiles["convolution"],
-        tile_pixels=pixels["convolution"],
-        skip_tile_vectors=tiles["skipping"],
-        skip_tile_pixels=pixels["skipping"],
-    )
+            found = array.shaped(found, shape)
+    return found

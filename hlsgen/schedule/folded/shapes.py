@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from hlsgen.boards import Board
+from hlsgen.engines import arrays, on_array
+from hlsgen.engines import engines as engines_by_name
+from hlsgen.engines.array import Array, ArrayShape
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import memory_blocks
-from hlsgen.model.folded_timing import density
 from hlsgen.model.resources import clock_of
 from hlsgen.ops.base import vectors
-from hlsgen.ops.conv_steps import scan_columns
-from hlsgen.ops.sparse import WORTHWHILE
+from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped
 from hlsgen.rewrites.im2col import unfold, worth_unfolding
 from hlsgen.schedule.folded.bounds import Bound
-from hlsgen.schedule.folded.steps import engine_of, models
+from hlsgen.schedule.folded.steps import models
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
 
@@ -29,15 +29,9 @@ WIDTHS = (16, 8, 4, 2, 1)
 OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 # Taps that it multiplies at once.
 INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
-# Sizes of engines that follow from the layers.
-NETWORK_SIZES = (
-    "depthwise_extent", "pool_extent", "depthwise_line", "pool_line", "dense_vectors", "pixel_vectors", "normalisation_size",
-)  # fmt: skip
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
-# Fields of the engines that belong to an array begin so.
-PREFIX = {"convolution": "", "skipping": "skip_"}
 TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (512, 64), (256, 16))
 
 
@@ -53,29 +47,26 @@ class Shape:
     least: Mapping[str, float] = field(default_factory=dict)
 
 
-def candidates(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, array: str = "convolution"
-) -> Iterator[Shape]:
+def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> Iterator[Shape]:
     """The plan with all engines worth trying, with an engine of their own for fully connected
     layers and without; `array` computes the convolutions."""
     names = convolvable(graph)
-    both = names and any(engine_of(layer) == "convolution" for layer in graph.layers)
-    base, pins = network_sizes(graph), goal.engine_pins()
+    both = names and any(on_array(layer) for layer in graph.layers)
+    pins = goal.engine_pins()
     for convolved in ((), names) if both else ((),):
         for width in WIDTHS if plan.enabled("unroll") else (1,):
             if aligned(graph, width) and pins.get("width", width) == width:
                 burst = pins.get("burst", weight_burst(width, board))
-                engines = replace(with_width(base, graph, width), width=width, burst=burst)
                 sized = replace(
                     plan,
-                    engines=engines,
+                    engines=with_needed(Engines(width, burst, 1), graph),
                     im2col=worth_unfolding(graph, width),
                     dense_as_convolution=convolved,
                 )
                 yield from shapes(graph, board, sized, goal, array)
 
 
-def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> Iterator[Shape]:
+def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> Iterator[Shape]:
     """All sizes of an array in a design whose other engines are fixed, with all tile buffers."""
     e, shaped, pins = plan.engines, reshaped(graph, plan), goal.engine_pins()
     assert e is not None
@@ -89,56 +80,49 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: str) -> It
         clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[
             0
         ]
-        least = bound.cycles(array, inputs, outputs, clock)
+        least = bound.cycles(array.name, inputs, outputs, clock)
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):
             # Groups of other engines' results are as large as the array's.
-            engines = with_array(replace(e, outputs=outputs), array, (inputs, outputs), tile)
+            engines = array.shaped(replace(e, group=outputs), ArrayShape(inputs, outputs, *tile))
             if plan.disabled or tiles_fit(engines, board, goal):
                 yield Shape(replace(plan, engines=engines), seconds, clock, least)
 
 
-def array_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
+def array_sizes(
+    graph: Graph, plan: Plan, pins: dict[str, int], array: Array
+) -> list[tuple[int, int]]:
     """Taps and output vectors at once of an array, under the plan's switches and the user's pins;
     none where a pin leaves the array out."""
     assert plan.engines is not None
-    if any(
-        pins.get(PREFIX[name] + field) == 0
-        for field in ("inputs", "outputs", "tile_vectors", "tile_pixels")
-    ):
+    if any(pins.get(f"{array.name}.{field}") == 0 for field in ArrayShape._fields):
         return []
     outputs = list(OUTPUTS) if plan.enabled("unroll") and plan.enabled("tile") else [1]
     # Several taps at once pay where the widest vector is too narrow.
     inputs = list(INPUTS) if plan.engines.width == WIDTHS[0] else [1]
-    if not any(engine_of(layer) == "convolution" for layer in graph.layers):
+    if not any(on_array(layer) for layer in graph.layers):
         outputs = outputs[-1:]
     inputs, outputs = (
-        [pins[PREFIX[name] + field]] if PREFIX[name] + field in pins else options
-        for field, options in (("inputs", inputs), ("outputs", outputs))
+        [pins[name]] if name in pins else options
+        for name, options in ((f"{array.name}.inputs", inputs), (f"{array.name}.outputs", outputs))
     )
     return [(i, o) for o in outputs for i in inputs]
 
 
-def tile_sizes(graph: Graph, plan: Plan, pins: dict[str, int], name: str) -> list[tuple[int, int]]:
+def tile_sizes(
+    graph: Graph, plan: Plan, pins: dict[str, int], array: Array
+) -> list[tuple[int, int]]:
     """Tile buffers and accumulators of an array."""
     assert plan.engines is not None
     if not plan.enabled("tile"):
         return [whole_layers(unfold(graph, plan.im2col), plan.engines.width)]
-    names = [PREFIX[name] + field for field in ("tile_vectors", "tile_pixels")]
+    names = [f"{array.name}.{field}" for field in ("tile_vectors", "tile_pixels")]
     return list(dict.fromkeys((pins.get(names[0], v), pins.get(names[1], p)) for v, p in TILES))
-
-
-def with_array(e: Engines, name: str, size: tuple[int, int], tile: tuple[int, int]) -> Engines:
-    """The engines with one of the arrays."""
-    fields = dict(
-        zip(("inputs", "outputs", "tile_vectors", "tile_pixels"), (*size, *tile), strict=True)
-    )
-    return replace(e, **{PREFIX[name] + field: value for field, value in fields.items()})
 
 
 def is_sparse(layer: Layer) -> bool:
     """Whether so many weights of a convolution are zero that skipping them may pay."""
-    return engine_of(layer) == "convolution" and density(layer) <= WORTHWHILE
+    return on_array(layer) and density(layer.weights["weight"]) <= WORTHWHILE
 
 
 def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
@@ -152,12 +136,12 @@ def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
 
 def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     """Memory blocks of the copies of the tile buffers."""
-    bits, skipping = FLOAT32.bits, engines.of("skipping")
-    blocks = engines.inputs * memory_blocks(
-        2 * engines.tile_vectors, engines.width * bits, board.device.block_bits
-    )
-    copies = skipping.width**2 * skipping.inputs * skipping.outputs
-    blocks += copies * memory_blocks(2 * skipping.tile_vectors, bits, board.device.block_bits)
+    bits, blocks = FLOAT32.bits, 0
+    for known in arrays():
+        if known.name in engines.sizes:
+            tile = known.tile_memory(engines.of(known.name), bits)
+            size = memory_blocks(tile.depth, tile.bits, board.device.block_bits)
+            blocks += tile.copies * tile.parts * size
     return blocks * goal.calibration.ram
 
 
@@ -177,55 +161,26 @@ def aligned(graph: Graph, width: int) -> bool:
     )
 
 
-def network_sizes(graph: Graph) -> Engines:
-    """Window and line sizes that the network's layers need, at width 1."""
-    sizes: dict[str, Any] = {
-        "depthwise_extent": 1,
-        "pool_extent": 1,
-        "depthwise_line": 1,
-        "pool_line": 1,
-        "normalisation_size": 1,
-    }
-    for layer in graph.layers:
-        window = getattr(layer.attributes, "window", None)
-        engine = engine_of(layer)
-        if engine in ("depthwise", "pooling") and window is not None:
-            key = "depthwise" if engine == "depthwise" else "pool"
-            source = graph.tensors[layer.inputs[0]]
-            columns = window.scan_size(source.height, source.width)[1]
-            sizes[f"{key}_extent"] = max(sizes[f"{key}_extent"], *window.extent)
-            sizes[f"{key}_line"] = max(sizes[f"{key}_line"], columns)
-        if engine == "normalisation":
-            sizes["normalisation_size"] = max(sizes["normalisation_size"], layer.attributes.size)
-    for key in ("depthwise", "pool"):
-        sizes[f"{key}_line"] = scan_columns(sizes[f"{key}_line"], sizes[f"{key}_extent"])
-    return Engines(1, 1, 1, 0, 0, **sizes)
+def with_needed(engines: Engines, graph: Graph) -> Engines:
+    """The engines with all that the layers may be computed by, but for arrays, in the sizes that
+    these need."""
+    return engines.sized(**needed_sizes(graph, engines.width))
 
 
-def with_width(engines: Engines, graph: Graph, width: int) -> Engines:
-    """The sizes that depend on the vector width."""
-    dense = pixel = 1
-    for layer in graph.layers:
-        source = graph.tensors[layer.inputs[0]]
-        count = vectors(source.channels, width)
-        if layer.op == "dense":
-            dense = max(dense, source.pixels * count)
-        if engine_of(layer) in ("softmax", "normalisation"):
-            pixel = max(pixel, count)
-    return replace(engines, dense_vectors=dense, pixel_vectors=pixel)
-
-
-def needed_sizes(graph: Graph, width: int) -> dict[str, int]:
+def needed_sizes(graph: Graph, width: int) -> dict[str, dict[str, int]]:
     """The sizes of engines that follow from the layers: what they must have at least."""
-    needed = with_width(network_sizes(graph), graph, width)
-    return {name: getattr(needed, name) for name in NETWORK_SIZES}
+    return {
+        name: known.needed(graph, width)
+        for name, known in engines_by_name().items()
+        if not isinstance(known, Array) and any(map(known.serves, graph.layers))
+    }
 
 
 def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
     """Tile sizes that hold any convolution's whole input and output (tiling switched off)."""
     tile, pixels = 1, 16
     for layer in graph.layers:
-        if engine_of(layer) == "convolution":
+        if on_array(layer):
             source, result, window = (
                 graph.tensors[layer.inputs[0]],
                 graph.output_tensor(layer),
@@ -239,7 +194,8 @@ def whole_layers(graph: Graph, width: int) -> tuple[int, int]:
 
 def buffers(e: Engines) -> tuple[int, ...]:
     """Capacities of the arrays' buffers."""
-    return e.tile_vectors, e.tile_pixels, e.skip_tile_vectors, e.skip_tile_pixels
+    shapes = (known.shape(e) for known in arrays())
+    return tuple(size for shape in shapes for size in (shape.tile_vectors, shape.tile_pixels))
 
 
 class Tried:
@@ -269,6 +225,6 @@ class Tried:
     def family(plan: Plan) -> Hashable:
         """What shapes that differ in buffers alone have in common."""
         assert plan.engines is not None
-        return plan.dense_as_convolution, replace(
-            plan.engines, tile_vectors=0, tile_pixels=0, skip_tile_vectors=0, skip_tile_pixels=0
-        )
+        sizes = (known.shape(plan.engines)[:2] for known in arrays())
+        e = plan.engines
+        return plan.dense_as_convolution, e.width, e.burst, e.group, *sizes

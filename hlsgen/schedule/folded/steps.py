@@ -5,30 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from hlsgen.engines import array, arrays, engine, engine_of, on_array
+from hlsgen.engines.array import NO_ARRAY, ArrayShape
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.model.kinds import layer_kinds
 from hlsgen.ops import operator
-from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
+from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.style import STYLES
-
-# Engines (and the plain pass) whose work is a number of planes or tiles, of however many images.
-TOGETHER = ("", *ARRAYS, "depthwise", "pooling", "global_pooling")
-
-
-def engine_of(layer: Layer) -> str:
-    """The engine that computes a layer."""
-    op = operator(layer.op)
-    chooser = getattr(op, "folded_engine", None)
-    return chooser(layer) if chooser else op.engine
 
 
 class Use(NamedTuple):
     """A layer on an engine, with all that its steps depend on. `array`: the array that computes it,
-    whose sizes these are; "" where none does. `fuse`: whether joins are fused; `feed`: whether a
-    depthwise layer may stream into it."""
+    of that `shape`; "" where none does. `fuse`: whether joins are fused; `feed`: whether another
+    layer may stream into it. `group`: output vectors at once, at most."""
 
     layer: str
     array: str
@@ -37,33 +29,34 @@ class Use(NamedTuple):
     images: int
     width: int
     burst: int
-    outputs: int
-    tile_vectors: int = 0
-    tile_pixels: int = 0
+    group: int
+    shape: ArrayShape = NO_ARRAY
 
     def engines(self) -> Engines:
         """Engines as the steps see them, with these sizes and no others: what is remembered cannot
         depend on more than its key."""
-        return Engines(
-            self.width, self.outputs, self.burst, self.tile_vectors, self.tile_pixels, skip_inputs=1
-        )
+        engines = Engines(self.width, self.burst, self.group)
+        return array(self.array).shaped(engines, self.shape) if self.array else engines
 
 
-def use_of(name: str, graph: Graph, e: Engines, plan: Plan, array: str) -> Use:
-    """A layer on one of a plan's engines."""
-    sizes: tuple[int, ...] = (e.outputs, e.tile_vectors, e.tile_pixels) if array else (e.outputs,)
-    if array == "skipping":
-        sizes = e.skip_outputs, e.skip_tile_vectors, e.skip_tile_pixels
+def use_of(name: str, graph: Graph, e: Engines, plan: Plan, own: str) -> Use:
+    """A layer on one of a plan's engines, `own` being the array that computes it or "". How much
+    is multiplied at once changes no step."""
     feed = STYLES[plan.style].paired and name in feeding_layers(graph)
-    return Use(name, array, plan.enabled("fuse"), feed, plan.images, e.width, e.burst, *sizes)
+    group, shape = e.group, NO_ARRAY
+    if own:
+        _, group, tile, pixels = array(own).shape(e)
+        shape = ArrayShape(1, group, tile, pixels)
+    fuse, images = plan.enabled("fuse"), plan.images
+    return Use(name, own, fuse, feed, images, e.width, e.burst, group, shape)
 
 
 def uses(name: str, graph: Graph, engines: Engines, plan: Plan) -> list[Use]:
     """The ways to compute a layer: on either array where it is a convolution and both exist. Raises
     Infeasible where none can."""
     found, problem = [], None
-    for array in arrays_of(graph.layer(name), engines):
-        use = use_of(name, graph, engines, plan, array)
+    for own in arrays_of(graph.layer(name), engines):
+        use = use_of(name, graph, engines, plan, own)
         try:
             steps_of(graph, use)
             found.append(use)
@@ -77,11 +70,9 @@ def uses(name: str, graph: Graph, engines: Engines, plan: Plan) -> list[Use]:
 
 def arrays_of(layer: Layer, engines: Engines) -> list[str]:
     """The arrays that exist to compute a layer; "" where it takes none."""
-    if engine_of(layer) != "convolution":
+    if not on_array(layer):
         return [""]
-    if not engines.skip_tile_vectors:
-        return ["convolution"]
-    return ["convolution", "skipping"] if engines.tile_vectors else ["skipping"]
+    return [known.name for known in arrays() if known.name in engines.sizes]
 
 
 @remembered
@@ -92,8 +83,7 @@ def steps_of(graph: Graph, use: Use) -> tuple[StepPlan, ...]:
     fed = feeding_layers(graph) if use.feed else {}
     found: list[StepPlan] = []
     for step in operator(layer.op).folded_steps(layer, graph, engines):
-        placed = replace(step, engine=use.array) if use.array and step.engine != use.array else step
-        found += completed(joining(fed_by(placed, fed), graph, fused), graph, engines, use)
+        found += completed(joining(fed_by(step, fed), graph, fused), graph, engines, use)
     return tuple(found)
 
 
@@ -183,7 +173,7 @@ def for_images(step: StepPlan, images: int) -> list[StepPlan]:
     tile after tile, else one after another."""
     if images == 1:
         return [step]
-    if step.engine in TOGETHER:
+    if engine(step.engine).takes_images:
         return [replace(step, images=images)]
     return [replace(step, first_image=image) for image in range(images)]
 
@@ -192,9 +182,7 @@ def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines)
     """A pass of its own for bias and activation (fusion switched off)."""
     tensor = graph.output_tensor(layer)
     vectors_per_cycle = next(
-        n
-        for n in range(min(step.vector_count, engines.outputs), 0, -1)
-        if step.vector_count % n == 0
+        n for n in range(min(step.vector_count, engines.group), 0, -1) if step.vector_count % n == 0
     )
     return StepPlan(
         layer.name,
@@ -220,12 +208,7 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
     found = {}
     for layer in graph.layers:
         producer = graph.producers.get(layer.inputs[0])
-        if (
-            layer.op != "conv"
-            or producer is None
-            or engine_of(layer) != "convolution"
-            or engine_of(producer) != "depthwise"
-        ):
+        if producer is None or not on_array(layer) or not engine_of(producer).feeds:
             continue
         window = layer.attributes.window
         plain = (
@@ -280,11 +263,3 @@ def fused_additions(graph: Graph) -> dict[str, str]:
         ):
             fused[last.name] = layer.name
     return fused
-
-
-def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
-    """Vectors that a convolution's tile takes: of its input, or of what a depthwise layer feeds
-    it."""
-    if step.feeder:
-        return step.tile_height * step.tile_width * fields["in_groups"]
-    return step.tile_images * fields["in_rows"] * fields["in_columns"] * fields["in_vectors"]

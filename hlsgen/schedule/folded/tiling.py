@@ -8,11 +8,13 @@ from functools import cached_property
 from math import ceil
 
 from hlsgen.boards import Board
+from hlsgen.engines import is_array
+from hlsgen.engines.array import tile_size
 from hlsgen.graph import Graph, remembered
 from hlsgen.model.step_time import StepTime, step_key, times_on
 from hlsgen.ops import operator
-from hlsgen.plan import ARRAYS, Engines, Plan, StepPlan
-from hlsgen.schedule.folded.steps import Use, steps_of, tile_size, uses
+from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.schedule.folded.steps import Use, steps_of, uses
 
 # Into how many rows of tiles a convolution's output may be cut, beside what capacity demands:
 # smaller tiles fill and drain faster, larger ones read their weights less often.
@@ -111,12 +113,12 @@ def keyed_heights(graph: Graph, step: StepPlan) -> list[Keyed]:
 
 def tilings(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
     """The step with all tiles that are worth trying."""
-    return of_heights(step, graph) + together(step, graph, engines.of(step.engine))
+    return of_heights(step, graph) + together(step, graph, engines)
 
 
 def of_heights(step: StepPlan, graph: Graph) -> list[StepPlan]:
     """The step with its own tile, and with tiles of fewer rows."""
-    if step.engine not in ARRAYS:
+    if not is_array(step.engine):
         return [step]
     height = graph.output_tensor(graph.layer(step.layer)).height
     heights = {
@@ -130,12 +132,13 @@ def of_heights(step: StepPlan, graph: Graph) -> list[StepPlan]:
 
 
 def together(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
-    """The step with two or more whole images in a tile, as many as the tile of its `engines` holds,
+    """The step with two or more whole images in a tile, as many as the tile of its array holds,
     so that its weights are read once for all of them."""
-    if step.feeder or step.images == 1 or step.engine not in ARRAYS:
+    if step.feeder or step.images == 1 or not is_array(step.engine):
         return []
     layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
     whole = replace(step, tile_height=result.height, tile_width=result.width, tile_images=1)
     image = tile_size(operator(layer.op).folded_fields(layer, graph, whole, engines), whole)
-    most = min(step.images, engines.tile_pixels // result.pixels, engines.tile_vectors // image)
+    own = engines.of(step.engine)
+    most = min(step.images, own.tile_pixels // result.pixels, own.tile_vectors // image)
     return [replace(whole, tile_images=count) for count in range(2, most + 1)]

@@ -13,10 +13,9 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.rewrites.dense_as_convolution import as_convolutions
 from hlsgen.rewrites.prefix import check_between, split_after
 from hlsgen.schedule.folded.planner import Candidate, compress, evaluate
-from hlsgen.schedule.folded.shapes import needed_sizes
+from hlsgen.schedule.folded.shapes import with_needed
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.hybrid.partition import Partition
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
@@ -172,11 +171,10 @@ def engines_for(rest: Graph, board: Board, plan: Plan, goal: Goal) -> Candidate:
     assert e is not None
     names = {layer.name for layer in rest.layers}
     dense = tuple(name for name in plan.dense_as_convolution if name in names)
-    sizes = needed_sizes(as_convolutions(rest, dense), e.width)
     own = replace(
         plan,
         style="hybrid",
-        engines=replace(e, **sizes),
+        engines=with_needed(e, as_convolutions(rest, dense)),
         steps=(),
         im2col=(),
         dense_as_convolution=dense,

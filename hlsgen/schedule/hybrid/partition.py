@@ -15,6 +15,8 @@ from functools import cache
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.engines import arrays, on_array
+from hlsgen.engines.array import ArrayShape
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import clock_of
@@ -23,8 +25,7 @@ from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.folded.bounds import least_cycles
-from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit, with_array
-from hlsgen.schedule.folded.steps import engine_of
+from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
 
@@ -122,7 +123,8 @@ def weighed(
 def multipliers(engines: Engines) -> int:
     """Multipliers of the array that multiplies by all weights; none where there is no such
     array."""
-    return engines.width**2 * engines.inputs * engines.outputs * bool(engines.tile_vectors)
+    whole, _ = arrays()
+    return whole.macs(engines.of(whole.name)) if whole.name in engines.sizes else 0
 
 
 def sizes(
@@ -132,14 +134,13 @@ def sizes(
     skips zeros beside them all others of their width."""
     e = plan.engines
     assert e is not None
-    found: dict[tuple[int, int], tuple[Engines, ...]] = {(e.inputs, e.outputs): (e,)}
-    if not e.tile_vectors or e.skip_tile_vectors:
+    whole, skipping = arrays()
+    found: dict[tuple[int, int], tuple[Engines, ...]] = {size_of(e): (e,)}
+    if whole.name not in e.sizes or skipping.name in e.sizes:
         return found
-    for inputs, outputs in array_sizes(graph, plan, goal.engine_pins(), "convolution"):
-        options = [
-            with_array(replace(e, outputs=outputs), "convolution", (inputs, outputs), tile)
-            for tile in TILES
-        ]
+    for inputs, outputs in array_sizes(graph, plan, goal.engine_pins(), whole):
+        grouped = replace(e, group=outputs)
+        options = [whole.shaped(grouped, ArrayShape(inputs, outputs, *tile)) for tile in TILES]
         fitting = tuple(
             option
             for option in options
@@ -150,16 +151,26 @@ def sizes(
     return found
 
 
+def size_of(engines: Engines) -> tuple[int, int]:
+    """Taps and output vectors at once of the array that multiplies by all weights; of a group where
+    there is none."""
+    whole, _ = arrays()
+    if whole.name not in engines.sizes:
+        return 1, engines.group
+    return whole.shape(engines)[:2]
+
+
 def layer_cycles(
     graph: Graph, plan: Plan, found: Estimate, inputs: int, outputs: int
 ) -> np.ndarray:
     """Cycles of every layer on engines of another size."""
     e, shaped = plan.engines, reshaped(graph, plan)
     assert e is not None
-    convolutions = [layer.name for layer in shaped.layers if engine_of(layer) == "convolution"]
+    whole, _ = arrays()
+    convolutions = [layer.name for layer in shaped.layers if on_array(layer)]
     here, there = (
-        dict(zip(convolutions, least_cycles(shaped, "convolution", e.width, *size), strict=True))
-        for size in ((e.inputs, e.outputs), (inputs, outputs))
+        dict(zip(convolutions, least_cycles(shaped, whole.name, e.width, *size), strict=True))
+        for size in (size_of(e), (inputs, outputs))
     )
     times: dict[str, float] = {}
     for item in found.timing.layers:

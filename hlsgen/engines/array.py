@@ -1,0 +1,285 @@
+"""Engines that compute convolutions tile by tile: an array of multipliers beside a tile of the
+input, and the kernel that sends its results one by one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from math import ceil
+from typing import Any, NamedTuple
+
+from hlsgen.engines.base import WORD, Engine, Size
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import Body, Fifo, Kernel
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.record import Field
+from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+
+COUNTS = range(257)
+# Tile buffers are addressed by bits.
+BUFFERS = (0, *(1 << bits for bits in range(17)))
+PIXELS = range(1 << 17)
+
+
+class ArrayShape(NamedTuple):
+    """The sizes of an array (see `Array`)."""
+
+    inputs: int
+    outputs: int
+    tile_vectors: int
+    tile_pixels: int
+
+
+# That of an array which a design does not have.
+NO_ARRAY = ArrayShape(0, 0, 0, 0)
+
+
+class Array(Engine):
+    """`inputs`: what is multiplied in parallel for each of `outputs` output vectors (see the
+    engines); `tile_vectors`, `tile_pixels`: capacity of the input tile, a power of two, and of the
+    accumulators."""
+
+    sizes = (
+        Size("inputs", COUNTS, timed=True),
+        Size("outputs", COUNTS),
+        Size("tile_vectors", BUFFERS),
+        Size("tile_pixels", PIXELS),
+    )
+    fields: tuple[Field, ...] = (
+        Field(440, "image_step", "int", "tile vectors from image to image"),
+        Field(450, "row_step", "int", "tile vectors from output row to output row"),
+        Field(460, "column_step", "int", "tile vectors from output column to output column"),
+        Field(470, "tap_step_x", "int", "tile vectors from tap to tap"),
+        Field(
+            480,
+            "tap_step_y",
+            "int",
+            "tile vectors from the last tap of a row to the first of the next row",
+        ),
+        Field(
+            490,
+            "vector_step",
+            "int",
+            "tile vectors from the last tap of an input vector to the first of the next one",
+        ),
+        Field(
+            560,
+            "send_turns",
+            "int",
+            "convolution: turns in which a tile is sent to the array, or multiplied where zeros are skipped",
+        ),
+        Field(570, "first_turns", "int", "convolution: turns in which the first tile comes in"),
+        Field(
+            580,
+            "pass_turns",
+            "int",
+            "convolution: turns in which a tile is sent while the next comes in",
+        ),
+        Field(590, "tile_turns", "int", "convolution: turns of all tiles"),
+        Field(
+            600,
+            "group_turns",
+            "int",
+            "convolution: turns in which a group's results leave while the next come in",
+        ),
+        Field(610, "result_turns", "int", "convolution: turns of all groups' results"),
+        Field(
+            620,
+            "word_turns",
+            "int",
+            "convolution: turns in which a word is sent, its pixels' or as many as its taps",
+        ),
+        Field(
+            630,
+            "window_taps",
+            "int",
+            "convolution: taps of a group, an input vector at a place of the window each",
+        ),
+        Field(640, "tile_vectors", "int", "convolution: input vectors at each position of a tile"),
+        Field(650, "taps_y", "int", "convolution: window height"),
+        Field(660, "taps_x", "int", "convolution: window width"),
+        Field(
+            760, "taps", "int", "convolution: words of a group, so many additions to an accumulator"
+        ),
+        Field(770, "tap_words", "int", "convolution: weight words of a word of taps"),
+        Field(780, "phases", "int", "convolution: words of all groups of all tiles"),
+        Field(790, "phase_turns", "int", "convolution: turns of a phase"),
+        Field(800, "array_turns", "int", "convolution: turns of the array in all"),
+    )
+    weighted = True
+    takes_images = True
+
+    # ---- sizes
+
+    def refusal(self, own: EngineSizes) -> str | None:
+        """Tiles are addressed by bits."""
+        if own.tile_vectors & (own.tile_vectors - 1):
+            return "tile_vectors must be a power of two"
+        return None
+
+    def shape(self, engines: Engines) -> ArrayShape:
+        """Its sizes; all 0 where the design does not have it."""
+        return ArrayShape(**engines.sizes[self.name]) if self.name in engines.sizes else NO_ARRAY
+
+    def shaped(self, engines: Engines, shape: ArrayShape) -> Engines:
+        """The engines with this array in that shape."""
+        return engines.sized(**{self.name: shape._asdict()})
+
+    def group(self, engines: Engines) -> int:
+        """As many as there are accumulators for."""
+        return engines.of(self.name).outputs
+
+    # ---- structure
+
+    @abstractmethod
+    def tile_memory(self, own: EngineSizes, bits: int) -> Memory:
+        """The input tile, two halves."""
+
+    def sums_memory(self, own: EngineSizes, vector: int) -> Memory:
+        """The accumulators of the pixels; vectors beyond a step's outputs rest, so each is stored
+        alone."""
+        return Memory("sums", own.tile_pixels, vector, own.outputs, granule=1)
+
+    def results_kernel(self, own: EngineSizes, plan: Plan, bits: int) -> Kernel:
+        """The kernel that sends results one by one."""
+        vector = own.width * bits
+        group = own.outputs * vector
+        results = Memory("results", 2 * own.tile_pixels, vector, own.outputs)
+        body = Body(memories=(results,), multiplexer_bits=group)
+        name, bits_of_channels = f"{self.name}_results", group + vector + WORD
+        return Kernel(name, body, self.autorun(plan), (), bits_of_channels, 3, 2, 512)
+
+    def fifos(self, plan: Plan, bits: int, words: int) -> list[Fifo]:
+        """The channels round it, and those to the kernel of its results."""
+        assert plan.engines is not None
+        own = plan.engines.of(self.name)
+        return [
+            *super().fifos(plan, bits, words),
+            Fifo(f"{self.name}_results_step", WORD, words),
+            Fifo(f"{self.name}_sums", own.width * bits * own.outputs, 16),
+        ]
+
+    # ---- record
+
+    @abstractmethod
+    def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
+        """Weight vectors of a word of one group: of what is multiplied in parallel."""
+
+    @abstractmethod
+    def turns_of_word(self, pixels: int, turns: int, own: EngineSizes) -> int:
+        """Turns in which a word's pixels leave the tile, where it takes the array `turns`."""
+
+    @abstractmethod
+    def first_turns(self, loads: int, tap_words: int, own: EngineSizes) -> int:
+        """Turns in which the first tile comes in, of so many vectors."""
+
+    def derived(self, fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """How a tile is walked, and the array's turns; a phase is one word of taps of one group of
+        one tile.
+
+        A fused step's tile holds the results of the engine that feeds it, and its convolution is
+        1x1.
+        """
+        own, fused = engines.of(self.name), bool(step.feeder)
+        vectors = fields["in_groups"] if fused else fields["in_vectors"]
+        columns = step.tile_width if fused else fields["in_columns"]
+        names = ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x")
+        taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (
+            1 if fused else fields[name] for name in names
+        )
+        row_of_taps = dilation_y * columns * vectors
+        window_taps = vectors * taps_y * taps_x
+        taps = fields["taps"] or ceil(window_taps / own.inputs)
+        tap_words = self.word_vectors(step, own) // own.burst
+        turns = max(fields["pixels"], tap_words, SUM_DISTANCE)
+        word_turns = self.turns_of_word(fields["pixels"], turns, own)
+        phases = fields["tiles"] * step.groups * taps
+        tile_loads = fields["pixels"] * vectors if fused else fields["tile_loads"]
+        send_turns = step.groups * taps * word_turns
+        # The half of a buffer that was filled last is read no sooner than a store has been done.
+        first_turns = self.first_turns(tile_loads, tap_words, own) + MEMORY_DISTANCE
+        pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE
+        group_turns = fields["pixels"] * step.vectors_at_once + MEMORY_DISTANCE
+        return {
+            "fused": int(fused),
+            "tile_vectors": vectors,
+            "taps_y": taps_y,
+            "taps_x": taps_x,
+            "image_step": fields["in_rows"] * columns * vectors,
+            "row_step": stride_y * columns * vectors,
+            "column_step": stride_x * vectors,
+            "tap_step_x": dilation_x * vectors,
+            "tap_step_y": row_of_taps - (taps_x - 1) * dilation_x * vectors,
+            "vector_step": 1 - (taps_y - 1) * row_of_taps - (taps_x - 1) * dilation_x * vectors,
+            "tile_loads": tile_loads,
+            "taps": taps,
+            "window_taps": window_taps,
+            "word_turns": word_turns,
+            "send_turns": send_turns,
+            "first_turns": first_turns,
+            "pass_turns": pass_turns,
+            "tile_turns": first_turns + (fields["tiles"] - 1) * pass_turns + send_turns,
+            "group_turns": group_turns,
+            "result_turns": (fields["tiles"] * step.groups + 1) * group_turns,
+            "tap_words": tap_words,
+            "phases": phases,
+            "phase_turns": turns,
+            "array_turns": tap_words + phases * turns,
+        }
+
+    # ---- text
+
+    def context(
+        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
+    ) -> dict[str, Any]:
+        """The longest streams between its kernels, and whether another engine feeds it."""
+        pixels = (s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine)
+        sums = (s["results"] // s["out_vectors"] for s in mine)
+        return {
+            "streams": {"pixels": max(pixels, default=0), "sums": max(sums, default=0)},
+            "fused": any(s["fused"] for s in mine),
+        }
+
+    # ---- time
+
+    def group_words(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> int:
+        """Of all words of taps."""
+        return int(fields["taps"] * fields["tap_words"])
+
+    def cycles(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> float:
+        """For each tile the array's turns, or those in which the next tile comes in."""
+        sent = fields["send_turns"]
+        tile = MEMORY_DISTANCE + float(sent if step.feeder else max(fields["tile_loads"], sent))
+        turns, group = fields["taps"] * fields["phase_turns"], float(fields["group_turns"])
+        return float(fields["tiles"] * max(step.groups * max(turns, group), tile))
+
+    def fill(self, step: StepPlan, fields: dict[str, Any]) -> float:
+        """The first tile comes in: vector by vector, or as fast as the engine that feeds it goes
+        through its planes; then the first weights."""
+        fed = fields["in_groups"] * fields["plane_turns"] + MEMORY_DISTANCE
+        return float((fed if step.feeder else fields["first_turns"]) + fields["tap_words"])
+
+    def drain(self, fields: dict[str, Any]) -> float:
+        """The last group is collected, and leaves."""
+        return 2 * float(fields["group_turns"]) - fields["pixels"] - MEMORY_DISTANCE
+
+    def macs(self, own: EngineSizes) -> int:
+        """All multipliers."""
+        return own.width**2 * own.inputs * own.outputs
+
+    @abstractmethod
+    def least(self, layer: Layer, depth: int, width: int) -> tuple[float, int]:
+        """Below what no tiling of a layer comes whose input is `depth` vectors: words of one tap (or
+        one weight a lane) of a group of outputs, and weight vectors that come from memory for each
+        output vector."""
+
+
+def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
+    """Vectors that a convolution's tile takes: of its input, or of what another layer feeds it."""
+    if step.feeder:
+        return int(step.tile_height * step.tile_width * fields["in_groups"])
+    positions = step.tile_images * fields["in_rows"] * fields["in_columns"]
+    return int(positions * fields["in_vectors"])

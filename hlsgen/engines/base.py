@@ -1,0 +1,272 @@
+"""What every engine module provides, and sensible defaults for engines that take vectors in one
+after another and have no weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import Body, Fifo, Kernel
+from hlsgen.kernel.record import Field
+from hlsgen.ops import operator
+from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+
+# Bits of a word of a record; depth of the channels between readers, engines, epilogue and writer.
+WORD, DEPTH = 32, 64
+# Fields that several engines read.
+MODE = Field(830, "mode", "int", "pooling: 0 maximum, 1 average; softmax: 1 its logarithm")
+CHANNELS = Field(880, "channels", "int", "channels of a pixel")
+CONSTANTS = tuple(
+    Field(1090 + 10 * n, f"constant_{n}", "float", "engine's constant") for n in range(3)
+)
+# An argument of a kernel that the host launches: the number of its steps. All others are buffers.
+STEPS = ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of an engine. `values`: what a user may pin it to, 0 to leave the engine out; empty
+    where it follows from the network. `timed`: a step's time depends on it."""
+
+    name: str
+    values: Sequence[int] = ()
+    timed: bool = False
+
+
+@dataclass(frozen=True)
+class Products:
+    """Integers that a kernel multiplies, for addresses and for the lengths of its loops: where a
+    launch takes one image, and where it takes several."""
+
+    single: int
+    several: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel that the host launches, with its buffers and the number of its steps (`STEPS`)."""
+
+    kernel: str
+    arguments: tuple[str, ...] = (STEPS,)
+
+
+def same(count: int) -> Products:
+    """So many products, however many images a launch takes."""
+    return Products(count, count)
+
+
+class Engine(ABC):
+    """One engine: its sizes, its kernels and channels, the fields of its records, what streams into
+    it, and how long a step takes.
+
+    Its template is `templates/folded/<name>.cl.j2`. Its kernels are called after it, the one that
+    computes `<name>_engine`.
+    """
+
+    name: str = ""
+    sizes: tuple[Size, ...] = ()
+    fields: tuple[Field, ...] = ()
+    # Products of its kernels beside those that follow from what they compute.
+    products: ClassVar[Mapping[str, Products]] = {}
+    # Whether it takes weights, and the reader that sends them where that is not the common one.
+    weighted: bool = False
+    reader: str = ""
+    # Its fields `<parameters>_base` and `<parameters>_words` say where a step's weights lie.
+    parameters: str = "weight"
+    # Whether the feature reader sends it its input.
+    fed: bool = True
+    # Whether the host launches it, as it does the readers.
+    launched: bool = False
+    # Whether a step may take several images: its work is a number of planes or tiles.
+    takes_images: bool = False
+    # Whether its results may go straight into the tiles of an array.
+    feeds: bool = False
+    # Whether its weights may be compressed in memory.
+    compresses: bool = False
+    # Whether weights that are zero cost no time.
+    skips_zeros: bool = False
+    # Kernels that a step's record goes through one after another.
+    hops: int = 1
+
+    # ---- sizes
+
+    def needed(self, graph: Graph, width: int) -> dict[str, int]:
+        """The sizes that follow from the layers, for vectors of `width` channels: what they must be
+        at least."""
+        return {}
+
+    def refusal(self, own: EngineSizes) -> str | None:
+        """Why its sizes cannot be, whatever the network; None where they can."""
+        return None
+
+    def serves(self, layer: Layer) -> bool:
+        """Whether it may compute a layer."""
+        op = operator(layer.op)
+        return self.name in (op.folded_engine(layer), *op.alternative_engines)
+
+    def group(self, engines: Engines) -> int:
+        """Output vectors that a step computes at once, at most."""
+        return engines.group
+
+    # ---- structure
+
+    @abstractmethod
+    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+        """Its kernels in the order of the data, for values of `bits`. Counters and fields of the
+        step are in their `integer_bits`; `products` come on top."""
+
+    def one_kernel(self, body: Body, plan: Plan, bits: int, products: int = 0) -> Kernel:
+        """The only kernel of an engine that vectors stream through."""
+        assert plan.engines is not None
+        channel_bits, ends = 2 * plan.engines.width * bits + WORD, 3 + self.weighted
+        name = f"{self.name}_engine"
+        return Kernel(name, body, self.autorun(plan), (), channel_bits, ends, 2, 768, products)
+
+    def autorun(self, plan: Plan) -> bool:
+        """Whether its kernels start by themselves."""
+        return plan.enabled("autorun") and plan.enabled("concurrent_queues")
+
+    def readers(self, engines: Engines, bits: int) -> list[Kernel]:
+        """The kernels that read global memory for it alone."""
+        return []
+
+    def fifos(self, plan: Plan, bits: int, words: int) -> list[Fifo]:
+        """The channels round it but the one of its results; a record of `words` travels word by
+        word."""
+        engines = plan.engines
+        assert engines is not None
+        vector = engines.width * bits
+        found = [Fifo(f"{self.name}_step", WORD, words)]
+        found += [Fifo(f"{self.name}_in", vector, DEPTH)] * self.fed
+        return found + [Fifo(f"{self.name}_weights", vector * engines.burst, DEPTH)] * self.weighted
+
+    # ---- record
+
+    def derived(self, fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
+        """Fields of its steps that follow from the others: address steps, trip counts, so that no
+        kernel multiplies or divides where a constant will do."""
+        return {}
+
+    # ---- parameters
+
+    def weights(
+        self, graph: Graph, step: StepPlan, engines: Engines
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """A step's weight words `(groups, words * burst, V)` as they lie in memory, and fields that
+        say how."""
+        layer = graph.layer(step.layer)
+        return operator(layer.op).folded_weights(layer, graph, step, engines), {}
+
+    def feeding_weights(self, layer: Layer, engines: Engines) -> np.ndarray:
+        """Of engines that feed others: the words of a layer whose results do not pass the
+        epilogue."""
+        raise NotImplementedError
+
+    def share_in_memory(self, graph: Graph, step: StepPlan, engines: Engines) -> float:
+        """Compressed words of memory for a word of a step's weights; 1 where it compresses none."""
+        return 1.0
+
+    def weight_stream(self, fields: dict[str, Any]) -> int:
+        """Weight words that it receives in a step, by the step's fields."""
+        return int(fields["tiles"] * fields["out_groups"] * fields["weight_words"])
+
+    # ---- text
+
+    def context(
+        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
+    ) -> dict[str, Any]:
+        """What its template needs beyond what all get: `mine` are the fields of its steps, `fed` of
+        the steps that it feeds, if it does. `weights_into`: the channel that takes its weights,
+        where that is not `<name>_weights`."""
+        return {}
+
+    # ---- launches
+
+    def scratch(self, plan: Plan) -> int:
+        """Values that it keeps in global memory."""
+        return 0
+
+    def calls(self, graph: Graph, plan: Plan, bits: int) -> list[Call]:
+        """Its kernels as the host launches them where they do not start by themselves."""
+        return [Call(kernel.name) for kernel in self.kernels(graph, plan, bits)]
+
+    def starts_alone(self, plan: Plan) -> bool:
+        """Whether none of its kernels is launched on the board."""
+        return plan.enabled("autorun") and not self.launched
+
+    # ---- time
+
+    def group_words(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> int:
+        """Words of `burst` weight vectors of one group of outputs."""
+        return 0
+
+    def cycles(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> float:
+        """Iterations of its own loop in a step, at II 1."""
+        layer = graph.layer(step.layer)
+        return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
+
+    def stream_cycles(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any], words: int
+    ) -> tuple[float, int]:
+        """Cycles in which a step's weights and biases come in, and words of memory that the `words`
+        of a group are."""
+        return fields["tiles"] * step.groups * (words + step.vectors_at_once), words
+
+    def fill(self, step: StepPlan, fields: dict[str, Any]) -> float:
+        """Cycles from its first input vector to its first multiplication."""
+        return 0.0
+
+    def drain(self, fields: dict[str, Any]) -> float:
+        """Cycles in which its last results leave."""
+        return 0.0
+
+    def loaded(self, fields: dict[str, Any]) -> int:
+        """Vectors that it loads by itself in a step."""
+        return 0
+
+    def macs(self, own: EngineSizes) -> int:
+        """Multiply-accumulates a cycle."""
+        return own.width
+
+    def work(self, layer: Layer, macs: float) -> float:
+        """How many of a layer's multiply-accumulates it must do."""
+        return macs
+
+    # ---- explanation
+
+    def rate(self, own: EngineSizes) -> str:
+        """What it does in a cycle, where that is a figure of the design."""
+        return ""
+
+    def sentences(self, graph: Graph, plan: Plan) -> list[str]:
+        """What the report says of it; `graph` as the plan computes it."""
+        return []
+
+    def steps(self, plan: Plan) -> list[StepPlan]:
+        """Its steps."""
+        return [step for step in plan.steps if step.engine == self.name]
+
+
+class Plain(Engine):
+    """No engine: a tensor that goes straight to the epilogue."""
+
+    takes_images = True
+
+    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+        """None."""
+        return []
+
+    def cycles(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> float:
+        """Its streams alone take time."""
+        return 0.0

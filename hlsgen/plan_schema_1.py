@@ -1,0 +1,71 @@
+"""Plans of schema 1, as versions before the present one saved them, read as those of schema 2.
+
+The names here are history: nothing new belongs here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hlsgen.types import FLOAT32
+
+# Fields under their names of schema 2: of a plan, of its kernels.
+RENAMED = {"unfolded": "im2col", "convolved": "dense_as_convolution"}
+RENAMED_OF_KERNELS = {
+    "fold": "lane_folding",
+    "skip": "nonzeros_per_lane",
+    "at_once": "vectors_per_cycle",
+    "strips": "row_tiles",
+}
+# Sizes of each engine: all stood side by side, whether a design had the engine or not.
+SIZES = {
+    "convolution": {name: name for name in ("inputs", "outputs", "tile_vectors", "tile_pixels")},
+    "dense": {"vectors": "dense_vectors"},
+    "depthwise": {"extent": "depthwise_extent", "line": "depthwise_line"},
+    "normalisation": {"size": "normalisation_size"},
+    "pooling": {"extent": "pool_extent", "line": "pool_line"},
+    "skipping": {
+        "inputs": "skip_inputs",
+        "outputs": "skip_outputs",
+        "tile_vectors": "skip_tile_vectors",
+        "tile_pixels": "skip_tile_pixels",
+    },
+    "softmax": {"vectors": "pixel_vectors"},
+    "sparse": {"vectors": "dense_vectors"},
+}
+# What a size was where a plan did not name it.
+DEFAULTS = {old: int("skip_" not in old) for names in SIZES.values() for old in names.values()}
+
+
+def upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan of schema 1 as one of schema 2; what has another type than it should stays as it is."""
+    data = {RENAMED.get(name, name): value for name, value in data.items()}
+    if data.get("dtype") == FLOAT32.name:  # there was no other
+        del data["dtype"]
+    data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
+    kernels, engines, steps = data.get("kernels"), data.get("engines"), data.get("steps", [])
+    if isinstance(kernels, list):
+        data["kernels"] = [
+            {RENAMED_OF_KERNELS.get(name, name): value for name, value in kernel.items()}
+            if isinstance(kernel, dict)
+            else kernel
+            for kernel in kernels
+        ]
+    if isinstance(engines, dict) and isinstance(steps, list):
+        data["engines"] = upgraded_engines(engines, [s for s in steps if isinstance(s, dict)])
+    return data
+
+
+def upgraded_engines(engines: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """The engines that the steps run, each with its own sizes."""
+    used = [step.get("engine") for step in steps]
+    used += ["depthwise"] * any(step.get("feeder") for step in steps)
+    flat = DEFAULTS | engines
+    sizes = {
+        engine: {own: flat[old] for own, old in names.items()}
+        for engine, names in SIZES.items()
+        if engine in used
+    }
+    shared = {name: value for name, value in engines.items() if name not in DEFAULTS}
+    group = {"group": engines["outputs"]} if "outputs" in engines else {}
+    return shared | group | {"sizes": sizes}
