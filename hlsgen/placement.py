@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from hlsgen.graph import Graph, remembered
+from hlsgen.ops import operator
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def place_tensors(graph: Graph, width: int) -> Placement:
     """
     home: dict[str, tuple[str, int]] = {}
     copies: set[tuple[str, int]] = set()
-    for layer in reversed([layer for layer in graph.layers if layer.op == "concat"]):
+    for layer in reversed([x for x in graph.layers if operator(x.op).concatenates]):
         offset = 0
         for position, name in enumerate(layer.inputs):
             if name in home or name not in graph.producers:

@@ -137,7 +137,7 @@ class PipelinedGenerator:
             "weights": self.add_weights(layer, kernel),
             "filters": self.add_filters(layer, kernel),
             "row_tiles": streamed.row_tiles(layer, self.graph, kernel)
-            if layer.op == "conv" and kernel.row_tiles
+            if op.works_in_row_tiles(layer) and kernel.row_tiles
             else None,
             "streamed": f"{layer.name}_streamed{self.own}",
             "bias": "bias" in layer.weights,

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.ops import operator
 from hlsgen.ops.gather import GatherAttributes
 from hlsgen.ops.pad import FLOAT_MIN, PadAttributes
-from hlsgen.ops.pool import PoolAttributes
 
 
 def fold_pad(graph: Graph) -> Graph:
     """Add the pads of every Pad layer to its consumers; where that would change the result it
     becomes data movement."""
-    for pad in [layer for layer in graph.layers if layer.op == "pad"]:
+    for pad in [layer for layer in graph.layers if isinstance(layer.attributes, PadAttributes)]:
         consumers = graph.consumers[pad.output]
         exported = any(port.tensor == pad.output for port in graph.outputs)
         if consumers and not exported and all(can_absorb(pad, consumer) for consumer in consumers):
@@ -34,31 +34,13 @@ def fold_pad(graph: Graph) -> Graph:
 def can_absorb(pad: Layer, consumer: Layer) -> bool:
     """Whether a window operator can take a border as its own: the border must hold what its own
     pads hold."""
-    attributes: PadAttributes = pad.attributes
-    fits = {
-        "conv": attributes.fill == 0,
-        "average_pool": attributes.fill == 0,
-        "max_pool": attributes.fill == -np.inf,
-    }.get(consumer.op, False)
-    if not fits:
-        return False
-    window = consumer.attributes.window
-    return (
-        consumer.op != "average_pool"
-        or not any(window.pads)
-        or consumer.attributes.counted_pads == window.pads
-    )
+    return operator(consumer.op).absorbs(consumer, pad.attributes.fill)
 
 
 def _absorb(pad: Layer, consumer: Layer) -> Layer:
-    window = consumer.attributes.window
-    pads = tuple(a + b for a, b in zip(window.pads, pad.attributes.pads, strict=True))
-    changed = replace(consumer.attributes, window=replace(window, pads=pads))
-    if isinstance(changed, PoolAttributes) and consumer.op == "average_pool":
-        changed = replace(changed, counted_pads=pads)
-    return replace(
-        consumer, attributes=changed, inputs=pad.inputs, nodes=(*pad.nodes, *consumer.nodes)
-    )
+    attributes = operator(consumer.op).bordered(consumer, pad.attributes.pads)
+    nodes = (*pad.nodes, *consumer.nodes)
+    return replace(consumer, attributes=attributes, inputs=pad.inputs, nodes=nodes)
 
 
 def as_movement(pad: Layer, source: Tensor) -> Layer:

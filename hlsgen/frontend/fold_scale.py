@@ -12,6 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.ops.scale import Scale
 
 
 def fold_scale(graph: Graph) -> Graph:
@@ -20,12 +22,12 @@ def fold_scale(graph: Graph) -> Graph:
     position: dict[str, int] = {}
     exported = {port.tensor for port in graph.outputs}
     for layer in graph.layers:
-        place = position.get(layer.inputs[0]) if layer.op == "scale" else None
+        place = position.get(layer.inputs[0]) if is_scale(layer) else None
         before = None if place is None else layers[place]
         if (
             before is not None
             and place is not None
-            and before.op in ("conv", "dense", "scale")
+            and operator(before.op).scaled_weight
             and before.activation is None
             and len(graph.consumers[layer.inputs[0]]) == 1
             and layer.inputs[0] not in exported
@@ -38,10 +40,15 @@ def fold_scale(graph: Graph) -> Graph:
     return replace(graph, layers=tuple(layers))
 
 
+def is_scale(layer: Layer) -> bool:
+    """Whether a layer is a scale and a shift a channel, and nothing else."""
+    return isinstance(operator(layer.op), Scale)
+
+
 def _fold(layer: Layer, scale: Layer) -> Layer:
     """The layer with weights and bias scaled in float64 and rounded once."""
     factor = scale.weights["scale"].astype(np.float64)
-    name = "scale" if layer.op == "scale" else "weight"
+    name = operator(layer.op).scaled_weight
     weight = layer.weights[name]
     spread = factor.reshape(-1, *(1,) * (weight.ndim - 1))
     bias = layer.weights["bias"].astype(np.float64) * factor + scale.weights["bias"]

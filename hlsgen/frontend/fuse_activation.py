@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
+from hlsgen.ops.activation import Activate
 
 
 def fuse_activation(graph: Graph) -> Graph:
@@ -14,7 +15,7 @@ def fuse_activation(graph: Graph) -> Graph:
     position: dict[str, int] = {}
     exported = {port.tensor for port in graph.outputs}
     for layer in graph.layers:
-        place = position.get(layer.inputs[0]) if layer.op == "activation" else None
+        place = position.get(layer.inputs[0]) if isinstance(operator(layer.op), Activate) else None
         if (
             place is not None
             and layers[place].activation is None

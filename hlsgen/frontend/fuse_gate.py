@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.ops import operator
+from hlsgen.ops.activation import Activate
+from hlsgen.ops.binary import BinaryAttributes
 
 GATES = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
 
@@ -43,13 +46,14 @@ def fuse_gate(graph: Graph) -> Graph:
 
 def gate_of(layer: Layer, graph: Graph) -> Layer | None:
     """The activation layer whose result is multiplied with its own input."""
-    if layer.op != "binary" or layer.attributes.function != "mul" or layer.attributes.broadcast:
+    a = layer.attributes
+    if not isinstance(a, BinaryAttributes) or a.function != "mul" or a.broadcast:
         return None
     for value, product in (layer.inputs, layer.inputs[::-1]):
         gate = graph.producers.get(product)
         if (
             gate is None
-            or gate.op != "activation"
+            or not isinstance(operator(gate.op), Activate)
             or gate.inputs != (value,)
             or gate.activation is None
         ):

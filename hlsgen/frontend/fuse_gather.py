@@ -19,12 +19,12 @@ def fuse_gather(graph: Graph) -> Graph:
     position: dict[str, int] = {}
     exported = {port.tensor for port in graph.outputs}
     for layer in graph.layers:
-        place = position.get(layer.inputs[0]) if layer.op == "gather" else None
+        place = position.get(layer.inputs[0]) if is_movement(layer) else None
         before = None if place is None else layers[place]
         if (
             before is not None
             and place is not None
-            and before.op == "gather"
+            and is_movement(before)
             and len(graph.consumers[layer.inputs[0]]) == 1
             and layer.inputs[0] not in exported
             and (joined := join(before.attributes, layer.attributes)) is not None
@@ -41,6 +41,11 @@ def fuse_gather(graph: Graph) -> Graph:
         position[layer.output] = len(layers)
         layers.append(layer)
     return replace(graph, layers=tuple(layers))
+
+
+def is_movement(layer: Layer) -> bool:
+    """Whether a layer moves data."""
+    return isinstance(layer.attributes, GatherAttributes)
 
 
 def join(first: GatherAttributes, second: GatherAttributes) -> GatherAttributes | None:

@@ -102,7 +102,11 @@ def pipelined_kernel(
         len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle
         + (readers + bool(layer.weights) + streams) * kernel.output_width
     )
-    loops = 1 + LOOPS * (streams and layer.op == "conv") + 2 * bool(layer.weights)
+    loops = (
+        1
+        + LOOPS * (streams and operator(layer.op).works_in_row_tiles(layer))
+        + 2 * bool(layer.weights)
+    )
     scratch = not plan.enabled("cached_writes") and operator(layer.op).accumulates
     vector = kernel.output_width * bits
     return Kernel(

@@ -25,7 +25,7 @@ def initiation_interval(
     steps, outputs = op.reduction(layer, graph, kernel)
     if steps == 1:
         return 1
-    if not plan.enabled("cached_writes") and layer.op in ("conv", "dense", "global_average_pool"):
+    if not plan.enabled("cached_writes") and op.accumulates:
         return board.device.load_latency + board.device.add_latency
     distance = kernel.partial_sums * outputs
     return (

@@ -36,6 +36,11 @@ class AveragePool(Pool):
     }
     averages = True
 
+    def absorbs(self, layer: Layer, fill: float) -> bool:
+        """Zeros, unless it has pads already that do not count."""
+        pads = layer.attributes.window.pads
+        return fill == 0 and (not any(pads) or layer.attributes.counted_pads == pads)
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Sum over each window divided by the number of positions that count."""
         sums = layer.attributes.window.patches(inputs[0].astype(np.float64), 0.0).sum(axis=1)

@@ -123,6 +123,12 @@ class Operator(ABC):
     accumulates: bool = False
     # Fields of step records that its layers need beside those of engines.
     fields: tuple[Field, ...] = ()
+    # Whether the epilogue of a folded design takes in its second input.
+    joins: bool = False
+    # Whether its inputs lie side by side in its result, one after another along channels.
+    concatenates: bool = False
+    # The weight that a scale a channel behind it may be multiplied into; "" where there is none.
+    scaled_weight: str = ""
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 
@@ -149,6 +155,23 @@ class Operator(ABC):
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """Why the pipelined or folded `style` cannot take a layer; None where it can."""
         return None
+
+    def is_depthwise(self, layer: Layer) -> bool:
+        """Whether every channel of the result depends on one channel alone, by weights."""
+        return False
+
+    def works_in_row_tiles(self, layer: Layer) -> bool:
+        """Whether it has kernels that take their weights from memory for each row tile anew."""
+        return False
+
+    def absorbs(self, layer: Layer, fill: float) -> bool:
+        """Whether the layer can take a border that holds `fill` as its own."""
+        return False
+
+    def bordered(self, layer: Layer, pads: Sequence[int]) -> Any:
+        """The attributes of a layer that absorbs a border of so many values at the top, left,
+        bottom and right."""
+        raise NotImplementedError
 
     # ---- layered: a kernel a layer through global memory, feature maps as [H][W][C]
 

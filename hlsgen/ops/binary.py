@@ -78,6 +78,7 @@ class Binary(Operator, Importer):
         "Sum": "as Add, any number of terms",
     }
     makes = ("scale", "activation", "gather")
+    joins = True
 
     def import_node(self, node: NodeImporter) -> None:
         """Import any of them; n operands become a chain of n - 1 layers."""

@@ -24,6 +24,7 @@ class Concat(Operator, Importer):
     name = "concat"
     onnx_types: ClassVar[dict[str, str]] = {"Concat": "any axis but the batch"}
     makes = ("gather",)
+    concatenates = True
     fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:

@@ -76,6 +76,8 @@ class Conv(Operator, Importer):
     accumulates = True
     alternative_engines = ("skipping",)
     engine_weights = True
+    accumulates = True
+    scaled_weight = "weight"
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a Conv node with constant weights."""
@@ -141,6 +143,18 @@ class Conv(Operator, Importer):
         )
 
     # ---- pipelined
+
+    def absorbs(self, layer: Layer, fill: float) -> bool:
+        """Zeros, as its own pads."""
+        return fill == 0
+
+    def bordered(self, layer: Layer, pads: Sequence[int]) -> ConvAttributes:
+        """Larger pads."""
+        return replace(layer.attributes, window=layer.attributes.window.bordered(pads))
+
+    def works_in_row_tiles(self, layer: Layer) -> bool:
+        """Where all channels are in one group."""
+        return bool(layer.attributes.groups == 1)
 
     def is_depthwise(self, layer: Layer) -> bool:
         """One filter a channel."""

@@ -57,6 +57,8 @@ class Dense(Operator, Importer):
     accumulates = True
     alternative_engines = ("sparse",)
     engine_weights = True
+    accumulates = True
+    scaled_weight = "weight"
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the

@@ -22,6 +22,10 @@ class MaxPool(Pool):
         "MaxPool": "one to three spatial dimensions; pads, auto_pad, dilations, ceil_mode"
     }
 
+    def absorbs(self, layer: Layer, fill: float) -> bool:
+        """What is never the largest."""
+        return fill == -np.inf
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Maximum over each window."""
         return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)

@@ -73,6 +73,12 @@ class Pool(Operator, Importer):
         """(C, OH, OW)."""
         return (inputs[0][0], *attributes.window.output_size(*inputs[0][1:]))
 
+    def bordered(self, layer: Layer, pads: Sequence[int]) -> PoolAttributes:
+        """Larger pads; of averages all of them count."""
+        window = layer.attributes.window.bordered(pads)
+        counted = window.pads if self.averages else layer.attributes.counted_pads
+        return replace(layer.attributes, window=window, counted_pads=counted)
+
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One operation a tap."""
         return Work(operations=graph.output_tensor(layer).size * layer.attributes.window.taps)

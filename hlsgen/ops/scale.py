@@ -44,6 +44,7 @@ class Scale(Operator, Importer):
     """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
 
     name = "scale"
+    scaled_weight = "scale"
     onnx_types: ClassVar[dict[str, str]] = {
         "BatchNormalization": "inference; constant parameters",
         "Neg": "",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -39,6 +40,11 @@ class Window:
     def taps(self) -> int:
         """Number of filter positions."""
         return self.kernel[0] * self.kernel[1]
+
+    def bordered(self, pads: Sequence[int]) -> Window:
+        """The window with larger pads: top, left, bottom, right."""
+        top, left, bottom, right = (a + b for a, b in zip(self.pads, pads, strict=True))
+        return replace(self, pads=(top, left, bottom, right))
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Output height and width by ONNX's formula (floor). Zero or less when the window does not

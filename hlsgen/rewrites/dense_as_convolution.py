@@ -10,6 +10,7 @@ from dataclasses import replace
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.dense import DenseAttributes
 from hlsgen.ops.window import Window
 from hlsgen.plan import Plan
 from hlsgen.rewrites.im2col import unfold
@@ -32,7 +33,9 @@ def reshaped_as(
 
 def convolvable(graph: Graph) -> tuple[str, ...]:
     """The fully connected layers."""
-    return tuple(layer.name for layer in graph.layers if layer.op == "dense")
+    return tuple(
+        layer.name for layer in graph.layers if isinstance(layer.attributes, DenseAttributes)
+    )
 
 
 def as_convolutions(graph: Graph, names: Sequence[str]) -> Graph:

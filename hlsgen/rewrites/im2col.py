@@ -17,6 +17,7 @@ import numpy as np
 from hlsgen.errors import PlanError
 from hlsgen.graph import Columns, Graph, Layer, Port, Tensor
 from hlsgen.ops.base import vectors
+from hlsgen.ops.conv import ConvAttributes
 from hlsgen.rewrites.prefix import BETWEEN
 
 
@@ -24,7 +25,7 @@ def can_unfold(graph: Graph, layer: Layer) -> bool:
     """Whether a layer is a dense convolution that alone reads a network input."""
     source = layer.inputs[0]
     return (
-        layer.op == "conv"
+        isinstance(layer.attributes, ConvAttributes)
         and layer.attributes.groups == 1
         and layer.attributes.window.kernel[1] > 1
         and sum(port.tensor == source and port.name != BETWEEN for port in graph.inputs) == 1

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from hlsgen.errors import PlanError, UnsupportedError
 from hlsgen.graph import Graph, Layer
+from hlsgen.ops.softmax import SoftmaxAttributes
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def trained_layers(graph: Graph) -> tuple[tuple[Layer, ...], str]:
         )
     layers, scores = graph.layers, graph.outputs[0].tensor
     last = graph.producers.get(scores)
-    if last is not None and last.op == "softmax":
+    if last is not None and isinstance(last.attributes, SoftmaxAttributes):
         layers, scores = tuple(layer for layer in layers if layer is not last), last.inputs[0]
     if graph.tensors[scores].pixels != 1 or graph.tensors[scores].channels < 2:
         raise UnsupportedError(

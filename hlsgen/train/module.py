@@ -11,6 +11,7 @@ from torch import nn
 from hlsgen.errors import PlanError
 from hlsgen.frontend.training import Origin, Trainable
 from hlsgen.graph import Port
+from hlsgen.ops.conv import ConvAttributes
 from hlsgen.train.cut import Part
 from hlsgen.train.layers import Mode, Tensor, forward
 
@@ -49,9 +50,13 @@ class PartModule(nn.Module):
                     origin, value.shape, array.shape, owners.count(origin.initializer) == 1
                 )
                 self.slots[layer.name, what] = slot
-                target = running if layer.op == "batch_norm" and what in RUNNING else learnt
+                target = running if what in RUNNING else learnt
                 tensor = torch.from_numpy(slot.stored(array)).to(device)
-                if channels_last and layer.op == "conv" and tensor.dim() == 4:
+                if (
+                    channels_last
+                    and isinstance(layer.attributes, ConvAttributes)
+                    and tensor.dim() == 4
+                ):
                     tensor = tensor.contiguous(memory_format=torch.channels_last)
                 target[slot.name] = tensor
         self.weights = {name: nn.Parameter(value) for name, value in learnt.items()}

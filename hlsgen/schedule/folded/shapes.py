@@ -13,6 +13,7 @@ from hlsgen.engines.array import Array, ArrayShape
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import memory_blocks
 from hlsgen.model.resources import clock_of
+from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan
@@ -156,7 +157,7 @@ def aligned(graph: Graph, width: int) -> bool:
     return all(
         tensor.channels % width == 0
         for layer in graph.layers
-        if layer.op == "concat"
+        if operator(layer.op).concatenates
         for tensor in graph.input_tensors(layer)[:-1]
     )
 

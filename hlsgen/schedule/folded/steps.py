@@ -156,7 +156,7 @@ def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
             residual=addition.inputs[1 - addition.inputs.index(layer.output)],
             joined=addition.name,
         )
-    return replace(step, residual=layer.inputs[1]) if layer.op == "binary" else step
+    return replace(step, residual=layer.inputs[1]) if operator(layer.op).joins else step
 
 
 def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[StepPlan]:
@@ -241,7 +241,7 @@ def fused_additions(graph: Graph) -> dict[str, str]:
     exported = {port.tensor for port in graph.outputs}
     fused = {}
     for layer in graph.layers:
-        if layer.op != "binary" or layer.inputs[0] == layer.inputs[1]:
+        if not operator(layer.op).joins or layer.inputs[0] == layer.inputs[1]:
             continue
         # The fused layer's result must be the first operand, or as good as it.
         either = not layer.attributes.broadcast and layer.attributes.function in (
@@ -256,7 +256,7 @@ def fused_additions(graph: Graph) -> dict[str, str]:
             last is not None
             and last.activation is None
             and last.name not in fused
-            and last.op not in ("concat", "binary")
+            and len(last.inputs) == 1
             and (either or last.output == layer.inputs[0])
             and len(graph.consumers[last.output]) == 1
             and last.output not in exported

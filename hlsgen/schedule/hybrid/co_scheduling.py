@@ -13,6 +13,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.rewrites.dense_as_convolution import as_convolutions
 from hlsgen.rewrites.prefix import check_between, split_after
 from hlsgen.schedule.folded.planner import Candidate, compress, evaluate
 from hlsgen.schedule.folded.shapes import with_needed

@@ -33,7 +33,7 @@ def draft_layered(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: E
 def plan_kernel(layer: Layer, graph: Graph, limit: int, unroll: bool) -> KernelPlan:
     """Largest factors up to `limit` that divide the channels, for the operators that have channel
     loops."""
-    if layer.op not in ("conv", "dense"):
+    if "weight" not in layer.weights:
         return KernelPlan(layer.name, unroll_window=unroll)
     inputs = layer.weights["weight"].shape[1]
     outputs = layer.weights["weight"].shape[0] // getattr(layer.attributes, "groups", 1)

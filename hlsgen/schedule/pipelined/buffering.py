@@ -65,18 +65,16 @@ def links(graph: Graph) -> list[tuple[str, str]]:
         if passes(layer, graph):
             source[layer.output] = source[longest]
             continue
-        able = may_stream(layer)
+        able = operator(layer.op).works_in_row_tiles(layer)
         found += [(source[longest], layer.name if able else "")] * bool(able or source[longest])
         source[layer.output] = layer.name if able else ""
     return found
 
 
-def may_stream(layer: Layer) -> bool:
-    """Whether an operator has kernels that work in row tiles."""
-    return layer.op == "conv" and layer.attributes.groups == 1
-
-
 def passes(layer: Layer, graph: Graph) -> bool:
     """Whether a layer goes along with any rate: it multiplies nothing, so that its vectors take a
     turn each."""
-    return not may_stream(layer) and not operator(layer.op).work(layer, graph).macs
+    return (
+        not operator(layer.op).works_in_row_tiles(layer)
+        and not operator(layer.op).work(layer, graph).macs
+    )

@@ -284,7 +284,7 @@ def streaming(
     op = operator(layer.op)
     if (
         pinned is None
-        and layer.op == "conv"
+        and op.works_in_row_tiles(layer)
         and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS)
     ):
         return []
