@@ -365,7 +365,7 @@ def test_saved_edited_and_loaded(tmp_path):
         (replace(plan, kernels=(second, first)), "first layers"),
         (replace(plan, kernels=(first,)), "channels are not those"),
         (replace(plan, disabled=("unroll",)), "needs all optimisations"),
-        (replace(plan, kernels=(), edges=()), "pooling"),
+        (replace(plan, kernels=(), edges=()), "do not cover"),
     ):
         with pytest.raises(PlanError, match=why):
             check_plan(graph, wrong)

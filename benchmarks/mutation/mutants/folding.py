@@ -42,7 +42,7 @@ MUTANTS = (
     ),
     Mutant(
         "folded: a tile is read as soon as it is complete",
-        "hlsgen/descriptors.py",
+        "hlsgen/engines/array.py",
         "pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE",
         "pass_turns = max(tile_loads, send_turns)",
         (f"{ARRAYS}::test_words_of_memories_rest_long_enough",),

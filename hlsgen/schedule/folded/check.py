@@ -68,13 +68,6 @@ def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
         ) from None
     if step.engine not in ("", engine_of(layer).name, *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
-    for used in engines_of(graph, step):
-        if used.name not in e.sizes:
-            raise PlanError(
-                f"the plan has no {used.name} engine",
-                where=where,
-                remedy="name its sizes under engines, or save a new plan with build",
-            )
     if step.compressed and not engine(step.engine).compresses:
         raise PlanError(
             "weights can be compressed for convolution engines alone that multiply all of them",
@@ -88,6 +81,13 @@ def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
             where=where,
             remedy="feeder is a depthwise layer before a 1x1 convolution",
         )
+    for used in engines_of(graph, step):
+        if used.name not in e.sizes:
+            raise PlanError(
+                f"the plan has no {used.name} engine",
+                where=where,
+                remedy="name its sizes under engines, or save a new plan with build",
+            )
     if not is_array(step.engine):
         return
     own, tile = e.of(step.engine), tile_size(own_fields(graph, step, e), step)
