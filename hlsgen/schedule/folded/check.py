@@ -30,8 +30,8 @@ def check_folded(graph: Graph, plan: Plan) -> None:
         raise PlanError("burst must divide width", where="plan, engines")
     check_sizes(graph, e)
     for step in plan.steps:
-        check_images(step, plan.images)
         check_step(graph, step, e)
+        check_images(step, plan.images)
     check_steps(graph, plan)
 
 
