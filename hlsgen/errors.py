@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+
+from hlsgen.host.errors import did_you_mean as did_you_mean
 
 
 class HlsgenError(Exception):
@@ -19,14 +20,6 @@ class HlsgenError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.reason}" if self.where else self.reason
         return f"{text}\n  what to do: {self.remedy}" if self.remedy else text
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for a misspelt name, to follow the words that refuse it; nothing where
-    no known name is near."""
-    spellings = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), spellings, n=1)
-    return f"; did you mean {spellings[near[0]]!r}?" if near else ""
 
 
 class ModelError(HlsgenError):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .errors import HostError
+from .errors import HostError, did_you_mean
 
 # Which library, or the system's list, a kind of device comes from.
 LIBRARIES = {"emulator": "libintelocl_emu.so", "cpu": "libintelocl.so"}
@@ -75,7 +75,7 @@ def family(device: str) -> str:
     if device == "pocl" or device.isdigit():
         return "system"
     raise HostError(
-        f"unknown device {device!r}",
+        f"unknown device {device!r}{did_you_mean(device, KINDS)}",
         remedy="use emulator, cpu, pocl, or a number that doctor lists",
     )
 

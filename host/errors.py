@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for a misspelt name, to follow the words that refuse it; nothing where
+    no known name is near."""
+    spellings = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), spellings, n=1)
+    return f"; did you mean {spellings[near[0]]!r}?" if near else ""
+
 
 class HostError(Exception):
     """A problem that the user can act on: what went wrong and what to do."""

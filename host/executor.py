@@ -311,7 +311,7 @@ def complete(name: str, event: Any) -> bool:
     status = event.command_execution_status
     if status < 0:
         raise HostError(f"kernel {name} failed with OpenCL error {status}")
-    return status == cl.command_execution_status.COMPLETE
+    return bool(status == cl.command_execution_status.COMPLETE)
 
 
 def errors_of(text: str) -> str:

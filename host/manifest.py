@@ -210,7 +210,7 @@ def checked(data: Any, where: str) -> Manifest:
             remedy=REMEDY,
         )
     try:
-        found = decoded(Manifest, data, "")
+        found: Manifest = decoded(Manifest, data, "")
         check(found)
     except FieldError as error:
         raise HostError(f"{where}: design.json, {error}", remedy=REMEDY) from None

@@ -103,9 +103,10 @@ class WorkerProcess:
                 remedy="raise --timeout",
             )
         try:
-            return self.connection.recv()
+            message: dict[str, Any] = self.connection.recv()
         except (EOFError, OSError):
             raise self.crash() from None
+        return message
 
     def crash(self) -> HostError:
         """The error that tells of a worker that died, with the last lines that it printed."""

@@ -113,4 +113,5 @@ def find_devices(kind: str) -> list[dict[str, Any]]:
     HostError."""
     with Session() as session, session.worker(devices.environment(kind, 0)) as worker:
         *_, done = worker.work({"task": "devices"}, DEVICES_LIMIT)
-    return done["devices"]
+    found: list[dict[str, Any]] = done["devices"]
+    return found

@@ -288,6 +288,7 @@ def test_wrong_input_files(design, tmp_path, capsys):
 @pytest.mark.emulator
 def test_wrong_device(design, capsys):
     refuse(["validate", design, "--device", "toaster"], capsys, "unknown device 'toaster'")
+    refuse(["validate", design, "--device", "emulater"], capsys, "did you mean 'emulator'?")
     refuse(["validate", design, "--device", "99"], capsys, "no OpenCL device number 99")
 
 

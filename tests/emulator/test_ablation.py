@@ -96,8 +96,8 @@ def test_flags_follow_relaxed_fp(tmp_path):
     relaxed = build(parse(NETWORK), tmp_path / "a", "folded")
     strict = build(parse(NETWORK), tmp_path / "b", "folded", disable=["relaxed_fp"])
     assert (
-        relaxed.manifest.options == ["-cl-unsafe-math-optimizations"]
-        and strict.manifest.options == []
+        relaxed.manifest.options == ("-cl-unsafe-math-optimizations",)
+        and strict.manifest.options == ()
     )
     assert "-fp-relaxed" in (relaxed.path / "Makefile").read_text()
     assert "-fp-relaxed" not in (strict.path / "Makefile").read_text()
