@@ -76,7 +76,6 @@ class Conv(Operator, Importer):
     accumulates = True
     alternative_engines = ("skipping",)
     engine_weights = True
-    accumulates = True
     scaled_weight = "weight"
 
     def import_node(self, node: NodeImporter) -> None:

@@ -57,7 +57,6 @@ class Dense(Operator, Importer):
     accumulates = True
     alternative_engines = ("sparse",)
     engine_weights = True
-    accumulates = True
     scaled_weight = "weight"
 
     def import_node(self, node: NodeImporter) -> None:
