@@ -11,10 +11,11 @@ from hlsgen.errors import PlanError
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import folded_run
 from hlsgen.plan import Plan
-from hlsgen.schedule.folded import planner
+from hlsgen.schedule.folded import dual_array, planner
 from hlsgen.schedule.folded.planner import Candidate, evaluate, plan_folded, score
 from hlsgen.schedule.folded.shapes import candidates
 from hlsgen.schedule.goal import Goal
+from hlsgen.sparsify import sparsify
 from tests.support.cases import case
 from tests.support.networks import parse
 
@@ -85,6 +86,23 @@ def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
     paired = hlsgen.schedule(graph, style="folded")
     assert not alone.evidence.pairs and paired.evidence.pairs
     assert alone.engines == paired.engines and alone.steps == paired.steps
+
+
+def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
+    graph = hlsgen.load(sparsify(parse(NETWORK), "relative", sparsity=0.8).model)
+    target, goal = board("de10_nano"), Goal(pins={("engines", "width"): 2})
+    plan = Plan(graph.name, target.name, "folded")
+    both = [list(candidates(graph, target, plan, goal, array)) for array in arrays()]
+
+    def found(most):
+        monkeypatch.setattr(dual_array, "MOST_PAIRS", most)
+        return dual_array.pairs(graph, *both, target, goal, 1.0)
+
+    every = found(1 << 60)
+    assert [shape.seconds for shape in every] == sorted(shape.seconds for shape in every)
+    assert len(every) > 100
+    for most in (1, 10, 100):
+        assert found(most) == every[:most]
 
 
 @pytest.mark.parametrize("images", [1, 4])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from math import inf
 
 import numpy as np
@@ -44,6 +45,15 @@ class Alone:
     cost: np.ndarray
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two arrays for one design, which takes so many seconds a launch at least."""
+
+    one: Alone
+    other: Alone
+    seconds: float
+
+
 def has_work_for_both(graph: Graph) -> bool:
     """Whether there are two layers that an array can compute: where there is one, a pair is no
     better than the array that computes it."""
@@ -62,19 +72,42 @@ def pairs(
     """The most promising of the designs with an array of `dense` and one of `skipping`, where both
     could take less than `limit` seconds a launch."""
     clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)[0]
-    most, found = limit * clock * 1e6, []
+    most, possible = limit * clock * 1e6, []
     whole, sparse = arrays()
     for ones, others in families(graph, list(dense), list(skipping), most):
         partners = [alone(graph, shape.plan, sparse, board, clock) for shape in others]
         waiting = np.array([other.waiting for other in partners])
         for shape in promising(graph, ones, waiting.min(axis=0), most) if partners else ():
             one = alone(graph, shape.plan, whole, board, clock)
-            for other, seconds in zip(
-                partners, least_of_both(one.waiting, waiting) / (clock * 1e6), strict=True
-            ):
-                if seconds < limit and (slower := working_seconds(one, other, board, goal)) < limit:
-                    found.append(Shape(joined(one.plan, other.plan), max(seconds, slower), clock))
-    return sorted(found, key=lambda shape: shape.seconds)[:MOST_PAIRS]
+            least = least_of_both(one.waiting, waiting) / (clock * 1e6)
+            for n in np.flatnonzero(least < limit):
+                possible.append(Pair(one, partners[n], float(least[n])))
+    return [
+        Shape(joined(pair.one.plan, pair.other.plan), pair.seconds, clock)
+        for pair in quickest(possible, board, goal, limit)
+    ]
+
+
+def quickest(possible: list[Pair], board: Board, goal: Goal, limit: float) -> list[Pair]:
+    """The MOST_PAIRS pairs of the fewest seconds, below `limit`, that fit; of equal ones the first.
+
+    Waiting for memory bounds the seconds of a pair from below. So pairs are costed in the order of
+    that bound, until it exceeds the seconds of as many pairs as are wanted.
+    """
+    found: list[tuple[float, int]] = []
+    kept: list[float] = []  # a heap of the least seconds, negated
+    for n in sorted(range(len(possible)), key=lambda n: possible[n].seconds):
+        pair = possible[n]
+        if len(kept) == MOST_PAIRS and pair.seconds > -kept[0]:
+            break
+        working = working_seconds(pair.one, pair.other, board, goal)
+        if working < limit:
+            seconds = max(pair.seconds, working)
+            found.append((seconds, n))
+            heappush(kept, -seconds)
+            if len(kept) > MOST_PAIRS:
+                heappop(kept)
+    return [replace(possible[n], seconds=seconds) for seconds, n in sorted(found)[:MOST_PAIRS]]
 
 
 def families(
