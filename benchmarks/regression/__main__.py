@@ -121,7 +121,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
             f"--{name}", type=lambda text: text.split(","), default=known, metavar="NAME,...",
             help=f"default {','.join(known)}",
         )  # fmt: skip
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="these cases and networks")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases and networks")
     parser.add_argument("--zoo", action="store_true", help="networks of the zoo alone")
     parser.add_argument("--cases", action="store_true", help="cases of operators alone")
     parser.add_argument("--all", action="store_true", help="large networks too")
