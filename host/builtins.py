@@ -13,7 +13,7 @@ from collections.abc import Iterator
 # The option that makes the compiler skip its header.
 SKIP_HEADER = "-D_OPENCL_H_"
 WIDTHS = ("", "2", "4", "8", "16")
-OF_ONE = ("exp", "expm1", "fabs", "log", "log1p", "sqrt", "tanh")
+OF_ONE = ("exp", "expm1", "fabs", "log", "log1p", "rsqrt", "sqrt", "tanh")
 OF_TWO = ("fmax", "fmin", "pow")
 
 
