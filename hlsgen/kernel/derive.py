@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from hlsgen.activation import Activation
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Array, Loop, Nest, Raster, Source, row_major, size
+from hlsgen.kernel.nest import Array, Loop, Nest, Raster, Source, Weights, row_major, size
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,15 @@ def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
 def reduction(n: Nest) -> tuple[int, int]:
     """Sequential additions to an output vector, and the output vectors that take turns between
     two."""
-    first = next((i for i, loop in enumerate(n.sequential) if loop.reduces), len(n.sequential))
-    inner = n.sequential[first:]
-    return size(loop for loop in inner if loop.reduces), size(interleaved(inner))
+    steps = outs = 1
+    inside = False
+    for loop in n.sequential:
+        if loop.reduces:
+            steps *= loop.bound
+            inside = True
+        elif inside and not loop.slices:
+            outs *= loop.bound
+    return steps, outs
 
 
 def interleaved(loops: Sequence[Loop]) -> tuple[Loop, ...]:
@@ -200,7 +207,7 @@ def sums_array(n: Nest) -> Array | None:
 def arrays(n: Nest) -> tuple[Array, ...]:
     """All memories on chip."""
     window = (n.window.line, n.window.history) if n.window else ()
-    found = (n.weights.array if n.weights else None, *window, sums_array(n), n.bias)
+    found = (n.weights, *window, sums_array(n), n.bias)
     return tuple(array for array in found if array is not None)
 
 
@@ -232,20 +239,31 @@ def multiply_adds(n: Nest) -> int:
 
 def combining(n: Nest) -> Arithmetic:
     """Units of the unrolled taps and lanes, and those of a factor."""
+    return units(n, 0)
+
+
+def units(n: Nest, adds: int) -> Arithmetic:
+    """The same with so many adders more."""
     lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
+    scaled = n.epilogue.scale is not None or n.epilogue.scales
     return Arithmetic(
         multiply_adds=multiply_adds(n),
-        compares=copies * lanes * (kind == "maximum"),
-        adds=(copies - 1) * lanes * (kind == "sum"),
-        multiplies=lanes * (n.epilogue.scale is not None or bool(n.epilogue.scales)),
+        adds=adds + (copies - 1) * lanes if kind == "sum" else adds,
+        multiplies=lanes if scaled else 0,
+        compares=copies * lanes if kind == "maximum" else 0,
     )
 
 
 def arithmetic(n: Nest) -> Arithmetic:
     """All units of a kernel."""
-    found = combining(n) + Arithmetic(adds=accumulating_adds(n))
-    function = n.epilogue.activation
-    return found + function.units(n.accumulator.lanes) if function else found
+    found, function = units(n, accumulating_adds(n)), n.epilogue.activation
+    return found + activation_units(function, n.accumulator.lanes) if function else found
+
+
+@lru_cache(maxsize=256)
+def activation_units(function: Activation, lanes: int) -> Arithmetic:
+    """Those of an activation."""
+    return function.units(lanes)
 
 
 def accumulating_adds(n: Nest) -> int:
@@ -269,24 +287,24 @@ def body(n: Nest) -> Body:
 # ---- Weights
 
 
-def weight_order(n: Nest, weight: np.ndarray) -> np.ndarray:
-    """A weight `(groups, filters, inputs, taps)` in the order in which the kernel multiplies it,
-    `(words * parts, lanes)`; what it has not is 0.
+def weight_order(n: Nest, weights: Weights) -> np.ndarray:
+    """Weights in the order in which the kernel multiplies them, `(words * parts, lanes)`; those
+    that a layer has not are 0.
 
     An index is a sum of counters times factors, so every loop is an axis of constant stride.
     """
-    assert n.weights is not None
     loops, lanes = (*n.sequential, *n.unrolled), n.accumulator.lanes
     bound = {loop.name: loop.bound for loop in loops}
+    uses = (weights.group, weights.filter, weights.input, weights.tap)
     last = [
         sum(factor * (bound.get(name, 1) - 1) for name, factor in use.terms)
         + (lanes - 1) * (axis == 1)
-        for axis, use in enumerate(n.weights.uses)
+        for axis, use in enumerate(uses)
     ]
-    missing = [max(end + 1 - have, 0) for end, have in zip(last, weight.shape, strict=True)]
-    padded = np.ascontiguousarray(np.pad(weight, [(0, count) for count in missing]))
+    missing = [max(end + 1 - own, 0) for end, own in zip(last, weights.values.shape, strict=True)]
+    padded = np.ascontiguousarray(np.pad(weights.values, [(0, count) for count in missing]))
     step = dict.fromkeys(bound, 0)
-    for use, stride in zip(n.weights.uses, padded.strides, strict=True):
+    for use, stride in zip(uses, padded.strides, strict=True):
         for name, factor in use.terms:
             if name in step:
                 step[name] += factor * stride

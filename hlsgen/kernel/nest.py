@@ -36,6 +36,9 @@ class Roles:
     result: DataType = FLOAT32
 
 
+FLOAT = Roles()
+
+
 @dataclass(frozen=True)
 class Vector:
     """`lanes` channels of a pixel; a word has `count` such vectors."""
@@ -105,9 +108,17 @@ class Index:
         return Index(self.terms + other.terms)
 
 
+# Always 0.
+ZERO = Index()
+
+
 def row_major(loops: Sequence[Loop]) -> Index:
     """The number of an iteration of nested loops, the last innermost."""
-    return Index(tuple((loop.name, size(loops[i + 1 :])) for i, loop in enumerate(loops)))
+    terms, factor = [], 1
+    for loop in reversed(loops):
+        terms.append((loop.name, factor))
+        factor *= loop.bound
+    return Index(tuple(reversed(terms)))
 
 
 @dataclass(frozen=True)
@@ -207,11 +218,14 @@ class Combine:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights on chip for good, and which of them `(group, filter, input, tap)` an iteration uses
-    in lane 0. They arrive after the biases, word by word in loop order."""
+    """The values of a layer's weights `(groups, filters, inputs, taps)`, and which of them an
+    iteration of the kernel takes in lane 0."""
 
-    array: Array
-    uses: tuple[Index, Index, Index, Index]
+    values: np.ndarray
+    group: Index = ZERO
+    filter: Index = ZERO
+    input: Index = ZERO
+    tap: Index = ZERO
 
 
 @dataclass(frozen=True)
@@ -246,6 +260,8 @@ class Nest:
     """A pipelined kernel that computes `what`, in vectors of `lanes`.
 
     `loops`: those of a position, outermost first, loops that take words outside all others.
+    `weights` are on chip for good, a word for every iteration of a position; they arrive after the
+    biases, word by word.
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
     register.
     """
@@ -257,11 +273,11 @@ class Nest:
     combine: Combine
     raster: Raster | None = None
     window: SlidingWindow | None = None
-    weights: Weights | None = None
+    weights: Array | None = None
     bias: Array | None = None
     epilogue: Epilogue = Epilogue()
     partial_sums: int = 1
-    types: Roles = Roles()
+    types: Roles = FLOAT
 
     @cached_property
     def derived(self) -> dict[str, Any]:
@@ -271,12 +287,12 @@ class Nest:
     @cached_property
     def sequential(self) -> tuple[Loop, ...]:
         """Loops of a position that take one iteration after another."""
-        return tuple(loop for loop in self.loops if not loop.unrolled)
+        return tuple([loop for loop in self.loops if not loop.unrolled])
 
     @cached_property
     def unrolled(self) -> tuple[Loop, ...]:
         """Loops of a position that happen at once."""
-        return tuple(loop for loop in self.loops if loop.unrolled)
+        return tuple([loop for loop in self.loops if loop.unrolled])
 
     @cached_property
     def outputs(self) -> tuple[Loop, ...]:
@@ -286,7 +302,8 @@ class Nest:
     @cached_property
     def slicing(self) -> Loop | None:
         """The loop over slices of the lanes, if there is one."""
-        return next((loop for loop in self.loops if loop.slices and loop.bound > 1), None)
+        found = [loop for loop in self.loops if loop.slices and loop.bound > 1]
+        return found[0] if found else None
 
     @property
     def counters(self) -> Mapping[str, Loop]:
@@ -298,7 +315,8 @@ class Nest:
     @cached_property
     def accumulator(self) -> Vector:
         """Sums: of all lanes, or of those of a slice."""
-        return Vector(self.types.accumulator, self.lanes // (self.slicing or Loop("", 1)).bound)
+        slices = self.slicing.bound if self.slicing else 1
+        return Vector(self.types.accumulator, self.lanes // slices)
 
     @property
     def result(self) -> Vector:

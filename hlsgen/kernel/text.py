@@ -170,7 +170,7 @@ def scales(n: Nest, at: Instance) -> Lines:
 def declarations(n: Nest, at: Instance) -> Lines:
     """On-chip memories, the window's registers, sums, counters."""
     lines: Lines = []
-    stored = [array for array in (n.bias, n.weights.array if n.weights else None) if array]
+    stored = [array for array in (n.bias, n.weights) if array]
     if stored:
         lines += [*load_lines([array.memory for array in stored], stored[0].vector, at.weights), ""]
     if n.slicing:
@@ -190,7 +190,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
 
 def counts_words(n: Nest) -> bool:
     """Whether a counter names the word of weights: cheaper than an index of products."""
-    return n.weights is not None and n.weights.array.memory.depth > 1
+    return n.weights is not None and n.weights.memory.depth > 1
 
 
 def border_word(n: Nest, at: Instance) -> Lines:
@@ -282,7 +282,7 @@ def compute(n: Nest, at: Instance) -> Lines:
         lines += [*accumulate(n, at, step), *block(f"if ({step} == {steps - 1}) ", done)]
     if counts_words(n):
         assert n.weights is not None
-        lines.append(f"word = word == {n.weights.array.memory.depth - 1} ? 0 : word + 1;")
+        lines.append(f"word = word == {n.weights.memory.depth - 1} ? 0 : word + 1;")
     return lines
 
 
@@ -368,7 +368,7 @@ def weight(n: Nest) -> str:
     """The weight vector that an unrolled iteration multiplies by: the one place that reads it."""
     assert n.weights is not None
     word = "word" if counts_words(n) else "0"
-    return n.weights.array.memory.at(word, expression(n, row_major(n.unrolled)))
+    return n.weights.memory.at(word, expression(n, row_major(n.unrolled)))
 
 
 # ---- Sums

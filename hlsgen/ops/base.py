@@ -17,18 +17,7 @@ from hlsgen.kernel.derive import Events, Sums
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.latency import pipeline_depth
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import (
-    Array,
-    Epilogue,
-    Index,
-    Loop,
-    Nest,
-    Roles,
-    Vector,
-    Weights,
-    row_major,
-    size,
-)
+from hlsgen.kernel.nest import Array, Epilogue, Loop, Nest, Vector, Weights, row_major, size
 from hlsgen.kernel.record import Field
 from hlsgen.ops.window import keeps_history, keeps_lines
 from hlsgen.types import FLOAT32
@@ -55,7 +44,7 @@ def vectors(channels: int, width: int) -> int:
 
 
 # Kernels of a graph whose description is remembered.
-REMEMBERED = 1024
+REMEMBERED = 128
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
 # after another.
 LARGEST_STREAM = 1 << 18
@@ -71,24 +60,18 @@ def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
     return np.pad(array, widths)
 
 
-def resident_weights(
-    loops: tuple[Loop, ...], kernel: KernelPlan, types: Roles, uses: Mapping[str, Index]
-) -> Weights:
-    """Weights on chip for good: a word for every iteration of a position, with all that it
-    multiplies. `uses`: the group, filter, input and tap of an iteration, 0 where nothing is said."""
-    vector = Vector(types.weight, kernel.output_width // kernel.lane_folding)
-    depth, parts = (size(i for i in loops if i.unrolled == at_once) for at_once in (False, True))
-    found = [uses.get(axis, Index()) for axis in ("group", "filter", "input", "tap")]
-    memory = Memory("weights", depth, vector.bits, parts)
-    return Weights(Array(memory, vector), (found[0], found[1], found[2], found[3]))
+def resident_weights(loops: tuple[Loop, ...], vector: Vector) -> Array:
+    """Weights on chip for good: a word for every iteration of a position, with all vectors that it
+    multiplies."""
+    depth = size([loop for loop in loops if not loop.unrolled])
+    parts = size([loop for loop in loops if loop.unrolled])
+    return Array(Memory("weights", depth, vector.bits, parts), vector)
 
 
-def bias_array(loops: tuple[Loop, ...], kernel: KernelPlan, types: Roles) -> Array:
+def bias_array(loops: tuple[Loop, ...], vector: Vector) -> Array:
     """A bias for every output vector of a pixel, or slice of one."""
-    vector = Vector(types.accumulator, kernel.output_width // kernel.lane_folding)
-    index = row_major([i for i in loops if not (i.reduces or i.unrolled)])
-    depth = size(i for i in loops if not (i.reduces or i.unrolled))
-    return Array(Memory("bias", depth, vector.bits), vector, index)
+    own = [loop for loop in loops if not (loop.reduces or loop.unrolled)]
+    return Array(Memory("bias", size(own), vector.bits), vector, row_major(own))
 
 
 class Importer(ABC):
@@ -246,9 +229,8 @@ class Operator(ABC):
         """What the operator's own template needs beyond what all get."""
         return {}
 
-    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """The weights `(groups, filters, inputs, taps)` as the description of the kernel names
-        them."""
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:
+        """The weights as the described kernel takes them."""
         raise NotImplementedError
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,8 +15,8 @@ from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Roles, Vector
-from hlsgen.ops import skip, skipping, sliding, streamed
+from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Vector, Weights, row_major
+from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
     LARGEST_STREAM,
     Importer,
@@ -41,6 +41,7 @@ from hlsgen.ops.conv_steps import (
     window_fields,
 )
 from hlsgen.ops.depth import depth_among_channels
+from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.ops.window import Window, idle_runs, imported_window, scan
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -249,33 +250,27 @@ class Conv(Operator, Importer):
         outputs = vectors(a.filters // a.groups, kernel.output_width)
         group = Loop("group", a.groups, arrives=True)
         pixel = (group, Loop("c", inputs, arrives=True, reduces=True))
-        taps = sliding.tap_loops(a.window, kernel.unroll_window)
+        taps = tap_loops(a.window, kernel.unroll_window)
         o, b, i = (
             Loop("o", outputs),
             Loop("b", together, unrolled=True),
             Loop("i", lanes, unrolled=True),
         )
-        uses = {
-            "group": Index((("group", 1),)),
-            "filter": Index((("o", kernel.output_width),)),
-            "input": Index((("c", lanes * together), ("b", lanes), ("i", 1))),
-        }
         unrolled = (b, i) if together > 1 else (i,)
         return self.window_nest(
             layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), o, *unrolled),
-            pixel, Combine("multiply", "i", "b" if together > 1 else ""), uses,
+            pixel, Combine("multiply", "i", "b" if together > 1 else ""),
         )  # fmt: skip
 
     def depthwise_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A filter a lane; with lane folding a slice of the lanes an iteration."""
         a, width = layer.attributes, kernel.output_width
         pixel = (Loop("c", vectors(a.filters, width), arrives=True),)
-        taps = sliding.tap_loops(a.window, kernel.unroll_window)
+        taps = tap_loops(a.window, kernel.unroll_window)
         part = Loop("part", kernel.lane_folding, slices=True)
-        uses = {"filter": Index((("c", width), ("part", width // kernel.lane_folding)))}
         return self.window_nest(
             layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), part),
-            pixel, Combine("multiply"), uses,
+            pixel, Combine("multiply"),
         )  # fmt: skip
 
     def window_nest(
@@ -286,35 +281,46 @@ class Conv(Operator, Importer):
         loops: tuple[Loop, ...],
         pixel: tuple[Loop, ...],
         combine: Combine,
-        uses: Mapping[str, Index],
     ) -> Nest:
-        """A convolution of so nested `loops`, of which `pixel` count the words of a pixel; `uses`:
-        which weights an iteration takes."""
-        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], Roles()
+        """A convolution of so nested `loops`, of which `pixel` count the words of a pixel."""
+        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], FLOAT
         word = Vector(types.operand, kernel.input_width, kernel.vectors_per_cycle)
         (rows, columns), (down, across) = a.window.kernel, a.window.stride
         groups = f" in {a.groups} groups" if a.groups > 1 else ""
-        taps = {"tap": Index((("ky", columns), ("kx", 1)))} if a.window.taps > 1 else {}
+        part = kernel.output_width // kernel.lane_folding
+        walk = sliding(a.window, tensor, word, pixel, types.operand.zero)
         return Nest(
             what=f"{a.filters} filters of {rows}x{columns}{groups}, stride {down}x{across}",
             lanes=kernel.output_width,
-            sources=(sliding.source(a.window, tensor, word, types.operand.zero),),
+            sources=(walk.source,),
             loops=loops,
             combine=combine,
-            raster=sliding.raster(a.window, tensor),
-            window=sliding.sliding_window(a.window, tensor, word, pixel),
-            weights=resident_weights(loops, kernel, types, {**uses, **taps}),
-            bias=bias_array(loops, kernel, types),
+            raster=walk.raster,
+            window=walk.window,
+            weights=resident_weights(loops, Vector(types.weight, part)),
+            bias=bias_array(loops, Vector(types.accumulator, part)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
             types=types,
         )
 
-    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """By group, filter, input of the group, tap; filters of a depthwise layer are one group."""
-        weight = layer.weights["weight"]
-        groups = 1 if self.is_depthwise(layer) else layer.attributes.groups
-        return weight.reshape(groups, len(weight) // groups, weight.shape[1], -1)
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:
+        """Filters of a depthwise layer are one group."""
+        weight, width = layer.weights["weight"], kernel.output_width
+        tap = row_major(tap_loops(layer.attributes.window, unrolled=True))
+        if self.is_depthwise(layer):
+            part = width // kernel.lane_folding
+            values = weight.reshape(1, len(weight), 1, -1)
+            return Weights(values, filter=Index((("c", width), ("part", part))), tap=tap)
+        groups, lanes = layer.attributes.groups, self.input_lanes(layer, kernel)
+        word = lanes * kernel.vectors_per_cycle
+        return Weights(
+            weight.reshape(groups, len(weight) // groups, weight.shape[1], -1),
+            group=Index((("group", 1),)),
+            filter=Index((("o", width),)),
+            input=Index((("c", word), ("b", lanes), ("i", 1))),
+            tap=tap,
+        )
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then the filter words in loop order, `(elements, output_width)`."""

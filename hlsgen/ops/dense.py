@@ -13,7 +13,7 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Roles, Source, Vector
+from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,
@@ -167,14 +167,10 @@ class Dense(Operator, Importer):
         """Every input vector meets all output vectors."""
         if kernel.nonzeros_per_lane or kernel.row_tiles:
             return None
-        tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, Roles()
+        tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, FLOAT
         n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
         o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
         loops = (n, o, Loop("i", lanes, unrolled=True))
-        uses = {
-            "filter": Index((("o", kernel.output_width),)),
-            "input": Index((("n", lanes), ("i", 1))),
-        }
         count = vectors(tensor.channels, lanes)
         return Nest(
             what=f"{layer.attributes.outputs} outputs of {tensor.size} inputs",
@@ -182,17 +178,21 @@ class Dense(Operator, Importer):
             sources=(Source(Vector(types.operand, lanes), tensor.pixels, count),),
             loops=loops,
             combine=Combine("multiply", "i"),
-            weights=resident_weights(loops, kernel, types, uses),
-            bias=bias_array(loops, kernel, types),
+            weights=resident_weights(loops, Vector(types.weight, kernel.output_width)),
+            bias=bias_array(loops, Vector(types.accumulator, kernel.output_width)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
             types=types,
         )
 
-    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> np.ndarray:
-        """One group, one tap; inputs in the order in which they arrive."""
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:
+        """Inputs in the order in which they arrive."""
         rows = input_rows(layer.weights["weight"], kernel.input_width)
-        return rows.reshape(1, *rows.shape, 1)
+        return Weights(
+            rows.reshape(1, *rows.shape, 1),
+            filter=Index((("o", kernel.output_width),)),
+            input=Index((("n", kernel.input_width), ("i", 1))),
+        )
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then words in loop order (input vector, output vector), input lanes inside a

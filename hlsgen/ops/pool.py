@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.nest import Combine, Loop, Nest, Roles, Vector
-from hlsgen.ops import sliding
+from hlsgen.kernel.nest import FLOAT, Combine, Loop, Nest, Vector
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv_steps import scan_columns, window_fields
+from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -88,19 +88,20 @@ class Pool(Operator, Importer):
     ) -> Nest:
         """A window over every channel: vector by vector, all taps at once."""
         window, tensor = layer.attributes.window, graph.tensors[layer.inputs[0]]
-        types, (rows, columns) = Roles(), window.kernel
+        types, (rows, columns) = FLOAT, window.kernel
         word = Vector(types.operand, kernel.input_width)
         pixel = (Loop("c", vectors(tensor.channels, kernel.input_width), arrives=True),)
         border = types.operand.lowest if combine.kind == "maximum" else types.operand.zero
+        walk = sliding(window, tensor, word, pixel, border)
         down, across = window.stride
         return Nest(
             what=f"{self.reduction_name} of {rows}x{columns}, stride {down}x{across}",
             lanes=kernel.output_width,
-            sources=(sliding.source(window, tensor, word, border),),
-            loops=(*pixel, *sliding.tap_loops(window, unrolled=True)),
+            sources=(walk.source,),
+            loops=(*pixel, *tap_loops(window, unrolled=True)),
             combine=combine,
-            raster=sliding.raster(window, tensor),
-            window=sliding.sliding_window(window, tensor, word, pixel),
+            raster=walk.raster,
+            window=walk.window,
             epilogue=self.epilogue(layer, graph, kernel, **scale),
             types=types,
         )

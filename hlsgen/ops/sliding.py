@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from hlsgen.graph import Tensor
@@ -24,6 +25,28 @@ from hlsgen.ops.window import Window, keeps_history, keeps_lines
 REMEMBERED = 1024
 
 
+@dataclass(frozen=True)
+class Sliding:
+    """The walk over a padded input, the input, and what keeps what an output sees."""
+
+    raster: Raster
+    source: Source
+    window: SlidingWindow
+
+
+@lru_cache(maxsize=REMEMBERED)
+def sliding(
+    window: Window, tensor: Tensor, word: Vector, pixel: tuple[Loop, ...], border: str
+) -> Sliding:
+    """Those of a window over a tensor that arrives in such words; the loops `pixel` count the words
+    of a pixel, and outside the image they read as `border`."""
+    return Sliding(
+        raster(window, tensor),
+        source(window, tensor, word, border),
+        sliding_window(window, tensor, word, pixel),
+    )
+
+
 @lru_cache(maxsize=REMEMBERED)
 def raster(window: Window, tensor: Tensor) -> Raster:
     """The walk over the padded input."""
@@ -37,7 +60,6 @@ def raster(window: Window, tensor: Tensor) -> Raster:
     return Raster((y, x), (rows, columns))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def source(window: Window, tensor: Tensor, word: Vector, border: str) -> Source:
     """The input, which arrives inside the image."""
     when = tuple(
@@ -48,7 +70,6 @@ def source(window: Window, tensor: Tensor, word: Vector, border: str) -> Source:
     return Source(word, tensor.pixels, count, when, border)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def sliding_window(
     window: Window, tensor: Tensor, word: Vector, pixel: tuple[Loop, ...]
 ) -> SlidingWindow:
