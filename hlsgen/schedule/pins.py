@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hlsgen.engines import engine
 from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.knobs import FOLDED, PREFIX, first_few, flag_of, knob_of, listed
+from hlsgen.schedule.knobs import ENGINES, FOLDED, PREFIX, first_few, flag_of, knob_of, listed
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
 from hlsgen.style import AUTO, SEARCHED, effective, having
@@ -79,6 +80,7 @@ def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
                 remedy="`hlsgen build -v` lists the layers",
             )
     check_prefix(graph, goal)
+    check_engines(graph, goal)
     classes = tensor_classes(graph)
     check_agreement(graph, classes, goal)
     for name in dict.fromkeys(owner for owner, _ in goal.layer_pins()):
@@ -110,6 +112,18 @@ def check_prefix(graph: Graph, goal: Goal) -> None:
             where=flag_of(*behind[0]),
             remedy="leave one of the two out",
         )
+
+
+def check_engines(graph: Graph, goal: Goal) -> None:
+    """Raise UsageError for sizes of an engine that could compute none of the layers."""
+    for name, value in goal.engine_pins().items():
+        own, _, _ = name.rpartition(".")
+        if own and value and not any(map(engine(own).serves, graph.layers)):
+            raise UsageError(
+                f"no layer of the network runs on the {own} engine",
+                where=f"{flag_of(ENGINES, name)}={value}",
+                remedy="leave it out",
+            )
 
 
 def check_agreement(graph: Graph, classes: dict[str, str], goal: Goal) -> None:

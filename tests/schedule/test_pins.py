@@ -135,6 +135,16 @@ def test_no_style_fits_with_what_is_pinned(small):
         plan_of(small, "engines.width=16", "engines.convolution.outputs=256", style="auto")
 
 
+@pytest.mark.parametrize("size", ["convolution.outputs", "skipping.tile_vectors"])
+def test_an_engine_that_no_layer_runs_on_has_no_sizes(size):
+    graph = hlsgen.load(
+        parse("(float[1,20] x, float[20,7] w) => (float[1,7] y) { y = MatMul(x, w) }")
+    )
+    with pytest.raises(UsageError, match="no layer of the network runs on the"):
+        plan_of(graph, f"engines.{size}=4", style="folded")
+    assert plan_of(graph, f"engines.{size}=0", style="folded")
+
+
 @pytest.mark.parametrize("style", ["auto", "pipelined", "folded", "base"])
 def test_a_rate_that_is_not_reached_is_refused(style, small):
     goal = Goal("resources", fps=1e9)

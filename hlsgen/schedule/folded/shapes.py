@@ -85,7 +85,9 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> 
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):
             # Groups of other engines' results are as large as the array's.
-            engines = array.shaped(replace(e, group=outputs), ArrayShape(inputs, outputs, *tile))
+            engines = replace(e, group=outputs)
+            if any(map(on_array, shaped.layers)):
+                engines = array.shaped(engines, ArrayShape(inputs, outputs, *tile))
             if plan.disabled or tiles_fit(engines, board, goal):
                 yield Shape(replace(plan, engines=engines), seconds, clock, least)
 
@@ -94,15 +96,15 @@ def array_sizes(
     graph: Graph, plan: Plan, pins: dict[str, int], array: Array
 ) -> list[tuple[int, int]]:
     """Taps and output vectors at once of an array, under the plan's switches and the user's pins;
-    none where a pin leaves the array out."""
+    none where a pin leaves the array out, one of each where no layer needs it."""
     assert plan.engines is not None
+    if not any(map(on_array, graph.layers)):
+        return [(1, 1)]
     if any(pins.get(f"{array.name}.{field}") == 0 for field in ArrayShape._fields):
         return []
     outputs = list(OUTPUTS) if plan.enabled("unroll") and plan.enabled("tile") else [1]
     # Several taps at once pay where the widest vector is too narrow.
     inputs = list(INPUTS) if plan.engines.width == WIDTHS[0] else [1]
-    if not any(on_array(layer) for layer in graph.layers):
-        outputs = outputs[-1:]
     inputs, outputs = (
         [pins[name]] if name in pins else options
         for name, options in ((f"{array.name}.inputs", inputs), (f"{array.name}.outputs", outputs))

@@ -1,0 +1,36 @@
+"""What every engine states: it is complete, and agrees with its template and with the operators."""
+
+from collections import Counter
+from importlib import resources
+
+import pytest
+
+from hlsgen.descriptors import COMMON, all_fields
+from hlsgen.engines import arrays, engine, engines
+from hlsgen.ops import operators
+
+
+def test_every_operator_has_its_engines():
+    for operator in operators().values():
+        for name in (operator.engine, *operator.alternative_engines):
+            assert engine(name).name == name
+
+
+def test_fields_of_records_have_one_number_and_one_name():
+    fields = all_fields()
+    assert max(Counter(field.name for field in fields).values()) == 1
+    owned = {(f.number, f) for e in engines().values() for f in e.fields}
+    owned |= {(f.number, f) for o in operators().values() for f in o.fields}
+    owned |= {(f.number, f) for f in COMMON}
+    assert max(Counter(number for number, _ in owned).values()) == 1
+
+
+@pytest.mark.parametrize("name", engines())
+def test_an_engine_has_a_template_that_makes_its_kernels(name):
+    template = resources.files("hlsgen.templates").joinpath(f"folded/{name}.cl.j2").read_text()
+    assert f"__kernel void {name}_engine(" in template
+    assert name == engine(name).name and engine(name).__doc__
+
+
+def test_first_the_array_that_multiplies_by_all_weights():
+    assert [array.skips_zeros for array in arrays()] == [False, True]
