@@ -92,6 +92,17 @@ def test_a_wrong_expander_is_found(tmp_path):
 
 
 @pytest.mark.emulator
+def test_right_where_accumulators_are_in_memory(tmp_path):
+    """All kernels of the engine are launched then, the expander too."""
+    graph = hlsgen.load(sparsify(parse(NETWORKS["windows"]), "relative", sparsity=0.8).model)
+    plan = hlsgen.schedule(graph, style="folded", disable=["cached_writes"])
+    steps = tuple(replace(step, compressed=True) for step in plan.steps)
+    plan = check_plan(graph, replace(plan, steps=steps))
+    design = HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path)
+    assert_right(design, strict=True)
+
+
+@pytest.mark.emulator
 def test_biases_never_hold_up_the_expander(tmp_path):
     """One block a group: it takes weights two groups ahead of the array, behind the biases of as
     many vectors as an array may have."""
