@@ -45,9 +45,11 @@ def becomes(importer: Importer) -> tuple[str, ...]:
 
 
 def has_template(name: str, style: str) -> bool:
-    """Whether an operator has a template in a style. In the folded one an engine serves it, or the
-    epilogue alone."""
+    """Whether an operator has a template in a style, or in the pipelined one describes its kernel.
+    In the folded one an engine serves it, or the epilogue alone."""
     templates = resources.files("hlsgen.templates")
+    if style == "pipelined" and type(operators()[name]).nest is not Operator.nest:
+        return True
     if style == "folded":
         engine = operators()[name].engine
         return not engine or templates.joinpath(f"folded/{engine}.cl.j2").is_file()
