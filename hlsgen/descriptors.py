@@ -168,6 +168,9 @@ def step_fields(
         "out_height": result.height,
         "out_width": result.width,
     }
+    for prefix, name in operator(layer.op).folded_reads(layer).items() if step.engine else ():
+        place = placement.locations[name]
+        fields |= {f"{prefix}_base": image + place.base, f"{prefix}_stride": place.stride}
     return fields | epilogue_fields(graph, step, result_layer, placement)
 
 

@@ -82,6 +82,8 @@ class Importer(ABC):
 
     # The operators whose layers it may make, beside its own.
     makes: tuple[str, ...] = ()
+    # Those of them that few nodes become: a style that lacks them takes all others.
+    rare: tuple[str, ...] = ()
 
     @abstractmethod
     def import_node(self, node: NodeImporter) -> None:
@@ -419,6 +421,11 @@ class Operator(ABC):
     ) -> np.ndarray:
         """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
+
+    def folded_reads(self, layer: Layer) -> dict[str, str]:
+        """The tensors that the layer's engine reads by itself, each by what the step fields of its
+        place (`_base`, `_stride`) begin with."""
+        return {}
 
     def folded_tables(
         self, layer: Layer, source: Tensor, stride: int, engines: Engines

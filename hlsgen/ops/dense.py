@@ -48,10 +48,7 @@ class Dense(Operator, Importer):
     weights."""
 
     name = "dense"
-    onnx_types: ClassVar[dict[str, str]] = {
-        "Gemm": "constant matrix; alpha, beta, transA, transB",
-        "MatMul": "constant matrix on the right",
-    }
+    onnx_types: ClassVar[dict[str, str]] = {"Gemm": "constant matrix; alpha, beta, transA, transB"}
     makes = ("conv",)
     engine = "dense"
     accumulates = True

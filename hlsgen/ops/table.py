@@ -32,7 +32,7 @@ def entries() -> tuple[Entry, ...]:
         styles = tuple(
             s
             for s in ("base", "pipelined", "folded")
-            if all(has_template(layer, s) for layer in layers)
+            if all(has_template(layer, s) for layer in layers if layer not in importer.rare)
         )
         found += [Entry(name, note, layers, styles) for name, note in importer.onnx_types.items()]
     return tuple(sorted(found, key=lambda entry: entry.name))

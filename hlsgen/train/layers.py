@@ -217,6 +217,9 @@ FUNCTIONS: dict[str, Callable[[Layer, Weights, Sequence[Tensor], Mode], Tensor]]
         (2, 3), keepdim=True
     ),
     "lrn": lrn,
+    "matmul": lambda layer, weights, inputs, mode: torch.einsum(
+        "zkbm,znbk->znbm", inputs[0], inputs[1].expand(-1, -1, inputs[0].shape[2], -1)
+    ),
     "max_pool": max_pool,
     "prelu": lambda layer, weights, inputs, mode: F.prelu(inputs[0], weights["slope"]),
     "scale": lambda layer, weights, inputs, mode: (

@@ -32,7 +32,10 @@ BRANCHING = [
 
 
 # What a style cannot take.
-REFUSED = {("reshape_unaligned", "pipelined")}
+PRODUCTS = [
+    "matmul_by_its_own_transpose", "matmul_of_two_inputs", "matmul_of_two_inputs_shared", "matmul_of_two_inputs_broadcast", "attention",
+]  # fmt: skip
+REFUSED = {(name, "pipelined") for name in ("reshape_unaligned", *PRODUCTS)}
 
 
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])

@@ -41,6 +41,13 @@ CASES: dict[str, str] = {
     "gemm_transposed": "(float[1,37] x, float[18,37] w, float[18] b) => (float[1,18] y) { y = Gemm<transB=1>(x, w, b) }",
     "gemm_flattened": "(float[1,5,3,4] x, float[60,21] w) => (float[1,21] y) { t = Flatten(x) y = Gemm(t, w) }",
     "matmul": "(float[1,12] x, float[12,10] w, float[10] b) => (float[1,10] y) { t = MatMul(x, w) y = Add(t, b) }",
+    "matmul_by_its_own_transpose": "(float[1,5,12] x) => (float[1,5,5] y) { r = Relu(x) t = Transpose<perm=[0,2,1]>(r) y = MatMul(r, t) }",
+    "matmul_of_two_inputs": "(float[1,3,4,20] x, float[1,3,20,18] z) => (float[1,3,4,18] y) { t = MatMul(x, z) y = Relu(t) }",
+    "matmul_of_two_inputs_shared": "(float[1,3,4,20] x, float[1,1,20,18] z) => (float[1,3,4,18] y) { y = MatMul(x, z) }",
+    "matmul_of_two_inputs_broadcast": "(float[1,1,4,6] x, float[1,3,6,5] z) => (float[1,3,4,5] y) { y = MatMul(x, z) }",
+    "attention": "(float[1,6,16] x, float[16,20] q, float[16,20] k, float[16,24] v, float[24,8] o) => (float[1,6,8] y) { "
+    "a = MatMul(x, q) b = MatMul(x, k) c = MatMul(x, v) t = Transpose<perm=[0,2,1]>(b) s = MatMul(a, t) "
+    "w = Softmax(s) u = MatMul(w, c) y = MatMul(u, o) }",
     "matmul_rows": "(float[1,6,12] x, float[12,10] w) => (float[1,6,10] y) { y = MatMul(x, w) }",
     "batch_normalization": "(float[1,5,4,4] x, float[5] s, float[5] b, float[5] m, float[5] var) => (float[1,5,4,4] y) "
     "{ t = Relu(x) y = BatchNormalization(t, s, b, m, var) }",
