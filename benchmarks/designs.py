@@ -94,8 +94,8 @@ def placed(name: str) -> Any:
 
 
 def check_origin() -> None:
-    """Raise SystemExit for code of another hlsgen: where one is installed, Python finds there what a
-    checkout lacks."""
+    """Raise SystemExit for code of another hlsgen: where one is installed, Python finds there what
+    a checkout lacks."""
     for name, module in sys.modules.items():
         file = getattr(module, "__file__", None) if name.partition(".")[0] == "hlsgen" else None
         if file and not Path(file).is_relative_to(Path.cwd()):

@@ -29,9 +29,17 @@ from hlsgen.zoo import network
 from tests.support.cases import case
 
 CASES = (
-    "conv_plain", "conv_strided_padded", "conv_grouped", "conv_depthwise", "gemm_flattened", "max_pool",
-    "average_pool", "add_residual", "concat", "sigmoid",
-)  # fmt: skip
+    "conv_plain",
+    "conv_strided_padded",
+    "conv_grouped",
+    "conv_depthwise",
+    "gemm_flattened",
+    "max_pool",
+    "average_pool",
+    "add_residual",
+    "concat",
+    "sigmoid",
+)
 # Title, workers that wait for the next run, optimisation, whether programs are cached.
 WAYS = (
     ("a process each, optimised", 0, True, False),

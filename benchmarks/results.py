@@ -137,7 +137,10 @@ def behind_prefix(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     share = sum(item.ideal_cycles for item in rest) / sum(item.cycles for item in rest)
     if not share:
         return ""  # nothing behind it multiplies
-    return f"Behind the {len(prefix)} layers of the prefix, with {plan.images} images a launch, the engines' multipliers work {share:.0%} of the time."
+    return (
+        f"Behind the {len(prefix)} layers of the prefix, with {plan.images} images a "
+        f"launch, the engines' multipliers work {share:.0%} of the time."
+    )
 
 
 def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:
@@ -187,7 +190,8 @@ def line(item: Row) -> str:
     if not item.timed:
         return f"| {item.title}{fits} | | | {shares} | {r.fmax:.0f} | | |"
     return (
-        f"| {item.title}{fits} | {rate(p.throughput)} | {p.latency * 1e3:.3g} | {shares} | {r.fmax:.0f} | "
+        f"| {item.title}{fits} | {rate(p.throughput)} | {p.latency * 1e3:.3g} | {shares} "
+        f"| {r.fmax:.0f} | "
         f"{'' if fits else f'{p.throughput / p.roofline_fps:.0%}'} | {p.least_bandwidth:.3g} |"
     )
 
@@ -201,7 +205,8 @@ def main() -> None:
         found = rows(graph)
         print(f"## {name}\n")
         print(
-            "| design | images/s | latency, ms | ALMs | memory blocks | DSPs | MHz | of roofline | least GB/s |"
+            "| design | images/s | latency, ms | ALMs | memory blocks | DSPs | MHz | of "
+            "roofline | least GB/s |"
         )
         print("|---|---|---|---|---|---|---|---|---|")
         for item in found:
@@ -213,23 +218,27 @@ def main() -> None:
             key=lambda p: p.throughput,
         )
         print(
-            f"\nBest: {rate(best.throughput)} images a second; the bottleneck is {best.timing.bottleneck}.",
+            f"\nBest: {rate(best.throughput)} images a second; the bottleneck is "
+            f"{best.timing.bottleneck}.",
             end=" ",
         )
         if name in GOALS:
             reached = "reached" if best.throughput >= GOALS[name] else "missed"
             print(
-                f"Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: {'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}.",
+                f"Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: "
+                f"{'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}.",
                 end=" ",
             )
         print(
-            f"One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} images a second, "
+            f"One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} "
+            "images a second, "
             f"TVM (untuned) {tvm_rate(model)}.\n",
             flush=True,
         )
     print("## Sparse networks\n")
     print(
-        "Images a second with the same share of zeros in every layer; see [sparsification.md](sparsification.md).\n"
+        "Images a second with the same share of zeros in every layer; see "
+        "[sparsification.md](sparsification.md).\n"
     )
     for text in sparse_lines():
         print(text, flush=True)

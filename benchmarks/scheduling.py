@@ -115,7 +115,8 @@ def main() -> None:
     trees = ({"before": options.against.resolve()} if options.against else {}) | {"now": ROOT}
     for style in options.styles:
         print(
-            f"\n{style} on {BOARD}\n{'':24}   CPU s   wall s  {'style':10}{'images/s':>12}{'ALMs':>10}{'blocks':>8}{'DSPs':>7}"
+            f"\n{style} on {BOARD}\n{'':24}   CPU s   wall s  "
+            f"{'style':10}{'images/s':>12}{'ALMs':>10}{'blocks':>8}{'DSPs':>7}"
         )
         for name in options.networks:
             compared(name, name, style, trees)

@@ -36,7 +36,8 @@ def main(name: str = "mobilenetv1") -> int:
                 return 1
             seconds = sum(verdict["image_seconds"])
             print(
-                f"{name}, {verdict['mode']}: {len(verdict['layers'])} layers right, {seconds:.2f} s an image"
+                f"{name}, {verdict['mode']}: {len(verdict['layers'])} layers right, {seconds:.2f} "
+                "s an image"
             )
     return 0
 

@@ -45,7 +45,8 @@ def accuracy(name: str) -> None:
         top1 = file["output"].argmax(axis=1)
     labels = np.load(FOLDER / f"{name}_labels.npy")
     console.print(
-        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} pictures.\n",
+        f"The emulated accelerator recognises {(top1 == labels).sum()} of {len(labels)} "
+        "pictures.\n",
         style="bold",
     )
 
@@ -72,17 +73,20 @@ def main() -> int:
         design = FOLDER / network
         for line in (
             f"python -m examples.trained {pictures} {FOLDER}",
-            f"hlsgen build {FOLDER}/{network}.onnx --board pac_d5005 --style {style} --out {design}",
+            f"hlsgen build {FOLDER}/{network}.onnx --board pac_d5005 --style {style} --out "
+            f"{design}",
             f"hlsgen validate {design} --input {FOLDER}/{pictures}.npz",
             f"hlsgen report {design}",
-            f"hlsgen run {design} --input {FOLDER}/{pictures}.npz --output {FOLDER}/{pictures}_result.npz",
+            f"hlsgen run {design} --input {FOLDER}/{pictures}.npz --output "
+            f"{FOLDER}/{pictures}_result.npz",
         ):
             status = status or command(line)
         if not status:
             accuracy(pictures)
     report = FOLDER / "report.html"
     console.print(
-        "Kernels: demo/*/kernels. Decisions: demo/*/plan.json. Predicted cost and time: demo/*/report.html."
+        "Kernels: demo/*/kernels. Decisions: demo/*/plan.json. Predicted cost and time: "
+        "demo/*/report.html."
     )
     console.print(
         "[bold green]RIGHT[/]: both designs computed what they should."

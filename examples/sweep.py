@@ -25,7 +25,8 @@ def main() -> None:
             continue
         found = estimate(graph, plan)
         print(
-            f"{outputs:8} {found.resources.dsps:6,} {found.throughput:9.1f}  {found.timing.bottleneck}"
+            f"{outputs:8} {found.resources.dsps:6,} {found.throughput:9.1f}  "
+            f"{found.timing.bottleneck}"
         )
 
 

@@ -67,14 +67,18 @@ def main() -> None:
     steps.append(("as it comes from the zoo", accuracy(folder / "lenet5.onnx", test)))
 
     command(
-        f"hlsgen train {folder}/lenet5.onnx --data {data} --workers 2 --hybrid 0.5 --epochs {options.epochs} --lr 0.02 --schedule step "
+        f"hlsgen train {folder}/lenet5.onnx --data {data} --workers 2 --hybrid 0.5 "
+        f"--epochs {options.epochs} --lr 0.02 --schedule step "
         f"-o {folder}/trained.onnx --force"
     )
     steps.append(
         ("trained, half of the time in a pipeline", accuracy(folder / "trained.onnx", test))
     )
 
-    sparse = f"hlsgen sparsify {folder}/trained.onnx --method relative --sparsity {options.sparsity} --data {data} --force"
+    sparse = (
+        f"hlsgen sparsify {folder}/trained.onnx --method relative --sparsity "
+        f"{options.sparsity} --data {data} --force"
+    )
     command(f"{sparse} -o {folder}/sparse.onnx")
     steps.append((f"sparsified to {options.sparsity:.0%}", accuracy(folder / "sparse.onnx", test)))
     command(f"{sparse} --fine-tune 1 -o {folder}/tuned.onnx")
@@ -96,7 +100,8 @@ def main() -> None:
     for what, share in steps:
         print(f"{what:45} {share:7.2%} of {len(test.images):,} test pictures")
     print(
-        f"{'on the emulated accelerator':45} {emulated:7.2%} of {len(some):,}, same answer as onnxruntime on {(answers == same).sum():,}"
+        f"{'on the emulated accelerator':45} {emulated:7.2%} of {len(some):,}, same "
+        f"answer as onnxruntime on {(answers == same).sum():,}"
     )
     print(f"design: {folder}/design, {'every layer validated' if told['ok'] else 'WRONG'}")
 

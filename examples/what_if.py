@@ -25,7 +25,8 @@ def main() -> None:
             path.write_text(json.dumps(changed))
             found = estimate(graph, hlsgen.schedule(graph, board=str(path), style="folded"))
             print(
-                f"{real.bandwidth * factor:6.1f} GB/s: {found.throughput:6.1f} images a second, {found.timing.bottleneck}"
+                f"{real.bandwidth * factor:6.1f} GB/s: {found.throughput:6.1f} images a second, "
+                f"{found.timing.bottleneck}"
             )
 
 

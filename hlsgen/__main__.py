@@ -18,7 +18,8 @@ def run() -> int:
         if error.name is None or error.name.partition(".")[0] == "hlsgen":
             raise
         sys.exit(
-            f"error: the package {error.name} is not installed\n  what to do: run `pip install .` in hlsgen's folder"
+            f"error: the package {error.name} is not installed\n  what to do: run `pip "
+            "install .` in hlsgen's folder"
         )
     return main()
 

@@ -71,7 +71,10 @@ class Reference:
             )
             return None
         except Exception as error:  # onnxruntime raises kinds of its own
-            self.refusal = f"onnxruntime does not run this model ({first_line(error)}): compared with numpy alone"
+            self.refusal = (
+                f"onnxruntime does not run this model ({first_line(error)}): compared with numpy "
+                "alone"
+            )
             return None
         count = len(next(iter(self.inputs.values())))
         for port in self.graph.outputs:

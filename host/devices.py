@@ -44,7 +44,8 @@ def vendor_setting(kind: str) -> str | None:
     path = library(kind)
     if path is None:
         raise HostError(
-            f"the Intel {'FPGA emulator' if kind == 'emulator' else 'CPU runtime'} is not installed",
+            f"the Intel {'FPGA emulator' if kind == 'emulator' else 'CPU runtime'} is not "
+            "installed",
             remedy=INSTALL[kind],
         )
     return str(path)

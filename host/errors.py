@@ -30,5 +30,6 @@ class DeadlockError(HostError):
         self.kernels = kernels
         super().__init__(
             f"after {seconds:g} s these kernels have not finished: {', '.join(kernels)}",
-            remedy="raise --timeout if the network is large; otherwise a FIFO is too shallow, or a kernel waits for data that never comes",
+            remedy="raise --timeout if the network is large; otherwise a FIFO is too shallow, or a "
+            "kernel waits for data that never comes",
         )

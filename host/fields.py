@@ -1,5 +1,5 @@
-"""Frozen dataclasses to and from JSON: every value has the type that its field declares, or an error
-names the field.
+"""Frozen dataclasses to and from JSON: every value has the type that its field declares, or an
+error names the field.
 
 A field that JSON calls otherwise has that name in its metadata, as `json`.
 """

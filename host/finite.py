@@ -16,8 +16,10 @@ def check_finite(inputs: Mapping[str, np.ndarray]) -> None:
         if wrong.any():
             image = int(wrong.any(axis=1).argmax())
             raise HostError(
-                f"input {name}, image {image} holds NaN or infinities ({wrong[image].sum()} of {wrong[image].size} values)",
-                remedy="give finite numbers: relaxed floating point assumes that there are no others",
+                f"input {name}, image {image} holds NaN or infinities ({wrong[image].sum()} of "
+                f"{wrong[image].size} values)",
+                remedy="give finite numbers: relaxed floating point assumes that "
+                "there are no others",
             )
 
 
@@ -38,6 +40,7 @@ def non_finite(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
 def warning(found: Mapping[str, Mapping[str, int]]) -> str:
     """One line that tells what `non_finite` found."""
     return "; ".join(
-        f"output {name} holds {count['nan']} NaN and {count['infinite']} infinite among {count['values']} values"
+        f"output {name} holds {count['nan']} NaN and {count['infinite']} infinite among "
+        f"{count['values']} values"
         for name, count in found.items()
     )

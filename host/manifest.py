@@ -3,8 +3,8 @@
 Documented in docs/design-directory.md. The compiler writes it with these classes, the host reads it
 with them.
 
-A field that is unknown is refused. What the manifest says are instructions, and a host that left one
-out would run the design wrongly without a word. A field that is newer than some designs has a
+A field that is unknown is refused. What the manifest says are instructions, and a host that left
+one out would run the design wrongly without a word. A field that is newer than some designs has a
 default, so that a host reads designs that are older than itself.
 """
 
@@ -49,9 +49,9 @@ class Weights:
 
 @dataclass(frozen=True)
 class Buffer:
-    """A device buffer. `section` of the weights file fills it; it holds `elements` for each image of
-    a launch (`per_image`), exists in tapped builds alone (`tap`), or twice where a run has launches
-    `ahead` (`alternating`)."""
+    """A device buffer. `section` of the weights file fills it; it holds `elements` for each image
+    of a launch (`per_image`), exists in tapped builds alone (`tap`), or twice where a run has
+    launches `ahead` (`alternating`)."""
 
     elements: int
     dtype: str
@@ -122,8 +122,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Argument:
-    """What a kernel is passed: a buffer, a number, or the number of images of the batch; where `tap`
-    is set, in tapped builds alone."""
+    """What a kernel is passed: a buffer, a number, or the number of images of the batch; where
+    `tap` is set, in tapped builds alone."""
 
     buffer: str | None = None
     number: int | None = field(default=None, metadata={"json": "int"})
@@ -146,8 +146,8 @@ class Launch:
 
 @dataclass(frozen=True)
 class Run:
-    """One way of running a design: build options, launches `once` after programming, for each batch,
-    and (`ahead`) for the next batch meanwhile; kernels that start by themselves."""
+    """One way of running a design: build options, launches `once` after programming, for each
+    batch, and (`ahead`) for the next batch meanwhile; kernels that start by themselves."""
 
     options: tuple[str, ...]
     once: tuple[Launch, ...]

@@ -12,7 +12,8 @@ KINDS = {
     "networks": (500, "random networks in all styles on the emulator"),
     "strict": (
         200,
-        "random branching networks, pipelined, at true FIFO depth on the emulator and in the simulator",
+        "random branching networks, pipelined, at true FIFO depth on the emulator and in "
+        "the simulator",
     ),
     "files": (5000, "hostile ONNX files"),
     "soak": (200, "designs validated by one process"),

@@ -94,7 +94,8 @@ def soak(count: int) -> int:
                 (process.num_fds(), len(process.children()), threading.active_count(), held)
             )
             print(
-                f"{number + 1}: {states[-1][0]} files, {states[-1][1]} children, {states[-1][2]} threads, {held:.0f} MB",
+                f"{number + 1}: {states[-1][0]} files, {states[-1][1]} children, {states[-1][2]} "
+                f"threads, {held:.0f} MB",
                 flush=True,
             )
     early, late = states[len(states) // 3], states[-1]

@@ -91,7 +91,8 @@ def whole_designs(console: Console) -> dict[str, list[float]]:
         if "units" in design:
             errors["DSP"].append(abs(design["units"] / design["dsps"] - 1))
             cells.append(
-                f"{design['units']} / {design['dsps']}  ({design['units'] / design['dsps'] - 1:+.1%})"
+                f"{design['units']} / {design['dsps']}  "
+                f"({design['units'] / design['dsps'] - 1:+.1%})"
             )
         else:
             cells.append("")
@@ -137,7 +138,8 @@ def main() -> int:
     for name, value in means.items():
         goal = GOALS[name.removesuffix(" (kernels)")]
         console.print(
-            f"{name}: mean error {value:.1%}, goal {goal:.0%}: {'met' if value <= goal else 'MISSED'}"
+            f"{name}: mean error {value:.1%}, goal {goal:.0%}: "
+            f"{'met' if value <= goal else 'MISSED'}"
         )
     return 0
 

@@ -49,7 +49,8 @@ def study(
         cells = [share(points.get(s)) for s in GRID]
         best = searcher.search(method)
         lines.append(
-            f"| {method} | {' | '.join(cells)} | **{best.result.sparsity:.1%}** | {share(best.score)} |"
+            f"| {method} | {' | '.join(cells)} | **{best.result.sparsity:.1%}** | "
+            f"{share(best.score)} |"
         )
         print(lines[-1], flush=True)
     lines += [

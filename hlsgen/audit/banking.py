@@ -159,13 +159,17 @@ def verdict(
     if load.separable:
         rule, reason = (
             "unbankable",
-            f"{meet}, though constants tell them apart: put the unrolled index last, on a power of two",
+            f"{meet}, though constants tell them apart: put the unrolled index last, on a "
+            "power of two",
         )
     elif each is None or (load.reads and not each):
         rule, reason = "arbitrated", meet
     elif geometry.banks > 1 and not deep and not attributes:
         rule = "run-time-index"
-        reason = "every word is needed at once, yet some access has an index at run time: decode it, or shift"
+        reason = (
+            "every word is needed at once, yet some access has an index at run time: decode "
+            "it, or shift"
+        )
     elif replicates > most:
         rule, reason = (
             "replicates",

@@ -81,10 +81,14 @@ class Audit:
             "style": self.style,
             "ok": self.ok,
             "dsps": {"text": self.dsps, "model": sum(p.dsps for p in self.promises.values())},
-            "kernels": [k.to_dict() | {"promise": asdict(self.promises[k.name]) if k.name in self.promises else None} for k in self.kernels],
+            "kernels": [
+                k.to_dict()
+                | {"promise": asdict(self.promises[k.name]) if k.name in self.promises else None}
+                for k in self.kernels
+            ],
             "distances": [asdict(d) for d in self.distances],
             "findings": [asdict(f) for f in self.findings],
-        }  # fmt: skip
+        }
 
 
 def audit(folder: str | Path) -> Audit:
@@ -227,11 +231,17 @@ def channel_findings(kernels: Sequence[KernelAudit]) -> list[Finding]:
         for end in k.ends:
             users.setdefault((end.channel, end.write), []).append(k)
     return [
-        Finding("channel", several[1].name, several[1].line, ERROR,
-                f"channel {name} is {'written' if write else 'read'} by {' and '.join(k.name for k in several)}")
+        Finding(
+            "channel",
+            several[1].name,
+            several[1].line,
+            ERROR,
+            f"channel {name} is {'written' if write else 'read'} by "
+            f"{' and '.join(k.name for k in several)}",
+        )
         for (name, write), several in users.items()
         if len(several) > 1
-    ]  # fmt: skip
+    ]
 
 
 def model_findings(
@@ -253,7 +263,10 @@ def model_findings(
             detail = f"{units} units of global memory in the text, {promise.units} in the model"
             found.append(Finding("units", k.name, k.line, WARNING, detail))
         if k.depth and promise.depth and strict and not plausible(promise.depth, k.depth):
-            detail = f"a turn takes {k.depth[0]:g} to {k.depth[1]:g} cycles, {promise.depth} in the model"
+            detail = (
+                f"a turn takes {k.depth[0]:g} to {k.depth[1]:g} cycles, {promise.depth} in the "
+                "model"
+            )
             found.append(Finding("depth", k.name, k.line, WARNING, detail))
     lacking = sorted(promises.keys() - {k.name for k in kernels})
     return found + [

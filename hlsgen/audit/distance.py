@@ -75,11 +75,19 @@ class Prover:
         found = run(kernel, cut, followed, machine, self.fuel)
         return [
             Distance(
-                kernel.name, t.array.name, p.line, p.distance, None if least == NEVER else least, found.complete,
-                f"{'all' if found.complete else 'the first'} {turns:,} turns were run", outside,
+                kernel.name,
+                t.array.name,
+                p.line,
+                p.distance,
+                None if least == NEVER else least,
+                found.complete,
+                f"{'all' if found.complete else 'the first'} {turns:,} turns were run",
+                outside,
             )
-            for (t, p), least, outside, turns in zip(promised, found.least, found.outside, found.turns, strict=True)
-        ]  # fmt: skip
+            for (t, p), least, outside, turns in zip(
+                promised, found.least, found.outside, found.turns, strict=True
+            )
+        ]
 
     def prepared(
         self, kernel: Kernel, values: Iterable[str] = (), roots: Iterable[Instruction] = ()
@@ -195,7 +203,10 @@ def distance_findings(
                 )
             )
         if d.least is not None and (d.promised is None or d.promised > d.least):
-            detail = f"{d.array}: {promised} is promised, a word is loaded {d.least} turns after its store"
+            detail = (
+                f"{d.array}: {promised} is promised, a word is loaded {d.least} turns after its "
+                "store"
+            )
             made.append(Finding("distance", d.kernel, d.line, ERROR, detail))
         elif not d.proved:
             made.append(

@@ -107,9 +107,17 @@ def audit_array(kernel: Kernel, array: Array) -> ArrayAudit:
     judged = [] if array.registers else turns(kernel, array)
     whole = None if array.registers else judge(kernel, array, list(array.accesses), kernel.line)
     return ArrayAudit(
-        array.name, array.line, array.type, array.bytes, array.registers, array.reason, dict(array.attributes),
-        tuple(turn for turn, _ in judged), tuple(inner for _, inner in judged), whole,
-    )  # fmt: skip
+        array.name,
+        array.line,
+        array.type,
+        array.bytes,
+        array.registers,
+        array.reason,
+        dict(array.attributes),
+        tuple(turn for turn, _ in judged),
+        tuple(inner for _, inner in judged),
+        whole,
+    )
 
 
 def interval_findings(
@@ -132,7 +140,10 @@ def promise_findings(kernel: Kernel, loops: tuple[Recurrence, ...]) -> Iterator[
         for memory in loop.memories:
             cycles = ceil(memory.latency[1])
             if memory.promise and memory.array in registers and cycles > 1:
-                detail = f"{memory.array} is kept in registers: if aoc heeds no promise there, II is {cycles}"
+                detail = (
+                    f"{memory.array} is kept in registers: if aoc heeds no promise there, II is "
+                    f"{cycles}"
+                )
                 yield Finding("promise", kernel.name, memory.promise, WARNING, detail)
 
 
@@ -142,7 +153,10 @@ def stage_findings(kernel: str, loops: tuple[Recurrence, ...]) -> Iterator[Findi
     for loop in loops:
         if loop.stages > most:
             lines = " -> ".join(map(str, loop.stage_lines))
-            detail = f"a chain of {loop.stages:g} stages from turn to turn (at most {most:g}); lines {lines}"
+            detail = (
+                f"a chain of {loop.stages:g} stages from turn to turn (at most {most:g}); lines "
+                f"{lines}"
+            )
             yield Finding("stages", kernel, loop.line, WARNING, detail)
 
 
@@ -159,11 +173,17 @@ def array_findings(kernel: str, array: ArrayAudit) -> Iterator[Finding]:
             )
         elif turn.double_pumped and "doublepump" not in array.attributes:
             broken = True
-            detail = f"{what}: {turn.load.reads} loads and {turn.load.writes} stores a turn make aoc double-pump it"
+            detail = (
+                f"{what}: {turn.load.reads} loads and {turn.load.writes} stores a turn make aoc "
+                "double-pump it"
+            )
             yield Finding("double-pump", kernel, turn.line, WARNING if inner else NOTE, detail)
     if array.whole and not broken and (array.whole.rule or array.whole.load.writes > 1):
         load = array.whole.load
-        detail = f"{what}: {load.reads} loads and {load.writes} stores of different loops meet in a bank, and each has a port"
+        detail = (
+            f"{what}: {load.reads} loads and {load.writes} stores of different loops meet in "
+            "a bank, and each has a port"
+        )
         yield Finding("ports", kernel, array.line, WARNING, detail)
 
 
@@ -172,7 +192,10 @@ def register_findings(kernel: Kernel) -> Iterator[Finding]:
     for array in kernel.arrays.values():
         moving = [a for a in array.accesses if a.terms]
         if "register" in array.attributes and moving and array.bytes > rules()["register_bytes"]:
-            detail = f"{array.name} ({array.bytes} bytes) has the register attribute and an index at run time: decode it, or shift"
+            detail = (
+                f"{array.name} ({array.bytes} bytes) has the register attribute and an index at "
+                "run time: decode it, or shift"
+            )
             yield Finding("register-index", kernel.name, moving[0].line, ERROR, detail)
 
 

@@ -19,7 +19,10 @@ class Geometry:
     replicates: int
 
     def __str__(self) -> str:
-        return f"{self.bytes} bytes in {self.banks} bank(s) of {self.bank_bytes}, {self.replicates} replicate(s)"
+        return (
+            f"{self.bytes} bytes in {self.banks} bank(s) of {self.bank_bytes}, "
+            f"{self.replicates} replicate(s)"
+        )
 
 
 def stated(array: ArrayAudit) -> Geometry | None:
@@ -41,7 +44,10 @@ def geometry_findings(
             continue  # a table of constants has no attributes
         mine, theirs = stated(array), charged.get(name)
         if mine != theirs or mine is None:
-            detail = f"{name}: {mine or 'no geometry is stated'}; the model charges {theirs or 'nothing'}"
+            detail = (
+                f"{name}: {mine or 'no geometry is stated'}; the model charges "
+                f"{theirs or 'nothing'}"
+            )
             yield Finding("geometry", kernel.name, array.line, ERROR, detail)
     for name in charged:
         if name not in found and f" {kernel.name}_{name}[" not in text:

@@ -8,16 +8,36 @@ from dataclasses import dataclass, field
 from hlsgen.audit.types import Types, lanes, split
 from hlsgen.errors import AuditError
 
-FLAGS = r"(?:(?:nuw|nsw|exact|disjoint|nneg|samesign|fast|nnan|ninf|nsz|arcp|contract|afn|reassoc|inbounds|nusw|volatile) )*"
+FLAGS = (
+    r"(?:(?:nuw|nsw|exact|disjoint|nneg|samesign|fast|nnan|ninf|nsz|arcp|contract|afn|reassoc|"
+    r"inbounds|nusw|volatile) )*"
+)
 ASSIGNED = re.compile(r'(?:(%[\w.$-]+|%"[^"]*") = )?(?:tail |musttail |notail )?(\w+) ?(.*)')
 STRIP_FLAGS = re.compile(FLAGS)
 LABEL = re.compile(r'("[^"]*"|[\w.$-]+):')
 PREAMBLE = re.compile(r"^(?:target |%[^=]* = type |@[^=]* = |declare [^\n]*@llvm)[^\n]*$", re.M)
 CALLEE = re.compile(r"@([\w.$]+)\((.*)\)")
 ATTRIBUTE = re.compile(
-    r"(?:noundef|nonnull|noalias|signext|zeroext|readonly|align \d+|byval\([^)]*\)|captures\([^)]*\)|\w+\(\d+\)) "
+    r"(?:noundef|nonnull|noalias|signext|zeroext|readonly|align "
+    r"\d+|byval\([^)]*\)|captures\([^)]*\)|\w+\(\d+\)) "
 )
-CASTS = frozenset(["trunc", "zext", "sext", "bitcast", "addrspacecast", "fptrunc", "fpext", "fptoui", "fptosi", "uitofp", "sitofp", "ptrtoint", "inttoptr"])  # fmt: skip
+CASTS = frozenset(
+    [
+        "trunc",
+        "zext",
+        "sext",
+        "bitcast",
+        "addrspacecast",
+        "fptrunc",
+        "fpext",
+        "fptoui",
+        "fptosi",
+        "uitofp",
+        "sitofp",
+        "ptrtoint",
+        "inttoptr",
+    ]
+)
 COMPARES = frozenset(("icmp", "fcmp"))
 
 

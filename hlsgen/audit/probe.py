@@ -188,7 +188,10 @@ class Writer:
         """The kernel's arguments."""
         for name, kind in self.kernel.function.parameters.items():
             if name in self.machine.buffers:
-                yield f"  {name} = getelementptr i8, ptr {self.cell(self.machine.buffers[name])}, i64 0"
+                yield (
+                    f"  {name} = getelementptr i8, ptr "
+                    f"{self.cell(self.machine.buffers[name])}, i64 0"
+                )
             elif kind != "ptr":
                 yield f"  {name} = add {kind} {self.machine.numbers.get(name, 0)}, 0"
             else:
@@ -240,7 +243,10 @@ class Writer:
             same = "false"  # what is no integer is not compared, so that no period is seen
         for position, phi in enumerate(p for p in phis if p.type.startswith("i")):
             wide, first, kept, equal, both = (self.fresh() for _ in range(5))
-            yield f"  {wide} = {'sext' if phi.type != 'i64' else 'add'} {phi.type} {phi.name}{' to i64' if phi.type != 'i64' else ', 0'}"
+            yield (
+                f"  {wide} = {'sext' if phi.type != 'i64' else 'add'} {phi.type} "
+                f"{phi.name}{' to i64' if phi.type != 'i64' else ', 0'}"
+            )
             yield f"  {first} = load i64, ptr {self.cell(saved, position)}"
             yield f"  {kept} = select i1 {moves}, i64 {wide}, i64 {first}"
             yield f"  store i64 {kept}, ptr {self.cell(saved, position)}"
@@ -385,5 +391,8 @@ def run(
         and not any(s.count * s.size + s.size > len(s.data) for s in machine.writes.values())
     )
     return Run(
-        tuple(int(f[LEAST]) for f in fields), tuple(bool(f[OUTSIDE]) for f in fields), complete, tuple(int(f[TURN]) for f in fields)
-    )  # fmt: skip
+        tuple(int(f[LEAST]) for f in fields),
+        tuple(bool(f[OUTSIDE]) for f in fields),
+        complete,
+        tuple(int(f[TURN]) for f in fields),
+    )

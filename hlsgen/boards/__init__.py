@@ -227,7 +227,8 @@ def read_device(value: Any, where: str) -> Device:
     if isinstance(value, str):
         if value not in devices():
             raise BoardError(
-                f"field 'device' names the unknown device {value!r}{did_you_mean(value, devices())}",
+                "field 'device' names the unknown device "
+                f"{value!r}{did_you_mean(value, devices())}",
                 where=where,
                 remedy=f"choose one of {', '.join(devices())}, or describe it in place",
             )
@@ -261,7 +262,8 @@ def check_names(values: dict[str, Any], where: str) -> None:
         for name in (given,) if isinstance(given, str) else given:
             if not NAME.fullmatch(name):
                 raise BoardError(
-                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not {name!r}",
+                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not "
+                    f"{name!r}",
                     where=where,
                 )
     for field_name in ("sdk", "sdk_versions"):

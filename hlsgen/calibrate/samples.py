@@ -138,7 +138,8 @@ def read_folder(folder: Path) -> Sources:
                 found.samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
         if not fitted:
             found.notes.append(
-                f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has ended"
+                f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has "
+                "ended"
             )
         elif not found.samples:
             found.notes.append(f"{quartus}: none of its kernels is in area.json")

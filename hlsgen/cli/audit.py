@@ -14,7 +14,10 @@ from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 
 NAME = "audit"
-HELP = "judge from the kernels' text whether aoc would build them at the pace and size that the model counts on"
+HELP = (
+    "judge from the kernels' text whether aoc would build them at the pace and size "
+    "that the model counts on"
+)
 EXAMPLE = "hlsgen audit design"
 COLOURS = {ERROR: "red", NOTE: "dim"}
 
@@ -61,7 +64,13 @@ def write_page(found: Audit, path: Path) -> None:
 
 def describe(found: Audit, console: Console, notes: bool) -> None:
     """Print kernels, findings and the verdict."""
-    columns = [("kernel", "left"), *((t, "right") for t in ("line", "DSP", "model", "II", "memories", "registers", "errors", "warnings"))]  # fmt: skip
+    columns = [
+        ("kernel", "left"),
+        *(
+            (t, "right")
+            for t in ("line", "DSP", "model", "II", "memories", "registers", "errors", "warnings")
+        ),
+    ]
     console.table(
         columns, [row(found, k) for k in found.kernels], [colour(found, k) for k in found.kernels]
     )

@@ -20,9 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Print all boards."""
     columns = [
-        ("board", "left"), ("", "left"), ("DSPs", "right"), ("memories", "right"), ("ALMs", "right"), ("GB/s", "right"),
-        ("aoc -board", "left"), ("SDK", "left"), ("not verified", "left"),
-    ]  # fmt: skip
+        ("board", "left"),
+        ("", "left"),
+        ("DSPs", "right"),
+        ("memories", "right"),
+        ("ALMs", "right"),
+        ("GB/s", "right"),
+        ("aoc -board", "left"),
+        ("SDK", "left"),
+        ("not verified", "left"),
+    ]
     rows = [
         (
             b.name,
@@ -39,7 +46,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     ]
     console.table(columns, rows)
     console.say(
-        "DSPs, memories and ALMs are what the board's static region leaves. --json gives every figure's source."
+        "DSPs, memories and ALMs are what the board's static region leaves. --json gives "
+        "every figure's source."
     )
     console.result({"ok": True, "boards": [asdict(b) for b in boards().values()]})
     return 0

@@ -84,7 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         type=int,
         metavar="N",
-        help="images a launch of a folded or hybrid design: they share weights, for throughput at the price of latency (default 1)",
+        help="images a launch of a folded or hybrid design: they share weights, for "
+        "throughput at the price of latency (default 1)",
     )
     parser.add_argument(
         "--set",
@@ -97,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--time-limit",
         type=float,
         metavar="S",
-        help="seconds that each call of the solver may take; the best design so far is built then (default 5)",
+        help="seconds that each call of the solver may take; the best design so far is built "
+        "then (default 5)",
     )
     parser.add_argument(
         "--sparsify",
@@ -176,14 +178,17 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     describe(graph, reason, console, options.verbose)
     if not board(plan.board).opencl:
         console.say(
-            f"note: {plan.board} is not supported by the OpenCL SDK: the design can be emulated and estimated, not compiled"
+            f"note: {plan.board} is not supported by the OpenCL SDK: the design can be "
+            "emulated and estimated, not compiled"
         )
     if design.set_aside:
         console.say(
-            f"note: what aoc made of earlier kernels is in {options.out}/{design.set_aside}; compile this design anew"
+            f"note: what aoc made of earlier kernels is in {options.out}/{design.set_aside}; "
+            "compile this design anew"
         )
     console.say(
-        f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it with: hlsgen validate {options.out}"
+        f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it "
+        f"with: hlsgen validate {options.out}"
     )
     found = audited(options.out, console) if options.audit else None
     console.result(
@@ -288,6 +293,7 @@ def describe(graph: Graph, reason: str, console: Console, verbose: bool) -> None
         console.table(columns, rows)
     total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
     console.say(
-        f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M multiply-accumulates an image"
+        f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M "
+        "multiply-accumulates an image"
     )
     console.say(reason)

@@ -26,7 +26,10 @@ from hlsgen.style import SELECTABLE
 
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"
-EXAMPLE = "hlsgen explore mobilenet.onnx --boards pac_d5005,pac_a10 --styles pipelined,folded --out explored"
+EXAMPLE = (
+    "hlsgen explore mobilenet.onnx --boards pac_d5005,pac_a10 --styles "
+    "pipelined,folded --out explored"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +126,9 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     describe(results, best, console)
     for outcome in compiled:
         console.say(
-            f"{outcome['design']}: {'compiled' if outcome['status'] == 0 else 'failed, see ' + outcome['log']}, {outcome['tries']} tries"
+            f"{outcome['design']}: "
+            f"{'compiled' if outcome['status'] == 0 else 'failed, see ' + outcome['log']}, "
+            f"{outcome['tries']} tries"
         )
     console.say("written: " + ", ".join(str(path) for path in paths))
     failed = [outcome for outcome in compiled if outcome["status"]]
@@ -250,9 +255,16 @@ def compile_front(
 def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console: Console) -> None:
     """The front as a table, and how many points there were."""
     columns = [
-        ("on the front", "left"), ("built as", "left"), ("images/s", "right"), ("ms", "right"), ("ALMs", "right"), ("blocks", "right"), ("DSPs", "right"),
-        ("MHz", "right"), ("bottleneck", "left"),
-    ]  # fmt: skip
+        ("on the front", "left"),
+        ("built as", "left"),
+        ("images/s", "right"),
+        ("ms", "right"),
+        ("ALMs", "right"),
+        ("blocks", "right"),
+        ("DSPs", "right"),
+        ("MHz", "right"),
+        ("bottleneck", "left"),
+    ]
     rows = [
         (
             r["key"],

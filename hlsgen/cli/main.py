@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="hlsgen",
         description="From an ONNX network to a verified Intel-FPGA OpenCL accelerator.",
-        epilog="example: hlsgen zoo lenet5 -o lenet5.onnx && hlsgen build lenet5.onnx && hlsgen validate lenet5_design",
+        epilog="example: hlsgen zoo lenet5 -o lenet5.onnx && hlsgen build lenet5.onnx && hlsgen "
+        "validate lenet5_design",
     )
     top.add_argument("--version", action="version", version=f"hlsgen {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -14,7 +14,10 @@ from hlsgen.validation import Reference
 
 NAME = "reference"
 HELP = "store inputs and all layers' results, to check a design where hlsgen is not installed"
-EXAMPLE = "hlsgen reference design -o reference.npz   (then: python -m hlsgen.host check design reference.npz)"
+EXAMPLE = (
+    "hlsgen reference design -o reference.npz   (then: python -m hlsgen.host check "
+    "design reference.npz)"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

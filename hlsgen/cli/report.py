@@ -94,12 +94,16 @@ def describe(data: dict[str, Any], console: Console) -> None:
         f"a launch of {data['images']} images" if data["images"] > 1 else "an image",
     )
     console.say(
-        f"{r['alms']:,} ALMs ({share['ALMs']:.0%}, band {r['alms_low']:,} to {r['alms_high']:,}), {r['blocks']:,} memory blocks "
-        f"({share['memory blocks']:.0%}), {r['dsps']:,} DSPs ({share['DSPs']:.0%}), {r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
+        f"{r['alms']:,} ALMs ({share['ALMs']:.0%}, band {r['alms_low']:,} to "
+        f"{r['alms_high']:,}), {r['blocks']:,} memory blocks "
+        f"({share['memory blocks']:.0%}), {r['dsps']:,} DSPs ({share['DSPs']:.0%}), "
+        f"{r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
     )
     console.say(
-        f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms {what}; bottleneck {data['bottleneck']}; "
-        f"{data['roofline_share']:.0%} of the roofline; at least {data['least_bandwidth_gbs']:.3g} GB/s of external memory"
+        f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms "
+        f"{what}; bottleneck {data['bottleneck']}; "
+        f"{data['roofline_share']:.0%} of the roofline; at least "
+        f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory"
     )
     console.say(
         f"audit: {line(data['audit'])}"

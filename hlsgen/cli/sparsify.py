@@ -23,7 +23,10 @@ from hlsgen.train import INSTALL_TORCH
 
 NAME = "sparsify"
 HELP = "zero small weights of an ONNX network, without retraining"
-EXAMPLE = "hlsgen sparsify net.onnx -o sparse.onnx --method relative --max-loss 5% --metric top5 --data pictures/"
+EXAMPLE = (
+    "hlsgen sparsify net.onnx -o sparse.onnx --method relative --max-loss 5% "
+    "--metric top5 --data pictures/"
+)
 # Pictures that Wanda looks at.
 CALIBRATION = 64
 
@@ -64,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="DIR|FILE",
-        help="pictures: image folder, idx files or .npz; without labels the dense network's answers count",
+        help="pictures: image folder, idx files or .npz; without labels the dense network's "
+        "answers count",
     )
     parser.add_argument(
         "--prepare",
@@ -122,14 +126,22 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 found = searcher.search(options.method)
                 result = found.result
             if options.curves:
-                title = f"{Path(options.model).stem}: {options.metric} of {len(pictures.inputs)} pictures"
+                title = (
+                    f"{Path(options.model).stem}: {options.metric} of "
+                    f"{len(pictures.inputs)} pictures"
+                )
                 files = write_curves(curves(searcher), Path(options.curves), title)
     if result is None and options.out:
         threshold = None if options.threshold is None else numbers(options.threshold)
         result = sparsify(
-            model, options.method, sparsity=options.sparsity, threshold=threshold, norms=norms,
-            depthwise=options.depthwise, spare=spare,
-        )  # fmt: skip
+            model,
+            options.method,
+            sparsity=options.sparsity,
+            threshold=threshold,
+            norms=norms,
+            depthwise=options.depthwise,
+            spare=spare,
+        )
     score = None
     if result is not None and options.fine_tune:
         result = replace(result, model=fine_tuned(result.model, options, console))
@@ -262,8 +274,10 @@ def show(console: Console, result: Sparsified, out: str) -> None:
     console.table(titles, rows)
     data = result.to_dict()
     console.say(
-        f"{out}: {result.method}, {result.sparsity:.2%} of {result.weights:,} weights are zero, {data['compression']:.2f} times fewer; "
-        f"compressed {data['compressed_bytes'] / 1e6:.2f} MB in place of {data['dense_bytes'] / 1e6:.2f} MB"
+        f"{out}: {result.method}, {result.sparsity:.2%} of {result.weights:,} weights are "
+        f"zero, {data['compression']:.2f} times fewer; "
+        f"compressed {data['compressed_bytes'] / 1e6:.2f} MB in place of "
+        f"{data['dense_bytes'] / 1e6:.2f} MB"
     )
 
 

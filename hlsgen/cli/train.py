@@ -22,7 +22,10 @@ from hlsgen.train.settings import DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
 
 NAME = "train"
 HELP = "train an ONNX network on pictures, its stages in a pipeline with stale weights"
-EXAMPLE = "hlsgen train lenet5.onnx --data fashion-mnist --workers 2 --epochs 5 --hybrid 0.5 -o trained.onnx"
+EXAMPLE = (
+    "hlsgen train lenet5.onnx --data fashion-mnist --workers 2 --epochs 5 --hybrid "
+    "0.5 -o trained.onnx"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="overwrite FILE and the folder of an earlier run"
     )
     parser.add_argument(
-        "--data", metavar="DIR|FILE|NAME", required=True,
-        help=f"labelled pictures: image folders, idx files, CIFAR-10's binary batches or .npz; or {', '.join(KNOWN)}",
-    )  # fmt: skip
+        "--data",
+        metavar="DIR|FILE|NAME",
+        required=True,
+        help="labelled pictures: image folders, idx files, CIFAR-10's binary batches or .npz; "
+        f"or {', '.join(KNOWN)}",
+    )
     parser.add_argument(
         "--test",
         metavar="DIR|FILE|NAME",
@@ -145,7 +151,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--log",
         "--log-folder",
         metavar="DIR",
-        help="folder for losses, curves and checkpoints (default: FILE.training); torchrun takes --log for one of its own options",
+        help="folder for losses, curves and checkpoints (default: FILE.training); torchrun "
+        "takes --log for one of its own options",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint there"
@@ -209,8 +216,14 @@ def read_settings(options: argparse.Namespace) -> Settings:
         if getattr(options, name) < 1:
             raise PlanError(f"{getattr(options, name)} is less than 1", where=f"--{name}")
     for name, low, high in (
-        ("hybrid", 0, 1), ("lr", 0, 1e6), ("momentum", 0, 1), ("weight_decay", 0, 1e6), ("warmup", 0, 1e9), ("limit", 0, 1e12), ("seed", 0, 2**32)
-    ):  # fmt: skip
+        ("hybrid", 0, 1),
+        ("lr", 0, 1e6),
+        ("momentum", 0, 1),
+        ("weight_decay", 0, 1e6),
+        ("warmup", 0, 1e9),
+        ("limit", 0, 1e12),
+        ("seed", 0, 2**32),
+    ):
         if not low <= getattr(options, name) <= high:
             raise PlanError(
                 f"{getattr(options, name)} is not between {low} and {high:g}",
@@ -234,9 +247,25 @@ def read_settings(options: argparse.Namespace) -> Settings:
             where="--microbatches",
         )
     names = (
-        "model", "data", "test", "scheme", "placement", "hybrid", "epochs", "limit", "batch", "microbatches", "warmup", "momentum",
-        "weight_decay", "keep_zeros", "seed", "threads", "layout", "device",
-    )  # fmt: skip
+        "model",
+        "data",
+        "test",
+        "scheme",
+        "placement",
+        "hybrid",
+        "epochs",
+        "limit",
+        "batch",
+        "microbatches",
+        "warmup",
+        "momentum",
+        "weight_decay",
+        "keep_zeros",
+        "seed",
+        "threads",
+        "layout",
+        "device",
+    )
     return Settings(
         **{name: getattr(options, name) for name in names},
         preparation=read_preparation(options.prepare),

@@ -78,7 +78,8 @@ class Show:
         self.console.table(columns, rows)
         stale = stale_share(schedule, weights)
         self.console.say(
-            f"{self.settings.scheme}, {len(parts)} stage(s); {stale:.1%} of the weights are stale in forward passes; "
+            f"{self.settings.scheme}, {len(parts)} stage(s); {stale:.1%} of the weights are "
+            "stale in forward passes; "
             f"feature maps {survey.layout.replace('_', ' ')}"
         )
 
@@ -89,7 +90,8 @@ class Show:
     def epoch(self, epoch: Epoch) -> None:
         """A line an epoch."""
         self.console.say(
-            f"epoch {epoch.epoch}/{self.settings.epochs}, {epoch.scheme}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}, "
+            f"epoch {epoch.epoch}/{self.settings.epochs}, {epoch.scheme}: loss "
+            f"{epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}, "
             f"test {epoch.test_accuracy:.2%}, {epoch.seconds:.1f} s"
         )
 
@@ -107,7 +109,8 @@ def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console
     right = int((scores.reshape(len(scores), -1).argmax(1) == labels[test.chosen]).sum())
     last = outcome.journal.epochs[-1]
     console.say(
-        f"{out}: {right / len(scores):.2%} of {len(scores):,} test pictures right in onnxruntime, {last.test_accuracy:.2%} in torch; "
+        f"{out}: {right / len(scores):.2%} of {len(scores):,} test pictures right in "
+        f"onnxruntime, {last.test_accuracy:.2%} in torch; "
         f"{outcome.seconds:.1f} s of training"
     )
     console.say(f"curves: {folder / CURVES}; tables: {folder / EPOCHS}")

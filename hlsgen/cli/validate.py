@@ -138,7 +138,10 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         )
     if verdict["non_finite"]:
         console.warn(warning(verdict["non_finite"]))
-    device = f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), {verdict['seconds']:.1f} s"
+    device = (
+        f"{verdict['device']}, {verdict['mode']} mode, {verdict['images']} image(s), "
+        f"{verdict['seconds']:.1f} s"
+    )
     if verdict["ok"]:
         console.say(
             f"RIGHT: all {len(rows)} layers checked; {device}"
@@ -148,7 +151,8 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
         )
     else:
         console.say(
-            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; {device}",
+            f"WRONG: the first wrong layer is {verdict['first_wrong_layer'] or 'the output'}; "
+            f"{device}",
             "bold red",
         )
 

@@ -44,7 +44,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     weights = sum(max(1, _size(t)) for t in model.graph.initializer)
     size = Path(options.output).stat().st_size
     console.say(
-        f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} weights, {size / 1e6:.1f} MB"
+        f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} "
+        f"weights, {size / 1e6:.1f} MB"
     )
     console.result(
         {"ok": True, "output": options.output, "nodes": len(model.graph.node), "weights": weights}

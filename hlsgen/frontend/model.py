@@ -355,7 +355,8 @@ def check_and_convert(model: onnx.ModelProto) -> onnx.ModelProto:
         converted = version_converter.convert_version(model, TARGET_OPSET)
     except Exception as error:
         raise UnsupportedError(
-            f"ONNX's version converter cannot bring it from opset {opset_of(model)} to {TARGET_OPSET} ({first_line(error)})",
+            f"ONNX's version converter cannot bring it from opset {opset_of(model)} to "
+            f"{TARGET_OPSET} ({first_line(error)})",
             where="model",
             remedy=f"export the network with opset {TARGET_OPSET}",
         ) from None

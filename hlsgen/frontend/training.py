@@ -217,5 +217,8 @@ def origin_of(
 
 def not_rearranged(where: str, reason: str) -> UnsupportedError:
     """The error for weights that cannot be trained."""
-    remedy = "only weights that are used as they are stored, in any order, can be trained; multiply factors such as Gemm's alpha in"
+    remedy = (
+        "only weights that are used as they are stored, in any order, can be trained; "
+        "multiply factors such as Gemm's alpha in"
+    )
     return UnsupportedError(reason, where=where, remedy=remedy)

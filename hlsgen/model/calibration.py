@@ -1,7 +1,7 @@
 """Calibration: from aoc's kind of estimate (ALUT, FF, RAM, DSP, MLAB) to what Quartus fits.
 
-The form is linear. ALM = c . (ALUT, FF, RAM, DSP, MLAB) with non-negative coefficients, regressed on
-relative errors; memory blocks and DSPs are a factor each. The clock is a device's own line
+The form is linear. ALM = c . (ALUT, FF, RAM, DSP, MLAB) with non-negative coefficients, regressed
+on relative errors; memory blocks and DSPs are a factor each. The clock is a device's own line
 (`Device.fmax`) unless the calibration brings one.
 """
 

@@ -1,5 +1,5 @@
-"""Timing of hybrid designs whose prefix is a pipeline: prefix and engines work at the same time, the
-prefix on the images of the next launch."""
+"""Timing of hybrid designs whose prefix is a pipeline: prefix and engines work at the same time,
+the prefix on the images of the next launch."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def hybrid_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
 
 
 def prefix_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
-    """Prefix, engines or link, whichever takes longest for a launch, set the rate; a launch's images
-    pass through all three.
+    """Prefix, engines or link, whichever takes longest for a launch, set the rate; a launch's
+    images pass through all three.
 
     The prefix takes its share of the memory bandwidth from the engines: its traffic over the time
     that a launch takes where the two do not share the memory.

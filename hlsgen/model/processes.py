@@ -39,8 +39,8 @@ class Process:
 def build_processes(
     graph: Graph, plan: Plan, board: Board, interval: int = 0
 ) -> tuple[Process, ...]:
-    """Readers, layers and writers, sources first. An image enters evenly over `interval` cycles, or as
-    fast as the reader can."""
+    """Readers, layers and writers, sources first. An image enters evenly over `interval` cycles, or
+    as fast as the reader can."""
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
     for index, edge in enumerate(plan.edges):
@@ -104,8 +104,8 @@ def build_processes(
 
 
 def collector_events(pixels: int, count: int, vectors_per_cycle: int) -> Events:
-    """A kernel that puts `vectors_per_cycle` of a pixel's `count` vectors together reads one a turn, and
-    writes when a word is full or the pixel ends."""
+    """A kernel that puts `vectors_per_cycle` of a pixel's `count` vectors together reads one a
+    turn, and writes when a word is full or the pixel ends."""
     ends = np.append(np.arange(vectors_per_cycle, count, vectors_per_cycle), count) - 1
     return Events((np.arange(pixels * count),), (np.arange(pixels)[:, None] * count + ends).ravel())
 

@@ -193,11 +193,15 @@ class Run:
         }
         self.channels = [
             Channel(
-                (depths or {}).get(i, plan.edges[i].depth) if i < len(plan.edges) else COLLECTED_FIFO,
-                writers[i], *ends[i], np.zeros(len(writers[i].writes), np.int64),
+                (depths or {}).get(i, plan.edges[i].depth)
+                if i < len(plan.edges)
+                else COLLECTED_FIFO,
+                writers[i],
+                *ends[i],
+                np.zeros(len(writers[i].writes), np.int64),
             )
             for i in range(len(ends))
-        ]  # fmt: skip
+        ]
         # Whatever can happen happens within so many cycles of the last event.
         self.longest = max(process.period + process.latency for process in processes)
         self.window, self.end, self.active = self.longest, 0, 0
@@ -342,7 +346,10 @@ class Run:
         full = next(i for i in walk.process.outputs if self.channels[i].full())
         if full >= len(self.edges):
             return "room for a word of vectors"
-        return f"room in the channel of {self.edges[full].tensor} to {self.edges[full].consumer or 'the output'}"
+        return (
+            f"room in the channel of {self.edges[full].tensor} to "
+            f"{self.edges[full].consumer or 'the output'}"
+        )
 
     def shrink(self, index: int, depth: int) -> bool:
         """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether

@@ -79,10 +79,21 @@ def step_key(graph: Graph, step: StepPlan) -> Hashable:
     and tensors are called."""
     kinds = layer_kinds(graph)
     return (
-        kinds[step.layer], kinds[step.feeder] if step.feeder else None, graph.tensors[step.source].shape if step.source else None,
-        step.engine, step.tile_height, step.tile_width, step.tile_images, step.vectors_at_once, step.first_vector, step.vector_count,
-        bool(step.residual), step.compressed, step.images, bool(step.first_image),
-    )  # fmt: skip
+        kinds[step.layer],
+        kinds[step.feeder] if step.feeder else None,
+        graph.tensors[step.source].shape if step.source else None,
+        step.engine,
+        step.tile_height,
+        step.tile_width,
+        step.tile_images,
+        step.vectors_at_once,
+        step.first_vector,
+        step.vector_count,
+        bool(step.residual),
+        step.compressed,
+        step.images,
+        bool(step.first_image),
+    )
 
 
 def sizes_read(e: Engines) -> SizesRead:

@@ -13,7 +13,8 @@ BOX_WIDTH, BOX_HEIGHT, ROW, COLUMN = 210, 44, 74, 240
 def svg(width: float, height: float, body: list[str], label: str) -> str:
     """A picture of natural size that shrinks with the page."""
     return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="width:{width:.0f}px;max-width:100%" role="img" '
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'style="width:{width:.0f}px;max-width:100%" role="img" '
         f'aria-label="{escape(label)}">{"".join(body)}</svg>'
     )
 
@@ -22,7 +23,10 @@ def text(
     x: float, y: float, content: str, size: int = 12, anchor: str = "start", extra: str = ""
 ) -> str:
     """One line of text."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" {extra}>{escape(content)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" '
+        f"{extra}>{escape(content)}</text>"
+    )
 
 
 def shorten(name: str, most: int = 26) -> str:
@@ -59,14 +63,18 @@ def network(data: dict[str, Any]) -> str:
         a, b = x1 + BOX_WIDTH / 2, x2 + BOX_WIDTH / 2
         if x1 == x2 and bend:  # round the boxes between
             side = x1 + BOX_WIDTH
-            path = f"M{side},{y1 + BOX_HEIGHT / 2} C{side + 34},{y1 + BOX_HEIGHT} {side + 34},{y2} {side},{y2 + BOX_HEIGHT / 2}"
+            path = (
+                f"M{side},{y1 + BOX_HEIGHT / 2} C{side + 34},{y1 + BOX_HEIGHT} {side + 34},{y2} "
+                f"{side},{y2 + BOX_HEIGHT / 2}"
+            )
         else:
             path = f"M{a},{y1 + BOX_HEIGHT} C{a},{y1 + BOX_HEIGHT + bend} {b},{y2 - bend} {b},{y2}"
         depth = (
             f"{link['width']} lanes, {link['depth']} deep" if link["depth"] else "through memory"
         )
         body.append(
-            f'<path d="{path}" class="link"><title>{escape(link["from"])} to {escape(link["to"])}: {depth}</title></path>'
+            f'<path d="{path}" class="link"><title>{escape(link["from"])} to '
+            f"{escape(link['to'])}: {depth}</title></path>"
         )
         if link["depth"]:
             round_boxes = x1 == x2 and bend
@@ -89,7 +97,8 @@ def network(data: dict[str, Any]) -> str:
             else name
         )
         body.append(
-            f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" class="{kind}"/>'
+            f'<g><title>{escape(title)}</title><rect x="{x}" y="{y}" width="{BOX_WIDTH}" '
+            f'height="{BOX_HEIGHT}" rx="6" class="{kind}"/>'
         )
         body.append(text(x + BOX_WIDTH / 2, y + 18, shorten(name), 13, "middle"))
         if item:
@@ -122,7 +131,8 @@ def resource_bars(data: dict[str, Any]) -> str:
         body.append(text(0, y + 12, f"{name}: {used:,} of {of:,} ({used / of:.0%})", 13))
         body.append(f'<rect x="0" y="{y + 18}" width="560" height="14" class="track"/>')
         body.append(
-            f'<rect x="0" y="{y + 18}" width="{560 * min(used / of, 1):.1f}" height="14" class="bar"/>'
+            f'<rect x="0" y="{y + 18}" width="{560 * min(used / of, 1):.1f}" height="14" '
+            'class="bar"/>'
         )
         if band:
             low, high = (560 * min(v / of, 1) for v in band)
@@ -164,10 +174,12 @@ def roofline(data: dict[str, Any]) -> str:
     corner, right = at(min(max(ridge, 10.0**low), 10.0**high), peak), at(10.0**high, peak)
     left = at(10.0**low, min(max(bandwidth * 10.0**low, 10.0**bottom), peak))
     body = [
-        f'<polyline points="{left[0]:.1f},{left[1]:.1f} {corner[0]:.1f},{corner[1]:.1f} {right[0]:.1f},{right[1]:.1f}" class="roof"/>'
+        f'<polyline points="{left[0]:.1f},{left[1]:.1f} {corner[0]:.1f},{corner[1]:.1f} '
+        f'{right[0]:.1f},{right[1]:.1f}" class="roof"/>'
     ]
     body.append(
-        '<line x1="60" y1="260" x2="540" y2="260" class="axis"/><line x1="60" y1="20" x2="60" y2="260" class="axis"/>'
+        '<line x1="60" y1="260" x2="540" y2="260" class="axis"/><line x1="60" y1="20" '
+        'x2="60" y2="260" class="axis"/>'
     )
     for decade in range(low, high + 1):
         body.append(text(at(10.0**decade, 1)[0], 276, f"1e{decade}", 10, "middle", 'class="small"'))
@@ -177,7 +189,8 @@ def roofline(data: dict[str, Any]) -> str:
         cx, cy = at(x, y)
         kind = "dot hotdot" if name == "whole network" else "dot"
         body.append(
-            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" class="{kind}"><title>{escape(name)}: {x:,.3g} MAC a byte, {y / 1e9:,.3g} GMAC/s</title></circle>'
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" class="{kind}"><title>{escape(name)}: '
+            f"{x:,.3g} MAC a byte, {y / 1e9:,.3g} GMAC/s</title></circle>"
         )
     body.append(text(300, 296, "multiply-accumulates a byte of external memory", 11, "middle"))
     body.append(text(64, 14, "multiply-accumulates a second; red: the whole network", 11))
@@ -192,10 +205,12 @@ def cycle_bars(data: dict[str, Any]) -> str:
         y, width = 4 + i * 22, 300 * item["cycles"] / most
         body.append(text(206, y + 13, shorten(item["name"], 30), 11, "end"))
         body.append(
-            f"<g><title>{escape(item['name'])}: {item['cycles']:,.0f} cycles, {item['utilisation']:.0%} busy, {escape(item['bound'])}</title>"
+            f"<g><title>{escape(item['name'])}: {item['cycles']:,.0f} cycles, "
+            f"{item['utilisation']:.0%} busy, {escape(item['bound'])}</title>"
         )
         body.append(f'<rect x="212" y="{y + 2}" width="{width:.1f}" height="14" class="track"/>')
         body.append(
-            f'<rect x="212" y="{y + 2}" width="{width * item["utilisation"]:.1f}" height="14" class="bar"/></g>'
+            f'<rect x="212" y="{y + 2}" width="{width * item["utilisation"]:.1f}" height="14" '
+            'class="bar"/></g>'
         )
     return svg(530, 8 + 22 * len(data["layers"]), body, "cycles")

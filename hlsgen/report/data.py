@@ -57,16 +57,27 @@ def report_data(
         "copies": plan.copies,
         "reason": explain(graph, plan, predicted, calibration),
         "shares": predicted.resources.shares(target),
-        "totals": {"alms": target.device.alms, "blocks": target.device.blocks, "dsps": target.available_dsps},
+        "totals": {
+            "alms": target.device.alms,
+            "blocks": target.device.blocks,
+            "dsps": target.available_dsps,
+        },
         "unverified": sorted({*target.unverified, *target.device.unverified}),
         "kernels": kernel_rows(design, target),
-        "fifos": [asdict(fifo) | {"copies": copies} for fifo, copies in Counter(design.fifos).items()],
+        "fifos": [
+            asdict(fifo) | {"copies": copies} for fifo, copies in Counter(design.fifos).items()
+        ],
         "links": links(shaped, plan),
-        "peak": {"macs": target.available_dsps / target.device.multiply_add_dsps * predicted.resources.fmax * 1e6,
-                 "bandwidth": target.bandwidth * 1e9},
+        "peak": {
+            "macs": target.available_dsps
+            / target.device.multiply_add_dsps
+            * predicted.resources.fmax
+            * 1e6,
+            "bandwidth": target.bandwidth * 1e9,
+        },
         "validation": read_validation(folder),
         "audit": read_verdict(folder),
-    }  # fmt: skip
+    }
     macs = {layer.name: operator(layer.op).work(layer, graph).macs for layer in graph.layers}
     for item in data["layers"]:
         item["macs"] = macs.get(item["name"], 0)
@@ -96,7 +107,8 @@ def explanation(item: dict[str, Any]) -> str:
         "weight stream": "weights arrive more slowly than they are used",
         "output stream": "results leave at one vector a cycle",
         "input stream": "inputs arrive at one vector a cycle",
-        "compute": "its channels or pixels do not fill the unrolled lanes, or another layer sets the pace",
+        "compute": "its channels or pixels do not fill the unrolled lanes, or another layer sets "
+        "the pace",
         "memory": "every operand comes from external memory",
     }
     return reasons.get(item["bound"], item["bound"])

@@ -51,7 +51,8 @@ def prefixes(graph: Graph) -> tuple[int, ...]:
 
 @remembered
 def split_after(graph: Graph, count: int) -> tuple[Graph, Graph]:
-    """The prefix made of the first `count` layers, and the rest, joined by a port without a name."""
+    """The prefix made of the first `count` layers, and the rest, joined by a port without a
+    name."""
     tensor = graph.layers[count - 1].output
     between = (Port(BETWEEN, tensor, View((1, *graph.tensors[tensor].shape))),)
     prefix = part(graph, graph.layers[:count], graph.inputs, between)
@@ -74,12 +75,13 @@ def has_prefix(plan: Plan) -> bool:
 
 
 def halves(graph: Graph, plan: Plan) -> tuple[tuple[Graph, Plan], tuple[Graph, Plan]]:
-    """Prefix and rest of a hybrid design, each with its part of the plan. Raises PlanError where the
-    plan's kernels are those of no prefix."""
+    """Prefix and rest of a hybrid design, each with its part of the plan. Raises PlanError where
+    the plan's kernels are those of no prefix."""
     names, count = [kernel.layer for kernel in plan.kernels], len(plan.kernels)
     if names != [layer.name for layer in graph.layers[:count]] or not is_prefix(graph, count):
         raise PlanError(
-            "they are not those of first layers of the network with one tensor alone leading to the others",
+            "they are not those of first layers of the network with one tensor alone leading "
+            "to the others",
             where="plan, kernels of a hybrid design",
             remedy="save a new plan with build",
         )

@@ -16,9 +16,18 @@ from hlsgen.schedule.knobs import first_few
 from hlsgen.schedule.provenance import as_searched
 from hlsgen.schedule.styles import PLANNERS
 
-CHANGED = "The plan is not as the search left it, or network, board or calibration are not: how good it is was not searched."
-LIMITED = "The search ran into its time limit: this is the best design so far, a better one is not ruled out."
-TOO_LARGE = "The network is too large to simulate its FIFOs in a build: they have the least depths that cannot deadlock."
+CHANGED = (
+    "The plan is not as the search left it, or network, board or calibration are "
+    "not: how good it is was not searched."
+)
+LIMITED = (
+    "The search ran into its time limit: this is the best design so far, a better "
+    "one is not ruled out."
+)
+TOO_LARGE = (
+    "The network is too large to simulate its FIFOs in a build: they have the least "
+    "depths that cannot deadlock."
+)
 
 
 def explain(
@@ -46,7 +55,8 @@ def chosen(plan: Plan, alternatives: tuple[Alternative, ...]) -> str:
     built = [other for other in alternatives if not other.refusal]
     if len(built) > 1:
         weighed = (
-            f"{rate(other.throughput)} images a second and {other.latency * 1e3:.3g} ms {other.style}"
+            f"{rate(other.throughput)} images a second and {other.latency * 1e3:.3g} ms "
+            f"{other.style}"
             for other in built
         )
         clauses.append(f"the model predicts {', '.join(weighed)}")
@@ -80,9 +90,11 @@ def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -
     )
     unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     return (
-        f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
+        f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, "
+        f"for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
         f"{r.fmax:.0f} MHz expected), "
-        f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; {PLANNERS[plan.style].limit(plan, predicted)}; "
+        f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; "
+        f"{PLANNERS[plan.style].limit(plan, predicted)}; "
         f"{expected / predicted.roofline_fps:.0%} of the roofline."
     )
 
@@ -99,9 +111,12 @@ def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) ->
     percent = f"{evidence.gap:.1%}" if evidence.gap < 0.1 else f"{evidence.gap:.0%}"
     within = " and ".join(("within the caps", *first_few(list(evidence.pins))))
     texts = {
-        "optimal": f"No choice of vector widths and unrolled windows {within} has a faster slowest kernel (proven).",
-        "near": f"No choice of vector widths and unrolled windows {within} has a slowest kernel more than {percent} faster (proven).",
-        "open": f"The search ran into its time limit: a slowest kernel up to {percent} faster is not ruled out.",
+        "optimal": f"No choice of vector widths and unrolled windows {within} has a faster slowest "
+        "kernel (proven).",
+        "near": f"No choice of vector widths and unrolled windows {within} has a slowest kernel "
+        f"more than {percent} faster (proven).",
+        "open": f"The search ran into its time limit: a slowest kernel up to {percent} faster is "
+        "not ruled out.",
     }
     parts = [texts.get(evidence.proof, "")]
     parts += [LIMITED] if evidence.limited else []
@@ -113,7 +128,8 @@ def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) ->
         )
     if evidence.slower:
         parts.append(
-            f"With up to {evidence.slower:.1%} more cycles less of the board is used, and the clock is higher."
+            f"With up to {evidence.slower:.1%} more cycles less of the board is used, and the "
+            "clock is higher."
         )
     if evidence.room:
         parts.append(f"{evidence.room:.0%} of the memory blocks were kept for FIFOs.")
@@ -126,13 +142,22 @@ def showed(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) ->
 
 def shapes_text(evidence: Evidence) -> str:
     """How the engines were found."""
-    pairs = f"others being bounded, and of two convolution engines the {evidence.pairs} most promising pairs tried"
-    return f"The best of {evidence.shapes} engine shapes, {pairs if evidence.pairs else 'all others being bounded'}."
+    pairs = (
+        f"others being bounded, and of two convolution engines the {evidence.pairs} most "
+        "promising pairs tried"
+    )
+    return (
+        f"The best of {evidence.shapes} engine shapes, "
+        f"{pairs if evidence.pairs else 'all others being bounded'}."
+    )
 
 
 def pace_text(evidence: Evidence) -> str:
     """What the simulator says of the FIFOs."""
     if not evidence.unlimited:
         return TOO_LARGE
-    text = f"The simulator of the channel graph sees an image leave every {evidence.interval:,.0f} cycles"
+    text = (
+        "The simulator of the channel graph sees an image leave every "
+        f"{evidence.interval:,.0f} cycles"
+    )
     return f"{text}; with unlimited FIFOs it would be {evidence.unlimited:,} in the long run."

@@ -69,8 +69,8 @@ def takers(asked: dict[str, tuple[str, ...]]) -> str:
 
 
 def check_pins(graph: Graph, plan: Plan, goal: Goal) -> None:
-    """Raise UsageError for pins of layers or prefixes that do not exist, and for values that a layer
-    cannot have under the plan's switches."""
+    """Raise UsageError for pins of layers or prefixes that do not exist, and for values that a
+    layer cannot have under the plan's switches."""
     names = [layer.name for layer in graph.layers]
     for owner, field in goal.layer_pins():
         if owner not in names:
@@ -99,7 +99,8 @@ def check_prefix(graph: Graph, goal: Goal) -> None:
         raise UsageError(
             f"the first {count} layers cannot be a pipeline of their own",
             where=flag,
-            remedy=f"one tensor alone must lead to the others: choose from {', '.join(map(str, possible))}",
+            remedy="one tensor alone must lead to the others: choose from "
+            f"{', '.join(map(str, possible))}",
         )
     behind = [
         key
@@ -136,7 +137,9 @@ def check_agreement(graph: Graph, classes: dict[str, str], goal: Goal) -> None:
             other, width = pinned.setdefault(classes[tensor], (flag, value))
             if width != value:
                 raise UsageError(
-                    f"{value} contradicts {other}={width}: both are of one tensor, or of tensors that must be as wide",
+                    f"{value} contradicts {other}={width}: both are of one "
+                    "tensor, or of tensors that "
+                    "must be as wide",
                     where=flag,
                     remedy="leave one of the two out",
                 )

@@ -30,9 +30,9 @@ class Planner:
     """What schedule does for a style.
 
     `draft` completes a plan that has network, board and switches alone; it raises Infeasible.
-    `check` raises PlanError for a plan, perhaps edited, that the style cannot build. `describe` says
-    what a design consists of, `limit` what keeps it from being faster. The search of another style
-    that it `follows` comes first; where that finds nothing, neither does this one.
+    `check` raises PlanError for a plan, perhaps edited, that the style cannot build. `describe`
+    says what a design consists of, `limit` what keeps it from being faster. The search of another
+    style that it `follows` comes first; where that finds nothing, neither does this one.
     """
 
     draft: Callable[[Graph, Board, Plan, Goal, Earlier], Draft]

@@ -31,7 +31,8 @@ def cut(layers: Sequence[Layer], thresholds: Sequence[float]) -> None:
     for layer, threshold in zip(layers, thresholds, strict=True):
         if not 0 <= threshold < span(layer):
             raise PlanError(
-                f"threshold {threshold:g} is not below its largest weight {span(layer):g}, or negative",
+                f"threshold {threshold:g} is not below its largest weight {span(layer):g}, or "
+                "negative",
                 where=f"layer {layer.name}",
                 remedy="a layer without weights computes nothing: choose a smaller threshold",
             )
@@ -53,7 +54,8 @@ def bounded(layers: Sequence[Layer], scales: Sequence[float], count: int, method
             int((part < tops[narrowest]).sum()) for _, part in chunks(values, scales)
         ) / total(layers)
         raise PlanError(
-            f"sparsity {count / total(layers):.1%} would wipe out layer {layers[narrowest].name}; it reaches at most {most:.1%}",
+            f"sparsity {count / total(layers):.1%} would wipe out layer "
+            f"{layers[narrowest].name}; it reaches at most {most:.1%}",
             where=f"method {method}",
             remedy="choose a smaller sparsity, or another method",
         )

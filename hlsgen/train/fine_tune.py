@@ -29,9 +29,16 @@ def fine_tune(
         folder = Path(name)
         onnx.save(model, folder / "sparse.onnx")
         settings = Settings(
-            str(folder / "sparse.onnx"), data, preparation=preparation, epochs=epochs, batch=BATCH, rate=rate, decay="cosine",
-            keep_zeros=True, threads=0,
-        )  # fmt: skip
+            str(folder / "sparse.onnx"),
+            data,
+            preparation=preparation,
+            epochs=epochs,
+            batch=BATCH,
+            rate=rate,
+            decay="cosine",
+            keep_zeros=True,
+            threads=0,
+        )
         watcher = Watcher(
             minibatch=lambda done, total, loss, _: progress(
                 done, total, f"fine-tuning, loss {loss:.3f}"

@@ -175,7 +175,9 @@ def check_sharing(network: Trainable, parts: Sequence[Part]) -> None:
                 origin = network.origins.get((layer.name, what))
                 if origin is not None and seen.setdefault(origin.initializer, stage) != stage:
                     raise PlanError(
-                        f"stages {seen[origin.initializer] + 1} and {stage + 1} would share initializer {origin.initializer}",
+                        f"stages {seen[origin.initializer] + 1} and {stage + 1} would "
+                        "share initializer "
+                        f"{origin.initializer}",
                         where="--cut",
                         remedy="cut so that its layers are in one stage",
                     )

@@ -137,7 +137,8 @@ class Trainer:
         settings = self.settings
         if len(settings.cuts) + 1 != self.stages and settings.cuts:
             raise PlanError(
-                f"{len(settings.cuts)} cuts make {len(settings.cuts) + 1} stages, {self.world} workers run {self.stages}",
+                f"{len(settings.cuts)} cuts make {len(settings.cuts) + 1} stages, {self.world} "
+                f"workers run {self.stages}",
                 where="--cut",
                 remedy="leave --workers out",
             )

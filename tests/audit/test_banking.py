@@ -32,15 +32,36 @@ ROW_KERNELS = {
     "row_last": ("float4 line[28][2]", "[x][r]", ""),
     "three_last": ("float4 line[28][3]", "[x][r]", "unbankable"),
     "padded_last": ("float4 line[28][4]", "[x][r]", ""),
-    "declared": ("float4 __attribute__((numbanks(2), bankwidth(16), singlepump, max_replicates(1))) line[32][2]", "[x][r]", ""),
+    "declared": (
+        "float4 __attribute__((numbanks(2), bankwidth(16), singlepump, "
+        "max_replicates(1))) line[32][2]",
+        "[x][r]",
+        "",
+    ),
     "wide_bank": ("float4 line[32][2] __attribute__((numbanks(1), bankwidth(32)))", "[x][r]", ""),
-    "one_narrow_bank": ("__attribute__((numbanks(1), bankwidth(16))) float4 line[32][2]", "[x][r]", "unbankable"),
+    "one_narrow_bank": (
+        "__attribute__((numbanks(1), bankwidth(16))) float4 line[32][2]",
+        "[x][r]",
+        "unbankable",
+    ),
     "by_macro": ("float4 line[32][2] BLOCKS(2, 16, 1)", "[x][r]", ""),
     "by_macro_one_bank": ("float4 line[32][2] BLOCKS(1, 16, 1)", "[x][r]", "unbankable"),
-    "row_bits_masked": ("float4 __attribute__((bank_bits(5), bankwidth(16))) line[2][32]", "[r][x & 31]", ""),
-    "row_bits_unbounded": ("float4 __attribute__((bank_bits(5), bankwidth(16))) line[2][32]", "[r][x]", "unbankable"),
-    "wrong_bits": ("float4 __attribute__((bank_bits(4), bankwidth(16))) line[2][32]", "[r][x & 31]", "unbankable"),
-}  # fmt: skip
+    "row_bits_masked": (
+        "float4 __attribute__((bank_bits(5), bankwidth(16))) line[2][32]",
+        "[r][x & 31]",
+        "",
+    ),
+    "row_bits_unbounded": (
+        "float4 __attribute__((bank_bits(5), bankwidth(16))) line[2][32]",
+        "[r][x]",
+        "unbankable",
+    ),
+    "wrong_bits": (
+        "float4 __attribute__((bank_bits(4), bankwidth(16))) line[2][32]",
+        "[r][x & 31]",
+        "unbankable",
+    ),
+}
 
 OTHERS = """
 __kernel void three_readers(const int a, const int b)
@@ -202,7 +223,8 @@ __kernel void sixty_four_bytes(void)
 """
 TEXT = (
     "#pragma OPENCL EXTENSION cl_intel_channels : enable\n"
-    '#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), '
+    '#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), '
+    "numbanks(banks), bankwidth(bytes), "
     "singlepump, max_replicates(replicates)))\n"
     "channel float4 in __attribute__((depth(8)));\nchannel float4 out __attribute__((depth(8)));\n"
     + "".join(

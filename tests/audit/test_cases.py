@@ -8,8 +8,20 @@ from hlsgen.audit.findings import ERROR
 from tests.support.cases import case
 
 # One of each kind of kernel.
-NAMES = ["add_residual", "average_pool_excluding_pads", "broadcast_a_row", "channel_shuffle_wide", "conv_depthwise_mixed", "conv_transpose",
-         "group_normalization", "lrn_two_sizes", "log_softmax", "prelu_and_scale", "resize_linear_corners", "squeeze_and_excitation"]  # fmt: skip
+NAMES = [
+    "add_residual",
+    "average_pool_excluding_pads",
+    "broadcast_a_row",
+    "channel_shuffle_wide",
+    "conv_depthwise_mixed",
+    "conv_transpose",
+    "group_normalization",
+    "lrn_two_sizes",
+    "log_softmax",
+    "prelu_and_scale",
+    "resize_linear_corners",
+    "squeeze_and_excitation",
+]
 
 
 @pytest.mark.slow

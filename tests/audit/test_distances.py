@@ -65,7 +65,8 @@ __kernel void for_ever(void)
     }
 }
 
-// Halves change places with every run of the inner loop: no word is loaded in the run that stores it.
+// Halves change places with every run of the inner loop: no word is loaded in the run that stores
+// it.
 __kernel void halves(void)
 {
     float both[2][32];
@@ -210,7 +211,8 @@ __kernel void sends_places(__global const int *restrict kept_table)
         write_channel_intel(kept_places, kept_table[n]);
 }
 
-// What an address rests on changes from turn to turn in a memory: no period can be seen in the counters.
+// What an address rests on changes from turn to turn in a memory: no period can be seen in the
+// counters.
 __kernel void remembers(void)
 {
     int table[100];

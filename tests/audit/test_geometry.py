@@ -48,7 +48,18 @@ def test_another_geometry_is_found(pattern, text, tmp_path):
 
 
 def test_what_attributes_say():
-    array = ArrayAudit("m", 1, "[4 x float]", 128, False, "", {"numbanks": (2,), "bankwidth": (8,), "max_replicates": (3,)}, (), (), None)  # fmt: skip
+    array = ArrayAudit(
+        "m",
+        1,
+        "[4 x float]",
+        128,
+        False,
+        "",
+        {"numbanks": (2,), "bankwidth": (8,), "max_replicates": (3,)},
+        (),
+        (),
+        None,
+    )
     assert stated(array) == Geometry(128, 2, 8, 3)
     assert (
         stated(ArrayAudit("m", 1, "[4 x float]", 128, False, "", {"memory": ()}, (), (), None))

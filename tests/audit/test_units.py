@@ -103,7 +103,8 @@ __kernel void products(const int a, const int b, const int c)
         write_channel_intel(out, (float8)(float)(i * c * 12));
 }
 
-__kernel void copy(__global const word *restrict from, __global odd *restrict to, __global const float *restrict single, const int n)
+__kernel void copy(__global const word *restrict from, __global odd *restrict to,
+__global const float *restrict single, const int n)
 {
     for (int i = 0; i < n; ++i) {
         write_channel_intel(words, from[i]);

@@ -88,7 +88,10 @@ def test_missing_external_data(tmp_path, capsys):
 
 
 def test_unknown_operators_are_listed_at_once(tmp_path, capsys):
-    text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Erf(x) b = Relu(a) c = Celu(b) y = Mish(c) }"
+    text = (
+        "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Erf(x) b = Relu(a) c = Celu(b) y "
+        "= Mish(c) }"
+    )
     refuse_build(
         save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Erf", "Celu", "Mish", "node a"
     )
@@ -102,7 +105,8 @@ def test_operators_that_onnx_does_not_know_are_listed_too(tmp_path, capsys):
 def test_unsupported_attributes_are_listed_at_once(tmp_path, capsys):
     text = (
         "(float[1,3,8,8] x, float[1,3,8,8] k) => (float[1,3,8,8] y, float[m,n,h,w] a) "
-        '{ a = Resize<coordinate_transformation_mode="tf_crop_and_resize">(x, , s) b = Relu(x) y = Mul(b, k) }'
+        '{ a = Resize<coordinate_transformation_mode="tf_crop_and_resize">(x, , s) b = '
+        "Relu(x) y = Mul(b, k) }"
     ).replace("k)", "k, float[4] s)", 1)
     refuse_build(save(tmp_path, text), tmp_path, capsys, "2 node(s)", "node a", "node y")
 
@@ -144,7 +148,10 @@ def test_window_larger_than_image(tmp_path, capsys):
 
 
 def test_batch_that_mixes_images(tmp_path, capsys):
-    text = "(float[4,3,8,8] x, float[4,3,3,3] w) => (float[3,4,6,6] y) { t = Transpose<perm=[1,0,2,3]>(x) y = Conv(t, w) }"
+    text = (
+        "(float[4,3,8,8] x, float[4,3,3,3] w) => (float[3,4,6,6] y) { t = "
+        "Transpose<perm=[1,0,2,3]>(x) y = Conv(t, w) }"
+    )
     refuse_build(save(tmp_path, text), tmp_path, capsys, "node y", "input has shape [3, 4, 8, 8]")
 
 

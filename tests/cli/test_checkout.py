@@ -140,12 +140,18 @@ def test_a_clone_on_the_path_works_from_any_folder(run, clone, tmp_path):
         (tmp_path / "work" / package / "__init__.py").write_text(
             "raise ImportError('another hlsgen')"
         )
-    code = "import sys; sys.path[0] = sys.argv[1]; from hlsgen.host.runner import find_devices; print(find_devices('emulator'))"
+    code = (
+        "import sys; sys.path[0] = sys.argv[1]; from hlsgen.host.runner import "
+        "find_devices; print(find_devices('emulator'))"
+    )
     assert "FPGA" in run("-c", code, clone, cwd=tmp_path / "work")
 
 
 def test_a_missing_dependency_is_one_message(run, clone):
-    hidden = "import sys; sys.modules['networkx'] = None; import runpy; runpy.run_module('hlsgen', run_name='__main__')"
+    hidden = (
+        "import sys; sys.modules['networkx'] = None; import runpy; "
+        "runpy.run_module('hlsgen', run_name='__main__')"
+    )
     message = run("-c", hidden, cwd=clone, fails=True)
     assert (
         "Traceback" not in message

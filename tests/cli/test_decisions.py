@@ -37,10 +37,16 @@ def refused(arguments, capsys, out):
 @pytest.mark.parametrize(
     "option",
     [
-        ("--board", "pac_d5005"), ("--style", "folded"), ("--disable", "tile"), ("--objective", "throughput"), ("--fps", "0"),
-        ("--copies", "1"), ("--images", "1"), ("--set", "engines.width=8"),
+        ("--board", "pac_d5005"),
+        ("--style", "folded"),
+        ("--disable", "tile"),
+        ("--objective", "throughput"),
+        ("--fps", "0"),
+        ("--copies", "1"),
+        ("--images", "1"),
+        ("--set", "engines.width=8"),
     ],
-)  # fmt: skip
+)
 def test_a_plan_decides_alone(option, model, plan, tmp_path, capsys):
     """Even values that are the default: they would say nothing of the plan."""
     err = refused(["build", model, "--plan", plan, *option], capsys, tmp_path / "out")

@@ -1,4 +1,5 @@
-"""`benchmarks.regression` finds designs equal that are, and tells what differs where something does."""
+"""`benchmarks.regression` finds designs equal that are, and tells what differs where something
+does."""
 
 import json
 import shutil
@@ -18,7 +19,8 @@ channel float a_to_b;
 __kernel void a(__global const float *restrict data) {
     for (int i = 0; i < 4; ++i) write_channel_intel(a_to_b, fmax(TWICE(data[i]), 0.5f)); /* here */
 }
-__kernel void b(__global float *restrict data) { for (int i = 0; i < 4; ++i) data[i] = read_channel_intel(a_to_b); }
+__kernel void b(__global float *restrict data) { for (int
+i = 0; i < 4; ++i) data[i] = read_channel_intel(a_to_b); }
 """
 
 
@@ -93,7 +95,13 @@ def test_a_design_in_one_checkout_alone_is_reported(design):
     [
         ([("// macro", "// other"), ("/* here */", ""), ("    for", "\n for")], ""),
         ([("a_to_b", "a_into_b"), ("TWICE", "DOUBLE")], "names"),
-        ([("int i = 0; i < 4; ++i) d", "int j = 0; j < 4; ++j) d"), ("data[i] = r", "data[j] = r")], "names"),
+        (
+            [
+                ("int i = 0; i < 4; ++i) d", "int j = 0; j < 4; ++j) d"),
+                ("data[i] = r", "data[j] = r"),
+            ],
+            "names",
+        ),
         ([("(a_to_b, f", "(a_into_b, f")], "differs"),
         ([("int i = 0; i < 4; ++i) d", "int data = 0; data < 4; ++data) d")], "differs"),
         ([("fmax", "fmin")], "differs"),
@@ -101,9 +109,12 @@ def test_a_design_in_one_checkout_alone_is_reported(design):
         ([("0.5f", "0.25f")], "differs"),
         ([("// macro\n", "")], "differs"),
         ([("#define TWICE", "\n#undef Y\n#define TWICE")], "differs"),
-        ([("= read_channel_intel(a_to_b); }\n", "= read_channel_intel(a_to_b); } int c;\n")], "differs"),
+        (
+            [("= read_channel_intel(a_to_b); }\n", "= read_channel_intel(a_to_b); } int c;\n")],
+            "differs",
+        ),
     ],
-)  # fmt: skip
+)
 def test_texts_are_equal_up_to_names_comments_and_whitespace(changes, verdict):
     text = TEXT
     for before, after in changes:

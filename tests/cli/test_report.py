@@ -120,9 +120,14 @@ def test_in_a_browser(design, width, capsys, tmp_path):
     page = Path(report(design, capsys)["page"]).read_text()
     # A browser without a window has a least width of its own, so the page is looked at inside a
     # frame.
-    probe = f"""<!DOCTYPE html><html><body style="margin:0"><iframe id="f" style="width:{width}px;height:2000px;border:0"></iframe><script>
-const errors = []; f.onload = () => {{ const d = f.contentDocument; document.title = JSON.stringify([d.documentElement.scrollWidth, errors]); }};
-f.contentWindow.onerror = m => errors.push(m); f.srcdoc = {json.dumps(page).replace("</", "<" + chr(92) + "/")};</script></body></html>"""
+    probe = f"""<!DOCTYPE html><html><body style="margin:0"><iframe id="f" style="width:{
+        width
+    }px;height:2000px;border:0"></iframe><script>
+const errors = []; f.onload = () => {{ const
+d = f.contentDocument; document.title = JSON.stringify([d.documentElement.scrollWidth, errors]); }};
+f.contentWindow.onerror = m => errors.push(m); f.srcdoc = {
+        json.dumps(page).replace("</", "<" + chr(92) + "/")
+    };</script></body></html>"""
     (tmp_path / "probe.html").write_text(probe)
     flags = [
         "--headless",

@@ -79,13 +79,27 @@ def test_weights_that_are_not_finite(value, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("(float[1,3,200000,200000] x) => (float[1,3,200000,200000] y) { y = Relu(x) }", ["feature map", "smaller"]),
-        ("(float[1,3,8,8] x) => (float[a,b,c,d] y) { r = Constant<value_ints=[1,1,100000,100000]>() y = Tile(x, r) }", ["would hold"]),
-        ("(float[1,3] x) => (float[a,b] y) { s = Constant<value_ints=[3,1000000000]>() k = ConstantOfShape(s) y = MatMul(x, k) }",
-         ["constant node", "would hold"]),
-        ("(float[1,1,4,4] x, float[1,1,3,3] w) => (float[a,b,c,d] y) { y = Conv<pads=[9999999,0,9999999,99999]>(x, w) }", ["too large"]),
+        (
+            "(float[1,3,200000,200000] x) => (float[1,3,200000,200000] y) { y = Relu(x) }",
+            ["feature map", "smaller"],
+        ),
+        (
+            "(float[1,3,8,8] x) => (float[a,b,c,d] y) { r = "
+            "Constant<value_ints=[1,1,100000,100000]>() y = Tile(x, r) }",
+            ["would hold"],
+        ),
+        (
+            "(float[1,3] x) => (float[a,b] y) { s = Constant<value_ints=[3,1000000000]>() k "
+            "= ConstantOfShape(s) y = MatMul(x, k) }",
+            ["constant node", "would hold"],
+        ),
+        (
+            "(float[1,1,4,4] x, float[1,1,3,3] w) => (float[a,b,c,d] y) { y = "
+            "Conv<pads=[9999999,0,9999999,99999]>(x, w) }",
+            ["too large"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_sizes_beyond_reason(text, words, tmp_path, capsys):
     refuse(save(tmp_path / "bad.onnx", text), tmp_path, capsys, *words)
 

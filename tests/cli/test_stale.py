@@ -26,7 +26,10 @@ from tests.support.networks import parse
 
 CONV = "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { y = Conv(x, w) }"
 WIDER = "(float[1,3,8,8] x, float[6,3,3,3] w) => (float[1,6,6,6] y) { y = Conv(x, w) }"
-AOC = '#!/bin/sh\n[ -e "{fail}" ] && exit 3\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && echo image > "$2"; shift; done\n'
+AOC = (
+    '#!/bin/sh\n[ -e "{fail}" ] && exit 3\nwhile [ $# -gt 1 ]; do [ "$1" = -o ] && '
+    'echo image > "$2"; shift; done\n'
+)
 
 
 @pytest.fixture
@@ -68,8 +71,15 @@ def test_other_kernels_put_the_compiled_ones_aside(design, tmp_path, capsys):
     build(WIDER, tmp_path)
     assert "compiled.old; compile this design anew" in capsys.readouterr().out
     assert {p.name for p in design.iterdir()} == {
-        "Makefile", "compiled.old", "design.json", "kernels", "model.onnx", "notes.txt", "plan.json", "weights",
-    }  # fmt: skip
+        "Makefile",
+        "compiled.old",
+        "design.json",
+        "kernels",
+        "model.onnx",
+        "notes.txt",
+        "plan.json",
+        "weights",
+    }
     old = design / "compiled.old"
     assert {str(p.relative_to(old)) for p in old.rglob("*")} == {
         "bin",

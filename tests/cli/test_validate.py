@@ -11,7 +11,10 @@ from hlsgen.host.design import HostDesign
 from hlsgen.validation import Reference
 from tests.support.networks import build, parse, run_onnxruntime
 
-TWO = "(float[1,3,4,4] x, float[2,3,1,1] w) => (float[1,2,4,4] y, float[1,2,4,4] z) { y = Conv(x, w) z = Relu(y) }"
+TWO = (
+    "(float[1,3,4,4] x, float[2,3,1,1] w) => (float[1,2,4,4] y, float[1,2,4,4] z) { "
+    "y = Conv(x, w) z = Relu(y) }"
+)
 IMAGES = np.random.default_rng(0).standard_normal((3, 3, 4, 4)).astype(np.float32)
 
 

@@ -13,24 +13,33 @@ from tests.support.networks import NO_PREFIX, build, parse
 GOLDEN = Path(__file__).parent / "golden"
 
 NETWORKS = {
-    "residual": """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8] s, float[8] t, float[8] m,
+    "residual": """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8] s,
+float[8] t, float[8] m,
 float[8] var, float[10,8] f, float[10] fb) => (float[1,10] y) {
-  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) inner = Conv<pads=[1,1,1,1]>(stem_relu, b)
-  normalised = BatchNormalization(inner, s, t, m, var) joined = Add(normalised, stem_relu) joined_relu = Relu(joined)
-  pooled = GlobalAveragePool(joined_relu) flat = Flatten(pooled) scores = Gemm<transB=1>(flat, f, fb) y = Softmax(scores) }""",
+  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem)
+  inner = Conv<pads=[1,1,1,1]>(stem_relu, b)
+  normalised = BatchNormalization(inner, s, t, m, var) joined = Add(normalised,
+  stem_relu) joined_relu = Relu(joined)
+  pooled = GlobalAveragePool(joined_relu) flat = Flatten(pooled)
+  scores = Gemm<transB=1>(flat, f, fb) y = Softmax(scores) }""",
     "separable": """(float[1,8,9,9] x, float[8,1,3,3] d, float[16,8,1,1] p) => (float[1,16,2,2] y) {
   depthwise = Conv<group=8, strides=[2,2], pads=[1,1,1,1]>(x, d) depthwise_relu = Relu(depthwise)
   low = Constant<value_float=0.0>() high = Constant<value_float=6.0>()
   pointwise = Conv(depthwise_relu, p) clipped = Clip(pointwise, low, high)
   y = AveragePool<kernel_shape=[3,3], strides=[3,3], pads=[1,1,0,0]>(clipped) }""",
     "movement": MOVEMENT,
-    "sparse": """(float[1,24,4,4] x, float[32,24,1,1] p, float[32] pb, float[512,40] f, float[40] fb) => (float[1,40] y) {
-  pointwise = Conv(x, p, pb) pointwise_relu = Relu(pointwise) flat = Flatten(pointwise_relu) y = Gemm(flat, f, fb) }""",
+    "sparse": """(float[1,24,4,4] x, float[32,24,1,1] p, float[32] pb, float[512,40] f,
+float[40] fb) => (float[1,40] y) {
+  pointwise = Conv(x, p, pb) pointwise_relu = Relu(pointwise) flat = Flatten(pointwise_relu)
+  y = Gemm(flat, f, fb) }""",
 }
 # A stem and pooling as a prefix.
-AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b, float[24,16,1,1] c) => (float[1,24,3,3] y) {
-  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem) pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
-  inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner) joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
+AHEAD = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b,
+float[24,16,1,1] c) => (float[1,24,3,3] y) {
+  stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem)
+  pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
+  inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner)
+  joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
 # Weights of a convolution and of the fully connected layer stream from memory.
 STRIPS = {("inner", "row_tiles"): 2, ("scores", "row_tiles"): 1}
 SPARSITY = {"sparse": 0.85}

@@ -11,20 +11,28 @@ from tests.support.networks import assert_right, build, parse
 
 # One network with everything that an optimisation touches: stem, residual, depthwise, pools, dense,
 # softmax.
-NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[8,1,3,3] c, float[8,8,1,1] d,
+NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b,
+float[8,1,3,3] c, float[8,8,1,1] d,
 float[8] db, float[10,8] f, float[10] fb) => (float[1,10] y) {
   s = Conv<pads=[1,1,1,1]>(x, a, ab) sr = Relu(s) p = MaxPool<kernel_shape=[2,2], strides=[2,2]>(sr)
-  t = Conv<pads=[1,1,1,1]>(p, b) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, c) v = Conv(u, d, db)
-  w = Add(v, p) r = Relu(w) q = AveragePool<kernel_shape=[3,3], strides=[3,3]>(r) g = GlobalAveragePool(q)
+  t = Conv<pads=[1,1,1,1]>(p, b) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, c)
+  v = Conv(u, d, db)
+  w = Add(v, p) r = Relu(w) q = AveragePool<kernel_shape=[3,3], strides=[3,3]>(r)
+  g = GlobalAveragePool(q)
   h = Flatten(g) l = Gemm<transB=1>(h, f, fb) y = Softmax(l) }"""
 
 
 # And one with data movement of all kinds, joins that broadcast, and a slope a channel.
-MOVEMENT = """(float[1,6,6,6] x, float[8,6,3,3] a, float[8,1,1] p, float[8,8,1,1] e, float[4,8,3,3] b) => (float[1,4,6,6] y) {
-  k = Constant<value_ints=[0,0,1,1,0,0,1,1]>() q = Pad<mode="reflect">(x, k) s = Conv(q, a) t = PRelu(s, p)
-  g = GlobalAveragePool(t) h = Conv(g, e) i = Sigmoid(h) m = Mul(t, i) z = Constant<value_floats=[1.0,1.0,2.0,2.0]>()
-  r = Resize<mode="linear">(m, , z) n = Resize<mode="nearest">(m, , z) u = Sub(r, n) c = Conv<pads=[1,1,1,1], strides=[2,2]>(u, b)
-  f = Constant<value_ints=[1,2,2,6,6]>() v = Reshape(c, f) w = Transpose<perm=[0,2,1,3,4]>(v) j = Constant<value_ints=[1,4,6,6]>()
+MOVEMENT = """(float[1,6,6,6] x, float[8,6,3,3] a, float[8,1,1] p, float[8,8,1,1] e,
+float[4,8,3,3] b) => (float[1,4,6,6] y) {
+  k = Constant<value_ints=[0,0,1,1,0,0,1,1]>() q = Pad<mode="reflect">(x, k) s = Conv(q, a)
+  t = PRelu(s, p)
+  g = GlobalAveragePool(t) h = Conv(g, e) i = Sigmoid(h) m = Mul(t, i)
+  z = Constant<value_floats=[1.0,1.0,2.0,2.0]>()
+  r = Resize<mode="linear">(m, , z) n = Resize<mode="nearest">(m, , z) u = Sub(r, n)
+  c = Conv<pads=[1,1,1,1], strides=[2,2]>(u, b)
+  f = Constant<value_ints=[1,2,2,6,6]>() v = Reshape(c, f) w = Transpose<perm=[0,2,1,3,4]>(v)
+  j = Constant<value_ints=[1,4,6,6]>()
   y = Reshape(w, j) }"""
 
 

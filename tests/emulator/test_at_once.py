@@ -24,15 +24,20 @@ from tests.support.networks import assert_right, parse
 
 # Words that pixels fill and words that they do not, with and without bias and activation, a branch,
 # and a window before them.
-NETWORK = """(float[1,8,6,5] x, float[40,8,3,3] k, float[48,40,1,1] a, float[48] ab, float[64,48,1,1] b, float[64,48,1,1] c, float[56,64,1,1] d,
-float[56] db) => (float[1,56,6,5] y) { v = Conv<pads=[1,1,1,1]>(x, k) p = Conv(v, a, ab) q = Relu(p) s = Conv(q, b) u = Conv(q, c)
+NETWORK = """(float[1,8,6,5] x, float[40,8,3,3] k, float[48,40,1,1] a, float[48] ab,
+float[64,48,1,1] b, float[64,48,1,1] c, float[56,64,1,1] d,
+float[56] db) => (float[1,56,6,5] y) { v = Conv<pads=[1,1,1,1]>(x, k) p = Conv(v, a, ab)
+q = Relu(p) s = Conv(q, b) u = Conv(q, c)
 t = Add(s, u) y = Conv(t, d, db) }"""
 
 # Padded, strided, dilated and even windows; one that needs no border; a 1x1 convolution that
 # strides; a branch that waits for a window.
-WINDOWS = """(float[1,40,9,7] x, float[24,40,3,3] a, float[24] ab, float[24,24,3,3] b, float[48,24,2,3] c, float[32,48,1,1] d, float[32,24,3,3] e)
-=> (float[1,32,3,3] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p) r = Conv<pads=[2,2,2,2], dilations=[2,2]>(q, b) s = Add(r, q)
-t = Conv<pads=[0,1,1,1], strides=[2,1]>(s, c) u = Conv<strides=[2,3]>(t, d) v = Conv<strides=[3,2]>(s, e) y = Add(u, v) }"""
+WINDOWS = """(float[1,40,9,7] x, float[24,40,3,3] a, float[24] ab, float[24,24,3,3] b,
+float[48,24,2,3] c, float[32,48,1,1] d, float[32,24,3,3] e)
+=> (float[1,32,3,3] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p)
+r = Conv<pads=[2,2,2,2], dilations=[2,2]>(q, b) s = Add(r, q)
+t = Conv<pads=[0,1,1,1], strides=[2,1]>(s, c) u = Conv<strides=[2,3]>(t, d)
+v = Conv<strides=[3,2]>(s, e) y = Add(u, v) }"""
 
 
 def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
@@ -181,7 +186,8 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
 
 
 def test_turns_by_hand():
-    """A word of `vectors_per_cycle` vectors meets every output vector: 30 pixels, 48 channels in, 64 out."""
+    """A word of `vectors_per_cycle` vectors meets every output vector: 30 pixels, 48 channels in,
+    64 out."""
     graph = hlsgen.load(parse(NETWORK))
     layer = next(layer for layer in graph.layers if layer.name == "s")
     for vectors_per_cycle, words in ((1, 6), (2, 3), (4, 2), (5, 2), (6, 1)):

@@ -25,9 +25,11 @@ from tests.support.faults import change_kernels
 from tests.support.networks import assert_right, parse
 
 NETWORKS = {
-    "windows": "(float[1,40,6,6] x, float[70,40,3,3] w, float[70] b, float[5,70,1,1] v) => (float[1,5,4,4] y) "
+    "windows": "(float[1,40,6,6] x, float[70,40,3,3] w, float[70] b, float[5,70,1,1] v) => "
+    "(float[1,5,4,4] y) "
     "{ t = Conv(x, w, b) r = Relu(t) y = Conv(r, v) }",
-    "groups": "(float[1,64,9,9] x, float[64,32,3,3] w) => (float[1,64,7,7] y) { y = Conv<group=2, strides=[1,1]>(x, w) }",
+    "groups": "(float[1,64,9,9] x, float[64,32,3,3] w) => (float[1,64,7,7] y) { y = "
+    "Conv<group=2, strides=[1,1]>(x, w) }",
     "pair": "(float[1,32,9,9] x, float[32,1,3,3] d, float[48,32,1,1] p) => (float[1,48,9,9] y) "
     "{ t = Conv<group=32, pads=[1,1,1,1]>(x, d) r = Relu(t) y = Conv(r, p) }",
 }
@@ -106,7 +108,10 @@ def test_right_where_accumulators_are_in_memory(tmp_path):
 def test_biases_never_hold_up_the_expander(tmp_path):
     """One block a group: it takes weights two groups ahead of the array, behind the biases of as
     many vectors as an array may have."""
-    text = "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { y = Conv(x, w, b) }"
+    text = (
+        "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { "
+        "y = Conv(x, w, b) }"
+    )
     graph = hlsgen.load(sparsify(parse(text), "relative", sparsity=0.6).model)
     array = {"convolution.outputs": max(OUTPUTS), "convolution.inputs": 1}
     sizes = array | {"width": 4, "skipping.outputs": 0}

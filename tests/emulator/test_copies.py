@@ -24,8 +24,10 @@ from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse, verdict_of
 
 # Two inputs, two outputs, a branch, words of several vectors, a fully connected layer.
-NETWORK = """(float[1,3,9,8] x, float[1,16,9,8] z, float[16,3,3,3] a, float[24,16,3,3] b, float[24] bb, float[7,24] f) => (float[1,7] y, float[1,24,9,8] t) {
-    p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) r = Add(q, z) s = Conv<pads=[1,1,1,1]>(r, b, bb) t = Relu(s) g = GlobalAveragePool(t)
+NETWORK = """(float[1,3,9,8] x, float[1,16,9,8] z, float[16,3,3,3] a, float[24,16,3,3] b,
+float[24] bb, float[7,24] f) => (float[1,7] y, float[1,24,9,8] t) {
+    p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) r = Add(q, z) s = Conv<pads=[1,1,1,1]>(r, b, bb)
+    t = Relu(s) g = GlobalAveragePool(t)
     h = Flatten(g) y = Gemm<transB=1>(h, f) }"""
 
 

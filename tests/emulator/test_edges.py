@@ -66,6 +66,9 @@ def test_what_onnxruntime_refuses_is_compared_with_numpy_and_said(tmp_path, caps
 @pytest.mark.parametrize("size", [2, 4])
 def test_even_windows_of_lrn(style, size, tmp_path):
     """With exact powers: the emulator's relaxed ones are off by some 1e-4."""
-    text = f"(float[1,21,3,3] x) => (float[1,21,3,3] y) {{ y = LRN<size={size}, alpha=2.0, bias=1.5>(x) }}"
+    text = (
+        f"(float[1,21,3,3] x) => (float[1,21,3,3] y) {{ y = LRN<size={size}, alpha=2.0, "
+        f"bias=1.5>(x) }}"
+    )
     found = verdict_of(build(parse(text), tmp_path / "d", style=style, disable=["relaxed_fp"]))
     assert found["ok"] and found["output"]["max_rel_error"] < 1e-6, found

@@ -14,9 +14,12 @@ from hlsgen.schedule.goal import Goal
 from tests.support.networks import NO_PREFIX, assert_right, parse
 from tests.support.plans import resized
 
-MIXED = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c, float[64,40] f) => (float[1,40] y) {
-    a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p) e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
-    m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f) y = Softmax(u) }"""
+MIXED = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c,
+float[64,40] f) => (float[1,40] y) {
+    a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p)
+    e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
+    m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f)
+    y = Softmax(u) }"""
 GOALS = {
     "folded": Goal(images=2),
     "hybrid": Goal(images=2, pins=NO_PREFIX),

@@ -54,13 +54,19 @@ POINTS = (
 # Outputs by name. The last two are depthwise layers that stream into 1x1 convolutions in hybrid
 # designs.
 NODES = """
-    relu = Relu(x) leaky_relu = LeakyRelu<alpha=0.1>(x) sigmoid = Sigmoid(x) tanh = Tanh(x) exp = Exp(x) log = Log(x) sqrt = Sqrt(x)
-    reciprocal = Reciprocal(x) abs = Abs(x) elu = Elu<alpha=0.7>(x) selu = Selu(x) softplus = Softplus(x) softsign = Softsign(x)
-    hard_sigmoid = HardSigmoid<alpha=0.3>(x) hard_swish = HardSwish(x) gate = Sigmoid(x) silu = Mul(x, gate) prelu = PRelu(x, slope)
-    low = Constant<value_float=-90.0>() high = Constant<value_float=89.0>() clip = Clip(x, low, high)
+    relu = Relu(x) leaky_relu = LeakyRelu<alpha=0.1>(x) sigmoid = Sigmoid(x) tanh = Tanh(x)
+    exp = Exp(x) log = Log(x) sqrt = Sqrt(x)
+    reciprocal = Reciprocal(x) abs = Abs(x) elu = Elu<alpha=0.7>(x) selu = Selu(x)
+    softplus = Softplus(x) softsign = Softsign(x)
+    hard_sigmoid = HardSigmoid<alpha=0.3>(x) hard_swish = HardSwish(x) gate = Sigmoid(x)
+    silu = Mul(x, gate) prelu = PRelu(x, slope)
+    low = Constant<value_float=-90.0>() high = Constant<value_float=89.0>()
+    clip = Clip(x, low, high)
     softmax = Softmax<axis=1>(x) log_softmax = LogSoftmax<axis=1>(x) lrn = LRN<size=3, alpha=0.5>(x)
-    rsqrt = InstanceNormalization(x, scale, bias) square = Mul(x, x) mean = ReduceMean<axes=[1]>(square) norm = Sqrt(mean)
-    unit = Div(x, norm) a = Conv<group=13>(x, ones) b = Sigmoid(a) paired_sigmoid = Conv(b, identity)
+    rsqrt = InstanceNormalization(x, scale, bias) square = Mul(x, x)
+    mean = ReduceMean<axes=[1]>(square) norm = Sqrt(mean)
+    unit = Div(x, norm) a = Conv<group=13>(x, ones) b = Sigmoid(a)
+    paired_sigmoid = Conv(b, identity)
     c = Conv<group=13>(x, ones) d = Sigmoid(c) e = Mul(c, d) paired_silu = Conv(e, identity)"""
 OUTPUTS = (
     *KINDS,

@@ -10,9 +10,11 @@ from hlsgen.model.folded_structure import bias_words
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import assert_right, parse
 
-PLAIN = """(float[1,3,6,6] x, float[40,3,3,3] w, float[40] b, float[8,40,1,1] v, float[8] c) => (float[1,8,4,4] y) {
+PLAIN = """(float[1,3,6,6] x, float[40,3,3,3] w, float[40] b, float[8,40,1,1] v,
+float[8] c) => (float[1,8,4,4] y) {
     a = Conv(x, w, b) r = Relu(a) y = Conv(r, v, c) }"""
-SCALED = """(float[1,3,6,6] x, float[40,3,3,3] w, float[40] b, float[40,1,1] m, float[8,40,1,1] v, float[8] c) => (float[1,8,4,4] y) {
+SCALED = """(float[1,3,6,6] x, float[40,3,3,3] w, float[40] b, float[40,1,1] m, float[8,40,1,1] v,
+float[8] c) => (float[1,8,4,4] y) {
     a = Conv(x, w, b) r = Relu(a) s = Mul(r, m) y = Conv(s, v, c) }"""
 PINS = {
     ("engines", "width"): 4,

@@ -19,19 +19,27 @@ from tests.support.networks import NO_PREFIX, assert_right, build, parse, verdic
 # either layer, a residual, a plain depthwise layer, a pair whose middle is also an output (no
 # pair), vectors that are not full.
 NETWORKS = {
-    "separable": """(float[1,20,13,11] x, float[20,1,3,3] d, float[20] db, float[36,20,1,1] p, float[36] pb) => (float[1,36,7,6] y) {
-        a = Conv<group=20, strides=[2,2], pads=[1,1,1,1]>(x, d, db) b = Relu(a) c = Conv(b, p, pb) y = LeakyRelu(c) }""",
-    "two_kinds": """(float[1,16,9,9] x, float[16,1,3,3] d, float[16] db, float[16,16,1,1] p, float[16,1,5,5] e, float[24,16,1,1] q,
+    "separable": """(float[1,20,13,11] x, float[20,1,3,3] d, float[20] db, float[36,20,1,1] p,
+float[36] pb) => (float[1,36,7,6] y) {
+        a = Conv<group=20, strides=[2,2], pads=[1,1,1,1]>(x, d, db) b = Relu(a)
+        c = Conv(b, p, pb) y = LeakyRelu(c) }""",
+    "two_kinds": """(float[1,16,9,9] x, float[16,1,3,3] d, float[16] db, float[16,16,1,1] p,
+float[16,1,5,5] e, float[24,16,1,1] q,
         float[24,1,3,3] f) => (float[1,24,9,9] y) {
         a = Conv<group=16, pads=[0,2,2,0]>(x, d, db) s = Sigmoid(a) b = Conv(s, p) r = Add(b, x)
-        c = Conv<group=16, pads=[2,2,2,2]>(r, e) g = Conv(c, q) y = Conv<group=24, pads=[1,1,1,1]>(g, f) }""",
-    "narrow": """(float[1,16,6,2] x, float[16,1,3,1] d, float[16,16,1,1] p, float[16,1,1,1] e, float[16,16,1,1] q, float[16,1,3,3] f,
+        c = Conv<group=16, pads=[2,2,2,2]>(r, e) g = Conv(c, q)
+        y = Conv<group=24, pads=[1,1,1,1]>(g, f) }""",
+    "narrow": """(float[1,16,6,2] x, float[16,1,3,1] d, float[16,16,1,1] p, float[16,1,1,1] e,
+float[16,16,1,1] q, float[16,1,3,3] f,
         float[8,16,1,1] r) => (float[1,8,6,2] y) {
-        a = Conv<group=16, pads=[1,0,1,0]>(x, d) b = Conv(a, p) c = Conv<group=16>(b, e) g = Conv(c, q)
+        a = Conv<group=16, pads=[1,0,1,0]>(x, d) b = Conv(a, p) c = Conv<group=16>(b, e)
+        g = Conv(c, q)
         h = Conv<group=16, pads=[1,1,1,1]>(g, f) y = Conv(h, r) }""",
-    "shared": """(float[1,16,8,8] x, float[16,1,3,3] d, float[16,16,1,1] p, float[16,1,3,3] e, float[16,16,1,1] q)
+    "shared": """(float[1,16,8,8] x, float[16,1,3,3] d, float[16,16,1,1] p, float[16,1,3,3] e,
+float[16,16,1,1] q)
         => (float[1,16,8,8] y, float[1,16,8,8] b) {
-        a = Conv<group=16, pads=[1,1,1,1]>(x, d) y = Conv(a, p) b = Conv<group=16, pads=[1,1,1,1]>(y, e) c = Conv(b, q) }""",
+        a = Conv<group=16, pads=[1,1,1,1]>(x, d) y = Conv(a, p)
+        b = Conv<group=16, pads=[1,1,1,1]>(y, e) c = Conv(b, q) }""",
 }
 BOARDS = ("pac_d5005", "pac_a10", "de5_net")
 

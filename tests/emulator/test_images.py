@@ -25,14 +25,22 @@ from tests.support.plans import resized
 
 # Every engine, a residual, a concatenation, an upsampling, an average pool, and a fully connected
 # layer of a map.
-MIXED = """(float[1,3,14,12] x, float[8,3,3,3] a, float[8,1,3,3] d, float[8,8,3,3] b, float[24,16,1,1] c, float[7,24] f) => (float[1,7] y) {
-    p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) e = Conv<group=8, pads=[1,1,1,1]>(q, d) r = Conv<pads=[1,1,1,1]>(e, b) s = Add(r, q)
-    m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(s) n = AveragePool<kernel_shape=[2,2], strides=[2,2]>(s) t = Concat<axis=1>(m, n)
-    u = Conv<strides=[2,2]>(t, c) l = LRN<size=3>(u) g = GlobalAveragePool(l) h = Flatten(g) z = Gemm<transB=1>(h, f) y = Softmax(z) }"""
-DENSE = """(float[1,5,6,4] x, float[5,5,1,1] k, float[20,120] w, float[20] wb, float[9,20] v) => (float[1,9] y) {
-    c = Conv(x, k) f = Flatten(c) a = Gemm<transB=1>(f, w, wb) r = Relu(a) y = Gemm<transB=1>(r, v) }"""
-WINDOWS = """(float[1,20,11,9] x, float[24,20,3,2] a, float[40,12,3,3] b, float[24,40,1,1] c, float[6,24,11,9] d) => (float[1,6,1,1] y) {
-    p = Conv<pads=[1,0,1,1], dilations=[1,1]>(x, a) q = Conv<group=2, pads=[2,2,2,2], dilations=[2,2]>(p, b) r = Conv(q, c) y = Conv(r, d) }"""
+MIXED = """(float[1,3,14,12] x, float[8,3,3,3] a, float[8,1,3,3] d, float[8,8,3,3] b,
+float[24,16,1,1] c, float[7,24] f) => (float[1,7] y) {
+    p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) e = Conv<group=8, pads=[1,1,1,1]>(q, d)
+    r = Conv<pads=[1,1,1,1]>(e, b) s = Add(r, q)
+    m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(s) n = AveragePool<kernel_shape=[2,2],
+    strides=[2,2]>(s) t = Concat<axis=1>(m, n)
+    u = Conv<strides=[2,2]>(t, c) l = LRN<size=3>(u) g = GlobalAveragePool(l) h = Flatten(g)
+    z = Gemm<transB=1>(h, f) y = Softmax(z) }"""
+DENSE = """(float[1,5,6,4] x, float[5,5,1,1] k, float[20,120] w, float[20] wb,
+float[9,20] v) => (float[1,9] y) {
+    c = Conv(x, k) f = Flatten(c) a = Gemm<transB=1>(f, w, wb) r = Relu(a)
+    y = Gemm<transB=1>(r, v) }"""
+WINDOWS = """(float[1,20,11,9] x, float[24,20,3,2] a, float[40,12,3,3] b, float[24,40,1,1] c,
+float[6,24,11,9] d) => (float[1,6,1,1] y) {
+    p = Conv<pads=[1,0,1,1], dilations=[1,1]>(x, a) q = Conv<group=2, pads=[2,2,2,2],
+    dilations=[2,2]>(p, b) r = Conv(q, c) y = Conv(r, d) }"""
 
 
 def folded(text_or_model, images=1, style="folded", board="pac_d5005", disable=(), pins=None):

@@ -36,15 +36,21 @@ from tests.support.networks import assert_right, parse, random_inputs, run_onnxr
 
 # A stem and pooling; a residual block, whose input the block and the addition read; a map that is
 # left over twice.
-STEM = """(float[1,3,20,18] x, float[16,3,5,5] a, float[16] ab, float[16,16,3,3] b, float[16,16,3,3] c, float[40,16,3,3] d,
+STEM = """(float[1,3,20,18] x, float[16,3,5,5] a, float[16] ab, float[16,16,3,3] b,
+float[16,16,3,3] c, float[40,16,3,3] d,
     float[12,40] f, float[12] fb) => (float[1,12] y) {
-    s = Conv<strides=[2,2], pads=[2,2,2,2]>(x, a, ab) r = Relu(s) m = MaxPool<kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]>(r)
-    t = Conv<pads=[1,1,1,1]>(m, b) u = Relu(t) v = Conv<pads=[1,1,1,1]>(u, c) w = Add(v, m) z = Relu(w)
-    q = Conv<strides=[2,2], pads=[1,1,1,1]>(z, d) p = GlobalAveragePool(q) l = Flatten(p) y = Gemm<transB=1>(l, f, fb) }"""
+    s = Conv<strides=[2,2], pads=[2,2,2,2]>(x, a, ab) r = Relu(s)
+    m = MaxPool<kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]>(r)
+    t = Conv<pads=[1,1,1,1]>(m, b) u = Relu(t) v = Conv<pads=[1,1,1,1]>(u, c) w = Add(v, m)
+    z = Relu(w)
+    q = Conv<strides=[2,2], pads=[1,1,1,1]>(z, d) p = GlobalAveragePool(q) l = Flatten(p)
+    y = Gemm<transB=1>(l, f, fb) }"""
 LAYERS = ["s", "m", "t", "v", "w", "q", "p", "y"]
-SEPARABLE = """(float[1,3,12,12] x, float[16,3,3,3] a, float[16,1,3,3] d, float[32,16,1,1] p, float[32,1,3,3] e, float[16,32,1,1] q)
+SEPARABLE = """(float[1,3,12,12] x, float[16,3,3,3] a, float[16,1,3,3] d, float[32,16,1,1] p,
+float[32,1,3,3] e, float[16,32,1,1] q)
     => (float[1,16,6,6] y) { s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a) t = Relu(s)
-    b = Conv<group=16, pads=[1,1,1,1]>(t, d) c = Conv(b, p) g = Conv<group=32, pads=[1,1,1,1]>(c, e) y = Conv(g, q) }"""
+    b = Conv<group=16, pads=[1,1,1,1]>(t, d) c = Conv(b, p) g = Conv<group=32, pads=[1,1,1,1]>(c,
+    e) y = Conv(g, q) }"""
 
 
 def planned(text, layers, images=1, **options):
@@ -82,7 +88,10 @@ def test_no_prefix_where_more_is_needed_later():
         skip + "{ c = Conv<pads=[1,1,1,1]>(x, a) d = Conv<pads=[1,1,1,1]>(c, b) y = Add(d, x) }"
     )
     assert list(prefixes(hlsgen.load(joined))) == []
-    shown = "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y, float[1,8,6,6] c) "
+    shown = (
+        "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y, "
+        "float[1,8,6,6] c) "
+    )
     output = parse(shown + "{ c = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(c, b) }")
     assert list(prefixes(hlsgen.load(output))) == []
 
@@ -122,7 +131,8 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_with_several_vectors_at_once(strict, tmp_path):
-    """A 1x1 convolution in the prefix, with a kernel of its own that puts its input vectors together."""
+    """A 1x1 convolution in the prefix, with a kernel of its own that puts its input vectors
+    together."""
     graph = hlsgen.load(parse(SEPARABLE))
     pins = {
         ("prefix", "layers"): 3,
@@ -234,8 +244,8 @@ def test_structure_is_that_of_both_parts():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "on"), [("resnet18", "pac_a10"), ("mobilenetv1", "pac_d5005")])
 def test_the_best_prefix_is_taken(name, on):
-    """No other prefix, beside engines of any size, is better by the model; the search planned a part
-    of them."""
+    """No other prefix, beside engines of any size, is better by the model; the search planned a
+    part of them."""
     graph, target = hlsgen.load(network(name, size=64, width=0.5)), board(on)
     goal = Goal(images=4, pins={("engines", "convolution.inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
@@ -255,9 +265,9 @@ def test_the_best_prefix_is_taken(name, on):
 
 
 def test_estimates_of_pairs_by_hand():
-    """On the engines of the folded design the layers behind a prefix take what they take there; half
-    the array takes twice as long where it was the limit; a prefix that needs more multipliers than
-    are left sets the pace."""
+    """On the engines of the folded design the layers behind a prefix take what they take there;
+    half the array takes twice as long where it was the limit; a prefix that needs more multipliers
+    than are left sets the pace."""
     graph, target, goal = (
         hlsgen.load(network("resnet18", width=0.5)),
         board("pac_d5005"),
@@ -313,8 +323,10 @@ def test_a_prefix_never_takes_all_the_bandwidth(on):
 def test_a_prefix_may_end_at_channels_that_fill_no_vector(tmp_path):
     """24 channels in vectors of 8 are not laid out as in the engines' vectors of 16: the prefix's
     result has these too."""
-    text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[24] ab, float[32,24,1,1] b, float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
-        s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a, ab) r = Sigmoid(s) t = Conv(r, b) u = Conv<strides=[2,2], pads=[1,1,1,1]>(t, c)
+    text = """(float[1,3,32,32] x, float[24,3,3,3] a, float[24] ab, float[32,24,1,1] b,
+float[64,32,3,3] c, float[64,64,3,3] d) => (float[1,64,8,8] y) {
+        s = Conv<strides=[2,2], pads=[1,1,1,1]>(x, a, ab) r = Sigmoid(s) t = Conv(r, b)
+        u = Conv<strides=[2,2], pads=[1,1,1,1]>(t, c)
         y = Conv<pads=[1,1,1,1]>(u, d) }"""
     graph, plan = planned(text, 1, images=2)
     assert plan.engines.width == 16 and plan.kernels[0].output_width == 16

@@ -23,13 +23,17 @@ from tests.support.networks import assert_right, lines_printed, parse
 
 # 1x1 convolutions with and without bias, channels that fill no vector, a branch, and fully
 # connected layers behind a feature map.
-NETWORK = """(float[1,20,4,3] x, float[40,20,1,1] a, float[40] ab, float[24,40,1,1] c, float[24,40,1,1] d, float[288,70] w, float[70] b,
-float[70,10] v) => (float[1,10] y) { p = Conv(x, a, ab) q = Relu(p) s = Conv(q, c) u = Conv(q, d) z = Add(s, u) f = Flatten(z)
+NETWORK = """(float[1,20,4,3] x, float[40,20,1,1] a, float[40] ab, float[24,40,1,1] c,
+float[24,40,1,1] d, float[288,70] w, float[70] b,
+float[70,10] v) => (float[1,10] y) { p = Conv(x, a, ab) q = Relu(p) s = Conv(q, c)
+u = Conv(q, d) z = Add(s, u) f = Flatten(z)
 t = Gemm(f, w, b) r = Relu(t) y = MatMul(r, v) }"""
 
 # Windows with borders, strides and dilation, an even one, a 1x1 one with a stride.
-WINDOWS = """(float[1,12,9,8] x, float[20,12,3,3] a, float[20] ab, float[24,20,3,2] b, float[16,24,1,1] c, float[10,16,3,3] d, float[10] db)
-=> (float[1,10,3,4] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p) r = Conv<strides=[2,1], pads=[0,1,1,0]>(q, b) s = Relu(r)
+WINDOWS = """(float[1,12,9,8] x, float[20,12,3,3] a, float[20] ab, float[24,20,3,2] b,
+float[16,24,1,1] c, float[10,16,3,3] d, float[10] db)
+=> (float[1,10,3,4] y) { p = Conv<pads=[1,1,1,1]>(x, a, ab) q = Relu(p)
+r = Conv<strides=[2,1], pads=[0,1,1,0]>(q, b) s = Relu(r)
 t = Conv<strides=[1,2]>(s, c) u = Relu(t) y = Conv<pads=[1,2,2,2], dilations=[2,2]>(u, d, db) }"""
 
 

@@ -96,8 +96,10 @@ def test_right_on_the_emulator(model, images, pins, strict, tmp_path):
     assert_right(design, images=2, strict=strict)
 
 
-PAIRS = """(float[1,16,9,9] x, float[16,1,3,3] d, float[24,16,1,1] p, float[24,1,3,3] e, float[16,24,1,1] q) => (float[1,16,9,9] y) {
-        a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv(a, p) c = Conv<group=24, pads=[1,1,1,1]>(b, e) y = Conv(c, q) }"""
+PAIRS = """(float[1,16,9,9] x, float[16,1,3,3] d, float[24,16,1,1] p, float[24,1,3,3] e,
+float[16,24,1,1] q) => (float[1,16,9,9] y) {
+        a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv(a, p)
+        c = Conv<group=24, pads=[1,1,1,1]>(b, e) y = Conv(c, q) }"""
 
 
 @pytest.mark.emulator
@@ -168,7 +170,8 @@ def test_counted_turns_are_the_models(tmp_path):
 def test_chosen_where_it_pays_and_named_in_the_reason():
     """Few pixels, many weights: half of them zero the engine multiplies by all; with 95 % zeros it
     skips them."""
-    model = parse("""(float[1,256,8,8] x, float[512,256,3,3] a, float[256,512,3,3] b) => (float[1,256,8,8] y) {
+    model = parse("""(float[1,256,8,8] x, float[512,256,3,3] a, float[256,512,3,3] b) =>
+(float[1,256,8,8] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }""")
     plans = {}
     for share in (0.5, 0.95):
@@ -202,8 +205,9 @@ def test_every_layer_on_the_engine_that_suits_it():
     """Two layers with many pixels and no zeros, two with few pixels and many zeros: either engine
     alone is slower for all."""
     graph = with_zeros(
-        """(float[1,32,32,32] x, float[64,32,3,3] a, float[64,64,3,3] b, float[512,64,8,8] c, float[512,512,1,1] d) => (float[1,512,4,4] y) {
-        p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) r = Conv<strides=[8,8]>(q, c) y = Conv(r, d) }""",
+        """(float[1,32,32,32] x, float[64,32,3,3] a, float[64,64,3,3] b, float[512,64,8,8] c,
+        float[512,512,1,1] d) => (float[1,512,4,4] y) { p = Conv<pads=[1,1,1,1]>(x, a) q =
+        Conv<pads=[1,1,1,1]>(p, b) r = Conv<strides=[8,8]>(q, c) y = Conv(r, d) }""",
         0.97,
         "cd",
     )

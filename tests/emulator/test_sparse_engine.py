@@ -134,9 +134,12 @@ def test_counted_turns_are_the_models(tmp_path):
         ("        const int count = ", "        int turns = 0;\n        const int count = "),
         ("            inputs[n] = read", "            ++turns, inputs[n] = read"),
         ("            lanes product;\n", "            ++turns;\n            lanes product;\n"),
-        ("                ++turn;\n            }\n        }\n", "                ++turn;\n            }\n        }\n"
-         '        printf("turns %d\\n", turns);\n'),
-    ):  # fmt: skip
+        (
+            "                ++turn;\n            }\n        }\n",
+            "                ++turn;\n            }\n        }\n"
+            '        printf("turns %d\\n", turns);\n',
+        ),
+    ):
         start = text.index("__kernel void sparse_engine")
         end = text.index("\n}\n", start)
         assert text[start:end].count(old) == 1

@@ -33,15 +33,20 @@ from tests.schedule.test_structure import global_accesses, kernels_of
 from tests.support.networks import assert_right, parse
 
 # Padded, strided and 1x1 convolutions; branches; pooling; a fully connected layer.
-NETWORK = """(float[1,8,12,10] x, float[24,8,3,3] k, float[40,24,3,3] a, float[40] ab, float[48,40,1,1] b, float[32,48,3,3] c, float[32,48,1,1] d,
-float[10,192] e, float[10] eb) => (float[1,10] y) { v = Conv<pads=[1,1,1,1]>(x, k) p = Conv<pads=[1,1,1,1]>(v, a, ab) q = Relu(p) r = Conv(q, b)
-s = Conv<pads=[1,1,1,1], strides=[2,2]>(r, c) t = Conv<strides=[2,2]>(r, d) u = Add(s, t) m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(u)
+NETWORK = """(float[1,8,12,10] x, float[24,8,3,3] k, float[40,24,3,3] a, float[40] ab,
+float[48,40,1,1] b, float[32,48,3,3] c, float[32,48,1,1] d,
+float[10,192] e, float[10] eb) => (float[1,10] y) { v = Conv<pads=[1,1,1,1]>(x, k)
+p = Conv<pads=[1,1,1,1]>(v, a, ab) q = Relu(p) r = Conv(q, b)
+s = Conv<pads=[1,1,1,1], strides=[2,2]>(r, c) t = Conv<strides=[2,2]>(r, d) u = Add(s, t)
+m = MaxPool<kernel_shape=[2,2], strides=[2,2]>(u)
 f = Flatten(m) y = Gemm<transB=1>(f, e, eb) }"""
 
 # Dilated and even windows, pads on some sides alone and wider than a row tile, rows that no window
 # sees, few channels that fill no vector.
-WINDOWS = """(float[1,5,11,9] x, float[20,5,3,3] a, float[20] ab, float[16,20,2,3] b, float[16,16,4,1] c, float[33,16,3,2] d) => (float[1,33,2,4] y) {
-p = Conv<pads=[2,2,2,2], dilations=[2,2]>(x, a, ab) q = Relu(p) r = Conv<pads=[0,1,0,1], strides=[2,1]>(q, b) s = Conv<pads=[3,0,0,0]>(r, c)
+WINDOWS = """(float[1,5,11,9] x, float[20,5,3,3] a, float[20] ab, float[16,20,2,3] b,
+float[16,16,4,1] c, float[33,16,3,2] d) => (float[1,33,2,4] y) {
+p = Conv<pads=[2,2,2,2], dilations=[2,2]>(x, a, ab) q = Relu(p)
+r = Conv<pads=[0,1,0,1], strides=[2,1]>(q, b) s = Conv<pads=[3,0,0,0]>(r, c)
 y = Conv<strides=[2,2]>(s, d) }"""
 
 CASES = [
@@ -111,8 +116,8 @@ def test_a_wrong_kernel_is_found(right, wrong, tmp_path):
 
 
 def test_turns_by_hand():
-    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in row tiles of 4 rows; 8
-    lanes, two input vectors at once."""
+    """Of p: 12 rows of 10 pixels and 24 channels in, 40 channels out, 3x3, in row tiles of 4 rows;
+    8 lanes, two input vectors at once."""
     graph, plan = planned(*CASES[0])
     layer, kernel, op = graph.layer("p"), plan.kernel("p"), operator("conv")
     words, outs, pixels, loads = 2, 5, 4 * 10, 16
@@ -159,8 +164,8 @@ def test_least_depths_cannot_deadlock(case):
 
 
 def test_a_branch_waits_for_a_strip():
-    """What goes past a kernel that works in row tiles has to wait for one; with less room all stop for
-    ever."""
+    """What goes past a kernel that works in row tiles has to wait for one; with less room all stop
+    for ever."""
     text = """(float[1,8,8,8] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,8,8] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) y = Add(q, p) }"""
     for count, rows in ((1, 8), (2, 5), (4, 4)):
@@ -290,7 +295,8 @@ def test_pins_and_edited_plans():
 def test_grouped_convolutions_keep_their_weights():
     graph = hlsgen.load(
         parse(
-            "(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = Conv<group=2>(x, w) }"
+            "(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = "
+            "Conv<group=2>(x, w) }"
         )
     )
     assert operator("conv").row_tile_options(graph.layers[0], graph, KernelPlan("y", 8, 8)) == (0,)
@@ -319,8 +325,10 @@ def test_chosen_where_weights_do_not_fit():
 
 def test_bursts_by_hand():
     """What waits where branches join, and which layers may work in row tiles side by side."""
-    text = """(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,1,3,3] c, float[4,8,1,1] d) => (float[1,4,6,6] y) {
-        p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r) t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
+    text = """(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,1,3,3] c,
+float[4,8,1,1] d) => (float[1,4,6,6] y) {
+        p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r)
+        t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
     graph = hlsgen.load(parse(text))
     found = buffering(graph, 32)
     assert found.waiting == {"p": 0, "q": 36 * 8 * 32, "s": 0, "t": 0, "y": 0}
@@ -331,8 +339,8 @@ def test_bursts_by_hand():
 @pytest.mark.emulator
 @pytest.mark.parametrize("seed", range(6))
 def test_random_windows_are_right(seed, tmp_path):
-    """Any window, stride, dilation and pads; any widths, numbers of row tiles and of vectors at once
-    that are possible."""
+    """Any window, stride, dilation and pads; any widths, numbers of row tiles and of vectors at
+    once that are possible."""
     random, found = np.random.default_rng(seed), []
     while not found:
         channels, filters = (int(n) for n in random.integers(1, 30, 2))
@@ -348,8 +356,10 @@ def test_random_windows_are_right(seed, tmp_path):
         if min(sizes) < 1:
             continue
         rows, columns = ((size - 1) // stride[i] + 1 for i, size in enumerate(sizes))
-        text = f"""(float[1,{channels},{height},{width}] x, float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
-        => (float[1,{filters},{rows},{columns}] y) {{ c = Conv<strides={stride}, dilations={dilation}, pads={pads}>(x, w, b) y = Relu(c) }}"""
+        text = f"""(float[1,{channels},{height},{width}] x,
+float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
+        => (float[1,{filters},{rows},{columns}] y) {{ c = Conv<strides={stride},
+        dilations={dilation}, pads={pads}>(x, w, b) y = Relu(c) }}"""
         graph = hlsgen.load(parse(text, seed=seed))
         found = [
             replace(trial, vectors_per_cycle=count)

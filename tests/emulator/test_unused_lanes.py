@@ -18,16 +18,22 @@ pytestmark = pytest.mark.emulator
 
 # 17 channels fill no vector. Each function meets the weights of the layer after it, some after a
 # layer that keeps lanes apart.
-WEIGHTS = "float[4,17,1,1] w, float[4,17,3,3] w3, float[17,1,3,3] d, float[17,3,2,2] t, float[153,7] m, float[17,17,1,1] v"
-NETWORK = f"""(float[1,17,3,3] x, {WEIGHTS}) => (float[1,4,3,3] log_conv, float[1,4,3,3] joined_conv, float[1,7] div_dense,
-    float[1,4,1,1] pooled_conv, float[1,4,3,3] depthwise_conv, float[1,3,6,6] transposed, float[1,4,3,3] fed_conv) {{
+WEIGHTS = (
+    "float[4,17,1,1] w, float[4,17,3,3] w3, float[17,1,3,3] d, float[17,3,2,2] t, "
+    "float[153,7] m, float[17,17,1,1] v"
+)
+NETWORK = f"""(float[1,17,3,3] x, {WEIGHTS}) => (float[1,4,3,3] log_conv,
+float[1,4,3,3] joined_conv, float[1,7] div_dense,
+    float[1,4,1,1] pooled_conv, float[1,4,3,3] depthwise_conv, float[1,3,6,6] transposed,
+    float[1,4,3,3] fed_conv) {{
     a = Log(x) log_conv = Conv<pads=[1,1,1,1]>(a, w3)
     b = Conv(x, v) c = Div(b, x) joined_conv = Conv(c, w)
     e = Div(x, a) f = Flatten(e) div_dense = MatMul(f, m)
     g = Reciprocal(x) h = GlobalAveragePool(g) pooled_conv = Conv(h, w)
     i = Conv<group=17, pads=[1,1,1,1]>(g, d) depthwise_conv = Conv(i, w)
     transposed = ConvTranspose<strides=[2,2]>(g, t)
-    k = Conv<group=17, pads=[1,1,1,1]>(x, d) l = Exp(k) n = Log(l) o = Exp(n) p = Sqrt(o) fed_conv = Conv(p, w) }}"""
+    k = Conv<group=17, pads=[1,1,1,1]>(x, d) l = Exp(k) n = Log(l) o = Exp(n)
+    p = Sqrt(o) fed_conv = Conv(p, w) }}"""
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,19 @@ REFUSED = {
 }
 # Node cases for the emulator: one of each operator's kind of work, by ONNX's modules.
 NODES = {
-    "resize": "resize_upsample_scales_linear", "convtranspose": "convtranspose_pads", "prelu": "prelu_example",
-    "hardswish": "hardswish", "depthtospace": "depthtospace_crd_mode_example", "pad": "constant_pad", "slice": "slice_negative_axes",
-    "reducemax": "reduce_max_keepdims_random", "instance_normalization": "instancenorm_epsilon",
-    "groupnormalization": "group_normalization_example", "logsoftmax": "logsoftmax_axis_0", "gemm": "gemm_all_attributes",
-}  # fmt: skip
+    "resize": "resize_upsample_scales_linear",
+    "convtranspose": "convtranspose_pads",
+    "prelu": "prelu_example",
+    "hardswish": "hardswish",
+    "depthtospace": "depthtospace_crd_mode_example",
+    "pad": "constant_pad",
+    "slice": "slice_negative_axes",
+    "reducemax": "reduce_max_keepdims_random",
+    "instance_normalization": "instancenorm_epsilon",
+    "groupnormalization": "group_normalization_example",
+    "logsoftmax": "logsoftmax_axis_0",
+    "gemm": "gemm_all_attributes",
+}
 
 
 @pytest.mark.emulator
@@ -64,7 +72,8 @@ def test_backend_interface():
         (y,) = backend.run_node(relu, [x])
         np.testing.assert_array_equal(y, [[0, 2]])
     conv = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 17]> n (float[2,1,3,3] x, float[1,1,2,2] w) => (float[2,1,2,2] y) { y = Conv(x, w) }'
+        '<ir_version: 8, opset_import: ["" : 17]> n (float[2,1,3,3] x, float[1,1,2,2] w) '
+        "=> (float[2,1,2,2] y) { y = Conv(x, w) }"
     )
     assert Backend.is_compatible(conv)
     random = np.random.default_rng(0)
@@ -77,6 +86,7 @@ def test_backend_interface():
     expected = sum(x[:, :, i : i + 2, j : j + 2] * w[0, 0, i, j] for i in (0, 1) for j in (0, 1))
     np.testing.assert_allclose(result.y, expected, rtol=1e-5)
     mish = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 18]> n (float[1,3] x) => (float[1,3] y) { y = Mish(x) }'
+        '<ir_version: 8, opset_import: ["" : 18]> n (float[1,3] x) => (float[1,3] y) { y '
+        "= Mish(x) }"
     )
     assert not Backend.is_compatible(mish)

@@ -119,7 +119,8 @@ def test_many_pictures_at_once_are_the_same_as_one_by_one(shape):
     count = shape.count(",") + 1
     model = parse(
         "(float[1,3,2,2] x, float[12,4] w) => (float[1,4] y) "
-        f"{{ s = Constant<value = int64[{count}] {{{shape.strip('[]')}}}>() r = Reshape(x, s) y = MatMul(r, w) }}"
+        f"{{ s = Constant<value = int64[{count}] {{{shape.strip('[]')}}}>() r = "
+        f"Reshape(x, s) y = MatMul(r, w) }}"
     )
     inputs = np.random.default_rng(0).standard_normal((70, 3, 2, 2), dtype=np.float32)
     assert any_batch(model) is not None

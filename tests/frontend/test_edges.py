@@ -19,20 +19,26 @@ ACCEPTED = {
     "an empty optional input": f"({X}) => ({Y}) <float b = {{0.5}}> {{ y = Clip(x, , b) }}",
     "all optional inputs empty": f"({X}) => ({Y}) {{ y = Clip(x, , ) }}",
     "an empty bias": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = Conv(x, w, ) }}",
-    "a constant that holds nothing": f"({X}, float[1,0,4,4] e) => ({Y}) {{ c = Concat<axis=1>(x, e) y = Relu(c) }}",
-    "a bound weight that is a graph input": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = Conv(x, w) }}",
+    "a constant that holds nothing": f"({X}, float[1,0,4,4] e) => ({Y}) {{ c = Concat<axis=1>(x, "
+    f"e) y = Relu(c) }}",
+    "a bound weight that is a graph input": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = "
+    f"Conv(x, w) }}",
 }
 REFUSED = {
     "output k: it is a constant": f"({X}) => ({Y}, float[3] k) {K} {{ y = Relu(x) }}",
-    "output c: it is a constant": f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = Identity(k) }}",
+    "output c: it is a constant": f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = "
+    f"Identity(k) }}",
     "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
     "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
     "axis 1 (0) is dynamic": "(float[1,0,4,4] x) => (float[1,0,4,4] y) { y = Relu(x) }",
-    "would have shape": f"({X}) => (float[1,0,4,4] y) <int64[1] a = {{1}}> {{ y = Slice(x, a, a, a) }}",
+    "would have shape": f"({X}) => (float[1,0,4,4] y) <int64[1] a = {{1}}> {{ y = "
+    f"Slice(x, a, a, a) }}",
     "'u' has been used": f"({X}) => ({Y}) {{ u = Relu(x) u = Relu(u) y = Relu(u) }}",
-    "not known while compiling": f"({X}) => ({Y}) <bool t = {{1}}> {{ y = If<then_branch = g () => (float[1,3,4,4] r) "
+    "not known while compiling": f"({X}) => ({Y}) <bool t = {{1}}> {{ y = If<then_branch = g "
+    "() => (float[1,3,4,4] "
+    "r) "
     "{ r = Relu(x) }, else_branch = h () => (float[1,3,4,4] q) { q = Abs(x) }>(t) }",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
@@ -64,7 +70,8 @@ def test_the_window_of_lrn(size):
     """floor((size - 1) / 2) channels before and ceil((size - 1) / 2) after. onnxruntime takes odd
     sizes alone."""
     model = parse(
-        f"(float[1,8,2,3] x) => (float[1,8,2,3] y) {{ y = LRN<size={size}, alpha=0.5, bias=1.5>(x) }}"
+        f"(float[1,8,2,3] x) => (float[1,8,2,3] y) {{ y = LRN<size={size}, alpha=0.5, "
+        f"bias=1.5>(x) }}"
     )
     inputs = random_inputs(model)
     x = inputs["x"].astype(np.float64)

@@ -40,7 +40,8 @@ def test_batch_normalization_folds_into_convolution():
 def test_batch_normalization_folds_into_gemm():
     check(
         parse(
-            f"(float[1,6] x, float[6,4] w, {BN}) => (float[1,4] y) {{ t = Gemm(x, w) y = BatchNormalization(t, s, b, m, var) }}"
+            f"(float[1,6] x, float[6,4] w, {BN}) => (float[1,4] y) {{ t = Gemm(x, w) y = "
+            f"BatchNormalization(t, s, b, m, var) }}"
         ),
         ops=["dense"],
     )
@@ -75,7 +76,8 @@ def test_batch_normalization_of_a_shared_result_stays():
 def test_scales_fold_into_each_other():
     check(
         parse(
-            "(float[1,4,3,3] x, float[4,1,1] k, float[4,1,1] c) => (float[1,4,3,3] y) { t = Mul(x, k) y = Add(t, c) }"
+            "(float[1,4,3,3] x, float[4,1,1] k, float[4,1,1] c) => (float[1,4,3,3] y) { t = "
+            "Mul(x, k) y = Add(t, c) }"
         ),
         ops=["scale"],
     )
@@ -84,7 +86,8 @@ def test_scales_fold_into_each_other():
 def test_activation_of_an_output_stays():
     check(
         parse(
-            "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y, float[1,4,3,3] z) { y = Conv(x, w) z = Relu(y) }"
+            "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y, float[1,4,3,3] z) { "
+            "y = Conv(x, w) z = Relu(y) }"
         ),
         ops=["conv", "activation"],
     )
@@ -92,10 +95,13 @@ def test_activation_of_an_output_stays():
 
 def test_relabelling_disappears():
     graph = check(
-        parse("(float[1,4,3,2] x, float[24,5] w) => (float[5] y) { i = Identity(x) d = Dropout(i) f = Flatten(d) "
-              "g = Gemm(f, w) y = Squeeze(g) }"),
+        parse(
+            "(float[1,4,3,2] x, float[24,5] w) => (float[5] y) { i = Identity(x) d = "
+            "Dropout(i) f = Flatten(d) "
+            "g = Gemm(f, w) y = Squeeze(g) }"
+        ),
         ops=["dense"],
-    )  # fmt: skip
+    )
     assert graph.outputs[0].view.value_shape == (5,)
 
 
@@ -103,13 +109,15 @@ def test_pad_folds_into_pooling():
     pads = "p = Constant<value_ints=[0,0,1,0,0,0,1,1]>()"
     check(
         parse(
-            f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} t = Pad(x, p) y = AveragePool<kernel_shape=[2,2]>(t) }}"
+            f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} t = Pad(x, p) y = "
+            f"AveragePool<kernel_shape=[2,2]>(t) }}"
         ),
         ops=["average_pool"],
     )
     low = "f = Log(z)"  # minus infinity
     model = parse(
-        f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} z = Constant<value_float=0.0>() {low} t = Pad(x, p, f) "
+        f"(float[1,2,5,5] x) => (float[1,2,6,5] y) {{ {pads} z = "
+        f"Constant<value_float=0.0>() {low} t = Pad(x, p, f) "
         "y = MaxPool<kernel_shape=[2,2]>(t) }"
     )
     check(model, ops=["max_pool"])
@@ -129,10 +137,14 @@ def test_pad_that_cannot_fold_is_a_movement(body, ops):
 
 def test_nhwc_network_costs_no_layer():
     graph = check(
-        parse("(float[1,5,6,3] x, float[4,3,3,3] w, float[4] c) => (float[1,3,4,4] y) { t = Transpose<perm=[0,3,1,2]>(x) u = Conv(t, w) "
-              "v = Transpose<perm=[0,2,3,1]>(u) b = Add(v, c) y = Relu(b) }"),
-        ops=["conv"], activations=["relu"],
-    )  # fmt: skip
+        parse(
+            "(float[1,5,6,3] x, float[4,3,3,3] w, float[4] c) => (float[1,3,4,4] y) { t = "
+            "Transpose<perm=[0,3,1,2]>(x) u = Conv(t, w) "
+            "v = Transpose<perm=[0,2,3,1]>(u) b = Add(v, c) y = Relu(b) }"
+        ),
+        ops=["conv"],
+        activations=["relu"],
+    )
     assert graph.inputs[0].view.value_shape == (1, 5, 6, 3)
     assert graph.tensors[graph.inputs[0].tensor].shape == (3, 5, 6)
 
@@ -147,12 +159,18 @@ def test_transpose_that_moves_data_is_a_layer():
 
 def test_movements_that_follow_each_other_are_one():
     check(
-        parse("(float[1,6,4,4] x, float[6,6,1,1] w) => (float[1,6,6,2] y) { t = Conv(x, w) s = Constant<value_ints=[1,2,3,4,4]>() "
-              "u = Reshape(t, s) v = Transpose<perm=[0,2,1,3,4]>(u) r = Constant<value_ints=[1,6,4,4]>() z = Reshape(v, r) "
-              "p = Constant<value_ints=[0,0,1,0,0,0,1,0]>() q = Pad<mode=\"edge\">(z, p) a = Constant<value_ints=[1]>() "
-              "b = Constant<value_ints=[3]>() d = Constant<value_ints=[3]>() y = Slice(q, a, b, d) }"),
+        parse(
+            "(float[1,6,4,4] x, float[6,6,1,1] w) => (float[1,6,6,2] y) { t = Conv(x, w) s = "
+            "Constant<value_ints=[1,2,3,4,4]>() "
+            "u = Reshape(t, s) v = Transpose<perm=[0,2,1,3,4]>(u) r = "
+            "Constant<value_ints=[1,6,4,4]>() z = Reshape(v, r) "
+            'p = Constant<value_ints=[0,0,1,0,0,0,1,0]>() q = Pad<mode="edge">(z, p) a = '
+            "Constant<value_ints=[1]>() "
+            "b = Constant<value_ints=[3]>() d = Constant<value_ints=[3]>() y = Slice(q, a, "
+            "b, d) }"
+        ),
         ops=["conv", "gather"],
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +185,8 @@ def test_gates_are_activations(body, kind):
 def test_a_batch_is_a_number_of_images():
     graph = hlsgen.load(
         parse(
-            "(float[4,3,5,5] x, float[4,3,3,3] w, float[36,7] v) => (float[4,7] y) { t = Conv(x, w) "
+            "(float[4,3,5,5] x, float[4,3,3,3] w, float[36,7] v) => (float[4,7] y) { t = "
+            "Conv(x, w) "
             "s = Constant<value=int64[2] {4,-1}>() f = Reshape(t, s) y = MatMul(f, v) }"
         )
     )
@@ -184,10 +203,14 @@ def test_a_first_axis_that_mixes_is_no_batch():
 
 def test_constants_are_computed():
     graph = check(
-        parse("(float[1,2,3,4] x, float[24,5] w) => (float[1,5] y) { s = Shape(x) i = Constant<value_ints=[0]>() "
-              "n = Gather<axis=0>(s, i) m = Constant<value_ints=[-1]>() t = Concat<axis=0>(n, m) r = Reshape(x, t) y = MatMul(r, w) }"),
+        parse(
+            "(float[1,2,3,4] x, float[24,5] w) => (float[1,5] y) { s = Shape(x) i = "
+            "Constant<value_ints=[0]>() "
+            "n = Gather<axis=0>(s, i) m = Constant<value_ints=[-1]>() t = Concat<axis=0>(n, "
+            "m) r = Reshape(x, t) y = MatMul(r, w) }"
+        ),
         ops=["dense"],
-    )  # fmt: skip
+    )
     assert graph.layers[0].attributes.outputs == 5
 
 
@@ -201,8 +224,10 @@ def test_unused_nodes_are_dropped():
 @pytest.mark.parametrize("opset", [7, 8, 9, 10, 11, 12, 13, 18, 21])
 def test_every_opset(opset):
     text = (
-        f"(float[1,3,8,8] x, float[4,3,3,3] w, {BN}, float[16,5] f) => (float[1,5] y) {{ t = Conv(x, w) "
-        "u = BatchNormalization(t, s, b, m, var) r = Relu(u) p = MaxPool<kernel_shape=[3,3], strides=[3,3]>(r) "
+        f"(float[1,3,8,8] x, float[4,3,3,3] w, {BN}, float[16,5] f) => (float[1,5] y) {{ "
+        "t = Conv(x, w) "
+        "u = BatchNormalization(t, s, b, m, var) r = Relu(u) p = "
+        "MaxPool<kernel_shape=[3,3], strides=[3,3]>(r) "
         "d = Dropout(p) g = Flatten(d) e = Gemm(g, f, z) y = Softmax<axis=1>(e) }"
     ).replace("float[16,5] f)", "float[16,5] f, float[5] z)")
     check(parse(text, opset=opset), ops=["conv", "max_pool", "dense", "softmax"])
@@ -253,7 +278,8 @@ def test_symbolic_batch_is_one():
 
 def test_names_become_identifiers():
     model = parse(
-        "(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) v = Sigmoid(u) y = Sigmoid(v) }"
+        "(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = "
+        "Relu(t) v = Sigmoid(u) y = Sigmoid(v) }"
     )
     for node, name in zip(
         model.graph.node, ["/features/0/Conv*/", "x", "while", "*/ } kernel"], strict=True

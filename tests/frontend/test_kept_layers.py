@@ -14,11 +14,21 @@ MAP = "float[1,4,5,5]"
 BORDER = "<int64[8] p = {0,0,1,1,0,0,1,1}>"
 ORDER = "<int64[5] i = {4,2,0,1,3}>"
 EXPORTED = {
-    "scale": ("t", f"{X}, float[4,4,1,1] w, {BN}", "t = Conv(x, w) y = BatchNormalization(t, s, b, m, var)", ["conv", "scale"]),
+    "scale": (
+        "t",
+        f"{X}, float[4,4,1,1] w, {BN}",
+        "t = Conv(x, w) y = BatchNormalization(t, s, b, m, var)",
+        ["conv", "scale"],
+    ),
     "gate": ("g", X, "g = Sigmoid(x) y = Mul(x, g)", ["activation", "binary"]),
     "movement": ("t", X, "t = Gather<axis=2>(x, i) y = Gather<axis=3>(t, i)", ["gather", "gather"]),
-    "activation": ("t", f"{X}, float[4,4,1,1] w", "t = Conv(x, w) y = Relu(t)", ["conv", "activation"]),
-}  # fmt: skip
+    "activation": (
+        "t",
+        f"{X}, float[4,4,1,1] w",
+        "t = Conv(x, w) y = Relu(t)",
+        ["conv", "activation"],
+    ),
+}
 
 
 def check(model, ops):
@@ -36,7 +46,10 @@ def test_a_value_that_is_an_output_stays(name, inputs, body, ops):
 
 
 def test_a_pad_that_is_an_output_stays():
-    text = f"({X}, float[4,4,3,3] w) => ({MAP} y, float[1,4,7,7] t) {BORDER} {{ t = Pad(x, p) y = Conv(t, w) }}"
+    text = (
+        f"({X}, float[4,4,3,3] w) => ({MAP} y, float[1,4,7,7] t) {BORDER} {{ t = Pad(x, "
+        f"p) y = Conv(t, w) }}"
+    )
     check(parse(text), ["gather", "conv"])
 
 

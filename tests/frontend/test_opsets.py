@@ -27,7 +27,11 @@ def constants(**values):
 NETWORKS = {
     "slice": [
         (7, 9, "y = Slice<axes=[2, 3], starts=[1, -4], ends=[5, 1000]>(x)"),
-        (10, 0, constants(b=[1, -4], e=[5, 1000], a=[2, 3], s=[2, 1]) + " y = Slice(x, b, e, a, s)"),
+        (
+            10,
+            0,
+            constants(b=[1, -4], e=[5, 1000], a=[2, 3], s=[2, 1]) + " y = Slice(x, b, e, a, s)",
+        ),
     ],
     "slice without axes": [
         (7, 9, "y = Slice<starts=[0, 1], ends=[1, 3]>(x)"),
@@ -51,7 +55,9 @@ NETWORKS = {
         (7, 12, "y = ReduceSum<axes=[2]>(x)"),
         (13, 0, constants(a=[2]) + " y = ReduceSum(x, a)"),
     ],
-    "reduce nothing": [(18, 0, constants(a=[]) + " r = Relu(x) y = ReduceMax<noop_with_empty_axes=1>(r, a)")],
+    "reduce nothing": [
+        (18, 0, constants(a=[]) + " r = Relu(x) y = ReduceMax<noop_with_empty_axes=1>(r, a)")
+    ],
     "split": [
         (7, 12, "y, z = Split<axis=1, split=[1, 3]>(x)"),
         (13, 0, constants(s=[1, 3]) + " y, z = Split<axis=1>(x, s)"),
@@ -70,8 +76,14 @@ NETWORKS = {
         (7, 10, "y = Clip<min=-0.25, max=0.5>(x)"),
         (11, 0, constants(a=[-0.25], b=[0.5]) + " y = Clip(x, a, b)"),
     ],
-    "clip above": [(7, 10, "y = Clip<max=0.5>(x)"), (11, 0, constants(b=[0.5]) + " y = Clip(x, , b)")],
-    "dropout": [(7, 11, "d = Dropout<ratio=0.9>(x) y = Relu(d)"), (12, 0, constants(scalar=[0.9]) + " d = Dropout(x, scalar) y = Relu(d)")],
+    "clip above": [
+        (7, 10, "y = Clip<max=0.5>(x)"),
+        (11, 0, constants(b=[0.5]) + " y = Clip(x, , b)"),
+    ],
+    "dropout": [
+        (7, 11, "d = Dropout<ratio=0.9>(x) y = Relu(d)"),
+        (12, 0, constants(scalar=[0.9]) + " d = Dropout(x, scalar) y = Relu(d)"),
+    ],
     "softmax by default": [(7, 0, "y = Softmax(x)")],
     "softmax of an axis": [(7, 0, "y = Softmax<axis=2>(x)")],
     "logarithm of softmax": [(7, 0, "y = LogSoftmax(x)")],
@@ -80,7 +92,10 @@ NETWORKS = {
         (7, 13, constants(t=[0, -1, 3]) + " r = Relu(x) y = Reshape(r, t)"),
         (14, 0, constants(t=[1, -1, 3]) + " r = Relu(x) y = Reshape<allowzero=1>(r, t)"),
     ],
-    "depth to space": [(7, 10, "y = DepthToSpace<blocksize=2>(x)"), (11, 0, 'y = DepthToSpace<blocksize=2, mode="CRD">(x)')],
+    "depth to space": [
+        (7, 10, "y = DepthToSpace<blocksize=2>(x)"),
+        (11, 0, 'y = DepthToSpace<blocksize=2, mode="CRD">(x)'),
+    ],
     "average pool": [
         (7, 9, "y = AveragePool<kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]>(x)"),
         (10, 18, "y = AveragePool<kernel_shape=[3,3], strides=[2,2], ceil_mode=1>(x)"),
@@ -106,18 +121,32 @@ NETWORKS = {
     "resize by fractions": [(10, 10, constants(s=[1.0, 1.0, 1.3, 2.7]) + " y = Resize(x, s)")],
     "linear resize": [
         (10, 10, constants(s=[1.0, 1.0, 1.5, 0.5]) + ' y = Resize<mode="linear">(x, s)'),
-        (11, 0, constants(r=[0.0] * 8, s=[1.0, 1.0, 1.5, 0.5]) + ' y = Resize<mode="linear">(x, r, s)'),
+        (
+            11,
+            0,
+            constants(r=[0.0] * 8, s=[1.0, 1.0, 1.5, 0.5]) + ' y = Resize<mode="linear">(x, r, s)',
+        ),
     ],
     "resize to sizes": [
-        (11, 12, constants(r=[0.0] * 8, z=[1, 4, 9, 5]) + " t = Constant<value=float[0]{}>() y = Resize(x, r, t, z)"),
+        (
+            11,
+            12,
+            constants(r=[0.0] * 8, z=[1, 4, 9, 5])
+            + " t = Constant<value=float[0]{}>() y = Resize(x, r, t, z)",
+        ),
         (13, 0, constants(z=[1, 4, 9, 5]) + " y = Resize(x, , , z)"),
     ],
     "resize by axes": [(18, 0, constants(z=[9, 5]) + " y = Resize<axes=[2, 3]>(x, , , z)")],
     "group normalisation": [
-        (21, 0, constants(g=[1.0, 2.0, 3.0, 4.0], h=[0.5, -1.0, 0.0, 1.0]) + " y = GroupNormalization<num_groups=2>(x, g, h)"),
+        (
+            21,
+            0,
+            constants(g=[1.0, 2.0, 3.0, 4.0], h=[0.5, -1.0, 0.0, 1.0])
+            + " y = GroupNormalization<num_groups=2>(x, g, h)",
+        )
     ],
     "expand": [(8, 0, constants(t=[1, 4, 6, 1]) + " r = GlobalMaxPool(x) y = Expand(r, t)")],
-}  # fmt: skip
+}
 
 
 def cases():

@@ -15,24 +15,54 @@ SLICED = (
 )
 
 NETWORKS = {
-    "a scale of an exported result": f"(float[1,3,5,5] x, float[4,3,3,3] w, {BN}) => (float[1,4,3,3] t, float[1,4,3,3] y) "
+    "a scale of an exported result": f"(float[1,3,5,5] x, float[4,3,3,3] w, {BN}) => "
+    "(float[1,4,3,3] t, float[1,4,3,3] "
+    "y) "
     "{ t = Conv(x, w) y = BatchNormalization(t, s, b, m, var) }",
-    "a scale after a bias": f"(float[1,3,5,5] x, float[4,3,3,3] w, float[4] c, {BN}) => (float[1,4,3,3] y) "
+    "a scale after a bias": f"(float[1,3,5,5] x, float[4,3,3,3] w, float[4] c, {BN}) => "
+    "(float[1,4,3,3] y) "
     "{ t = Conv(x, w, c) y = BatchNormalization(t, s, b, m, var) }",
-    "an activation of a shared result": "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) y = Add(t, u) }",
-    "a second activation": "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y) { t = Conv(x, w) u = Relu(t) y = Sigmoid(u) }",
-    "a pad of an exported result": f"(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,2,7,7] t, float[1,3,5,5] y) {{ {PADS} t = Pad(x, p) y = Conv(t, w) }}",
-    "a pad that is no zero": f"(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y) {{ {PADS} v = Constant<value_float=2.0>() t = Pad(x, p, v) y = Conv(t, w) }}",
-    "a pad with two readers": f"(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y, float[1,2,7,7] z) {{ {PADS} t = Pad(x, p) y = Conv(t, w) z = Relu(t) }}",
-    "a pad before an average with pads": f"(float[1,2,5,5] x) => (float[1,2,7,7] y) {{ {PADS} t = Pad(x, p) y = AveragePool<kernel_shape=[3,3], pads=[1,1,1,1]>(t) }}",
-    "a pad before a maximum": f"(float[1,2,5,5] x) => (float[1,2,5,5] y) {{ {PADS} n = Neg(x) r = Relu(n) q = Neg(r) t = Pad(q, p) y = MaxPool<kernel_shape=[3,3]>(t) }}",
-    "a gate that is an output": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] s, float[1,2,4,4] y) { t = Conv(x, w) s = Sigmoid(t) y = Mul(t, s) }",
-    "a gate with two readers": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] y) { t = Conv(x, w) s = Sigmoid(t) u = Mul(t, s) y = Add(u, s) }",
-    "a gate of another value": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] y) { t = Conv(x, w) s = Sigmoid(t) y = Mul(x, s) }",
-    "two pads of other values": f"(float[1,2,3,3] x) => (float[1,2,7,7] y) {{ {PADS} u = Constant<value_float=1.0>() v = Constant<value_float=2.0>() "
+    "an activation of a shared result": "(float[1,3,3,3] x, float[4,3,1,1] w) => "
+    "(float[1,4,3,3] y) "
+    "{ t = Conv(x, w) u = "
+    "Relu(t) y = Add(t, u) }",
+    "a second activation": "(float[1,3,3,3] x, float[4,3,1,1] w) => (float[1,4,3,3] y) "
+    "{ t = Conv(x, w) u = "
+    "Relu(t) y = Sigmoid(u) }",
+    "a pad of an exported result": "(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,2,7,7] t, "
+    f"float[1,3,5,5] y) {{ "
+    f"{PADS} t = Pad(x, p) y = Conv(t, w) }}",
+    "a pad that is no zero": f"(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y) {{ "
+    f"{PADS} v = "
+    f"Constant<value_float=2.0>() t = Pad(x, p, v) y = Conv(t, w) }}",
+    "a pad with two readers": "(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y, "
+    f"float[1,2,7,7] z) {{ "
+    f"{PADS} t = Pad(x, p) y = Conv(t, w) z = Relu(t) }}",
+    "a pad before an average with pads": f"(float[1,2,5,5] x) => (float[1,2,7,7] y) {{ {PADS} t = "
+    "Pad(x, p) y = "
+    f"AveragePool<kernel_shape=[3,3], pads=[1,1,1,1]>(t) }}",
+    "a pad before a maximum": f"(float[1,2,5,5] x) => (float[1,2,5,5] y) {{ {PADS} n = "
+    "Neg(x) r = Relu(n) q = "
+    f"Neg(r) t = Pad(q, p) y = MaxPool<kernel_shape=[3,3]>(t) }}",
+    "a gate that is an output": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] s, "
+    "float[1,2,4,4] y) { "
+    "t = Conv(x, w) s = Sigmoid(t) y = Mul(t, s) }",
+    "a gate with two readers": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] y) "
+    "{ t = Conv(x, w) s = "
+    "Sigmoid(t) u = Mul(t, s) y = Add(u, s) }",
+    "a gate of another value": "(float[1,2,4,4] x, float[2,2,1,1] w) => (float[1,2,4,4] y) "
+    "{ t = Conv(x, w) s = "
+    "Sigmoid(t) y = Mul(x, s) }",
+    "two pads of other values": f"(float[1,2,3,3] x) => (float[1,2,7,7] y) {{ {PADS} u = "
+    "Constant<value_float=1.0>() v = Constant<value_float=2.0>() "
     "t = Pad(x, p, u) y = Pad(t, p, v) }",
-    "a movement that is an output": f"(float[1,2,6,4] x) => (float[1,2,4,4] t, float[1,2,6,6] y) {{ {PADS} {SLICED} t = Slice(x, i, e, a) y = Pad(t, p) }}",
-    "a movement with two readers": f"(float[1,2,6,4] x) => (float[1,2,6,6] y, float[1,2,4,4] z) {{ {PADS} {SLICED} t = Slice(x, i, e, a) y = Pad(t, p) z = Relu(t) }}",
+    "a movement that is an output": "(float[1,2,6,4] x) => (float[1,2,4,4] t, "
+    f"float[1,2,6,6] y) {{ "
+    f"{PADS} {SLICED} t "
+    f"= Slice(x, i, e, a) y = Pad(t, p) }}",
+    "a movement with two readers": f"(float[1,2,6,4] x) => (float[1,2,6,6] y, float[1,2,4,4] z) {{ "
+    f"{PADS} {SLICED} t "
+    f"= Slice(x, i, e, a) y = Pad(t, p) z = Relu(t) }}",
 }
 
 

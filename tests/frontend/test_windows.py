@@ -27,8 +27,11 @@ OTHERS = [
     'y = Conv<auto_pad="SAME_LOWER", strides=[2,2]>(x, w)',
     "y = Conv<dilations=[2,1], pads=[2,0,1,1]>(x, w)",
     "y = AveragePool<kernel_shape=[2,2], pads=[1,1,0,0], count_include_pad=1>(x)",
-    "s = Shape<start=1, end=3>(x) k = Constant<value_ints=[-1]>() t = Concat<axis=0>(s, k) r = Reshape(x, t) n = Constant<value_ints=[0]>() y = Unsqueeze(r, n)",
-    "s = Shape<start=-2, end=-1>(x) k = Constant<value_ints=[1,2,-1]>() t = Concat<axis=0>(k, s) y = Reshape(x, t)",
+    "s = Shape<start=1, end=3>(x) k = Constant<value_ints=[-1]>() t = "
+    "Concat<axis=0>(s, k) r = Reshape(x, t) n = Constant<value_ints=[0]>() y = "
+    "Unsqueeze(r, n)",
+    "s = Shape<start=-2, end=-1>(x) k = Constant<value_ints=[1,2,-1]>() t = "
+    "Concat<axis=0>(k, s) y = Reshape(x, t)",
 ]
 
 

@@ -17,10 +17,30 @@ from tests.support.networks import build, images_for, parse
 GOLDEN = sorted((Path(__file__).parents[1] / "codegen" / "golden").glob("*.cl"))
 # The language's own words, what the small header and the compiler know, and attributes.
 KNOWN = {
-    "for", "if", "while", "defined", "as_int", "as_uint", "as_float", "read_channel_intel", "write_channel_intel",
-    "__attribute__", "depth", "safelen", "array", "max_global_work_dim", "uses_global_work_offset", "num_compute_units",
-    "get_compute_id", "memory", "numbanks", "bankwidth", "max_replicates", "numreadports", "numwriteports",
-}  # fmt: skip
+    "for",
+    "if",
+    "while",
+    "defined",
+    "as_int",
+    "as_uint",
+    "as_float",
+    "read_channel_intel",
+    "write_channel_intel",
+    "__attribute__",
+    "depth",
+    "safelen",
+    "array",
+    "max_global_work_dim",
+    "uses_global_work_offset",
+    "num_compute_units",
+    "get_compute_id",
+    "memory",
+    "numbanks",
+    "bankwidth",
+    "max_replicates",
+    "numreadports",
+    "numwriteports",
+}
 DECLARED = {re.search(r"(\w+)\(", signature)[1] for signature in signatures()} | {"mem_fence"}
 
 

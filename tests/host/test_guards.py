@@ -43,7 +43,8 @@ def test_a_maximum_does_not_overlook_what_lies_outside(condition, tmp_path):
     """fmax passes over what is not a number, and the borders of a maximum are not zeros that would
     be missed."""
     model = parse(
-        "(float[1,4,6,6] x) => (float[1,4,6,6] y) { y = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>(x) }"
+        "(float[1,4,6,6] x) => (float[1,4,6,6] y) { y = MaxPool<kernel_shape=[3,3], "
+        "pads=[1,1,1,1]>(x) }"
     )
     design = build(model, tmp_path / "design", "base")
     assert verdict_of(design)["ok"]

@@ -18,7 +18,8 @@ from tests.support.cases import case
 from tests.support.networks import assert_right, build, parse, verdict_of
 from tests.support.paths import ROOT
 
-NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b, float[4,8,1,1] c) => (float[1,4,3,3] y) {
+NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] b,
+float[4,8,1,1] c) => (float[1,4,3,3] y) {
 first = Conv<pads=[1,1,1,1], strides=[2,2]>(x, a, ab) second = Conv<pads=[1,1,1,1]>(first, b)
 pooled = MaxPool<kernel_shape=[2,2], strides=[2,2]>(second) y = Conv(pooled, c) }"""
 
@@ -202,7 +203,8 @@ def test_host_alone(tmp_path):
     (design.path / "model.onnx").unlink()
     guard = tmp_path / "board" / "sitecustomize.py"
     guard.write_text(
-        "import sys\nfor name in ('onnx', 'hlsgen', 'networkx', 'jinja2'):\n    sys.modules[name] = None\n"
+        "import sys\nfor name in ('onnx', 'hlsgen', 'networkx', 'jinja2'):\n    "
+        "sys.modules[name] = None\n"
     )
     command = [sys.executable, "-m", "host", "check", "design", "reference.npz"]
     environment = dict(os.environ, PYTHONPATH=str(tmp_path / "board"))
@@ -220,7 +222,10 @@ def test_host_alone(tmp_path):
 
 
 def test_importing_the_host_imports_no_compiler():
-    code = "import hlsgen.host.runner, sys; print([m for m in ('onnx', 'jinja2', 'networkx', 'pyopencl', 'hlsgen.graph') if m in sys.modules])"
+    code = (
+        "import hlsgen.host.runner, sys; print([m for m in ('onnx', 'jinja2', "
+        "'networkx', 'pyopencl', 'hlsgen.graph') if m in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -11,7 +11,8 @@ from hlsgen.host.session import Session
 from tests.support.cases import case
 from tests.support.networks import build, images_for, parse
 
-PREFIX = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b) => (float[1,16,3,3] y) {
+PREFIX = """(float[1,3,9,9] x, float[16,3,3,3] a, float[16] ab, float[16,16,3,3] b) =>
+(float[1,16,3,3] y) {
   stem = Conv<pads=[1,1,1,1]>(x, a, ab) stem_relu = Relu(stem)
   pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   y = Conv<pads=[1,1,1,1]>(pooled, b) }"""

@@ -133,7 +133,10 @@ def test_silence_ends_a_worker(started):
 def test_a_worker_that_has_grown_serves_no_more():
     ours, theirs = Pipe()
     lifeline, end = os.pipe()
-    code = f"from hlsgen.host import worker; worker.MEMORY_LIMIT = 0; worker.main({theirs.fileno()}, {lifeline})"
+    code = (
+        "from hlsgen.host import worker; worker.MEMORY_LIMIT = 0; "
+        f"worker.main({theirs.fileno()}, {lifeline})"
+    )
     with subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno(), lifeline]):
         theirs.close()
         assert ours.recv() == {"event": "ready"}

@@ -19,8 +19,10 @@ from hlsgen.sparsify import sparsify
 from tests.support.cases import case
 from tests.support.networks import parse
 
-NETWORK = """(float[1,6,20,20] x, float[24,6,3,3] a, float[24,1,3,3] d, float[24,24,1,1] p, float[40,24,1,1] c, float[10,40] w) => (float[1,10] y)
-{ t = Conv<pads=[1,1,1,1]>(x, a) u = Relu(t) v = Conv<group=24, strides=[2,2]>(u, d) q = Conv(v, p) s = Conv(q, c) m = GlobalAveragePool(s)
+NETWORK = """(float[1,6,20,20] x, float[24,6,3,3] a, float[24,1,3,3] d, float[24,24,1,1] p,
+float[40,24,1,1] c, float[10,40] w) => (float[1,10] y)
+{ t = Conv<pads=[1,1,1,1]>(x, a) u = Relu(t) v = Conv<group=24, strides=[2,2]>(u, d)
+q = Conv(v, p) s = Conv(q, c) m = GlobalAveragePool(s)
 f = Flatten(m) y = Gemm<transB=1>(f, w) }"""
 
 # Few shapes, so that all can be planned.

@@ -89,18 +89,35 @@ def test_a_calibration_changes_the_prediction(tmp_path):
 
 
 AREA = {
-    "name": "Kernel System", "type": "module", "max_resources": [854400, 1708800, 2713, 1518, 42720],
+    "name": "Kernel System",
+    "type": "module",
+    "max_resources": [854400, 1708800, 2713, 1518, 42720],
     "children": [
         {"name": "Static Partition", "type": "partition", "children": []},
-        {"name": "Kernels", "type": "group", "children": [
-            {"name": "conv1", "type": "function", "total_kernel_resources": [30828.9, 65013, 346, 1280, 481], "children": []},
-            {"name": "old", "type": "function", "total_kernel_resources": [1000, 2000, 3, 4], "children": []},
-        ]},
+        {
+            "name": "Kernels",
+            "type": "group",
+            "children": [
+                {
+                    "name": "conv1",
+                    "type": "function",
+                    "total_kernel_resources": [30828.9, 65013, 346, 1280, 481],
+                    "children": [],
+                },
+                {
+                    "name": "old",
+                    "type": "function",
+                    "total_kernel_resources": [1000, 2000, 3, 4],
+                    "children": [],
+                },
+            ],
+        },
     ],
-}  # fmt: skip
+}
 # As aoc 19.4 writes it: a bare backslash, no comma between two members, one too many at the end.
 MALFORMED = """{"quartusFitResourceUsageSummary": {"nodes": [
- {"name": "conv1", "alm": "79,879.4", "reg": 263161, "dsp": 1280, "ram": 346, "mlab": 576, "path": "C:\\quartus"}
+ {"name": "conv1", "alm": "79,879.4", "reg": 263161, "dsp": 1280, "ram": 346,
+  "mlab": 576, "path": "C:\\quartus"}
  {"name": "old", "alm": 900, "reg": 2100, "dsp": 4, "ram": 3, "mlab": 0},
 ]}}"""
 REPORT = """ALUTs: 120000
@@ -139,14 +156,37 @@ def test_report_folders(tmp_path):
 LOOPS = {
     "columns": ["", "Pipelined", "II", "Speculated iterations", "Details"],
     "children": [
-        {"name": "Kernel: conv1 (conv.cl:10)", "data": ["", "", ""], "children": [
-            {"name": "conv1.B1", "data": ["Yes", ">=1", "0"], "children": [
-                {"name": "conv1.B2", "data": ["Yes", "~1", "2"], "children": [
-                    {"name": "Fully unrolled loop", "data": ["n/a", "n/a", "n/a"], "children": []}]},
-                {"name": "conv1.B3", "data": ["Yes", "~185", "0"], "children": []}]}]},
-        {"name": "pool", "data": ["", "", ""], "children": [{"name": "pool.B1", "data": ["No", "n/a", "n/a"], "children": []}]},
+        {
+            "name": "Kernel: conv1 (conv.cl:10)",
+            "data": ["", "", ""],
+            "children": [
+                {
+                    "name": "conv1.B1",
+                    "data": ["Yes", ">=1", "0"],
+                    "children": [
+                        {
+                            "name": "conv1.B2",
+                            "data": ["Yes", "~1", "2"],
+                            "children": [
+                                {
+                                    "name": "Fully unrolled loop",
+                                    "data": ["n/a", "n/a", "n/a"],
+                                    "children": [],
+                                }
+                            ],
+                        },
+                        {"name": "conv1.B3", "data": ["Yes", "~185", "0"], "children": []},
+                    ],
+                }
+            ],
+        },
+        {
+            "name": "pool",
+            "data": ["", "", ""],
+            "children": [{"name": "pool.B1", "data": ["No", "n/a", "n/a"], "children": []}],
+        },
     ],
-}  # fmt: skip
+}
 
 
 def test_loops_that_do_not_keep_the_pace_are_named(tmp_path, capsys):
@@ -158,7 +198,10 @@ def test_loops_that_do_not_keep_the_pace_are_named(tmp_path, capsys):
         ("conv1", "conv1.B3", True, 185),
         ("pool", "pool.B1", False, None),
     ]
-    text = "1 of 3 innermost loops run at II 1; not so conv1.B3 of conv1 (II 185), pool.B1 of pool (not pipelined)"
+    text = (
+        "1 of 3 innermost loops run at II 1; not so conv1.B3 of conv1 (II 185), pool.B1 "
+        "of pool (not pipelined)"
+    )
     assert summary(found) == text
     (tmp_path / "area.json").write_text(json.dumps(AREA))
     (tmp_path / "quartus.json").write_text(MALFORMED)

@@ -28,10 +28,19 @@ MEMORY_BITS = {
 }
 # The device of each board.
 BOARDS = {
-    "pac_d5005": "stratix10_2800", "p520_hpc": "stratix10_2800", "p520_max": "stratix10_2800", "p520n_mx": "stratix10_mx_2100",
-    "pac_a10": "arria10_1150", "a10_devkit": "arria10_1150", "a10_soc": "arria10_sx660", "de1_soc": "cyclonev_a5",
-    "de10_nano": "cyclonev_c6", "de10_standard": "cyclonev_c6", "de5_net": "stratixv_gxa7", "n6001": "agilex_agf014",
-}  # fmt: skip
+    "pac_d5005": "stratix10_2800",
+    "p520_hpc": "stratix10_2800",
+    "p520_max": "stratix10_2800",
+    "p520n_mx": "stratix10_mx_2100",
+    "pac_a10": "arria10_1150",
+    "a10_devkit": "arria10_1150",
+    "a10_soc": "arria10_sx660",
+    "de1_soc": "cyclonev_a5",
+    "de10_nano": "cyclonev_c6",
+    "de10_standard": "cyclonev_c6",
+    "de5_net": "stratixv_gxa7",
+    "n6001": "agilex_agf014",
+}
 # Depth x width modes of an M10K in simple dual port, from the Cyclone V handbook.
 M10K = [(256, 40), (512, 20), (1024, 10), (2048, 5), (4096, 2), (8192, 1)]
 

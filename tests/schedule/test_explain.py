@@ -123,7 +123,8 @@ def test_why_the_style(lenet):
     choice = hlsgen.schedule(lenet, goal=Goal(images=2))
     text = told(lenet, choice)
     assert text.startswith(
-        f"{choice.style.capitalize()}, because the pipelined design has no --images; the model predicts"
+        f"{choice.style.capitalize()}, because the pipelined design has no --images; the "
+        "model predicts"
     )
     rates = [other.throughput for other in choice.evidence.alternatives if not other.refusal]
     assert max(rates) == estimate(lenet, choice).throughput

@@ -87,7 +87,8 @@ def test_no_load_through_a_chosen_pointer(style, name):
                 )
 
 
-WINDOWS = """(float[1,16,5,5] x, float[16,1,3,3] d, float[40,16,3,3] w, float[16,40,1,1] p) => (float[1,16,2,2] y) {
+WINDOWS = """(float[1,16,5,5] x, float[16,1,3,3] d, float[40,16,3,3] w,
+float[16,40,1,1] p) => (float[1,16,2,2] y) {
     a = Conv<group=16, pads=[1,1,1,1]>(x, d) b = Conv<pads=[1,1,1,1]>(a, w) c = Conv(b, p)
     y = MaxPool<kernel_shape=[2,2], strides=[2,2]>(c) }"""
 

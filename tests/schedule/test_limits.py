@@ -96,7 +96,8 @@ def test_an_accumulator_waits_for_the_adder(partial_sums, outputs, expected):
     """Eight cycles, less what the partial sums and the outputs that take turns cover."""
     graph = hlsgen.load(
         parse(
-            f"(float[1,16,4,4] x, float[{outputs},16,1,1] w) => (float[1,{outputs},4,4] y) {{ y = Conv(x, w) }}"
+            f"(float[1,16,4,4] x, float[{outputs},16,1,1] w) => (float[1,{outputs},4,4] y) {{ "
+            f"y = Conv(x, w) }}"
         )
     )
     kernel = KernelPlan("y", 1, 1, partial_sums=partial_sums)
@@ -107,7 +108,10 @@ def test_an_accumulator_waits_for_the_adder(partial_sums, outputs, expected):
 def test_a_gate_waits_for_its_map():
     """One pixel of the gate is there while the map's first pixel is not: the FIFO holds all its
     vectors."""
-    text = "(float[1,8,6,6] x, float[8,8,1,1] w) => (float[1,8,6,6] y) { g = GlobalAveragePool(x) s = Conv(g, w) y = Mul(x, s) }"
+    text = (
+        "(float[1,8,6,6] x, float[8,8,1,1] w) => (float[1,8,6,6] y) { g = "
+        "GlobalAveragePool(x) s = Conv(g, w) y = Mul(x, s) }"
+    )
     graph = hlsgen.load(parse(text))
     last, times = graph.layers[-1], pixel_times(graph)
     gate, image = graph.layers[-2].output, graph.inputs[0].tensor

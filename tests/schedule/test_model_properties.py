@@ -43,8 +43,15 @@ def random_choice(graph, random):
     unrolled = frozenset(layer.name for layer in graph.layers if random.random() < 0.5)
     lane_folding, vectors_per_cycle = {}, {}
     for layer in graph.layers:
-        op, kernel = operator(layer.op), KernelPlan(layer.name, widths[classes[layer.inputs[0]]],
-                                                    widths[classes[layer.output]], layer.name in unrolled)  # fmt: skip
+        op, kernel = (
+            operator(layer.op),
+            KernelPlan(
+                layer.name,
+                widths[classes[layer.inputs[0]]],
+                widths[classes[layer.output]],
+                layer.name in unrolled,
+            ),
+        )
         for tensor, width in (
             *((graph.tensors[name], kernel.input_width) for name in layer.inputs),
             (graph.output_tensor(layer), kernel.output_width),

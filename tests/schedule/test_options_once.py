@@ -12,7 +12,8 @@ def test_equal_layers_without_bias_are_built_once(monkeypatch):
     """Their bias is all zeros, and that is nothing to skip."""
     graph = hlsgen.load(
         parse(
-            "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,8,3,3] c, float[8,8,3,3] d) => (float[1,8,6,6] y) "
+            "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,8,3,3] c, "
+            "float[8,8,3,3] d) => (float[1,8,6,6] y) "
             "{ s = Conv<pads=[1,1,1,1]>(x, a) t = Conv<pads=[1,1,1,1]>(s, b) "
             "u = Conv<pads=[1,1,1,1]>(t, c) y = Conv<pads=[1,1,1,1]>(u, d) }"
         )

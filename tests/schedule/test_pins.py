@@ -14,7 +14,8 @@ from hlsgen.schedule.knobs import KNOBS, flag_of, parse_pins
 from tests.support.networks import parse
 
 # conv1 has 6 channels: vectors of 16 lanes would be empty by more than half.
-SMALL = """(float[1,1,8,8] x, float[6,1,3,3] a, float[16,6,3,3] b) => (float[1,16,4,4] y) { conv1 = Conv(x, a) y = Conv(conv1, b) }"""
+SMALL = """(float[1,1,8,8] x, float[6,1,3,3] a, float[16,6,3,3] b) => (float[1,16,4,4] y) {
+conv1 = Conv(x, a) y = Conv(conv1, b) }"""
 # A depthwise layer, whose kernel may fold its lanes.
 SEPARABLE = """(float[1,8,6,6] x, float[8,1,3,3] a, float[16,8,1,1] b) => (float[1,16,4,4] y) {
     d = Conv<group=8>(x, a) y = Conv(d, b) }"""
@@ -75,7 +76,8 @@ def test_fields_that_are_legal_alone_but_not_together():
     assert plan_of(graph, "d.lane_folding=8", "d.unroll_ic=8").kernel("d").lane_folding == 8
     with pytest.raises(
         UsageError,
-        match=r"(?s)cannot be built so together.*lane_folding may be 1, 2, 4, 8.*unroll_ic may be 1, 2",
+        match=r"(?s)cannot be built so together.*lane_folding may be 1, 2, 4, 8.*unroll_ic may "
+        r"be 1, 2",
     ):
         plan_of(graph, "d.lane_folding=8", "d.unroll_ic=2")
 

@@ -10,19 +10,29 @@ from hlsgen.calibrate.fit import Errors, overall
 from hlsgen.calibrate.samples import read_sources
 from hlsgen.cli.main import main
 
-AREA = {"name": "Kernel System", "children": [
-    {"name": "conv1", "type": "function", "total_kernel_resources": [30828.9, 65013, 346, 1280, 481]},
-    {"name": "pool1", "type": "function", "total_kernel_resources": [1000, 2000, 3, 4, 0]},
-]}  # fmt: skip
+AREA = {
+    "name": "Kernel System",
+    "children": [
+        {
+            "name": "conv1",
+            "type": "function",
+            "total_kernel_resources": [30828.9, 65013, 346, 1280, 481],
+        },
+        {"name": "pool1", "type": "function", "total_kernel_resources": [1000, 2000, 3, 4, 0]},
+    ],
+}
 # aoc 19: members of an object between the brackets of an array.
 BRACKETS = """{"quartusFitResourceUsageSummary":{"nodes":[
- {"name":"conv1","type":"kernel","data":["ALMs": 42322.6 ,"FFs": 154700, "RAMs": 346, "DSPs": 1280, "MLABs": 576 ],
+ {"name":"conv1","type":"kernel","data":["ALMs": 42322.6 ,"FFs": 154700, "RAMs": 346, "DSPs": 1280,
+   "MLABs": 576 ],
   "details":[{"text":"fitted","links":[]}]},
- {"name":"pool1","type":"kernel","data":["ALMs": 900.5 ,"FFs": 2100, "RAMs": 3, "DSPs": 4, "MLABs": 0]}]}}"""
+ {"name":"pool1","type":"kernel","data":["ALMs": 900.5 ,"FFs": 2100, "RAMs": 3, "DSPs": 4,
+   "MLABs": 0]}]}}"""
 # Before Quartus has run. 18.1 writes text, 19.2 nothing.
 PLACEHOLDERS = (
     '{"quartusFitResourceUsageSummary":{"nodes":[{"name":"conv1","alm":"TBD","reg":"TBD","dsp":"TBD","ram":"TBD"}]}}',
-    '{"quartusFitResourceUsageSummary":{"nodes":[{"name":"conv1","data":["ALMs":"" ,"FFs":"", "RAMs":""]}]}}',
+    '{"quartusFitResourceUsageSummary":{"nodes":[{"name":"conv1","data":["ALMs":"" '
+    ',"FFs":"", "RAMs":""]}]}}',
     '{"quartusFitResourceUsageSummary":{"nodes":[]}}',
 )
 REPORT = """Logic utilization: 3,417 / 427,200 ( < 1 % )

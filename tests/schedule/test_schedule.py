@@ -242,7 +242,8 @@ def test_unfolded_convolution_is_the_same():
     """Unfolding columns and filters by hand gives the convolution itself, borders and strides
     included."""
     model = parse(
-        "(float[1,3,9,11] x, float[4,3,3,5] w) => (float[1,4,5,5] y) { y = Conv<strides=[2,3], pads=[1,2,1,3], dilations=[1,1]>(x, w) }"
+        "(float[1,3,9,11] x, float[4,3,3,5] w) => (float[1,4,5,5] y) { y = "
+        "Conv<strides=[2,3], pads=[1,2,1,3], dilations=[1,1]>(x, w) }"
     )
     graph = hlsgen.load(model)
     shaped = unfold(graph, ["y"])
@@ -282,7 +283,8 @@ def test_objectives(lenet):
 def test_the_search_is_optimal(lenet):
     """Against an exhaustive walk over all widths, windows and words: no choice within the caps has
     a faster slowest kernel."""
-    graph = hlsgen.load(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) => (float[1,8,6,6] y) {
+    graph = hlsgen.load(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) =>
+(float[1,8,6,6] y) {
         s = Conv(x, a) y = Conv(s, b) }"""))  # fmt: skip
     target = board("de10_nano")
     best = estimate(
@@ -322,7 +324,8 @@ def test_options_that_others_beat_are_left_out():
 def test_a_plan_of_an_input_that_is_an_output_too_is_accepted(style, tmp_path):
     graph = hlsgen.load(
         parse(
-            "(float[1,4,6,6] x, float[5,4,1,1] w) => (float[1,4,6,6] z, float[1,5,6,6] y) { z = Identity(x) y = Conv(x, w) }"
+            "(float[1,4,6,6] x, float[5,4,1,1] w) => (float[1,4,6,6] z, float[1,5,6,6] y) { "
+            "z = Identity(x) y = Conv(x, w) }"
         )
     )
     plan = check_plan(graph, hlsgen.schedule(graph, style=style))

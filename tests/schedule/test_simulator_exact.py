@@ -13,9 +13,15 @@ from tests.support.cases import case
 from tests.support.event_by_event import simulate as event_by_event
 
 CASE_NAMES = (
-    "conv_strided_padded", "conv_depthwise", "concat_nested_and_reused", "branches_of_different_length",
-    "strided_branches", "add_two_inputs", "output_is_an_input", "two_outputs",
-)  # fmt: skip
+    "conv_strided_padded",
+    "conv_depthwise",
+    "concat_nested_and_reused",
+    "branches_of_different_length",
+    "strided_branches",
+    "add_two_inputs",
+    "output_is_an_input",
+    "two_outputs",
+)
 
 
 def planned(name):

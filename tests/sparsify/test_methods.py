@@ -11,7 +11,8 @@ from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.search import Searcher
 from tests.support.networks import parse, run_onnxruntime
 
-CHAIN = """(float[1,3,8,8] x, float[8,3,3,3] a, float[12,8,1,1] b, float[10,432] f) => (float[1,10] y) {
+CHAIN = """(float[1,3,8,8] x, float[8,3,3,3] a, float[12,8,1,1] b, float[10,432] f) =>
+(float[1,10] y) {
 t = Conv(x, a) u = Relu(t) v = Conv(u, b) g = Flatten(v) y = Gemm<transB=1>(g, f) }"""
 
 
@@ -70,10 +71,14 @@ def test_one_threshold_for_all(method):
         ("(float[1,6] x, float[6,5] w) => (float[1,5] y) { y = Gemm(x, w) }", 1),
         ("(float[1,6] x, float[6,5] w) => (float[1,5] y) { y = MatMul(x, w) }", 1),
         ("(float[1,6,3,3] x, float[5,6,1,1] w) => (float[1,5,3,3] y) { y = Conv(x, w) }", 0),
-        ("(float[1,6,3,3] x, float[6,5,1,1] w) => (float[1,5,3,3] y) { y = ConvTranspose(x, w) }", 1),
+        (
+            "(float[1,6,3,3] x, float[6,5,1,1] w) => (float[1,5,3,3] y) { y = "
+            "ConvTranspose(x, w) }",
+            1,
+        ),
     ],
     ids=["Gemm transB", "Gemm", "MatMul", "Conv", "ConvTranspose"],
-)  # fmt: skip
+)
 def test_wanda_weighs_each_weight_with_its_own_input(text, outputs):
     """Half of each filter goes: the least |w| times the norm of the input channel that w
     multiplies."""
@@ -108,7 +113,10 @@ def test_norms_are_of_all_pictures():
 
 
 def test_weights_of_constant_nodes_are_sparsified_in_place():
-    text = "(float[1,4] x, float[3,2] b) => (float[1,2] y) { w = Constant<value = float[4,3] {1,-2,3,-4,5,-6,7,-8,9,-10,11,-12}>() "
+    text = (
+        "(float[1,4] x, float[3,2] b) => (float[1,2] y) { w = Constant<value = "
+        "float[4,3] {1,-2,3,-4,5,-6,7,-8,9,-10,11,-12}>() "
+    )
     model = parse(text + "h = MatMul(x, w) y = MatMul(h, b) }")
     result = sparsify(model, "global", sparsity=6 / 12, spare=["b"])
     found = numpy_helper.to_array(result.model.graph.node[0].attribute[0].t)
@@ -123,7 +131,10 @@ def test_weights_of_constant_nodes_are_sparsified_in_place():
 
 def test_a_threshold_takes_its_equal():
     """w <- 0 where |w| <= tau, and of equals as many as the count wants, the first ones first."""
-    text = "(float[1,4] x) => (float[1,3] y) { w = Constant<value = float[4,3] {1,-1,1,-2,2,-2,3,3,3,4,4,4}>() y = MatMul(x, w) }"
+    text = (
+        "(float[1,4] x) => (float[1,3] y) { w = Constant<value = float[4,3] "
+        "{1,-1,1,-2,2,-2,3,3,3,4,4,4}>() y = MatMul(x, w) }"
+    )
 
     def kept(**options):
         node = sparsify(parse(text), **options).model.graph.node[0]
@@ -135,7 +146,10 @@ def test_a_threshold_takes_its_equal():
 
 
 def test_a_constant_that_two_nodes_share_counts_once():
-    text = "(float[1,2] x) => (float[1,2] y) { w = Constant<value = float[2,2] {1,2,3,4}>() h = MatMul(x, w) y = MatMul(h, w) }"
+    text = (
+        "(float[1,2] x) => (float[1,2] y) { w = Constant<value = float[2,2] {1,2,3,4}>() "
+        "h = MatMul(x, w) y = MatMul(h, w) }"
+    )
     result = sparsify(parse(text), "global", sparsity=0.5)
     assert (result.weights, result.kept) == (4, 2) and [layer.name for layer in result.layers] == [
         "h"
@@ -144,7 +158,10 @@ def test_a_constant_that_two_nodes_share_counts_once():
 
 def test_a_constant_may_carry_the_name_of_another_weight():
     """Names inside a Constant node mean nothing: both weights are sparsified."""
-    text = "(float[1,2] x, float[2,2] b) => (float[1,2] y) { h = MatMul(x, b) w = Constant<value = float[2,2] {1,2,3,4}>() y = MatMul(h, w) }"
+    text = (
+        "(float[1,2] x, float[2,2] b) => (float[1,2] y) { h = MatMul(x, b) w = "
+        "Constant<value = float[2,2] {1,2,3,4}>() y = MatMul(h, w) }"
+    )
     model = parse(text)
     model.graph.node[1].attribute[0].t.name = "b"
     result = sparsify(model, "relative", sparsity=0.5)

@@ -22,8 +22,10 @@ from hlsgen.sparsify.storage import stored_bytes
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, build, parse, run_onnxruntime
 
-NETWORK = """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,1,3,3] d, float[12,8,1,1] b, float[432,10] f, float[10] fb)
-=> (float[1,10] y) { t = Conv(x, a, ab) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, d) v = Conv(u, b) g = Flatten(v) y = Gemm(g, f, fb) }"""
+NETWORK = """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] ab, float[8,1,3,3] d,
+float[12,8,1,1] b, float[432,10] f, float[10] fb)
+=> (float[1,10] y) { t = Conv(x, a, ab) tr = Relu(t) u = Conv<group=8, pads=[1,1,1,1]>(tr, d)
+v = Conv(u, b) g = Flatten(v) y = Gemm(g, f, fb) }"""
 LAYERS = ("a", "b", "f")  # biases and depthwise filters are spared
 
 

@@ -47,7 +47,8 @@ class Chain:
         declared = f"<{', '.join(self.constants)}>" if self.constants else ""
         sizes = [",".join(map(str, shape)) for shape in (self.first, self.shape)]
         return parse(
-            f"(float[{sizes[0]}] x) => (float[{sizes[1]}] y) {declared} {{ {' '.join(self.nodes)} }}",
+            f"(float[{sizes[0]}] x) => (float[{sizes[1]}] y) {declared} {{ "
+            f"{' '.join(self.nodes)} }}",
             18,
         )
 

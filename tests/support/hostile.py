@@ -22,9 +22,27 @@ from tests.support.cases import CASES, case
 Choose = Callable[[Sequence[Any]], Any]
 # Names that would do harm in OpenCL, in jinja2 or in a path.
 NAMES = (
-    "*/ } evil(1+1); /*", "{{ 7*7 }}", "{% raw %}", "a\nb", "a\\\n#define int float", "//", "/*", "../../../tmp/evil", "",
-    "x" * 3000, "kernel", "float16", "conv1_weights", "é", "\x00", "y", "0", "__attribute__((x))", "#pragma", "a_to_b",
-)  # fmt: skip
+    "*/ } evil(1+1); /*",
+    "{{ 7*7 }}",
+    "{% raw %}",
+    "a\nb",
+    "a\\\n#define int float",
+    "//",
+    "/*",
+    "../../../tmp/evil",
+    "",
+    "x" * 3000,
+    "kernel",
+    "float16",
+    "conv1_weights",
+    "é",
+    "\x00",
+    "y",
+    "0",
+    "__attribute__((x))",
+    "#pragma",
+    "a_to_b",
+)
 NUMBERS = (-1, 0, 1, 2, 3, 7, 1 << 15, (1 << 31) - 1, 1 << 31, (1 << 62), -(1 << 62), -(1 << 31))
 FLOATS = (float("nan"), float("inf"), float("-inf"), 0.0, -1.0, 1e38, 1e-45)
 
@@ -201,9 +219,19 @@ def change_version(choose: Choose, model: onnx.ModelProto) -> None:
 
 
 MUTATIONS = (
-    rename, change_attribute, change_attribute, change_shape, change_weights, change_weights, rewire, swap_operator, double,
-    change_constant, change_constant, change_version,
-)  # fmt: skip
+    rename,
+    change_attribute,
+    change_attribute,
+    change_shape,
+    change_weights,
+    change_weights,
+    rewire,
+    swap_operator,
+    double,
+    change_constant,
+    change_constant,
+    change_version,
+)
 
 
 def build_hostile(data: bytes, folder: Path, style: str, memory: int = 3 << 30) -> str | None:

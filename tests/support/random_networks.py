@@ -14,9 +14,19 @@ Choose = Callable[[Sequence[Any]], Any]
 # Feature maps stay this small, so that a network runs in a second.
 LARGEST = 600
 ACTIVATIONS: dict[str, dict[str, Any]] = {
-    "Relu": {}, "LeakyRelu": {"alpha": 0.2}, "Sigmoid": {}, "Tanh": {}, "Elu": {"alpha": 0.8}, "Selu": {}, "Softplus": {},
-    "Softsign": {}, "HardSigmoid": {}, "HardSwish": {}, "Abs": {}, "Neg": {},
-}  # fmt: skip
+    "Relu": {},
+    "LeakyRelu": {"alpha": 0.2},
+    "Sigmoid": {},
+    "Tanh": {},
+    "Elu": {"alpha": 0.8},
+    "Selu": {},
+    "Softplus": {},
+    "Softsign": {},
+    "HardSigmoid": {},
+    "HardSwish": {},
+    "Abs": {},
+    "Neg": {},
+}
 
 
 class Builder:
@@ -329,6 +339,27 @@ def dense(b: Builder, value: str, shape: tuple[int, ...]) -> Any:
 
 
 OPERATORS = (
-    convolution, convolution, convolution, transposed_convolution, pooling, activation, activation, per_channel, join, join, gate,
-    concatenation, padding, slicing, splitting, transposition, shuffle, reshaping, resizing, blocks, reduction, normalisation, dense,
-)  # fmt: skip
+    convolution,
+    convolution,
+    convolution,
+    transposed_convolution,
+    pooling,
+    activation,
+    activation,
+    per_channel,
+    join,
+    join,
+    gate,
+    concatenation,
+    padding,
+    slicing,
+    splitting,
+    transposition,
+    shuffle,
+    reshaping,
+    resizing,
+    blocks,
+    reduction,
+    normalisation,
+    dense,
+)

@@ -20,8 +20,10 @@ CROSSING = {"p": 6 * 8 * 8, "q": 2 * 6 * 8 * 8, "s": 6 * 8 * 8, "u": 6 * 4 * 4}
 
 @pytest.fixture(scope="module")
 def graph():
-    text = """(float[1,2,8,8] x, float[6,2,3,3] a, float[6,6,3,3] b, float[96,4] d) => (float[1,4] y) {
-    p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) s = Add(q, p) u = MaxPool<kernel_shape=[2,2], strides=[2,2]>(s)
+    text = """(float[1,2,8,8] x, float[6,2,3,3] a, float[6,6,3,3] b, float[96,4] d) =>
+(float[1,4] y) {
+    p = Conv<pads=[1,1,1,1]>(x, a) q = Conv<pads=[1,1,1,1]>(p, b) s = Add(q, p)
+    u = MaxPool<kernel_shape=[2,2], strides=[2,2]>(s)
     f = Flatten(u) i = MatMul(f, d) y = Softmax(i) }"""
     return load_for_training(parse(text)).graph
 

@@ -40,11 +40,15 @@ from tests.support.networks import parse, random_inputs, run_onnxruntime
 
 # Everything that behaves otherwise in training, a shortcut over a cut, and weights in another order
 # than hardware's.
-NETWORK = """(float[1,2,8,8] x, float[6,2,3,3] a, float[6] g, float[6] beta, float[6] mean, float[6] var, float[6,6,3,3] b, float[6] bb,
+NETWORK = """(float[1,2,8,8] x, float[6,2,3,3] a, float[6] g, float[6] beta, float[6] mean,
+float[6] var, float[6,6,3,3] b, float[6] bb,
 float[96,12] c, float[12] cb, float[12,4] d, float[4] db) => (float[1,4] y) {
-p = Conv<pads=[1,1,1,1]>(x, a) q = BatchNormalization(p, g, beta, mean, var) r = Relu(q) s = Conv<pads=[1,1,1,1]>(r, b, bb)
-t = Add(r, s) u = MaxPool<kernel_shape=[2,2], strides=[2,2]>(t) v = Transpose<perm=[0,2,3,1]>(u) w = Flatten(v)
-ratio = Constant<value = float {0.25}>() e = Dropout(w, ratio) f = Gemm(e, c, cb) h = Relu(f) i = Gemm(h, d, db) y = Softmax(i) }"""
+p = Conv<pads=[1,1,1,1]>(x, a) q = BatchNormalization(p, g, beta, mean, var) r = Relu(q)
+s = Conv<pads=[1,1,1,1]>(r, b, bb)
+t = Add(r, s) u = MaxPool<kernel_shape=[2,2], strides=[2,2]>(t)
+v = Transpose<perm=[0,2,3,1]>(u) w = Flatten(v)
+ratio = Constant<value = float {0.25}>() e = Dropout(w, ratio) f = Gemm(e, c, cb) h = Relu(f)
+i = Gemm(h, d, db) y = Softmax(i) }"""
 CUTS = (("r",), ("p", "t"), ("r", "s", "e"))
 
 
@@ -164,7 +168,8 @@ def test_untouched_weights_leave_the_file_as_it_was():
 
 def test_weights_from_constant_nodes_become_initializers():
     model = parse(
-        "(float[1,3] x) => (float[1,2] y) { w = Constant<value = float[3,2] {1,2,3,4,5,6}>() v = Identity(w) y = MatMul(x, v) }"
+        "(float[1,3] x) => (float[1,2] y) { w = Constant<value = float[3,2] "
+        "{1,2,3,4,5,6}>() v = Identity(w) y = MatMul(x, v) }"
     )
     net = load_for_training(model)
     assert list(net.values) == ["v"]
@@ -237,8 +242,11 @@ def test_sequential_schedule_and_stale_share():
 def test_segments_of_a_hybrid_run():
     course = segments(Settings("m", "d", epochs=3, hybrid=0.5), 10)
     assert [(s.epoch, s.offset, s.steps, s.scheme) for s in course] == [
-        (0, 0, 10, "pipelined"), (1, 10, 5, "pipelined"), (1, 15, 5, "sequential"), (2, 20, 10, "sequential"),
-    ]  # fmt: skip
+        (0, 0, 10, "pipelined"),
+        (1, 10, 5, "pipelined"),
+        (1, 15, 5, "sequential"),
+        (2, 20, 10, "sequential"),
+    ]
     assert {s.scheme for s in segments(Settings("m", "d", epochs=2, hybrid=0), 5)} == {"sequential"}
 
 
@@ -326,7 +334,10 @@ def test_stale_weights_by_the_published_formula():
     backward pass's time.
     """
     text = "(float[1,5] x, float[5,7] a, float[7,6] b, float[6,3] c) => (float[1,3] y) "
-    text += "{ p = MatMul(x, a) q = Relu(p) r = MatMul(q, b) s = Relu(r) t = MatMul(s, c) y = Softmax(t) }"
+    text += (
+        "{ p = MatMul(x, a) q = Relu(p) r = MatMul(q, b) s = Relu(r) t = MatMul(s, c) y "
+        "= Softmax(t) }"
+    )
     net = load_for_training(parse(text))
     random = np.random.default_rng(3)
     inputs, labels = (
@@ -408,10 +419,14 @@ def test_zeros_stay_zero():
 @pytest.mark.parametrize(
     ("cuts", "placement", "layout"),
     [
-        (CUTS[0], "together", "channels_last"), (CUTS[0], "apart", "channels_first"), (CUTS[1], "together", "channels_first"),
-        (CUTS[1], "apart", "channels_last"), (CUTS[2], "together", "channels_first"), (CUTS[2], "apart", "channels_first"),
+        (CUTS[0], "together", "channels_last"),
+        (CUTS[0], "apart", "channels_first"),
+        (CUTS[1], "together", "channels_first"),
+        (CUTS[1], "apart", "channels_last"),
+        (CUTS[2], "together", "channels_first"),
+        (CUTS[2], "apart", "channels_first"),
     ],
-)  # fmt: skip
+)
 def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp_path, model, data):
     torch.set_num_threads(1)
     settings = settings_for(model, data, cuts=cuts, placement=placement, layout=layout)
@@ -424,8 +439,9 @@ def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp
     for number, stage in enumerate(reference):
         plain = stage.update
         stage.update = lambda step, s=stage, n=number, plain=plain: (
-            plain(step), history.setdefault(n, []).append([w.detach().numpy().copy() for w in s.learnt])
-        )  # fmt: skip
+            plain(step),
+            history.setdefault(n, []).append([w.detach().numpy().copy() for w in s.learnt]),
+        )
     losses = run_cycles(reference, learnt, Stale(stages), len(learnt))
     told = np.load(tmp_path / "reports.npz")
     assert np.allclose(told["losses"], losses, rtol=1e-5)
@@ -765,7 +781,8 @@ def test_bad_data(tmp_path, model, capsys):
 
 def test_networks_that_cannot_be_trained():
     two = parse(
-        "(float[1,3] x, float[3,2] w) => (float[1,2] y, float[1,2] z) { y = MatMul(x, w) z = Relu(y) }"
+        "(float[1,3] x, float[3,2] w) => (float[1,2] y, float[1,2] z) { y = MatMul(x, w) "
+        "z = Relu(y) }"
     )
     with pytest.raises(UnsupportedError, match="2 outputs"):
         split(load_for_training(two).graph, ())
@@ -773,7 +790,8 @@ def test_networks_that_cannot_be_trained():
     with pytest.raises(UnsupportedError, match="no score a class"):
         split(load_for_training(image).graph, ())
     shared = parse(
-        "(float[1,4] x, float[4,4] w) => (float[1,4] y) { a = MatMul(x, w) b = Relu(a) y = MatMul(b, w) }"
+        "(float[1,4] x, float[4,4] w) => (float[1,4] y) { a = MatMul(x, w) b = Relu(a) y "
+        "= MatMul(b, w) }"
     )
     net = load_for_training(shared)
     check_sharing(net, split(net.graph, ()))
@@ -783,7 +801,10 @@ def test_networks_that_cannot_be_trained():
 
 def test_torch_is_imported_for_training_alone(tmp_path, model):
     """Not even where it comes to no training: a cut that does not fit is told before."""
-    code = "import sys; from hlsgen.cli.main import main; assert main(sys.argv[1:]) == 2; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from hlsgen.cli.main import main; assert main(sys.argv[1:]) == 2; "
+        "sys.exit('torch' in sys.modules)"
+    )
     command = [
         sys.executable,
         "-c",

@@ -193,7 +193,8 @@ MUTANTS = (
     Mutant(
         "reference: a batch is filled up with the image itself",
         "hlsgen/own_model.py",
-        "    noise = np.random.default_rng(len(images)).standard_normal((missing, *images.shape[1:]))\n",
+        "    noise = np.random.default_rng(len(images)).standard_normal((missing, "
+        "*images.shape[1:]))\n",
         "    noise = np.repeat(images[-1:], missing, axis=0)\n",
         ("tests/emulator/test_batches.py",),
         "images that mix are not noticed",

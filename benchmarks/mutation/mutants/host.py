@@ -161,7 +161,8 @@ MUTANTS = (
         "guards: no poison inside",
         "host/guards.py",
         "POISON, 0, length).wait()",
-        "POISON, 0, length).wait()\n        cl.enqueue_fill_buffer(queue, self.whole, np.uint8(0), MARGIN, size).wait()",
+        "POISON, 0, length).wait()\n        cl.enqueue_fill_buffer(queue, self.whole, "
+        "np.uint8(0), MARGIN, size).wait()",
         (f"{GUARDS}::test_what_is_never_written_is_wrong_even_where_zeros_are_right",),
         "a result that was never written is RIGHT where zero is",
     ),

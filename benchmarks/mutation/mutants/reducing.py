@@ -203,7 +203,8 @@ MUTANTS = (
         "train: shortcuts cross for free",
         "hlsgen/train/cut.py",
         "used = {name for layer in layers[place:] for name in layer.inputs} | {scores}",
-        "used = {name for layer in layers[place : place + 1] for name in layer.inputs[:1]} | {scores}",
+        "used = {name for layer in layers[place : place + 1] for name in "
+        "layer.inputs[:1]} | {scores}",
         (TRAFFIC,),
         "a tensor does not reach its stage",
     ),

@@ -107,8 +107,8 @@ def co_scheduled(
     plan: Plan, goal: Goal, partition: Partition, pipelines: Prefixes, best: Candidate | None = None
 ) -> Candidate | None:
     """The design of a pair: engines with the largest buffers that leave room for the prefix, the
-    smallest one that keeps up with them, or comes as near to it as the board has room for. None where
-    it does not fit, no prefix can end there, or the engines alone are outdone."""
+    smallest one that keeps up with them, or comes as near to it as the board has room for. None
+    where it does not fit, no prefix can end there, or the engines alone are outdone."""
     graph, board = pipelines.graph, pipelines.board
     _, rest = split_after(graph, partition.count)
     for engines in partition.engines:

@@ -1,9 +1,9 @@
 """Which prefixes beside which engines are worth planning: how many first layers are a pipeline, and
 how large the convolution engine for the others is.
 
-A prefix and engines share the board. Long prefixes go with small engines: that leaves many pairs, and
-planning one takes a while. So every pair is first weighed by what is known of the folded design:
-how long its layers take, and how the convolutions among them would scale.
+A prefix and engines share the board. Long prefixes go with small engines: that leaves many pairs,
+and planning one takes a while. So every pair is first weighed by what is known of the folded
+design: how long its layers take, and how the convolutions among them would scale.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles
 from hlsgen.schedule.goal import Goal
 from hlsgen.types import FLOAT32
 
-# Share of a prefix's multipliers that work in every cycle, as prefixes of ResNets and MobileNets had
-# it (0.78 to 0.9).
+# Share of a prefix's multipliers that work in every cycle, as prefixes of ResNets and MobileNets
+# had it (0.78 to 0.9).
 EFFICIENCY = 0.85
 # Share of the bits of its memory blocks that hold its weights: the rest are lines of windows,
 # FIFOs, and what words do not fill (0.7 to 0.85).

@@ -28,8 +28,8 @@ from hlsgen.schedule.pipelined.problem import OptionCache
 # So many pairs of a prefix and engines are planned, the most promising first, until so many layers
 # of prefixes were searched.
 TRIES, LAYERS = 32, 600
-# Vectors that simulations of a prefix move, half of what a pipelined design is worth: prefixes leave
-# memory blocks over.
+# Vectors that simulations of a prefix move, half of what a pipelined design is worth: prefixes
+# leave memory blocks over.
 PREFIX_WORK = WORK // 2
 
 
@@ -54,7 +54,8 @@ def draft_hybrid(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: Ea
         )
     if not paired:
         raise Infeasible(
-            "has no depthwise layer that alone feeds a 1x1 convolution, and its first layers as a pipeline do not make it better",
+            "has no depthwise layer that alone feeds a 1x1 convolution, and its first layers "
+            "as a pipeline do not make it better",
             where="hybrid design",
             remedy="use --style folded",
         )

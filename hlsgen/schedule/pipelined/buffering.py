@@ -1,8 +1,8 @@
 """FIFOs that kernels need round them whose weights stream from memory, as the search reckons with
 them before it knows any depth.
 
-Such a kernel takes in a row tile of the image at once, works on it for long, and gives a row tile of
-results at once. Its neighbours, where they work evenly, go on only if FIFOs hold a row tile
+Such a kernel takes in a row tile of the image at once, works on it for long, and gives a row tile
+of results at once. Its neighbours, where they work evenly, go on only if FIFOs hold a row tile
 meanwhile; a neighbour that works in row tiles too waits with it. Where branches join, what came the
 short way waits for the row tile as well.
 """
@@ -52,8 +52,8 @@ def waiting(graph: Graph, size: dict[str, int]) -> dict[str, int]:
 
 
 def links(graph: Graph) -> list[tuple[str, str]]:
-    """A pair for every channel into a layer that may work in row tiles, and for every channel from one
-    to a layer that never does."""
+    """A pair for every channel into a layer that may work in row tiles, and for every channel from
+    one to a layer that never does."""
     depth: dict[str, int] = {port.tensor: 0 for port in graph.inputs}
     source = dict.fromkeys(
         (port.tensor for port in graph.inputs), ""

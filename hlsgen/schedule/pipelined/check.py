@@ -36,7 +36,9 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 raise PlanError(f"vector width {width} is not one of {WIDTHS}", where=where)
             if widths.setdefault(tensor.name, width) != width:
                 raise PlanError(
-                    f"reads or writes {tensor.name} {width} wide, its neighbour {widths[tensor.name]} wide",
+                    f"reads or writes {tensor.name} {width} wide, its neighbour "
+                    f"{widths[tensor.name]} "
+                    "wide",
                     where=where,
                 )
             if not op.legal_widths(layer, tensor, width):
@@ -48,26 +50,30 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
             raise PlanError("input_width and output_width must be equal", where=where)
         if kernel.lane_folding not in op.lane_folding_options(layer, kernel):
             raise PlanError(
-                f"lane_folding {kernel.lane_folding} is not one of {op.lane_folding_options(layer, kernel)}",
+                f"lane_folding {kernel.lane_folding} is not one of "
+                f"{op.lane_folding_options(layer, kernel)}",
                 where=where,
             )
         if kernel.nonzeros_per_lane not in op.nonzeros_options(layer, graph, kernel):
             raise PlanError(
-                f"nonzeros_per_lane {kernel.nonzeros_per_lane} is not one of {op.nonzeros_options(layer, graph, kernel)}",
+                f"nonzeros_per_lane {kernel.nonzeros_per_lane} is not one of "
+                f"{op.nonzeros_options(layer, graph, kernel)}",
                 where=where,
             )
         if kernel.vectors_per_cycle not in op.vectors_per_cycle_options(layer, graph, kernel) or (
             kernel.vectors_per_cycle > 1 and kernel.nonzeros_per_lane
         ):
             raise PlanError(
-                f"vectors_per_cycle {kernel.vectors_per_cycle} is not one of {op.vectors_per_cycle_options(layer, graph, kernel)}, without nonzeros_per_lane",
+                f"vectors_per_cycle {kernel.vectors_per_cycle} is not one of "
+                f"{op.vectors_per_cycle_options(layer, graph, kernel)}, without nonzeros_per_lane",
                 where=where,
             )
         if kernel.row_tiles not in op.row_tile_options(layer, graph, kernel) or (
             kernel.row_tiles and kernel.nonzeros_per_lane
         ):
             raise PlanError(
-                f"row_tiles {kernel.row_tiles} is not one of {op.row_tile_options(layer, graph, kernel)}",
+                f"row_tiles {kernel.row_tiles} is not one of "
+                f"{op.row_tile_options(layer, graph, kernel)}",
                 where=where,
             )
         if kernel.row_tiles and not (plan.enabled("fuse") and plan.enabled("cached_writes")):

@@ -16,8 +16,8 @@ WIDTHS = (1, 2, 4, 8, 16)
 @dataclass(frozen=True)
 class Choice:
     """What the search varies: the width of each class of tensors, the layers whose window is
-    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, row tiles of
-    kernels whose weights stream from memory."""
+    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, row tiles
+    of kernels whose weights stream from memory."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]

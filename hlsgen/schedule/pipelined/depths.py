@@ -60,8 +60,8 @@ class Deepened:
 
 
 def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool]) -> Deepened:
-    """The plan with FIFOs that sustain the rate, or come as near to it as `fits` lets them. Networks
-    too large to simulate in a build keep the analytical depths."""
+    """The plan with FIFOs that sustain the rate, or come as near to it as `fits` lets them.
+    Networks too large to simulate in a build keep the analytical depths."""
     carried = edge_tokens(graph, plan)
     least = {i: edge.depth for i, edge in enumerate(plan.edges)}
     images = min(SETTLED, WORK // max(sum(carried), 1))

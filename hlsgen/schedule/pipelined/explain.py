@@ -20,7 +20,10 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
         sum(kernel.row_tiles > 0 for kernel in plan.kernels),
         predicted.timing.bytes / 1e6,
     )
-    memory = f" {streams} of them take their weights from memory for every image anew ({moved:.3g} MB an image)."
+    memory = (
+        f" {streams} of them take their weights from memory for every image anew "
+        f"({moved:.3g} MB an image)."
+    )
     return (
         f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."
         f"{zeros if sparse else ''}{memory if streams else ''}"

@@ -73,9 +73,15 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier:
 
 
 def with_room(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, fits: Callable[[Plan], bool], cache: OptionCache, crowded: Deepened,
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    goal: Goal,
+    fits: Callable[[Plan], bool],
+    cache: OptionCache,
+    crowded: Deepened,
     bound: int,
-) -> tuple[Deepened | None, Evidence]:  # fmt: skip
+) -> tuple[Deepened | None, Evidence]:
     """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is
     known of it; None where none does. A `crowded` plan of all room tells about how much it takes,
     and no design with less goes below the `bound` of its search."""

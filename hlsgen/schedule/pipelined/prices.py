@@ -106,8 +106,8 @@ def least_design(relaxation: Relaxation, target: int) -> Answer:
 
 
 def worth(problem: Problem) -> list[int]:
-    """What a unit of each resource costs where the fewest are sought: the share of its limit, in whole
-    numbers for the solver."""
+    """What a unit of each resource costs where the fewest are sought: the share of its limit, in
+    whole numbers for the solver."""
     return [10**9 // max(limit, 1) for limit in problem.limits]
 
 

@@ -89,9 +89,14 @@ class Problem:
 
 
 def build_problem(
-    graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str], cache: OptionCache | None = None,
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    goal: Goal,
+    classes: dict[str, str],
+    cache: OptionCache | None = None,
     streams: bool = True,
-) -> Problem:  # fmt: skip
+) -> Problem:
     """All options with their costs; `cache` remembers those of layers that several graphs have.
     Without `streams` all weights are on chip. Raises Infeasible when pins leave a layer without
     any."""
@@ -128,14 +133,27 @@ def build_problem(
     }
     caps, device = goal.caps, board.device
     fixed = scaled(convert @ fixed_cost(graph, board, plan))  # of all copies
-    totals = np.array([device.alms * caps.alms - board.reserved_alms, device.blocks * caps.blocks - board.reserved_blocks,
-                       board.available_dsps * caps.dsps])  # fmt: skip
+    totals = np.array(
+        [
+            device.alms * caps.alms - board.reserved_alms,
+            device.blocks * caps.blocks - board.reserved_blocks,
+            board.available_dsps * caps.dsps,
+        ]
+    )
     if plan.disabled:
         totals = totals * 1000  # an ablated design need not fit
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
     ends = {layer.name: (classes[layer.inputs[0]], classes[layer.output]) for layer in graph.layers}
-    return Problem(options, widths, channels, limits, ends, memory_bytes(graph, board, plan, full_clock(board, goal)),
-                   buffering(graph, FLOAT32.bits), SCALE[1] * goal.calibration.ram / device.block_bits)  # fmt: skip
+    return Problem(
+        options,
+        widths,
+        channels,
+        limits,
+        ends,
+        memory_bytes(graph, board, plan, full_clock(board, goal)),
+        buffering(graph, FLOAT32.bits),
+        SCALE[1] * goal.calibration.ram / device.block_bits,
+    )
 
 
 def alike(layer: Layer, graph: Graph) -> Any:
@@ -251,7 +269,8 @@ def kernels_of(
     layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, row_tiles: int | None = None
 ) -> list[KernelPlan]:
     """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a
-    turn or several, weights on chip or from memory (in so many `row_tiles`, where a pin says so)."""
+    turn or several, weights on chip or from memory (in so many `row_tiles`, where a pin says
+    so)."""
     op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
     shapes = [
         replace(kernel, lane_folding=folding)

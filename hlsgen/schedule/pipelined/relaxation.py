@@ -28,8 +28,8 @@ class Design:
 
 class Ways:
     """The options of layers that share them, a row each, as arrays: amounts, cycles, and by pair of
-    widths and number of row tiles, with the places of these groups in a table over the widths of both
-    sides and the row tiles."""
+    widths and number of row tiles, with the places of these groups in a table over the widths of
+    both sides and the row tiles."""
 
     def __init__(
         self,
@@ -191,8 +191,8 @@ class Relaxation:
 def buffering_tables(
     problem: Problem, row_tiles: dict[str, tuple[int, ...]]
 ) -> list[tuple[tuple[str, ...], np.ndarray]]:
-    """Memory blocks of the FIFOs round kernels that work in row tiles, by the numbers of row tiles of one
-    or two layers."""
+    """Memory blocks of the FIFOs round kernels that work in row tiles, by the numbers of row tiles
+    of one or two layers."""
 
     def blocks(layer: str, bits: int) -> np.ndarray:
         return np.array(

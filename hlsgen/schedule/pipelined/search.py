@@ -167,7 +167,8 @@ def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasi
         return Infeasible(
             f"{text}, or what --set fixes contradicts itself",
             where=f"pipelined design on {board.name}",
-            remedy="a tensor has one width: the unroll_oc of its producer is the unroll_ic of its consumers",
+            remedy="a tensor has one width: the unroll_oc of its producer is the unroll_ic of its "
+            "consumers",
         )
     return Infeasible(
         text,

@@ -102,8 +102,8 @@ def interruptible(solver: Any, model: Any) -> Any:
 
 
 def burst_fifos(model: Any, chosen: list[Chosen], problem: Problem) -> list[Any]:
-    """Memory blocks of the FIFOs round kernels that work in row_tiles: what waits for them at joins,
-    and a row tile where a neighbour does not work in row tiles."""
+    """Memory blocks of the FIFOs round kernels that work in row_tiles: what waits for them at
+    joins, and a row tile where a neighbour does not work in row tiles."""
     row_tiles: dict[str, list[tuple[Any, int]]] = {}
     for layer, v, option in chosen:
         if option.kernel.row_tiles:
