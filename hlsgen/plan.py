@@ -46,10 +46,11 @@ class KernelPlan:
     `input_width` and `output_width` are the lanes of a vector of channels: the unroll factors of
     the channel loops. `unroll_window` unrolls all filter taps. `partial_sums` interleaved
     accumulators keep II at 1. A depthwise kernel with an unrolled window may go through a vector's
-    lanes in `lane_folding` turns, with so many fewer multipliers. With `nonzeros_per_lane` a kernel skips zero weights:
-    each output lane takes so many non-zero ones a turn. `vectors_per_cycle` input vectors are multiplied in a
-    turn, put together by a kernel of its own. With `row_tiles` the weights are not kept on chip: they
-    stream from memory, anew for each of so many equal row tiles of the output's rows.
+    lanes in `lane_folding` turns, with so many fewer multipliers. With `nonzeros_per_lane` a kernel
+    skips zero weights: each output lane takes so many non-zero ones a turn. `vectors_per_cycle`
+    input vectors are multiplied in a turn, put together by a kernel of its own. With `row_tiles`
+    the weights are not kept on chip: they stream from memory, anew for each of so many equal row
+    tiles of the output's rows.
     """
 
     layer: str
@@ -173,12 +174,12 @@ class Engines:
 class Plan:
     """A complete schedule of one network on one board.
 
-    `style` is what was built; `weights` the type in which weights lie in memory; `disabled` the optimisations switched off; `evidence` what the search
-    showed of it. `kernels` and `edges` describe pipelined and layered designs, `engines` and
-    `steps` folded ones, which take `images` images a launch; `im2col` names the convolutions
-    whose window columns the host unfolds into channels, `dense_as_convolution` the fully connected layers that
-    the convolution engine computes. A pipelined design may stand on the board in `copies`, which
-    work on different images.
+    `style` is what was built; `weights` the type in which weights lie in memory; `disabled` the
+    optimisations switched off; `evidence` what the search showed of it. `kernels` and `edges`
+    describe pipelined and layered designs, `engines` and `steps` folded ones, which take `images`
+    images a launch; `im2col` names the convolutions whose window columns the host unfolds into
+    channels, `dense_as_convolution` the fully connected layers that the convolution engine
+    computes. A pipelined design may stand on the board in `copies`, which work on different images.
     """
 
     network: str

@@ -38,7 +38,8 @@ DEFAULTS = {old: int("skip_" not in old) for names in SIZES.values() for old in 
 
 
 def upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """A plan of schema 1 as one of schema 2; what has another type than it should stays as it is."""
+    """A plan of schema 1 as one of schema 2; what has another type than it should stays as it
+    is."""
     data = {RENAMED.get(name, name): value for name, value in data.items()}
     if data.get("dtype") == FLOAT32.name:  # there was no other
         del data["dtype"]

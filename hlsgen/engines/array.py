@@ -65,7 +65,8 @@ class Array(Engine):
             560,
             "send_turns",
             "int",
-            "convolution: turns in which a tile is sent to the array, or multiplied where zeros are skipped",
+            "convolution: turns in which a tile is sent to the array, or multiplied where "
+            "zeros are skipped",
         ),
         Field(570, "first_turns", "int", "convolution: turns in which the first tile comes in"),
         Field(
@@ -272,9 +273,9 @@ class Array(Engine):
 
     @abstractmethod
     def least(self, layer: Layer, depth: int, width: int) -> tuple[float, int]:
-        """Below what no tiling of a layer comes whose input is `depth` vectors: words of one tap (or
-        one weight a lane) of a group of outputs, and weight vectors that come from memory for each
-        output vector."""
+        """Below what no tiling of a layer comes whose input is `depth` vectors: words of one tap
+        (or one weight a lane) of a group of outputs, and weight vectors that come from memory for
+        each output vector."""
 
 
 def tile_size(fields: dict[str, Any], step: StepPlan) -> int:

@@ -70,9 +70,11 @@ class Convolution(Array):
         return [
             *[expander(own, bits, autorun)] * self.expands(plan),
             Kernel("convolution_tiles", tiles, autorun, (), tile_bits, 4, 3, 768 + 96 * own.inputs),
-            Kernel("convolution_engine", array, autorun and not scratch, lsus, array_bits, 5, 2, 512),
+            Kernel(
+                "convolution_engine", array, autorun and not scratch, lsus, array_bits, 5, 2, 512
+            ),
             self.results_kernel(own, plan, bits),
-        ]  # fmt: skip
+        ]
 
     def tile_memory(self, own: EngineSizes, bits: int) -> Memory:
         """A copy for each tap that is read at once."""
@@ -196,7 +198,10 @@ class Convolution(Array):
     def rate(self, own: EngineSizes) -> str:
         """Its multipliers."""
         outputs = own.outputs * own.width
-        return f"the convolution engine multiplies {own.inputs * own.width} inputs by {outputs} output channels a cycle"
+        return (
+            f"the convolution engine multiplies {own.inputs * own.width} inputs by {outputs} "
+            "output channels a cycle"
+        )
 
     def sentences(self, graph: Graph, plan: Plan) -> list[str]:
         """Whose weights are compressed."""

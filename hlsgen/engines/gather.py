@@ -28,7 +28,9 @@ class Gather(Engine):
         field(890, "rows", "first entry of the table of rows"),
         field(900, "columns", "first entry of the table of columns"),
         field(910, "channel_table", "first entry of the table of channels"),
-        field(920, "channels_step", "entries of a pixel's own table of channels; 0: one table for all"),
+        field(
+            920, "channels_step", "entries of a pixel's own table of channels; 0: one table for all"
+        ),
         field(930, "blend", "0 one value, 1 two blended by row, 2 by column"),
         field(940, "other_rows", "as rows, for the second value"),
         field(950, "other_columns", "as columns, for the second value"),
@@ -36,7 +38,7 @@ class Gather(Engine):
         field(970, "other_channels_step", "as channels_step, for the second value"),
         field(980, "blend_weights", "first entry of the weights of the second value"),
         field(990, "whole", "1: whole vectors move"),
-    )  # fmt: skip
+    )
     fed = False
     launched = True
 

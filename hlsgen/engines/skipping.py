@@ -91,8 +91,10 @@ class Skipping(Array):
         arrays = (op.engine, *op.alternative_engines)
         own, every = plan.engines.of(self.name), {s.layer for s in plan.steps if s.engine in arrays}
         return [
-            f"{len(mine)} of {len(every)} convolutions skip zeros, on an engine that takes {own.inputs} non-zero weights of "
-            f"each of {own.width} lanes for {own.outputs * own.width} output channels a cycle (its fullest lists take "
+            f"{len(mine)} of {len(every)} convolutions skip zeros, on an engine that takes "
+            f"{own.inputs} non-zero weights of "
+            f"each of {own.width} lanes for {own.outputs * own.width} output channels a cycle "
+            "(its fullest lists take "
             f"{self.unevenness(graph, plan):.2f} times the words of the mean)."
         ]
 

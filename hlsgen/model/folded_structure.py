@@ -42,8 +42,17 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
     kernels = [*readers(e, vector, used, residual, plain, scaled)]
     listeners = ["feature", "parameter", *reading(used), *["residual"] * residual, "writer"]
-    kernels.append(Kernel("step_reader", Body(), lsus=(Lsu("table", WORD),), channel_bits=WORD * len(listeners),
-                          channel_ends=len(listeners), loops=2, integer_bits=128))  # fmt: skip
+    kernels.append(
+        Kernel(
+            "step_reader",
+            Body(),
+            lsus=(Lsu("table", WORD),),
+            channel_bits=WORD * len(listeners),
+            channel_ends=len(listeners),
+            loops=2,
+            integer_bits=128,
+        )
+    )
     fifos = [
         Fifo("epilogue_step", WORD, words),
         Fifo("epilogue_out", vector, DEPTH),
@@ -99,11 +108,24 @@ def readers(
     weighted = sum(known.weighted and not known.reader for known in used)
     ends = sum(known.fed for known in used) + plain
     found = [
-        Kernel("feature_reader", Body(), lsus=(Lsu("features", vector),), channel_bits=ends * vector + len(used) * WORD,
-               channel_ends=ends + len(used) + 1, integer_bits=1536),
-        Kernel("parameter_reader", Body(), lsus=(Lsu("weights", word), Lsu("biases", vector * (1 + scaled))),
-               channel_bits=weighted * word + vector * (1 + scaled) + WORD, channel_ends=weighted + 2, loops=2, integer_bits=512),
-    ]  # fmt: skip
+        Kernel(
+            "feature_reader",
+            Body(),
+            lsus=(Lsu("features", vector),),
+            channel_bits=ends * vector + len(used) * WORD,
+            channel_ends=ends + len(used) + 1,
+            integer_bits=1536,
+        ),
+        Kernel(
+            "parameter_reader",
+            Body(),
+            lsus=(Lsu("weights", word), Lsu("biases", vector * (1 + scaled))),
+            channel_bits=weighted * word + vector * (1 + scaled) + WORD,
+            channel_ends=weighted + 2,
+            loops=2,
+            integer_bits=512,
+        ),
+    ]
     if residual:
         lsus = (Lsu("features", vector),)
         found.append(

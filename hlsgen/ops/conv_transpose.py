@@ -24,7 +24,9 @@ class ConvTranspose(Importer):
     """ONNX ConvTranspose over one or two spatial dimensions."""
 
     onnx_types: ClassVar[dict[str, str]] = {
-        "ConvTranspose": "one or two spatial dimensions; group, strides, pads, auto_pad, output_padding, output_shape, "
+        "ConvTranspose": "one or two spatial dimensions; group, strides, pads, auto_pad, "
+        "output_padding, "
+        "output_shape, "
         "dilations; constant weights"
     }
     makes = ("conv", "gather")

@@ -110,7 +110,8 @@ class GraphBuilder:
         tensor = Tensor(self.unique(f"t_{name}"), channels, height, width)
         if tensor.size > LARGEST_TENSOR:
             raise UnsupportedError(
-                f"feature map {list(tensor.shape)} holds {tensor.size:,} values, more than the {LARGEST_TENSOR:,} that the kernels' "
+                f"feature map {list(tensor.shape)} holds {tensor.size:,} values, more than the "
+                f"{LARGEST_TENSOR:,} that the kernels' "
                 "addresses reach",
                 where=f"value {name}",
                 remedy="use smaller inputs",
@@ -150,7 +151,8 @@ class NodeImporter(NodeArguments):
         shape = value.view.value_shape
         if len(shape) not in ranks or shape[0] != 1:
             raise self.unsupported(
-                f"input has shape {list(shape)}; {self.op_type} is supported on (1, C, ...) with {min(ranks) - 2} to "
+                f"input has shape {list(shape)}; {self.op_type} is supported on (1, C, ...) with "
+                f"{min(ranks) - 2} to "
                 f"{max(ranks) - 2} spatial dimensions",
                 "reshape the input",
             )

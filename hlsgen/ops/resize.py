@@ -22,7 +22,8 @@ class Resize(Importer):
     """ONNX Resize (nearest, linear) of height and width."""
 
     onnx_types: ClassVar[dict[str, str]] = {
-        "Resize": "modes nearest and linear over height and width; constant scales or sizes; all coordinate_transformation_modes "
+        "Resize": "modes nearest and linear over height and width; constant scales or sizes; all "
+        "coordinate_transformation_modes "
         "but tf_crop_and_resize; all nearest_modes",
         "Upsample": "modes nearest and linear; constant scales",
     }

@@ -1,5 +1,5 @@
-"""Nothing but its own module knows an engine or an operator by name: nobody compares names, or lists
-them. Who needs to know states a property."""
+"""Nothing but its own module knows an engine or an operator by name: nobody compares names, or
+lists them. Who needs to know states a property."""
 
 import ast
 import re

@@ -39,8 +39,8 @@ float[9,20] v) => (float[1,9] y) {
     y = Gemm<transB=1>(r, v) }"""
 WINDOWS = """(float[1,20,11,9] x, float[24,20,3,2] a, float[40,12,3,3] b, float[24,40,1,1] c,
 float[6,24,11,9] d) => (float[1,6,1,1] y) {
-    p = Conv<pads=[1,0,1,1], dilations=[1,1]>(x, a) q = Conv<group=2, pads=[2,2,2,2],
-    dilations=[2,2]>(p, b) r = Conv(q, c) y = Conv(r, d) }"""
+    p = Conv<pads=[1,0,1,1], dilations=[1,1]>(x, a)
+    q = Conv<group=2, pads=[2,2,2,2], dilations=[2,2]>(p, b) r = Conv(q, c) y = Conv(r, d) }"""
 
 
 def folded(text_or_model, images=1, style="folded", board="pac_d5005", disable=(), pins=None):

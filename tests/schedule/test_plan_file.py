@@ -16,9 +16,12 @@ from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import parse
 
-NETWORK = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c, float[64,40] f) => (float[1,40] y) {
-    a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p) e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
-    m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f) y = Softmax(u) }"""
+NETWORK = """(float[1,8,8,8] x, float[8,1,3,3] d, float[16,8,1,1] p, float[16,16,3,3] c,
+float[64,40] f) => (float[1,40] y) {
+    a = Conv<group=8, pads=[1,1,1,1]>(x, d) r = Relu(a) b = Conv(r, p)
+    e = Conv<pads=[1,1,1,1]>(b, c) s = Add(e, b) n = LRN<size=5>(s)
+    m = MaxPool<kernel_shape=[4,4], strides=[4,4]>(n) t = Flatten(m) u = MatMul(t, f)
+    y = Softmax(u) }"""
 WRONG = [
     None,
     True,
@@ -136,11 +139,21 @@ def test_files_that_hold_no_plan(text, tmp_path):
 @pytest.mark.parametrize(
     ("engine", "field", "value"),
     [
-        ("normalisation", "size", 1), ("normalisation", "size", 4), ("depthwise", "extent", 2), ("depthwise", "line", 9), ("pooling", "extent", 3),
-        ("pooling", "line", 7), ("softmax", "vectors", 1), ("convolution", "tile_vectors", 1), ("convolution", "tile_pixels", 1),
-        ("convolution", "tile_vectors", 0), ("", "width", 3), ("", "burst", 3), ("", "group", 0),
+        ("normalisation", "size", 1),
+        ("normalisation", "size", 4),
+        ("depthwise", "extent", 2),
+        ("depthwise", "line", 9),
+        ("pooling", "extent", 3),
+        ("pooling", "line", 7),
+        ("softmax", "vectors", 1),
+        ("convolution", "tile_vectors", 1),
+        ("convolution", "tile_pixels", 1),
+        ("convolution", "tile_vectors", 0),
+        ("", "width", 3),
+        ("", "burst", 3),
+        ("", "group", 0),
     ],
-)  # fmt: skip
+)
 def test_engines_too_small_for_the_network(engine, field, value, graph, plans, tmp_path):
     engines = copy.deepcopy(plans["folded"]["engines"])
     sizes = engines["sizes"][engine] if engine else engines
@@ -189,7 +202,10 @@ def test_a_dense_engine_too_small_for_the_network(tmp_path):
 def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
     """With a larger window than the network needs the engine gets a line buffer, whose rows are
     padded beyond the network's own."""
-    text = "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], strides=[2,2]>(x) }"
+    text = (
+        "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], "
+        "strides=[2,2]>(x) }"
+    )
     graph = hlsgen.load(parse(text))
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
     sizes = data["engines"]["sizes"]["pooling"]
@@ -211,14 +227,18 @@ def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
         ("folded", "steps", lambda items: [*items, items[-1]]),
         ("folded", "steps", lambda items: [items[1], items[0], *items[2:]]),
         ("folded", "steps", lambda items: [{**items[0], "engine": ""}, *items[1:]]),
-        ("folded", "steps", lambda items: [{**items[0], "tile_width": items[0]["tile_width"] + 1}, *items[1:]]),
+        (
+            "folded",
+            "steps",
+            lambda items: [{**items[0], "tile_width": items[0]["tile_width"] + 1}, *items[1:]],
+        ),
         ("folded", "steps", lambda items: [{**items[0], "source": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "residual": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "joined": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "finish": False}, *items[1:]]),
         ("base", "kernels", lambda items: [{**items[0], "lane_folding": 2}, *items[1:]]),
     ],
-)  # fmt: skip
+)
 def test_what_the_network_does_not_ask_for(style, key, change, graph, plans, tmp_path):
     with pytest.raises(PlanError):
         checked(graph, plans[style] | {key: change(plans[style][key])}, tmp_path)

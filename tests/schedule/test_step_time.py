@@ -66,7 +66,8 @@ def test_remembered_times_are_those_worked_out_anew(seed, sizes):
                 )
 
 
-TWINS = """(float[1,16,12,12] x, float[16,16,3,3] v, float[{filters},{inputs},{ky},{kx}] w) => (float[1,{filters},?,?] y)
+TWINS = """(float[1,16,12,12] x, float[16,16,3,3] v,
+float[{filters},{inputs},{ky},{kx}] w) => (float[1,{filters},?,?] y)
 {{ t = Conv<pads=[1,1,1,1]>(x, v) y = Conv<{attributes}>(t, w) }}"""
 
 
@@ -108,7 +109,8 @@ def test_networks_of_the_same_names_share_nothing():
     small, large = (
         hlsgen.load(
             parse(
-                f"(float[1,4,{n},{n}] x, float[4,4,1,1] w) => (float[1,4,{n},{n}] y) {{ y = Conv(x, w) }}"
+                f"(float[1,4,{n},{n}] x, float[4,4,1,1] w) => (float[1,4,{n},{n}] y) {{ y = "
+                f"Conv(x, w) }}"
             )
         )
         for n in (4, 8)

@@ -65,8 +65,8 @@ def designed(name, style, images=1):
 
 
 def planned(graph, style):
-    """A plan of a style; a hybrid one has a prefix if it can, else pairs of layers if there are any,
-    else it is folded."""
+    """A plan of a style; a hybrid one has a prefix if it can, else pairs of layers if there are
+    any, else it is folded."""
     if style != "hybrid":
         return hlsgen.schedule(graph, style=style)
     for layers in (*[count for count in prefixes(graph) if count > 1][:1], 0):
@@ -138,9 +138,20 @@ def test_channels(style, name):
     assert len(declared) == len(design.fifos)
     e = plan.engines
     whole, skipping = (known.shape(e) for known in arrays()) if e else (NO_ARRAY, NO_ARRAY)
-    special = {"int": 32, "float": 32, "vec": e.width * 32, "weight_word": e.width * e.burst * 32,
-               "bias_word": 2 * e.width * 32, "convolution_word": e.width * whole.inputs * 32, "convolution_group": e.width * whole.outputs * 32,
-                   "skipping_group": e.width * skipping.outputs * 32} if e else {}  # fmt: skip
+    special = (
+        {
+            "int": 32,
+            "float": 32,
+            "vec": e.width * 32,
+            "weight_word": e.width * e.burst * 32,
+            "bias_word": 2 * e.width * 32,
+            "convolution_word": e.width * whole.inputs * 32,
+            "convolution_group": e.width * whole.outputs * 32,
+            "skipping_group": e.width * skipping.outputs * 32,
+        }
+        if e
+        else {}
+    )
     special |= words_of_vectors(source)
     bits = [special.get(kind) or 32 * int(kind.removeprefix("float") or 1) for kind, _ in declared]
     assert sorted(bits) == sorted(fifo.bits for fifo in design.fifos)
@@ -251,7 +262,10 @@ def test_dsps_closed_form():
 @pytest.mark.parametrize(("channels", "unroll"), [(3, True), (3, False), (5, False), (1, True)])
 def test_lanes_that_hold_no_channel_have_no_multipliers(channels, unroll, tmp_path):
     """A vector of four lanes carries an image of three channels: 9 taps x 3 x 2 multipliers."""
-    text = f"(float[1,{channels},10,10] x, float[16,{channels},3,3] w, float[16] b) => (float[1,16,8,8] y)"
+    text = (
+        f"(float[1,{channels},10,10] x, float[16,{channels},3,3] w, float[16] b) => "
+        "(float[1,16,8,8] y)"
+    )
     graph = hlsgen.load(parse(f"{text} {{ y = Conv(x, w, b) }}"))
     plan = hlsgen.schedule(graph, style="pipelined")
     choice = Choice({"t_x": 4, "t_y": 2}, frozenset({"y"} if unroll else ()))

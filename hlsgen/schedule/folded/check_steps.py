@@ -58,7 +58,8 @@ def check_steps(graph: Graph, plan: Plan) -> None:
             raise PlanError(
                 "reads, adds or finishes what the network does not ask for",
                 where=where,
-                remedy="keep layer, source, residual, joined, finish and feeder as build wrote them",
+                remedy="keep layer, source, residual, joined, finish and feeder as build wrote "
+                "them",
             )
         check_cut(graph, plan, step, duty)
         pairs = pairs_of(step)
@@ -138,7 +139,8 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
         planned.tile_width,
     ) or run not in duty.runs:
         raise PlanError(
-            f"its engine goes through {planned.tile_height}x{planned.tile_width} results of {duty.runs} at once",
+            f"its engine goes through {planned.tile_height}x{planned.tile_width} results of "
+            f"{duty.runs} at once",
             where=where,
         )
     if step.vectors_at_once != planned.vectors_at_once:
