@@ -153,7 +153,7 @@ def step_fields(
     addresses."""
     layer, own = graph.layer(step.layer), own_fields(graph, step, engines)
     fields = step_counts(graph, step, engines, own)
-    result_layer = graph.layer(step.joined) if step.joined else layer
+    result_layer = graph.layer(step.addition) if step.addition else layer
     result, source = graph.output_tensor(result_layer), step_source(graph, step)
     at, out = placement.locations[source.name], placement.locations[result.name]
     image = step.first_image * placement.size
@@ -202,7 +202,7 @@ def step_counts(
         "in_rows": source.height,
         "in_columns": source.width,
         "in_groups": step.groups,
-        "in_vectors": step.vectors_at_once,
+        "in_vectors": step.output_vectors,
         "kernel_y": 1,
         "kernel_x": 1,
         "stride_y": 1,
@@ -215,7 +215,7 @@ def step_counts(
         "tile_height": step.tile_height,
         "tile_width": step.tile_width,
         "out_groups": step.groups,
-        "out_vectors": step.vectors_at_once,
+        "out_vectors": step.output_vectors,
         "out_valid": step.vector_count,
     }
     fields |= window_arithmetic(fields, step)
@@ -248,7 +248,7 @@ def window_arithmetic(fields: dict[str, Any], step: StepPlan) -> dict[str, Any]:
         "planes": tiles * fields["in_groups"],
         "emit_end": (step.tile_width - 1) * fields["stride_x"] + extent_x,
         "loads": tiles * fields["in_groups"] * tile_loads,
-        "results": tiles * step.groups * pixels * step.vectors_at_once,
+        "results": tiles * step.groups * pixels * step.output_vectors,
         "tile_loads": tile_loads,
     }
 
@@ -285,7 +285,7 @@ def epilogue_fields(
 def clears_lanes(graph: Graph, step: StepPlan, engines: Engines) -> bool:
     """Whether the epilogue clears lanes that hold no channel, in which the step's function may have
     no finite value."""
-    layers = [graph.layer(name) for name in (step.layer, step.joined) if name]
+    layers = [graph.layer(name) for name in (step.layer, step.addition) if name]
     unused = graph.output_tensor(layers[0]).channels % engines.width
     return (
         bool(unused)

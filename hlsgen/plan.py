@@ -83,8 +83,8 @@ class EdgePlan:
 class StepPlan:
     """One pass of an engine: which layer, which tile of outputs, which run of output vectors.
 
-    `vectors_at_once` output vectors are computed together; `residual` names a tensor that the
-    epilogue adds, and `joined` the addition layer that it then stands for. `engine` "" is a plain
+    `output_vectors` output vectors are computed together; `residual` names a tensor that the
+    epilogue adds, and `addition` the addition layer that it then stands for. `engine` "" is a plain
     pass through the epilogue. `source` is the tensor to read where it is not the layer's first
     input. Without `finish` bias and activation are left out. `feeder` names a depthwise layer whose
     results stream straight into this convolution's tiles (hybrid designs). With `compressed` a
@@ -97,11 +97,11 @@ class StepPlan:
     engine: str
     tile_height: int
     tile_width: int
-    vectors_at_once: int
+    output_vectors: int
     first_vector: int
     vector_count: int
     residual: str = ""
-    joined: str = ""
+    addition: str = ""
     source: str = ""
     finish: bool = True
     feeder: str = ""
@@ -112,8 +112,8 @@ class StepPlan:
 
     @property
     def groups(self) -> int:
-        """How many times the tile is passed, `vectors_at_once` output vectors each time."""
-        return ceil(self.vector_count / self.vectors_at_once)
+        """How many times the tile is passed, `output_vectors` output vectors each time."""
+        return ceil(self.vector_count / self.output_vectors)
 
 
 @dataclass(frozen=True)

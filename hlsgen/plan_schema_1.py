@@ -9,7 +9,7 @@ from typing import Any
 
 from hlsgen.types import FLOAT32
 
-# Fields under their names of schema 2: of a plan, of its kernels.
+# Fields under their names of schema 2: of a plan, of its kernels, of its steps.
 RENAMED = {"unfolded": "im2col", "convolved": "dense_as_convolution"}
 RENAMED_OF_KERNELS = {
     "fold": "lane_folding",
@@ -17,6 +17,7 @@ RENAMED_OF_KERNELS = {
     "at_once": "vectors_per_cycle",
     "strips": "row_tiles",
 }
+RENAMED_OF_STEPS = {"vectors_at_once": "output_vectors", "joined": "addition"}
 # Sizes of each engine: all stood side by side, whether a design had the engine or not.
 SIZES = {
     "convolution": {name: name for name in ("inputs", "outputs", "tile_vectors", "tile_pixels")},
@@ -40,21 +41,24 @@ DEFAULTS = {old: int("skip_" not in old) for names in SIZES.values() for old in 
 def upgraded(data: dict[str, Any]) -> dict[str, Any]:
     """A plan of schema 1 as one of schema 2; what has another type than it should stays as it
     is."""
-    data = {RENAMED.get(name, name): value for name, value in data.items()}
+    data = renamed(data, RENAMED)
     if data.get("dtype") == FLOAT32.name:  # there was no other
         del data["dtype"]
     data.pop("reason", None)  # of earlier versions: a sentence on the plan as it was searched
-    kernels, engines, steps = data.get("kernels"), data.get("engines"), data.get("steps", [])
-    if isinstance(kernels, list):
-        data["kernels"] = [
-            {RENAMED_OF_KERNELS.get(name, name): value for name, value in kernel.items()}
-            if isinstance(kernel, dict)
-            else kernel
-            for kernel in kernels
-        ]
+    for items, names in (("kernels", RENAMED_OF_KERNELS), ("steps", RENAMED_OF_STEPS)):
+        if isinstance(data.get(items), list):
+            data[items] = [renamed(item, names) for item in data[items]]
+    engines, steps = data.get("engines"), data.get("steps", [])
     if isinstance(engines, dict) and isinstance(steps, list):
         data["engines"] = upgraded_engines(engines, [s for s in steps if isinstance(s, dict)])
     return data
+
+
+def renamed(item: Any, names: dict[str, str]) -> Any:
+    """An object with its fields under other names."""
+    if not isinstance(item, dict):
+        return item
+    return {names.get(name, name): value for name, value in item.items()}
 
 
 def upgraded_engines(engines: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class FoldedGenerator:
         """
         layer, v = self.graph.layer(step.layer), self.engines.width
         op = operator(layer.op)
-        first, count = step.first_vector * v, step.groups * step.vectors_at_once * v
+        first, count = step.first_vector * v, step.groups * step.output_vectors * v
         values = []
         for array, default in ((op.folded_shift(layer), 0.0), (op.folded_scale(layer), 1.0)):
             full = np.full(count, default, np.float32)
@@ -350,7 +350,7 @@ class FoldedGenerator:
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
             if not any(
-                (step.joined and step.layer == layer.name) or step.feeder == layer.name
+                (step.addition and step.layer == layer.name) or step.feeder == layer.name
                 for step in self.plan.steps
             )
         ]

@@ -199,7 +199,7 @@ class Array(Engine):
         # The half of a buffer that was filled last is read no sooner than a store has been done.
         first_turns = self.first_turns(tile_loads, tap_words, own) + MEMORY_DISTANCE
         pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE
-        group_turns = fields["pixels"] * step.vectors_at_once + MEMORY_DISTANCE
+        group_turns = fields["pixels"] * step.output_vectors + MEMORY_DISTANCE
         return {
             "fused": int(fused),
             "tile_vectors": vectors,

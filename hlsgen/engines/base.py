@@ -219,7 +219,7 @@ class Engine(ABC):
     ) -> tuple[float, int]:
         """Cycles in which a step's weights and biases come in, and words of memory that the `words`
         of a group are."""
-        return fields["tiles"] * step.groups * (words + step.vectors_at_once), words
+        return fields["tiles"] * step.groups * (words + step.output_vectors), words
 
     def fill(self, step: StepPlan, fields: dict[str, Any]) -> float:
         """Cycles from its first input vector to its first multiplication."""

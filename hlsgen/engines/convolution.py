@@ -109,7 +109,7 @@ class Convolution(Array):
 
     def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
         """Input lane by input lane, for each tap and output vector."""
-        return step.vectors_at_once * own.inputs * own.width
+        return step.output_vectors * own.inputs * own.width
 
     def turns_of_word(self, pixels: int, turns: int, own: EngineSizes) -> int:
         """Its pixels', or as many as its taps."""
@@ -185,7 +185,7 @@ class Convolution(Array):
         if not step.compressed:
             return super().stream_cycles(graph, step, engines, fields, words)
         rows, blocks = compressed_rows(graph, step, engines), ceil(words / BLOCK)
-        cycles = blocks * float(max(BLOCK, rows)) + step.vectors_at_once
+        cycles = blocks * float(max(BLOCK, rows)) + step.output_vectors
         return fields["tiles"] * step.groups * cycles + 2 * BLOCK, blocks * rows
 
     def least(self, layer: Layer, depth: int, width: int) -> tuple[float, int]:

@@ -56,7 +56,7 @@ class Dense(FullyConnected):
     ) -> int:
         """All input lanes of every output vector."""
         words = ceil(fields["tile_loads"] * engines.width / engines.burst)
-        return step.vectors_at_once * words
+        return step.output_vectors * words
 
 
 ENGINE = Dense()

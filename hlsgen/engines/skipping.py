@@ -62,7 +62,7 @@ class Skipping(Array):
 
     def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
         """Values and places."""
-        return 2 * step.vectors_at_once * own.inputs * own.width
+        return 2 * step.output_vectors * own.inputs * own.width
 
     def turns_of_word(self, pixels: int, turns: int, own: EngineSizes) -> int:
         """It is the array that reads the tile."""

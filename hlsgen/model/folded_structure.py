@@ -152,7 +152,7 @@ def epilogue(
     # With scales, product and shift are one unit.
     arithmetic = Arithmetic(multiply_adds=v * scaled, adds=v * (negatives if scaled else 1))
     joins = {
-        graph.layer(step.joined or step.layer).attributes.function
+        graph.layer(step.addition or step.layer).attributes.function
         for step in plan.steps
         if step.residual
     }
@@ -180,7 +180,7 @@ def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
 
     In registers are those of groups so small that a word of a memory would be due again too soon.
     """
-    counts = {step.vectors_at_once for step in steps}
+    counts = {step.output_vectors for step in steps}
     return (
         max((count for count in counts if count < MEMORY_DISTANCE), default=0),
         max((count for count in counts if count >= MEMORY_DISTANCE), default=0),

@@ -86,7 +86,7 @@ def step_key(graph: Graph, step: StepPlan) -> Hashable:
         step.tile_height,
         step.tile_width,
         step.tile_images,
-        step.vectors_at_once,
+        step.output_vectors,
         step.first_vector,
         step.vector_count,
         bool(step.residual),
@@ -126,7 +126,7 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
     }
     vector = engines.width * FLOAT32.bytes
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1) + own.loaded(f)) * vector
-    moved += f["tiles"] * step.groups * (stored * engines.burst + step.vectors_at_once) * vector
+    moved += f["tiles"] * step.groups * (stored * engines.burst + step.output_vectors) * vector
     if step.feeder:
         feeding = engine_of(graph.layer(step.feeder))
         streams[feeding.name] = feeding.cycles(graph, step, engines, f)

@@ -527,21 +527,21 @@ class Conv(Operator, Importer):
             slice(first_out, first_out + count_out),
             slice(first_in, first_in + count_in),
         )
-        block = pad_axis(pad_axis(block, 0, v * step.vectors_at_once), 1, v)
+        block = pad_axis(pad_axis(block, 0, v * step.output_vectors), 1, v)
         if step.engine == "skipping":
             ky, kx = np.indices(a.window.kernel) * np.reshape(a.window.dilation, (2, 1, 1))
             places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(
                 fields["in_vectors"]
             )[:, None, None]
             return skipping.packed(
-                block, places, step.vectors_at_once, fields["taps"], engines.of(step.engine)
+                block, places, step.output_vectors, fields["taps"], engines.of(step.engine)
             )
-        groups, depth = block.shape[0] // (v * step.vectors_at_once), block.shape[1] // v
-        split = block.reshape(groups, step.vectors_at_once, v, depth, v, *a.window.kernel)
-        taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.vectors_at_once, v, v)
+        groups, depth = block.shape[0] // (v * step.output_vectors), block.shape[1] // v
+        split = block.reshape(groups, step.output_vectors, v, depth, v, *a.window.kernel)
+        taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.output_vectors, v, v)
         inputs = engines.of(step.engine).inputs
         taps = pad_axis(taps, 1, inputs)
-        words = taps.reshape(groups, -1, inputs, step.vectors_at_once, v, v)
+        words = taps.reshape(groups, -1, inputs, step.output_vectors, v, v)
         return words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
 
 

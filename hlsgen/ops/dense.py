@@ -338,10 +338,10 @@ class Dense(Operator, Importer):
                 step_words(layer.weights["weight"], step, v, burst),
             )
         weight = layer.weights["weight"][first : first + step.vector_count * v]
-        weight = pad_axis(pad_axis(weight, 0, v * step.vectors_at_once), 1, v)
+        weight = pad_axis(pad_axis(weight, 0, v * step.output_vectors), 1, v)
         _, channels, height, width = weight.shape
         split = weight.reshape(
-            -1, step.vectors_at_once, v, channels // v, v // burst, burst, height, width
+            -1, step.output_vectors, v, channels // v, v // burst, burst, height, width
         )
         return split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
 
@@ -354,7 +354,7 @@ class Dense(Operator, Importer):
         if step.engine == "sparse":
             words = step_words(layer.weights["weight"], step, engines.width, engines.burst)
             return loaded + step.groups * words
-        return loaded + step.groups * step.vectors_at_once * ceil(
+        return loaded + step.groups * step.output_vectors * ceil(
             inputs * engines.width / engines.burst
         )
 

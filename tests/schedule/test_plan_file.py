@@ -234,7 +234,7 @@ def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
         ),
         ("folded", "steps", lambda items: [{**items[0], "source": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "residual": "ghost"}, *items[1:]]),
-        ("folded", "steps", lambda items: [{**items[0], "joined": "ghost"}, *items[1:]]),
+        ("folded", "steps", lambda items: [{**items[0], "addition": "ghost"}, *items[1:]]),
         ("folded", "steps", lambda items: [{**items[0], "finish": False}, *items[1:]]),
         ("base", "kernels", lambda items: [{**items[0], "lane_folding": 2}, *items[1:]]),
     ],
@@ -273,6 +273,9 @@ def test_plans_of_the_first_schema(graph, tmp_path):
         for kernel in data["kernels"]:
             for before, now in (*old, ("at_once", "vectors_per_cycle"), ("strips", "row_tiles")):
                 kernel[before] = kernel.pop(now)
+        for step in data["steps"]:
+            step["vectors_at_once"] = step.pop("output_vectors")
+            step["joined"] = step.pop("addition")
         if data["engines"]:
             data["engines"] = flat(data["engines"])
         path = tmp_path / f"{style}.json"

@@ -92,7 +92,7 @@ def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
         return
     own, tile = e.of(step.engine), tile_size(own_fields(graph, step, e), step)
     if (
-        step.vectors_at_once > own.outputs
+        step.output_vectors > own.outputs
         or step.tile_images * step.tile_height * step.tile_width > own.tile_pixels
     ):
         raise PlanError(

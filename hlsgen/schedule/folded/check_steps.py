@@ -58,7 +58,7 @@ def check_steps(graph: Graph, plan: Plan) -> None:
             raise PlanError(
                 "reads, adds or finishes what the network does not ask for",
                 where=where,
-                remedy="keep layer, source, residual, joined, finish and feeder as build wrote "
+                remedy="keep layer, source, residual, addition, finish and feeder as build wrote "
                 "them",
             )
         check_cut(graph, plan, step, duty)
@@ -86,7 +86,7 @@ def pairs_of(step: StepPlan) -> Pairs:
 
 def duty_key(step: StepPlan) -> Key:
     """What tells one duty from another."""
-    return step.layer, step.residual, step.joined, step.source, str(step.finish), step.feeder
+    return step.layer, step.residual, step.addition, step.source, str(step.finish), step.feeder
 
 
 def duties_of(graph: Graph, plan: Plan) -> dict[Key, Duty]:
@@ -114,7 +114,7 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
     assert plan.engines is not None
     where, result = (
         f"plan, step {step.layer}",
-        graph.output_tensor(graph.layer(step.joined or step.layer)),
+        graph.output_tensor(graph.layer(step.addition or step.layer)),
     )
     run, planned = (step.first_vector, step.vector_count), duty.step
     if step.tile_height > result.height or step.tile_width > result.width:
@@ -125,8 +125,8 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
             where=where,
             remedy=f"{planned.engine!r} can",
         )
-    if step.vectors_at_once > step.vector_count:
-        raise PlanError("vectors_at_once exceeds vector_count", where=where)
+    if step.output_vectors > step.vector_count:
+        raise PlanError("output_vectors exceeds vector_count", where=where)
     if is_array(step.engine):
         # Channel groups, and streams of weights, are whole steps; any other convolution may be cut.
         if len(duty.runs) > 1 and run not in duty.runs:
@@ -143,8 +143,8 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
             f"{duty.runs} at once",
             where=where,
         )
-    if step.vectors_at_once != planned.vectors_at_once:
-        raise PlanError(f"its engine takes {planned.vectors_at_once} vectors at once", where=where)
+    if step.output_vectors != planned.output_vectors:
+        raise PlanError(f"its engine takes {planned.output_vectors} vectors at once", where=where)
 
 
 def check_images(step: StepPlan, images: int) -> None:

@@ -154,7 +154,7 @@ def joining(step: StepPlan, graph: Graph, fused: dict[str, str]) -> StepPlan:
         return replace(
             step,
             residual=addition.inputs[1 - addition.inputs.index(layer.output)],
-            joined=addition.name,
+            addition=addition.name,
         )
     return replace(step, residual=layer.inputs[1]) if operator(layer.op).joins else step
 
