@@ -7,6 +7,7 @@ import pytest
 from hlsgen.audit.design import read_kernels
 from hlsgen.audit.distance import Prover, distance_findings
 from hlsgen.audit.findings import ERROR, NOTE, WARNING
+from hlsgen.host.manifest import Argument, Launch
 
 HEADER = """
 #pragma OPENCL EXTENSION cl_intel_channels : enable
@@ -253,12 +254,17 @@ def kernels():
 
 
 def prover(kernels, table=((1, 9, 40), (2, 3, 30), (1, 20, 200)), places=None):
+    def launch(kernel, buffer=None, number=None):
+        given = [Argument(buffer=buffer)] * (buffer is not None)
+        given += [Argument(number=number)] * (number is not None)
+        return Launch(kernel, tuple(given), kernel)
+
     launches = [
-        {"kernel": "reader", "arguments": [{"buffer": "table"}, {"int": len(table)}]},
-        {"kernel": "dispatcher", "arguments": [{"int": len(table)}]},
-        {"kernel": "from_memory", "arguments": [{"buffer": "where"}, {"int": 6}]},
-        {"kernel": "sends_places", "arguments": [{"buffer": "kept_table"}]},
-        {"kernel": "words_from_memory", "arguments": [{"buffer": "words"}, {"int": 8}]},
+        launch("reader", "table", len(table)),
+        launch("dispatcher", number=len(table)),
+        launch("from_memory", "where", 6),
+        launch("sends_places", "kept_table"),
+        launch("words_from_memory", "words", 8),
     ]
     buffers = {"table": np.array(table, np.int32)}
     words = np.zeros((8, 32), np.int32)
