@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any
 
 import numpy as np
 
 from hlsgen.codegen.render import comment_text
 from hlsgen.graph import Layer, Port, Tensor
+from hlsgen.host.manifest import Argument, Buffer, Launch, Layout, Result, Run, Section, Step
+from hlsgen.host.manifest import Port as PortEntry
 from hlsgen.types import FLOAT32
 
 ALIGNMENT = 64  # bytes: a 512-bit word of external memory
+# The number of images of a batch, as an argument.
+IMAGES = Argument(images=True)
 
 
 @dataclass
@@ -22,22 +25,14 @@ class Weights:
     bytes."""
 
     chunks: list[bytes] = field(default_factory=list)
-    sections: list[dict[str, Any]] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     size: int = 0
 
     def add(self, name: str, array: np.ndarray, meaning: str) -> int:
         """Append a section and return its offset in bytes."""
         offset = self.size
         data = np.ascontiguousarray(array).tobytes()
-        self.sections.append(
-            {
-                "name": name,
-                "offset": offset,
-                "elements": int(array.size),
-                "dtype": str(array.dtype),
-                "meaning": meaning,
-            }
-        )
+        self.sections.append(Section(name, offset, int(array.size), str(array.dtype), meaning))
         self.chunks += [data, bytes(-len(data) % ALIGNMENT)]
         self.size += len(data) + -len(data) % ALIGNMENT
         return offset
@@ -49,95 +44,94 @@ class Generated:
 
     source: str
     weights: Weights
-    buffers: dict[str, dict[str, Any]]
-    inputs: list[dict[str, Any]]
-    outputs: list[dict[str, Any]]
-    layers: list[dict[str, Any]]
-    runs: dict[str, dict[str, Any]]
-    documentation: dict[str, Any] = field(default_factory=dict)
+    buffers: dict[str, Buffer]
+    inputs: list[PortEntry]
+    outputs: list[PortEntry]
+    layers: list[Result]
+    runs: dict[str, Run]
+    step_fields: dict[str, str] = field(default_factory=dict)
+
+
+def filled(section: Section) -> Buffer:
+    """A buffer that a section of the weights file fills."""
+    return Buffer(section.elements, section.dtype, section.name)
 
 
 def feature_layout(
     buffer: str, tensor: Tensor, lanes: int, base: int = 0, stride: int | None = None
-) -> dict[str, Any]:
-    """Where a tensor lies in a buffer: pixel p, vector c at element `(base + p * stride + c) *
-    lanes`."""
-    count = -(-tensor.channels // lanes)
-    return {
-        "buffer": buffer,
-        "channels": tensor.channels,
-        "height": tensor.height,
-        "width": tensor.width,
-        "lanes": lanes,
-        "base": base,
-        "stride": count if stride is None else stride,
-    }
+) -> Layout:
+    """Where a tensor lies in a buffer: by default its vectors follow each other."""
+    vectors = -(-tensor.channels // lanes)
+    return Layout(
+        buffer,
+        tensor.channels,
+        tensor.height,
+        tensor.width,
+        lanes,
+        base,
+        vectors if stride is None else stride,
+    )
 
 
-def input_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
+def input_entry(port: Port, layout: Layout) -> PortEntry:
     """A network input in the manifest: `steps` lead from the ONNX value to the canonical (1, C, H,
     W) array."""
-    steps: list[list[Any]] = [["reshape", list(port.view.value_shape)]] * (
+    steps: list[Step] = [("reshape", tuple(port.view.value_shape))] * (
         port.image_shape != port.view.value_shape
     )
-    steps += [[kind, list(argument)] for kind, argument in port.view.inverse.steps]
+    steps += [(kind, tuple(argument)) for kind, argument in port.view.inverse.steps]
     if port.columns is not None:
-        steps.append(["columns", list(astuple(port.columns))])
+        steps.append(("columns", astuple(port.columns)))
     return port_entry(port, steps, layout)
 
 
-def output_entry(port: Port, layout: dict[str, Any]) -> dict[str, Any]:
+def output_entry(port: Port, layout: Layout) -> PortEntry:
     """A network output in the manifest: `steps` lead from the canonical (1, C, H, W) array to the
     ONNX value."""
-    steps: list[list[Any]] = [[kind, list(argument)] for kind, argument in port.view.steps]
-    steps += [["reshape", list(port.image_shape)]] * (port.image_shape != port.view.value_shape)
+    steps: list[Step] = [(kind, tuple(argument)) for kind, argument in port.view.steps]
+    steps += [("reshape", tuple(port.image_shape))] * (port.image_shape != port.view.value_shape)
     return port_entry(port, steps, layout)
 
 
-def port_entry(port: Port, steps: list[list[Any]], layout: dict[str, Any]) -> dict[str, Any]:
+def port_entry(port: Port, steps: list[Step], layout: Layout) -> PortEntry:
     """What inputs and outputs have in common."""
-    return {
-        "name": port.name,
-        "shape": list(port.image_shape),
-        "model_shape": list(port.view.value_shape),
-        "dtype": FLOAT32.name,
-        "steps": steps,
-        "layout": layout,
-    }
+    return PortEntry(
+        port.name,
+        tuple(port.image_shape),
+        tuple(port.view.value_shape),
+        FLOAT32.name,
+        tuple(steps),
+        layout,
+    )
 
 
-def layer_entry(layer: Layer, layout: dict[str, Any]) -> dict[str, Any]:
+def layer_entry(layer: Layer, layout: Layout) -> Result:
     """A layer whose result can be checked."""
-    return {
-        "name": layer.name,
-        "op": layer.op,
-        "nodes": list(layer.nodes),
-        "tensor": layer.output,
-        "layout": layout,
-    }
+    return Result(layer.name, layer.op, tuple(layer.nodes), layer.output, layout)
 
 
-def launch(kernel: str, *arguments: dict[str, Any], queue: str | None = None) -> dict[str, Any]:
-    """One kernel launch of the manifest. Arguments are {"buffer": name}, {"int": n} or {"images":
-    true}."""
-    return {"kernel": kernel, "arguments": list(arguments), "queue": queue or kernel}
+def launch(kernel: str, *arguments: str | int | Argument, queue: str | None = None) -> Launch:
+    """One kernel launch of the manifest, with buffers by name and numbers."""
+    return Launch(kernel, tuple(map(argument, arguments)), queue or kernel)
+
+
+def argument(given: str | int | Argument) -> Argument:
+    """An argument of a launch."""
+    if isinstance(given, Argument):
+        return given
+    return Argument(buffer=given) if isinstance(given, str) else Argument(number=given)
 
 
 def run_mode(
-    launches: list[dict[str, Any]],
+    launches: Sequence[Launch],
     *,
     options: Sequence[str] = (),
-    once: Sequence[dict[str, Any]] = (),
+    once: Sequence[Launch] = (),
     autorun: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Run:
     """One way of running a design: build options, launches after programming and for each batch,
     self-starting kernels."""
-    return {
-        "options": list(options),
-        "once": list(once),
-        "launches": launches,
-        "autorun": list(autorun),
-    }
+    return Run(tuple(options), tuple(once), tuple(launches), tuple(autorun))
 
 
 def title(layer: Layer) -> str:

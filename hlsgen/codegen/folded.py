@@ -14,6 +14,7 @@ from hlsgen.codegen.design import (
     Generated,
     Weights,
     feature_layout,
+    filled,
     input_entry,
     layer_entry,
     output_entry,
@@ -24,6 +25,7 @@ from hlsgen.descriptors import clears_lanes, record_fields, step_fields, table_a
 from hlsgen.engines import engine, engine_of
 from hlsgen.engines.base import Engine
 from hlsgen.graph import Graph, Tensor
+from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
 from hlsgen.model.folded_structure import (
@@ -331,21 +333,17 @@ class FoldedGenerator:
     def manifest(self, source: str, weights: Weights, steps: list[dict[str, Any]]) -> Generated:
         """Buffers, ports, launches."""
         e = self.engines
-        sizes = {section["name"]: section for section in weights.sections}
-        buffers: dict[str, dict[str, Any]] = {
-            name: {
-                "elements": sizes[name]["elements"],
-                "dtype": sizes[name]["dtype"],
-                "section": name,
-            }
+        sections = {section.name: section for section in weights.sections}
+        buffers: dict[str, Buffer] = {
+            name: filled(sections[name])
             for name in ("weights", "biases", "table", "tables")
-            if name in sizes
+            if name in sections
         }
-        buffers["features"] = {"elements": self.placement.size * e.width, "dtype": FLOAT32.name}
-        if self.plan.images > 1:
-            buffers["features"]["per_image"] = True
+        buffers["features"] = Buffer(
+            self.placement.size * e.width, FLOAT32.name, per_image=self.plan.images > 1
+        )
         if scratch := sum(known.scratch(self.plan) for known in self.used):
-            buffers["scratch"] = {"elements": scratch, "dtype": FLOAT32.name}
+            buffers["scratch"] = Buffer(scratch, FLOAT32.name)
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
@@ -365,10 +363,10 @@ class FoldedGenerator:
         }
         runs = folded_runs(self.plan, steps, self.used, calls)
         fields = record_fields(self.graph, self.plan.steps)
-        documentation = {"step_fields": {field.name: field.meaning for field in fields}}
-        return Generated(source, weights, buffers, inputs, outputs, entries, runs, documentation)
+        meanings = {field.name: field.meaning for field in fields}
+        return Generated(source, weights, buffers, inputs, outputs, entries, runs, meanings)
 
-    def layout(self, tensor: Tensor) -> dict[str, Any]:
+    def layout(self, tensor: Tensor) -> Layout:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)

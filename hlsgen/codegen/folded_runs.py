@@ -6,6 +6,7 @@ from typing import Any
 
 from hlsgen.codegen.design import launch, run_mode
 from hlsgen.engines.base import Call, Engine
+from hlsgen.host.manifest import Launch, Run
 from hlsgen.plan import Plan
 
 Step = dict[str, Any]
@@ -13,7 +14,7 @@ Step = dict[str, Any]
 
 def folded_runs(
     plan: Plan, steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Run]:
     """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps
     at once.
 
@@ -37,14 +38,14 @@ BUFFERS = {
 }
 
 
-def walk(kernel: str, count: int) -> dict[str, Any]:
+def walk(kernel: str, count: int) -> Launch:
     """A reader or the writer, for `count` steps."""
-    return launch(kernel, *[{"buffer": name} for name in BUFFERS[kernel]], {"int": count})
+    return launch(kernel, *BUFFERS[kernel], count)
 
 
-def read_steps(first: int, last: int) -> dict[str, Any]:
+def read_steps(first: int, last: int) -> Launch:
     """The step reader, from step `first` to before `last`."""
-    return launch("step_reader", {"buffer": "table"}, {"int": first}, {"int": last})
+    return launch("step_reader", "table", first, last)
 
 
 def users(steps: list[Step]) -> dict[str, int]:
@@ -55,17 +56,14 @@ def users(steps: list[Step]) -> dict[str, int]:
     return found | {"writer": len(steps)}
 
 
-def engine_launches(calls: list[Call], count: int) -> list[dict[str, Any]]:
+def engine_launches(calls: list[Call], count: int) -> list[Launch]:
     """An engine's kernels that the host launches, for `count` steps."""
-    return [
-        launch(call.kernel, *[{"buffer": a} if a else {"int": count} for a in call.arguments])
-        for call in calls
-    ]
+    return [launch(call.kernel, *[a or count for a in call.arguments]) for call in calls]
 
 
 def sequential_launches(
     steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
-) -> list[dict[str, Any]]:
+) -> list[Launch]:
     """Producers before consumers, step by step."""
     found = []
     for n, step in enumerate(steps):
@@ -74,13 +72,13 @@ def sequential_launches(
         runs = [known for number, known in enumerate(used, 1) if uses(step, known, number)]
         for known in sorted(runs, key=lambda known: not known.feeds):
             found += engine_launches(calls[known.name], 1)
-        found += [launch("epilogue", {"int": 1}), walk("writer", 1)]
+        found += [launch("epilogue", 1), walk("writer", 1)]
     return found
 
 
 def concurrent_run(
     plan: Plan, steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
-) -> dict[str, Any]:
+) -> Run:
     """Readers and writer walk the whole table; engines start by themselves, or are launched for all
     their steps."""
     launches = [
@@ -97,7 +95,7 @@ def concurrent_run(
     if plan.enabled("autorun"):
         autorun.append("epilogue")
     else:
-        launches.append(launch("epilogue", {"int": len(steps)}))
+        launches.append(launch("epilogue", len(steps)))
     return run_mode(launches, autorun=autorun)
 
 

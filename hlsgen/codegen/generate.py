@@ -19,7 +19,8 @@ from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
-from hlsgen.host.manifest import SCHEMA, Manifest, checked
+from hlsgen.host.manifest import SCHEMA, Manifest, check
+from hlsgen.host.manifest import Weights as WeightsEntry
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.style import STYLES
@@ -110,44 +111,34 @@ def check_target(out: Path) -> None:
 def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
     """The content of design.json: all that the host needs to know. Documented in
     docs/design-directory.md."""
-    options = list(RELAXED_EMULATION) if plan.enabled("relaxed_fp") else []
-    fields = {
-        "schema": SCHEMA,
-        "generator": f"hlsgen {__version__}",
-        "name": graph.name,
-        "board": plan.board,
-        "style": plan.style,
-        "dtype": FLOAT32.name,
-        "files": sorted(
-            [
-                "Makefile",
-                "design.json",
-                "plan.json",
-                "weights",
-                "model.onnx",
-                f"kernels/{graph.name}.cl",
-            ]
+    text = f"kernels/{graph.name}.cl"
+    found = Manifest(
+        schema=SCHEMA,
+        generator=f"hlsgen {__version__}",
+        name=graph.name,
+        board=plan.board,
+        style=plan.style,
+        dtype=FLOAT32.name,
+        files=tuple(
+            sorted(("Makefile", "design.json", "plan.json", "weights", "model.onnx", text))
         ),
-        "kernels": [f"kernels/{graph.name}.cl"],
-        "options": options,
-        "weights": {
-            "file": "weights",
-            "bytes": generated.weights.size,
-            "sections": generated.weights.sections,
-        },
-        "buffers": generated.buffers,
-        "inputs": generated.inputs,
-        "outputs": generated.outputs,
-        "layers": generated.layers,
-        "images": plan.images,
-        "multiply_accumulates": sum(
+        kernels=(text,),
+        options=RELAXED_EMULATION if plan.enabled("relaxed_fp") else (),
+        weights=WeightsEntry("weights", generated.weights.size, tuple(generated.weights.sections)),
+        buffers=generated.buffers,
+        inputs=tuple(generated.inputs),
+        outputs=tuple(generated.outputs),
+        layers=tuple(generated.layers),
+        images=plan.images,
+        multiply_accumulates=sum(
             operator(layer.op).work(layer, graph).macs for layer in graph.layers
         ),
-        "batched": STYLES[plan.style].any_batch,
-        "runs": generated.runs,
-        **generated.documentation,
-    }
-    return checked(fields, plan.network)
+        batched=STYLES[plan.style].any_batch,
+        runs=generated.runs,
+        step_fields=generated.step_fields,
+    )
+    check(found)
+    return found
 
 
 def aoc_flags(board: Board, plan: Plan) -> list[str]:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 from hlsgen.boards import Board
-from hlsgen.codegen.design import Generated, run_mode
+from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import FoldedGenerator, generate_folded
 from hlsgen.codegen.pipelined import PipelinedGenerator
 from hlsgen.codegen.render import render
 from hlsgen.graph import Graph
+from hlsgen.host.manifest import Argument, Launch, Run
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import halves, has_prefix
@@ -42,10 +42,10 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
     text = render("pipelined/kernels.j2", **context)
     found = engines.generate(board, prefix=text, prefix_widths=stream.lane_unions())
     stream.store(found.weights, BUFFERS["weights"], BUFFERS["filters"])
-    beside = stream.manifest("", context["layers"])
-    for entry, layer in zip(beside.layers, prefix.layers, strict=True):
-        entry["name"] = layer.name
-    return joined(found, beside, plan.images)
+    ahead_of_it = stream.manifest("", context["layers"])
+    pairs = zip(ahead_of_it.layers, prefix.layers, strict=True)
+    layers = [replace(result, name=layer.name) for result, layer in pairs]
+    return joined(found, replace(ahead_of_it, layers=layers), plan.images)
 
 
 def with_own_names(prefix: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
@@ -67,23 +67,23 @@ def with_own_names(prefix: Graph, plan: Plan, engines: Iterable[str]) -> tuple[G
 def joined(rest: Generated, prefix: Generated, images: int) -> Generated:
     """The manifest of both parts. The host runs the prefix for the next launch while the engines
     run; it swaps the alternating buffers."""
-    buffers = {BUFFERS.get(name, name): entry for name, entry in prefix.buffers.items()}
+    buffers = {BUFFERS.get(name, name): buffer for name, buffer in prefix.buffers.items()}
     for name in (BUFFERS["weights"], BUFFERS["filters"]):
         if name in buffers:
-            buffers[name]["section"] = name
+            buffers[name] = replace(buffers[name], section=name)
     buffers |= rest.buffers
-    buffers["features"]["alternating"] = True
+    buffers["features"] = replace(buffers["features"], alternating=True)
     first, then = {mode: adapted(run, images) for mode, run in prefix.runs.items()}, rest.runs
     runs = {
-        mode: run_mode(
-            [*(first[mode]["launches"] if mode == "sequential" else ()), *then[mode]["launches"]],
-            options=list(dict.fromkeys([*first[mode]["options"], *then[mode]["options"]])),
-            once=first[mode]["once"],
-            autorun=[*first[mode]["autorun"], *then[mode]["autorun"]],
+        mode: Run(
+            tuple(dict.fromkeys([*first[mode].options, *then[mode].options])),
+            first[mode].once,
+            (*(first[mode].launches if mode == "sequential" else ()), *then[mode].launches),
+            (*first[mode].autorun, *then[mode].autorun),
+            first[mode].launches if mode == "concurrent" else (),
         )
         for mode in then
     }
-    runs["concurrent"]["ahead"] = first["concurrent"]["launches"]
     layers = [*prefix.layers, *rest.layers]
     return Generated(
         rest.source,
@@ -93,22 +93,23 @@ def joined(rest: Generated, prefix: Generated, images: int) -> Generated:
         rest.outputs,
         layers,
         runs,
-        rest.documentation,
+        rest.step_fields,
     )
 
 
-def adapted(run: dict[str, Any], images: int) -> dict[str, Any]:
+def adapted(run: Run, images: int) -> Run:
     """A run of the prefix with this design's buffers, always for all images of a launch."""
 
-    def argument(item: dict[str, Any]) -> dict[str, Any]:
-        return (
-            {"int": images}
-            if item.get("images")
-            else item | {k: BUFFERS.get(v, v) for k, v in item.items() if k == "buffer"}
+    def argument(given: Argument) -> Argument:
+        if given.images:
+            return replace(given, images=False, number=images)
+        if given.buffer is None:
+            return given
+        return replace(given, buffer=BUFFERS.get(given.buffer, given.buffer))
+
+    def all_of(launches: tuple[Launch, ...]) -> tuple[Launch, ...]:
+        return tuple(
+            replace(launch, arguments=tuple(map(argument, launch.arguments))) for launch in launches
         )
 
-    launches = {
-        kind: [item | {"arguments": [argument(a) for a in item["arguments"]]} for item in run[kind]]
-        for kind in ("launches", "once")
-    }
-    return run | launches
+    return replace(run, once=all_of(run.once), launches=all_of(run.launches))

@@ -11,6 +11,7 @@ from hlsgen.codegen.design import (
     Generated,
     Weights,
     feature_layout,
+    filled,
     input_entry,
     launch,
     layer_entry,
@@ -22,6 +23,7 @@ from hlsgen.codegen.pipelined import activate
 from hlsgen.codegen.render import render
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.types import FLOAT32
@@ -30,8 +32,8 @@ from hlsgen.types import FLOAT32
 def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
     """Generate a base or layered design."""
     weights = Weights()
-    buffers: dict[str, dict[str, Any]] = {
-        f"tensor_{name}": {"elements": tensor.size, "dtype": FLOAT32.name}
+    buffers = {
+        f"tensor_{name}": Buffer(tensor.size, FLOAT32.name)
         for name, tensor in graph.tensors.items()
     }
     texts, launches, entries = [], [], []
@@ -40,9 +42,7 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         context = layer_context(layer, graph, plan, arguments)
         texts.append({"text": render(f"layered/{layer.op}.cl.j2", l=context)})
         queue = layer.name if plan.enabled("concurrent_queues") else "queue"
-        launches.append(
-            launch(layer.name, *[{"buffer": a["buffer"]} for a in arguments], queue=queue)
-        )
+        launches.append(launch(layer.name, *[a["buffer"] for a in arguments], queue=queue))
         entries.append(layer_entry(layer, layout(graph.output_tensor(layer))))
     source = render(
         "layered/design.cl.j2",
@@ -59,13 +59,13 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
     return Generated(source, weights, buffers, inputs, outputs, entries, runs)
 
 
-def layout(tensor: Tensor) -> dict[str, Any]:
+def layout(tensor: Tensor) -> Layout:
     """[H][W][C] in a buffer of its own."""
     return feature_layout(f"tensor_{tensor.name}", tensor, 1)
 
 
 def kernel_arguments(
-    layer: Layer, graph: Graph, plan: Plan, weights: Weights, buffers: dict[str, dict[str, Any]]
+    layer: Layer, graph: Graph, plan: Plan, weights: Weights, buffers: dict[str, Buffer]
 ) -> list[dict[str, Any]]:
     """Parameters of a layer's kernel in order, each with the buffer that is passed; adds weights
     and scratch."""
@@ -78,16 +78,12 @@ def kernel_arguments(
     for name, array in operator(layer.op).layered_arrays(layer).items():
         buffer = f"{layer.name}_{name}"
         weights.add(buffer, array, f"{name} of {layer.name}, shape {list(array.shape)}")
-        buffers[buffer] = {
-            "elements": int(array.size),
-            "dtype": str(array.dtype),
-            "section": buffer,
-        }
+        buffers[buffer] = filled(weights.sections[-1])
         kind = "int" if array.dtype == np.int32 else ctype
         found.append({"name": name, "buffer": buffer, "constant": True, "type": kind})
     if not plan.enabled("cached_writes") and operator(layer.op).accumulates:
         buffer = f"{layer.name}_scratch"
-        buffers[buffer] = {"elements": graph.output_tensor(layer).size, "dtype": FLOAT32.name}
+        buffers[buffer] = Buffer(graph.output_tensor(layer).size, FLOAT32.name)
         found.append({"name": "scratch", "buffer": buffer, "constant": False, "type": ctype})
     found.append(
         {"name": "output", "buffer": f"tensor_{layer.output}", "constant": False, "type": ctype}

@@ -11,6 +11,7 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.codegen.design import (
     ALIGNMENT,
+    IMAGES,
     Generated,
     Weights,
     feature_layout,
@@ -24,6 +25,7 @@ from hlsgen.codegen.design import (
 from hlsgen.codegen.render import render, vector_type
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
 from hlsgen.kernel.text import Instance, every_iteration, kernel_text
@@ -315,62 +317,44 @@ class PipelinedGenerator:
 
     def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
         """Buffers, ports, launches."""
-        buffers: dict[str, dict[str, Any]] = {}
+        buffers: dict[str, Buffer] = {}
         if self.offset:
-            buffers["weights"] = {
-                "elements": self.offset,
-                "dtype": FLOAT32.name,
-                "section": "weights",
-            }
+            buffers["weights"] = Buffer(self.offset, FLOAT32.name, "weights")
         if self.filters:
-            buffers["filters"] = {
-                "elements": self.filters_offset,
-                "dtype": FLOAT32.name,
-                "section": "filters",
-            }
+            buffers["filters"] = Buffer(self.filters_offset, FLOAT32.name, "filters")
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
             inputs.append(input_entry(port, layout))
-            first.append(
-                launch(
-                    self.input_kernel(port.tensor), {"buffer": layout["buffer"]}, {"images": True}
-                )
-            )
+            first.append(launch(self.input_kernel(port.tensor), layout.buffer, IMAGES))
         for position, port in enumerate(self.graph.outputs):
             layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
             outputs.append(output_entry(port, layout))
-            last.append(
-                launch(self.output_kernel(position), {"buffer": layout["buffer"]}, {"images": True})
-            )
+            last.append(launch(self.output_kernel(position), layout.buffer, IMAGES))
         first += [
-            launch(context["filters"]["kernel"], {"buffer": "filters"}, {"images": True})
+            launch(context["filters"]["kernel"], "filters", IMAGES)
             for context in layers
             if context["filters"]
         ]
-        load = [launch("weight_loader", {"buffer": "weights"})] if self.offset else []
+        load = [launch("weight_loader", "weights")] if self.offset else []
         entries, middle, resident = [], [], []
         for layer, context in zip(self.graph.layers, layers, strict=True):
-            tap = self.port_buffer(buffers, f"tap_{layer.name}", layer.output)
-            buffers[tap["buffer"]]["tap"] = True
+            tap = self.port_buffer(buffers, f"tap_{layer.name}", layer.output, tap=True)
             entries.append(layer_entry(layer, tap))
-            arguments: list[dict[str, Any]] = [
-                {"images": True},
-                {"buffer": tap["buffer"], "tap": True},
-            ]
+            arguments = [IMAGES, Argument(buffer=tap.buffer, tap=True)]
             if context["scratch"]:
                 name = f"scratch_{layer.name}"
                 # Accumulators of one pixel.
                 size = context["output"]["vectors"] * context["output"]["width"]
-                buffers[name] = {"elements": size, "dtype": FLOAT32.name}
-                arguments.append({"buffer": name})
+                buffers[name] = Buffer(size, FLOAT32.name)
+                arguments.append(Argument(buffer=name))
             if context["kernel"].vectors_per_cycle > 1:
-                middle.append(launch(f"{layer.name}_collect", {"images": True}))
+                middle.append(launch(f"{layer.name}_collect", IMAGES))
             middle.append(launch(layer.name, *arguments))
             if not context["autorun"]:
                 if context["kernel"].vectors_per_cycle > 1:
                     resident.append(middle[-2])
-                resident.append(launch(layer.name, *[a for a in arguments if not a.get("tap")]))
+                resident.append(launch(layer.name, *[a for a in arguments if not a.tap]))
         # Kernels that the host launches for every batch read their weights anew each time.
         before, once = (load, []) if resident else ([], load)
         runs = {
@@ -390,12 +374,12 @@ class PipelinedGenerator:
         return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)
 
     def port_buffer(
-        self, buffers: dict[str, dict[str, Any]], name: str, tensor: str
-    ) -> dict[str, Any]:
+        self, buffers: dict[str, Buffer], name: str, tensor: str, tap: bool = False
+    ) -> Layout:
         """Add a buffer that holds a batch of a tensor, and return the tensor's layout in it."""
         context = self.tensor_context(self.graph.tensors[tensor])
         size = context["image"] * context["width"]
-        buffers[name] = {"elements": size, "dtype": FLOAT32.name, "per_image": True}
+        buffers[name] = Buffer(size, FLOAT32.name, per_image=True, tap=tap)
         return feature_layout(name, self.graph.tensors[tensor], context["width"])
 
 
