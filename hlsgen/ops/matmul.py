@@ -29,8 +29,8 @@ class MatMulAttributes:
 
 
 class MatMul(Operator, Importer):
-    """(K, B, M) by (N, B or 1, K) gives (N, B, M): a pixel is a row of the left matrix, its channels
-    are the columns; a pixel of the right operand is a row of the right matrix."""
+    """(K, B, M) by (N, B or 1, K) gives (N, B, M): a pixel is a row of the left matrix, its
+    channels are the columns; a pixel of the right operand is a row of the right matrix."""
 
     name = "matmul"
     onnx_types: ClassVar[dict[str, str]] = {

@@ -33,8 +33,12 @@ BRANCHING = [
 
 # What a style cannot take.
 PRODUCTS = [
-    "matmul_by_its_own_transpose", "matmul_of_two_inputs", "matmul_of_two_inputs_shared", "matmul_of_two_inputs_broadcast", "attention",
-]  # fmt: skip
+    "matmul_by_its_own_transpose",
+    "matmul_of_two_inputs",
+    "matmul_of_two_inputs_shared",
+    "matmul_of_two_inputs_broadcast",
+    "attention",
+]
 REFUSED = {(name, "pipelined") for name in ("reshape_unaligned", *PRODUCTS)}
 
 
