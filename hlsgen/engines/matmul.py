@@ -26,7 +26,7 @@ class MatMul(Engine):
         CHANNELS,
         Field(1031, "right_base", "int", "matmul: first vector of the right operand", NAME),
         Field(1032, "right_stride", "int", "matmul: its vectors from pixel to pixel", NAME),
-        Field(1033, "right_loads", "int", "matmul: right-hand matrices; 1: shared by all rows", NAME),
+        Field(1033, "right_loads", "int", "matmul: right-hand matrices; 1: rows share it", NAME),
     )  # fmt: skip
     products: ClassVar[Mapping[str, Products]] = {"matmul_engine": same(4)}
     launched = True
