@@ -145,7 +145,7 @@ class Guard:
         return (rest == 0) & (steps >= 0) & (steps < self.count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """The walk over a padded input, the loops y and x; `due`: positions that give an output."""
 
@@ -153,7 +153,7 @@ class Raster:
     due: tuple[Guard, Guard]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """An input: `pixels` of `vectors` each, which arrive as words of `word`.
 

@@ -86,6 +86,7 @@ def costs(family: str) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, float) for name, value in table.items()}
 
 
+@lru_cache(maxsize=REMEMBERED)
 def memory_cost(memory: Memory, device: Device) -> np.ndarray:
     """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank
     and replicate by replicate."""

@@ -44,7 +44,7 @@ def vectors(channels: int, width: int) -> int:
 
 
 # Kernels of a graph whose description is remembered.
-REMEMBERED = 128
+REMEMBERED = 48
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
 # after another.
 LARGEST_STREAM = 1 << 18
@@ -378,9 +378,12 @@ class Operator(ABC):
         arrived.
 
         None means pixel by pixel. Drives the sizing of FIFOs round branches. `kernel`, where it is
-        known.
+        known: widths change nothing.
         """
-        return None
+        from hlsgen.plan import KernelPlan
+
+        nest = self.described(layer, graph, kernel or KernelPlan(layer.name))
+        return derive.needed_pixels(nest) if nest else None
 
     def needed_of(
         self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None

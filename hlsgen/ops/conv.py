@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 # Input vectors that a convolution may multiply at once: any number, so that unequal layers can be
 # balanced.
 AT_ONCE = tuple(range(1, 33))
+# How filters that see all channels meet a word of one vector, or of several.
+EACH_LANE, EACH_VECTOR = Combine("multiply", "i"), Combine("multiply", "i", "b")
 # A depthwise filter larger than this is cheaper on the convolution engine than as a fully unrolled
 # window.
 LARGEST_DEPTHWISE_EXTENT = 7
@@ -248,18 +250,16 @@ class Conv(Operator, Importer):
         lanes, together = self.input_lanes(layer, kernel), kernel.vectors_per_cycle
         inputs = vectors(tensor.channels // a.groups, kernel.input_width * together)
         outputs = vectors(a.filters // a.groups, kernel.output_width)
-        group = Loop("group", a.groups, arrives=True)
-        pixel = (group, Loop("c", inputs, arrives=True, reduces=True))
-        taps = tap_loops(a.window, kernel.unroll_window)
-        o, b, i = (
-            Loop("o", outputs),
-            Loop("b", together, unrolled=True),
-            Loop("i", lanes, unrolled=True),
-        )
-        unrolled = (b, i) if together > 1 else (i,)
+        pixel: tuple[Loop, ...] = (Loop("c", inputs, arrives=True, reduces=True),)
+        if a.groups > 1:
+            pixel = (Loop("group", a.groups, arrives=True), *pixel)
+        taps = tap_loops(a.window, kernel.unroll_window) if a.window.taps > 1 else ()
+        unrolled: tuple[Loop, ...] = (Loop("i", lanes, unrolled=True),)
+        if together > 1:
+            unrolled = (Loop("b", together, unrolled=True), *unrolled)
         return self.window_nest(
-            layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), o, *unrolled),
-            pixel, Combine("multiply", "i", "b" if together > 1 else ""),
+            layer, graph, kernel, (*pixel, *taps, Loop("o", outputs), *unrolled),
+            pixel, EACH_VECTOR if together > 1 else EACH_LANE,
         )  # fmt: skip
 
     def depthwise_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
@@ -267,9 +267,9 @@ class Conv(Operator, Importer):
         a, width = layer.attributes, kernel.output_width
         pixel = (Loop("c", vectors(a.filters, width), arrives=True),)
         taps = tap_loops(a.window, kernel.unroll_window)
-        part = Loop("part", kernel.lane_folding, slices=True)
+        part = (Loop("part", kernel.lane_folding, slices=True),) if kernel.lane_folding > 1 else ()
         return self.window_nest(
-            layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), part),
+            layer, graph, kernel, (*pixel, *(taps if a.window.taps > 1 else ()), *part),
             pixel, Combine("multiply"),
         )  # fmt: skip
 
@@ -413,12 +413,12 @@ class Conv(Operator, Importer):
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
-    ) -> np.ndarray:
-        """See `Window.needed_pixels`."""
+    ) -> np.ndarray | None:
+        """With row tiles: when a tile's results leave."""
         if kernel is not None and kernel.row_tiles:
             return streamed.needed_pixels(streamed.row_tiles(layer, graph, kernel))
-        source = graph.tensors[layer.inputs[0]]
-        return layer.attributes.window.needed_pixels(source.height, source.width)
+        plain = None if kernel is None else replace(kernel, nonzeros_per_lane=0)
+        return super().needed_pixels(layer, graph, plain)
 
     # ---- folded
 

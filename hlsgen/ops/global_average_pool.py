@@ -64,12 +64,6 @@ class GlobalAveragePool(Operator, Importer):
             types=types,
         )
 
-    def needed_pixels(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
-    ) -> np.ndarray:
-        """The one output pixel needs the whole input."""
-        return np.array([graph.tensors[layer.inputs[0]].pixels])
-
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One plane of V channels after another."""
         return (

@@ -106,13 +106,6 @@ class Pool(Operator, Importer):
             types=types,
         )
 
-    def needed_pixels(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
-    ) -> np.ndarray:
-        """See `Window.needed_pixels`."""
-        source = graph.tensors[layer.inputs[0]]
-        return layer.attributes.window.needed_pixels(source.height, source.width)
-
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One plane of V channels after another."""
         result = graph.output_tensor(layer)

@@ -84,25 +84,6 @@ class Window:
                 )
         return np.stack(taps, axis=1)
 
-    @cache  # noqa: B019 (windows are few)
-    def needed_pixels(self, height: int, width: int) -> np.ndarray:
-        """For each output pixel in raster order, how many input pixels a streaming kernel has read
-        when it emits it.
-
-        The kernel walks the padded raster; output (y, x) leaves at position (y*s + extent - 1, x*s
-        + extent - 1).
-        """
-        rows, columns = self.output_size(height, width)
-        y = np.arange(rows) * self.stride[0] + self.extent[0] - 1 - self.pads[0]
-        x = np.arange(columns) * self.stride[1] + self.extent[1] - 1 - self.pads[1]
-        full_rows = np.clip(y, 0, height)[:, None] * width
-        in_row = (
-            np.where((y >= 0) & (y < height), 1, 0)[:, None] * np.clip(x + 1, 0, width)[None, :]
-        )
-        needed = (full_rows + in_row).ravel()
-        needed.setflags(write=False)
-        return needed
-
 
 def keeps_history(window: Window, vectors: int) -> bool:
     """Whether a streaming kernel keeps the columns of its window in a memory: a word of it rests

@@ -140,16 +140,6 @@ def test_window_sizes_follow_onnx():
     assert Window((3, 3), dilation=(2, 2)).extent == (5, 5)
 
 
-def test_needed_pixels_of_a_3x3_window():
-    """Closed form: output (y, x) of a padded 3x3 window needs the input up to (y + 1, x + 1)."""
-    height = width = 5
-    needed = Window((3, 3), pads=(1, 1, 1, 1)).needed_pixels(height, width).reshape(height, width)
-    for y in range(height):
-        for x in range(width):
-            inside = y + 1 < height
-            assert needed[y, x] == (y + 1) * width + min(x + 2, width) if inside else height * width
-
-
 def test_fifo_round_a_residual_holds_the_lag():
     """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes
     itself."""
