@@ -19,9 +19,11 @@ PLANS = (
     KernelPlan("", 2, 2, unroll_window=True, lane_folding=2),
     KernelPlan("", 2, 4, partial_sums=4, vectors_per_cycle=2),
 )
-NAMES = ["conv_asymmetric_pads", "conv_depthwise", "conv_dilated_strided", "conv_grouped", "conv_pointwise_strided",
-         "conv_stride_beyond_kernel", "conv_wide_pads", "gemm_flattened", "global_average_pool", "max_pool_ceil",
-         "average_pool_excluding_pads"]  # fmt: skip
+NAMES = (
+    "conv_asymmetric_pads", "conv_depthwise", "conv_dilated_strided", "conv_grouped",
+    "conv_pointwise_strided", "conv_stride_beyond_kernel", "conv_wide_pads", "gemm_flattened",
+    "global_average_pool", "max_pool_ceil", "average_pool_excluding_pads",
+)  # fmt: skip
 
 
 def described():
@@ -29,10 +31,8 @@ def described():
     for name, plan in itertools.product(NAMES, PLANS):
         graph = hlsgen.load(case(name))
         for layer in graph.layers:
-            op, tensors = (
-                operator(layer.op),
-                [*graph.input_tensors(layer), graph.output_tensor(layer)],
-            )
+            op = operator(layer.op)
+            tensors = (*graph.input_tensors(layer), graph.output_tensor(layer))
             legal = plan.input_width == plan.output_width or not op.same_width(layer)
             legal &= plan.lane_folding in op.lane_folding_options(layer, plan)
             legal &= plan.vectors_per_cycle in op.vectors_per_cycle_options(layer, graph, plan)
@@ -84,10 +84,8 @@ def test_time_is_that_of_a_walk():
         assert derive.trip_count(n) == cycle + 1
         assert events.reads[0].tolist() == reads and events.writes.tolist() == writes
         assert len(reads) == source.pixels * source.words
-        result, vectors = (
-            graph.output_tensor(layer),
-            -(-graph.output_tensor(layer).channels // plan.output_width),
-        )
+        result = graph.output_tensor(layer)
+        vectors = -(-result.channels // plan.output_width)
         assert len(writes) == result.pixels * vectors
         # The last vector of a pixel leaves when all of the pixel's words are there.
         pixels = [count // source.words for count in needed[vectors - 1 :: vectors]]
@@ -98,8 +96,8 @@ def test_time_is_that_of_a_walk():
 
 def test_needed_pixels_of_a_3x3_window():
     """Output (y, x) of a padded 3x3 window needs the input up to (y + 1, x + 1)."""
-    text = "(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y) { y = Conv<pads=[1,1,1,1]>(x, w) }"
-    graph = hlsgen.load(parse(text))
+    ports = "(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y)"
+    graph = hlsgen.load(parse(ports + " { y = Conv<pads=[1,1,1,1]>(x, w) }"))
     needed = operator("conv").needed_pixels(graph.layers[0], graph).reshape(5, 5)
     for y, x in itertools.product(range(5), range(5)):
         inside = y + 1 < 5
@@ -145,11 +143,8 @@ def test_weights_are_those_that_iterations_take():
 def test_sums_by_hand(filters, partial_sums, expected):
     """Of 2 input vectors times 9 taps: in a memory from 16 output vectors on, else in a shift
     register."""
-    graph = hlsgen.load(
-        parse(
-            f"(float[1,8,6,6] x, float[{filters},8,3,3] w) => (float[1,{filters},4,4] y) {{ y = Conv(x, w) }}"
-        )
-    )
+    ports = f"(float[1,8,6,6] x, float[{filters},8,3,3] w) => (float[1,{filters},4,4] y)"
+    graph = hlsgen.load(parse(ports + " { y = Conv(x, w) }"))
     kernel = KernelPlan("y", 4, 4, partial_sums=partial_sums)
     n = operator("conv").nest(graph.layers[0], graph, kernel)
     found = derive.sums(n)
