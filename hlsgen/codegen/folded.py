@@ -298,7 +298,7 @@ class FoldedGenerator:
             {
                 "name": NAMES[n - 1],
                 "number": n,
-                "expression": FUNCTIONS[NAMES[n - 1]].expression.format(a="value", b="other"),
+                "expression": FUNCTIONS[NAMES[n - 1]].expression.format("value", "other"),
             }
             for n in used
         ]

@@ -14,7 +14,18 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Array, Loop, Nest, Raster, Source, Weights, row_major, size
+from hlsgen.kernel.nest import (
+    Array,
+    Guard,
+    Loop,
+    Nest,
+    Phase,
+    Raster,
+    Source,
+    Weights,
+    row_major,
+    size,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,8 @@ def words_a_position(n: Nest) -> int:
 @once
 def trip_count(n: Nest) -> int:
     """Iterations an image."""
+    if n.phases:
+        return sum(phase.times * (1 if phase.whole else phase.length) for phase in n.phases)
     busy = size(n.sequential)
     if n.raster is None:
         return busy
@@ -74,24 +87,29 @@ def trip_count(n: Nest) -> int:
     return (size(n.raster.loops) - due) * words_a_position(n) + due * busy
 
 
+def cycles(n: Nest) -> int:
+    """Cycles an image at II 1: iterations, those of loops inside included."""
+    return sum(phase.times * phase.length for phase in n.phases) or trip_count(n)
+
+
 @lru_cache(maxsize=256)
 def due_positions(raster: Raster) -> np.ndarray:
     """Whether an output is due, position by position."""
-    masks = [g.holds(loop.bound) for loop, g in zip(raster.loops, raster.due, strict=True)]
-    return np.logical_and.outer(*masks).ravel()
+    return held_positions(raster, raster.due)
+
+
+def held_positions(raster: Raster, guards: Sequence[Guard]) -> np.ndarray:
+    """Whether all guards of the walk's loops hold, position by position."""
+    found = np.ones([loop.bound for loop in raster.loops], bool)
+    for axis, loop in enumerate(raster.loops):
+        for guard in (guard for guard in guards if guard.loop == loop.name):
+            np.moveaxis(found, axis, -1)[:] &= guard.holds(loop.bound)
+    return found.ravel()
 
 
 def read_positions(raster: Raster, source: Source) -> np.ndarray:
     """Whether words of a source arrive, position by position."""
-    masks = []
-    for loop in raster.loops:
-        guards = [guard for guard in source.when if guard.loop == loop.name]
-        masks.append(
-            np.logical_and.reduce(
-                [np.ones(loop.bound, bool), *(g.holds(loop.bound) for g in guards)]
-            )
-        )
-    return np.logical_and.outer(*masks).ravel()
+    return held_positions(raster, source.when)
 
 
 def read_iterations(n: Nest, source: Source) -> np.ndarray:
@@ -116,6 +134,8 @@ def write_iterations(n: Nest) -> np.ndarray:
 
 def events(n: Nest) -> Events:
     """When words are read and vectors written."""
+    if n.phases:
+        return phase_events(n.phases)
     idle, busy = words_a_position(n), size(n.sequential)
     pace = busy // idle  # loops that take words are outside all others
     if n.raster is None:
@@ -133,6 +153,32 @@ def events(n: Nest) -> Events:
     return Events(tuple(found), (starts[due][:, None] + write_iterations(n)).ravel())
 
 
+def phase_events(phases: Sequence[Phase]) -> Events:
+    """Those of phases one after another."""
+    reads: list[np.ndarray] = []
+    writes: list[np.ndarray] = []
+    start = 0
+    for phase in phases:
+        starts = start + np.arange(phase.times)[:, None] * phase.length
+        for found, pace in ((reads, phase.reads), (writes, phase.writes)):
+            found.append((starts + pace.first + pace.every * np.arange(pace.count)).ravel())
+        start += phase.times * phase.length
+    return Events((np.concatenate(reads),), np.concatenate(writes))
+
+
+def needed_by_phases(n: Nest) -> np.ndarray | None:
+    """How many pixels have come before each output pixel; None where one comes and goes in every
+    phase."""
+    if any(phase.reads.count and phase.writes.count for phase in n.phases):
+        return None
+    words, found = 0, []
+    for phase in n.phases:
+        words += phase.times * phase.reads.count
+        pixels = phase.times * phase.writes.count // size(n.outputs)
+        found.append(np.full(pixels, words // n.sources[0].words))
+    return np.concatenate(found)
+
+
 @lru_cache(maxsize=256)
 def arrived(raster: Raster, source: Source) -> np.ndarray:
     """For each output pixel in raster order, how many pixels of a source have arrived."""
@@ -144,9 +190,13 @@ def arrived(raster: Raster, source: Source) -> np.ndarray:
 def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
     """For each output pixel, how many pixels of an input the kernel has read when it gives it; None
     where it works pixel by pixel."""
+    if n.phases:
+        return needed_by_phases(n)
     source = n.sources[position]
     if n.raster is not None:
-        return arrived(n.raster, source)
+        walked = {loop.name for loop in n.raster.loops}
+        guarded = n.window is not None or any(guard.loop in walked for guard in source.when)
+        return arrived(n.raster, source) if guarded else None
     return np.array([source.pixels]) if any(loop.reduces for loop in n.loops) else None
 
 
@@ -207,7 +257,8 @@ def sums_array(n: Nest) -> Array | None:
 def arrays(n: Nest) -> tuple[Array, ...]:
     """All memories on chip."""
     window = (n.window.line, n.window.history) if n.window else ()
-    found = (n.weights, *window, sums_array(n), n.bias)
+    held = (source.held for source in n.sources)
+    found = (*n.constants, *held, n.weights, *window, sums_array(n), n.bias)
     return tuple(array for array in found if array is not None)
 
 
@@ -227,14 +278,19 @@ def sequential_taps(n: Nest) -> tuple[Loop, ...]:
 
 
 def multiplexer_bits(n: Nest) -> int:
-    """The choices of what is added and written, and of the tap where one is taken an iteration."""
-    return 2 * n.result.bits + (size(sequential_taps(n)) - 1) * n.sources[0].word.bits
+    """The choices of what is added and written, of the tap where one is taken an iteration, and of
+    the vector of a buffer in registers."""
+    taken = size(sequential_taps(n)) - 1
+    taken += sum(b.memory.parts * b.loads - 1 for b in n.buffers if b.memory.depth == 1)
+    return 2 * n.result.bits + taken * n.sources[0].word.bits
 
 
 @once
 def multiply_adds(n: Nest) -> int:
-    """The product of the unroll factors, lanes included."""
-    return size(n.unrolled) * n.accumulator.lanes if n.combine.kind == "multiply" else 0
+    """The product of the unroll factors, lanes included, or what an expression takes."""
+    if n.combine.kind == "multiply":
+        return size(n.unrolled) * n.accumulator.lanes
+    return n.combine.units.multiply_adds
 
 
 def combining(n: Nest) -> Arithmetic:
@@ -246,12 +302,13 @@ def units(n: Nest, adds: int) -> Arithmetic:
     """The same with so many adders more."""
     lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
     scaled = n.epilogue.scale is not None or n.epilogue.scales
-    return Arithmetic(
-        multiply_adds=multiply_adds(n),
+    own = Arithmetic(
+        multiply_adds=multiply_adds(n) if kind == "multiply" else 0,
         adds=adds + (copies - 1) * lanes if kind == "sum" else adds,
         multiplies=lanes if scaled else 0,
         compares=copies * lanes if kind == "maximum" else 0,
     )
+    return own + n.combine.units if kind == "each" else own
 
 
 def arithmetic(n: Nest) -> Arithmetic:
@@ -280,8 +337,9 @@ def accumulating_adds(n: Nest) -> int:
 @once
 def body(n: Nest) -> Body:
     """Everything in the kernel that the model charges."""
-    memories = tuple(array.memory for array in arrays(n))
-    return Body(arithmetic(n), memories, register_bits(n), multiplexer_bits(n))
+    memories = [array.memory for array in arrays(n)]
+    memories += [buffer.memory for buffer in n.buffers] + [table.memory for table in n.tables]
+    return Body(arithmetic(n), tuple(memories), register_bits(n), multiplexer_bits(n))
 
 
 # ---- Weights

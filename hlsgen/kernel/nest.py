@@ -1,8 +1,8 @@
 """What a pipelined kernel is: the nouns between a plan and its text.
 
 A kernel is one flat loop that counts a nest of loops on, outermost first. Where it has a `raster`,
-the loops y and x walk the padded input; at each position the other loops take the words of the
-pixel, the taps and the output vectors, one after another. Loops marked `unrolled` happen at once.
+its loops walk the pixels of the (padded) input; at each position the other loops take the words of
+the pixel, the taps and the output vectors, one after another. Loops marked `unrolled` happen at once.
 
 Operators build a `Nest` and say nothing more of their kernels. What a kernel costs, when it reads
 and writes, and the order of its weights follow from it (`hlsgen.kernel.derive`), and so does the
@@ -12,7 +12,7 @@ text (`hlsgen.kernel.text`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, prod
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.activation import Activation
+from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.types import FLOAT32, DataType
 
@@ -136,6 +137,8 @@ class Guard:
         if self.stride > 1:
             return [f"{self.loop} == next_{self.loop}"]
         end = self.first + self.count
+        if end == 1 < bound:
+            return [f"{self.loop} == 0"]
         lower = [f"{self.loop} >= {self.first}"] if self.first > 0 else []
         return lower + ([f"{self.loop} < {end}"] if end < bound else [])
 
@@ -147,17 +150,19 @@ class Guard:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """The walk over a padded input, the loops y and x; `due`: positions that give an output."""
+    """The walk over an input, padded where the kernel has a window: the loops y and x there, else
+    one loop over all pixels. `due`: for each loop, positions that give an output."""
 
-    loops: tuple[Loop, Loop]
-    due: tuple[Guard, Guard]
+    loops: tuple[Loop, ...]
+    due: tuple[Guard, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
     """An input: `pixels` of `vectors` each, which arrive as words of `word`.
 
-    A word arrives only where `when` holds, and elsewhere reads as `border` (an OpenCL literal).
+    A word arrives only where `when` holds, and elsewhere reads as `border` (an OpenCL literal) or as
+    the one that `held` keeps from before.
     """
 
     word: Vector
@@ -165,6 +170,7 @@ class Source:
     vectors: int
     when: tuple[Guard, ...] = ()
     border: str = ""
+    held: Array | None = None
 
     @property
     def words(self) -> int:
@@ -204,7 +210,8 @@ class SlidingWindow:
 @dataclass(frozen=True)
 class Combine:
     """What an iteration does with all unrolled taps and lanes: "multiply" by weights and add up,
-    "maximum", "sum", or "each", an `expression` of the sources.
+    "maximum", "sum"; or with one word: "each", an `expression` of the sources (by number) and
+    constants (by name), which takes `units`; "pass", that of the source whose turn it is.
 
     `lane`: the unrolled loop over the operand's lanes, each of which meets a weight vector of its
     own; "" where lanes stay apart. `vector`: the one over a word's vectors.
@@ -214,6 +221,7 @@ class Combine:
     lane: str = ""
     vector: str = ""
     expression: str = "{0}"
+    units: Arithmetic = field(default_factory=Arithmetic)
 
 
 @dataclass(frozen=True)
@@ -255,6 +263,52 @@ class Epilogue:
     unused: int = 0
 
 
+# ---- Kernels whose iterations the loops alone do not tell
+
+
+@dataclass(frozen=True)
+class Pace:
+    """`count` words, one in every `every` iterations from number `first` on."""
+
+    count: int = 0
+    first: int = 0
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of `length` iterations, `times` over: in each arrive and leave so many words.
+
+    `whole`: all of it is one iteration of the kernel's loop, which has loops inside.
+    """
+
+    length: int
+    reads: Pace = Pace()
+    writes: Pace = Pace()
+    times: int = 1
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array that a template addresses, `loads` times an iteration. `note`: what it holds."""
+
+    memory: Memory
+    vector: Vector
+    note: str
+    loads: int = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """Constants on chip: literals of OpenCL."""
+
+    memory: Memory
+    type: str
+    values: tuple[str, ...]
+    note: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Nest:
     """A pipelined kernel that computes `what`, in vectors of `lanes`.
@@ -262,8 +316,11 @@ class Nest:
     `loops`: those of a position, outermost first, loops that take words outside all others.
     `weights` are on chip for good, a word for every iteration of a position; they arrive after the
     biases, word by word.
+    `constants`: a vector for every vector of a pixel each, which an `expression` names. They arrive
+    after the biases.
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
-    register.
+    register. `phases`: an image, where a template of the operator prints the loop's body, which
+    names `buffers` and `tables`; its one loop counts output vectors of a pixel.
     """
 
     what: str
@@ -275,8 +332,12 @@ class Nest:
     window: SlidingWindow | None = None
     weights: Array | None = None
     bias: Array | None = None
+    constants: tuple[Array, ...] = ()
     epilogue: Epilogue = Epilogue()
     partial_sums: int = 1
+    phases: tuple[Phase, ...] = ()
+    buffers: tuple[Buffer, ...] = ()
+    tables: tuple[Table, ...] = ()
     types: Roles = FLOAT
 
     @cached_property

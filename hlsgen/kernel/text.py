@@ -20,6 +20,7 @@ from hlsgen.kernel.derive import (
 )
 from hlsgen.kernel.load_text import load_lines
 from hlsgen.kernel.nest import Array, Index, Loop, Nest, row_major, size
+from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
 from hlsgen.kernel.window_text import (
     chosen_tap,
     declare_window,
@@ -31,7 +32,7 @@ from hlsgen.kernel.window_text import (
 from hlsgen.kernel.writing import Lines, block, carry, counted, indented, unrolled
 
 # What the running value of an iteration is called, by kind of combination.
-RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum", "each": "product"}
+RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum"}
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ class KernelText:
 def kernel_text(n: Nest, at: Instance) -> KernelText:
     """The text of a kernel."""
     return KernelText(
-        types=[*slice_types(n, at), *scales(n, at)],
-        comment=f"{at.title}: {n.what}{multiplier_note(n)}",
+        types=[*slice_types(n, at), *scales(n, at), *tables(n, at)],
+        comment=f"{at.title}{': ' if n.what else ''}{n.what}{multiplier_note(n)}",
         signature=signature(n, at),
         declarations=declarations(n, at),
-        promises=[*window_promises(n), *sums_promise(n, at)],
+        promises=[*window_promises(n), *held_promises(n), *sums_promise(n, at)],
         every_iteration=every_iteration(at.autorun, trip_count(n)),
-        body=body(n, at),
+        body=[] if n.phases else body(n, at),
     )
 
 
@@ -87,9 +88,36 @@ def kernel_text(n: Nest, at: Instance) -> KernelText:
 
 
 def names(n: Nest) -> tuple[str, ...]:
-    """The counters that the text declares."""
-    walked = ("y", "x") if n.raster else ()
-    return (*walked, *(loop.name for loop in (*counted(n.sequential), *n.unrolled)))
+    """The counters that an index may name: those of more than one iteration."""
+    walked = n.raster.loops if n.raster else ()
+    return tuple(loop.name for loop in (*walked, *counted(n.sequential), *n.unrolled))
+
+
+def counters(n: Nest, at: Instance) -> list[Loop]:
+    """The loops that the text counts, outermost first: where there is no window, none outside those
+    whose counter something names."""
+    if n.window:
+        return counted(n.sequential)
+    loops = counted((*(n.raster.loops if n.raster else ()), *n.sequential))
+    used = named(n, at)
+    first = [i for i, loop in enumerate(loops) if loop.name in used]
+    return loops[first[0] :] if first else []
+
+
+def named(n: Nest, at: Instance) -> set[str]:
+    """Counters that the text of a kernel without a window asks for."""
+    held = (source.held for source in n.sources)
+    indexed = [array.index for array in (n.bias, *n.constants, *held) if array]
+    if n.epilogue.unused or not at.fuse:
+        indexed.append(row_major(n.outputs))
+    found = {name for index in indexed for name, _ in index.terms}
+    found |= {guard.loop for source in n.sources for guard in source.when}
+    return found | {loop.name for loop in n.sequential if loop.reduces or not loop.arrives}
+
+
+def running(n: Nest) -> str:
+    """What the running value of an iteration is called."""
+    return RUNNING.get(n.combine.kind, "product" if reduction(n)[0] > 1 else "value")
 
 
 def expression(n: Nest, index: Index) -> str:
@@ -164,13 +192,22 @@ def scales(n: Nest, at: Instance) -> Lines:
     ]
 
 
+def tables(n: Nest, at: Instance) -> Lines:
+    """Constants on chip."""
+    return [
+        f"__constant {t.type} {at.name}_{t.memory.name}[{len(t.values)}] = "
+        f"{{ {', '.join(t.values)} }};{' // ' * bool(t.note)}{t.note}"
+        for t in n.tables
+    ]
+
+
 # ---- Declarations
 
 
 def declarations(n: Nest, at: Instance) -> Lines:
     """On-chip memories, the window's registers, sums, counters."""
     lines: Lines = []
-    stored = [array for array in (n.bias, n.weights) if array]
+    stored = [array for array in (n.bias, *n.constants, n.weights) if array]
     if stored:
         lines += [*load_lines([array.memory for array in stored], stored[0].vector, at.weights), ""]
     if n.slicing:
@@ -180,12 +217,15 @@ def declarations(n: Nest, at: Instance) -> Lines:
     lines += border_word(n, at)
     if n.window:
         lines += declare_window(n, word_type(n, at))
-    lines += declare_sums(n, at)
-    if not at.fuse:
+    lines += [*declare_sums(n, at), *declare_held(n)]
+    lines += [f"{b.memory.declaration(b.vector.ctype)} // {b.note}" for b in n.buffers]
+    if not at.fuse and n.combine.kind != "pass":
         lines.append(f"{n.result.ctype} pixel[{size(n.outputs)}];")
-    counters = [f"{loop.name} = 0" for loop in reversed(counted(n.sequential))]
-    counters += ["word = 0"] * counts_words(n)
-    return lines + [f"int {', '.join(counters)};"] * bool(counters)
+    if n.phases:
+        return lines
+    started = [f"{loop.name} = 0" for loop in reversed(counters(n, at))]
+    started += ["word = 0"] * counts_words(n)
+    return lines + [f"int {', '.join(started)};"] * bool(started)
 
 
 def counts_words(n: Nest) -> bool:
@@ -231,9 +271,9 @@ def body(n: Nest, at: Instance) -> Lines:
     lines = [f"const bool due = {due}; // this position gives an output pixel"] * bool(due)
     lines += arrival(n, at)
     computed = compute(n, at)
-    if n.raster:
+    if n.window:
         computed = block("if (due) " if due else "", computed)
-    return lines + computed + advance(n, bool(due))
+    return lines + computed + advance(n, at, bool(due))
 
 
 def due_tests(n: Nest) -> str:
@@ -271,8 +311,10 @@ def arrival(n: Nest, at: Instance) -> Lines:
 def compute(n: Nest, at: Instance) -> Lines:
     """From operands to a result that leaves."""
     lines = [*scale_lines(n, at), *combined(n, at)]
-    value, steps = RUNNING[n.combine.kind], reduction(n)[0]
-    if n.slicing:
+    value, steps = running(n), reduction(n)[0]
+    if n.combine.kind == "pass":
+        lines += emit(at, value)
+    elif n.slicing:
         lines += sliced(n, at, value)
     elif steps == 1:
         lines += finish(n, at, value)
@@ -288,10 +330,9 @@ def compute(n: Nest, at: Instance) -> Lines:
 
 def combined(n: Nest, at: Instance) -> Lines:
     """The running value of this iteration."""
-    kind, value = n.accumulator.ctype, RUNNING[n.combine.kind]
-    if n.window is None and n.combine.kind != "multiply":
-        reads = [f"read_channel_intel({name})" for name in at.sources]
-        return [f"const {kind} {value} = {n.combine.expression.format(*reads)};"]
+    kind, value = n.accumulator.ctype, running(n)
+    if n.combine.kind in ("each", "pass"):
+        return one_word(n, at)
     types = n.types
     start = types.operand.lowest if n.combine.kind == "maximum" else types.accumulator.zero
     lines = [f"{kind} {value} = {start};"]
@@ -302,6 +343,20 @@ def combined(n: Nest, at: Instance) -> Lines:
             operand = "seen"
             lines += chosen_tap(n, word_type(n, at), operand)
     return lines + unrolled_taps(n, at, operand)
+
+
+def one_word(n: Nest, at: Instance) -> Lines:
+    """The value of one word of each source, or of the one whose turn it is."""
+    reads = [f"read_channel_intel({name})" for name in at.sources]
+    if n.combine.kind == "pass":
+        return passed(n, reads, running(n))
+    held = [source.held for source in n.sources]
+    places = [expression(n, array.index) if array else "" for array in held]
+    tests = [source_tests(n, number) for number in range(len(reads))]
+    lines, called = operands(n, reads, places, tests)
+    constants = {array.memory.name: element(n, array) for array in n.constants}
+    value = n.combine.expression.format(*called, **constants)
+    return [*lines, f"const {n.accumulator.ctype} {running(n)} = {value};"]
 
 
 def unrolled_taps(n: Nest, at: Instance, operand: str) -> Lines:
@@ -338,9 +393,8 @@ def vector_step(n: Nest, at: Instance, operand: str) -> Lines:
 
 def combine_value(n: Nest, at: Instance, operand: str) -> Lines:
     """Without weights: the value is folded into the running one."""
-    running = RUNNING[n.combine.kind]
-    maximum = n.types.accumulator.maximum
-    step = {"maximum": f"{running} = {maximum}({running}, value);", "sum": f"{running} += value;"}[
+    found, maximum = running(n), n.types.accumulator.maximum
+    step = {"maximum": f"{found} = {maximum}({found}, value);", "sum": f"{found} += value;"}[
         n.combine.kind
     ]
     return [f"const {word_type(n, at)} value = {operand};", step]
@@ -378,7 +432,7 @@ def accumulate(n: Nest, at: Instance, step: str) -> Lines:
     """Adds the running value to its sum and declares `sum`, complete after the last step. The bias
     is what the first value is added to; both are loaded before one is chosen."""
     kind, zero, s = n.accumulator.ctype, n.types.accumulator.zero, sums(n)
-    output, value = expression(n, row_major(interleaved(n.sequential))), RUNNING[n.combine.kind]
+    output, value = expression(n, row_major(interleaved(n.sequential))), running(n)
     memory = at.scratch or s.memory > 0
     place = f"{'scratch' if at.scratch else 'sums'}[{output}]" if memory else "sums[0]"
     name = "sum" if memory else "partial"
@@ -506,12 +560,16 @@ def emit(at: Instance, value: str) -> Lines:
 # ---- Counters
 
 
-def advance(n: Nest, skips: bool) -> Lines:
+def advance(n: Nest, at: Instance, skips: bool) -> Lines:
     """Counts on, innermost loop first; where no output is due (`skips`), the loops in which no word
     arrives are passed over."""
-    inner = [loop for loop in reversed(counted(n.sequential)) if not loop.arrives]
-    outer = [loop for loop in reversed(counted(n.sequential)) if loop.arrives]
-    position = next_position(n.raster) if n.raster else []
+    loops = counters(n, at)
+    inner = [loop for loop in reversed(loops) if not loop.arrives]
+    outer = [loop for loop in reversed(loops) if loop.arrives]
+    position = next_position(n.raster) if n.raster and n.window else []
+    if n.raster and not position and loops and loops == counted(n.sequential):
+        (loop,) = loops  # the vectors of a pixel alone
+        return [f"{loop.name} = {loop.name} == {loop.bound - 1} ? 0 : {loop.name} + 1;"]
     if not (inner and skips):
         return carry([*inner, *outer], position)
     return [

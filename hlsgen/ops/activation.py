@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.activation import Activation
-from hlsgen.graph import Layer, View
+from hlsgen.graph import Graph, Layer, View
+from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.elementwise import elementwise
+from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -68,6 +71,12 @@ class Activate(Operator, Importer):
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The input: the layer's activation does the rest."""
         return inputs[0].astype(np.float64)
+
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A vector after another."""
+        return elementwise(
+            layer, graph, kernel, Combine("each"), self.epilogue(layer, graph, kernel)
+        )
 
 
 KINDS = {"LeakyRelu": "leaky_relu", "HardSigmoid": "hard_sigmoid", "HardSwish": "hard_swish"}

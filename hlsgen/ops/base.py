@@ -239,11 +239,13 @@ class Operator(ABC):
         """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
         empty if it has none."""
         lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
-        if nest is None or nest.weights is None:
-            return np.zeros((0, lanes), np.float32)
-        words = derive.weight_order(nest, self.indexed_weights(layer, kernel))
-        biases = pad_axis(layer.weights["bias"], 0, lanes).reshape(-1, lanes)
-        return np.concatenate([biases, words.reshape(-1, lanes)])
+        found = [np.zeros((0, lanes), np.float32)]
+        for array in (nest.bias, *nest.constants) if nest else ():
+            if array:
+                found.append(pad_axis(layer.weights[array.memory.name], 0, lanes))
+        if nest and nest.weights:
+            found.append(derive.weight_order(nest, self.indexed_weights(layer, kernel)))
+        return np.concatenate([part.reshape(-1, lanes) for part in found])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1)
@@ -389,7 +391,12 @@ class Operator(ABC):
         self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None
     ) -> np.ndarray | None:
         """The same for input number `position`."""
-        return self.needed_pixels(layer, graph, kernel)
+        from hlsgen.plan import KernelPlan
+
+        if position == 0:
+            return self.needed_pixels(layer, graph, kernel)
+        nest = self.described(layer, graph, kernel or KernelPlan(layer.name, 1, 1))
+        return derive.needed_pixels(nest, position) if nest else None
 
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 

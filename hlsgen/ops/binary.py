@@ -12,11 +12,12 @@ from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
+from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Roles, Source, Vector
+from hlsgen.ops.base import Importer, Operator, Work, vectors
+from hlsgen.ops.elementwise import VECTOR, elementwise
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Function:
-    """OpenCL expression of `a` and `b`, numpy reference, units of one lane, and the function with
+    """OpenCL expression of operands `{0}` and `{1}`, numpy reference, units of one lane, and the function with
     its operands swapped.
 
     `stays_finite`: whether small values have finite results.
@@ -38,16 +39,16 @@ class Function:
 
 
 FUNCTIONS = {
-    "add": Function("{a} + {b}", np.add, Arithmetic(adds=1), "add"),
-    "sub": Function("{a} - {b}", np.subtract, Arithmetic(adds=1), "rsub"),
-    "rsub": Function("{b} - {a}", lambda a, b: b - a, Arithmetic(adds=1), "sub"),
-    "mul": Function("{a} * {b}", np.multiply, Arithmetic(multiplies=1), "mul"),
-    "div": Function("{a} / {b}", np.divide, Arithmetic(divides=1), "rdiv", stays_finite=False),
+    "add": Function("{0} + {1}", np.add, Arithmetic(adds=1), "add"),
+    "sub": Function("{0} - {1}", np.subtract, Arithmetic(adds=1), "rsub"),
+    "rsub": Function("{1} - {0}", lambda a, b: b - a, Arithmetic(adds=1), "sub"),
+    "mul": Function("{0} * {1}", np.multiply, Arithmetic(multiplies=1), "mul"),
+    "div": Function("{0} / {1}", np.divide, Arithmetic(divides=1), "rdiv", stays_finite=False),
     "rdiv": Function(
-        "{b} / {a}", lambda a, b: b / a, Arithmetic(divides=1), "div", stays_finite=False
+        "{1} / {0}", lambda a, b: b / a, Arithmetic(divides=1), "div", stays_finite=False
     ),
-    "max": Function("fmax({a}, {b})", np.maximum, Arithmetic(compares=1), "max"),
-    "min": Function("fmin({a}, {b})", np.minimum, Arithmetic(compares=1), "min"),
+    "max": Function("fmax({0}, {1})", np.maximum, Arithmetic(compares=1), "max"),
+    "min": Function("fmin({0}, {1})", np.minimum, Arithmetic(compares=1), "min"),
 }
 NAMES = tuple(FUNCTIONS)
 ONNX_NAMES = {"Sum": "add"}
@@ -120,41 +121,28 @@ class Binary(Operator, Importer):
 
     # ---- pipelined
 
-    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
-        """The expression."""
-        return {"expression": FUNCTIONS[layer.attributes.function].expression}
-
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """One unit a lane."""
-        return FUNCTIONS[layer.attributes.function].units.times(kernel.input_width)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """The one pixel of a broadcast operand."""
-        if not layer.attributes.broadcast:
-            return ()
-        count, bits = (
-            vectors(graph.output_tensor(layer).channels, kernel.input_width),
-            kernel.input_width * FLOAT32.bits,
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A vector of both inputs; a broadcast one arrives with the first pixel and is held."""
+        function = FUNCTIONS[layer.attributes.function]
+        combine = Combine(
+            "each", expression=function.expression, units=function.units.times(kernel.output_width)
         )
-        if count < MEMORY_DISTANCE:  # a vector is due again too soon for a memory
-            return (Memory("held", 1, bits, count),)
-        return (Memory("held", count, bits),)
+        epilogue = self.epilogue(layer, graph, kernel)
+        if not layer.attributes.broadcast:
+            what = "the join of two branches"
+            return elementwise(layer, graph, kernel, combine, epilogue, what)
+        what = "one pixel of the second input for all of the first"
+        held = self.held(layer, graph, kernel)
+        return elementwise(layer, graph, kernel, combine, epilogue, what, sources=(held,))
 
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A broadcast operand is read with the first pixel."""
-        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
-        first = vectors(graph.output_tensor(layer).channels, kernel.input_width)
-        return Events((turns, turns[:first] if layer.attributes.broadcast else turns), turns)
-
-    def needed_of(
-        self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None
-    ) -> np.ndarray | None:
-        """Every output pixel needs the one pixel of a broadcast operand."""
-        if position == 1 and layer.attributes.broadcast:
-            return np.ones(graph.output_tensor(layer).pixels, np.int64)
-        return None
+    def held(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Source:
+        """The one pixel of a broadcast operand. A vector that is due again too soon for a memory
+        stays in registers."""
+        vector = Vector(Roles().operand, kernel.input_width)
+        count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
+        depth, parts = (1, count) if count < MEMORY_DISTANCE else (count, 1)
+        kept = Array(Memory("held", depth, vector.bits, parts), vector, VECTOR)
+        return Source(vector, 1, count, (Guard("p", 0, 1),), held=kept)
 
 
 def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:

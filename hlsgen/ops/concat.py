@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.ops.base import Events, Importer, Operator, Shape, Work, vectors
+from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Roles, Source, Vector
+from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.elementwise import pixels
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -85,21 +87,24 @@ class Concat(Operator, Importer):
         """No vector may hold channels of two inputs."""
         return tensor.channels % width == 0
 
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """One output vector a turn."""
-        result = graph.output_tensor(layer)
-        return result.size // kernel.output_width
-
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """In every pixel one input's vectors after another's."""
-        result = graph.output_tensor(layer)
-        turns = np.arange(result.size // kernel.output_width).reshape(result.pixels, -1)
-        reads, first = [], 0
+        result, types = graph.output_tensor(layer), Roles()
+        word, sources, first = Vector(types.operand, kernel.input_width), [], 0
         for tensor in graph.input_tensors(layer):
-            count = tensor.channels // kernel.input_width
-            reads.append(turns[:, first : first + count].ravel())
+            count = vectors(tensor.channels, kernel.input_width)
+            turn = Guard("c", first, count)
+            sources.append(Source(word, tensor.pixels, count, (turn,)))
             first += count
-        return Events(tuple(reads), turns.ravel())
+        return Nest(
+            what=f"{len(sources)} inputs, one after another in every pixel",
+            lanes=kernel.output_width,
+            sources=tuple(sources),
+            loops=(Loop("c", first, arrives=True),),
+            combine=Combine("pass"),
+            raster=pixels(result.pixels),
+            types=types,
+        )
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Only the inputs that could not be written straight into their place are copied there."""

@@ -9,9 +9,10 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.record import Field
-from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
+from hlsgen.ops.base import Importer, Operator, Work
+from hlsgen.ops.elementwise import elementwise
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
 
@@ -57,26 +58,18 @@ class PRelu(Operator, Importer):
         """Slopes, (C,)."""
         return layer.weights
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Two comparators and a multiply-add a lane."""
-        return Arithmetic(compares=2, multiply_adds=1).times(kernel.input_width)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """The slopes."""
-        width = kernel.output_width
-        return (
-            Memory(
-                "slope", vectors(graph.output_tensor(layer).channels, width), width * FLOAT32.bits
-            ),
+        zero = FLOAT32.zero
+        combine = Combine(
+            "each",
+            expression=f"fmax({{0}}, {zero}) + {{slope}} * fmin({{0}}, {zero})",
+            units=Arithmetic(compares=2, multiply_adds=1).times(kernel.output_width),
         )
-
-    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
-        """Slopes."""
-        return pad_axis(layer.weights["slope"], 0, kernel.output_width).reshape(
-            -1, kernel.output_width
-        )
+        return elementwise(
+            layer, graph, kernel, combine, self.epilogue(layer, graph, kernel),
+            what="a slope a channel for negative values", constants=("slope",),
+        )  # fmt: skip
 
     def folded_scale(self, layer: Layer) -> np.ndarray:
         """The epilogue multiplies negative values alone."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import Importer, Operator, Work, pad_axis, vectors
+from hlsgen.kernel.nest import Combine, Nest
+from hlsgen.ops.base import Importer, Operator, Work
+from hlsgen.ops.elementwise import elementwise
 from hlsgen.plan import KernelPlan
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
@@ -113,27 +113,15 @@ class Scale(Operator, Importer):
         """Scale and bias, (C,) each."""
         return layer.weights
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A multiplier a lane; the shift is the bias."""
-        return Arithmetic(multiply_adds=kernel.input_width)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """The scales."""
-        width = kernel.output_width
-        return (
-            Memory(
-                "scale", vectors(graph.output_tensor(layer).channels, width), width * FLOAT32.bits
-            ),
+        combine = Combine(
+            "each", expression="{0} * {scale}", units=Arithmetic(multiply_adds=kernel.output_width)
         )
-
-    def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then scales."""
-        width = kernel.output_width
-        return np.concatenate(
-            [pad_axis(layer.weights[k], 0, width).reshape(-1, width) for k in ("bias", "scale")]
-        )
+        return elementwise(
+            layer, graph, kernel, combine, self.epilogue(layer, graph, kernel),
+            what="a scale and a shift a channel", constants=("scale",),
+        )  # fmt: skip
 
     def folded_scale(self, layer: Layer) -> np.ndarray:
         """The epilogue multiplies."""

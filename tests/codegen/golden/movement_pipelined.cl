@@ -323,6 +323,7 @@ __kernel void t(STREAMING_PARAMETERS(float8))
             slope[0] = incoming.v;
         }
     }
+
     EVERY_TURN(36) {
         const float8 operand = read_channel_intel(s_to_t);
         const float8 value = fmax(operand, 0.0f) + slope[0] * fmin(operand, 0.0f);
@@ -429,7 +430,7 @@ __kernel void h(STREAMING_PARAMETERS(float8))
 STREAMING_KERNEL
 __kernel void m(STREAMING_PARAMETERS(float8))
 {
-    float8 held[1] REGISTERS; // the one pixel
+    float8 held[1] REGISTERS; // vectors that are used again
     int p = 0;
     EVERY_TURN(36) {
         float8 other = held[0];

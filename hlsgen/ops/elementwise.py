@@ -1,0 +1,69 @@
+"""Kernels that take a vector of every input an iteration and send one on: what they have in
+common."""
+
+from __future__ import annotations
+
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.nest import (
+    Array,
+    Combine,
+    Epilogue,
+    Guard,
+    Index,
+    Loop,
+    Nest,
+    Raster,
+    Roles,
+    Source,
+    Vector,
+)
+from hlsgen.ops.base import vectors
+from hlsgen.plan import KernelPlan
+
+# The number of a vector in its pixel.
+VECTOR = Index((("o", 1),))
+
+
+def pixels(count: int) -> Raster:
+    """A walk over so many pixels, each of which gives an output."""
+    return Raster((Loop("p", count, arrives=True),), (Guard("p", 0, count),))
+
+
+def channel_constants(
+    layer: Layer, graph: Graph, kernel: KernelPlan, names: tuple[str, ...]
+) -> tuple[Array, ...]:
+    """Weights `(C,)` of a layer, a vector for every vector of a pixel."""
+    vector = Vector(Roles().weight, kernel.output_width)
+    count = vectors(graph.output_tensor(layer).channels, kernel.output_width)
+    return tuple(Array(Memory(name, count, vector.bits), vector, VECTOR) for name in names)
+
+
+def elementwise(
+    layer: Layer,
+    graph: Graph,
+    kernel: KernelPlan,
+    combine: Combine,
+    epilogue: Epilogue,
+    what: str = "",
+    constants: tuple[str, ...] = (),
+    sources: tuple[Source, ...] = (),
+) -> Nest:
+    """A kernel that combines one vector of every input. Weights are named by `constants`;
+    `sources`: those that arrive in another way than a vector an iteration, the last ones."""
+    tensor, types = graph.output_tensor(layer), Roles()
+    count = vectors(tensor.channels, kernel.input_width)
+    plain = Source(Vector(types.operand, kernel.input_width), tensor.pixels, count)
+    bias = channel_constants(layer, graph, kernel, ("bias",)) if "bias" in layer.weights else ()
+    return Nest(
+        what=what,
+        lanes=kernel.output_width,
+        sources=(plain,) * (len(layer.inputs) - len(sources)) + sources,
+        loops=(Loop("o", count, arrives=True),),
+        combine=combine,
+        raster=pixels(tensor.pixels),
+        bias=bias[0] if bias else None,
+        constants=channel_constants(layer, graph, kernel, constants),
+        epilogue=epilogue,
+        types=types,
+    )
