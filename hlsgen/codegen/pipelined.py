@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
-from hlsgen.kernel.text import Instance, every_iteration, kernel_text
+from hlsgen.kernel.nest import Nest
+from hlsgen.kernel.operand_text import chosen, stored
+from hlsgen.kernel.text import Instance, every_iteration, finish, kernel_text
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
@@ -151,18 +154,34 @@ class PipelinedGenerator:
             "scratch": self.has_scratch(layer),
             "fuse": self.plan.enabled("fuse"),
             "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
-        } | op.pipelined_context(layer, self.graph, kernel)
+        }
 
     def text(self, layer: Layer, context: dict[str, Any]) -> str:
         """The kernel of a layer in OpenCL."""
         nest = operator(layer.op).described(layer, self.graph, self.plan.kernel(layer.name))
         if nest is None:
             text = render(f"pipelined/{layer.op}.cl.j2", l=context)
+        elif nest.phases:
+            text = self.own_text(layer, nest, self.instance(context))
         else:
             text = render("pipelined/kernel.cl.j2", k=kernel_text(nest, self.instance(context)))
         if not context["collected"]:
             return text
         return render("pipelined/collect.cl.j2", c=self.collector(context)) + "\n\n" + text
+
+    def own_text(self, layer: Layer, nest: Nest, at: Instance) -> str:
+        """A kernel whose loop a template of the operator prints."""
+        return render(
+            f"pipelined/{layer.op}.cl.j2",
+            k=kernel_text(nest, at),
+            n=nest,
+            at=at,
+            own=operator(layer.op).printed(layer, self.graph, nest),
+            read=f"read_channel_intel({at.sources[0]})",
+            finish=partial(finish, nest, at),
+            chosen=chosen,
+            stored=stored,
+        )
 
     def collector(self, context: dict[str, Any]) -> Collector:
         """The kernel that puts input vectors together for a layer's."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.ops import operator
-from hlsgen.ops.gather import GatherAttributes
+from hlsgen.ops.gather_index import GatherAttributes
 from hlsgen.ops.pad import FLOAT_MIN, PadAttributes
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.ops.gather import GatherAttributes
+from hlsgen.ops.gather_index import GatherAttributes
 
 
 def fuse_gather(graph: Graph) -> Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hlsgen.kernel.load_text import store_part
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Nest, Source
+from hlsgen.kernel.nest import Array, Buffer, Nest, Source
 from hlsgen.kernel.writing import Lines, indented, unrolled
 
 # What operands are called where they have a name.
@@ -53,7 +53,7 @@ def held_operand(source: Source, name: str, read: str, index: str, tests: str) -
     ]
 
 
-def chosen(array: Array, name: str, index: str) -> Lines:
+def chosen(array: Array | Buffer, name: str, index: str) -> Lines:
     """A vector of an array: where those are registers, which have no address, it is chosen by
     comparing."""
     memory, kind = array.memory, array.vector.ctype

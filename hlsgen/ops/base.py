@@ -227,9 +227,9 @@ class Operator(ABC):
             activation=layer.activation, unused=0 if self.stays_finite(layer) else unused, **scale
         )
 
-    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
-        """What the operator's own template needs beyond what all get."""
-        return {}
+    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Any:
+        """What the operator's own template prints beside the description, where it has phases."""
+        return None
 
     def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:
         """The weights as the described kernel takes them."""
@@ -284,6 +284,8 @@ class Operator(ABC):
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles an image: a turn a cycle, unless a turn is a loop nest of its own."""
+        if nest := self.described(layer, graph, kernel):
+            return derive.cycles(nest)
         return self.pipelined_turns(layer, graph, kernel)
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
@@ -382,19 +384,22 @@ class Operator(ABC):
         None means pixel by pixel. Drives the sizing of FIFOs round branches. `kernel`, where it is
         known: widths change nothing.
         """
-        from hlsgen.plan import KernelPlan
-
-        nest = self.described(layer, graph, kernel or KernelPlan(layer.name))
-        return derive.needed_pixels(nest) if nest else None
+        return self.derived_pixels(layer, graph, 0, kernel)
 
     def needed_of(
         self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None = None
     ) -> np.ndarray | None:
         """The same for input number `position`."""
-        from hlsgen.plan import KernelPlan
-
         if position == 0:
             return self.needed_pixels(layer, graph, kernel)
+        return self.derived_pixels(layer, graph, position, kernel)
+
+    def derived_pixels(
+        self, layer: Layer, graph: Graph, position: int, kernel: KernelPlan | None
+    ) -> np.ndarray | None:
+        """What the description says; vectors of any width arrive in the same order."""
+        from hlsgen.plan import KernelPlan
+
         nest = self.described(layer, graph, kernel or KernelPlan(layer.name, 1, 1))
         return derive.needed_pixels(nest, position) if nest else None
 

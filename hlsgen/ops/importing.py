@@ -190,7 +190,7 @@ class NodeImporter(NodeArguments):
 
         `blend`: further fields of `GatherAttributes`.
         """
-        from hlsgen.ops.gather import GatherAttributes
+        from hlsgen.ops.gather_index import GatherAttributes
 
         padded = source.pixels * -(-source.channels // 16) * 16  # whole vectors
         if max(index.size, padded) > LARGEST_MOVEMENT:

@@ -10,7 +10,8 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
+from hlsgen.kernel.nest import Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -70,22 +71,27 @@ class Lrn(Operator, Importer):
         """Square, sliding sum, power, multiply."""
         return Work(operations=6 * graph.output_tensor(layer).size)
 
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector is read when its first channel's turn comes, and written when its last is
-        normalised."""
-        tensor, width = graph.output_tensor(layer), kernel.input_width
-        starts = np.arange(tensor.pixels)[:, None] * turns_of_pixel(layer, tensor.channels, width)
-        reads = starts + np.arange(vectors(tensor.channels, width)) * width
-        return Events((reads.ravel(),), (reads + width - 1 + layer.attributes.after).ravel())
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A channel an iteration: a vector is read when its first channel's turn comes, and written
+        when its last is normalised. The window slides over lanes, so a template prints it."""
+        tensor, vector = graph.output_tensor(layer), Vector(Roles().operand, kernel.input_width)
+        count, width = vectors(tensor.channels, vector.lanes), vector.lanes
+        length = turns_of_pixel(layer, tensor.channels, width)
+        writes = Pace(count, width - 1 + layer.attributes.after, width)
+        return Nest(
+            what=f"over windows of {layer.attributes.size} channels",
+            lanes=width,
+            sources=(Source(vector, tensor.pixels, count),),
+            loops=(Loop("t", count),),
+            combine=Combine("each", units=units(layer.attributes.size)),
+            epilogue=self.epilogue(layer, graph, kernel),
+            phases=(Phase(length, Pace(count, every=width), writes, tensor.pixels),),
+        )
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """Squares, the adders of the window, a power function, two multipliers."""
-        return units(layer.attributes.size)
-
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A channel a turn."""
-        tensor = graph.output_tensor(layer)
-        return tensor.pixels * turns_of_pixel(layer, tensor.channels, kernel.input_width)
+    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Printed:
+        """Sizes and the window."""
+        channels = graph.output_tensor(layer).channels
+        return Printed(nest.sources[0].vectors, channels, layer.attributes)
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel."""
@@ -109,6 +115,15 @@ class Lrn(Operator, Importer):
         """A channel a cycle."""
         tensor = graph.output_tensor(layer)
         return tensor.pixels * turns_of_pixel(layer, tensor.channels, engines.width)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the template prints beside the description."""
+
+    vectors: int
+    channels: int
+    attributes: LrnAttributes
 
 
 def turns_of_pixel(layer: Layer, channels: int, width: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,9 +11,9 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import Events, Importer, Operator, Work, vectors
+from hlsgen.kernel.nest import Buffer, Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -73,36 +73,34 @@ class Softmax(Operator, Importer):
         """Compare, subtract, exponential, add, multiply."""
         return Work(operations=5 * graph.output_tensor(layer).size)
 
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A pixel a turn."""
-        return graph.output_tensor(layer).pixels
-
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """See `passes`."""
-        return graph.output_tensor(layer).pixels * passes(
-            graph.output_tensor(layer).channels, kernel.input_width
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A pixel after another: its vectors are read in its first cycles and written in its last.
+        Its three loops are for what no lane sees alone, so a template prints them."""
+        tensor, vector = graph.output_tensor(layer), Vector(Roles().operand, kernel.input_width)
+        count, length = (
+            vectors(tensor.channels, vector.lanes),
+            passes(tensor.channels, vector.lanes),
+        )
+        writes = Pace(count, length - count)
+        notes = "a pixel", "its exponentials"
+        buffers = zip(arrays(count, vector.bits), notes, strict=True)
+        return Nest(
+            what=f"over {tensor.channels} channels",
+            lanes=vector.lanes,
+            sources=(Source(vector, tensor.pixels, count),),
+            loops=(Loop("t", count),),
+            combine=Combine("each", units=units(vector.lanes, layer.attributes.logarithm)),
+            epilogue=self.epilogue(layer, graph, kernel),
+            phases=(Phase(length, Pace(count), writes, tensor.pixels, whole=True),),
+            buffers=tuple(Buffer(memory, vector, note) for memory, note in buffers),
         )
 
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A pixel's vectors are read in its first cycles and written in its last."""
-        return pixel_events(self.pipelined_cycles(layer, graph, kernel), layer, graph, kernel)
-
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """See `units`."""
-        return units(kernel.input_width, layer.attributes.logarithm)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """See `arrays`."""
-        return arrays(
-            vectors(graph.output_tensor(layer).channels, kernel.input_width),
-            kernel.input_width * FLOAT32.bits,
-        )
-
-    def pipelined_context(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> dict[str, Any]:
-        """Lengths of the shift registers of partial results."""
-        return {"peaks": PEAKS, "partial_sums": ACCUMULATION_LATENCY}
+    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Printed:
+        """Sizes and arrays."""
+        channels = graph.output_tensor(layer).channels
+        memories = {buffer.memory.name: buffer.memory for buffer in nest.buffers}
+        count, logarithm = nest.sources[0].vectors, int(layer.attributes.logarithm)
+        return Printed(count, channels, logarithm, memories)
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """Pixel by pixel, all channels at once through the engine, one vector a group in the
@@ -123,6 +121,19 @@ class Softmax(Operator, Importer):
         return graph.output_tensor(layer).pixels * passes(
             graph.output_tensor(layer).channels, engines.width
         )
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the template prints beside the description: vectors and channels of a pixel, lengths of
+    the shift registers of partial results."""
+
+    vectors: int
+    channels: int
+    logarithm: int
+    memories: Mapping[str, Memory]
+    peaks: int = PEAKS
+    partial_sums: int = ACCUMULATION_LATENCY
 
 
 def units(width: int, logarithm: bool) -> Arithmetic:
@@ -147,16 +158,6 @@ def passes(channels: int, width: int) -> int:
     are taken, its vectors leave."""
     count = vectors(channels, width)
     return 2 * count * width + count + 3 * KERNEL_LATENCY
-
-
-def pixel_events(cycles: int, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-    """Reads and writes of a kernel that takes a pixel's vectors in, works on them, and sends them
-    on."""
-    tensor = graph.output_tensor(layer)
-    count, length = vectors(tensor.channels, kernel.input_width), cycles // tensor.pixels
-    starts = np.arange(tensor.pixels)[:, None] * length
-    turns = starts + np.arange(count)
-    return Events((turns.ravel(),), (turns + length - count).ravel())
 
 
 def plain_step(layer: Layer, graph: Graph, engines: Engines, engine: str) -> StepPlan:

@@ -100,11 +100,11 @@ __kernel void weight_loader(__global const float *restrict weights)
 
 // ---- Layers
 
-// q, node q (Pad): padding. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 __constant int q_rows[8] = { 36, 0, 36, 0, 36, 0, 36, 0 };
 __constant int q_columns[8] = { 6, 0, 6, 12, 18, 24, 30, 24 };
 __constant int q_channels[6] = { 0, 1, 2, 3, 4, 5 };
 __constant int q_needed[9] = { 2, 2, 2, 3, 4, 5, 6, 6, 6 }; // input rows before an output row; all at the end
+// q, node q (Pad): padding. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 STREAMING_KERNEL
 __kernel void q(STREAMING_PARAMETERS(float2))
 {
@@ -452,7 +452,6 @@ __kernel void m(STREAMING_PARAMETERS(float8))
     }
 }
 
-// r, node r (Resize): linear. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 __constant int r_rows[12] = { 0, 0, 0, 48, 48, 0, 0, 48, 48, 0, 0, 0 };
 __constant int r_columns[6] = { 0, 8, 16, 24, 32, 40 };
 __constant int r_channels[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -461,6 +460,7 @@ __constant int r_other_columns[6] = { 0, 8, 16, 24, 32, 40 };
 __constant int r_other_channels[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 __constant int r_needed[13] = { 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6, 6 }; // input rows before an output row; all at the end
 __constant float r_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 1.0f };
+// r, node r (Resize): linear. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 STREAMING_KERNEL
 __kernel void r(STREAMING_PARAMETERS(float8))
 {
@@ -514,7 +514,6 @@ __kernel void r(STREAMING_PARAMETERS(float8))
     }
 }
 
-// r_2, node r (Resize): linear. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 __constant int r_2_rows[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 __constant int r_2_columns[12] = { 0, 0, 0, 8, 8, 16, 16, 24, 24, 32, 32, 32 };
 __constant int r_2_channels[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -523,6 +522,7 @@ __constant int r_2_other_columns[12] = { 8, 8, 8, 16, 16, 24, 24, 32, 32, 40, 40
 __constant int r_2_other_channels[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 __constant int r_2_needed[13] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12 }; // input rows before an output row; all at the end
 __constant float r_2_weight[12] = { 0.0f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 0.25f, 0.75f, 1.0f };
+// r_2, node r (Resize): linear. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 STREAMING_KERNEL
 __kernel void r_2(STREAMING_PARAMETERS(float8))
 {
@@ -576,11 +576,11 @@ __kernel void r_2(STREAMING_PARAMETERS(float8))
     }
 }
 
-// n, node n (Resize): nearest. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 __constant int n_rows[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
 __constant int n_columns[12] = { 0, 0, 8, 8, 16, 16, 24, 24, 32, 32, 40, 40 };
 __constant int n_channels[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 __constant int n_needed[13] = { 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6 }; // input rows before an output row; all at the end
+// n, node n (Resize): nearest. Tables say where a value lies in the buffer: the sum of a row's, a column's and a channel's entry; negative is the constant 0.0.
 STREAMING_KERNEL
 __kernel void n(STREAMING_PARAMETERS(float8))
 {

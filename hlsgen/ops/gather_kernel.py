@@ -1,0 +1,195 @@
+"""The pipelined kernel of a data movement: vectors come in and go out by turns, and tables say where
+they lie in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hlsgen.activation import c_float
+from hlsgen.graph import Tensor
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
+from hlsgen.kernel.nest import (
+    Buffer,
+    Combine,
+    Epilogue,
+    Loop,
+    Nest,
+    Pace,
+    Phase,
+    Roles,
+    Source,
+    Table,
+    Vector,
+)
+from hlsgen.ops.base import vectors
+from hlsgen.ops.gather_index import NOWHERE, GatherAttributes, Offsets
+from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
+
+INTEGER = "int"
+INTEGER_BITS = 32
+
+
+def movement(
+    a: GatherAttributes, source: Tensor, result: Tensor, kernel: KernelPlan, epilogue: Epilogue
+) -> Nest:
+    """Values that move within their pixel: a pixel goes out while the next comes in. Else rows come
+    in until an output row has all that it needs, and then it goes out. A template prints either."""
+    vector, lanes = Vector(Roles().operand, kernel.input_width), kernel.output_width
+    inputs, outputs = vectors(source.channels, vector.lanes), vectors(result.channels, lanes)
+    places = offsets(a, vector.lanes)
+    blend = Arithmetic(adds=lanes, multiply_adds=lanes)
+    entry = "its channel's" if a.local else "the sum of a row's, a column's and a channel's"
+    phases = local_phases(source.pixels, inputs, outputs) if a.local else row_phases(
+        a, source, inputs, result, outputs)  # fmt: skip
+    return Nest(
+        what=f"{a.what}. Tables say where a value lies in the buffer: {entry} entry; negative is "
+        f"the constant {a.fill}.",
+        lanes=lanes,
+        sources=(Source(vector, source.pixels, inputs),),
+        loops=(Loop("c", outputs),),
+        combine=Combine("each", units=Arithmetic() if a.other is None else blend),
+        epilogue=epilogue,
+        phases=phases,
+        buffers=(buffer(a, vector, inputs, loads(places, vector.lanes)),),
+        tables=tables(a, places),
+    )
+
+
+def offsets(a: GatherAttributes, width: int) -> tuple[Offsets, ...]:
+    """Offsets into the kernel's buffer, whose pixels are whole vectors of `width`."""
+    if not a.local:
+        stride = vectors(a.source[0], width) * width
+        return tuple(p.offsets(stride, a.source[2], a.ring_rows) for p in a.parts if p)
+    # Rows and columns are constants, and the rows hold the constant of the sum.
+    found = [p.channel for p in a.parts if p]
+    return tuple(replace(o, channels=o.channels + max(o.rows)) for o in found)
+
+
+def keeps_vectors(places: Sequence[Offsets], width: int) -> bool:
+    """Whether whole vectors of `width` channels move as they are."""
+    for o in places:
+        lane = np.arange(len(o.channels)) % width
+        start = o.channels[np.arange(len(o.channels)) - lane]
+        moved = (o.channels == start + lane) & (start % width == 0)
+        moved = np.where(o.channels <= NOWHERE, start <= NOWHERE, moved)
+        aligned = all(
+            ((part <= NOWHERE) | (part % width == 0)).all() for part in (o.rows, o.columns)
+        )
+        if not (moved.all() and aligned):
+            return False
+    return True
+
+
+def loads(places: Sequence[Offsets], width: int) -> int:
+    """Vectors that leave the buffer an iteration: one, or one for every lane that reads a place of
+    its own; of both values of a blend."""
+    return len(places) * (1 if keeps_vectors(places, width) else width)
+
+
+def settling(inputs: int) -> int:
+    """Iterations that a local kernel waits after each pixel of `inputs` vectors, so that what was
+    stored last can be loaded; few vectors are registers, and it waits for nothing."""
+    return MEMORY_DISTANCE if inputs >= MEMORY_DISTANCE else 0
+
+
+def local_phases(pixels: int, inputs: int, outputs: int) -> tuple[Phase, ...]:
+    """A pixel goes out while the next comes in; vectors of a pixel."""
+    length = max(inputs, outputs) + settling(inputs)
+    return Phase(length, Pace(inputs), Pace(outputs, length), pixels), Phase(length)
+
+
+def row_phases(
+    a: GatherAttributes, source: Tensor, inputs: int, result: Tensor, outputs: int
+) -> tuple[Phase, ...]:
+    """The rows that an output row needs come in, with a pause before and after; then it goes
+    out."""
+    found, got = [], 0
+    for number, needed in enumerate((*a.needed_rows.tolist(), source.height)):
+        if needed > got:
+            count = (needed - got) * source.width * inputs
+            found.append(Phase(count + 2 * MEMORY_DISTANCE, Pace(count, MEMORY_DISTANCE)))
+            got = needed
+        if number < result.height:
+            count = result.width * outputs
+            found.append(Phase(count, writes=Pace(count)))
+    return tuple(found)
+
+
+def buffer(a: GatherAttributes, vector: Vector, inputs: int, taken: int) -> Buffer:
+    """Two pixels, or rows in turn; a replicate for each load, so `taken`."""
+    note = "two pixels: one comes in while the one before goes out"
+    if a.local and not settling(inputs):
+        return Buffer(Memory("buffer", 1, vector.bits, 2 * inputs), vector, note, taken)
+    words = 2 * inputs
+    if not a.local:
+        words, note = (
+            a.ring_rows * a.source[2] * inputs,
+            f"{a.ring_rows} rows of the input, in turn",
+        )
+    memory = Memory("buffer", words, vector.bits, copies=max(taken, 1))
+    return Buffer(memory, vector, note, taken)
+
+
+def tables(a: GatherAttributes, places: Sequence[Offsets]) -> tuple[Table, ...]:
+    """Offsets; input rows before an output row; weights of a blend."""
+    parts = ("channels",) if a.local else ("rows", "columns", "channels")
+    found = [
+        integers(f"{prefix}{part}", getattr(o, part))
+        for prefix, o in zip(("", "other_"), places, strict=False)
+        for part in parts
+    ]
+    if not a.local:
+        note = "input rows before an output row; all at the end"
+        found.append(integers("needed", np.append(a.needed_rows, a.source[1]), note))
+    if a.weight is not None:
+        memory = Memory("weight", len(a.weight), FLOAT32.bits)
+        found.append(Table(memory, FLOAT32.ctype, tuple(map(c_float, a.weight))))
+    return tuple(found)
+
+
+def integers(name: str, values: np.ndarray, note: str = "") -> Table:
+    """A table of integers."""
+    memory = Memory(name, len(values), INTEGER_BITS)
+    return Table(memory, INTEGER, tuple(map(str, values.tolist())), note)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the template prints beside the description. `whole`: vectors move as they are; `fill`: a
+    literal; `axis`: that of a blend's weights. `pause`: iterations until what was stored can be
+    loaded; `length`: those of a local kernel's pixel. `inputs`, `outputs`: vectors of a pixel."""
+
+    local: bool
+    whole: bool
+    fill: str
+    axis: str
+    buffer: Buffer
+    pause: int
+    length: int
+    inputs: int
+    outputs: int
+    source: tuple[int, int, int]
+    result: Tensor
+
+
+def printed(a: GatherAttributes, result: Tensor, n: Nest) -> Printed:
+    """The sizes of a description of `movement`."""
+    word, inputs = n.sources[0].word, n.sources[0].vectors
+    return Printed(
+        local=a.local,
+        whole=keeps_vectors(offsets(a, word.lanes), word.lanes),
+        fill=c_float(a.fill),
+        axis=a.axis,
+        buffer=n.buffers[0],
+        pause=settling(inputs) if a.local else MEMORY_DISTANCE,
+        length=n.phases[0].length,
+        inputs=inputs,
+        outputs=n.loops[0].bound,
+        source=a.source,
+        result=result,
+    )
