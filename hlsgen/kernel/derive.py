@@ -12,10 +12,12 @@ from typing import TypeVar
 import numpy as np
 
 from hlsgen.activation import Activation
+from hlsgen.kernel import latency
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.kernel.nest import (
     Array,
+    Buffer,
     Guard,
     Loop,
     Nest,
@@ -340,6 +342,22 @@ def body(n: Nest) -> Body:
     memories = [array.memory for array in arrays(n)]
     memories += [buffer.memory for buffer in n.buffers] + [table.memory for table in n.tables]
     return Body(arithmetic(n), tuple(memories), register_bits(n), multiplexer_bits(n))
+
+
+@once
+def pipeline_depth(n: Nest) -> int:
+    """Cycles from an iteration's reads to its writes."""
+    fetched = [fetching(n, buffer) for buffer in n.buffers if buffer.address]
+    return latency.pipeline_depth(body(n), n.accumulator.lanes, max(fetched, default=None))
+
+
+def fetching(n: Nest, buffer: Buffer) -> int:
+    """Loads that follow each other: a value's number, the sum of its entries of the tables, none
+    less than 0, and what lies there."""
+    entries = [latency.load(t.memory) for t in n.tables if t.memory.name in buffer.address]
+    additions = latency.INTEGER * (len(buffer.address) + 1)
+    lane = latency.SELECT * (buffer.lanes > 1)
+    return max(entries) + additions + latency.load(buffer.memory) + lane
 
 
 # ---- Weights

@@ -10,12 +10,13 @@ from __future__ import annotations
 from math import ceil, log2
 
 from hlsgen.kernel.hardware import Body
+from hlsgen.kernel.memory import Memory
 
 # Cycles of a unit: read off public aoc reports (docs/aoc-rules.md), but for the exponential and the
 # power, which are assumed.
 ADD, MULTIPLY, MULTIPLY_ADD, COMPARE, DIVIDE = 3, 3, 4, 3, 26
 EXPONENTIAL, POWER = 21, 44
-LOAD, CHANNEL, SELECT = 5, 1, 1
+LOAD, CHANNEL, SELECT, INTEGER = 5, 1, 1, 1
 # A kernel that puts vectors together: a channel, the choice of the place in the word, a channel.
 COLLECT_DEPTH = 2 * CHANNEL + SELECT
 
@@ -25,12 +26,20 @@ def tree(values: float) -> int:
     return ceil(log2(max(values, 1)))
 
 
-def pipeline_depth(body: Body, lanes: int) -> int:
+def load(memory: Memory) -> int:
+    """A load of a memory, or a choice among registers."""
+    return SELECT if memory.registers else LOAD
+
+
+def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:
     """Cycles from a turn's reads to its writes, for a body that computes `lanes` values a turn:
     channel, memory, the products of a lane and their sum as a balanced tree (the flags allow it),
-    what is added to that, comparisons, functions, channel."""
+    what is added to that, comparisons, functions, channel. `operands`: cycles until they are there,
+    where that is more than one load."""
     a = body.arithmetic
-    cycles = 2 * CHANNEL + SELECT + LOAD * any(not memory.registers for memory in body.memories)
+    if operands is None:
+        operands = LOAD * any(not memory.registers for memory in body.memories)
+    cycles = 2 * CHANNEL + SELECT + operands
     products = a.multiply_adds / lanes
     if products:
         cycles += MULTIPLY_ADD if products <= 1 else MULTIPLY + ADD * tree(products)

@@ -291,12 +291,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class Buffer:
-    """An array that a template addresses, `loads` times an iteration. `note`: what it holds."""
+    """An array that a template addresses, `loads` times an iteration. `note`: what it holds.
+
+    `address`: the tables whose entries add up to a place in it; `lanes`: those of a vector among
+    which a load chooses one.
+    """
 
     memory: Memory
     vector: Vector
     note: str
     loads: int = 1
+    address: tuple[str, ...] = ()
+    lanes: int = 1
 
 
 @dataclass(frozen=True)

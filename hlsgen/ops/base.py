@@ -372,6 +372,8 @@ class Operator(ABC):
 
     def pipeline_depth(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles from the reads of a turn to its writes."""
+        if nest := self.described(layer, graph, kernel):
+            return derive.pipeline_depth(nest)
         body = self.pipelined_body(layer, graph, kernel, FLOAT32.bits)
         return pipeline_depth(body, kernel.output_width // kernel.lane_folding)
 

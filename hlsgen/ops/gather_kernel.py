@@ -55,7 +55,7 @@ def movement(
         combine=Combine("each", units=Arithmetic() if a.other is None else blend),
         epilogue=epilogue,
         phases=phases,
-        buffers=(buffer(a, vector, inputs, loads(places, vector.lanes)),),
+        buffers=(buffer(a, vector, inputs, places),),
         tables=tables(a, places),
     )
 
@@ -83,12 +83,6 @@ def keeps_vectors(places: Sequence[Offsets], width: int) -> bool:
         if not (moved.all() and aligned):
             return False
     return True
-
-
-def loads(places: Sequence[Offsets], width: int) -> int:
-    """Vectors that leave the buffer an iteration: one, or one for every lane that reads a place of
-    its own; of both values of a blend."""
-    return len(places) * (1 if keeps_vectors(places, width) else width)
 
 
 def settling(inputs: int) -> int:
@@ -120,28 +114,35 @@ def row_phases(
     return tuple(found)
 
 
-def buffer(a: GatherAttributes, vector: Vector, inputs: int, taken: int) -> Buffer:
-    """Two pixels, or rows in turn; a replicate for each load, so `taken`."""
-    note = "two pixels: one comes in while the one before goes out"
-    if a.local and not settling(inputs):
-        return Buffer(Memory("buffer", 1, vector.bits, 2 * inputs), vector, note, taken)
-    words = 2 * inputs
-    if not a.local:
+def buffer(a: GatherAttributes, vector: Vector, inputs: int, places: Sequence[Offsets]) -> Buffer:
+    """Two pixels, or rows in turn. A vector leaves it an iteration, or one for every lane that
+    reads a place of its own; for both values of a blend. Each takes a replicate."""
+    lanes = 1 if keeps_vectors(places, vector.lanes) else vector.lanes
+    loads = len(places) * lanes
+    if a.local:
+        words, note = 2 * inputs, "two pixels: one comes in while the one before goes out"
+    else:
         words, note = (
             a.ring_rows * a.source[2] * inputs,
             f"{a.ring_rows} rows of the input, in turn",
         )
-    memory = Memory("buffer", words, vector.bits, copies=max(taken, 1))
-    return Buffer(memory, vector, note, taken)
+    memory = Memory("buffer", words, vector.bits, copies=max(loads, 1))
+    if a.local and not settling(inputs):
+        memory = Memory("buffer", 1, vector.bits, words)
+    return Buffer(memory, vector, note, loads, axes(a), lanes)
+
+
+def axes(a: GatherAttributes) -> tuple[str, ...]:
+    """Those along which a value's place varies: each has a table."""
+    return ("channels",) if a.local else ("rows", "columns", "channels")
 
 
 def tables(a: GatherAttributes, places: Sequence[Offsets]) -> tuple[Table, ...]:
     """Offsets; input rows before an output row; weights of a blend."""
-    parts = ("channels",) if a.local else ("rows", "columns", "channels")
     found = [
         integers(f"{prefix}{part}", getattr(o, part))
         for prefix, o in zip(("", "other_"), places, strict=False)
-        for part in parts
+        for part in axes(a)
     ]
     if not a.local:
         note = "input rows before an output row; all at the end"
