@@ -49,6 +49,8 @@ def store_in_turn(memories: Sequence[Memory]) -> Lines:
     """Stores `incoming`, element number n of all arrays."""
     if len(memories) == 1:
         return store_next(memories[0], 0)
+    if sum(memory.parts == 1 for memory in memories) > 1:
+        return store_apart(memories)
     lines, first = [], 0
     for number, memory in enumerate(memories):
         head = "if" if number == 0 else "} else if"
@@ -58,6 +60,19 @@ def store_in_turn(memories: Sequence[Memory]) -> Lines:
         lines += indented(store_next(memory, first))
         first = end
     return [*lines, "}"]
+
+
+def store_apart(memories: Sequence[Memory]) -> Lines:
+    """The same in a statement an array: of two stores that look alike, in branches of one choice,
+    LLVM makes one whose array is chosen, and that is no longer a memory of its own."""
+    lines: Lines = []
+    first, count = 0, sum(memory.elements for memory in memories)
+    for memory in memories:
+        end = first + memory.elements
+        tests = [f"n >= {first}"] * (first > 0) + [f"n < {end}"] * (end < count)
+        lines += block(f"if ({' && '.join(tests)}) ", store_next(memory, first))
+        first = end
+    return lines
 
 
 def store_next(memory: Memory, first: int) -> Lines:
