@@ -2,7 +2,8 @@
 
 A kernel is one flat loop that counts a nest of loops on, outermost first. Where it has a `raster`,
 its loops walk the pixels of the (padded) input; at each position the other loops take the words of
-the pixel, the taps and the output vectors, one after another. Loops marked `unrolled` happen at once.
+the pixel, the taps and the output vectors, one after another. Loops marked `unrolled` happen at
+once.
 
 Operators build a `Nest` and say nothing more of their kernels. What a kernel costs, when it reads
 and writes, and the order of its weights follow from it (`hlsgen.kernel.derive`), and so does the
@@ -161,8 +162,8 @@ class Raster:
 class Source:
     """An input: `pixels` of `vectors` each, which arrive as words of `word`.
 
-    A word arrives only where `when` holds, and elsewhere reads as `border` (an OpenCL literal) or as
-    the one that `held` keeps from before.
+    A word arrives only where `when` holds, and elsewhere reads as `border` (an OpenCL literal) or
+    as the one that `held` keeps from before.
     """
 
     word: Vector

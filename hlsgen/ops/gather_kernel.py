@@ -1,5 +1,5 @@
-"""The pipelined kernel of a data movement: vectors come in and go out by turns, and tables say where
-they lie in between."""
+"""The pipelined kernel of a data movement: vectors come in and go out by turns, and tables say
+where they lie in between."""
 
 from __future__ import annotations
 
