@@ -63,13 +63,12 @@ def renamed(item: Any, names: dict[str, str]) -> Any:
 
 def upgraded_engines(engines: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
     """The engines that the steps run, each with its own sizes."""
-    used = [step.get("engine") for step in steps]
-    used += ["depthwise"] * any(step.get("feeder") for step in steps)
+    used = {str(step.get("engine", "")) for step in steps}
+    used |= {"depthwise"} if any(step.get("feeder") for step in steps) else set()
     flat = DEFAULTS | engines
     sizes = {
-        engine: {own: flat[old] for own, old in names.items()}
-        for engine, names in SIZES.items()
-        if engine in used
+        engine: {own: flat[old] for own, old in SIZES.get(engine, {}).items()}
+        for engine in sorted(used - {""})
     }
     shared = {name: value for name, value in engines.items() if name not in DEFAULTS}
     group = {"group": engines["outputs"]} if "outputs" in engines else {}

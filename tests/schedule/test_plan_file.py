@@ -284,6 +284,20 @@ def test_plans_of_the_first_schema(graph, tmp_path):
         assert style != "pipelined" or plan.kernel("e").vectors_per_cycle == 2
 
 
+def test_engines_without_sizes_of_the_first_schema(tmp_path):
+    """Data movement and global pooling."""
+    text = "(float[1,8,4,4] x) => (float[1,1,1,8] y) { t = Relu(x) u = Transpose<perm=[0,2,3,1]>(t) v = Transpose<perm=[0,3,2,1]>(u) "
+    text += "w = GlobalAveragePool(v) y = Transpose<perm=[0,3,2,1]>(w) }"
+    graph = hlsgen.load(parse(text))
+    plan = hlsgen.schedule(graph, style="folded")
+    data = json.loads(plan.to_json()) | {"schema": 1}
+    assert {"gather", "global_pooling"} == set(data["engines"]["sizes"])
+    data["engines"] = flat(data["engines"]) | {"outputs": data["engines"]["group"]}
+    data["engines"] |= {"tile_vectors": 0, "tile_pixels": 0}
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    assert check_plan(graph, Plan.load(tmp_path / "plan.json")) == plan
+
+
 def test_names_of_the_first_schema_are_unknown_in_the_second(graph, plans, tmp_path):
     data = copy.deepcopy(plans["pipelined"])
     data["kernels"][0]["at_once"] = 1
