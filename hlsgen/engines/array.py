@@ -4,13 +4,14 @@ input, and the kernel that sends its results one by one."""
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from math import ceil
 from typing import Any, NamedTuple
 
 from hlsgen.engines.base import WORD, Engine, Size
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Body, Fifo, Kernel
-from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory, power_of_two
 from hlsgen.kernel.record import Field
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
@@ -18,6 +19,10 @@ COUNTS = range(257)
 # Tile buffers are addressed by bits.
 BUFFERS = (0, *(1 << bits for bits in range(17)))
 PIXELS = range(1 << 17)
+# Accumulators of an array that exists.
+FEWEST_PIXELS = 16
+# So large that no tile is refused.
+ROOM = 1 << 40
 
 
 class ArrayShape(NamedTuple):
@@ -124,6 +129,34 @@ class Array(Engine):
     def shaped(self, engines: Engines, shape: ArrayShape) -> Engines:
         """The engines with this array in that shape."""
         return engines.sized(**{self.name: shape._asdict()})
+
+    def roomy(self, engines: Engines) -> Engines:
+        """The engines with room in this array for any tile."""
+        shape = self.shape(engines)._replace(tile_vectors=ROOM, tile_pixels=ROOM)
+        return self.shaped(engines, shape)
+
+    def holding(self, engines: Engines, tiles: Iterable[int], pixels: Iterable[int]) -> Engines:
+        """The engines with buffers of this array no larger than tiles of so many vectors, and
+        accumulators of so many pixels, need."""
+        buffer = max(power_of_two(tile) for tile in tiles)
+        shape = self.shape(engines)._replace(
+            tile_vectors=buffer, tile_pixels=max(FEWEST_PIXELS, *pixels)
+        )
+        return self.shaped(engines, shape)
+
+    def images_at_once(self, engines: Engines, vectors: int, pixels: int) -> int:
+        """How many images share a tile, each of so many input vectors and output pixels."""
+        own = self.shape(engines)
+        return min(own.tile_pixels // pixels, own.tile_vectors // vectors)
+
+    def misfit(self, engines: Engines, step: StepPlan, tile: int) -> str | None:
+        """Why a step with a tile of so many vectors cannot be; None where it can."""
+        own, pixels = self.shape(engines), step.tile_images * step.tile_height * step.tile_width
+        if step.output_vectors > own.outputs or pixels > own.tile_pixels:
+            return "it computes more outputs at once than the engine has accumulators"
+        if tile > own.tile_vectors:
+            return f"its input tile of {tile} vectors exceeds the engine's {own.tile_vectors}"
+        return None
 
     def group(self, engines: Engines) -> int:
         """As many as there are accumulators for."""

@@ -286,7 +286,8 @@ def test_plans_of_the_first_schema(graph, tmp_path):
 
 def test_engines_without_sizes_of_the_first_schema(tmp_path):
     """Data movement and global pooling."""
-    text = "(float[1,8,4,4] x) => (float[1,1,1,8] y) { t = Relu(x) u = Transpose<perm=[0,2,3,1]>(t) v = Transpose<perm=[0,3,2,1]>(u) "
+    text = "(float[1,8,4,4] x) => (float[1,1,1,8] y) { t = Relu(x) "
+    text += "u = Transpose<perm=[0,2,3,1]>(t) v = Transpose<perm=[0,3,2,1]>(u) "
     text += "w = GlobalAveragePool(v) y = Transpose<perm=[0,3,2,1]>(w) }"
     graph = hlsgen.load(parse(text))
     plan = hlsgen.schedule(graph, style="folded")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hlsgen.descriptors import own_fields
-from hlsgen.engines import engine, engine_of, engines, engines_of, is_array
+from hlsgen.engines import array, engine, engine_of, engines, engines_of, is_array
 from hlsgen.engines.array import tile_size
 from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.graph import Graph
@@ -90,15 +90,6 @@ def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
             )
     if not is_array(step.engine):
         return
-    own, tile = e.of(step.engine), tile_size(own_fields(graph, step, e), step)
-    if (
-        step.output_vectors > own.outputs
-        or step.tile_images * step.tile_height * step.tile_width > own.tile_pixels
-    ):
-        raise PlanError(
-            "it computes more outputs at once than the engine has accumulators", where=where
-        )
-    if tile > own.tile_vectors:
-        raise PlanError(
-            f"its input tile of {tile} vectors exceeds the engine's {own.tile_vectors}", where=where
-        )
+    tile = tile_size(own_fields(graph, step, e), step)
+    if reason := array(step.engine).misfit(e, step, tile):
+        raise PlanError(reason, where=where)

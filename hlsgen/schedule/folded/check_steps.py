@@ -17,10 +17,6 @@ from hlsgen.graph import Graph
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.schedule.folded.steps import plan_steps
 
-# So large that no tile is refused: sizes are checked step by step.
-ROOM = 1 << 40
-
-
 Key = tuple[str, ...]
 # Image and output vector.
 Pairs = set[tuple[int, int]]
@@ -94,8 +90,7 @@ def duties_of(graph: Graph, plan: Plan) -> dict[Key, Duty]:
     assert plan.engines is not None
     roomy = plan.engines
     for array in [known for known in arrays() if known.name in roomy.sizes] or arrays()[:1]:
-        shape = array.shape(roomy)._replace(tile_vectors=ROOM, tile_pixels=ROOM)
-        roomy = array.shaped(roomy, shape)
+        roomy = array.roomy(roomy)
     steps = plan_steps(graph, roomy, replace(plan, images=1))
     places = {name: place for place, name in enumerate(dict.fromkeys(step.layer for step in steps))}
     unfinished = {step.layer: duty_key(step) for step in steps if not step.finish}

@@ -291,9 +291,5 @@ def fitted(graph: Graph, steps: tuple[StepPlan, ...], engines: Engines) -> Engin
         if mine:
             tiles = (tile_size(own_fields(graph, step, engines), step) for step in mine)
             pixels = (step.tile_images * step.tile_height * step.tile_width for step in mine)
-            shape = array.shape(engines)._replace(
-                tile_vectors=max(1 << (tile - 1).bit_length() for tile in tiles),
-                tile_pixels=max(16, *pixels),
-            )
-            found = array.shaped(found, shape)
+            found = array.holding(found, tiles, pixels)
     return found

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import ceil
 
 from hlsgen.boards import Board
-from hlsgen.engines import is_array
+from hlsgen.engines import array, is_array
 from hlsgen.engines.array import tile_size
 from hlsgen.graph import Graph, remembered
 from hlsgen.model.step_time import StepTime, step_key, times_on
@@ -139,6 +139,6 @@ def together(step: StepPlan, graph: Graph, engines: Engines) -> list[StepPlan]:
     layer, result = graph.layer(step.layer), graph.output_tensor(graph.layer(step.layer))
     whole = replace(step, tile_height=result.height, tile_width=result.width, tile_images=1)
     image = tile_size(operator(layer.op).folded_fields(layer, graph, whole, engines), whole)
-    own = engines.of(step.engine)
-    most = min(step.images, own.tile_pixels // result.pixels, own.tile_vectors // image)
+    fitting = array(step.engine).images_at_once(engines, image, result.pixels)
+    most = min(step.images, fitting)
     return [replace(whole, tile_images=count) for count in range(2, most + 1)]
