@@ -230,7 +230,7 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
     for wrong, words in (
         (replace(first, images=5), "takes image 5 of 4"),
         (replace(first, images=2), "of all images"),
-        (replace(first, tile_images=5), "must not exceed"),
+        (replace(first, images=1, tile_images=2, tile_height=1, tile_width=1), "must not exceed"),
         (replace(softmax, images=4), "one image a step"),
     ):
         steps = tuple(
