@@ -209,6 +209,7 @@ class PipelinedGenerator:
             sources=tuple(source["channel"] for source in context["inputs"]),
             targets=tuple(context["output"]["channels"]),
             weights=context["weights"]["channel"],
+            streamed=context["streamed"],
             word=context["input"]["type"] if context["collected"] else "",
             autorun=context["autorun"],
             scratch=context["scratch"],

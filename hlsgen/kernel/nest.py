@@ -322,7 +322,7 @@ class Nest:
 
     `loops`: those of a position, outermost first, loops that take words outside all others.
     `weights` are on chip for good, a word for every iteration of a position; they arrive after the
-    biases, word by word.
+    biases, word by word. `streamed`: a vector of weights arrives in every iteration instead.
     `constants`: a vector for every vector of a pixel each, which an `expression` names. They arrive
     after the biases.
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
@@ -338,6 +338,7 @@ class Nest:
     raster: Raster | None = None
     window: SlidingWindow | None = None
     weights: Array | None = None
+    streamed: Vector | None = None
     bias: Array | None = None
     constants: tuple[Array, ...] = ()
     epilogue: Epilogue = Epilogue()

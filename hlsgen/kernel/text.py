@@ -37,15 +37,19 @@ RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum"}
 
 @dataclass(frozen=True)
 class Instance:
-    """A kernel in its design: its names, the channels at its ends (`weights`: that of the weight
-    stream), the `word` struct of a source that sends several vectors at once, and which
-    optimisations are on. With `scratch` sums are in global memory."""
+    """A kernel in its design: its names, the channels at its ends, and which optimisations are on.
+
+    `weights`, `streamed`: the channels of weights that stay on chip and of those that come from
+    memory. `word`: the struct of a source that sends several vectors at once. With `scratch` sums
+    are in global memory.
+    """
 
     name: str
     title: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     weights: str = ""
+    streamed: str = ""
     word: str = ""
     autorun: bool = True
     scratch: bool = False
@@ -161,10 +165,11 @@ def signature(n: Nest, at: Instance) -> Lines:
 
 def multiplier_note(n: Nest) -> str:
     """What the comment says of the multipliers."""
-    if not n.weights:
+    if n.combine.kind != "multiply":
         return ""
     slices, together = n.slicing, n.sources[0].word.count
-    note = f"; {multiply_adds(n)} multipliers"
+    note = "; weights stream from memory" if n.streamed else ""
+    note += f"; {multiply_adds(n)} multipliers"
     note += f", {slices.bound} turns a vector" if slices else ""
     if together > 1:
         note += f", {together} input vectors by an output vector a turn"
@@ -333,6 +338,9 @@ def combined(n: Nest, at: Instance) -> Lines:
     kind, value = n.accumulator.ctype, running(n)
     if n.combine.kind in ("each", "pass"):
         return one_word(n, at)
+    if n.streamed:
+        lane = expression(n, Index(((n.combine.lane, 1),)))
+        return [f"const {kind} {value} = in.lane[{lane}] * {weight(n, at)};"]
     types = n.types
     start = types.operand.lowest if n.combine.kind == "maximum" else types.accumulator.zero
     lines = [f"{kind} {value} = {start};"]
@@ -404,7 +412,7 @@ def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
     """A vector's share: its lanes by a weight vector each, or lane by lane."""
     lane, value = n.combine.lane, RUNNING["multiply"]
     if lane:
-        own = f"{value} += in.lane[{lane}] * {weight(n)};"
+        own = f"{value} += in.lane[{lane}] * {weight(n, at)};"
         loop = [*head(n.counters[lane], at), *indented([own])]
         if n.window is None:
             return loop
@@ -413,13 +421,15 @@ def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
         return [
             f"{at.name}_parts in;",
             f"in.v = {operand};",
-            f"{value} += in.part[{n.slicing.name}] * {weight(n)};",
+            f"{value} += in.part[{n.slicing.name}] * {weight(n, at)};",
         ]
-    return [f"{value} += {operand} * {weight(n)};"]
+    return [f"{value} += {operand} * {weight(n, at)};"]
 
 
-def weight(n: Nest) -> str:
+def weight(n: Nest, at: Instance) -> str:
     """The weight vector that an unrolled iteration multiplies by: the one place that reads it."""
+    if n.streamed:
+        return f"read_channel_intel({at.streamed})"
     assert n.weights is not None
     word = "word" if counts_words(n) else "0"
     return n.weights.memory.at(word, expression(n, row_major(n.unrolled)))

@@ -243,7 +243,7 @@ class Operator(ABC):
         for array in (nest.bias, *nest.constants) if nest else ():
             if array:
                 found.append(pad_axis(layer.weights[array.memory.name], 0, lanes))
-        if nest and nest.weights:
+        if nest and (nest.weights or nest.streamed):
             found.append(derive.weight_order(nest, self.indexed_weights(layer, kernel)))
         return np.concatenate([part.reshape(-1, lanes) for part in found])
 

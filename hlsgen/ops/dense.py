@@ -161,21 +161,26 @@ class Dense(Operator, Importer):
     # ---- pipelined
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
-        """Every input vector meets all output vectors."""
-        if kernel.nonzeros_per_lane or kernel.row_tiles:
+        """Every input vector meets all output vectors, lane by lane where weights stream from
+        memory."""
+        if kernel.nonzeros_per_lane:
             return None
         tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, FLOAT
         n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
         o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
-        loops = (n, o, Loop("i", lanes, unrolled=True))
+        weights = Vector(types.weight, kernel.output_width)
+        streams = kernel.row_tiles > 0
+        lane = Loop("lane" if streams else "i", lanes, reduces=streams, unrolled=not streams)
+        loops = (n, lane, o) if streams else (n, o, lane)
         count = vectors(tensor.channels, lanes)
         return Nest(
             what=f"{layer.attributes.outputs} outputs of {tensor.size} inputs",
             lanes=kernel.output_width,
             sources=(Source(Vector(types.operand, lanes), tensor.pixels, count),),
             loops=loops,
-            combine=Combine("multiply", "i"),
-            weights=resident_weights(loops, Vector(types.weight, kernel.output_width)),
+            combine=Combine("multiply", lane.name),
+            weights=None if streams else resident_weights(loops, weights),
+            streamed=weights if streams else None,
             bias=bias_array(loops, Vector(types.accumulator, kernel.output_width)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
@@ -188,37 +193,26 @@ class Dense(Operator, Importer):
         return Weights(
             rows.reshape(1, *rows.shape, 1),
             filter=Index((("o", kernel.output_width),)),
-            input=Index((("n", kernel.input_width), ("i", 1))),
+            input=Index((("n", kernel.input_width), ("i", 1), ("lane", 1))),
         )
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then words in loop order (input vector, output vector), input lanes inside a
-        word; where weights stream from memory input lanes are outside output vectors."""
-        vin, vout = kernel.input_width, kernel.output_width
-        if kernel.nonzeros_per_lane:
-            return skip.stream(layer, kernel, input_rows(layer.weights["weight"], vin)[:, None])
-        if not kernel.row_tiles:
+        """Where zeros are skipped: values and places."""
+        if not kernel.nonzeros_per_lane:
             return super().pipelined_stream(layer, graph, kernel)
-        rows = pad_axis(input_rows(layer.weights["weight"], vin), 0, vout)
-        bias = pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout)
-        return np.concatenate([bias, rows.T.reshape(-1, vout)])
+        rows = input_rows(layer.weights["weight"], kernel.input_width)
+        return skip.stream(layer, kernel, rows[:, None])
 
     def same_width(self, layer: Layer) -> bool:
         """Input and output widths are free."""
         return False
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Input vectors (lane by lane where weights stream from memory), interleaved over output
-        vectors."""
-        if not (kernel.nonzeros_per_lane or kernel.row_tiles):
+        """Where zeros are skipped: the words of an output vector, interleaved over those."""
+        if not kernel.nonzeros_per_lane:
             return super().reduction(layer, graph, kernel)
-        inputs = self.input_vectors(layer, graph, kernel) * self.lanes_a_vector(kernel)
-        steps = skip.words(layer, kernel) if kernel.nonzeros_per_lane else inputs
-        return steps, vectors(layer.attributes.outputs, kernel.output_width)
-
-    def lanes_a_vector(self, kernel: KernelPlan) -> int:
-        """Turns that an input vector takes with every output vector."""
-        return kernel.input_width if kernel.row_tiles else 1
+        outputs = vectors(layer.attributes.outputs, kernel.output_width)
+        return skip.words(layer, kernel), outputs
 
     def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Every weight is needed once an image."""
@@ -234,28 +228,22 @@ class Dense(Operator, Importer):
         return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """Lanes in times lanes out, or the entries that all lanes take."""
-        if kernel.nonzeros_per_lane or kernel.row_tiles:
-            taken = kernel.nonzeros_per_lane or 1
-            return Arithmetic(multiply_adds=taken * kernel.output_width)
+        """Where zeros are skipped: the entries that all lanes take."""
+        if kernel.nonzeros_per_lane:
+            return Arithmetic(multiply_adds=kernel.nonzeros_per_lane * kernel.output_width)
         return super().pipelined_arithmetic(layer, graph, kernel)
 
     def pipelined_memories(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[Memory, ...]:
-        """Where zeros are skipped."""
-        if not kernel.nonzeros_per_lane:
-            return ()
+        """Where zeros are skipped: lists and inputs."""
         return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """One word of weights a turn."""
+        """Where zeros are skipped: all words of the lists."""
         if kernel.nonzeros_per_lane:
             return skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
-        if not kernel.row_tiles:
-            return super().pipelined_turns(layer, graph, kernel)
-        steps, outputs = self.reduction(layer, graph, kernel)
-        return steps * outputs
+        return super().pipelined_turns(layer, graph, kernel)
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of the whole input."""
@@ -263,16 +251,11 @@ class Dense(Operator, Importer):
         return source.pixels * vectors(source.channels, kernel.input_width)
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """Every input vector meets all output vectors; these are written in the last turns."""
+        """Where zeros are skipped: results leave in the last turns."""
         if kernel.nonzeros_per_lane:
-            return skip.events(
-                layer, kernel, self.input_vectors(layer, graph, kernel), scan(Window((1, 1)), 1, 1)
-            )
-        if not kernel.row_tiles:
-            return super().pipelined_events(layer, graph, kernel)
-        steps, outputs = self.reduction(layer, graph, kernel)
-        reads = np.arange(0, steps, self.lanes_a_vector(kernel)) * outputs
-        return Events((reads,), (steps - 1) * outputs + np.arange(outputs))
+            inputs = self.input_vectors(layer, graph, kernel)
+            return skip.events(layer, kernel, inputs, scan(Window((1, 1)), 1, 1))
+        return super().pipelined_events(layer, graph, kernel)
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None

@@ -18,6 +18,7 @@ PLANS = (
     KernelPlan("", 1, 1, unroll_window=True),
     KernelPlan("", 2, 2, unroll_window=True, lane_folding=2),
     KernelPlan("", 2, 4, partial_sums=4, vectors_per_cycle=2),
+    KernelPlan("", 2, 4, row_tiles=1),
 )
 NAMES = (
     "conv_asymmetric_pads", "conv_depthwise", "conv_dilated_strided", "conv_grouped",
@@ -36,6 +37,7 @@ def described():
             legal = plan.input_width == plan.output_width or not op.same_width(layer)
             legal &= plan.lane_folding in op.lane_folding_options(layer, plan)
             legal &= plan.vectors_per_cycle in op.vectors_per_cycle_options(layer, graph, plan)
+            legal &= plan.row_tiles in op.row_tile_options(layer, graph, plan)
             widths = (plan.input_width, plan.output_width)
             legal &= all(
                 op.legal_widths(layer, t, w) for t, w in zip(tensors, widths, strict=False)
@@ -108,7 +110,7 @@ def test_weights_are_those_that_iterations_take():
     """The order of the stream, value by value, by evaluating every index in every iteration."""
     checked = 0
     for layer, _, plan, n in described():
-        if n.weights is None:
+        if not (n.weights or n.streamed):
             continue
         given = operator(layer.op).indexed_weights(layer, plan)
         lanes = n.accumulator.lanes
