@@ -387,6 +387,7 @@ __kernel void scores(STREAMING_PARAMETERS(float))
             bias[n] = incoming.v;
         }
     }
+
     lanes8 in;
     float sums[10] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int o = 0, lane = 0;
@@ -396,14 +397,14 @@ __kernel void scores(STREAMING_PARAMETERS(float))
         const float product = in.lane[lane] * read_channel_intel(scores_streamed);
         const float rested = sums[0];
         const float start = bias[o];
-        const float before = 0 * 8 + lane == 0 ? start : rested;
+        const float before = lane == 0 ? start : rested;
         const float partial = before + product;
         #pragma unroll
         for (int i = 0; i < 9; ++i)
             sums[i] = sums[i + 1];
         sums[9] = partial;
         float sum = partial;
-        if (0 * 8 + lane == 7) {
+        if (lane == 7) {
             const float biased = sum;
             const float result = biased;
             write_channel_intel(scores_to_y, result);
