@@ -201,7 +201,9 @@ class Conv(Operator, Importer):
                 streamed.row_tiles(layer, graph, kernel).pixels // self.input_lanes(layer, kernel),
                 1,
             )
-            return AT_ONCE[: min(count, most)]
+            # The sums of a row tile have a memory: there must be something to add up.
+            few = AT_ONCE[: min(count, most)]
+            return tuple(n for n in few if a.window.taps * ceil(count / n) > 1)
         taps = 1 if kernel.unroll_window else a.window.taps
         turns = taps * vectors(a.filters, kernel.output_width)
         for n in AT_ONCE[1:count]:

@@ -394,3 +394,19 @@ float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
     )
     cycles = estimate(graph, plan).timing.cycles
     assert 0.98 * cycles - ready <= deep.interval <= 1.02 * cycles
+
+
+def test_words_leave_something_to_add_up():
+    """A 1x1 convolution of two input vectors in row tiles: a word of both would be all there is."""
+    graph = hlsgen.load(
+        parse("""(float[1,16,12,12] x, float[24,16,1,1] v) => (float[1,24,12,12] y)
+        { y = Conv(x, v) }""")
+    )
+    kernel = KernelPlan("y", 8, 4, row_tiles=3)
+    layer = graph.layer("y")
+    assert operator("conv").vectors_per_cycle_options(layer, graph, kernel) == (1,)
+    pins = {("y", "row_tiles"): 3, ("y", "input_width"): 8}
+    plan = schedule(graph, style="pipelined", goal=Goal(pins=pins))
+    assert plan.kernel("y").vectors_per_cycle == 1
+    with pytest.raises(PlanError, match="vectors_per_cycle 2 is not one of"):
+        check_plan(graph, replace(plan, kernels=(replace(kernel, vectors_per_cycle=2),)))
