@@ -12,7 +12,7 @@ from hlsgen.engines import array, on_array
 from hlsgen.graph import Graph, remembered
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.folded_timing import LAUNCHES, link_seconds
-from hlsgen.model.step_time import STEP_LATENCY
+from hlsgen.model.step_time import STEP_LATENCY, times_on
 from hlsgen.ops.base import vectors
 from hlsgen.ops.conv_steps import group_runs
 from hlsgen.plan import Plan
@@ -104,7 +104,8 @@ class Bound:
         """The ways to compute a layer that is no convolution."""
         assert self.plan.engines is not None
         engines = replace(self.plan.engines, group=outputs)
-        return timed_ways(model, self.graph, engines, self.plan, self.board)
+        times = times_on(self.graph, engines, self.board)
+        return timed_ways(model, self.graph, engines, self.plan, times)
 
 
 def most_seconds(

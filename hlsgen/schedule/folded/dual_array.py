@@ -21,7 +21,8 @@ from hlsgen.engines.array import Array
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
 from hlsgen.model.resources import clock_of, fitted, kernel_cost
-from hlsgen.plan import Engines, Plan
+from hlsgen.model.step_time import Times, times_on
+from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped
 from hlsgen.schedule.folded.shapes import Shape
 from hlsgen.schedule.folded.steps import models, use_of
@@ -160,8 +161,9 @@ def alone(graph: Graph, plan: Plan, array: Array, board: Board, clock: float) ->
     shaped, e = reshaped(graph, plan), plan.engines
     assert e is not None
     pace, kinds = Pace(board, clock), models(shaped, plan).values()
+    times = times_on(shaped, e, board)
     of_kinds = {
-        model: own_cycles(model, shaped, e, plan, array.name, pace)
+        model: own_cycles(model, shaped, plan, array.name, pace, times)
         for model in dict.fromkeys(kinds)
     }
     cycles = np.array([of_kinds[model] for model in kinds])
@@ -171,13 +173,14 @@ def alone(graph: Graph, plan: Plan, array: Array, board: Board, clock: float) ->
 
 
 def own_cycles(
-    model: str, graph: Graph, engines: Engines, plan: Plan, array: str, pace: Pace
+    model: str, graph: Graph, plan: Plan, array: str, pace: Pace, times: Times
 ) -> tuple[float, float]:
     """Cycles of a layer, on this array if it takes one, waiting for memory and not; infinite where
-    the array's buffers are too small."""
+    the array's buffers are too small. `times`: on the plan's engines."""
+    assert plan.engines is not None
     own = array if on_array(graph.layer(model)) else ""
     try:
-        way = timed_way(graph, use_of(model, graph, engines, plan, own), engines, pace.board)
+        way = timed_way(graph, use_of(model, graph, plan.engines, plan, own), times)
     except Infeasible:
         return inf, inf
     working = sum(min(tiling.time.cycles for tiling in tilings) for tilings in way)

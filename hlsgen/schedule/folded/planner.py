@@ -15,6 +15,7 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.step_time import times_on
 from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -156,9 +157,9 @@ def promising(
         Counter(models(shaped, shape.plan).values()),
     )
     least = {model: count * shape.least.get(model, 0.0) for model, count in counts.items()}
-    cycles, layers = sum(least.values()), {}
+    cycles, layers, times = sum(least.values()), {}, times_on(shaped, engines, board)
     for model in sorted(counts, key=lambda model: -least[model]):
-        layers[model] = timed_ways(model, shaped, engines, shape.plan, board)
+        layers[model] = timed_ways(model, shaped, engines, shape.plan, times)
         cycles += max(counts[model] * pace.least_cycles(layers[model]) - least[model], 0.0)
         if cycles / (shape.clock * 1e6) > limit:
             return None
@@ -223,7 +224,8 @@ def evaluate(graph: Graph, plan: Plan, board: Board, goal: Goal) -> Candidate:
     engines = with_needed(plan.engines, shaped)
     plan = replace(plan, engines=engines)
     kinds = dict.fromkeys(models(shaped, plan).values())
-    layers = {model: timed_ways(model, shaped, engines, plan, board) for model in kinds}
+    times = times_on(shaped, engines, board)
+    layers = {model: timed_ways(model, shaped, engines, plan, times) for model in kinds}
     return tiled(graph, plan, board, goal, layers)
 
 

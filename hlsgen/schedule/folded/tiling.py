@@ -11,7 +11,7 @@ from hlsgen.boards import Board
 from hlsgen.engines import array, is_array
 from hlsgen.engines.array import tile_size
 from hlsgen.graph import Graph, remembered
-from hlsgen.model.step_time import StepTime, step_key, times_on
+from hlsgen.model.step_time import StepTime, Times, step_key
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.schedule.folded.steps import Use, steps_of, uses
@@ -80,14 +80,14 @@ class Pace:
         return tuple(self.cut(tilings) for tilings in way)
 
 
-def timed_ways(name: str, graph: Graph, engines: Engines, plan: Plan, board: Board) -> TimedWays:
-    """The ways to compute a layer with all tilings of their steps. Raises Infeasible."""
-    return [timed_way(graph, use, engines, board) for use in uses(name, graph, engines, plan)]
+def timed_ways(name: str, graph: Graph, engines: Engines, plan: Plan, times: Times) -> TimedWays:
+    """The ways to compute a layer with all tilings of their steps; `times`: on these engines.
+    Raises Infeasible."""
+    return [timed_way(graph, use, times) for use in uses(name, graph, engines, plan)]
 
 
-def timed_way(graph: Graph, use: Use, engines: Engines, board: Board) -> TimedWay:
+def timed_way(graph: Graph, use: Use, times: Times) -> TimedWay:
     """The steps of a layer on one of the engines with all their tilings. Raises Infeasible."""
-    times = times_on(graph, engines, board)
     return tuple(
         [Tiling(step, times.of(graph, step, key)) for step, key in options]
         for options in keyed_tilings(graph, use)
