@@ -82,6 +82,12 @@ def elsewhere(name: str) -> str:
     return f"; did you mean {owners[0]}.{name}?" if owners else ""
 
 
+def meant(name: str, known: Sequence[str]) -> str:
+    """The field that a user may have meant: of some engine, if it is called so."""
+    found = [other for other in known if other.endswith(f".{name}")]
+    return f"; did you mean {found[0]!r}?" if found else did_you_mean(name, known)
+
+
 def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
     """`["conv1.unroll_oc=16", "engines.width=8"]` as {(owner, field): value}. Raises UsageError."""
     pins: dict[tuple[str, str], int] = {}
@@ -99,7 +105,7 @@ def parse_pins(texts: Sequence[str]) -> dict[tuple[str, str], int]:
             )
         if name not in known:
             raise UsageError(
-                f"{owner} has no field {name!r}{did_you_mean(name, known) or elsewhere(name)}",
+                f"{owner} has no field {name!r}{meant(name, list(known)) or elsewhere(name)}",
                 where=f"--set {text}",
                 remedy=f"fields of {owner}: {', '.join(known)}",
             )

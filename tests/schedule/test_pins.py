@@ -37,6 +37,7 @@ def plan_of(graph, *texts, style="pipelined", **goal):
         (["y.colour=4"], "y has no field 'colour'.*fields of y: unroll_ic"),
         (["y.unrol_oc=4"], "did you mean 'unroll_oc'"),
         (["engines.widht=4"], "did you mean 'width'"),
+        (["engines.outputs=4"], "did you mean 'convolution.outputs'"),
         (["engines.convolution.output=4"], "did you mean 'convolution.outputs'"),
         (["y"], "LAYER.FIELD=NUMBER"),
         (["y.unroll_oc=many"], "LAYER.FIELD=NUMBER"),
