@@ -28,6 +28,7 @@ from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
+from hlsgen.kernel.derive import sums
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
 from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
@@ -134,7 +135,7 @@ class PipelinedGenerator:
             "steps": steps,
             "collected": collected,
             "turns": op.pipelined_turns(layer, self.graph, kernel),
-            "sums": op.sums(layer, self.graph, kernel),
+            "sums": sums(op.described(layer, self.graph, kernel)),
             "memories": memories,
             "vector": vector_type(kernel.input_width, self.ctype),
             # What the kernel multiplies by at once: a vector of output channels, or a part of one.
@@ -159,7 +160,7 @@ class PipelinedGenerator:
     def text(self, layer: Layer, context: dict[str, Any]) -> str:
         """The kernel of a layer in OpenCL."""
         nest = operator(layer.op).described(layer, self.graph, self.plan.kernel(layer.name))
-        if nest is None:
+        if nest.memories:
             text = render(f"pipelined/{layer.op}.cl.j2", l=context)
         elif nest.phases:
             text = self.own_text(layer, nest, self.instance(context))

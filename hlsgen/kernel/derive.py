@@ -77,12 +77,19 @@ def words_a_position(n: Nest) -> int:
     return size(loop for loop in n.sequential if loop.arrives)
 
 
+def busy_iterations(n: Nest) -> int:
+    """Iterations of a position that gives an output."""
+    if n.fills:
+        return words_a_position(n) + size(loop for loop in n.sequential if not loop.arrives)
+    return size(n.sequential)
+
+
 @once
 def trip_count(n: Nest) -> int:
     """Iterations an image."""
     if n.phases:
         return sum(phase.times * (1 if phase.whole else phase.length) for phase in n.phases)
-    busy = size(n.sequential)
+    busy = busy_iterations(n)
     if n.raster is None:
         return busy
     due = prod(guard.count for guard in n.raster.due)
@@ -127,19 +134,20 @@ def read_iterations(n: Nest, source: Source) -> np.ndarray:
 
 def write_iterations(n: Nest) -> np.ndarray:
     """The iterations of a position with an output that complete an output vector."""
-    found = np.ones([loop.bound for loop in n.sequential], bool)
-    for axis, loop in enumerate(n.sequential):
+    loops = [loop for loop in n.sequential if not (n.fills and loop.arrives)]
+    found = np.ones([loop.bound for loop in loops], bool)
+    for axis, loop in enumerate(loops):
         if loop.reduces or loop.slices:
             np.moveaxis(found, axis, 0)[:-1] = False
-    return np.flatnonzero(found)
+    return np.flatnonzero(found) + (words_a_position(n) if n.fills else 0)
 
 
 def events(n: Nest) -> Events:
     """When words are read and vectors written."""
     if n.phases:
         return phase_events(n.phases)
-    idle, busy = words_a_position(n), size(n.sequential)
-    pace = busy // idle  # loops that take words are outside all others
+    idle, busy = words_a_position(n), busy_iterations(n)
+    pace = 1 if n.fills else busy // idle  # loops that take words are outside all others
     if n.raster is None:
         reads = tuple(read_iterations(n, source) * pace for source in n.sources)
         return Events(reads, write_iterations(n))
@@ -341,6 +349,7 @@ def body(n: Nest) -> Body:
     """Everything in the kernel that the model charges."""
     memories = [array.memory for array in arrays(n)]
     memories += [buffer.memory for buffer in n.buffers] + [table.memory for table in n.tables]
+    memories += n.memories
     return Body(arithmetic(n), tuple(memories), register_bits(n), multiplexer_bits(n))
 
 
@@ -369,7 +378,8 @@ def weight_order(n: Nest, weights: Weights) -> np.ndarray:
 
     An index is a sum of counters times factors, so every loop is an axis of constant stride.
     """
-    loops, lanes = (*n.sequential, *n.unrolled), n.accumulator.lanes
+    loops = [loop for loop in (*n.sequential, *n.unrolled) if not loop.walks]
+    lanes = n.accumulator.lanes
     bound = {loop.name: loop.bound for loop in loops}
     uses = (weights.group, weights.filter, weights.input, weights.tap)
     last = [

@@ -70,6 +70,7 @@ class Loop:
     `arrives`: each iteration takes a new word of the source. `reduces`: its iterations add up to
     one output vector. `unrolled`: they happen at once, in `bound` copies of the arithmetic.
     `slices`: each works on one of `bound` slices of an output vector's lanes (lane folding).
+    `walks`: each is for another output pixel.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Loop:
     reduces: bool = False
     unrolled: bool = False
     slices: bool = False
+    walks: bool = False
 
 
 def size(loops: Iterable[Loop]) -> int:
@@ -327,7 +329,9 @@ class Nest:
     after the biases.
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
     register. `phases`: an image, where a template of the operator prints the loop's body, which
-    names `buffers` and `tables`; its one loop counts output vectors of a pixel.
+    names `buffers` and `tables`; its one loop counts output vectors of a pixel. `memories`: others,
+    which such a template declares itself. `fills`: all words of a position arrive before its other
+    loops begin.
     """
 
     what: str
@@ -346,6 +350,8 @@ class Nest:
     phases: tuple[Phase, ...] = ()
     buffers: tuple[Buffer, ...] = ()
     tables: tuple[Table, ...] = ()
+    memories: tuple[Memory, ...] = ()
+    fills: bool = False
     types: Roles = FLOAT
 
     @cached_property
@@ -366,7 +372,8 @@ class Nest:
     @cached_property
     def outputs(self) -> tuple[Loop, ...]:
         """Loops whose iterations give an output vector each."""
-        return tuple(loop for loop in self.sequential if not (loop.reduces or loop.slices))
+        others = [x for x in self.sequential if not (x.reduces or x.slices or x.walks)]
+        return tuple(x for x in others if not (x.arrives and self.fills))
 
     @cached_property
     def slicing(self) -> Loop | None:

@@ -13,14 +13,11 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
-from hlsgen.kernel.derive import Events, Sums
+from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import Arithmetic, Body
-from hlsgen.kernel.latency import pipeline_depth
-from hlsgen.kernel.memory import SUM_DISTANCE, Memory
+from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Epilogue, Loop, Nest, Vector, Weights, row_major, size
 from hlsgen.kernel.record import Field
-from hlsgen.ops.window import keeps_history, keeps_lines
-from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -70,7 +67,7 @@ def resident_weights(loops: tuple[Loop, ...], vector: Vector) -> Array:
 
 def bias_array(loops: tuple[Loop, ...], vector: Vector) -> Array:
     """A bias for every output vector of a pixel, or slice of one."""
-    own = [loop for loop in loops if not (loop.reduces or loop.unrolled)]
+    own = [loop for loop in loops if not (loop.reduces or loop.unrolled or loop.walks)]
     return Array(Memory("bias", size(own), vector.bits), vector, row_major(own))
 
 
@@ -203,12 +200,12 @@ class Operator(ABC):
         """Weights that the kernel takes from memory for an image, padded to whole vectors."""
         return 0
 
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
-        """The kernel, from which cost, time, order of weights and text follow; None for kernels
-        that a template of their own prints."""
-        return None
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """The kernel, from which cost, time, order of weights and text follow. Operators without a
+        pipelined kernel have none."""
+        raise NotImplementedError
 
-    def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+    def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The same, remembered with the graph: a search asks for a kernel again and again."""
         known: dict[Any, Any] = graph.derived.setdefault("nests", {})
         key = layer.name, kernel
@@ -216,7 +213,7 @@ class Operator(ABC):
             if len(known) >= REMEMBERED:
                 known.clear()
             known[key] = self.nest(layer, graph, kernel)
-        found: Nest | None = known[key]
+        found: Nest = known[key]
         return found
 
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:
@@ -240,142 +237,41 @@ class Operator(ABC):
         empty if it has none."""
         lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
         found = [np.zeros((0, lanes), np.float32)]
-        for array in (nest.bias, *nest.constants) if nest else ():
+        for array in (nest.bias, *nest.constants):
             if array:
                 found.append(pad_axis(layer.weights[array.memory.name], 0, lanes))
-        if nest and (nest.weights or nest.streamed):
+        if nest.weights or nest.streamed:
             found.append(derive.weight_order(nest, self.indexed_weights(layer, kernel)))
         return np.concatenate([part.reshape(-1, lanes) for part in found])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Sequential length of the accumulation, and how many accumulators it interleaves; (1, 1)
-        if there is none."""
-        nest = self.described(layer, graph, kernel)
-        return derive.reduction(nest) if nest else (1, 1)
+        """Sequential additions to an output vector, and the output vectors that take turns between
+        two; (1, 1) if there is none."""
+        return derive.reduction(self.described(layer, graph, kernel))
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """When vectors are read and written: here one of every input and one of the output a
-        turn."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.events(nest)
-        turns = np.arange(self.pipelined_turns(layer, graph, kernel))
-        return Events((turns,) * len(layer.inputs), turns)
-
-    def sums(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Sums:
-        """A memory where so many outputs take turns that a sum rests for its latency, else a shift
-        register of `partial_sums` for each output."""
-        steps, outs = self.reduction(layer, graph, kernel)
-        if steps == 1:
-            return Sums()
-        if kernel.partial_sums == 1 and outs >= SUM_DISTANCE:
-            return Sums(memory=outs, outs=outs)
-        return Sums(
-            register_length=kernel.partial_sums * outs,
-            used=min(kernel.partial_sums, steps),
-            outs=outs,
-        )
+        """When vectors are read and written."""
+        return derive.events(self.described(layer, graph, kernel))
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Turns of the kernel's one loop for an image."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.trip_count(nest)
-        tensor = graph.tensors[layer.inputs[0]]
-        return tensor.pixels * vectors(tensor.channels, kernel.input_width)
+        return derive.trip_count(self.described(layer, graph, kernel))
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles an image: a turn a cycle, unless a turn is a loop nest of its own."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.cycles(nest)
-        return self.pipelined_turns(layer, graph, kernel)
+        return derive.cycles(self.described(layer, graph, kernel))
 
     def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
         """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.combining(nest)
-        return Arithmetic()
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """Memories of the kernel beside window, sums and bias."""
-        return ()
-
-    def selected_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Input vectors in registers among which a turn selects what it reads, counted for each
-        that it reads."""
-        return 1
+        return derive.combining(self.described(layer, graph, kernel))
 
     def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
-        """Everything in the kernel, for values of `bits`: what the template of the operator
-        instantiates."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.body(nest)
-        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        inputs, lanes = (
-            vectors(source.channels, kernel.input_width * kernel.vectors_per_cycle),
-            kernel.output_width,
-        )
-        arithmetic = self.pipelined_arithmetic(layer, graph, kernel)
-        memories = list(self.pipelined_memories(layer, graph, kernel))
-        vector = kernel.input_width * kernel.vectors_per_cycle * bits
-        registers = 0
-        multiplexers = 2 * lanes * bits + (self.selected_vectors(layer, graph, kernel) - 1) * vector
-        window = getattr(layer.attributes, "window", None)
-        if window is not None and not kernel.row_tiles:
-            rows, columns = window.extent
-            element, length = (
-                kernel.input_width * bits,
-                window.scan_size(source.height, source.width)[1] * inputs,
-            )
-            if keeps_lines(window, length):
-                memories.append(
-                    Memory("line", length, element, (rows - 1) * kernel.vectors_per_cycle)
-                )
-            else:
-                registers += (rows - 1) * length * vector
-            if keeps_history(window, inputs):
-                memories.append(
-                    Memory(
-                        "history", inputs, element, rows * (columns - 1) * kernel.vectors_per_cycle
-                    )
-                )
-                registers += rows * columns * vector
-            else:
-                registers += rows * ((columns - 1) * inputs + 1) * vector
-        sums = self.sums(layer, graph, kernel)
-        steps, _ = self.reduction(layer, graph, kernel)
-        # A lane's only product and the addition that follows are one unit.
-        fused = (
-            lanes // kernel.lane_folding
-            if arithmetic.multiply_adds * kernel.lane_folding == lanes
-            else 0
-        )
-        if steps > 1:
-            # The first value of each partial sum is added to the bias or to nothing.
-            added = sums.used - (sums.used == steps and "bias" not in layer.weights)
-            arithmetic += Arithmetic(adds=lanes * added - fused)
-        memories += [Memory("sums", sums.memory, lanes * bits)] * bool(sums.memory)
-        registers += sums.register_length * lanes * bits
-        if "bias" in layer.weights:
-            # Where products are summed up, the first is added to the bias.
-            arithmetic += Arithmetic(adds=lanes // kernel.lane_folding - fused if steps == 1 else 0)
-            memories.append(
-                Memory(
-                    "bias",
-                    vectors(result.channels, lanes) * kernel.lane_folding,
-                    lanes // kernel.lane_folding * bits,
-                )
-            )
-        if layer.activation is not None:
-            arithmetic += layer.activation.units(lanes // kernel.lane_folding)
-        return Body(arithmetic, tuple(memories), registers, multiplexers)
+        """Everything in the kernel that the model charges."""
+        return derive.body(self.described(layer, graph, kernel))
 
     def pipeline_depth(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Cycles from the reads of a turn to its writes."""
-        if nest := self.described(layer, graph, kernel):
-            return derive.pipeline_depth(nest)
-        body = self.pipelined_body(layer, graph, kernel, FLOAT32.bits)
-        return pipeline_depth(body, kernel.output_width // kernel.lane_folding)
+        return derive.pipeline_depth(self.described(layer, graph, kernel))
 
     def needed_pixels(
         self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
@@ -403,7 +299,7 @@ class Operator(ABC):
         from hlsgen.plan import KernelPlan
 
         nest = self.described(layer, graph, kernel or KernelPlan(layer.name, 1, 1))
-        return derive.needed_pixels(nest, position) if nest else None
+        return derive.needed_pixels(nest, position)
 
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 

@@ -11,11 +11,9 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.derive import Events
-from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic
+from hlsgen.kernel.hardware import COLLECTED_FIFO
 from hlsgen.kernel.latency import COLLECT_DEPTH
-from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Vector, Weights, row_major
+from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
     LARGEST_STREAM,
@@ -42,7 +40,7 @@ from hlsgen.ops.conv_steps import (
 )
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.sliding import sliding, tap_loops
-from hlsgen.ops.window import Window, idle_runs, imported_window, scan
+from hlsgen.ops.window import Window, idle_runs, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -242,10 +240,12 @@ class Conv(Operator, Importer):
         groups = layer.attributes.groups
         return groups == 1 or self.is_depthwise(layer) or (tensor.channels // groups) % width == 0
 
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Filters that see all channels of their group, or (depthwise) lanes that stay apart."""
-        if kernel.row_tiles or kernel.nonzeros_per_lane:
-            return None
+        if kernel.row_tiles:
+            return self.row_tile_nest(layer, graph, kernel)
+        if kernel.nonzeros_per_lane:
+            return self.skipping_nest(layer, graph, kernel)
         if self.is_depthwise(layer):
             return self.depthwise_nest(layer, graph, kernel)
         a, tensor = layer.attributes, graph.tensors[layer.inputs[0]]
@@ -263,6 +263,45 @@ class Conv(Operator, Importer):
             layer, graph, kernel, (*pixel, *taps, Loop("o", outputs), *unrolled),
             pixel, EACH_VECTOR if together > 1 else EACH_LANE,
         )  # fmt: skip
+
+    def skipping_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """What an output pixel sees comes in, then lists of non-zero weights are worked through."""
+        inputs = self.input_vectors(layer, graph, kernel)
+        loops = skip.loops(layer, kernel, inputs)
+        dense = self.window_nest(layer, graph, kernel, loops, loops[:1], Combine("multiply"))
+        bias = Vector(dense.types.accumulator, kernel.output_width)
+        return replace(
+            dense, weights=None, bias=bias_array(loops[1:], bias), fills=True,
+            memories=skip.memories(layer, kernel, inputs),
+        )  # fmt: skip
+
+    def row_tile_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """Row tile by row tile: rows come in, filter words meet all pixels, results leave."""
+        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], FLOAT
+        s, together = streamed.row_tiles(layer, graph, kernel), kernel.vectors_per_cycle
+        word = Vector(types.operand, kernel.input_width, together)
+        loops = (
+            Loop("c", s.words, reduces=True),
+            *tap_loops(a.window, unrolled=False),
+            Loop("o", s.outs),
+            Loop("pixel", s.pixels, walks=True),
+            Loop("b", together, unrolled=True),
+            Loop("i", s.loads // together, unrolled=True),
+        )
+        return Nest(
+            what="",
+            lanes=kernel.output_width,
+            sources=(Source(word, tensor.pixels, vectors(tensor.channels, word.lanes)),),
+            loops=loops,
+            combine=EACH_VECTOR,
+            streamed=Vector(types.weight, kernel.output_width),
+            bias=bias_array(loops, Vector(types.accumulator, kernel.output_width)),
+            epilogue=self.epilogue(layer, graph, kernel),
+            partial_sums=kernel.partial_sums,
+            phases=streamed.phases(s),
+            memories=streamed.memories(s, kernel),
+            types=types,
+        )
 
     def depthwise_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A filter a lane; with lane folding a slice of the lanes an iteration."""
@@ -325,61 +364,12 @@ class Conv(Operator, Importer):
         )
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
-        """Biases, then the filter words in loop order, `(elements, output_width)`."""
-        a: ConvAttributes = layer.attributes
-        if kernel.nonzeros_per_lane:
-            rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
-            return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
-        if not kernel.row_tiles:
-            return super().pipelined_stream(layer, graph, kernel)
-        vin, vout = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle, kernel.output_width
-        weight = layer.weights["weight"].reshape(a.filters, -1, a.window.taps)
-        padded = pad_axis(pad_axis(weight, 0, vout), 1, vin)
-        blocks = padded.reshape(len(padded) // vout, vout, -1, vin, a.window.taps)
-        # Loop order: input vector, tap, output vector; inside a word the input lane.
-        words = blocks.transpose(2, 4, 0, 3, 1).reshape(-1, vout)
-        return np.concatenate([pad_axis(layer.weights["bias"], 0, vout).reshape(-1, vout), words])
-
-    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Input vectors of a group times taps that are not unrolled, interleaved over its output
-        vectors."""
-        if kernel.nonzeros_per_lane:
-            return skip.words(layer, kernel), skip.outputs(layer, kernel)
-        if kernel.row_tiles:
-            s = streamed.row_tiles(layer, graph, kernel)
-            return s.words * s.taps, s.outs * s.pixels
-        return super().reduction(layer, graph, kernel)
-
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """Unrolled taps times lanes, or the entries that all lanes take."""
-        if kernel.nonzeros_per_lane:
-            taken = layer.attributes.window.taps * kernel.nonzeros_per_lane
-        elif kernel.row_tiles:
-            taken = self.input_lanes(layer, kernel) * kernel.vectors_per_cycle
-        else:
-            return super().pipelined_arithmetic(layer, graph, kernel)
-        return Arithmetic(multiply_adds=taken * kernel.output_width)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """Where zeros are skipped or weights stream from memory."""
-        if kernel.row_tiles:
-            return streamed.memories(streamed.row_tiles(layer, graph, kernel), kernel)
-        return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
-
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Input vectors at positions that give no output; elsewhere each input vector meets all
-        taps and output vectors."""
-        if kernel.row_tiles:
-            return streamed.turns(streamed.row_tiles(layer, graph, kernel))
+        """Where zeros are skipped: values and places."""
         if not kernel.nonzeros_per_lane:
-            return super().pipelined_turns(layer, graph, kernel)
-        source, result = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        rows, columns = layer.attributes.window.scan_size(source.height, source.width)
-        inputs = self.input_vectors(layer, graph, kernel)
-        idle = rows * columns - result.pixels
-        return idle * inputs + result.pixels * skip.turns(layer, kernel, inputs)
+            return super().pipelined_stream(layer, graph, kernel)
+        a: ConvAttributes = layer.attributes
+        rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
+        return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
 
     def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """A turn a cycle, but words of several vectors may come more slowly where no output is due:
@@ -401,26 +391,6 @@ class Conv(Operator, Importer):
             times * max(0, pixels * count - waiting - positions * words)
             for pixels, positions, times in runs
         )
-
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """A vector (a word of `vectors_per_cycle` vectors) is read in the first of its turns; a group's
-        output vectors are written in the last turns of the group."""
-        if kernel.row_tiles:
-            return streamed.events(streamed.row_tiles(layer, graph, kernel))
-        if not kernel.nonzeros_per_lane:
-            return super().pipelined_events(layer, graph, kernel)
-        source = graph.tensors[layer.inputs[0]]
-        walk = scan(layer.attributes.window, source.height, source.width)
-        return skip.events(layer, kernel, self.input_vectors(layer, graph, kernel), walk)
-
-    def needed_pixels(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
-    ) -> np.ndarray | None:
-        """With row tiles: when a tile's results leave."""
-        if kernel is not None and kernel.row_tiles:
-            return streamed.needed_pixels(streamed.row_tiles(layer, graph, kernel))
-        plain = None if kernel is None else replace(kernel, nonzeros_per_lane=0)
-        return super().needed_pixels(layer, graph, plain)
 
     # ---- folded
 

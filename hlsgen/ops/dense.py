@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.kernel.derive import Events
-from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
@@ -28,7 +26,7 @@ from hlsgen.ops.base import (
 )
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
-from hlsgen.ops.window import Window, scan
+from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -160,11 +158,11 @@ class Dense(Operator, Importer):
 
     # ---- pipelined
 
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest | None:
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Every input vector meets all output vectors, lane by lane where weights stream from
         memory."""
         if kernel.nonzeros_per_lane:
-            return None
+            return self.skipping_nest(layer, graph, kernel)
         tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, FLOAT
         n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
         o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
@@ -184,6 +182,25 @@ class Dense(Operator, Importer):
             bias=bias_array(loops, Vector(types.accumulator, kernel.output_width)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
+            types=types,
+        )
+
+    def skipping_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """All inputs come in, then lists of non-zero weights are worked through."""
+        tensor, types = graph.tensors[layer.inputs[0]], FLOAT
+        inputs = self.input_vectors(layer, graph, kernel)
+        loops, word = skip.loops(layer, kernel, inputs), Vector(types.operand, kernel.input_width)
+        return Nest(
+            what="",
+            lanes=kernel.output_width,
+            sources=(Source(word, tensor.pixels, vectors(tensor.channels, word.lanes)),),
+            loops=loops,
+            combine=Combine("multiply"),
+            bias=bias_array(loops[1:], Vector(types.accumulator, kernel.output_width)),
+            epilogue=self.epilogue(layer, graph, kernel),
+            partial_sums=kernel.partial_sums,
+            memories=skip.memories(layer, kernel, inputs),
+            fills=True,
             types=types,
         )
 
@@ -207,13 +224,6 @@ class Dense(Operator, Importer):
         """Input and output widths are free."""
         return False
 
-    def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
-        """Where zeros are skipped: the words of an output vector, interleaved over those."""
-        if not kernel.nonzeros_per_lane:
-            return super().reduction(layer, graph, kernel)
-        outputs = vectors(layer.attributes.outputs, kernel.output_width)
-        return skip.words(layer, kernel), outputs
-
     def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Every weight is needed once an image."""
         return (0,) if kernel.nonzeros_per_lane else (0, 1)
@@ -227,41 +237,10 @@ class Dense(Operator, Importer):
         """Where the weights are sparse."""
         return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
 
-    def pipelined_arithmetic(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Arithmetic:
-        """Where zeros are skipped: the entries that all lanes take."""
-        if kernel.nonzeros_per_lane:
-            return Arithmetic(multiply_adds=kernel.nonzeros_per_lane * kernel.output_width)
-        return super().pipelined_arithmetic(layer, graph, kernel)
-
-    def pipelined_memories(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan
-    ) -> tuple[Memory, ...]:
-        """Where zeros are skipped: lists and inputs."""
-        return skip.memories(layer, kernel, self.input_vectors(layer, graph, kernel))
-
-    def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """Where zeros are skipped: all words of the lists."""
-        if kernel.nonzeros_per_lane:
-            return skip.turns(layer, kernel, self.input_vectors(layer, graph, kernel))
-        return super().pipelined_turns(layer, graph, kernel)
-
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of the whole input."""
         source = graph.tensors[layer.inputs[0]]
         return source.pixels * vectors(source.channels, kernel.input_width)
-
-    def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
-        """Where zeros are skipped: results leave in the last turns."""
-        if kernel.nonzeros_per_lane:
-            inputs = self.input_vectors(layer, graph, kernel)
-            return skip.events(layer, kernel, inputs, scan(Window((1, 1)), 1, 1))
-        return super().pipelined_events(layer, graph, kernel)
-
-    def needed_pixels(
-        self, layer: Layer, graph: Graph, kernel: KernelPlan | None = None
-    ) -> np.ndarray:
-        """The one output pixel needs the whole input."""
-        return np.array([graph.tensors[layer.inputs[0]].pixels])
 
     # ---- folded
 

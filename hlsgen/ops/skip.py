@@ -20,9 +20,9 @@ import numpy as np
 
 from hlsgen.graph import Layer
 from hlsgen.kernel.memory import Memory
-from hlsgen.ops.base import Events, pad_axis, vectors
+from hlsgen.kernel.nest import Loop
+from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
-from hlsgen.ops.window import Scan
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
 
@@ -116,10 +116,16 @@ def outputs(layer: Layer, kernel: KernelPlan) -> int:
     return vectors(len(layer.weights["weight"]), kernel.output_width)
 
 
-def turns(layer: Layer, kernel: KernelPlan, inputs: int) -> int:
-    """Turns of an output pixel: its `inputs` vectors come in, then every output vector takes its
-    words."""
-    return inputs + words(layer, kernel) * outputs(layer, kernel)
+def loops(layer: Layer, kernel: KernelPlan, inputs: int) -> tuple[Loop, ...]:
+    """Of an output pixel: its `inputs` vectors come in, then every output vector takes its words,
+    of an entry for every bank of every tap."""
+    banks = taps(layer) * kernel.nonzeros_per_lane
+    return (
+        Loop("c", inputs, arrives=True),
+        Loop("n", words(layer, kernel), reduces=True),
+        Loop("o", outputs(layer, kernel)),
+        Loop("k", banks, unrolled=True),
+    )
 
 
 def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
@@ -161,15 +167,4 @@ def memories(
         Memory("values", count, lanes * bits, banks, granule=1),
         Memory("places", count, PLACE_BITS, banks * lanes, granule=lanes),
         Memory("inputs", inputs, bits, banks * width, granule=width, copies=lanes),
-    )
-
-
-def events(layer: Layer, kernel: KernelPlan, inputs: int, walk: Scan) -> Events:
-    """Vectors come in at the start of a position and leave in the last turns of one that gives an
-    output."""
-    busy, count = turns(layer, kernel, inputs), outputs(layer, kernel)
-    starts = walk.starts(inputs, busy)
-    reads = starts[walk.inside][:, None] + np.arange(inputs)
-    return Events(
-        (reads.ravel(),), (starts[walk.due][:, None] + busy - count + np.arange(count)).ravel()
     )

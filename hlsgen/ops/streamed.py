@@ -20,7 +20,8 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.ops.base import Events, vectors
+from hlsgen.kernel.nest import Pace, Phase
+from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
 
@@ -93,24 +94,21 @@ def row_tiles(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) ->
     )  # fmt: skip
 
 
-def turns(s: RowTiles) -> int:
-    """Turns of an image: all rows in, and of every strip the first filter word, the
-    multiplications, the results, and the loops' starts."""
-    return s.height * s.width * s.words + s.count * (
-        s.loads + s.turns + s.pixels * s.outs + LOOPS * KERNEL_LATENCY
-    )
-
-
-def events(s: RowTiles) -> Events:
-    """Words are read as row tiles need them; results leave after a row tile's multiplications."""
-    reads, writes, now, before = [], [], 0, 0
+def phases(s: RowTiles) -> tuple[Phase, ...]:
+    """Of every row tile: the rows that it needs come in; the first filter word comes in and all are
+    multiplied; results leave; and the loops' starts."""
+    found: list[Phase] = []
+    before, results = 0, s.pixels * s.outs
     for arrived in s.arrived:
         fresh = (arrived - before) * s.width * s.words
-        reads.append(now + np.arange(fresh))
-        now += fresh + s.loads + s.turns + (LOOPS - 1) * KERNEL_LATENCY
-        writes.append(now + np.arange(s.pixels * s.outs))
-        now, before = now + s.pixels * s.outs + KERNEL_LATENCY, arrived
-    return Events((np.concatenate(reads),), np.concatenate(writes))
+        found += [
+            Phase(fresh, Pace(fresh)),
+            Phase(s.loads + s.turns + (LOOPS - 1) * KERNEL_LATENCY),
+            Phase(results, writes=Pace(results)),
+            Phase(KERNEL_LATENCY),
+        ]
+        before = arrived
+    return tuple(found)
 
 
 def values(s: RowTiles, kernel: KernelPlan) -> int:
@@ -132,8 +130,3 @@ def memories(s: RowTiles, kernel: KernelPlan) -> tuple[Memory, ...]:
         Memory("filter", 1, lanes, s.loads),
         Memory("next", 1, lanes, s.loads),
     )
-
-
-def needed_pixels(s: RowTiles) -> np.ndarray:
-    """Pixels that have arrived when a row tile's results leave: the same for all of its pixels."""
-    return np.repeat(s.arrived, s.pixels) * s.width
