@@ -13,7 +13,7 @@ import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.kernel import latency
-from hlsgen.kernel.hardware import Arithmetic, Body
+from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.kernel.nest import (
     Array,
@@ -97,8 +97,41 @@ def trip_count(n: Nest) -> int:
 
 
 def cycles(n: Nest) -> int:
-    """Cycles an image at II 1: iterations, those of loops inside included."""
-    return sum(phase.times * phase.length for phase in n.phases) or trip_count(n)
+    """Cycles an image at II 1: iterations, those of loops inside included, and waits for words that
+    another kernel puts together."""
+    iterations = sum(phase.times * phase.length for phase in n.phases) or trip_count(n)
+    return iterations + collecting(n)
+
+
+def collecting(n: Nest) -> int:
+    """Words of several vectors may come more slowly than they are taken where no output is due: a
+    vector a cycle, beyond those that wait in the FIFO and in the kernel that puts them together."""
+    source = n.sources[0]
+    if source.word.count == 1:
+        return 0
+    if n.raster is None:
+        return source.pixels * (source.vectors - source.words)
+    waiting = COLLECTED_FIFO * source.word.count + latency.COLLECT_DEPTH
+    return sum(
+        times * max(0, pixels * source.vectors - waiting - positions * source.words)
+        for pixels, positions, times in idle_runs(n.raster, source)
+    )
+
+
+@lru_cache(maxsize=256)
+def idle_runs(raster: Raster, source: Source) -> tuple[tuple[int, int, int], ...]:
+    """The stretches of a walk without an output: pixels of the source in it, positions in all, and
+    how often there is such a one."""
+    due = due_positions(raster)
+    after = np.cumsum(due)[~due]  # by how many outputs before it
+    _, number = np.unique(after, return_inverse=True)
+    inside = np.bincount(number, read_positions(raster, source)[~due]).astype(int)
+    if not len(number):
+        return ()
+    stretches = np.stack([inside, np.bincount(number)], axis=1)
+    runs, counts = np.unique(stretches, axis=0, return_counts=True)
+    pairs = zip(runs, counts, strict=True)
+    return tuple((int(run[0]), int(run[1]), int(times)) for run, times in pairs)
 
 
 @lru_cache(maxsize=256)

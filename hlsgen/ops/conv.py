@@ -11,8 +11,6 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.hardware import COLLECTED_FIFO
-from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
@@ -40,7 +38,7 @@ from hlsgen.ops.conv_steps import (
 )
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.sliding import sliding, tap_loops
-from hlsgen.ops.window import Window, idle_runs, imported_window
+from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
@@ -370,27 +368,6 @@ class Conv(Operator, Importer):
         a: ConvAttributes = layer.attributes
         rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
         return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
-
-    def pipelined_cycles(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
-        """A turn a cycle, but words of several vectors may come more slowly where no output is due:
-        a vector a cycle, beyond those that wait in the FIFO and in the kernel that puts them
-        together."""
-        turns = self.pipelined_turns(layer, graph, kernel)
-        if kernel.vectors_per_cycle == 1:
-            return turns
-        source = graph.tensors[layer.inputs[0]]
-        count, words = (
-            vectors(source.channels, kernel.input_width),
-            self.input_vectors(layer, graph, kernel),
-        )
-        if kernel.row_tiles:
-            return turns + source.pixels * (count - words)
-        waiting = COLLECTED_FIFO * kernel.vectors_per_cycle + COLLECT_DEPTH
-        runs = idle_runs(layer.attributes.window, source.height, source.width)
-        return turns + sum(
-            times * max(0, pixels * count - waiting - positions * words)
-            for pixels, positions, times in runs
-        )
 
     # ---- folded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -96,53 +96,6 @@ def keeps_lines(window: Window, length: int) -> bool:
     """Whether it keeps the window's upper rows in a memory: a word of it rests for a row, of
     `length` vectors. Else they are shift registers."""
     return window.extent[0] > 1 and length >= MEMORY_DISTANCE
-
-
-@dataclass(frozen=True)
-class Scan:
-    """The raster that a streaming kernel walks: for each position, whether it lies in the image and
-    whether an output is due."""
-
-    inside: np.ndarray
-    due: np.ndarray
-
-    def starts(self, idle: int, busy: int) -> np.ndarray:
-        """The first turn at each position, when positions without an output take `idle` turns and
-        the others `busy`."""
-        lengths = np.where(self.due, busy, idle)
-        return np.cumsum(lengths) - lengths
-
-
-def scan(window: Window, height: int, width: int) -> Scan:
-    """The scan of an image, in raster order."""
-    rows, columns = window.scan_size(height, width)
-    sizes = window.output_size(height, width)
-    masks = []
-    for axis, (length, extent) in enumerate(zip((rows, columns), (height, width), strict=True)):
-        at = np.arange(length)
-        first, stride = window.extent[axis] - 1, window.stride[axis]
-        due = (at >= first) & ((at - first) % stride == 0) & ((at - first) // stride < sizes[axis])
-        inside = (at >= window.pads[axis]) & (at < window.pads[axis] + extent)
-        masks.append((inside, due))
-    return Scan(*(np.logical_and.outer(masks[0][i], masks[1][i]).ravel() for i in (0, 1)))
-
-
-@cache
-def idle_runs(window: Window, height: int, width: int) -> tuple[tuple[int, int, int], ...]:
-    """The stretches of a streaming kernel's walk without an output: pixels of the image in it,
-    positions in all, and how often there is such a one."""
-    walk = scan(window, height, width)
-    after = np.cumsum(walk.due)[~walk.due]  # by how many outputs before it
-    _, number = np.unique(after, return_inverse=True)
-    inside = np.bincount(number, walk.inside[~walk.due]).astype(int)
-    runs, counts = (
-        np.unique(np.stack([inside, np.bincount(number)], axis=1), axis=0, return_counts=True)
-        if len(number)
-        else ((), ())
-    )
-    return tuple(
-        (int(run[0]), int(run[1]), int(count)) for run, count in zip(runs, counts, strict=True)
-    )
 
 
 def imported_window(
