@@ -114,18 +114,18 @@ def collecting(n: Nest) -> int:
     waiting = COLLECTED_FIFO * source.word.count + latency.COLLECT_DEPTH
     return sum(
         times * max(0, pixels * source.vectors - waiting - positions * source.words)
-        for pixels, positions, times in idle_runs(n.raster, source)
+        for pixels, positions, times in idle_runs(n.raster, source.when)
     )
 
 
 @lru_cache(maxsize=256)
-def idle_runs(raster: Raster, source: Source) -> tuple[tuple[int, int, int], ...]:
-    """The stretches of a walk without an output: pixels of the source in it, positions in all, and
-    how often there is such a one."""
+def idle_runs(raster: Raster, when: tuple[Guard, ...]) -> tuple[tuple[int, int, int], ...]:
+    """The stretches of a walk without an output: pixels of a source in it (see `arrived`),
+    positions in all, and how often there is such a one."""
     due = due_positions(raster)
     after = np.cumsum(due)[~due]  # by how many outputs before it
     _, number = np.unique(after, return_inverse=True)
-    inside = np.bincount(number, read_positions(raster, source)[~due]).astype(int)
+    inside = np.bincount(number, held_positions(raster, when)[~due]).astype(int)
     if not len(number):
         return ()
     stretches = np.stack([inside, np.bincount(number)], axis=1)
@@ -223,9 +223,10 @@ def needed_by_phases(n: Nest) -> np.ndarray | None:
 
 
 @lru_cache(maxsize=256)
-def arrived(raster: Raster, source: Source) -> np.ndarray:
-    """For each output pixel in raster order, how many pixels of a source have arrived."""
-    found = np.cumsum(read_positions(raster, source))[due_positions(raster)]
+def arrived(raster: Raster, when: tuple[Guard, ...]) -> np.ndarray:
+    """For each output pixel in raster order, how many pixels have arrived of a source that gives
+    one `when` its guards hold."""
+    found = np.cumsum(held_positions(raster, when))[due_positions(raster)]
     found.setflags(write=False)
     return found
 
@@ -239,7 +240,7 @@ def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
     if n.raster is not None:
         walked = {loop.name for loop in n.raster.loops}
         guarded = n.window is not None or any(guard.loop in walked for guard in source.when)
-        return arrived(n.raster, source) if guarded else None
+        return arrived(n.raster, source.when) if guarded else None
     return np.array([source.pixels]) if any(loop.reduces for loop in n.loops) else None
 
 

@@ -353,11 +353,8 @@ class Nest:
     memories: tuple[Memory, ...] = ()
     fills: bool = False
     types: Roles = FLOAT
-
-    @cached_property
-    def derived(self) -> dict[str, Any]:
-        """What `hlsgen.kernel.derive` has worked out, by name."""
-        return {}
+    # What `hlsgen.kernel.derive` has worked out, by name.
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def sequential(self) -> tuple[Loop, ...]:

@@ -41,7 +41,7 @@ def vectors(channels: int, width: int) -> int:
 
 
 # Kernels of a graph whose description is remembered.
-REMEMBERED = 48
+REMEMBERED = 256
 # A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
 # after another.
 LARGEST_STREAM = 1 << 18
