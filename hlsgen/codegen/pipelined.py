@@ -30,9 +30,11 @@ from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.derive import sums
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
+from hlsgen.kernel.naming import Instance
 from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
-from hlsgen.kernel.text import Instance, every_iteration, finish, kernel_text
+from hlsgen.kernel.result_text import finish
+from hlsgen.kernel.text import every_iteration, kernel_text
 from hlsgen.ops import operator, streamed
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hlsgen.activation import c_float
-from hlsgen.kernel.derive import (
-    interleaved,
-    multiply_adds,
-    reducing,
-    reduction,
-    sequential_taps,
-    sums,
-    sums_array,
-    trip_count,
-)
+from hlsgen.kernel.derive import multiply_adds, reducing, reduction, sequential_taps, trip_count
 from hlsgen.kernel.load_text import load_lines
-from hlsgen.kernel.nest import Array, Index, Loop, Nest, row_major, size
+from hlsgen.kernel.naming import (
+    Instance,
+    counters,
+    element,
+    expression,
+    running,
+    source_tests,
+    word_type,
+)
+from hlsgen.kernel.nest import Index, Loop, Nest, row_major, size
 from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
+from hlsgen.kernel.result_text import emit, finish, scale_lines, scales, sliced
+from hlsgen.kernel.sums_text import accumulate, declare_sums, sums_promise
 from hlsgen.kernel.window_text import (
     chosen_tap,
     declare_window,
@@ -30,36 +31,6 @@ from hlsgen.kernel.window_text import (
     window_promises,
 )
 from hlsgen.kernel.writing import Lines, block, carry, counted, indented, unrolled
-
-# What the running value of an iteration is called, by kind of combination.
-RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum"}
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A kernel in its design: its names, the channels at its ends, and which optimisations are on.
-
-    `weights`, `streamed`: the channels of weights that stay on chip and of those that come from
-    memory. `word`: the struct of a source that sends several vectors at once. With `scratch` sums
-    are in global memory.
-    """
-
-    name: str
-    title: str
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-    weights: str = ""
-    streamed: str = ""
-    word: str = ""
-    autorun: bool = True
-    scratch: bool = False
-    fuse: bool = True
-    unroll: bool = True
-
-    @property
-    def pragma(self) -> str:
-        """Of the loops that are unrolled unless that is switched off."""
-        return "#pragma unroll" if self.unroll else "#pragma unroll 1"
 
 
 @dataclass(frozen=True)
@@ -89,59 +60,6 @@ def kernel_text(n: Nest, at: Instance) -> KernelText:
 
 
 # ---- Pieces
-
-
-def names(n: Nest) -> tuple[str, ...]:
-    """The counters that an index may name: those of more than one iteration."""
-    walked = n.raster.loops if n.raster else ()
-    return tuple(loop.name for loop in (*walked, *counted(n.sequential), *n.unrolled))
-
-
-def counters(n: Nest, at: Instance) -> list[Loop]:
-    """The loops that the text counts, outermost first: where there is no window, none outside those
-    whose counter something names."""
-    if n.window:
-        return counted(n.sequential)
-    loops = counted((*(n.raster.loops if n.raster else ()), *n.sequential))
-    used = named(n, at)
-    first = [i for i, loop in enumerate(loops) if loop.name in used]
-    return loops[first[0] :] if first else []
-
-
-def named(n: Nest, at: Instance) -> set[str]:
-    """Counters that the text of a kernel without a window asks for."""
-    held = (source.held for source in n.sources)
-    indexed = [array.index for array in (n.bias, *n.constants, *held) if array]
-    if n.epilogue.unused or not at.fuse:
-        indexed.append(row_major(n.outputs))
-    found = {name for index in indexed for name, _ in index.terms}
-    found |= {guard.loop for source in n.sources for guard in source.when}
-    return found | {loop.name for loop in n.sequential if loop.reduces or not loop.arrives}
-
-
-def running(n: Nest) -> str:
-    """What the running value of an iteration is called."""
-    return RUNNING.get(n.combine.kind, "product" if reduction(n)[0] > 1 else "value")
-
-
-def expression(n: Nest, index: Index) -> str:
-    """An index in OpenCL."""
-    return index.text(names(n))
-
-
-def element(n: Nest, array: Array, part: str | int = 0) -> str:
-    """A vector of an on-chip array."""
-    return array.memory.at(expression(n, array.index), part)
-
-
-def result_index(n: Nest) -> str:
-    """The number of an output vector in its pixel."""
-    return expression(n, row_major(n.outputs))
-
-
-def word_type(n: Nest, at: Instance) -> str:
-    """What the first source sends."""
-    return at.word or n.sources[0].word.ctype
 
 
 def every_iteration(autorun: bool, trips: int) -> str:
@@ -182,19 +100,6 @@ def slice_types(n: Nest, at: Instance) -> Lines:
         return []
     part = f"{n.accumulator.ctype} part[{n.slicing.bound}];"
     return [f"typedef union {{ {n.result.ctype} v; {part} }} {at.name}_parts;", ""]
-
-
-def scales(n: Nest, at: Instance) -> Lines:
-    """A table of factors, by how many values count."""
-    if not n.epilogue.scales:
-        return []
-    found = ", ".join(map(c_float, n.epilogue.scales))
-    kind, count = n.types.accumulator.ctype, len(n.epilogue.scales)
-    return [
-        "// At the borders fewer values count: 1 / (rows * columns), row by row.",
-        f"__constant {kind} {at.name}_reciprocal[{count}] = {{ {found} }};",
-        "",
-    ]
 
 
 def tables(n: Nest, at: Instance) -> Lines:
@@ -249,24 +154,6 @@ def border_word(n: Nest, at: Instance) -> Lines:
     ]
 
 
-def declare_sums(n: Nest, at: Instance) -> Lines:
-    """A memory or a shift register."""
-    array, length = sums_array(n), sums(n).register_length
-    if at.scratch:
-        return []
-    if array:
-        declared = array.memory.declaration(array.vector.ctype)
-        return [f"{declared} // output vectors take turns, so that II is 1"]
-    kind, note = n.accumulator.ctype, "// shift register: partial sums take turns, so that II is 1"
-    return [f"{kind} sums[{length}] REGISTERS; {note}"] * bool(length)
-
-
-def sums_promise(n: Nest, at: Instance) -> Lines:
-    """A sum in a memory rests while other output vectors take turns."""
-    words = sums(n).memory
-    return [f"#pragma ivdep array(sums) safelen({words})"] * bool(words and not at.scratch)
-
-
 # ---- The body of the loop
 
 
@@ -287,13 +174,6 @@ def due_tests(n: Nest) -> str:
         return ""
     pairs = zip(n.raster.loops, n.raster.due, strict=True)
     return " && ".join(test for loop, guard in pairs for test in guard.tests(loop.bound))
-
-
-def source_tests(n: Nest, position: int = 0) -> str:
-    """Whether a word of a source arrives; "" where one always does."""
-    loops = n.counters
-    guards = n.sources[position].when
-    return " && ".join(test for g in guards for test in g.tests(loops[g.loop].bound))
 
 
 def arrival(n: Nest, at: Instance) -> Lines:
@@ -410,7 +290,7 @@ def combine_value(n: Nest, at: Instance, operand: str) -> Lines:
 
 def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
     """A vector's share: its lanes by a weight vector each, or lane by lane."""
-    lane, value = n.combine.lane, RUNNING["multiply"]
+    lane, value = n.combine.lane, running(n)
     if lane:
         own = f"{value} += in.lane[{lane}] * {weight(n, at)};"
         loop = [*head(n.counters[lane], at), *indented([own])]
@@ -433,138 +313,6 @@ def weight(n: Nest, at: Instance) -> str:
     assert n.weights is not None
     word = "word" if counts_words(n) else "0"
     return n.weights.memory.at(word, expression(n, row_major(n.unrolled)))
-
-
-# ---- Sums
-
-
-def accumulate(n: Nest, at: Instance, step: str) -> Lines:
-    """Adds the running value to its sum and declares `sum`, complete after the last step. The bias
-    is what the first value is added to; both are loaded before one is chosen."""
-    kind, zero, s = n.accumulator.ctype, n.types.accumulator.zero, sums(n)
-    output, value = expression(n, row_major(interleaved(n.sequential))), running(n)
-    memory = at.scratch or s.memory > 0
-    place = f"{'scratch' if at.scratch else 'sums'}[{output}]" if memory else "sums[0]"
-    name = "sum" if memory else "partial"
-    first = element(n, n.bias) if bias_first(n, at) and n.bias else ""
-    if at.scratch:
-        begun = f"{first} + {value}" if first else value
-        lines = [f"const {kind} {name} = {step} == 0 ? {begun} : {place} + {value};"]
-    else:
-        lines = [f"const {kind} rested = {place};"]
-        parts = 1 if memory else n.partial_sums
-        if first:
-            fresh = f"{step} < {parts} ? {zero} : " if parts > 1 else ""
-            lines += [
-                f"const {kind} start = {first};",
-                f"const {kind} before = {step} == 0 ? start : {fresh}rested;",
-                f"const {kind} {name} = before + {value};",
-            ]
-        else:
-            lines.append(f"const {kind} {name} = ({step} < {parts} ? {zero} : rested) + {value};")
-    return lines + ([f"{place} = sum;"] if memory else shifted_sums(n))
-
-
-def shifted_sums(n: Nest) -> Lines:
-    """The shift register moves on; what it holds of this output is added up."""
-    s = sums(n)
-    newest = s.register_length - 1
-    lines = unrolled("i", 0, newest, ["sums[i] = sums[i + 1];"])
-    lines += [f"sums[{newest}] = partial;", f"{n.accumulator.ctype} sum = partial;"]
-    if s.used > 1:
-        lines += unrolled("i", 1, s.used, [f"sum += sums[{newest} - i * {s.outs}];"])
-    return lines
-
-
-def bias_first(n: Nest, at: Instance) -> bool:
-    """Whether the first value is added to the bias, which takes no adder of its own."""
-    return n.bias is not None and reduction(n)[0] > 1 and at.fuse
-
-
-# ---- Results
-
-
-def scale_lines(n: Nest, at: Instance) -> Lines:
-    """The factor of this position, where it depends on how many values count."""
-    e = n.epilogue
-    if not e.scales:
-        return []
-    lines = ["int rows = 0, columns = 0;"]
-    for name, c in zip(("rows", "columns"), e.counted, strict=True):
-        spread = f" * {c.dilation}" if c.dilation > 1 else ""
-        place = f"{c.loop} - {(c.taps - 1) * c.dilation} + k{spread}"
-        lines += unrolled("k", 0, c.taps, [f"{name} += {place} >= {c.low} && {place} < {c.high};"])
-    index = f"rows * {e.counted[1].taps + 1} + columns"
-    kind = n.types.accumulator.ctype
-    return [*lines, f"const {kind} reciprocal = {at.name}_reciprocal[{index}];"]
-
-
-def scaled(n: Nest, value: str) -> str:
-    """A finished sum times its factor."""
-    if n.epilogue.scales:
-        return f"{value} * reciprocal"
-    return value if n.epilogue.scale is None else f"{value} * {c_float(n.epilogue.scale)}"
-
-
-def activated(n: Nest, value: str) -> str:
-    """The activation of a value."""
-    found = n.epilogue.activation
-    return found.expression(value) if found else value
-
-
-def finish(n: Nest, at: Instance, value: str) -> Lines:
-    """From a finished sum to a result: in one expression, or (fusion off) in loops of their own
-    once a pixel."""
-    index, kind = result_index(n), n.result.ctype
-    if not at.fuse:
-        return finish_apart(n, at, scaled(n, value), index)
-    bias = f" + {element(n, n.bias)}" if n.bias and not bias_first(n, at) else ""
-    return [
-        f"const {kind} biased = {scaled(n, value)}{bias};",
-        f"const {kind} result = {cleared(n, activated(n, 'biased'), index)};",
-        *emit(at, "result"),
-    ]
-
-
-def finish_apart(n: Nest, at: Instance, value: str, index: str) -> Lines:
-    """Bias, activation and output one after another, when a pixel is complete."""
-    count = size(n.outputs)
-    over = ["#pragma unroll 1", f"for (int i = 0; i < {count}; ++i)"]
-    lines: Lines = []
-    if n.bias:
-        lines += [*over, *indented(["pixel[i] += bias[i];"])]
-    if n.epilogue.activation:
-        lines += [*over, *indented([f"pixel[i] = {activated(n, 'pixel[i]')};"])]
-    lines += [over[0], *block(f"{over[1]} ", emit(at, cleared(n, "pixel[i]", "i")))]
-    return [f"pixel[{index}] = {value};", *block(f"if ({index} == {count - 1}) ", lines)]
-
-
-def sliced(n: Nest, at: Instance, value: str) -> Lines:
-    """A finished slice waits for the others of its vector."""
-    loop, part = n.slicing, n.accumulator.ctype
-    assert loop is not None and n.bias is not None
-    done = emit(at, cleared(n, "result.v", result_index(n)))
-    return [
-        f"const {part} biased = {scaled(n, value)} + {element(n, n.bias)};",
-        f"result.part[{loop.name}] = {activated(n, 'biased')};",
-        *block(f"if ({loop.name} == {loop.bound - 1}) ", done),
-    ]
-
-
-def cleared(n: Nest, value: str, index: str) -> str:
-    """A result with zeros in the lanes of a pixel's last vector that hold no channel, where the
-    layer's function may have no finite value."""
-    unused, lanes, last = n.epilogue.unused, n.lanes, size(n.outputs) - 1
-    if not unused:
-        return value
-    mask = f"(int{lanes})({', '.join(['0'] * (lanes - unused) + ['-1'] * unused)})"
-    chosen = f"{index} == {last} ? {mask} : (int{lanes})(0)" if last else mask
-    return f"select({value}, ({n.result.ctype})({n.types.result.zero}), {chosen})"
-
-
-def emit(at: Instance, value: str) -> Lines:
-    """Sends an output vector to every reader."""
-    return [*(f"write_channel_intel({name}, {value});" for name in at.targets), f"TAP({value});"]
 
 
 # ---- Counters

@@ -89,11 +89,12 @@ class Importer(ABC):
 
 
 class Operator(ABC):
-    """One operator: what it computes, what it costs, which templates make it.
+    """One operator: what it computes, what it costs, what makes it.
 
-    Templates are found by name: `templates/layered/<name>.cl.j2`,
-    `templates/pipelined/<name>.cl.j2`, and for the folded style `templates/folded/<engine>.cl.j2`
-    (`engine = ""` sends the tensor straight to the epilogue).
+    A pipelined kernel is a description, `nest`. Templates are found by name:
+    `templates/layered/<name>.cl.j2`; `templates/pipelined/<name>.cl.j2` alone where a description
+    leaves its loop to one; for the folded style `templates/folded/<engine>.cl.j2` (`engine = ""`
+    sends the tensor straight to the epilogue).
     """
 
     name: str = ""

@@ -118,7 +118,7 @@ MUTANTS = (
     ),
     Mutant(
         "kernel text: bias of the first vector (pipelined)",
-        "hlsgen/kernel/text.py",
+        "hlsgen/kernel/result_text.py",
         'bias = f" + {element(n, n.bias)}"',
         "bias = f\" + {n.bias.memory.at('0')}\"",
         (f"{OPERATOR}[conv_pointwise-pipelined]",),

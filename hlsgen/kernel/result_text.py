@@ -1,0 +1,105 @@
+"""The text from a finished sum to a vector that leaves: factor, bias, activation, channels."""
+
+from __future__ import annotations
+
+from hlsgen.activation import c_float
+from hlsgen.kernel.naming import Instance, element, result_index
+from hlsgen.kernel.nest import Nest, size
+from hlsgen.kernel.sums_text import bias_first
+from hlsgen.kernel.writing import Lines, block, indented, unrolled
+
+
+def scales(n: Nest, at: Instance) -> Lines:
+    """A table of factors, by how many values count."""
+    if not n.epilogue.scales:
+        return []
+    found = ", ".join(map(c_float, n.epilogue.scales))
+    kind, count = n.types.accumulator.ctype, len(n.epilogue.scales)
+    return [
+        "// At the borders fewer values count: 1 / (rows * columns), row by row.",
+        f"__constant {kind} {at.name}_reciprocal[{count}] = {{ {found} }};",
+        "",
+    ]
+
+
+def scale_lines(n: Nest, at: Instance) -> Lines:
+    """The factor of this position, where it depends on how many values count."""
+    e = n.epilogue
+    if not e.scales:
+        return []
+    lines = ["int rows = 0, columns = 0;"]
+    for name, c in zip(("rows", "columns"), e.counted, strict=True):
+        spread = f" * {c.dilation}" if c.dilation > 1 else ""
+        place = f"{c.loop} - {(c.taps - 1) * c.dilation} + k{spread}"
+        lines += unrolled("k", 0, c.taps, [f"{name} += {place} >= {c.low} && {place} < {c.high};"])
+    index = f"rows * {e.counted[1].taps + 1} + columns"
+    kind = n.types.accumulator.ctype
+    return [*lines, f"const {kind} reciprocal = {at.name}_reciprocal[{index}];"]
+
+
+def scaled(n: Nest, value: str) -> str:
+    """A finished sum times its factor."""
+    if n.epilogue.scales:
+        return f"{value} * reciprocal"
+    return value if n.epilogue.scale is None else f"{value} * {c_float(n.epilogue.scale)}"
+
+
+def activated(n: Nest, value: str) -> str:
+    """The activation of a value."""
+    found = n.epilogue.activation
+    return found.expression(value) if found else value
+
+
+def finish(n: Nest, at: Instance, value: str) -> Lines:
+    """From a finished sum to a result: in one expression, or (fusion off) in loops of their own
+    once a pixel."""
+    index, kind = result_index(n), n.result.ctype
+    if not at.fuse:
+        return finish_apart(n, at, scaled(n, value), index)
+    bias = f" + {element(n, n.bias)}" if n.bias and not bias_first(n, at) else ""
+    return [
+        f"const {kind} biased = {scaled(n, value)}{bias};",
+        f"const {kind} result = {cleared(n, activated(n, 'biased'), index)};",
+        *emit(at, "result"),
+    ]
+
+
+def finish_apart(n: Nest, at: Instance, value: str, index: str) -> Lines:
+    """Bias, activation and output one after another, when a pixel is complete."""
+    count = size(n.outputs)
+    over = ["#pragma unroll 1", f"for (int i = 0; i < {count}; ++i)"]
+    lines: Lines = []
+    if n.bias:
+        lines += [*over, *indented(["pixel[i] += bias[i];"])]
+    if n.epilogue.activation:
+        lines += [*over, *indented([f"pixel[i] = {activated(n, 'pixel[i]')};"])]
+    lines += [over[0], *block(f"{over[1]} ", emit(at, cleared(n, "pixel[i]", "i")))]
+    return [f"pixel[{index}] = {value};", *block(f"if ({index} == {count - 1}) ", lines)]
+
+
+def sliced(n: Nest, at: Instance, value: str) -> Lines:
+    """A finished slice waits for the others of its vector."""
+    loop, part = n.slicing, n.accumulator.ctype
+    assert loop is not None and n.bias is not None
+    done = emit(at, cleared(n, "result.v", result_index(n)))
+    return [
+        f"const {part} biased = {scaled(n, value)} + {element(n, n.bias)};",
+        f"result.part[{loop.name}] = {activated(n, 'biased')};",
+        *block(f"if ({loop.name} == {loop.bound - 1}) ", done),
+    ]
+
+
+def cleared(n: Nest, value: str, index: str) -> str:
+    """A result with zeros in the lanes of a pixel's last vector that hold no channel, where the
+    layer's function may have no finite value."""
+    unused, lanes, last = n.epilogue.unused, n.lanes, size(n.outputs) - 1
+    if not unused:
+        return value
+    mask = f"(int{lanes})({', '.join(['0'] * (lanes - unused) + ['-1'] * unused)})"
+    chosen = f"{index} == {last} ? {mask} : (int{lanes})(0)" if last else mask
+    return f"select({value}, ({n.result.ctype})({n.types.result.zero}), {chosen})"
+
+
+def emit(at: Instance, value: str) -> Lines:
+    """Sends an output vector to every reader."""
+    return [*(f"write_channel_intel({name}, {value});" for name in at.targets), f"TAP({value});"]
