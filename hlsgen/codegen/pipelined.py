@@ -162,7 +162,7 @@ class PipelinedGenerator:
     def text(self, layer: Layer, context: dict[str, Any]) -> str:
         """The kernel of a layer in OpenCL."""
         nest = operator(layer.op).described(layer, self.graph, self.plan.kernel(layer.name))
-        if nest.memories:
+        if nest.memories and not nest.fills:
             text = render(f"pipelined/{layer.op}.cl.j2", l=context)
         elif nest.phases:
             text = self.own_text(layer, nest, self.instance(context))

@@ -97,3 +97,11 @@ def source_tests(n: Nest, position: int = 0) -> str:
     loops = n.counters
     guards = n.sources[position].when
     return " && ".join(test for g in guards for test in g.tests(loops[g.loop].bound))
+
+
+def due_tests(n: Nest) -> str:
+    """Whether a position gives an output; "" where all do."""
+    if not n.raster:
+        return ""
+    pairs = zip(n.raster.loops, n.raster.due, strict=True)
+    return " && ".join(test for loop, guard in pairs for test in guard.tests(loop.bound))

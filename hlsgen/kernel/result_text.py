@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hlsgen.activation import c_float
-from hlsgen.kernel.naming import Instance, element, result_index
-from hlsgen.kernel.nest import Nest, size
-from hlsgen.kernel.sums_text import bias_first
+from hlsgen.kernel.derive import reducing, reduction
+from hlsgen.kernel.naming import Instance, element, expression, result_index
+from hlsgen.kernel.nest import Nest, row_major, size
+from hlsgen.kernel.sums_text import accumulate, bias_first
 from hlsgen.kernel.writing import Lines, block, indented, unrolled
 
 
@@ -62,6 +63,23 @@ def finish(n: Nest, at: Instance, value: str) -> Lines:
         f"const {kind} result = {cleared(n, activated(n, 'biased'), index)};",
         *emit(at, "result"),
     ]
+
+
+def concluded(n: Nest, at: Instance, value: str) -> Lines:
+    """A running value is added to its sum, and after the last step the result leaves."""
+    steps = reduction(n)[0]
+    if steps == 1:
+        return finish(n, at, value)
+    step = expression(n, row_major(reducing(n)))
+    done = finish(n, at, "sum")
+    return [*accumulate(n, at, step), *block(f"if ({step} == {steps - 1}) ", done)]
+
+
+def declare_pixel(n: Nest, at: Instance) -> Lines:
+    """Where the results of a pixel wait (fusion off)."""
+    if at.fuse or n.combine.kind == "pass":
+        return []
+    return [f"{n.result.ctype} pixel[{size(n.outputs)}];"]
 
 
 def finish_apart(n: Nest, at: Instance, value: str, index: str) -> Lines:

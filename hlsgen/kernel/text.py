@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hlsgen.kernel.derive import multiply_adds, reducing, reduction, sequential_taps, trip_count
+from hlsgen.kernel.derive import multiply_adds, sequential_taps, trip_count
 from hlsgen.kernel.load_text import load_lines
 from hlsgen.kernel.naming import (
     Instance,
     counters,
+    due_tests,
     element,
     expression,
     running,
@@ -20,8 +21,9 @@ from hlsgen.kernel.naming import (
 )
 from hlsgen.kernel.nest import Index, Loop, Nest, row_major, size
 from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
-from hlsgen.kernel.result_text import emit, finish, scale_lines, scales, sliced
-from hlsgen.kernel.sums_text import accumulate, declare_sums, sums_promise
+from hlsgen.kernel.result_text import concluded, declare_pixel, emit, scale_lines, scales, sliced
+from hlsgen.kernel.skip_text import skip_body, skip_declarations
+from hlsgen.kernel.sums_text import declare_sums, sums_promise
 from hlsgen.kernel.window_text import (
     chosen_tap,
     declare_window,
@@ -116,6 +118,8 @@ def tables(n: Nest, at: Instance) -> Lines:
 
 def declarations(n: Nest, at: Instance) -> Lines:
     """On-chip memories, the window's registers, sums, counters."""
+    if n.fills:
+        return skip_declarations(n, at)
     lines: Lines = []
     stored = [array for array in (n.bias, *n.constants, n.weights) if array]
     if stored:
@@ -129,8 +133,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
         lines += declare_window(n, word_type(n, at))
     lines += [*declare_sums(n, at), *declare_held(n)]
     lines += [f"{b.memory.declaration(b.vector.ctype)} // {b.note}" for b in n.buffers]
-    if not at.fuse and n.combine.kind != "pass":
-        lines.append(f"{n.result.ctype} pixel[{size(n.outputs)}];")
+    lines += declare_pixel(n, at)
     if n.phases:
         return lines
     started = [f"{loop.name} = 0" for loop in reversed(counters(n, at))]
@@ -159,6 +162,8 @@ def border_word(n: Nest, at: Instance) -> Lines:
 
 def body(n: Nest, at: Instance) -> Lines:
     """An iteration: a word arrives, values are combined, a result leaves, counters move on."""
+    if n.fills:
+        return skip_body(n, at)
     due = due_tests(n)
     lines = [f"const bool due = {due}; // this position gives an output pixel"] * bool(due)
     lines += arrival(n, at)
@@ -166,14 +171,6 @@ def body(n: Nest, at: Instance) -> Lines:
     if n.window:
         computed = block("if (due) " if due else "", computed)
     return lines + computed + advance(n, at, bool(due))
-
-
-def due_tests(n: Nest) -> str:
-    """Whether a position gives an output; "" where all do."""
-    if not n.raster:
-        return ""
-    pairs = zip(n.raster.loops, n.raster.due, strict=True)
-    return " && ".join(test for loop, guard in pairs for test in guard.tests(loop.bound))
 
 
 def arrival(n: Nest, at: Instance) -> Lines:
@@ -196,17 +193,13 @@ def arrival(n: Nest, at: Instance) -> Lines:
 def compute(n: Nest, at: Instance) -> Lines:
     """From operands to a result that leaves."""
     lines = [*scale_lines(n, at), *combined(n, at)]
-    value, steps = running(n), reduction(n)[0]
+    value = running(n)
     if n.combine.kind == "pass":
         lines += emit(at, value)
     elif n.slicing:
         lines += sliced(n, at, value)
-    elif steps == 1:
-        lines += finish(n, at, value)
     else:
-        step = expression(n, row_major(reducing(n)))
-        done = finish(n, at, "sum")
-        lines += [*accumulate(n, at, step), *block(f"if ({step} == {steps - 1}) ", done)]
+        lines += concluded(n, at, value)
     if counts_words(n):
         assert n.weights is not None
         lines.append(f"word = word == {n.weights.memory.depth - 1} ? 0 : word + 1;")

@@ -269,7 +269,8 @@ class Conv(Operator, Importer):
         dense = self.window_nest(layer, graph, kernel, loops, loops[:1], Combine("multiply"))
         bias = Vector(dense.types.accumulator, kernel.output_width)
         return replace(
-            dense, weights=None, bias=bias_array(loops[1:], bias), fills=True,
+            dense, what=f"{dense.what}; zeros are skipped", weights=None,
+            bias=bias_array(loops[1:], bias), fills=True,
             memories=skip.memories(layer, kernel, inputs),
         )  # fmt: skip
 

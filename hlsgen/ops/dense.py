@@ -191,7 +191,7 @@ class Dense(Operator, Importer):
         inputs = self.input_vectors(layer, graph, kernel)
         loops, word = skip.loops(layer, kernel, inputs), Vector(types.operand, kernel.input_width)
         return Nest(
-            what="",
+            what=f"{layer.attributes.outputs} outputs of {tensor.size} inputs; zeros are skipped",
             lanes=kernel.output_width,
             sources=(Source(word, tensor.pixels, vectors(tensor.channels, word.lanes)),),
             loops=loops,

@@ -108,7 +108,7 @@ def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
     "change",
     [
         ("inputs[at", "inputs[1 + at"),
-        ("fill = 0; // the", "fill = 1; // the"),
+        ("c = 0; // the", "c = 1; // the"),
         ("(ushort)as_int", "(ushort)1 + as_int"),
     ],
 )

@@ -168,14 +168,13 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
     }
 }
 
-// y, node y (Gemm): 40 outputs of 512 inputs; zeros are skipped; 256 multipliers: each of 16 lanes takes a non-zero weight
-// a turn for each of 16 banks of inputs, and fetches what it multiplies from its copy of the bank
+// y, node y (Gemm); 256 multipliers
 STREAMING_KERNEL
 __kernel void y(STREAMING_PARAMETERS(float16))
 {
-    float16 bias[3] MLABS(1, 64, 1); // on chip for good, as values and places are
-    float16 values[36][16] BLOCKS(16, 64, 1);
-    ushort places[36][256] BLOCKS(16, 32, 1);
+    float16 bias[3] MLABS(1, 64, 1); // on chip for good, as are
+    float16 values[36][16] BLOCKS(16, 64, 1); // values of weights
+    ushort places[36][256] BLOCKS(16, 32, 1); // and the places of what they multiply
     {
         int word = 0, k = 0; // of the entries that come in: values, then their places
         bool place = false;
@@ -204,18 +203,18 @@ __kernel void y(STREAMING_PARAMETERS(float16))
         }
     }
 
-    float inputs[32][16] MLABS(16, 4, 16); // of one pixel, bank by bank; every lane reads places of its own
-    int fill = 0; // vectors of the pixel that are here
+    float inputs[32][16] MLABS(16, 4, 16); // bank by bank; every lane has a copy
+    int c = 0; // words of the position that are here
     float16 sums[12] REGISTERS; // shift register: partial sums take turns, so that II is 1
     int o = 0, n = 0, word = 0;
     EVERY_TURN(68) {
-        if (fill < 32) {
+        if (c < 32) {
             lanes16 vector;
             vector.v = read_channel_intel(pointwise_to_y);
             #pragma unroll
             for (int i = 0; i < 16; ++i)
-                inputs[fill][i] = vector.lane[i];
-            ++fill;
+                inputs[c][i] = vector.lane[i];
+            ++c;
         } else {
             float16 product = 0.0f;
             #pragma unroll
@@ -248,7 +247,7 @@ __kernel void y(STREAMING_PARAMETERS(float16))
                 TAP(result);
             }
             if (word == 35)
-                fill = 0; // the next pixel
+                c = 0; // the next position
             word = word == 35 ? 0 : word + 1;
             if (o == 2) {
                 o = 0;
