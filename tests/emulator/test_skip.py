@@ -187,7 +187,7 @@ def test_counted_turns_are_the_models(text, skips, tmp_path):
             start = text.index(f"__kernel void {layer.name}(")
             end = text.index("\n}\n", start)
             body = text[start:end].replace(
-                "    int fill = 0;", "    int turns = 0;\n    int fill = 0;", 1
+                "    int c = 0;", "    int turns = 0;\n    int c = 0;", 1
             )
             body = re.sub(r"(EVERY_TURN\(\d+\) {\n)", r"\1        ++turns;\n", body)
             text = (
