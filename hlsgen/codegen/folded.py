@@ -234,6 +234,7 @@ class FoldedGenerator:
             "biases": max(bias_stream(s) for s in steps),
             "results": max(s["results"] for s in steps),
             "listeners": self.listeners(),
+            "sends_weights": any(known.weighted and not known.reader for known in self.used),
             "memories": self.memories(),
             "bias_words": bias_words(plan.steps),
             "bias_depth": bias_depth(e),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from hlsgen.engines.base import WORD, Engine, Size
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Body, Fifo, Kernel
+from hlsgen.kernel.hardware import Arithmetic, Body, Fifo, Kernel
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory, power_of_two
 from hlsgen.kernel.record import Field
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
@@ -36,6 +36,13 @@ class ArrayShape(NamedTuple):
 
 # That of an array which a design does not have.
 NO_ARRAY = ArrayShape(0, 0, 0, 0)
+
+
+def array_units(own: EngineSizes) -> Arithmetic:
+    """Multipliers of all lanes and the additions to their accumulators; a lane's only product and
+    the addition that follows are one unit."""
+    products, lanes = own.inputs * own.width, own.outputs * own.width
+    return Arithmetic(multiply_adds=products * lanes, adds=lanes if products > 1 else 0)
 
 
 class Array(Engine):

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hlsgen.engines.array import Array
+from hlsgen.engines.array import Array, array_units
 from hlsgen.engines.base import DEPTH, STEPS, WORD, Call, Products
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic, Body, Fifo, Kernel, Lsu
+from hlsgen.kernel.hardware import Body, Fifo, Kernel, Lsu
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.record import Field
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
@@ -59,7 +59,7 @@ class Convolution(Array):
         lanes = own.outputs * v
         lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
         array = Body(
-            Arithmetic(multiply_adds=own.inputs * v * lanes, adds=lanes),
+            array_units(own),
             () if scratch else (self.sums_memory(own, vector),),
             2 * own.inputs * v * lanes * bits,  # weights in use, and the next word's
             lanes * bits + own.outputs * own.inputs * v,

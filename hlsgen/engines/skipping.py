@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from hlsgen.engines.array import Array
+from hlsgen.engines.array import Array, array_units
 from hlsgen.engines.base import WORD, Products
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic, Body, Kernel
+from hlsgen.kernel.hardware import Body, Kernel
 from hlsgen.kernel.memory import Memory
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
@@ -47,7 +47,7 @@ class Skipping(Array):
         memories = (self.tile_memory(own, bits), self.sums_memory(own, vector))
         # Weights and places in use, and the next word's.
         kept = 2 * own.inputs * v * lanes * (bits + PLACE_BITS)
-        units = Arithmetic(multiply_adds=own.inputs * v * lanes, adds=lanes)
+        units = array_units(own)
         body = Body(units, memories, kept, lanes * bits)
         channel_bits = vector * (1 + own.burst) + lanes * bits + 2 * WORD
         return [

@@ -119,7 +119,7 @@ def readers(
         Kernel(
             "parameter_reader",
             Body(),
-            lsus=(Lsu("weights", word), Lsu("biases", vector * (1 + scaled))),
+            lsus=(*[Lsu("weights", word)] * bool(weighted), Lsu("biases", vector * (1 + scaled))),
             channel_bits=weighted * word + vector * (1 + scaled) + WORD,
             channel_ends=weighted + 2,
             loops=2,

@@ -714,10 +714,9 @@ __kernel void epilogue(ENGINE_PARAMETERS)
                 value = read_channel_intel(global_pooling_out);
             if (s.engine == 0)
                 value = read_channel_intel(plain_in);
-            if (s.scale_negative) // a slope a channel below zero
-                value = fmax(value, 0.0f) + fmin(value, 0.0f) * factor + shift;
-            else
-                value = value * factor + shift;
+            // Where there is a slope a channel below zero, the factor is for what lies below alone.
+            const vec above = s.scale_negative ? fmax(value, 0.0f) : (vec)(0.0f);
+            value = (s.scale_negative ? fmin(value, 0.0f) : value) * factor + (shift + above);
             if (s.residual) {
                 const vec other = read_channel_intel(residual_in);
                 if (s.residual == JOIN_SUB)
