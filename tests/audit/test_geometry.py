@@ -22,7 +22,7 @@ def errors(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["pipelined", "folded", "hybrid"])
-@pytest.mark.parametrize("name", ["lenet", "mobilenet", "sparse", "skipping", "movement"])
+@pytest.mark.parametrize("name", ["lenet", "mixed", "mobilenet", "sparse", "skipping", "movement"])
 def test_designs_are_clean(name, style, tmp_path):
     assert errors(built(name, style, tmp_path)) == []
 
