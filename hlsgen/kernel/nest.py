@@ -356,15 +356,15 @@ class Nest:
     # What `hlsgen.kernel.derive` has worked out, by name.
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def sequential(self) -> tuple[Loop, ...]:
-        """Loops of a position that take one iteration after another."""
-        return tuple([loop for loop in self.loops if not loop.unrolled])
+    # Loops of a position that take one iteration after another, and those that happen at once.
+    sequential: tuple[Loop, ...] = field(init=False, repr=False)
+    unrolled: tuple[Loop, ...] = field(init=False, repr=False)
 
-    @cached_property
-    def unrolled(self) -> tuple[Loop, ...]:
-        """Loops of a position that happen at once."""
-        return tuple([loop for loop in self.loops if loop.unrolled])
+    def __post_init__(self) -> None:
+        at_once = tuple([loop for loop in self.loops if loop.unrolled])
+        others = tuple([loop for loop in self.loops if not loop.unrolled])
+        object.__setattr__(self, "unrolled", at_once)
+        object.__setattr__(self, "sequential", others)
 
     @cached_property
     def outputs(self) -> tuple[Loop, ...]:
