@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from hlsgen.codegen.design import (
     run_mode,
     title,
 )
-from hlsgen.codegen.pipelined import activate
 from hlsgen.codegen.render import render
 from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
@@ -119,3 +119,8 @@ def layer_context(
         "cached": plan.enabled("cached_writes"),
         "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
     } | operator(layer.op).layered_context(layer)
+
+
+def activate(layer: Layer) -> Callable[[str], str]:
+    """The layer's activation as a function from expression to expression."""
+    return (lambda x: x) if layer.activation is None else layer.activation.expression

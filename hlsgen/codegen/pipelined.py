@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,18 +23,17 @@ from hlsgen.codegen.design import (
     title,
 )
 from hlsgen.codegen.render import render, vector_type
-from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
-from hlsgen.kernel.derive import sums
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
-from hlsgen.kernel.naming import Instance
+from hlsgen.kernel.load_text import load_lines
+from hlsgen.kernel.naming import Instance, word_type
 from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
-from hlsgen.kernel.result_text import finish
+from hlsgen.kernel.result_text import activated, cleared, emit, finish
 from hlsgen.kernel.text import every_iteration, kernel_text
-from hlsgen.ops import operator, streamed
+from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.types import FLOAT32
@@ -100,8 +98,9 @@ class PipelinedGenerator:
         return not self.plan.enabled("cached_writes") and operator(layer.op).accumulates
 
     def layer_context(self, layer: Layer) -> dict[str, Any]:
-        """Everything the layer's template needs; adds the layer's weights to the stream."""
-        kernel, op = self.plan.kernel(layer.name), operator(layer.op)
+        """A layer's kernel in its design: names, types and channels at its ends; adds the layer's
+        weights to the stream."""
+        kernel = self.plan.kernel(layer.name)
         inputs = []
         for position, tensor in enumerate(self.graph.input_tensors(layer)):
             edge = next(
@@ -120,67 +119,49 @@ class PipelinedGenerator:
                 "image": collected["pixels"] * words,
                 "channel": f"{layer.name}_collected{self.own}",
             }
-        bits = FLOAT32.bits
-        memories = {m.name: m for m in op.pipelined_body(layer, self.graph, kernel, bits).memories}
-        part = kernel.output_width // kernel.lane_folding
-        steps, _ = op.reduction(layer, self.graph, kernel)
         return {
             "name": layer.name,
             "title": title(layer),
-            "attributes": layer.attributes,
             "kernel": kernel,
             "inputs": inputs,
             "input": inputs[0],
             "output": self.tensor_context(output)
             | {"channels": [name + self.own for name in self.channels_from(output.name)]},
-            "window": window_context(layer, self.graph, inputs[0]["vectors"]),
-            "steps": steps,
             "collected": collected,
-            "turns": op.pipelined_turns(layer, self.graph, kernel),
-            "sums": sums(op.described(layer, self.graph, kernel)),
-            "memories": memories,
-            "vector": vector_type(kernel.input_width, self.ctype),
-            # What the kernel multiplies by at once: a vector of output channels, or a part of one.
-            "part": {"type": vector_type(part, self.ctype), "width": part},
             "weights": self.add_weights(layer, kernel),
             "filters": self.add_filters(layer, kernel),
-            "row_tiles": streamed.row_tiles(layer, self.graph, kernel)
-            if op.works_in_row_tiles(layer) and kernel.row_tiles
-            else None,
             "streamed": f"{layer.name}_streamed{self.own}",
-            "bias": "bias" in layer.weights,
-            "bias_first": "bias" in layer.weights and steps > 1 and self.plan.enabled("fuse"),
-            "activation": layer.activation,
-            "activate": activate(layer),
-            "unused": 0 if op.stays_finite(layer) else -output.channels % kernel.output_width,
             "autorun": self.is_autorun(layer),
             "scratch": self.has_scratch(layer),
             "fuse": self.plan.enabled("fuse"),
-            "unroll": "#pragma unroll" if self.plan.enabled("unroll") else "#pragma unroll 1",
         }
 
     def text(self, layer: Layer, context: dict[str, Any]) -> str:
         """The kernel of a layer in OpenCL."""
         nest = operator(layer.op).described(layer, self.graph, self.plan.kernel(layer.name))
-        if nest.memories and not nest.fills:
-            text = render(f"pipelined/{layer.op}.cl.j2", l=context)
-        elif nest.phases:
-            text = self.own_text(layer, nest, self.instance(context))
-        else:
-            text = render("pipelined/kernel.cl.j2", k=kernel_text(nest, self.instance(context)))
+        text = self.kernel_text(layer, nest, self.instance(context))
         if not context["collected"]:
             return text
         return render("pipelined/collect.cl.j2", c=self.collector(context)) + "\n\n" + text
 
-    def own_text(self, layer: Layer, nest: Nest, at: Instance) -> str:
-        """A kernel whose loop a template of the operator prints."""
+    def kernel_text(self, layer: Layer, nest: Nest, at: Instance) -> str:
+        """The kernel of a description; where it names a template, that prints the loop."""
+        if not nest.template:
+            return render("pipelined/kernel.cl.j2", k=kernel_text(nest, at))
+        kernel, stored_first = self.plan.kernel(layer.name), [nest.bias] if nest.bias else []
         return render(
-            f"pipelined/{layer.op}.cl.j2",
+            f"pipelined/{nest.template}.cl.j2",
             k=kernel_text(nest, at),
             n=nest,
             at=at,
-            own=operator(layer.op).printed(layer, self.graph, nest),
+            own=operator(layer.op).printed(layer, self.graph, kernel, nest),
             read=f"read_channel_intel({at.sources[0]})",
+            word_type=word_type(nest, at),
+            image=every_iteration(at.autorun, 1),
+            load=load_lines([array.memory for array in stored_first], nest.result, at.weights),
+            activated=partial(activated, nest),
+            cleared=partial(cleared, nest),
+            emit=partial(emit, at),
             finish=partial(finish, nest, at),
             chosen=chosen,
             stored=stored,
@@ -412,11 +393,6 @@ def lane_widths(kernel: KernelPlan) -> tuple[int, ...]:
     return kernel.output_width // kernel.lane_folding, kernel.input_width // max(
         kernel.nonzeros_per_lane, 1
     )
-
-
-def activate(layer: Layer) -> Callable[[str], str]:
-    """The layer's activation as a function from expression to expression."""
-    return (lambda x: x) if layer.activation is None else layer.activation.expression
 
 
 def generate_pipelined(graph: Graph, plan: Plan, board: Board) -> Generated:

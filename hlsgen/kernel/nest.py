@@ -328,10 +328,10 @@ class Nest:
     `constants`: a vector for every vector of a pixel each, which an `expression` names. They arrive
     after the biases.
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
-    register. `phases`: an image, where a template of the operator prints the loop's body, which
-    names `buffers` and `tables`; its one loop counts output vectors of a pixel. `memories`: others,
-    which such a template declares itself. `fills`: all words of a position arrive before its other
-    loops begin.
+    register. `phases`: an image, where the `template` of that name prints the loop, which names
+    `buffers` and `tables`; the nest's one loop counts output vectors of a pixel. `memories`:
+    others, which such a template declares itself. `fills`: all words of a position arrive before
+    its other loops begin.
     """
 
     what: str
@@ -347,6 +347,7 @@ class Nest:
     constants: tuple[Array, ...] = ()
     epilogue: Epilogue = Epilogue()
     partial_sums: int = 1
+    template: str = ""
     phases: tuple[Phase, ...] = ()
     buffers: tuple[Buffer, ...] = ()
     tables: tuple[Table, ...] = ()

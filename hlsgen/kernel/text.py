@@ -57,7 +57,7 @@ def kernel_text(n: Nest, at: Instance) -> KernelText:
         declarations=declarations(n, at),
         promises=[*window_promises(n), *held_promises(n), *sums_promise(n, at)],
         every_iteration=every_iteration(at.autorun, trip_count(n)),
-        body=[] if n.phases else body(n, at),
+        body=[] if n.template else body(n, at),
     )
 
 
@@ -134,7 +134,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
     lines += [*declare_sums(n, at), *declare_held(n)]
     lines += [f"{b.memory.declaration(b.vector.ctype)} // {b.note}" for b in n.buffers]
     lines += declare_pixel(n, at)
-    if n.phases:
+    if n.template:
         return lines
     started = [f"{loop.name} = 0" for loop in reversed(counters(n, at))]
     started += ["word = 0"] * counts_words(n)

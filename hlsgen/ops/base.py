@@ -225,8 +225,8 @@ class Operator(ABC):
             activation=layer.activation, unused=0 if self.stays_finite(layer) else unused, **scale
         )
 
-    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Any:
-        """What the operator's own template prints beside the description, where it has phases."""
+    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Any:
+        """What the operator's own template prints beside the description, where that names one."""
         return None
 
     def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:

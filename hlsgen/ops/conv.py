@@ -11,6 +11,7 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.kernel import derive
 from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
@@ -297,10 +298,19 @@ class Conv(Operator, Importer):
             bias=bias_array(loops, Vector(types.accumulator, kernel.output_width)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
+            template="row_tiles",
             phases=streamed.phases(s),
             memories=streamed.memories(s, kernel),
             types=types,
         )
+
+    def printed(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest
+    ) -> streamed.Printed:
+        """Row tiles, and the window."""
+        tiles = streamed.row_tiles(layer, graph, kernel)
+        memories = {memory.name: memory for memory in derive.body(nest).memories}
+        return streamed.Printed(tiles, layer.attributes.window, memories)
 
     def depthwise_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A filter a lane; with lane folding a slice of the lanes an iteration."""

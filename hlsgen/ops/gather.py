@@ -71,7 +71,7 @@ class Gather(Operator):
         tensors = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
         return movement(layer.attributes, *tensors, kernel, self.epilogue(layer, graph, kernel))
 
-    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Printed:
+    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Printed:
         """See `gather_kernel.Printed`."""
         return printed(layer.attributes, graph.output_tensor(layer), nest)
 

@@ -54,6 +54,7 @@ def movement(
         loops=(Loop("c", outputs),),
         combine=Combine("each", units=Arithmetic() if a.other is None else blend),
         epilogue=epilogue,
+        template="gather",
         phases=phases,
         buffers=(buffer(a, vector, inputs, places),),
         tables=tables(a, places),

@@ -85,10 +85,11 @@ class Lrn(Operator, Importer):
             loops=(Loop("t", count),),
             combine=Combine("each", units=units(layer.attributes.size)),
             epilogue=self.epilogue(layer, graph, kernel),
+            template=self.name,
             phases=(Phase(length, Pace(count, every=width), writes, tensor.pixels),),
         )
 
-    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Printed:
+    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Printed:
         """Sizes and the window."""
         channels = graph.output_tensor(layer).channels
         return Printed(nest.sources[0].vectors, channels, layer.attributes)

@@ -91,11 +91,12 @@ class Softmax(Operator, Importer):
             loops=(Loop("t", count),),
             combine=Combine("each", units=units(vector.lanes, layer.attributes.logarithm)),
             epilogue=self.epilogue(layer, graph, kernel),
+            template=self.name,
             phases=(Phase(length, Pace(count), writes, tensor.pixels, whole=True),),
             buffers=tuple(Buffer(memory, vector, note) for memory, note in buffers),
         )
 
-    def printed(self, layer: Layer, graph: Graph, nest: Nest) -> Printed:
+    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Printed:
         """Sizes and arrays."""
         channels = graph.output_tensor(layer).channels
         memories = {buffer.memory.name: buffer.memory for buffer in nest.buffers}

@@ -13,6 +13,7 @@ arrives by one lane of its input, a turn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.kernel.nest import Pace, Phase
 from hlsgen.ops.base import vectors
+from hlsgen.ops.window import Window
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
 
@@ -59,6 +61,23 @@ class RowTiles:
     def turns(self) -> int:
         """Turns of a row tile in which the kernel multiplies."""
         return self.words * self.taps * self.outs * self.pixels
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the template prints beside the description."""
+
+    tiles: RowTiles
+    window: Window
+    memories: Mapping[str, Memory]
+
+    @property
+    def kept(self) -> str:
+        """What of the input is on chip."""
+        t = self.tiles
+        if t.capacity == t.height:
+            return "the input"
+        return f"the {'last' if t.count > 1 else 'first'} {t.capacity} rows of the input"
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
