@@ -280,6 +280,7 @@ class Conv(Operator, Importer):
         a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], FLOAT
         s, together = streamed.row_tiles(layer, graph, kernel), kernel.vectors_per_cycle
         word = Vector(types.operand, kernel.input_width, together)
+        (rows, columns), (down, across) = a.window.kernel, a.window.stride
         loops = (
             Loop("c", s.words, reduces=True),
             *tap_loops(a.window, unrolled=False),
@@ -289,7 +290,8 @@ class Conv(Operator, Importer):
             Loop("i", s.loads // together, unrolled=True),
         )
         return Nest(
-            what="",
+            what=f"{a.filters} filters of {rows}x{columns}, stride {down}x{across}, in {s.count} "
+            f"row tiles of {s.rows} output rows",
             lanes=kernel.output_width,
             sources=(Source(word, tensor.pixels, vectors(tensor.channels, word.lanes)),),
             loops=loops,

@@ -230,7 +230,7 @@ __kernel void stem(STREAMING_PARAMETERS(float8))
     }
 }
 
-// inner, node inner (Conv), node normalised (BatchNormalization): 8 filters of 3x3, stride 1x1; weights stream from memory, once for each of 2 row tiles of 4 output rows; 64 multipliers
+// inner, node inner (Conv), node normalised (BatchNormalization): 8 filters of 3x3, stride 1x1, in 2 row tiles of 4 output rows; weights stream from memory; 64 multipliers
 STREAMING_KERNEL
 __kernel void inner(STREAMING_PARAMETERS(float8))
 {
