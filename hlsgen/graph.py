@@ -150,7 +150,8 @@ class Layer:
     """One operator instance after normalisation: what becomes a kernel or a step of an engine.
 
     `op` names the module in `hlsgen.ops`; `attributes` is that module's own frozen dataclass;
-    `weights` maps names to arrays; `activation` is applied to the result; `nodes` are the ONNX
+    `weights` maps names to float32 arrays, of which those that the operator calls `stored_weights`
+    lie in memory as `weight_type`; `activation` is applied to the result; `nodes` are the ONNX
     nodes that it stands for.
     """
 
@@ -162,6 +163,12 @@ class Layer:
     weights: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     activation: Activation | None = None
     nodes: tuple[str, ...] = ()
+    weight_type: DataType = FLOAT32
+
+    @property
+    def narrow(self) -> bool:
+        """Whether its weights lie in memory in a type narrower than they are multiplied in."""
+        return self.weight_type != FLOAT32
 
 
 @dataclass(frozen=True)

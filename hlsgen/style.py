@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Decisions of a plan that some styles have and others do not; empty, or 1, where there is none.
+# Decisions of a plan that some styles have and others do not; they keep their defaults where there
+# is none.
 PARTS = (
     "kernels", "edges", "engines", "steps", "im2col", "dense_as_convolution", "images", "copies",
+    "weights",
 )  # fmt: skip
 
 
@@ -36,7 +38,8 @@ class Style:
     any_batch: bool = False
 
 
-PIPELINE, ENGINES = {"kernels", "edges"}, {"engines", "steps", "im2col", "dense_as_convolution"}
+PIPELINE = {"kernels", "edges", "weights"}
+ENGINES = {"engines", "steps", "im2col", "dense_as_convolution", "weights"}
 STYLES = {
     style.name: style
     for style in (

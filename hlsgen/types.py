@@ -45,11 +45,18 @@ FLOAT16 = DataType("float16", 16, "ushort", "uint16")
 BFLOAT16 = DataType("bfloat16", 16, "ushort", "uint16")
 # The types in which weights may lie in memory.
 STORAGE_TYPES = {kind.name: kind for kind in (FLOAT32, FLOAT16, BFLOAT16)}
+# What the weight stream of a design with narrow weights is made of: half a float32, or a weight.
+PIECE = DataType("uint16", 16, "ushort", "uint16")
 # Bits of float32's mantissa that bfloat16 drops.
 DROPPED = 16
 
 
-def stored(values: np.ndarray, kind: DataType) -> np.ndarray:
+def stream_type(weights: str) -> DataType:
+    """What the weight stream of a pipelined design is made of, by the name of the storage type."""
+    return FLOAT32 if STORAGE_TYPES[weights] == FLOAT32 else PIECE
+
+
+def encoded(values: np.ndarray, kind: DataType) -> np.ndarray:
     """Bit patterns of float32 `values` in a storage type, rounded to nearest, ties to even; same
     shape, of numpy type `kind.array`.
 
@@ -80,7 +87,19 @@ def loaded(patterns: np.ndarray, kind: DataType) -> np.ndarray:
 
 def rounded(values: np.ndarray, kind: DataType) -> np.ndarray:
     """Float32 `values` as a storage type keeps them, in float32."""
-    return loaded(stored(values, kind), kind)
+    return loaded(encoded(values, kind), kind)
+
+
+def pieces(values: np.ndarray, kind: DataType) -> np.ndarray:
+    """The bit patterns of float32 `values` in a type, as a flat stream of 16 bits each, a float32
+    value's lower half first."""
+    return np.ascontiguousarray(encoded(values, kind)).ravel().view(np.dtype(PIECE.array))
+
+
+def decoded(pattern: str, lanes: int, kind: DataType) -> str:
+    """The OpenCL expression of float32 values of which `pattern` are stored; the function stands
+    before the kernels (`hlsgen.codegen.attributes`)."""
+    return pattern if kind == FLOAT32 else f"decoded{lanes}({pattern})"
 
 
 def overflows(values: np.ndarray, kind: DataType) -> bool:

@@ -15,6 +15,8 @@ from hlsgen.host.errors import HostError
 from hlsgen.ort_tolerance import compare_with_onnxruntime
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_layers
+from hlsgen.rewrites.weight_storage import with_storage
+from hlsgen.stored_model import with_stored_weights
 
 Tensors = dict[str, np.ndarray]
 
@@ -32,9 +34,8 @@ class Reference:
                 f"{path} is missing, so there is nothing to compare with",
                 remedy="build the design again",
             )
-        self.graph: Graph = load(
-            path, {port.name: list(port.model_shape) for port in design.manifest.inputs}
-        )
+        loaded = load(path, {port.name: list(port.model_shape) for port in design.manifest.inputs})
+        self.graph: Graph = with_storage(loaded, design.manifest.weights.type)
         known = {layer.name for layer in self.graph.layers}
         missing = [layer.name for layer in design.manifest.layers if layer.name not in known]
         if missing:
@@ -56,15 +57,23 @@ class Reference:
         }
 
     def against_onnxruntime(self, outputs: Tensors) -> dict[str, Any] | None:
-        """Compare a design's outputs with those of the user's own model in onnxruntime.
+        """Compare a design's outputs with those of the user's own model in onnxruntime, with its
+        weights rounded as the design stores them.
 
         None where onnxruntime is not installed, or does not run the model: `refusal` tells why.
         `top1_equal` counts the images whose largest output is the same, for outputs that are one
         vector.
         """
         shapes = {port.name: port.view.value_shape for port in self.graph.inputs}
+        model = with_stored_weights(self.graph)
+        if model is None:
+            self.refusal = (
+                f"the weights in {self.design.manifest.weights.type} are not the model's own, "
+                "rounded: compared with numpy alone"
+            )
+            return None
         try:
-            expected = OwnModel(self.graph.model, shapes)(self.inputs)
+            expected = OwnModel(model, shapes)(self.inputs)
         except ImportError:
             self.refusal = (
                 "onnxruntime is not installed: pip install onnxruntime to compare with it too"

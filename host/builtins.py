@@ -23,6 +23,7 @@ def signatures() -> Iterator[str]:
         vector = f"float{width}"
         yield from (f"{vector} {name}({vector})" for name in OF_ONE)
         yield from (f"{vector} {name}({vector}, {vector})" for name in OF_TWO)
+        yield f"uint{width} convert_uint{width}(ushort{width})"
         yield f"{vector} select({vector}, {vector}, int{width})"
         if width:
             yield from (f"{vector} {name}({vector}, float)" for name in ("fmax", "fmin"))

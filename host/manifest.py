@@ -40,11 +40,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Weights:
-    """The file of all constants, so many bytes long."""
+    """The file of all constants, so many bytes long. `type`: the one to which weights are rounded,
+    by name."""
 
     file: str
     bytes: int
     sections: tuple[Section, ...]
+    type: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ int get_compute_id(int dimension);
 #define max(a, b) fmax(a, b)
 #define min(a, b) fmin(a, b)
 
+// So are conversions, of which kernels have one.
+#define convert_uint(x) ((uint)(x))
+#define convert_uint2(x) __builtin_convertvector((x), uint2)
+#define convert_uint4(x) __builtin_convertvector((x), uint4)
+#define convert_uint8(x) __builtin_convertvector((x), uint8)
+#define convert_uint16(x) __builtin_convertvector((x), uint16)
+
 // Functions that are units of hardware of their own, lane by lane.
 #define __LANES __attribute__((overloadable, always_inline))
 #define __UNIT_OF_LANES(f, type) static inline type __LANES f(type x) { return (type)(f(x.lo), f(x.hi)); }

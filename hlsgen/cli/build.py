@@ -29,12 +29,14 @@ from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify.apply import sparsify
 from hlsgen.style import AUTO, SELECTABLE
+from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
 # Options that a plan decides.
 DECIDED = (
     "board", "style", "disable", "objective", "fps", "copies", "images", "set", "time_limit",
+    "weights",
 )  # fmt: skip
 EXAMPLE = "hlsgen build mobilenet.onnx"
 
@@ -95,6 +97,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pin a decision, for example conv2.unroll_oc=8 or engines.width=8; {knob_names()}",
     )
     parser.add_argument(
+        "--weights",
+        choices=STORAGE_TYPES,
+        help="type of weights in memory; they are multiplied in float32 (default float32)",
+    )
+    parser.add_argument(
         "--time-limit",
         type=float,
         metavar="S",
@@ -151,6 +158,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             seconds=SECONDS if options.time_limit is None else options.time_limit,
             images=1 if options.images is None else options.images,
             copies=1 if options.copies is None else options.copies,
+            weights=options.weights or FLOAT32.name,
         )
     )
     check_target(Path(options.out))

@@ -41,7 +41,7 @@ from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.types import FLOAT32
+from hlsgen.types import FLOAT32, STORAGE_TYPES, decoded, encoded
 
 # In the epilogue an activation's parameters come from the step.
 STEP_PARAMETERS = {"x": "value", "alpha": "s.alpha", "low": "s.low", "high": "s.high"}
@@ -65,6 +65,7 @@ class FoldedGenerator:
     def __init__(self, graph: Graph, plan: Plan):
         assert plan.engines is not None
         self.graph, self.plan, self.engines = graph, plan, plan.engines
+        self.storage = STORAGE_TYPES[plan.weights]
         self.placement: Placement = place_tensors(graph, self.engines.width)
         self.used = engines_used(graph, plan)
         self.numbers = {"": 0} | {known.name: i for i, known in enumerate(self.used, start=1)}
@@ -136,11 +137,15 @@ class FoldedGenerator:
                 found[field] = int(value)
         return found
 
+    def decoded(self, pattern: str) -> str:
+        """The expression of a vector of weights that came from memory."""
+        return decoded(pattern, self.engines.width, self.storage)
+
     def append_words(self, known: Engine, packed: np.ndarray) -> dict[str, int]:
         """Append `(groups, vectors, V)` for an engine; returns the fields that hold the first word
         and the words of a group."""
         base, per_group = self.word_count, packed.shape[1] // self.engines.burst
-        self.words.append(np.ascontiguousarray(packed, np.float32).ravel())
+        self.words.append(encoded(packed, self.storage).ravel())
         self.word_count += packed.shape[0] * per_group
         return {f"{known.parameters}_base": base, f"{known.parameters}_words": per_group}
 
@@ -192,7 +197,7 @@ class FoldedGenerator:
                 context["expander_text"] = render("folded/expander.cl.j2", **own)
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
-        empty = np.zeros(e.width * e.burst, np.float32)
+        empty = np.zeros(e.width * e.burst, self.storage.array)
         weights.add(
             "weights",
             np.concatenate([*self.words, empty]),
@@ -225,6 +230,8 @@ class FoldedGenerator:
             "image_size": self.placement.size if self.plan.images > 1 else 0,
             "tiles": "s.tiles" if self.plan.images > 1 else "s.tiles_y * s.tiles_x",
             "vec": vector_type(e.width, FLOAT32.ctype),
+            "stored_vec": self.storage.vector(e.width),
+            "decoded": self.decoded,
             "fields": [(field.name, field.kind) for field in fields],
             "engines": [self.engine_entry(known, steps) for known in self.used],
             "activations": self.activations(steps),

@@ -23,6 +23,7 @@ from hlsgen.host.manifest import SCHEMA, Manifest, check
 from hlsgen.host.manifest import Weights as WeightsEntry
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.style import STYLES
 from hlsgen.types import FLOAT32
 from hlsgen.version import __version__
@@ -65,7 +66,7 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
     design stay, but what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises
     OutputError when the directory cannot be written or holds something else.
     """
-    out = Path(out)
+    out, graph = Path(out), with_storage(graph, plan.weights)
     check_target(out)
     target = find_board(plan.board)
     generated = GENERATORS[plan.style](graph, plan, target)
@@ -124,7 +125,9 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
         ),
         kernels=(text,),
         options=RELAXED_EMULATION if plan.enabled("relaxed_fp") else (),
-        weights=WeightsEntry("weights", generated.weights.size, tuple(generated.weights.sections)),
+        weights=WeightsEntry(
+            "weights", generated.weights.size, tuple(generated.weights.sections), plan.weights
+        ),
         buffers=generated.buffers,
         inputs=tuple(generated.inputs),
         outputs=tuple(generated.outputs),

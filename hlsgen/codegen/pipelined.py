@@ -36,7 +36,7 @@ from hlsgen.kernel.text import every_iteration, kernel_text
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.types import FLOAT32
+from hlsgen.types import FLOAT32, STORAGE_TYPES, decoded, encoded, pieces, stream_type
 
 
 class PipelinedGenerator:
@@ -45,6 +45,7 @@ class PipelinedGenerator:
     def __init__(self, graph: Graph, plan: Plan):
         self.graph, self.plan = graph, plan
         self.ctype = FLOAT32.ctype
+        self.piece = stream_type(plan.weights)
         self.widths = {edge.tensor: edge.width for edge in plan.edges}
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
@@ -158,7 +159,8 @@ class PipelinedGenerator:
             read=f"read_channel_intel({at.sources[0]})",
             word_type=word_type(nest, at),
             image=every_iteration(at.autorun, 1),
-            load=load_lines([array.memory for array in stored_first], nest.result, at.weights),
+            load=load_lines(stored_first, at.weights, at.piece) if stored_first else [],
+            filter=decoded(f"read_channel_intel({at.streamed})", nest.lanes, nest.types.weight),
             activated=partial(activated, nest),
             cleared=partial(cleared, nest),
             emit=partial(emit, at),
@@ -194,6 +196,7 @@ class PipelinedGenerator:
             targets=tuple(context["output"]["channels"]),
             weights=context["weights"]["channel"],
             streamed=context["streamed"],
+            piece=self.piece,
             word=context["input"]["type"] if context["collected"] else "",
             autorun=context["autorun"],
             scratch=context["scratch"],
@@ -206,13 +209,23 @@ class PipelinedGenerator:
         stream = operator(layer.op).pipelined_stream(layer, self.graph, kernel)
         if kernel.row_tiles:
             stream = stream[: self.biases(layer, kernel)]
-        self.streams.append(np.ascontiguousarray(stream, np.float32).ravel())
-        self.offset += stream.size
+        values = self.pieces(layer, kernel, stream)
+        self.streams.append(values)
+        self.offset += values.size
         return {
             "elements": len(stream),
-            "count": stream.size,
+            "count": values.size,
             "channel": f"{layer.name}_weights{self.own}",
         }
+
+    def pieces(self, layer: Layer, kernel: KernelPlan, stream: np.ndarray) -> np.ndarray:
+        """A stream of vectors, piece by piece: biases as they are, weights as they are stored."""
+        if self.piece == FLOAT32:
+            return np.ascontiguousarray(stream, np.float32).ravel()
+        first = self.biases(layer, kernel)
+        return np.concatenate(
+            [pieces(stream[:first], FLOAT32), pieces(stream[first:], layer.weight_type)]
+        )
 
     def biases(self, layer: Layer, kernel: KernelPlan) -> int:
         """Vectors of biases, at the start of a layer's stream."""
@@ -227,13 +240,14 @@ class PipelinedGenerator:
             self.biases(layer, kernel) :
         ]
         start = self.filters_offset // kernel.output_width
-        values = pad_axis(np.ascontiguousarray(words, np.float32).ravel(), 0, ALIGNMENT // 4)
+        kind = layer.weight_type
+        values = pad_axis(encoded(words, kind).ravel(), 0, ALIGNMENT // kind.bytes)
         self.filters.append(values)
         self.filters_offset += values.size
         return {
             "kernel": f"{layer.name}_filters",
             "channel": f"{layer.name}_streamed",
-            "type": vector_type(kernel.output_width, self.ctype),
+            "type": kind.vector(kernel.output_width),
             "width": kernel.output_width,
             "start": start,
             "count": len(words),
@@ -277,6 +291,7 @@ class PipelinedGenerator:
         return {
             "fifos": fifos,
             "copies": self.plan.copies,
+            "piece": self.piece.ctype,
             "helpers": any(kernel.vectors_per_cycle > 1 for kernel in self.plan.kernels),
             "inputs": inputs,
             "outputs": outputs,
@@ -323,9 +338,11 @@ class PipelinedGenerator:
         """Buffers, ports, launches."""
         buffers: dict[str, Buffer] = {}
         if self.offset:
-            buffers["weights"] = Buffer(self.offset, FLOAT32.name, "weights")
+            buffers["weights"] = Buffer(self.offset, self.piece.array, "weights")
         if self.filters:
-            buffers["filters"] = Buffer(self.filters_offset, FLOAT32.name, "filters")
+            buffers["filters"] = Buffer(
+                self.filters_offset, STORAGE_TYPES[self.plan.weights].array, "filters"
+            )
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from hlsgen.activation import c_float
-from hlsgen.codegen.attributes import memory_macros
+from hlsgen.codegen.attributes import memory_macros, storage_lines
 from hlsgen.types import FLOAT32
 
 
@@ -28,6 +28,7 @@ def environment() -> jinja2.Environment:
     made.filters["comment"] = comment_text
     made.globals["ctype"] = FLOAT32.ctype
     made.globals["memory_macros"] = memory_macros
+    made.globals["storage_lines"] = storage_lines
     return made
 
 

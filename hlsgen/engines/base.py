@@ -15,6 +15,7 @@ from hlsgen.kernel.hardware import Body, Fifo, Kernel
 from hlsgen.kernel.record import Field
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+from hlsgen.types import STORAGE_TYPES
 
 # Bits of a word of a record; depth of the channels between readers, engines, epilogue and writer.
 WORD, DEPTH = 32, 64
@@ -55,6 +56,12 @@ class Call:
     arguments: tuple[str, ...] = (STEPS,)
 
 
+def weight_word(plan: Plan) -> int:
+    """Bits of the weights that come in at once."""
+    assert plan.engines is not None
+    return plan.engines.width * plan.engines.burst * STORAGE_TYPES[plan.weights].bits
+
+
 def same(count: int) -> Products:
     """So many products, however many images a launch takes."""
     return Products(count, count)
@@ -90,6 +97,8 @@ class Engine(ABC):
     compresses: bool = False
     # Whether weights that are zero cost no time.
     skips_zeros: bool = False
+    # Whether it decodes weights that lie in memory in a narrow type.
+    decodes: bool = False
     # Kernels that a step's record goes through one after another.
     hops: int = 1
 
@@ -131,7 +140,7 @@ class Engine(ABC):
         """Whether its kernels start by themselves."""
         return plan.enabled("autorun") and plan.enabled("concurrent_queues")
 
-    def readers(self, engines: Engines, bits: int) -> list[Kernel]:
+    def readers(self, plan: Plan) -> list[Kernel]:
         """The kernels that read global memory for it alone."""
         return []
 
@@ -143,7 +152,7 @@ class Engine(ABC):
         vector = engines.width * bits
         found = [Fifo(f"{self.name}_step", WORD, words)]
         found += [Fifo(f"{self.name}_in", vector, DEPTH)] * self.fed
-        return found + [Fifo(f"{self.name}_weights", vector * engines.burst, DEPTH)] * self.weighted
+        return found + [Fifo(f"{self.name}_weights", weight_word(plan), DEPTH)] * self.weighted
 
     # ---- record
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hlsgen.engines.array import Array, array_units
-from hlsgen.engines.base import DEPTH, STEPS, WORD, Call, Products
+from hlsgen.engines.base import DEPTH, STEPS, WORD, Call, Products, weight_word
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Body, Fifo, Kernel, Lsu
 from hlsgen.kernel.memory import Memory
@@ -47,6 +47,7 @@ class Convolution(Array):
         "convolution_results": Products(2, 1),
     }
     compresses = True
+    decodes = True
     hops = 3
 
     # ---- structure
@@ -66,7 +67,7 @@ class Convolution(Array):
         )
         tiles = Body(memories=(self.tile_memory(own, bits),))
         tile_bits = (1 + own.inputs) * vector + 2 * WORD
-        array_bits = vector * (own.inputs + own.burst) + lanes * bits + 2 * WORD
+        array_bits = vector * own.inputs + weight_word(plan) + lanes * bits + 2 * WORD
         return [
             *[expander(own, bits, autorun)] * self.expands(plan),
             Kernel("convolution_tiles", tiles, autorun, (), tile_bits, 4, 3, 768 + 96 * own.inputs),
@@ -101,7 +102,7 @@ class Convolution(Array):
         if self.expands(plan):
             found += [
                 Fifo("expander_step", WORD, words),
-                Fifo("expander_in", vector * own.burst, DEPTH),
+                Fifo("expander_in", weight_word(plan), DEPTH),
             ]
         return found
 

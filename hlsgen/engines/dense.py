@@ -45,6 +45,7 @@ class Dense(FullyConnected):
     """`burst` weight vectors a cycle, output vector by output vector."""
 
     name = "dense"
+    decodes = True
     products: ClassVar[Mapping[str, Products]] = {"dense_engine": same(3)}
 
     def macs(self, own: EngineSizes) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hlsgen.engines.base import Products, same
+from hlsgen.engines.base import Products, same, weight_word
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic, Body, Kernel, Lsu
@@ -37,6 +37,7 @@ class Depthwise(WindowEngine):
     reader = "filter_reader"
     parameters = "filter"
     feeds = True
+    decodes = True
 
     def words(self, own: EngineSizes) -> int:
         """Weight words of a plane: its taps and a bias."""
@@ -57,9 +58,9 @@ class Depthwise(WindowEngine):
         body = Body(arithmetic, self.line_memory(own, bits), kept, muxes)
         return [self.one_kernel(body, plan, bits)]
 
-    def readers(self, engines: Engines, bits: int) -> list[Kernel]:
+    def readers(self, plan: Plan) -> list[Kernel]:
         """The kernel that sends it its filters."""
-        word = engines.width * bits * engines.burst
+        word = weight_word(plan)
         lsus = (Lsu("weights", word),)
         return [Kernel(self.reader, Body(), False, lsus, word, 1, 3, 256)]
 

@@ -5,36 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Vector
+from hlsgen.kernel.nest import Array, Vector
 from hlsgen.kernel.writing import Lines, block, indented, unrolled
+from hlsgen.types import FLOAT32, DataType
 
 
-def next_weights(vector: Vector, channel: str) -> Lines:
+def next_weights(
+    vectors: Sequence[Vector], channel: str, piece: DataType = FLOAT32, before: int = 0
+) -> Lines:
     """Reads the next vector into `incoming`, value by value: weights are loaded once, and a narrow
-    channel is cheap."""
+    channel is cheap. A channel of narrower pieces gives several to a value.
+
+    `vectors`: those of the arrays that are filled, of which the last is another after so many
+    elements `before`.
+    """
+    lanes, sizes = vectors[0].lanes, [vector.bits // piece.bits for vector in vectors]
+    count, member, union = str(sizes[0]), "lane", f"lanes{lanes}"
+    if piece != FLOAT32:
+        member, union = "piece", f"pieces{lanes}"
+    choice: Lines = []
+    if len(set(sizes)) > 1:
+        # Biases and the like come first, weights last.
+        choice = [f"const int pieces = n < {before} ? {sizes[0]} : {sizes[-1]};"]
+        count = "pieces"
     return [
-        f"lanes{vector.lanes} incoming;",
+        f"{union} incoming;",
+        *choice,
         "#pragma unroll 1",
-        f"for (int i = 0; i < {vector.lanes}; ++i)",
-        *indented([f"incoming.lane[i] = read_channel_intel({channel});"]),
+        f"for (int i = 0; i < {count}; ++i)",
+        *indented([f"incoming.{member}[i] = read_channel_intel({channel});"]),
     ]
 
 
-def load_lines(memories: Sequence[Memory], vector: Vector, channel: str) -> Lines:
+def arrived(array: Array) -> str:
+    """The vector that came in, as the array keeps it."""
+    return "incoming.v" if array.vector.type == FLOAT32 else "incoming.stored"
+
+
+def load_lines(arrays: Sequence[Array], channel: str, piece: DataType) -> Lines:
     """Declares arrays and fills them, one after another, in one loop: a channel has one reader.
     Where several vectors share a bank they are put together first, so that the bank is written
     whole."""
     lines: Lines = []
-    for memory in memories:
-        lines.append(f"{memory.declaration(vector.ctype)} // on chip for good")
+    for array in arrays:
+        memory, kind = array.memory, array.vector.ctype
+        lines.append(f"{memory.declaration(kind)} // on chip for good")
         if memory.bank > 1 and not memory.registers:
             lines.append(
-                f"{vector.ctype} {memory.name}_bank[{memory.bank}];"
+                f"{kind} {memory.name}_bank[{memory.bank}];"
                 " // what of a word shares a bank, as it comes in"
             )
-    places = [place_counters(memory) for memory in memories if memory.parts > 1]
-    count = sum(memory.elements for memory in memories)
-    stored = [*next_weights(vector, channel), *store_in_turn(memories)]
+    places = [place_counters(array.memory) for array in arrays if array.memory.parts > 1]
+    count = sum(array.memory.elements for array in arrays)
+    before = sum(array.memory.elements for array in arrays[:-1])
+    incoming = next_weights([array.vector for array in arrays], channel, piece, before)
+    stored = [*incoming, *store_in_turn(arrays)]
     inner = [*places, *block(f"for (int n = 0; n < {count}; ++n) ", stored)]
     return [*lines, *block("", inner)]
 
@@ -45,43 +70,44 @@ def place_counters(memory: Memory) -> str:
     return f"int {word}{memory.name}_part = 0; // where the next one goes"
 
 
-def store_in_turn(memories: Sequence[Memory]) -> Lines:
+def store_in_turn(arrays: Sequence[Array]) -> Lines:
     """Stores `incoming`, element number n of all arrays."""
-    if len(memories) == 1:
-        return store_next(memories[0], 0)
-    if sum(memory.parts == 1 for memory in memories) > 1:
-        return store_apart(memories)
+    if len(arrays) == 1:
+        return store_next(arrays[0], 0)
+    if sum(array.memory.parts == 1 for array in arrays) > 1:
+        return store_apart(arrays)
     lines, first = [], 0
-    for number, memory in enumerate(memories):
+    for number, array in enumerate(arrays):
         head = "if" if number == 0 else "} else if"
-        end = first + memory.elements
-        last = number == len(memories) - 1
+        end = first + array.memory.elements
+        last = number == len(arrays) - 1
         lines.append("} else {" if last else f"{head} (n < {end}) {{")
-        lines += indented(store_next(memory, first))
+        lines += indented(store_next(array, first))
         first = end
     return [*lines, "}"]
 
 
-def store_apart(memories: Sequence[Memory]) -> Lines:
+def store_apart(arrays: Sequence[Array]) -> Lines:
     """The same in a statement an array: of two stores that look alike, in branches of one choice,
     LLVM makes one whose array is chosen, and that is no longer a memory of its own."""
     lines: Lines = []
-    first, count = 0, sum(memory.elements for memory in memories)
-    for memory in memories:
-        end = first + memory.elements
+    first, count = 0, sum(array.memory.elements for array in arrays)
+    for array in arrays:
+        end = first + array.memory.elements
         tests = [f"n >= {first}"] * (first > 0) + [f"n < {end}"] * (end < count)
-        lines += block(f"if ({' && '.join(tests)}) ", store_next(memory, first))
+        lines += block(f"if ({' && '.join(tests)}) ", store_next(array, first))
         first = end
     return lines
 
 
-def store_next(memory: Memory, first: int) -> Lines:
+def store_next(array: Array, first: int) -> Lines:
     """Stores `incoming` as the next element; `first`: the number of the array's first one."""
+    memory, value = array.memory, arrived(array)
     if memory.parts == 1:
         place = f"n - {first}" if first else "n"
-        return [f"{memory.name}[{place if memory.depth > 1 else 0}] = incoming.v;"]
+        return [f"{memory.name}[{place if memory.depth > 1 else 0}] = {value};"]
     word, part = f"{memory.name}_word", f"{memory.name}_part"
-    lines = store_part(memory, word if memory.depth > 1 else "0", part, "incoming.v")
+    lines = store_part(memory, word if memory.depth > 1 else "0", part, value)
     if memory.depth == 1:
         return [*lines, f"++{part};"]
     return [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hlsgen.kernel.derive import reduction
 from hlsgen.kernel.nest import Array, Index, Loop, Nest, row_major
 from hlsgen.kernel.writing import counted
+from hlsgen.types import FLOAT32, DataType
 
 # What the running value of an iteration is called, by kind of combination.
 RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum"}
@@ -17,8 +18,8 @@ class Instance:
     """A kernel in its design: its names, the channels at its ends, and which optimisations are on.
 
     `weights`, `streamed`: the channels of weights that stay on chip and of those that come from
-    memory. `word`: the struct of a source that sends several vectors at once. With `scratch` sums
-    are in global memory.
+    memory; the first carries a value, or a `piece` of one, at a time. `word`: the struct of a
+    source that sends several vectors at once. With `scratch` sums are in global memory.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Instance:
     targets: tuple[str, ...]
     weights: str = ""
     streamed: str = ""
+    piece: DataType = FLOAT32
     word: str = ""
     autorun: bool = True
     scratch: bool = False

@@ -13,8 +13,8 @@ text (`hlsgen.kernel.text`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from math import ceil, prod
 from typing import Any
 
@@ -39,6 +39,12 @@ class Roles:
 
 
 FLOAT = Roles()
+
+
+@cache
+def weighted(kind: DataType) -> Roles:
+    """Float32, but for weights that lie in memory as another type."""
+    return replace(FLOAT, weight=kind)
 
 
 @dataclass(frozen=True)

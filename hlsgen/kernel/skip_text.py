@@ -68,7 +68,7 @@ def load_entries(n: Nest, at: Instance) -> Lines:
     count = biases + 2 * values.elements
     taken = unrolled("i", 0, n.lanes, [f"{place} = (ushort)as_int(incoming.lane[i]);"])
     inner = [
-        *next_weights(n.result, at.weights),
+        *next_weights([n.result], at.weights),
         f"if (n < {biases}) {{",
         f"    bias[{'n' if biases > 1 else 0}] = incoming.v;",
         "} else if (!place) {",

@@ -33,6 +33,7 @@ from hlsgen.kernel.window_text import (
     window_promises,
 )
 from hlsgen.kernel.writing import Lines, block, carry, counted, indented, unrolled
+from hlsgen.types import decoded
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
     lines: Lines = []
     stored = [array for array in (n.bias, *n.constants, n.weights) if array]
     if stored:
-        lines += [*load_lines([array.memory for array in stored], stored[0].vector, at.weights), ""]
+        lines += [*load_lines(stored, at.weights, at.piece), ""]
     if n.slicing:
         lines.append(f"{at.name}_parts result;")
     if n.combine.lane and n.window is None:
@@ -302,10 +303,12 @@ def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
 def weight(n: Nest, at: Instance) -> str:
     """The weight vector that an unrolled iteration multiplies by: the one place that reads it."""
     if n.streamed:
-        return f"read_channel_intel({at.streamed})"
+        arrived = f"read_channel_intel({at.streamed})"
+        return decoded(arrived, n.streamed.lanes, n.streamed.type)
     assert n.weights is not None
     word = "word" if counts_words(n) else "0"
-    return n.weights.memory.at(word, expression(n, row_major(n.unrolled)))
+    value = n.weights.memory.at(word, expression(n, row_major(n.unrolled)))
+    return decoded(value, n.weights.vector.lanes, n.weights.vector.type)
 
 
 # ---- Counters

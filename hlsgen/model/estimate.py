@@ -16,6 +16,7 @@ from hlsgen.model.structure import structure
 from hlsgen.model.timing import Timing, design_timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.weight_storage import with_storage
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def estimate(
     graph: Graph, plan: Plan, calibration: Calibration | None = None, board: Board | None = None
 ) -> Estimate:
     """Predict resources, clock, throughput and latency of a plan. Raises BoardError, PlanError."""
-    target = board or find_board(plan.board)
+    graph, target = with_storage(graph, plan.weights), board or find_board(plan.board)
     design = structure(reshaped(graph, plan), plan)
     resources = design_resources(design, target, calibration or default_calibration())
     timing = design_timing(graph, plan, target, resources.fmax)

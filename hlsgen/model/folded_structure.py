@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hlsgen.descriptors import clears_lanes, record_fields
 from hlsgen.engines import engine, engine_of, engines_of
-from hlsgen.engines.base import DEPTH, WORD, Engine, Products, same
+from hlsgen.engines.base import DEPTH, WORD, Engine, Products, same, weight_word
 from hlsgen.graph import Graph
 from hlsgen.kernel.hardware import Arithmetic, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
@@ -40,7 +40,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     used, writing = engines_used(graph, plan), {step.engine for step in plan.steps}
     plain = "" in writing
     autorun = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-    kernels = [*readers(e, vector, used, residual, plain, scaled)]
+    kernels = [*readers(plan, vector, used, residual, plain, scaled)]
     listeners = ["feature", "parameter", *reading(used), *["residual"] * residual, "writer"]
     kernels.append(
         Kernel(
@@ -65,7 +65,7 @@ def folded_structure(graph: Graph, plan: Plan, bits: int) -> Structure:
     products = dict(PRODUCTS)
     for known in used:
         products |= known.products
-        kernels += known.kernels(graph, plan, bits) + known.readers(e, bits)
+        kernels += known.kernels(graph, plan, bits) + known.readers(plan)
         fifos += known.fifos(plan, bits, words)
         fifos += [Fifo(f"{known.name}_out", vector, DEPTH)] * (known.name in writing)
     fifos += [Fifo(f"{feeder}_to_{fed}", vector, DEPTH) for feeder, fed in pairs_fed(graph, plan)]
@@ -101,10 +101,10 @@ def with_products(kernel: Kernel, products: dict[str, Products], several: bool) 
 
 
 def readers(
-    e: Engines, vector: int, used: list[Engine], residual: bool, plain: bool, scaled: bool
+    plan: Plan, vector: int, used: list[Engine], residual: bool, plain: bool, scaled: bool
 ) -> tuple[Kernel, ...]:
     """Kernels that read global memory."""
-    word = vector * e.burst
+    word = weight_word(plan)
     weighted = sum(known.weighted and not known.reader for known in used)
     ends = sum(known.fed for known in used) + plain
     found = [

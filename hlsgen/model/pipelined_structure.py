@@ -8,7 +8,7 @@ from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Body, Fifo, Ke
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.types import FLOAT32
+from hlsgen.types import FLOAT32, stream_type
 
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
 WEIGHT_FIFO = 16
@@ -43,16 +43,17 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     ]
     fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
     for kernel in (kernel for kernel in plan.kernels if kernel.row_tiles):
-        fifos.append(streamed(kernel, bits))
+        fifos.append(streamed(kernel, graph.layer(kernel.layer).weight_type.bits))
         vector = fifos[-1].bits
         kernels.append(
             transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies)
         )
+    piece = stream_type(plan.weights).bits
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
-        fifos += [Fifo(f"{layer.name} weights", bits, WEIGHT_FIFO) for layer in weighted]
+        fifos += [Fifo(f"{layer.name} weights", piece, WEIGHT_FIFO) for layer in weighted]
         count = len(weighted) * copies
-        kernels.append(transfer("weight_loader", (Lsu("weights", bits),), bits * count, count))
+        kernels.append(transfer("weight_loader", (Lsu("weights", piece),), piece * count, count))
     return Structure(tuple(kernels), tuple(fifos * copies))
 
 

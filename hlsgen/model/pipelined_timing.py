@@ -122,7 +122,11 @@ def streamed_bytes(graph: Graph, plan: Plan) -> float:
 
 def layer_bytes(layer: Layer, graph: Graph, kernel: KernelPlan, plan: Plan) -> float:
     """Those of one layer; copies share what is read for them all."""
-    return operator(layer.op).streamed_values(layer, graph, kernel) * FLOAT32.bytes / plan.copies
+    return (
+        operator(layer.op).streamed_values(layer, graph, kernel)
+        * layer.weight_type.bytes
+        / plan.copies
+    )
 
 
 def pipelined_latency(graph: Graph, plan: Plan, cycles: Mapping[str, float]) -> float:

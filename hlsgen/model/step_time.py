@@ -126,12 +126,13 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
     }
     vector = engines.width * FLOAT32.bytes
     moved = (f["loads"] + f["results"] * (2 if step.residual else 1) + own.loaded(f)) * vector
-    moved += f["tiles"] * step.groups * (stored * engines.burst + step.output_vectors) * vector
+    weights = engines.width * engines.burst * graph.layer(step.layer).weight_type.bytes
+    moved += f["tiles"] * step.groups * (stored * weights + step.output_vectors * vector)
     if step.feeder:
         feeding = engine_of(graph.layer(step.feeder))
         streams[feeding.name] = feeding.cycles(graph, step, engines, f)
         filters = f["planes"] * feeding.group_words(graph, step, engines, f)
-        moved += filters * engines.burst * vector
+        moved += filters * weights
     busiest = max(streams, key=lambda name: streams[name])
     # A step's record goes ahead of its data, all but the last word, which waits for the step
     # before; from the reader it goes to the engine, and through its kernels, each with the latency

@@ -102,6 +102,8 @@ class Operator(ABC):
     # Engines that a step may name in its place.
     alternative_engines: tuple[str, ...] = ()
     engine_weights: bool = False
+    # Arrays that may lie in memory in a narrower type than float32.
+    stored_weights: tuple[str, ...] = ()
     # Whether it keeps running sums: in global scratch memory where cached writes are switched off.
     accumulates: bool = False
     # Fields of step records that its layers need beside those of engines.

@@ -12,7 +12,17 @@ import numpy as np
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
-from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
+from hlsgen.kernel.nest import (
+    Combine,
+    Index,
+    Loop,
+    Nest,
+    Source,
+    Vector,
+    Weights,
+    row_major,
+    weighted,
+)
 from hlsgen.ops import skip, skipping, streamed
 from hlsgen.ops.base import (
     LARGEST_STREAM,
@@ -77,6 +87,7 @@ class Conv(Operator, Importer):
     alternative_engines = ("skipping",)
     engine_weights = True
     scaled_weight = "weight"
+    stored_weights = ("weight",)
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a Conv node with constant weights."""
@@ -277,7 +288,8 @@ class Conv(Operator, Importer):
 
     def row_tile_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Row tile by row tile: rows come in, filter words meet all pixels, results leave."""
-        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], FLOAT
+        a, tensor = layer.attributes, graph.tensors[layer.inputs[0]]
+        types = weighted(layer.weight_type)
         s, together = streamed.row_tiles(layer, graph, kernel), kernel.vectors_per_cycle
         word = Vector(types.operand, kernel.input_width, together)
         (rows, columns), (down, across) = a.window.kernel, a.window.stride
@@ -335,7 +347,11 @@ class Conv(Operator, Importer):
         combine: Combine,
     ) -> Nest:
         """A convolution of so nested `loops`, of which `pixel` count the words of a pixel."""
-        a, tensor, types = layer.attributes, graph.tensors[layer.inputs[0]], FLOAT
+        a, tensor, types = (
+            layer.attributes,
+            graph.tensors[layer.inputs[0]],
+            weighted(layer.weight_type),
+        )
         word = Vector(types.operand, kernel.input_width, kernel.vectors_per_cycle)
         (rows, columns), (down, across) = a.window.kernel, a.window.stride
         groups = f" in {a.groups} groups" if a.groups > 1 else ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import KERNEL_LATENCY
-from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights
+from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, weighted
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,
@@ -53,6 +53,7 @@ class Dense(Operator, Importer):
     alternative_engines = ("sparse",)
     engine_weights = True
     scaled_weight = "weight"
+    stored_weights = ("weight",)
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the
@@ -163,7 +164,8 @@ class Dense(Operator, Importer):
         memory."""
         if kernel.nonzeros_per_lane:
             return self.skipping_nest(layer, graph, kernel)
-        tensor, lanes, types = graph.tensors[layer.inputs[0]], kernel.input_width, FLOAT
+        tensor, lanes = graph.tensors[layer.inputs[0]], kernel.input_width
+        types = weighted(layer.weight_type)
         n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
         o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
         weights = Vector(types.weight, kernel.output_width)
@@ -252,7 +254,7 @@ class Dense(Operator, Importer):
             vectors(layer.attributes.outputs, engines.width),
         )
         counts = row_counts(layer.weights["weight"])
-        if is_worthwhile(counts, tensor.size, engines.burst):
+        if not layer.narrow and is_worthwhile(counts, tensor.size, engines.burst):
             length = max(1, LARGEST_STREAM // (row_words(counts, engines.burst) * engines.burst))
             return tuple(
                 StepPlan(layer.name, "sparse", 1, 1, 1, first, min(length, total - first))

@@ -37,7 +37,8 @@ def nonzeros_options(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int
     """How many non-zero weights a lane may take a turn where that takes fewer multiplications than
     all weights do; 0 is the dense kernel. `inputs`: the input vectors that make an output pixel."""
     weight, count, width = layer.weights["weight"], taps(layer), kernel.input_width
-    if nonzeros(weight) >= WORTHWHILE * weight.size:  # no list is shorter than the mean
+    # Lists of places and values are not decoded; and no list is shorter than the mean.
+    if layer.narrow or nonzeros(weight) >= WORTHWHILE * weight.size:
         return (0,)
     possible = [
         n for n in SKIPS if n <= width and n * count > 1 and inputs * width // n <= 1 << PLACE_BITS

@@ -3,15 +3,19 @@ with the network, or it is refused."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from hlsgen.boards import board_key
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, check_fields
+from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.goal import MOST_COPIES, MOST_IMAGES
 from hlsgen.schedule.styles import PLANNERS
 from hlsgen.style import PARTS, STYLES
+
+# What a plan says of parts that its style does not have.
+DEFAULTS = {f.name: f.default for f in fields(Plan)}
 
 
 def check_plan(graph: Graph, plan: Plan) -> Plan:
@@ -19,6 +23,7 @@ def check_plan(graph: Graph, plan: Plan) -> Plan:
     BoardError."""
     board = board_key(plan.board)
     check_fields(plan, "plan")
+    graph = with_storage(graph, plan.weights)
     check_parts(plan)
     check_kernels(graph, plan)
     PLANNERS[plan.style].check(graph, plan)
@@ -29,12 +34,12 @@ def check_parts(plan: Plan) -> None:
     """Raise PlanError for decisions that the style does not have, and for more images a launch, or
     copies, than can be."""
     for name in PARTS:
-        value = getattr(plan, name)
-        if name not in STYLES[plan.style].parts and value and value != 1:
+        value, default = getattr(plan, name), DEFAULTS[name]
+        if name not in STYLES[plan.style].parts and value != default:
             raise PlanError(
                 f"a {plan.style} design has no {name}",
                 where=f"plan, {name}",
-                remedy=f"set {name} to 1" if isinstance(value, int) else "leave them empty",
+                remedy=f"set {name} to {default}" if default else "leave them empty",
             )
     for name, most in (("images", MOST_IMAGES), ("copies", MOST_COPIES)):
         count = getattr(plan, name)

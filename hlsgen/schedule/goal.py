@@ -11,6 +11,7 @@ from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Engines, KernelPlan
 from hlsgen.schedule.knobs import ENGINES, PREFIX, flag_of, knob_of, listed, owned
+from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 OBJECTIVES = ("throughput", "latency", "resources")
 # Images of one launch of a folded design: their feature maps lie in memory together.
@@ -28,7 +29,8 @@ class Goal:
     field): value}. `seconds` bounds each call of the solver, in its own deterministic
     time, so that equal inputs give equal designs. A folded design takes `images` images a
     launch, so that their layers share weights: more throughput, at the price of latency. A
-    pipelined design stands on the board in `copies`."""
+    pipelined design stands on the board in `copies`. Weights lie in memory as `weights`, the name
+    of a type."""
 
     objective: str = "throughput"
     fps: float = 0.0
@@ -38,6 +40,7 @@ class Goal:
     seconds: float = SECONDS
     images: int = 1
     copies: int = 1
+    weights: str = FLOAT32.name
 
     def engine_pins(self) -> dict[str, int]:
         """Pinned fields of the folded engines."""
@@ -67,6 +70,12 @@ def check_goal(goal: Goal) -> Goal:
             f"unknown objective {goal.objective!r}{did_you_mean(goal.objective, OBJECTIVES)}",
             where="--objective",
             remedy=f"choose one of {', '.join(OBJECTIVES)}",
+        )
+    if goal.weights not in STORAGE_TYPES:
+        raise UsageError(
+            f"unknown type {goal.weights!r}{did_you_mean(goal.weights, STORAGE_TYPES)}",
+            where="--weights",
+            remedy=f"choose one of {', '.join(STORAGE_TYPES)}",
         )
     if not 1 <= goal.images <= MOST_IMAGES:
         raise UsageError(

@@ -21,6 +21,7 @@ from hlsgen.schedule.knobs import ENGINES, FOLDED, PREFIX, first_few, flag_of, k
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
 from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
 from hlsgen.style import AUTO, SEARCHED, effective, having
+from hlsgen.types import FLOAT32
 
 
 def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
@@ -33,6 +34,8 @@ def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
         found[flag_of(owner, field)] = FOLDED if owner == PREFIX and value == 0 else knob.styles
     if goal.images > 1:
         found["--images"] = having("images")
+    if goal.weights != FLOAT32.name:
+        found["--weights"] = having("weights")
     if goal.copies > 1:
         found["--copies"] = having("copies")
     return found

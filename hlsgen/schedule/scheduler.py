@@ -13,6 +13,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
+from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.knobs import first_few, flag_of
@@ -49,9 +50,11 @@ def schedule(
     """
     disabled = tuple(dict.fromkeys(disable))
     check_names(style, disabled)
-    task = Task(graph, find_board(board), board_key(board), disabled, check_goal(goal or Goal()))
+    goal = check_goal(goal or Goal())
+    graph = with_storage(graph, goal.weights)
+    task = Task(graph, find_board(board), board_key(board), disabled, goal)
     styles = candidates(style, disabled, task.goal)
-    first = Plan(graph.name, task.board, next(iter(styles)), disabled=disabled)
+    first = Plan(graph.name, task.board, next(iter(styles)), goal.weights, disabled)
     check_pins(graph, first, task.goal)
     try:
         if style == AUTO:
@@ -98,7 +101,8 @@ def draft(task: Task, style: str) -> Draft:
         task.graph.name,
         task.board,
         style,
-        disabled=task.disabled,
+        goal.weights,
+        task.disabled,
         images=goal.images,
         copies=goal.copies,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hlsgen.types import BFLOAT16, FLOAT16, FLOAT32, loaded, overflows, rounded, stored
+from hlsgen.types import BFLOAT16, FLOAT16, FLOAT32, encoded, loaded, overflows, rounded
 
 
 def values():
@@ -17,12 +17,12 @@ def test_float16_is_numpys():
     kept = values()[np.abs(values()) >= 2.0**-14]
     kept = kept[np.abs(kept) <= 65504]
     assert np.array_equal(rounded(kept, FLOAT16), kept.astype(np.float16).astype(np.float32))
-    assert np.array_equal(stored(kept, FLOAT16), kept.astype(np.float16).view(np.uint16))
+    assert np.array_equal(encoded(kept, FLOAT16), kept.astype(np.float16).view(np.uint16))
 
 
 def test_float16_has_no_subnormal_numbers():
     tiny = np.array([2.0**-14 * 0.99, -(2.0**-15), 2.0**-24, 1e-30], np.float32)
-    assert not rounded(tiny, FLOAT16).any() and not stored(tiny, FLOAT16).any()
+    assert not rounded(tiny, FLOAT16).any() and not encoded(tiny, FLOAT16).any()
 
 
 def test_bfloat16_rounds_to_nearest_and_ties_to_even():
@@ -40,9 +40,9 @@ def test_bfloat16_rounds_to_nearest_and_ties_to_even():
 def test_what_is_rounded_stays(kind):
     once = rounded(values()[np.abs(values()) < 60000], kind)
     assert np.array_equal(rounded(once, kind), once)
-    assert np.array_equal(loaded(stored(once, kind), kind), once)
-    assert stored(once, kind).dtype == np.dtype(kind.array)
-    assert stored(once, kind).itemsize * 8 == kind.bits
+    assert np.array_equal(loaded(encoded(once, kind), kind), once)
+    assert encoded(once, kind).dtype == np.dtype(kind.array)
+    assert encoded(once, kind).itemsize * 8 == kind.bits
 
 
 def test_overflow():

@@ -68,6 +68,13 @@ def check_step(graph: Graph, step: StepPlan, e: Engines) -> None:
         ) from None
     if step.engine not in ("", engine_of(layer).name, *operator(layer.op).alternative_engines):
         raise PlanError(f"engine {step.engine!r} cannot compute {layer.op}", where=where)
+    if layer.narrow and step.engine and (step.compressed or not engine(step.engine).decodes):
+        raise PlanError(
+            f"its weights are {layer.weight_type.name}, which only engines that multiply by all "
+            "weights decode",
+            where=where,
+            remedy="choose another engine, compress nothing, or set weights to float32",
+        )
     if step.compressed and not engine(step.engine).compresses:
         raise PlanError(
             "weights can be compressed for convolution engines alone that multiply all of them",

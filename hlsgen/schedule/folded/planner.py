@@ -200,7 +200,8 @@ def pays(step: StepPlan, graph: Graph, engines: Engines) -> bool:
     worth an expander."""
     if not engine(step.engine).compresses:
         return False
-    if density(graph.layer(step.layer).weights["weight"]) > WORTHWHILE:
+    layer = graph.layer(step.layer)
+    if layer.narrow or density(layer.weights["weight"]) > WORTHWHILE:
         return False
     return engine(step.engine).share_in_memory(graph, step, engines) < WORTHWHILE
 

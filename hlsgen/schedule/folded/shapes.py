@@ -19,6 +19,7 @@ from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped
 from hlsgen.rewrites.im2col import unfold, worth_unfolding
+from hlsgen.rewrites.weight_storage import weight_type
 from hlsgen.schedule.folded.bounds import Bound
 from hlsgen.schedule.folded.steps import models
 from hlsgen.schedule.goal import Goal
@@ -57,7 +58,7 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array)
     for convolved in ((), names) if both else ((),):
         for width in WIDTHS if plan.enabled("unroll") else (1,):
             if aligned(graph, width) and pins.get("width", width) == width:
-                burst = pins.get("burst", weight_burst(width, board))
+                burst = pins.get("burst", weight_burst(graph, width, board))
                 sized = replace(
                     plan,
                     engines=with_needed(Engines(width, burst, 1), graph),
@@ -124,8 +125,9 @@ def tile_sizes(
 
 
 def is_sparse(layer: Layer) -> bool:
-    """Whether so many weights of a convolution are zero that skipping them may pay."""
-    return on_array(layer) and density(layer.weights["weight"]) <= WORTHWHILE
+    """Whether so many weights of a convolution are zero that skipping them may pay. (What skips
+    zeros does not decode weights.)"""
+    return not layer.narrow and on_array(layer) and density(layer.weights["weight"]) <= WORTHWHILE
 
 
 def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
@@ -148,9 +150,9 @@ def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     return blocks * goal.calibration.ram
 
 
-def weight_burst(width: int, board: Board) -> int:
+def weight_burst(graph: Graph, width: int, board: Board) -> int:
     """The most weight vectors a cycle that the memory delivers at its peak."""
-    vector = width * 4 * board.device.fmax * 1e6
+    vector = width * weight_type(graph).bytes * board.device.fmax * 1e6
     return next(b for b in BURSTS if b <= width and (b == 1 or b * vector <= board.bandwidth * 1e9))
 
 

@@ -210,6 +210,8 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
         producer = graph.producers.get(layer.inputs[0])
         if producer is None or not on_array(layer) or not engine_of(producer).feeds:
             continue
+        if producer.narrow:  # its bias lies among its weights
+            continue
         window = layer.attributes.window
         plain = (
             window.taps == 1

@@ -37,7 +37,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.buffering import Buffering, buffering
 from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
-from hlsgen.types import FLOAT32
+from hlsgen.types import FLOAT32, stream_type
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
@@ -347,7 +347,7 @@ def costed(
             kernel,
             pipelined_cycles(layer, graph, kernel, plan, board),
             cost,
-            operator(layer.op).streamed_values(layer, graph, kernel) * FLOAT32.bytes,
+            operator(layer.op).streamed_values(layer, graph, kernel) * layer.weight_type.bytes,
             lead(layer, graph, kernel),
         )
         for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)
@@ -363,12 +363,14 @@ def option_cost(
     if kernel.vectors_per_cycle > 1:
         cost = cost + fifo_cost(collected(kernel, FLOAT32.bits), board.device)
     if kernel.row_tiles:
-        reader = (Lsu("filters", kernel.output_width * FLOAT32.bits),)
-        cost = cost + fifo_cost(streamed(kernel, FLOAT32.bits), board.device)
+        reader = (Lsu("filters", kernel.output_width * layer.weight_type.bits),)
+        cost = cost + fifo_cost(streamed(kernel, layer.weight_type.bits), board.device)
         cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board.device)
         cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
-        cost = cost + fifo_cost(Fifo("weights", FLOAT32.bits, WEIGHT_FIFO), board.device)
+        cost = cost + fifo_cost(
+            Fifo("weights", stream_type(plan.weights).bits, WEIGHT_FIFO), board.device
+        )
     return cost
 
 
