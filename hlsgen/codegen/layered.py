@@ -21,7 +21,6 @@ from hlsgen.codegen.design import (
     title,
 )
 from hlsgen.codegen.render import render
-from hlsgen.codegen.windows import window_context
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.ops import operator
@@ -110,7 +109,6 @@ def layer_context(
         "inputs": inputs,
         "input": inputs[0],
         "output": vars(output) | {"size": output.size, "pixels": output.pixels},
-        "window": window_context(layer, graph),
         "weight_shape": layer.weights["weight"].shape if "weight" in layer.weights else (),
         "bias": "bias" in layer.weights,
         "activation": layer.activation,
