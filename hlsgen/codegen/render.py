@@ -27,6 +27,7 @@ def environment() -> jinja2.Environment:
     made.filters["cfloat"] = c_float
     made.filters["comment"] = comment_text
     made.globals["ctype"] = FLOAT32.ctype
+    made.globals["zero"] = FLOAT32.zero
     made.globals["memory_macros"] = memory_macros
     made.globals["storage_lines"] = storage_lines
     return made
