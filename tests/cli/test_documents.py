@@ -1,0 +1,207 @@
+"""What the documents name is there: files, modules, classes' methods, options, decisions. Lines of
+prose are at most 120 columns long."""
+
+import argparse
+import importlib
+import inspect
+import pkgutil
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import hlsgen.engines
+import hlsgen.kernel
+import hlsgen.ops
+from hlsgen.cli.main import parser
+from hlsgen.errors import UsageError
+from hlsgen.schedule.knobs import parse_pins
+from tests.support.paths import ROOT
+
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path
+    for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+}
+COLUMNS = 120
+# Folders from which a document may name a file.
+FOLDERS = (ROOT, ROOT / "hlsgen", ROOT / "docs")
+SOURCES = ("hlsgen", "host", "benchmarks", "tests", "examples")
+# Files that a design, a run or a reader has, and no checkout.
+ELSEWHERE = re.compile(r"\b(foo|mine|compiled)\b|<|NAME|OUT|DIR\b")
+FILE = re.compile(r"[\w.*/<>-]*\w\.(?:py|j2|csv|json|md)\b|(?:[\w.-]+/)+(?![\w*<])")
+# Options of other programs, which the documents show.
+FOREIGN = {"--index-url": "pip", "--nnodes": "torchrun", "--nproc-per-node": "torchrun"}
+# What a pin is set to where the documents leave the number open.
+OPEN = re.compile(r"=[A-Z]\w*$")
+
+
+@pytest.fixture(params=DOCUMENTS)
+def text(request):
+    """A document."""
+    return DOCUMENTS[request.param].read_text()
+
+
+def spans(text):
+    """What is marked as code: blocks and words."""
+    blocks = re.findall(r"^```.*?^```", text, re.S | re.M)
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    lines = [line for line in plain.splitlines() if line.startswith("    ")]
+    return blocks + lines + re.findall(r"`([^`]+)`", plain)
+
+
+@cache
+def file_names():
+    """The names of all files of the sources."""
+    folders = [ROOT / name for name in (*SOURCES, "templates")]
+    return {path.name for folder in folders for path in folder.rglob("*.*")}
+
+
+def lost_files(text):
+    """The files and folders of the checkout that a text names, and that are not there. Without a
+    folder it may be a file in any."""
+    lost = []
+    for name in (name for span in spans(text) for name in FILE.findall(span)):
+        known = any(name.split("/")[0] == path.name for f in FOLDERS for path in f.iterdir())
+        if ELSEWHERE.search(name) or not (known and "/" in name or name.endswith((".py", ".j2"))):
+            continue
+        there = any(next(f.glob(name), None) for f in FOLDERS)
+        lost += [] if there or "/" not in name and name in file_names() else [name]
+    return lost
+
+
+def lost_links(text, folder):
+    """The targets of links that are not there."""
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    own = (target for target in targets if "://" not in target)
+    return [target for target in own if not (folder / target).exists()]
+
+
+def lost_modules(text):
+    """Modules, and what they hold, that are not there: `hlsgen.a.b`, `python -m benchmarks.c`."""
+    names = re.findall(r"\b(?:hlsgen|benchmarks)(?:\.[A-Za-z_]\w*)+", "\n".join(spans(text)))
+    return [name for name in names if not name.endswith((".git", ".json")) and not found(name)]
+
+
+def found(name):
+    """Whether a dotted name is a module, or in one."""
+    try:
+        importlib.import_module(name)
+        return True
+    except ModuleNotFoundError:
+        owner, _, last = name.rpartition(".")
+        return bool(owner) and found(owner) and hasattr(importlib.import_module(owner), last)
+
+
+@cache
+def classes():
+    """The classes of operators, engines and descriptions of kernels, by name."""
+    known = {}
+    for package in (hlsgen.ops, hlsgen.engines, hlsgen.kernel):
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(info.name)
+            members = dict(inspect.getmembers(module, inspect.isclass))
+            known |= {n: c for n, c in members.items() if c.__module__ == info.name}
+    return known
+
+
+def lost_members(text):
+    """`Class.member` where the class is known and has no such member."""
+    named = [re.fullmatch(r"(\w+)\.(\w+)(?:\(.*)?", span) for span in spans(text)]
+    pairs = [match.groups() for match in named if match and match[1] in classes()]
+    return [f"{owner}.{name}" for owner, name in pairs if not has(classes()[owner], name)]
+
+
+def has(kind, name):
+    return hasattr(kind, name) or name in getattr(kind, "__dataclass_fields__", ())
+
+
+@cache
+def commands():
+    """The options of every command of hlsgen."""
+    actions = parser()._actions
+    (subs,) = (a for a in actions if isinstance(a, argparse._SubParsersAction))
+    return {name: set(sub._option_string_actions) for name, sub in subs.choices.items()}
+
+
+@cache
+def other_options():
+    """The options of the programs in a checkout that are not hlsgen's commands."""
+    folders = [ROOT / name for name in ("host", "benchmarks", "tests")]
+    texts = [path.read_text() for folder in folders for path in folder.rglob("*.py")]
+    return set(re.findall(r'"(--[a-z][\w-]+)"', "\n".join(texts)))
+
+
+def lost_options(text):
+    """Options that no program has, or not the command that is given them."""
+    lost = []
+    for line in "\n".join(spans(text)).splitlines():
+        shown = re.match(r"\s*(?:\$ )?(?:python -m )?(?:hlsgen )?(\w+)\b", line)
+        own = commands().get(shown[1]) if shown else None
+        known = own or {*set().union(*commands().values()), *other_options(), *FOREIGN}
+        options = re.findall(r"(?<![\w-])--[a-z][\w-]*", line.partition("#")[0])
+        lost += [option for option in options if option not in known]
+    return lost
+
+
+def lost_pins(text):
+    """Decisions that `--set` does not know."""
+    joined = " ".join(spans(text))
+    pins = re.findall(r"--set ([\w.]+=\w+)", joined) + re.findall(r"engines\.[\w.]+=\w+", joined)
+    return [pin for pin in pins if refused(OPEN.sub("=1", pin))]
+
+
+def refused(pin):
+    try:
+        return not parse_pins([pin])
+    except UsageError:
+        return True
+
+
+def long_lines(text):
+    """Lines of prose beyond the last column; tables and code may be longer."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M).splitlines()
+    return [line for line in prose if len(line) > COLUMNS and not line.startswith(("|", "    "))]
+
+
+def test_faults_are_found():
+    assert lost_files("`schedule/gone.py`, `gone.py`, `docs/model.md`, `hlsgen/gone/`") == [
+        "schedule/gone.py", "gone.py", "hlsgen/gone/",
+    ]  # fmt: skip
+    assert lost_links("[a](model.md), [b](gone.md)", ROOT / "docs") == ["gone.md"]
+    assert lost_modules("`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load(x)`") == [
+        "hlsgen.schedule.gone", "benchmarks.gone",
+    ]  # fmt: skip
+    assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
+    assert lost_options("`hlsgen build M --copies 2 --cut 1`, `--gone`") == ["--cut", "--gone"]
+    assert lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
+    assert long_lines(f"{'a ' * 70}\n| {'a ' * 70}\n```\n{'a ' * 70}\n```\n") == ["a " * 70]
+
+
+def test_files(text):
+    assert not lost_files(text)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links(name):
+    assert not lost_links(DOCUMENTS[name].read_text(), DOCUMENTS[name].parent)
+
+
+def test_modules(text):
+    assert not lost_modules(text)
+
+
+def test_members(text):
+    assert not lost_members(text)
+
+
+def test_options(text):
+    assert not lost_options(text)
+
+
+def test_decisions(text):
+    assert not lost_pins(text)
+
+
+def test_columns(text):
+    assert not long_lines(text)
