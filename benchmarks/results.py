@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 
 import hlsgen
+from benchmarks.prose import paragraph
 from benchmarks.sparsify.fps import lines as sparse_lines
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
@@ -212,29 +213,26 @@ def main() -> None:
         for item in found:
             print(line(item))
         if found[-1].behind:
-            print(f"\n{found[-1].behind}")
+            print(f"\n{paragraph(found[-1].behind)}")
         best = max(
             (r.predicted for r in found if r.predicted and r.title.startswith("**")),
             key=lambda p: p.throughput,
         )
-        print(
-            f"\nBest: {rate(best.throughput)} images a second; the bottleneck is "
-            f"{best.timing.bottleneck}.",
-            end=" ",
+        said = (
+            f"Best: {rate(best.throughput)} images a second; the bottleneck is "
+            f"{best.timing.bottleneck}."
         )
         if name in GOALS:
             reached = "reached" if best.throughput >= GOALS[name] else "missed"
-            print(
-                f"Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: "
-                f"{'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}.",
-                end=" ",
+            said += (
+                f" Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: "
+                f"{'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}."
             )
-        print(
-            f"One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} "
-            "images a second, "
-            f"TVM (untuned) {tvm_rate(model)}.\n",
-            flush=True,
+        said += (
+            f" One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} "
+            f"images a second, TVM (untuned) {tvm_rate(model)}."
         )
+        print(f"\n{paragraph(said)}\n", flush=True)
     print("## Sparse networks\n")
     print(
         "Images a second with the same share of zeros in every layer; see "

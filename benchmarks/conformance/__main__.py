@@ -18,6 +18,7 @@ import rich.progress
 
 from benchmarks.conformance import light
 from benchmarks.conformance.cases import KINDS, Outcome, cases, run_named
+from benchmarks.prose import paragraph
 
 DEVICES = ("CPU", "EMULATOR")
 INTRODUCTION = """# Conformance
@@ -86,14 +87,15 @@ def page(found: dict[tuple[str, str], list[Outcome]]) -> str:
         lines += ["", f"## {kind}", ""]
         lines += section("Failed", outcomes, "failed") + section("Refused", outcomes, "refused")
         passed = [short_name(o) for o in outcomes if o.status == "passed"]
-        lines += ["Passed: " + ", ".join(passed) + "."]
+        lines += [paragraph("Passed: " + ", ".join(passed) + ".")]
         differing = [
             short_name(a)
             for a, b in zip(found[kind, "CPU"], outcomes, strict=True)
             if a.status != b.status
         ]
         if differing:
-            lines += ["", "Different on the numpy references: " + ", ".join(differing) + "."]
+            names = ", ".join(differing)
+            lines += ["", paragraph(f"Different on the numpy references: {names}.")]
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 prose are at most 120 columns long."""
 
 import argparse
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import hlsgen
 import hlsgen.engines
 import hlsgen.kernel
 import hlsgen.ops
@@ -21,7 +23,11 @@ from tests.support.paths import ROOT
 
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path
-    for path in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+    for path in (
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+    )
 }
 COLUMNS = 120
 # Folders from which a document may name a file.
@@ -127,7 +133,7 @@ def commands():
 @cache
 def other_options():
     """The options of the programs in a checkout that are not hlsgen's commands."""
-    folders = [ROOT / name for name in ("host", "benchmarks", "tests")]
+    folders = [ROOT / name for name in ("host", "benchmarks")]
     texts = [path.read_text() for folder in folders for path in folder.rglob("*.py")]
     return set(re.findall(r'"(--[a-z][\w-]+)"', "\n".join(texts)))
 
@@ -164,6 +170,21 @@ def long_lines(text):
     return [line for line in prose if len(line) > COLUMNS and not line.startswith(("|", "    "))]
 
 
+def rooms():
+    """The rows of the picture of the rooms in docs/architecture.md, from the top."""
+    picture = DOCUMENTS["docs/architecture.md"].read_text().split("```")[1]
+    return [re.split(r"\s{2,}", line)[0].split() for line in picture.strip().splitlines()]
+
+
+def imports(path):
+    """The rooms of hlsgen that a module imports from, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("hlsgen."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.ImportFrom) and node.module == "hlsgen":
+            yield from (alias.name for alias in node.names)
+
+
 def test_faults_are_found():
     assert lost_files("`schedule/gone.py`, `gone.py`, `docs/model.md`, `hlsgen/gone/`") == [
         "schedule/gone.py", "gone.py", "hlsgen/gone/",
@@ -174,7 +195,9 @@ def test_faults_are_found():
     ]  # fmt: skip
     assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
     assert lost_options("`hlsgen build M --copies 2 --cut 1`, `--gone`") == ["--cut", "--gone"]
-    assert lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
+    assert (
+        lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
+    )
     assert long_lines(f"{'a ' * 70}\n| {'a ' * 70}\n```\n{'a ' * 70}\n```\n") == ["a " * 70]
 
 
@@ -205,3 +228,25 @@ def test_decisions(text):
 
 def test_columns(text):
     assert not long_lines(text)
+
+
+def test_every_room_is_in_the_picture():
+    package = Path(hlsgen.__file__).parent
+    there = {path.stem for path in package.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {room for row in rooms() for room in row} == {
+        name for name in there if not name.startswith("__")
+    }
+
+
+def test_imports_look_down():
+    package = Path(hlsgen.__file__).parent
+    row = {room: number for number, names in enumerate(rooms()) for room in names}
+    upwards = [
+        f"{path.relative_to(package)}: {other}"
+        for room in row
+        for path in (package / f"{room}.py", *sorted((package / room).rglob("*.py")))
+        if path.exists()
+        for other in imports(path)
+        if row[other] < row[room]
+    ]
+    assert not upwards
