@@ -69,10 +69,10 @@ def lost_files(text):
     lost = []
     for name in (name for span in spans(text) for name in FILE.findall(span)):
         known = any(name.split("/")[0] == path.name for f in FOLDERS for path in f.iterdir())
-        if ELSEWHERE.search(name) or not (known and "/" in name or name.endswith((".py", ".j2"))):
+        if ELSEWHERE.search(name) or not ((known and "/" in name) or name.endswith((".py", ".j2"))):
             continue
         there = any(next(f.glob(name), None) for f in FOLDERS)
-        lost += [] if there or "/" not in name and name in file_names() else [name]
+        lost += [] if there or ("/" not in name and name in file_names()) else [name]
     return lost
 
 
@@ -153,7 +153,7 @@ def lost_options(text):
 def lost_pins(text):
     """Decisions that `--set` does not know."""
     joined = " ".join(spans(text))
-    pins = re.findall(r"--set ([\w.]+=\w+)", joined) + re.findall(r"engines\.[\w.]+=\w+", joined)
+    pins = re.findall(r"--set\s+([\w.]+=\w+)", joined) + re.findall(r"engines\.[\w.]+=\w+", joined)
     return [pin for pin in pins if refused(OPEN.sub("=1", pin))]
 
 
@@ -190,9 +190,8 @@ def test_faults_are_found():
         "schedule/gone.py", "gone.py", "hlsgen/gone/",
     ]  # fmt: skip
     assert lost_links("[a](model.md), [b](gone.md)", ROOT / "docs") == ["gone.md"]
-    assert lost_modules("`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load(x)`") == [
-        "hlsgen.schedule.gone", "benchmarks.gone",
-    ]  # fmt: skip
+    names = "`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load(x)`"
+    assert lost_modules(names) == ["hlsgen.schedule.gone", "benchmarks.gone"]
     assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
     assert lost_options("`hlsgen build M --copies 2 --cut 1`, `--gone`") == ["--cut", "--gone"]
     assert (
