@@ -38,6 +38,8 @@ ELSEWHERE = re.compile(r"\b(foo|mine|compiled)\b|<|NAME|OUT|DIR\b")
 FILE = re.compile(r"[\w.*/<>-]*\w\.(?:py|j2|csv|json|md)\b|(?:[\w.-]+/)+(?![\w*<])")
 # Options of other programs, which the documents show.
 FOREIGN = {"--index-url": "pip", "--nnodes": "torchrun", "--nproc-per-node": "torchrun"}
+# Names of aoc's that no source of hlsgen has, and of examples.
+OTHERS = {"force_pow2_depth", "memory_impl", "loop_ivdep", "hld_ram", "foo_engine"}
 # What a pin is set to where the documents leave the number open.
 OPEN = re.compile(r"=[A-Z]\w*$")
 
@@ -48,10 +50,15 @@ def text(request):
     return DOCUMENTS[request.param].read_text()
 
 
+def prose(text):
+    """A text without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+
+
 def spans(text):
     """What is marked as code: blocks and words."""
     blocks = re.findall(r"^```.*?^```", text, re.S | re.M)
-    plain = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    plain = prose(text)
     lines = [line for line in plain.splitlines() if line.startswith("    ")]
     return blocks + lines + re.findall(r"`([^`]+)`", plain)
 
@@ -97,6 +104,23 @@ def found(name):
     except ModuleNotFoundError:
         owner, _, last = name.rpartition(".")
         return bool(owner) and found(owner) and hasattr(importlib.import_module(owner), last)
+
+
+@cache
+def words():
+    """The words of all sources but the generated texts."""
+    folders = [ROOT / name for name in (*SOURCES, "templates")]
+    kinds = ("*.py", "*.j2", "*.json", "*.h")
+    paths = (path for folder in folders for kind in kinds for path in folder.rglob(kind))
+    own = (path for path in paths if path != Path(__file__))
+    return set(re.findall(r"\w+", "\n".join(path.read_text() for path in own)))
+
+
+def lost_words(text):
+    """Names with an underscore that no source has."""
+    marked = (FILE.sub("", span) for span in re.findall(r"`([^`]+)`", prose(text)))
+    names = {name for span in marked for name in re.findall(r"\b[a-z]\w*_\w+\b", span)}
+    return sorted(names - words() - OTHERS)
 
 
 @cache
@@ -166,8 +190,8 @@ def refused(pin):
 
 def long_lines(text):
     """Lines of prose beyond the last column; tables and code may be longer."""
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M).splitlines()
-    return [line for line in prose if len(line) > COLUMNS and not line.startswith(("|", "    "))]
+    lines = [line for line in prose(text).splitlines() if len(line) > COLUMNS]
+    return [line for line in lines if not line.startswith(("|", "    "))]
 
 
 def rooms():
@@ -193,6 +217,7 @@ def test_faults_are_found():
     names = "`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load(x)`"
     assert lost_modules(names) == ["hlsgen.schedule.gone", "benchmarks.gone"]
     assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
+    assert lost_words("`nest`, `indexed_weights`, `pipelined_gone`") == ["pipelined_gone"]
     assert lost_options("`hlsgen build M --copies 2 --cut 1`, `--gone`") == ["--cut", "--gone"]
     assert (
         lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
@@ -215,6 +240,10 @@ def test_modules(text):
 
 def test_members(text):
     assert not lost_members(text)
+
+
+def test_words(text):
+    assert not lost_words(text)
 
 
 def test_options(text):
