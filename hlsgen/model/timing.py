@@ -13,8 +13,10 @@ from hlsgen.graph import Graph
 from hlsgen.model.styles import MODELS
 from hlsgen.model.times import Timing
 from hlsgen.plan import Plan
+from hlsgen.rewrites.weight_storage import with_storage
 
 
 def design_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
     """Timing of a plan at `clock` MHz."""
-    return MODELS[plan.style].timing(graph, plan, board, clock)
+    stored = with_storage(graph, plan.weights)
+    return MODELS[plan.style].timing(stored, plan, board, clock)

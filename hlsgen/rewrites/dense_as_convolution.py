@@ -14,12 +14,13 @@ from hlsgen.ops.dense import DenseAttributes
 from hlsgen.ops.window import Window
 from hlsgen.plan import Plan
 from hlsgen.rewrites.im2col import unfold
+from hlsgen.rewrites.weight_storage import with_storage
 
 
 def reshaped(graph: Graph, plan: Plan) -> Graph:
-    """The graph as a plan computes it: stems unfolded, fully connected layers as convolutions.
-    Raises PlanError."""
-    return reshaped_as(graph, plan.im2col, plan.dense_as_convolution)
+    """The graph as a plan computes it: weights as they are stored, stems unfolded, fully connected
+    layers as convolutions. Raises PlanError."""
+    return reshaped_as(with_storage(graph, plan.weights), plan.im2col, plan.dense_as_convolution)
 
 
 @remembered

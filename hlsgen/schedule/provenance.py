@@ -15,11 +15,13 @@ from hlsgen.graph import Graph
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.plan import Plan
+from hlsgen.rewrites.weight_storage import with_storage
 
 
 def digest(graph: Graph, plan: Plan, calibration: Calibration) -> str:
     """A hash of the decisions and of all that the search weighed them by. (What a plan calls its
     network is no decision.)"""
+    graph = with_storage(graph, plan.weights)
     decisions = replace(plan, evidence=Evidence(), network="").to_json()
     network = [
         (

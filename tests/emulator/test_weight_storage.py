@@ -2,6 +2,7 @@
 rounded weights, half as wide wherever they lie or travel, refused where that cannot be."""
 
 import json
+import re
 from dataclasses import replace
 
 import ml_dtypes
@@ -23,7 +24,9 @@ from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.provenance import headline
 from hlsgen.sparsify import sparsify
 from tests.support.networks import assert_right, parse, random_inputs
 
@@ -187,6 +190,34 @@ def test_what_does_not_decode_is_not_chosen_and_is_refused(model):
     edited = tuple(replace(s, compressed=True) if s == step else s for s in plan.steps)
     with pytest.raises(PlanError, match="its weights are bfloat16"):
         check_plan(graph, replace(plan, steps=edited))
+
+
+@pytest.mark.parametrize("style", ["pipelined", "folded"])
+def test_what_is_said_is_of_the_plan_as_searched(style, model):
+    """The printed band holds the printed rate, and the proof is of this plan."""
+    graph, goal = hlsgen.load(model), Goal(weights="float16")
+    plan = hlsgen.schedule(graph, style=style, goal=goal)
+    text = explain(graph, plan, headline(graph, plan, goal.calibration), goal.calibration)
+    rate, low, high = (
+        float(n.replace(",", ""))
+        for n in re.search(
+            r"([\d,.]+) images a second \(band ([\d,.]+) to ([\d,.]+)", text
+        ).groups()
+    )
+    assert low <= rate <= high and "not as the search left it" not in text
+
+
+@pytest.mark.emulator
+@pytest.mark.slow
+def test_the_audit_finds_what_the_model_charges(model, tmp_path):
+    pytest.importorskip("llvmlite")
+    graph = hlsgen.load(model)
+    for style in ("pipelined", "folded"):
+        plan = hlsgen.schedule(graph, style=style, goal=Goal(weights="float16"))
+        found = hlsgen.audit(hlsgen.generate(graph, plan, tmp_path / style).path)
+        assert [f for f in found.findings if f.severity != "note"] == []
+        memories = [m for p in found.promises.values() for m in p.memories]
+        assert style == "folded" or "weights" in memories
 
 
 @pytest.mark.emulator
