@@ -19,8 +19,9 @@ channel float a_to_b;
 __kernel void a(__global const float *restrict data) {
     for (int i = 0; i < 4; ++i) write_channel_intel(a_to_b, fmax(TWICE(data[i]), 0.5f)); /* here */
 }
-__kernel void b(__global float *restrict data) { for (int
-i = 0; i < 4; ++i) data[i] = read_channel_intel(a_to_b); }
+__kernel void b(__global float *restrict data) {
+    for (int i = 0; i < 4; ++i) data[i] = read_channel_intel(a_to_b);
+}
 """
 
 
