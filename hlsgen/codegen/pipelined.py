@@ -28,7 +28,7 @@ from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO
 from hlsgen.kernel.load_text import load_lines
-from hlsgen.kernel.naming import Instance, word_type
+from hlsgen.kernel.naming import Instance, reader, word_type, writer
 from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
 from hlsgen.kernel.result_text import activated, cleared, emit, finish
@@ -66,11 +66,11 @@ class PipelinedGenerator:
     def input_kernel(self, tensor: str) -> str:
         """The kernel that reads a network input from memory."""
         index = [port.tensor for port in self.graph.inputs].index(tensor)
-        return "read_input" if len(self.graph.inputs) == 1 else f"read_input_{index + 1}"
+        return reader(index, len(self.graph.inputs))
 
     def output_kernel(self, position: int) -> str:
         """The kernel that writes a network output to memory."""
-        return "write_output" if len(self.graph.outputs) == 1 else f"write_output_{position + 1}"
+        return writer(position, len(self.graph.outputs))
 
     def channels_from(self, tensor: str) -> list[str]:
         """All channels that carry a tensor."""

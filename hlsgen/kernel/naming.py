@@ -41,6 +41,16 @@ class Instance:
         return "#pragma unroll" if self.unroll else "#pragma unroll 1"
 
 
+def reader(index: int, inputs: int) -> str:
+    """The kernel that reads one of a network's so many inputs from memory."""
+    return "read_input" if inputs == 1 else f"read_input_{index + 1}"
+
+
+def writer(index: int, outputs: int) -> str:
+    """The kernel that writes one of a network's so many outputs to memory."""
+    return "write_output" if outputs == 1 else f"write_output_{index + 1}"
+
+
 def names(n: Nest) -> tuple[str, ...]:
     """The counters that an index may name: those of more than one iteration."""
     walked = n.raster.loops if n.raster else ()

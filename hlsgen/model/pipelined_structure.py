@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Body, Fifo, Kernel, Lsu, Structure
+from hlsgen.kernel.naming import reader, writer
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
@@ -22,16 +23,21 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     kernels = [
         kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)
     ] * copies
-    for port in graph.inputs:
+    for index, port in enumerate(graph.inputs):
         vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
         kernels.append(
-            transfer("read_input", (Lsu("image_data", vector),) * copies, vector * readers, readers)
+            transfer(
+                reader(index, len(graph.inputs)),
+                (Lsu("image_data", vector),) * copies,
+                vector * readers,
+                readers,
+            )
         )
-    for port in graph.outputs:
+    for index, port in enumerate(graph.outputs):
         vector = width[port.tensor] * bits
         kernels.append(
             transfer(
-                "write_output",
+                writer(index, len(graph.outputs)),
                 (Lsu("image_data", vector, store=True),) * copies,
                 vector * copies,
                 copies,

@@ -36,6 +36,8 @@ from tests.emulator.test_sparse_engine import NETWORK as SPARSE
 from tests.support.cases import case
 from tests.support.networks import assert_right, parse
 
+SEVERAL = """(float[1,3,4,4] x, float[1,3,4,4] z) => (float[1,3,4,4] y, float[1,3,4,4] u)
+{ y = Add(x, z) u = Relu(y) }"""
 NETWORKS = {
     "lenet": lambda: network("lenet5"),
     "mixed": lambda: parse(NETWORK),
@@ -114,6 +116,14 @@ def global_accesses(text):
         found += len(re.findall(rf"\b{name}\[", body))
         found += sum(more * len(re.findall(rf"\b{name}\[", inner)) for more, inner in loops)
     return found
+
+
+@pytest.mark.parametrize("network", ["lenet", "two inputs and outputs"])
+def test_names_of_pipelined_kernels(network, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "two inputs and outputs", lambda: parse(SEVERAL, inputs="xz"))
+    graph, plan, source = designed(network, "pipelined")
+    names = [kernel.name for kernel in structure(graph, plan).kernels]
+    assert sorted(kernels_of(source)) == sorted(names)
 
 
 @pytest.mark.slow
