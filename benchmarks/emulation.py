@@ -51,7 +51,8 @@ def peer(kind: str, path: Path, images: int) -> dict[str, Any]:
     if done.returncode:
         print(f"{kind} did not run: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return {"first": float("nan"), "seconds": [float("nan")]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
 
 
 def ours(design: HostDesign, images: int) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class _Reference:
         """The tensor's values, copied out of its storage."""
         data = storages[self.storage[1]][self.offset :]
         steps = tuple(s * data.itemsize for s in self.stride)
-        return np.lib.stride_tricks.as_strided(data, self.size, steps).copy()
+        values: np.ndarray = np.lib.stride_tricks.as_strided(data, self.size, steps).copy()
+        return values
 
 
 class _Unpickler(pickle.Unpickler):

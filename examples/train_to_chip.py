@@ -32,7 +32,8 @@ def command(line: str) -> dict[str, Any]:
     result = subprocess.run([*words, "--json"], stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode:
         sys.exit(result.returncode)
-    return json.loads(result.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return told
 
 
 def accuracy(model: Path, test: Stored) -> float:

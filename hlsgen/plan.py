@@ -126,7 +126,8 @@ class EngineSizes:
 
     def __getattr__(self, name: str) -> int:
         try:
-            return vars(self)["own"][name]
+            own: Mapping[str, int] = vars(self)["own"]
+            return own[name]
         except KeyError:
             raise AttributeError(name) from None
 

@@ -69,7 +69,8 @@ def encoded(values: np.ndarray, kind: DataType) -> np.ndarray:
     if kind == BFLOAT16:
         bits = values.view(np.uint32)
         half = np.uint32((1 << (DROPPED - 1)) - 1) + (bits >> DROPPED & 1)
-        return ((bits + half) >> DROPPED).astype(np.uint16)
+        rounded: np.ndarray = (bits + half) >> DROPPED
+        return rounded.astype(np.uint16)
     with np.errstate(over="ignore"):
         halves = values.astype(np.float16)
     normal = np.abs(halves) >= np.finfo(np.float16).smallest_normal

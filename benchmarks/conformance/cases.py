@@ -50,7 +50,8 @@ def node_case(module: str, name: str) -> TestCase:
     """One of ONNX's node cases. It computes the cases of a module as that is imported; those of all
     take 12 s."""
     import_module(f"{node_cases.__name__}.{module}")
-    return next(case for case in node_cases._NodeTestCases if case.name == name)
+    known: list[TestCase] = node_cases._NodeTestCases
+    return next(case for case in known if case.name == name)
 
 
 def run_named(kind: str, device: str, name: str) -> Outcome:

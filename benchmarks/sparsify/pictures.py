@@ -29,12 +29,15 @@ def digits(path: Path = DIGITS) -> Pictures:
 
 def bgr(image: np.ndarray) -> np.ndarray:
     """A photograph as SqueezeNet takes it."""
-    return (crop(image, squeezenet.SIZE)[:, :, ::-1] - squeezenet.MEAN).transpose(2, 0, 1)
+    centred = crop(image, squeezenet.SIZE)[:, :, ::-1] - squeezenet.MEAN
+    planes: np.ndarray = centred.transpose(2, 0, 1)
+    return planes
 
 
 def rgb(image: np.ndarray) -> np.ndarray:
     """A photograph as torchvision's networks take it."""
-    return ((crop(image) / 255.0 - MEAN) / DEVIATION).transpose(2, 0, 1)
+    planes: np.ndarray = ((crop(image) / 255.0 - MEAN) / DEVIATION).transpose(2, 0, 1)
+    return planes
 
 
 def photographs(

@@ -68,7 +68,8 @@ def train(folder: Path, spec: Network, seed: int, *options: str) -> dict[str, An
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(result.stderr)
-    return json.loads(result.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return told
 
 
 def table(titles: list[str], rows: list[list[str]]) -> str:

@@ -52,7 +52,7 @@ def measure(folder: Path, name: str, rounds: int) -> dict[str, list[dict[str, An
 
 def seconds(told: dict[str, Any]) -> float:
     """The second epoch."""
-    return told["epochs"][1]["seconds"]
+    return float(told["epochs"][1]["seconds"])
 
 
 def few_pictures(folder: Path) -> None:

@@ -26,7 +26,7 @@ class Arithmetic:
     def dsps(self) -> float:
         """DSPs of all units."""
         costs = rules()["dsps"]
-        return (
+        return float(
             sum(costs["float"][name] * count for name, count in self.floats.items())
             + sum(costs["units"].get(name, 0) * count for name, count in self.functions.items())
             + costs["integer_multiply"] * self.integer_products

@@ -276,5 +276,5 @@ def model_findings(
 
 def plausible(counted: int, depth: tuple[float, float]) -> bool:
     """Whether the cycles that the model counts for a turn lie in the audit's band, or near it."""
-    near = rules()["depth_tolerance"]
+    near: float = rules()["depth_tolerance"]
     return depth[0] - near <= counted <= depth[1] + near

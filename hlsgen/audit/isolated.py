@@ -19,6 +19,7 @@ def isolated(work: Callable[[], T], timeout: float = TIMEOUT) -> T:
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=answer, args=(work, theirs), daemon=True)
+    result: T
     child.start()
     theirs.close()
     try:

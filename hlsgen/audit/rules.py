@@ -13,7 +13,10 @@ Band = tuple[float, float]
 @cache
 def rules() -> dict[str, Any]:
     """All figures."""
-    return json.loads(resources.files("hlsgen.audit").joinpath("rules.json").read_text())
+    table: dict[str, Any] = json.loads(
+        resources.files("hlsgen.audit").joinpath("rules.json").read_text()
+    )
+    return table
 
 
 def latency(operation: str) -> Band:

@@ -150,7 +150,8 @@ def board(name: str) -> Board:
             data = json.loads(Path(name).read_text())
         except (OSError, ValueError) as error:
             raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
-        return read_record(Board, data, f"board file {name}")
+        described: Board = read_record(Board, data, f"board file {name}")
+        return described
     raise BoardError(
         f"unknown board {name!r}{did_you_mean(name, board_names())}",
         where="--board",
@@ -233,7 +234,8 @@ def read_device(value: Any, where: str) -> Device:
                 remedy=f"choose one of {', '.join(devices())}, or describe it in place",
             )
         return devices()[value]
-    return read_record(Device, value, f"{where}, device")
+    described: Device = read_record(Device, value, f"{where}, device")
+    return described
 
 
 def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:

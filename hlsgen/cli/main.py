@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, status = Console(options.json), 2
     try:
         with polite_end():
-            return options.execute(options, console)
+            return int(options.execute(options, console))
     except (HlsgenError, HostError) as error:
         message = str(error)
     except KeyboardInterrupt as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import onnx
 
 from hlsgen.cli.console import Console
-from hlsgen.zoo import NETWORKS, network
+from hlsgen.zoo import network
+from hlsgen.zoo.networks import NETWORKS
 
 NAME = "zoo"
 HELP = "write a well-known network with seeded weights as ONNX"

@@ -106,4 +106,4 @@ def uses(step: Step, known: Engine, number: int) -> bool:
 
 def bias_stream(step: dict[str, Any]) -> int:
     """Bias vectors that the epilogue receives in a step."""
-    return step["tiles"] * step["out_groups"] * step["out_vectors"]
+    return int(step["tiles"] * step["out_groups"] * step["out_vectors"])

@@ -186,7 +186,8 @@ def model_bytes(model: onnx.ModelProto | None) -> bytes:
     if model is None:
         return b""
     try:
-        return model.SerializeToString(deterministic=True)
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content
     except ValueError:
         raise OutputError(
             "is larger than the 2 GB of one ONNX file",

@@ -134,4 +134,5 @@ def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparatio
         np.asarray(values, np.float32).reshape(spread)
         for values in (preparation.mean, preparation.deviation)
     )
-    return (x - mean) / deviation
+    normalised: np.ndarray = (x - mean) / deviation
+    return normalised

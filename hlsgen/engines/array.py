@@ -305,7 +305,7 @@ class Array(Engine):
 
     def drain(self, fields: dict[str, Any]) -> float:
         """The last group is collected, and leaves."""
-        return 2 * float(fields["group_turns"]) - fields["pixels"] - MEMORY_DISTANCE
+        return float(2 * fields["group_turns"] - fields["pixels"] - MEMORY_DISTANCE)
 
     def macs(self, own: EngineSizes) -> int:
         """All multipliers."""

@@ -56,7 +56,7 @@ class Dense(FullyConnected):
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
     ) -> int:
         """All input lanes of every output vector."""
-        words = ceil(fields["tile_loads"] * engines.width / engines.burst)
+        words: int = ceil(fields["tile_loads"] * engines.width / engines.burst)
         return step.output_vectors * words
 
 

@@ -226,7 +226,7 @@ def needed_by_phases(n: Nest) -> np.ndarray | None:
 def arrived(raster: Raster, when: tuple[Guard, ...]) -> np.ndarray:
     """For each output pixel in raster order, how many pixels have arrived of a source that gives
     one `when` its guards hold."""
-    found = np.cumsum(held_positions(raster, when))[due_positions(raster)]
+    found: np.ndarray = np.cumsum(held_positions(raster, when))[due_positions(raster)]
     found.setflags(write=False)
     return found
 

@@ -154,7 +154,8 @@ class Guard:
     def holds(self, bound: int) -> np.ndarray:
         """For every value of the counter."""
         steps, rest = np.divmod(np.arange(bound) - self.first, self.stride)
-        return (rest == 0) & (steps >= 0) & (steps < self.count)
+        held: np.ndarray = (rest == 0) & (steps >= 0) & (steps < self.count)
+        return held
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,8 @@ from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.folded_timing import layer_macs
 from hlsgen.model.resources import Resources, design_resources
 from hlsgen.model.structure import structure
-from hlsgen.model.timing import Timing, design_timing
+from hlsgen.model.times import Timing
+from hlsgen.model.timing import design_timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.weight_storage import with_storage

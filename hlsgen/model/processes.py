@@ -13,10 +13,11 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
+from hlsgen.kernel.derive import Events
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.model.pipelined_timing import initiation_interval
 from hlsgen.ops import operator
-from hlsgen.ops.base import Events, vectors
+from hlsgen.ops.base import vectors
 from hlsgen.plan import Plan
 
 

@@ -101,23 +101,27 @@ def memory_cost(memory: Memory, device: Device) -> np.ndarray:
     shallow = memory.depth <= MLAB_DEPTH
     mlabs = ceil(memory.bank_bits / 20) if shallow else 0
     blocks = 0 if shallow else bank_blocks(memory.depth, memory.bank_bits, device.block_bits)
-    return memory.banks * memory.copies * (ports + np.array([0, 0, blocks, 0, mlabs]))
+    cost: np.ndarray = ports + np.array([0, 0, blocks, 0, mlabs])
+    return memory.banks * memory.copies * cost
 
 
 @lru_cache(maxsize=REMEMBERED)
 def fifo_cost(fifo: Fifo, device: Device) -> np.ndarray:
     """A channel: its words in registers, MLABs or memory blocks."""
     table = costs(device.family)
-    cost = table["channel"] + np.array([0, float(table["channel_ff_per_bit"]) * fifo.bits, 0, 0, 0])
-    if fifo.depth <= MLAB_DEPTH:
-        return cost + np.array([0, 0, 0, 0, ceil(fifo.bits / 20)])
-    return cost + np.array([0, 0, memory_blocks(fifo.depth, fifo.bits, device.block_bits), 0, 0])
+    shallow = fifo.depth <= MLAB_DEPTH
+    mlabs = ceil(fifo.bits / 20) if shallow else 0
+    blocks = 0 if shallow else memory_blocks(fifo.depth, fifo.bits, device.block_bits)
+    registers = float(table["channel_ff_per_bit"]) * fifo.bits
+    cost: np.ndarray = table["channel"] + np.array([0, registers, blocks, 0, mlabs])
+    return cost
 
 
 def lsu_cost(lsu: Lsu, device: Device) -> np.ndarray:
     """A burst-coalesced, aligned unit."""
     table, kind = costs(device.family), "store" if lsu.store else "load"
-    return table[kind] + lsu.bits * table[f"{kind}_per_bit"]
+    cost: np.ndarray = table[kind] + lsu.bits * table[f"{kind}_per_bit"]
+    return cost
 
 
 def body_cost(body: Body, device: Device) -> np.ndarray:
@@ -138,14 +142,15 @@ def body_cost(body: Body, device: Device) -> np.ndarray:
         ("power", a.powers),
     ):
         cost += count * table[name]
-    return cost + sum((memory_cost(memory, device) for memory in body.memories), np.zeros(5))
+    cost += sum((memory_cost(memory, device) for memory in body.memories), np.zeros(5))
+    return cost
 
 
 @lru_cache(maxsize=REMEMBERED)
 def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
     """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
     table = costs(device.family)
-    cost = (
+    cost: np.ndarray = (
         body_cost(kernel.body, device)
         + kernel.loops * table["loop"]
         + kernel.products * table["integer_multiply"]
@@ -161,14 +166,16 @@ def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
     )
     if not kernel.autorun:
         cost += table["launched_kernel"]
-    return cost + sum((lsu_cost(lsu, device) for lsu in kernel.lsus), np.zeros(5))
+    cost += sum((lsu_cost(lsu, device) for lsu in kernel.lsus), np.zeros(5))
+    return cost
 
 
 def system_cost(design: Structure, device: Device) -> np.ndarray:
     """Channels and the interconnect to global memory."""
     table = costs(device.family)
-    cost = table["interconnect"] + len(design.lsus) * table["interconnect_per_lsu"]
-    return cost + sum((fifo_cost(fifo, device) for fifo in design.fifos), np.zeros(5))
+    cost: np.ndarray = table["interconnect"] + len(design.lsus) * table["interconnect_per_lsu"]
+    cost += sum((fifo_cost(fifo, device) for fifo in design.fifos), np.zeros(5))
+    return cost
 
 
 def design_resources(

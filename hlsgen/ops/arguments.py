@@ -47,7 +47,7 @@ class NodeArguments:
         """The ONNX name of an input; None where it is absent."""
         if index >= len(self.node.input) or not self.node.input[index]:
             return None
-        return self.node.input[index]
+        return str(self.node.input[index])
 
     def constant(self, index: int) -> np.ndarray | None:
         """The constant that input `index` is bound to, or None."""

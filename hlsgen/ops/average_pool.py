@@ -43,9 +43,11 @@ class AveragePool(Pool):
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Sum over each window divided by the number of positions that count."""
-        sums = layer.attributes.window.patches(inputs[0].astype(np.float64), 0.0).sum(axis=1)
-        rows, columns = counts(layer.attributes, *inputs[0].shape[1:])
-        return sums / np.maximum(np.outer(rows, columns), 1)
+        attributes: PoolAttributes = layer.attributes
+        sums = attributes.window.patches(inputs[0].astype(np.float64), 0.0).sum(axis=1)
+        rows, columns = counts(attributes, *inputs[0].shape[1:])
+        means: np.ndarray = sums / np.maximum(np.outer(rows, columns), 1)
+        return means
 
     def folded_fields(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines

@@ -141,8 +141,9 @@ class Conv(Operator, Importer):
         weight = (
             layer.weights["weight"].astype(np.float64).reshape(a.groups, a.filters // a.groups, -1)
         )
-        result = np.matmul(weight, patches).reshape(a.filters, rows, columns)
-        return result + layer.weights["bias"].astype(np.float64)[:, None, None]
+        result: np.ndarray = np.matmul(weight, patches).reshape(a.filters, rows, columns)
+        result += layer.weights["bias"].astype(np.float64)[:, None, None]
+        return result
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """MACs = output pixels * filters * (I / groups) * taps."""
@@ -160,7 +161,8 @@ class Conv(Operator, Importer):
 
     def bordered(self, layer: Layer, pads: Sequence[int]) -> ConvAttributes:
         """Larger pads."""
-        return replace(layer.attributes, window=layer.attributes.window.bordered(pads))
+        attributes: ConvAttributes = layer.attributes
+        return replace(attributes, window=attributes.window.bordered(pads))
 
     def works_in_row_tiles(self, layer: Layer) -> bool:
         """Where all channels are in one group."""
@@ -236,7 +238,7 @@ class Conv(Operator, Importer):
     def input_lanes(self, layer: Layer, kernel: KernelPlan) -> int:
         """Lanes of an input vector that hold channels of the layer: an image of three channels
         needs no fourth multiplier."""
-        return min(kernel.input_width, layer.weights["weight"].shape[1])
+        return min(kernel.input_width, int(layer.weights["weight"].shape[1]))
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of a pixel of the input, or words of `vectors_per_cycle` of them."""
@@ -520,7 +522,8 @@ class Conv(Operator, Importer):
         inputs = engines.of(step.engine).inputs
         taps = pad_axis(taps, 1, inputs)
         words = taps.reshape(groups, -1, inputs, step.output_vectors, v, v)
-        return words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
+        stream: np.ndarray = words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
+        return stream
 
 
 OPERATOR = Conv()

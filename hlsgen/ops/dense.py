@@ -140,8 +140,9 @@ class Dense(Operator, Importer):
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Weight matrix times the flattened image, plus bias."""
         weight = layer.weights["weight"]
-        result = weight.reshape(len(weight), -1) @ inputs[0].astype(np.float64).ravel()
-        return (result + layer.weights["bias"])[:, None, None]
+        result: np.ndarray = weight.reshape(len(weight), -1) @ inputs[0].astype(np.float64).ravel()
+        result += layer.weights["bias"]
+        return result[:, None, None]
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """MACs = the size of the matrix."""
@@ -307,7 +308,8 @@ class Dense(Operator, Importer):
         split = weight.reshape(
             -1, step.output_vectors, v, channels // v, v // burst, burst, height, width
         )
-        return split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
+        stream: np.ndarray = split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
+        return stream
 
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """`burst` weight vectors a cycle, or as many words as the fullest row takes for every

@@ -32,7 +32,8 @@ def same_rank(node: NodeArguments, ranks: Sequence[int]) -> bool:
 
 def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """It works along one axis, which must not be the first."""
-    return node.attribute("axis", -1) % ranks[0] != 0
+    axis: int = node.attribute("axis", -1)
+    return axis % ranks[0] != 0
 
 
 def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:

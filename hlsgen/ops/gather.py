@@ -32,13 +32,14 @@ class Gather(Operator):
         """Pick, and blend where there are two."""
         a: GatherAttributes = layer.attributes
         flat = np.append(inputs[0].astype(np.float64).ravel(), a.fill)
-        value = flat[a.index]
+        value: np.ndarray = flat[a.index]
         if a.other is None or a.weight is None:
             return value
         weight = (
             a.weight.astype(np.float64) if a.axis == "x" else a.weight.astype(np.float64)[:, None]
         )
-        return value + weight * (flat[a.other] - value)
+        blended: np.ndarray = value + weight * (flat[a.other] - value)
+        return blended
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Data movement, or three operations a blend."""

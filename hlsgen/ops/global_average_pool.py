@@ -38,7 +38,8 @@ class GlobalAveragePool(Operator, Importer):
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Mean over height and width."""
-        return inputs[0].astype(np.float64).mean(axis=(1, 2), keepdims=True)
+        means: np.ndarray = inputs[0].astype(np.float64).mean(axis=(1, 2), keepdims=True)
+        return means
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One addition a value."""

@@ -129,7 +129,8 @@ class Printed:
 
 def turns_of_pixel(layer: Layer, channels: int, width: int) -> int:
     """All lanes of a pixel's vectors, and those after the last that its window sees."""
-    return vectors(channels, width) * width + layer.attributes.after
+    attributes: LrnAttributes = layer.attributes
+    return vectors(channels, width) * width + attributes.after
 
 
 def units(size: int) -> Arithmetic:

@@ -74,7 +74,8 @@ class MatMul(Operator, Importer):
         """By the definition."""
         left, right = (values.astype(np.float64) for values in inputs)
         right = np.broadcast_to(right, (right.shape[0], left.shape[1], right.shape[2]))
-        return np.einsum("kbm,nbk->nbm", left, right)
+        product: np.ndarray = np.einsum("kbm,nbk->nbm", left, right)
+        return product
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """A multiply-accumulate for every value of the result and column of the left matrix."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.nest import Combine, Nest
-from hlsgen.ops.pool import Pool
+from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 
@@ -28,7 +28,10 @@ class MaxPool(Pool):
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Maximum over each window."""
-        return layer.attributes.window.patches(inputs[0].astype(np.float64), -np.inf).max(axis=1)
+        attributes: PoolAttributes = layer.attributes
+        patches = attributes.window.patches(inputs[0].astype(np.float64), -np.inf)
+        largest: np.ndarray = patches.max(axis=1)
+        return largest
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The largest value of every window."""

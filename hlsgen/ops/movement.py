@@ -132,7 +132,8 @@ def depth_to_space(node: NodeImporter, index: np.ndarray) -> np.ndarray:
         blocks = index.reshape(batch, size, size, inner, height, width).transpose(0, 3, 4, 1, 5, 2)
     else:
         blocks = index.reshape(batch, inner, size, size, height, width).transpose(0, 1, 4, 2, 5, 3)
-    return blocks.reshape(batch, inner, height * size, width * size)
+    pixels: np.ndarray = blocks.reshape(batch, inner, height * size, width * size)
+    return pixels
 
 
 def space_to_depth(node: NodeImporter, index: np.ndarray) -> np.ndarray:
@@ -143,7 +144,10 @@ def space_to_depth(node: NodeImporter, index: np.ndarray) -> np.ndarray:
     blocks = index.reshape(batch, channels, height // size, size, width // size, size).transpose(
         order
     )
-    return blocks.reshape(batch, channels * size * size, height // size, width // size)
+    pixels: np.ndarray = blocks.reshape(
+        batch, channels * size * size, height // size, width // size
+    )
+    return pixels
 
 
 IMPORTER = Movement()

@@ -75,9 +75,10 @@ class Pool(Operator, Importer):
 
     def bordered(self, layer: Layer, pads: Sequence[int]) -> PoolAttributes:
         """Larger pads; of averages all of them count."""
-        window = layer.attributes.window.bordered(pads)
-        counted = window.pads if self.averages else layer.attributes.counted_pads
-        return replace(layer.attributes, window=window, counted_pads=counted)
+        attributes: PoolAttributes = layer.attributes
+        window = attributes.window.bordered(pads)
+        counted = window.pads if self.averages else attributes.counted_pads
+        return replace(attributes, window=window, counted_pads=counted)
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One operation a tap."""
@@ -128,7 +129,7 @@ class Pool(Operator, Importer):
     def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
         """One vector a cycle."""
         fields = self.folded_fields(layer, graph, step, engines)
-        return fields["in_rows"] * fields["in_columns"] * fields["in_groups"]
+        return int(fields["in_rows"] * fields["in_columns"] * fields["in_groups"])
 
 
 def ceil_window(window: Window, height: int, width: int) -> Window:

@@ -67,7 +67,8 @@ def list_lengths(weight: np.ndarray, width: int, skip: int, count: int = 1) -> n
         np.count_nonzero(weight.reshape(outputs, channels, -1, count), axis=2), 1, width
     )
     lists = found.reshape(outputs, -1, skip, width // skip, count).sum(axis=(1, 3))
-    return lists.transpose(0, 2, 1).reshape(outputs, -1)
+    lengths: np.ndarray = lists.transpose(0, 2, 1).reshape(outputs, -1)
+    return lengths
 
 
 def longest(weight: np.ndarray, width: int, skip: int, count: int = 1) -> int:

@@ -67,7 +67,10 @@ class Softmax(Operator, Importer):
         x = inputs[0].astype(np.float64)
         centred = x - x.max(axis=0, keepdims=True)
         total = np.exp(centred).sum(axis=0, keepdims=True)
-        return centred - np.log(total) if layer.attributes.logarithm else np.exp(centred) / total
+        result: np.ndarray = (
+            centred - np.log(total) if layer.attributes.logarithm else np.exp(centred) / total
+        )
+        return result
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Compare, subtract, exponential, add, multiply."""

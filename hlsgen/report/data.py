@@ -102,6 +102,7 @@ def explanation(item: dict[str, Any]) -> str:
     none."""
     if not item["ideal_cycles"] or item["utilisation"] >= LOW_UTILISATION:
         return ""
+    bound: str = item["bound"]
     reasons = {
         "external memory": "waits for external memory",
         "weight stream": "weights arrive more slowly than they are used",
@@ -111,7 +112,7 @@ def explanation(item: dict[str, Any]) -> str:
         "the pace",
         "memory": "every operand comes from external memory",
     }
-    return reasons.get(item["bound"], item["bound"])
+    return reasons.get(bound, bound)
 
 
 def kernel_rows(design: Structure, target: Any) -> list[dict[str, Any]]:
@@ -167,7 +168,8 @@ def links(graph: Graph, plan: Plan) -> list[dict[str, Any]]:
 def read_validation(folder: Path) -> dict[str, Any] | None:
     """The verdict that `validate` left in the design directory, if any."""
     try:
-        return json.loads((folder / "validation.json").read_text())
+        verdict: dict[str, Any] = json.loads((folder / "validation.json").read_text())
+        return verdict
     except (OSError, ValueError):
         return None
 

@@ -121,7 +121,7 @@ def lamp(layers: Sequence[Layer], count: int) -> None:
 
 def lamp_scores(values: np.ndarray) -> np.ndarray:
     """LAMP's scores of a layer, from the smallest weight to the largest."""
-    square = np.abs(values).reshape(-1)
+    square: np.ndarray = np.abs(values).reshape(-1)
     square.sort()
     square *= square
     # the sum of all that is larger; from the largest down, in pieces, so that little memory is

@@ -10,6 +10,7 @@ accelerators must; there are no further versions of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -37,7 +38,7 @@ class Saved:
         self.own = {tensor.untyped_storage().data_ptr() for tensor in own}
         self.tensors: list[Tensor] = []
         self.places: list[int | Tensor] = []
-        self._numbers: dict[tuple, int] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
 
     def pack(self, tensor: Tensor) -> int:
         """Note a tensor; returns its place."""

@@ -142,7 +142,7 @@ def read_checkpoint(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
             remedy="start without --resume; the first one follows the first epoch",
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for files that are not its own
         raise TrainingError(
             f"cannot be read ({str(error).splitlines()[0]})",

@@ -130,7 +130,8 @@ def dropout(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode
         (mode.seed * SPREAD + number) % (1 << 63)
     )
     mask = torch.empty_like(inputs[0]).bernoulli_(kept, generator=generator)
-    return inputs[0] * mask / max(kept, 1e-30)
+    scaled: Tensor = inputs[0] * mask / max(kept, 1e-30)
+    return scaled
 
 
 def max_pool(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) -> Tensor:
@@ -182,7 +183,8 @@ def lrn(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) ->
     a = layer.attributes
     squares = F.pad(inputs[0] ** 2, (0, 0, 0, 0, a.before, a.after))
     sums = torch.stack([squares[:, i : i + inputs[0].shape[1]] for i in range(a.size)]).sum(0)
-    return inputs[0] / (a.bias + a.alpha / a.size * sums) ** a.beta
+    normalised: Tensor = inputs[0] / (a.bias + a.alpha / a.size * sums) ** a.beta
+    return normalised
 
 
 def channels(x: Tensor) -> Tensor:

@@ -134,18 +134,21 @@ class Slot:
 
     def stored(self, array: np.ndarray) -> np.ndarray:
         """The initializer as the tensor keeps it."""
-        flat = array.ravel()
+        flat: np.ndarray = array.ravel()
+        kept: np.ndarray
         if self.order is not None:
-            return flat[self.order].reshape(self.shape)
-        return flat.reshape(self.shape if self.index is None else self.kept).copy()
+            kept = flat[self.order].reshape(self.shape)
+        else:
+            kept = flat.reshape(self.shape if self.index is None else self.kept).copy()
+        return kept
 
     def restored(self, array: np.ndarray) -> np.ndarray:
         """The tensor as the initializer wants it."""
-        if self.order is None:
-            return array.reshape(self.kept).copy()
-        flat = np.empty(array.size, array.dtype)
-        flat[self.order] = array.ravel()
-        return flat.reshape(self.kept)
+        flat = array.flatten()
+        if self.order is not None:
+            flat[self.order] = array.ravel()
+        wanted: np.ndarray = flat.reshape(self.kept)
+        return wanted
 
     def weight(self, tensor: Tensor | None) -> Tensor:
         """The layer's weight."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +70,8 @@ class Stage:
     def run(self, step: int, inputs: Sequence[Tensor], training: bool = True) -> Tensors:
         """The outputs for these inputs."""
         self.prepare(step, training)
-        return self.module(*inputs)
+        outputs: Tensors = self.module(*inputs)
+        return outputs
 
     def prepare(self, step: int, training: bool = True) -> None:
         """Tell the layers what runs next."""
@@ -138,7 +140,7 @@ class Stage:
         }
 
     @torch.no_grad()
-    def load(self, state: dict[str, dict]) -> None:
+    def load(self, state: dict[str, dict[str, Any]]) -> None:
         """Go on from a checkpoint."""
         for name, weight in self.module.weights.items():
             weight.data.copy_(state["weights"][name])

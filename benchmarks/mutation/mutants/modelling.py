@@ -132,8 +132,8 @@ MUTANTS = (
     Mutant(
         "resources: copies of memories are free",
         "hlsgen/model/resources.py",
-        "memory.banks * memory.copies * (",
-        "memory.banks * (",
+        "return memory.banks * memory.copies * cost",
+        "return memory.banks * cost",
         (RESOURCES,),
         "too few memory blocks",
     ),

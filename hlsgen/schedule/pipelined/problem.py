@@ -410,14 +410,12 @@ def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
         + [Lsu("out", vector, store=True)] * len(graph.outputs) * plan.copies
         + [Lsu("weights", 32)]
     )
-    total = table["interconnect"] + len(lsus) * (
+    total: np.ndarray = table["interconnect"] + len(lsus) * (
         table["interconnect_per_lsu"] + table["launched_kernel"] + 3 * table["loop"]
     )
-    return (
-        total
-        + sum((lsu_cost(lsu, device) for lsu in lsus), np.zeros(5))
-        + len(lsus) * np.array([1000, 1500, 0, 0, 0])
-    )
+    total += sum((lsu_cost(lsu, device) for lsu in lsus), np.zeros(5))
+    total += len(lsus) * np.array([1000, 1500, 0, 0, 0])
+    return total
 
 
 def fit_matrix(goal: Goal) -> np.ndarray:
@@ -434,4 +432,5 @@ def scaled(cost: np.ndarray) -> tuple[int, ...]:
 def whole(costs: np.ndarray) -> np.ndarray:
     """Rounded up to the solver's whole numbers; what exceeds any device by far is as good as
     infinite."""
-    return np.minimum(np.ceil(costs * SCALE - 1e-9), 1 << 40).astype(np.int64)
+    units: np.ndarray = np.minimum(np.ceil(costs * SCALE - 1e-9), 1 << 40)
+    return units.astype(np.int64)

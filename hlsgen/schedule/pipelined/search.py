@@ -139,9 +139,10 @@ def close(levels: list[int], low: int, high: int) -> bool:
 def least_cost(problem: Problem) -> np.ndarray:
     """What no design takes less of, in the solver's units: every layer's least, each resource for
     itself."""
-    return np.sum(
+    least: np.ndarray = np.sum(
         [np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0
     )
+    return least
 
 
 def out_of_time(problem: Problem, board: Board, goal: Goal) -> Infeasible:
