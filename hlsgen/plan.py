@@ -16,14 +16,20 @@ from typing import Any
 
 from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
+from hlsgen.host.fields import Frozen
 from hlsgen.plan_schema_1 import upgraded
-from hlsgen.records import Frozen, record
+from hlsgen.records import inside, record
 from hlsgen.style import SELECTABLE, STYLES
 from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 SCHEMA = 2
 # Fields that may be 0; all others are positive.
-MAY_BE_ZERO = ("first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles")
+MAY_BE_ZERO = (
+    *("first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles"),
+    *("unlimited", "shapes", "pairs"),
+)
+# No size of a design comes near to it; sizes beyond would overflow kernels' counters.
+LARGEST = (1 << 31) - 1
 
 # What `--disable` can switch off, one at a time or together.
 OPTIMISATIONS = {
@@ -259,7 +265,7 @@ def check_fields(plan: Plan, where: str) -> None:
                 f"unknown {what} {value!r}", where=where, remedy=f"choose one of {', '.join(known)}"
             )
     check_disabled(plan.disabled)
-    named: list[tuple[str, Any]] = [("", vars(plan))]
+    named: list[tuple[str, Any]] = [("", vars(plan)), ("evidence", vars(plan.evidence))]
     if plan.engines:
         named += [("engines", vars(plan.engines))]
         named += [(f"engines, {name}", sizes) for name, sizes in plan.engines.sizes.items()]
@@ -270,9 +276,14 @@ def check_fields(plan: Plan, where: str) -> None:
     ]
     for place, item in named:
         for name, value in item.items():
-            if type(value) is int and value < (0 if name in MAY_BE_ZERO else 1):
-                at = f"{where}, {place}" if place else where
-                raise PlanError(f"{name} must be positive, not {value}", where=at)
+            if type(value) is not int:
+                continue
+            if value < (0 if name in MAY_BE_ZERO else 1):
+                raise PlanError(f"{name} must be positive, not {value}", where=inside(where, place))
+            if value > LARGEST:
+                raise PlanError(
+                    f"{name} must be at most {LARGEST:,}, not {value}", where=inside(where, place)
+                )
 
 
 def check_names(style: str, disabled: tuple[str, ...]) -> None:

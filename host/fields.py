@@ -7,6 +7,7 @@ A field that JSON calls otherwise has that name in its metadata, as `json`.
 from __future__ import annotations
 
 import json
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -15,6 +16,34 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 class FieldError(Exception):
     """A field has a value that it cannot have."""
+
+
+class UnknownField(FieldError):
+    """The object at `place` has a field `name`, which is none of the `known` ones."""
+
+    def __init__(self, place: str, name: str, known: tuple[str, ...]):
+        self.place, self.name, self.known = place, name, known
+        super().__init__(f"{joined(place, name)} is unknown to this host")
+
+
+class MissingField(FieldError):
+    """The object at `place` lacks the field `name`."""
+
+    def __init__(self, place: str, name: str):
+        self.place, self.name = place, name
+        super().__init__(f"{joined(place, name)} is missing")
+
+
+class Frozen(dict[str, Any]):
+    """A mapping that is made once and never changed: so what holds it may be remembered by it."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+def joined(place: str, name: str) -> str:
+    """The place of a field in the object at `place`, "" for the outermost."""
+    return f"{place}.{name}" if place else name
 
 
 def published(f: Field[Any]) -> str:
@@ -32,7 +61,9 @@ def decoded(hint: Any, value: Any, place: str) -> Any:
     if get_origin(hint) is Mapping:
         wanted(dict, value, place)
         inner = get_args(hint)[1]
-        return {name: decoded(inner, item, f"{place}.{name}") for name, item in value.items()}
+        return Frozen(
+            (name, decoded(inner, item, joined(place, name))) for name, item in value.items()
+        )
     if get_origin(hint) is tuple:
         wanted(list, value, place)
         inner = get_args(hint)
@@ -43,8 +74,17 @@ def decoded(hint: Any, value: Any, place: str) -> Any:
             decoded(kind, item, f"{place}[{i}]")
             for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
         )
+    if hint is float:
+        return number(value, place)
     wanted(hint, value, place)
     return value
+
+
+def number(value: Any, place: str) -> float:
+    """A finite number, whole or not."""
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
+        raise FieldError(f"{place} must be float, not {json.dumps(value)[:60]}")
+    return float(value)
 
 
 def wanted(kind: type, value: Any, place: str) -> None:
@@ -60,14 +100,13 @@ def record(kind: Any, value: Any, place: str) -> Any:
     wanted(dict, value, place)
     hints, found = get_type_hints(kind), {}
     known = {published(f): f for f in fields(kind)}
-    prefix = f"{place}." if place else ""
     for name, item in value.items():
         if name not in known:
-            raise FieldError(f"{prefix}{name} is unknown to this host")
-        found[known[name].name] = decoded(hints[known[name].name], item, f"{prefix}{name}")
+            raise UnknownField(place, name, tuple(known))
+        found[known[name].name] = decoded(hints[known[name].name], item, joined(place, name))
     for name, f in known.items():
         if f.name not in found and f.default is MISSING and f.default_factory is MISSING:
-            raise FieldError(f"{prefix}{name} is missing")
+            raise MissingField(place, name)
     return kind(**found)
 
 
