@@ -111,7 +111,7 @@ def test_a_design_in_one_checkout_alone_is_reported(design):
         ([("// macro\n", "")], "differs"),
         ([("#define TWICE", "\n#undef Y\n#define TWICE")], "differs"),
         (
-            [("= read_channel_intel(a_to_b); }\n", "= read_channel_intel(a_to_b); } int c;\n")],
+            [("= read_channel_intel(a_to_b);\n", "= read_channel_intel(a_to_b); int c;\n")],
             "differs",
         ),
     ],

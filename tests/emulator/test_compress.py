@@ -153,7 +153,8 @@ def test_the_search_compresses_where_memory_is_the_limit(tmp_path):
         hlsgen.load(sparsify(network("resnet18"), "relative", sparsity=share).model)
         for share in (0.0, 0.85)
     )
-    goal = Goal(pins={("engines", "skipping.outputs"): 0})  # all weights are multiplied: less to search
+    # All weights are multiplied: less to search.
+    goal = Goal(pins={("engines", "skipping.outputs"): 0})
     plans = [hlsgen.schedule(graph, style="folded", goal=goal) for graph in (dense, sparse)]
     assert not any(step.compressed for step in plans[0].steps)
     assert sum(step.compressed for step in plans[1].steps) > 10
