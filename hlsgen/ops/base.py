@@ -212,11 +212,11 @@ class Operator(ABC):
         """The same, remembered with the graph: a search asks for a kernel again and again."""
         known: dict[Any, Any] = graph.derived.setdefault("nests", {})
         key = layer.name, kernel
-        if key not in known:
+        found: Nest | None = known.get(key)
+        if found is None:
             if len(known) >= REMEMBERED:
                 known.clear()
-            known[key] = self.nest(layer, graph, kernel)
-        found: Nest = known[key]
+            found = known[key] = self.nest(layer, graph, kernel)
         return found
 
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:

@@ -14,6 +14,7 @@ from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
 from hlsgen.rewrites.weight_storage import with_storage
+from hlsgen.schedule.collection import rare_collections
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.knobs import first_few, flag_of
@@ -35,6 +36,7 @@ class Task:
     earlier: Earlier = field(default_factory=Earlier)
 
 
+@rare_collections()
 def schedule(
     graph: Graph,
     board: str = "pac_d5005",
