@@ -23,7 +23,7 @@ from hlsgen.codegen.folded_runs import bias_stream, folded_runs, uses
 from hlsgen.codegen.render import render, vector_type
 from hlsgen.descriptors import clears_lanes, record_fields, step_fields, table_array, with_order
 from hlsgen.engines import engine, engine_of
-from hlsgen.engines.base import Engine
+from hlsgen.engines.base import Engine, Feeder
 from hlsgen.graph import Graph, Tensor
 from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
@@ -116,6 +116,7 @@ class FoldedGenerator:
         if step.feeder:
             feeder = self.graph.layer(step.feeder)
             feeding = engine_of(feeder)
+            assert isinstance(feeding, Feeder)
             found |= self.append_words(feeding, feeding.feeding_weights(feeder, self.engines))
         return found
 

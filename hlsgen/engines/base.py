@@ -171,11 +171,6 @@ class Engine(ABC):
         layer = graph.layer(step.layer)
         return operator(layer.op).folded_weights(layer, graph, step, engines), {}
 
-    def feeding_weights(self, layer: Layer, engines: Engines) -> np.ndarray:
-        """Of engines that feed others: the words of a layer whose results do not pass the
-        epilogue."""
-        raise NotImplementedError
-
     def share_in_memory(self, graph: Graph, step: StepPlan, engines: Engines) -> float:
         """Compressed words of memory for a word of a step's weights; 1 where it compresses none."""
         return 1.0
@@ -263,6 +258,17 @@ class Engine(ABC):
     def steps(self, plan: Plan) -> list[StepPlan]:
         """Its steps."""
         return [step for step in plan.steps if step.engine == self.name]
+
+
+class Feeder(Engine):
+    """An engine whose results may go straight into the tiles of an array."""
+
+    feeds = True
+
+    @abstractmethod
+    def feeding_weights(self, layer: Layer, engines: Engines) -> np.ndarray:
+        """The words `(groups, words * burst, V)` of a layer whose results do not pass the
+        epilogue."""
 
 
 class Plain(Engine):

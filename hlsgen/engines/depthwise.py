@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hlsgen.engines.base import Products, same, weight_word
+from hlsgen.engines.base import Feeder, Products, same, weight_word
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic, Body, Kernel, Lsu
@@ -17,7 +17,7 @@ from hlsgen.ops.conv_steps import depthwise_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
 
-class Depthwise(WindowEngine):
+class Depthwise(WindowEngine, Feeder):
     """All taps of V channels of one pixel a cycle. Its results go to the epilogue, or straight into
     the tiles of an array."""
 
@@ -36,7 +36,6 @@ class Depthwise(WindowEngine):
     weighted = True
     reader = "filter_reader"
     parameters = "filter"
-    feeds = True
     decodes = True
 
     def words(self, own: EngineSizes) -> int:

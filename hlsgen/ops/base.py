@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
 from hlsgen.kernel.derive import Events
@@ -155,8 +156,9 @@ class Operator(ABC):
 
     def bordered(self, layer: Layer, pads: Sequence[int]) -> Any:
         """The attributes of a layer that absorbs a border of so many values at the top, left,
-        bottom and right."""
-        raise NotImplementedError
+        bottom and right: its window has larger pads."""
+        attributes = layer.attributes
+        return replace(attributes, window=attributes.window.bordered(pads))
 
     # ---- layered: a kernel a layer through global memory, feature maps as [H][W][C]
 
@@ -204,9 +206,13 @@ class Operator(ABC):
         return 0
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """The kernel, from which cost, time, order of weights and text follow. Operators without a
-        pipelined kernel have none."""
-        raise NotImplementedError
+        """The kernel, from which cost, time, order of weights and text follow. Raises Infeasible
+        where the operator has none; its `refusal` says so before anybody asks."""
+        raise Infeasible(
+            f"{self.name} has no pipelined kernel",
+            where=f"layer {layer.name}",
+            remedy="use --style folded",
+        )
 
     def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The same, remembered with the graph: a search asks for a kernel again and again."""
@@ -231,9 +237,10 @@ class Operator(ABC):
         """What the operator's own template prints beside the description, where that names one."""
         return None
 
-    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights:
-        """The weights as the described kernel takes them."""
-        raise NotImplementedError
+    def indexed_weights(self, layer: Layer, kernel: KernelPlan) -> Weights | None:
+        """The weights as the described kernel takes them; None of a kernel that multiplies by
+        none."""
+        return None
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
@@ -244,7 +251,9 @@ class Operator(ABC):
             if array:
                 found.append(pad_axis(layer.weights[array.memory.name], 0, lanes))
         if nest.weights or nest.streamed:
-            found.append(derive.weight_order(nest, self.indexed_weights(layer, kernel)))
+            taken = self.indexed_weights(layer, kernel)
+            assert taken is not None
+            found.append(derive.weight_order(nest, taken))
         return np.concatenate([part.reshape(-1, lanes) for part in found])
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:

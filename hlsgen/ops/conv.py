@@ -159,11 +159,6 @@ class Conv(Operator, Importer):
         """Zeros, as its own pads."""
         return fill == 0
 
-    def bordered(self, layer: Layer, pads: Sequence[int]) -> ConvAttributes:
-        """Larger pads."""
-        attributes: ConvAttributes = layer.attributes
-        return replace(attributes, window=attributes.window.bordered(pads))
-
     def works_in_row_tiles(self, layer: Layer) -> bool:
         """Where all channels are in one group."""
         return bool(layer.attributes.groups == 1)
