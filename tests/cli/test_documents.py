@@ -194,6 +194,12 @@ def long_lines(text):
     return [line for line in lines if not line.startswith(("|", "    "))]
 
 
+def broken_code(text):
+    """Lines of prose at whose end a word of code is not closed: nobody finds it, or copies it."""
+    lines = [line for line in prose(text).splitlines() if line.count("`") % 2]
+    return [line for line in lines if not line.startswith("    ")]
+
+
 def rooms():
     """The rows of the picture of the rooms in docs/architecture.md, from the top."""
     picture = DOCUMENTS["docs/architecture.md"].read_text().split("```")[1]
@@ -222,6 +228,7 @@ def test_faults_are_found():
     assert (
         lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
     )
+    assert broken_code("a `make\ndemo` b\n`c`\n```\n`\n```\n") == ["a `make", "demo` b"]
     assert long_lines(f"{'a ' * 70}\n| {'a ' * 70}\n```\n{'a ' * 70}\n```\n") == ["a " * 70]
 
 
@@ -256,6 +263,16 @@ def test_decisions(text):
 
 def test_columns(text):
     assert not long_lines(text)
+
+
+def test_code_stays_on_its_line(text):
+    assert not broken_code(text)
+
+
+def test_the_readme_names_the_two_commands():
+    """As they are typed, so that they can be copied."""
+    text = DOCUMENTS["README.md"].read_text()
+    assert "`make demo`" in text and "`make test`" in text
 
 
 def test_every_room_is_in_the_picture():
