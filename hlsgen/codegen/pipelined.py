@@ -319,10 +319,16 @@ class PipelinedGenerator:
         """Add the streams of all layers to the weights file as one section, and the weights that
         stay in memory as another."""
         if self.offset:
-            meaning = "per layer, in the order of the kernels: the stream its kernel reads (biases, then weight words)"
+            meaning = (
+                "per layer, in the order of the kernels: the stream its kernel reads "
+                "(biases, then weight words)"
+            )
             weights.add(name, np.concatenate(self.streams), meaning)
         if self.filters:
-            meaning = "per layer: the filter words that stream from memory, in the order in which its kernel multiplies"
+            meaning = (
+                "per layer: the filter words that stream from memory, in the order in which its "
+                "kernel multiplies"
+            )
             weights.add(filters, np.concatenate(self.filters), meaning)
 
     def lane_unions(self) -> list[int]:

@@ -32,7 +32,8 @@ class AveragePool(Pool):
     name = "average_pool"
     reduction_name = "mean"
     onnx_types: ClassVar[dict[str, str]] = {
-        "AveragePool": "one to three spatial dimensions; pads, auto_pad, ceil_mode, count_include_pad"
+        "AveragePool": "one to three spatial dimensions; pads, auto_pad, ceil_mode, "
+        "count_include_pad"
     }
     averages = True
 

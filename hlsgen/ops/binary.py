@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Function:
-    """OpenCL expression of operands `{0}` and `{1}`, numpy reference, units of one lane, and the function with
-    its operands swapped.
+    """OpenCL expression of operands `{0}` and `{1}`, numpy reference, units of one lane, and the
+    function with its operands swapped.
 
     `stays_finite`: whether small values have finite results.
     """
@@ -70,7 +70,8 @@ class Binary(Operator, Importer):
 
     name = "binary"
     onnx_types: ClassVar[dict[str, str]] = {
-        "Add": "two feature maps with broadcasting, or a constant that does not vary within a channel",
+        "Add": "two feature maps with broadcasting, or a constant that does not vary within a "
+        "channel",
         "Sub": "as Add",
         "Mul": "as Add",
         "Div": "as Add",

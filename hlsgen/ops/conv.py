@@ -53,7 +53,8 @@ class Conv(ConvKernels, Importer):
 
     name = "conv"
     onnx_types: ClassVar[dict[str, str]] = {
-        "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; constant weights"
+        "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; "
+        "constant weights"
     }
     engine = "convolution"
     accumulates = True
@@ -78,7 +79,8 @@ class Conv(ConvKernels, Importer):
         groups, channels = node.attribute("group", 1), node.value(0).view.value_shape[1]
         if weight.shape[1] * groups != channels or weight.shape[0] % groups:
             raise node.unsupported(
-                f"weight {list(weight.shape)} with group={groups} does not fit {channels} input channels"
+                f"weight {list(weight.shape)} with group={groups} does not fit {channels} input "
+                "channels"
             )
         depth, window = imported_window(
             node, tuple(weight.shape[2:]), node.value(0).view.value_shape[2:]
@@ -154,8 +156,8 @@ class Conv(ConvKernels, Importer):
         if tile is None:
             extent = a.window.extent
             raise Infeasible(
-                f"one output pixel needs {extent[0]}x{extent[1]}x{depth} vectors of input, more than the engine's tile "
-                f"buffer of {own.tile_vectors}",
+                f"one output pixel needs {extent[0]}x{extent[1]}x{depth} vectors of input, more "
+                f"than the engine's tile buffer of {own.tile_vectors}",
                 where=f"layer {layer.name}",
                 remedy="raise tile_vectors in the plan or choose a larger board",
             )

@@ -1,11 +1,12 @@
 """Kernels of pipelined designs that skip zero weights: fully connected layers and convolutions.
 
-A kernel keeps what an output pixel sees on chip, in `nonzeros_per_lane` banks for every tap of the window: bank
-k of a tap holds lanes k * B to (k + 1) * B of every input vector there, B = input_width / skip.
-Each lane of its output vector has a list for every bank, of its non-zero weights for that bank's
-inputs, each with the place of the input that it multiplies; in a turn it takes one entry of each
-list. Output vectors take turns, so that an accumulator rests between two additions. All lists are
-as long as the longest: time falls with the density of the fullest bank of the fullest row.
+A kernel keeps what an output pixel sees on chip, in `nonzeros_per_lane` banks for every tap of the
+window: bank k of a tap holds lanes k * B to (k + 1) * B of every input vector there, B =
+input_width / nonzeros_per_lane. Each lane of its output vector has a list for every bank, of its
+non-zero weights for that bank's inputs, each with the place of the input that it multiplies; in a
+turn it takes one entry of each list. Output vectors take turns, so that an accumulator rests
+between two additions. All lists are as long as the longest: time falls with the density of the
+fullest bank of the fullest row.
 
 Banks keep the fetches cheap: an output lane needs a copy of every bank, B values wide, in place of
 a copy of all inputs for every entry.

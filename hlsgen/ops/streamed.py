@@ -2,10 +2,10 @@
 fully connected layers.
 
 Such a convolution keeps feature maps on chip in place of weights, which is less where a layer has
-few pixels and many channels. It works row tile by row tile: `row_tiles` equal parts of its output rows.
-First the input rows come in that a row tile sees, then the filter words, each of which meets all
-output pixels of the row tile while the next word arrives a vector a turn; last the results leave,
-pixel by pixel. An image takes all weights from memory once a row tile.
+few pixels and many channels. It works row tile by row tile: `row_tiles` equal parts of its output
+rows. First the input rows come in that a row tile sees, then the filter words, each of which meets
+all output pixels of the row tile while the next word arrives a vector a turn; last the results
+leave, pixel by pixel. An image takes all weights from memory once a row tile.
 
 A fully connected layer needs each weight once an image: it multiplies the vector of weights that
 arrives by one lane of its input, a turn.
@@ -27,16 +27,18 @@ from hlsgen.ops.window import Window
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
 
-# Loops of a row tile that start anew, each with an empty pipeline: rows in, filter words and results.
+# Loops of a row tile that start anew, each with an empty pipeline: rows in, filter words and
+# results.
 LOOPS = 2
 
 
 @dataclass(frozen=True)
 class RowTiles:
     """How a kernel goes through an image: `count` row tiles of `rows` output rows; `capacity` input
-    rows on chip; `words` of `vectors_per_cycle` input vectors a pixel; `outs` output vectors; `loads` weight
-    vectors a filter word. The first row tile sees the first `needed` input rows, all of them `seen`
-    ones; `arrived[n]` ones have come in when strip n begins to multiply: all, before the last."""
+    rows on chip; `words` of `vectors_per_cycle` input vectors a pixel; `outs` output vectors;
+    `loads` weight vectors a filter word. The first row tile sees the first `needed` input rows, all
+    of them `seen` ones; `arrived[n]` ones have come in when row tile n begins to multiply: all,
+    before the last."""
 
     count: int
     rows: int
@@ -81,9 +83,9 @@ class Printed:
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-    """Numbers of row tiles that a convolution may work in: they divide its rows; a row tile has more
-    turns a filter word than the word has vectors, and no sum is due again before its addition ends
-    (the last output vector's first pixel is the first to be: it leaves early); and there is
+    """Numbers of row tiles that a convolution may work in: they divide its rows; a row tile has
+    more turns a filter word than the word has vectors, and no sum is due again before its addition
+    ends (the last output vector's first pixel is the first to be: it leaves early); and there is
     something to add up."""
     rows = graph.output_tensor(layer).height
     found = []
@@ -105,12 +107,22 @@ def row_tiles(layer: Layer, graph: Graph, kernel: KernelPlan, count: int = 0) ->
     rows, lanes = result.height // count, min(kernel.input_width, source.channels)
     seen = (rows - 1) * window.stride[0] + window.extent[0]
     last = seen - window.pads[0] + np.arange(count) * rows * window.stride[0]
+    together = kernel.input_width * kernel.vectors_per_cycle
     return RowTiles(
-        count, rows, result.width, min(max(seen, rows * window.stride[0]), source.height),
-        vectors(source.channels, kernel.input_width * kernel.vectors_per_cycle), vectors(result.channels, kernel.output_width),
-        window.taps, lanes * kernel.vectors_per_cycle, int(last[0]), int(min(last[-1], source.height)),
-        (*(int(n) for n in np.clip(last[:-1], 0, source.height)), source.height), source.height, source.width,
-    )  # fmt: skip
+        count,
+        rows,
+        result.width,
+        min(max(seen, rows * window.stride[0]), source.height),
+        vectors(source.channels, together),
+        vectors(result.channels, kernel.output_width),
+        window.taps,
+        lanes * kernel.vectors_per_cycle,
+        int(last[0]),
+        int(min(last[-1], source.height)),
+        (*(int(n) for n in np.clip(last[:-1], 0, source.height)), source.height),
+        source.height,
+        source.width,
+    )
 
 
 def phases(s: RowTiles) -> tuple[Phase, ...]:

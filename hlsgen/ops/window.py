@@ -119,7 +119,8 @@ def imported_window(
         )
     if min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
         raise node.unsupported(
-            f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}, pads {list(pads)}",
+            f"kernel {list(kernel)}, strides {list(strides)}, dilations {list(dilations)}, "
+            f"pads {list(pads)}",
             "kernel, strides and dilations must be positive, pads not negative",
         )
     axes = [
