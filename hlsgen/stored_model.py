@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from hlsgen.frontend.model import node_label
 from hlsgen.graph import Graph, Layer
-from hlsgen.types import FLOAT32, rounded
+from hlsgen.types import rounded
 
 # Nodes that multiply by a weight, their second input; and what may follow them in a layer without
 # another constant being folded into that weight.
@@ -19,15 +19,16 @@ ACTIVATIONS = ("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "H
 
 
 def with_stored_weights(graph: Graph) -> onnx.ModelProto | None:
-    """The model that a graph came from, computing with the weights that the graph's layers store.
-    None where a weight in memory is not one of the model's, nor made of one by a batch
-    normalisation alone."""
+    """The model that a graph came from, computing with the weights that the graph's layers store:
+    the model itself where these are its own. None where a weight in memory is not one of the
+    model's, rounded, nor made of one by a batch normalisation alone."""
+    if not any(layer.narrow for layer in graph.layers):
+        original: onnx.ModelProto = graph.model
+        return original
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     by_title = {node_label(node): node for node in model.graph.node}
-    for layer in graph.layers:
-        if layer.weight_type == FLOAT32:
-            continue
+    for layer in (layer for layer in graph.layers if layer.narrow):
         nodes = [by_title[name] for name in layer.nodes if name in by_title]
         linear = [node for node in nodes if node.op_type in LINEAR]
         known = all(node.op_type in (*LINEAR, FOLDED, *ACTIVATIONS) for node in nodes)

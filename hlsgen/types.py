@@ -40,7 +40,7 @@ class DataType:
 
 
 FLOAT32 = DataType("float32", 32, "float", "float32", "0.0f", "-FLT_MAX", "fmax")
-# Storage types. Their bit patterns are unsigned integers; templates/preamble.cl.j2 decodes them.
+# Storage types. Their bit patterns are unsigned integers; functions before the kernels decode them.
 FLOAT16 = DataType("float16", 16, "ushort", "uint16")
 BFLOAT16 = DataType("bfloat16", 16, "ushort", "uint16")
 # The types in which weights may lie in memory.
@@ -69,8 +69,8 @@ def encoded(values: np.ndarray, kind: DataType) -> np.ndarray:
     if kind == BFLOAT16:
         bits = values.view(np.uint32)
         half = np.uint32((1 << (DROPPED - 1)) - 1) + (bits >> DROPPED & 1)
-        rounded: np.ndarray = (bits + half) >> DROPPED
-        return rounded.astype(np.uint16)
+        upper: np.ndarray = (bits + half) >> DROPPED
+        return upper.astype(np.uint16)
     with np.errstate(over="ignore"):
         halves = values.astype(np.float16)
     normal = np.abs(halves) >= np.finfo(np.float16).smallest_normal

@@ -28,6 +28,7 @@ from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline
 from hlsgen.sparsify import sparsify
+from hlsgen.stored_model import with_stored_weights
 from tests.support.networks import assert_right, parse, random_inputs
 
 # A plain, a strided, a grouped and a depthwise convolution, a scale and slopes a channel (which
@@ -190,6 +191,14 @@ def test_what_does_not_decode_is_not_chosen_and_is_refused(model):
     edited = tuple(replace(s, compressed=True) if s == step else s for s in plan.steps)
     with pytest.raises(PlanError, match="its weights are bfloat16"):
         check_plan(graph, replace(plan, steps=edited))
+
+
+def test_onnxruntime_gets_the_model_as_it_is_where_nothing_is_rounded(model):
+    graph = hlsgen.load(model)
+    assert with_stored_weights(graph) is graph.model
+    changed = with_stored_weights(with_storage(graph, "bfloat16"))
+    assert changed is not graph.model
+    assert len(changed.graph.initializer) > len(graph.model.graph.initializer)
 
 
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
