@@ -15,6 +15,14 @@ MUTANTS = (
         "the next group's results are sent in place of this one's",
     ),
     Mutant(
+        "folded: results of further vectors leave from the half that comes in",
+        "templates/folded/array_results.j2",
+        'results.at("2 * pixel + (~group & 1)", "i")',
+        'results.at("2 * pixel + (group & 1)", "i")',
+        ("tests/emulator/test_images.py::test_every_engine_takes_several_images[3-4-False]",),
+        "all but the first of a group's vectors are the next group's",
+    ),
+    Mutant(
         "folded: a group's biases are those of its first vector",
         "templates/folded/design.cl.j2",
         "                    if (i == t) {\n",
