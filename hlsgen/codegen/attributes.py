@@ -13,10 +13,15 @@ from hlsgen.types import BFLOAT16, FLOAT16, FLOAT32, PIECE, STORAGE_TYPES
 MAX_REPLICATES = (19, 1)
 
 
+def older(sdk: str, version: tuple[int, int]) -> bool:
+    """Whether a version such as "19.4" or "20.1.3" of the SDK comes before another one."""
+    return tuple(map(int, sdk.split(".")[:2])) < version
+
+
 def memory_macros(sdk: str) -> tuple[str, ...]:
     """The macros that declarations of on-chip arrays use (`hlsgen.kernel.memory`): banks, bytes of
     a bank, replicates."""
-    if tuple(map(int, sdk.split(".")[:2])) < MAX_REPLICATES:
+    if older(sdk, MAX_REPLICATES):
         ports = "numreadports(replicates), numwriteports(1)"
         kinds = {"BLOCKS": "memory", "MLABS": "memory"}
     else:

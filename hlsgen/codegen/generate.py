@@ -10,6 +10,7 @@ import onnx
 
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
+from hlsgen.codegen.attributes import older
 from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import generate_folded
 from hlsgen.codegen.hybrid import generate_hybrid
@@ -32,6 +33,10 @@ from hlsgen.version import __version__
 # -cl-fast-relaxed-math would also take exp, log and pow with 13 bits (off by 1.4e-4), and turn 1 /
 # 0 into NaN.
 RELAXED_EMULATION = ("-cl-unsafe-math-optimizations",)
+# The first version of aoc whose reports take -ffp-reassoc in place of -fp-relaxed.
+REASSOCIATION = (21, 2)
+# Before this version there is only the legacy emulator; later the fast one is the default.
+FAST_EMULATOR = (19, 1)
 GENERATORS = {
     "pipelined": generate_pipelined,
     "folded": generate_folded,
@@ -147,14 +152,14 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
 def aoc_flags(board: Board, plan: Plan) -> list[str]:
     """Command-line flags of aoc for the board's SDK version.
 
-    Reassociation and contraction are -fp-relaxed and -fpc up to 20.x, -ffp-reassoc and
-    -ffp-contract=fast from 21 on.
+    Reassociation and contraction are -fp-relaxed and -fpc before 21.2, -ffp-reassoc and
+    -ffp-contract=fast from there on (docs/aoc-rules.md).
     """
-    flags = []
-    if plan.enabled("relaxed_fp"):
-        recent = int(board.sdk.split(".")[0]) >= 21
-        flags += ["-ffp-reassoc", "-ffp-contract=fast"] if recent else ["-fp-relaxed", "-fpc"]
-    return flags
+    if not plan.enabled("relaxed_fp"):
+        return []
+    if older(board.sdk, REASSOCIATION):
+        return ["-fp-relaxed", "-fpc"]
+    return ["-ffp-reassoc", "-ffp-contract=fast"]
 
 
 def write_files(
@@ -168,14 +173,12 @@ def write_files(
     (folder / "design.json").write_text(manifest.to_json())
     plan.save(folder / "plan.json")
     (folder / "model.onnx").write_bytes(model_bytes(graph.model))
-    old = [int(part) for part in board.sdk.split(".")] < [19, 1]
     makefile = render(
         "Makefile.j2",
         name=graph.name,
         board=board,
         flags=aoc_flags(board, plan),
-        # Before 19.1 there is only the legacy emulator; later the fast one is the default.
-        emulator_flag="-board=$(call quoted,$(BOARD)) " if old else "",
+        emulator_flag="-board=$(call quoted,$(BOARD)) " if older(board.sdk, FAST_EMULATOR) else "",
     )
     (folder / "Makefile").write_text(makefile + "\n")
 

@@ -34,11 +34,11 @@ def model(tmp_path):
     return str(path)
 
 
-def build_for(described, model, tmp_path):
+def build_for(described, model, tmp_path, style="base"):
     (tmp_path / "board.json").write_text(json.dumps(described))
     out = str(tmp_path / "design")
     return main(
-        ["build", model, "--style", "base", "--board", str(tmp_path / "board.json"), "--out", out]
+        ["build", model, "--style", style, "--board", str(tmp_path / "board.json"), "--out", out]
     )
 
 
@@ -60,11 +60,13 @@ def test_hostile_names_of_a_device(field, model, tmp_path, capsys):
     assert f"field '{field}' must be" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("version", ["9.1.2", "19.1", "20.1.3"])
+@pytest.mark.parametrize("version", ["9.1.2", "19.1", "21.1.3", "21.2"])
 def test_versions_of_several_parts(version, model, tmp_path):
-    assert build_for(asdict(board("pac_a10")) | {"sdk": version}, model, tmp_path) == 0
-    legacy = "-march=emulator -board=" in (tmp_path / "design" / "Makefile").read_text()
-    assert legacy == (version == "9.1.2")
+    assert build_for(asdict(board("pac_a10")) | {"sdk": version}, model, tmp_path, "folded") == 0
+    makefile = (tmp_path / "design" / "Makefile").read_text()
+    assert ("-march=emulator -board=" in makefile) == (version == "9.1.2")
+    assert ("-ffp-reassoc" in makefile) == (version == "21.2")
+    assert ("-fp-relaxed" in makefile) == (version != "21.2")
 
 
 def test_a_hostile_title_stays_a_comment(model, tmp_path):
