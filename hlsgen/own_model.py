@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import onnx
+
+from hlsgen.onnxruntime_session import session
 
 Tensors = dict[str, np.ndarray]
 
@@ -27,10 +28,7 @@ class OwnModel:
         import onnxruntime
 
         onnxruntime.set_default_logger_severity(4)  # what it refuses is said in its exception
-        content = without_double_names(model).SerializeToString()
-        self.session: Any = onnxruntime.InferenceSession(
-            content, providers=["CPUExecutionProvider"]
-        )
+        self.session = session(without_double_names(model).SerializeToString())
         self.shapes = shapes
         known = {tensor.name for tensor in model.graph.initializer}
         self.inputs = [value for value in model.graph.input if value.name not in known]

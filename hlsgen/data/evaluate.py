@@ -12,6 +12,7 @@ import onnx
 from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
 from hlsgen.frontend.model import fixed_size
+from hlsgen.onnxruntime_session import session
 
 METRICS = {"top1": 1, "top5": 5}
 BATCH = 32
@@ -100,16 +101,14 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     onnxruntime.set_default_logger_severity(3)
 
     def scores(network: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
-        session = onnxruntime.InferenceSession(
-            network.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        entry = session.get_inputs()[0]
+        network_session = session(network.SerializeToString())
+        entry = network_session.get_inputs()[0]
         fixed = isinstance(entry.shape[0], int)
         size = entry.shape[0] if fixed else BATCH
         missing = -len(images) % size if fixed else 0
         whole = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
         parts = [
-            session.run(None, {entry.name: whole[i : i + size]})[0]
+            network_session.run(None, {entry.name: whole[i : i + size]})[0]
             for i in range(0, len(images), size)
         ]
         return np.concatenate(parts)[: len(images)]

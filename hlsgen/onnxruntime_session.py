@@ -1,0 +1,38 @@
+"""onnxruntime sessions whose integer arithmetic is the same on every CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Quantised convolutions are computed on integers whether activations are uint8 or int8; by default
+# x86 does so for uint8 alone.
+INT8 = {"session.qdqisint8allowed": "1"}
+# CPUs without VNNI instructions add products of uint8 and int8 in pairs that saturate at 16 bits,
+# unless this turns the weights into uint8. There are no kernels for those with int8 activations,
+# whose products no CPU saturates.
+EXACT = {"session.x64quantprecision": "1"}
+
+
+def session(content: bytes, as_written: bool = False) -> Any:
+    """A session of a serialised model on the CPU. `as_written`: every node is computed by itself,
+    so that a quantised network is float between DequantizeLinear and QuantizeLinear; otherwise
+    onnxruntime fuses what it can. Raises ImportError without onnxruntime, and what that raises for
+    models that it does not run."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
+
+    try:
+        return opened(content, INT8 | EXACT, as_written)
+    except NoKernel:
+        return opened(content, INT8, as_written)
+
+
+def opened(content: bytes, entries: dict[str, str], as_written: bool) -> Any:
+    """A session with these configuration entries."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    for name, value in entries.items():
+        options.add_session_config_entry(name, value)
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
