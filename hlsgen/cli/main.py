@@ -16,6 +16,7 @@ from hlsgen.cli import (
     doctor,
     explore,
     ops,
+    quantise,
     reference,
     report,
     run,
@@ -34,6 +35,7 @@ from hlsgen.version import __version__
 COMMANDS = (
     train,
     sparsify,
+    quantise,
     build,
     validate,
     run,

@@ -42,7 +42,7 @@ class Score:
 @dataclass
 class Evaluator:
     """Scores networks on pictures; each network once. `progress` is called after every
-    evaluation."""
+    evaluation. `dense_scores` (N, classes) are those of the dense network."""
 
     dense: onnx.ModelProto
     pictures: Pictures
@@ -50,6 +50,7 @@ class Evaluator:
     progress: Callable[[int], None] | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     labels: np.ndarray = field(init=False)
+    dense_scores: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         outputs = run(self.dense, self.pictures.inputs)
@@ -57,7 +58,7 @@ class Evaluator:
             raise ModelError(
                 f"its output has shape {list(outputs.shape[1:])}, no score a class", where="model"
             )
-        scores = outputs.reshape(len(outputs), -1)
+        self.dense_scores = scores = outputs.reshape(len(outputs), -1)
         if self.pictures.labels is None:
             self.labels = scores.argmax(axis=1)
         else:

@@ -1,0 +1,88 @@
+"""A float network as onnxruntime's quantiser wants it: BatchNormalization folded, names given, a
+bias wherever one can be corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, version_converter
+
+from hlsgen.errors import ModelError
+from hlsgen.frontend.model import opset_of
+
+# DequantizeLinear has an axis, which weights a channel need, from here on.
+OPSET = 13
+QUANTISED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger"}
+
+
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of the network that computes the same. Raises ModelError."""
+    found = {node.op_type for node in model.graph.node if node.op_type in QUANTISED}
+    if found:
+        raise ModelError(
+            f"it is quantised already (it has {', '.join(sorted(found))})",
+            where="model",
+            remedy="quantise the float network, or build this one as it is",
+        )
+    if opset_of(model) < OPSET:
+        model = converted(model)
+    model = simplified(model)
+    name_nodes(model.graph)
+    add_biases(model.graph)
+    return model
+
+
+def converted(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The network in the opset that quantised weights need. Raises ModelError."""
+    try:
+        return version_converter.convert_version(model, OPSET)
+    except Exception as error:  # the converter raises what its C++ throws
+        raise ModelError(
+            f"opset {opset_of(model)} cannot be raised to {OPSET} ({str(error).splitlines()[0]})",
+            where="model",
+            remedy=f"export it with opset {OPSET} or later",
+        ) from None
+
+
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The network after onnxruntime's basic optimisations, which fold BatchNormalization and
+    constants. Raises ModelError."""
+    import onnxruntime
+
+    with TemporaryDirectory(prefix="hlsgen-") as folder:
+        path = Path(folder) / "simplified.onnx"
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 3
+        try:
+            onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises kinds of its own
+            raise ModelError(
+                f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model"
+            ) from None
+        return onnx.load(path)
+
+
+def name_nodes(graph: onnx.GraphProto) -> None:
+    """Give every node a name of its own: the quantiser is told of nodes by name."""
+    seen: set[str] = set()
+    for index, node in enumerate(graph.node):
+        if not node.name or node.name in seen:
+            node.name = f"{node.name or node.op_type}_{index}"
+        seen.add(node.name)
+
+
+def add_biases(graph: onnx.GraphProto) -> None:
+    """A bias of zeros for every convolution with constant weights that has none."""
+    shapes = {t.name: tuple(t.dims) for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and len(node.input) == 2 and node.input[1] in shapes:
+            bias = np.zeros(shapes[node.input[1]][0], np.float32)
+            node.input.append(f"{node.name}_bias")
+            graph.initializer.append(numpy_helper.from_array(bias, node.input[2]))
