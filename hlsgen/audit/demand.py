@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from hlsgen.audit.addresses import NUMBER
 from hlsgen.audit.ir import Function, Instruction
@@ -44,12 +44,15 @@ class Demand:
         self.defined = function.defined
         self.instructions = function.instructions
         self.mask = dict.fromkeys(self.defined, 0)
-        waiting = [i for i in function.instructions if not i.name]
-        while waiting:  # from what has an effect to all that it rests on
-            for value, lane in self.reads(waiting.pop()):
+        # From what has an effect to all that it rests on; a dict, since order decides no more than
+        # how often an instruction is met.
+        waiting = {i.index: i for i in function.instructions if not i.name}
+        while waiting:
+            _, instruction = waiting.popitem()
+            for value, lane in self.reads(instruction):
                 if not self.mask[value] >> lane & 1:
                     self.mask[value] |= 1 << lane
-                    waiting.append(self.defined[value])
+                    waiting[self.defined[value].index] = self.defined[value]
 
     def reads(self, i: Instruction) -> Iterator[Lane]:
         """The lanes of its operands that an instruction uses, for what is used of itself."""
@@ -113,5 +116,11 @@ def shuffle(mask: str, lane: int) -> int | None:
         return int(same[1])
     if not mask.startswith("<"):
         return None
-    value = mask.strip("<>").split(",")[lane].split()[-1]
-    return int(value) if NUMBER.match(value) else None
+    return listed(mask)[lane]
+
+
+@lru_cache(64)
+def listed(mask: str) -> tuple[int | None, ...]:
+    """The lanes of a mask that lists them."""
+    values = [value.split()[-1] for value in mask.strip("<>").split(",")]
+    return tuple(int(value) if NUMBER.match(value) else None for value in values)

@@ -4,6 +4,7 @@ aligned."""
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from hlsgen.errors import AuditError
 
@@ -11,6 +12,7 @@ SCALARS = {"float": 4, "double": 8, "half": 2, "ptr": 8}
 SEQUENCE = re.compile(r"[\[<](\d+) x (.*)[\]>]$")
 
 
+@lru_cache(256)
 def lanes(kind: str) -> int:
     """The elements of a vector; 1 of a scalar."""
     return int(kind[1 : kind.index(" ")]) if kind.startswith("<") and kind[1].isdigit() else 1
