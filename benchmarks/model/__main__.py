@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.model import plain_kernels
 from hlsgen.boards import board
 from hlsgen.calibrate.fit import fit, overall
 from hlsgen.calibrate.samples import read_sources
@@ -135,6 +136,7 @@ def main() -> int:
             )
         console.print(table)
         means |= {f"{name} (kernels)": value for name, value in overall(errors).items()}
+    plain_kernels.table(console)
     for name, value in means.items():
         goal = GOALS[name.removesuffix(" (kernels)")]
         console.print(

@@ -18,22 +18,19 @@ def layered_kernel(layer: Layer, graph: Graph, plan: Plan) -> Kernel:
     """The kernel of one layer through global memory."""
     bits, kernel, op = FLOAT32.bits, plan.kernel(layer.name), operator(layer.op)
     outputs, inputs = kernel.output_width, kernel.input_width
-    taps = (
-        layer.attributes.window.taps
-        if kernel.unroll_window and hasattr(layer.attributes, "window")
-        else 1
-    )
+    taps = op.layered_taps(layer, kernel)
     loads = [
         Lsu("input" if i == 0 else f"input_{i + 1}", inputs * bits)
         for i in range(len(layer.inputs))
         for _ in range(taps)
     ]
     if "weight" in layer.weights:
-        # Consecutive input channels of a filter are apart by its taps: a load for each lane.
-        loads += [Lsu("weight", bits)] * (taps * inputs * outputs)
+        count, neighbours = op.layered_weight_loads(layer, kernel)
+        loads += [Lsu("weight", neighbours * bits)] * count
     loads += [Lsu(name, bits) for name in op.layered_arrays(layer) if name != "weight"]
-    if not plan.enabled("cached_writes") and op.accumulates:
-        loads += [Lsu("scratch", outputs * bits), Lsu("scratch", outputs * bits, store=True)]
+    if not plan.enabled("cached_writes"):
+        stores = op.layered_scratch_stores(layer, graph, kernel)
+        loads += [Lsu("scratch", outputs * bits, store=True)] * stores
     loads.append(Lsu("output", bits, store=True))
     extra = 0 if plan.enabled("fuse") else bool(layer.activation) + ("bias" in layer.weights)
     loads += [Lsu("output", bits), Lsu("output", bits, store=True)] * extra

@@ -18,6 +18,7 @@ from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Epilogue, Loop, Nest, Vector, Weights, row_major, size
+from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
 
 if TYPE_CHECKING:
@@ -169,6 +170,30 @@ class Operator(ABC):
     def layered_context(self, layer: Layer) -> dict[str, Any]:
         """What the operator's own layered template needs beyond what all get."""
         return {}
+
+    def layered_taps(self, layer: Layer, kernel: KernelPlan) -> int:
+        """How many taps of its window the layered kernel multiplies side by side."""
+        return 1
+
+    def layered_weight_loads(self, layer: Layer, kernel: KernelPlan) -> tuple[int, int]:
+        """Loads of weights of the layered kernel, and weights in each: those that are neighbours in
+        memory share one."""
+        return kernel.output_width, kernel.input_width
+
+    def layered_scratch_stores(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """Stores to global scratch memory that the compiler keeps of the layered kernel without
+        cached writes. A sum itself stays in a register, and where it passes through one loop its
+        first value does too."""
+        if not self.accumulates:
+            return 0
+        return min(max(len(nest.sums) for nest in self.layered_nests(layer, graph, kernel)), 2)
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """The loops of the layered kernel, bias and activation apart, in the order of its text."""
+        tensor = graph.output_tensor(layer)
+        return (PlainNest(tensor.size, runs=tensor.pixels),)
 
     # ---- pipelined: a kernel a layer, vectors of channels in raster order through channels
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Roles, Source, Vector
+from hlsgen.kernel.plain import PlainNest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.elementwise import pixels
 from hlsgen.placement import place_tensors
@@ -82,6 +83,13 @@ class Concat(Operator, Importer):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Data movement alone."""
         return Work()
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """The inputs of a pixel, one after another."""
+        pixels = graph.output_tensor(layer).pixels
+        return tuple(PlainNest(tensor.size, runs=pixels) for tensor in graph.input_tensors(layer))
 
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """No vector may hold channels of two inputs."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import skipping
 from hlsgen.ops.base import LARGEST_STREAM, Importer, Shape, Work, pad_axis, vectors
 from hlsgen.ops.conv_kernel import ConvKernels
@@ -28,7 +29,7 @@ from hlsgen.ops.conv_steps import (
 )
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window
-from hlsgen.plan import Engines, StepPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -131,6 +132,29 @@ class Conv(ConvKernels, Importer):
     def absorbs(self, layer: Layer, fill: float) -> bool:
         """Zeros, as its own pads."""
         return fill == 0
+
+    # ---- layered
+
+    def layered_taps(self, layer: Layer, kernel: KernelPlan) -> int:
+        """All or one."""
+        return layer.attributes.window.taps if kernel.unroll_window else 1
+
+    def layered_weight_loads(self, layer: Layer, kernel: KernelPlan) -> tuple[int, int]:
+        """Inputs of a filter are apart by its taps."""
+        if layer.attributes.window.taps == 1:
+            return super().layered_weight_loads(layer, kernel)
+        taps = self.layered_taps(layer, kernel)
+        return taps * kernel.input_width * kernel.output_width, 1
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """Some filters at a time, tap by tap through their inputs. Taps that are unrolled are loops
+        side by side, which work for different pixels at the same time."""
+        taps = () if kernel.unroll_window else layer.attributes.window.kernel
+        inputs = layer.weights["weight"].shape[1] // kernel.input_width
+        entries = graph.output_tensor(layer).size // kernel.output_width
+        return (plain_nest(entries, (*taps, inputs)),)
 
     # ---- folded
 

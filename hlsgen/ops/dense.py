@@ -12,6 +12,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, weighted
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,
@@ -157,6 +158,14 @@ class Dense(Operator, Importer):
             "weight": layer.weights["weight"].transpose(0, 2, 3, 1),
             "bias": layer.weights["bias"],
         }
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """Some outputs at a time, through all inputs."""
+        values = graph.tensors[layer.inputs[0]].size
+        entries = layer.attributes.outputs // kernel.output_width
+        return (plain_nest(entries, (values // kernel.input_width,)),)
 
     # ---- pipelined
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.nest import FLOAT, Combine, Loop, Nest, Source, Vector
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -44,6 +45,17 @@ class GlobalAveragePool(Operator, Importer):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One addition a value."""
         return Work(operations=graph.tensors[layer.inputs[0]].size)
+
+    def layered_scratch_stores(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+        """The text has a variable for the sum."""
+        return 0
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """A channel after another, pixel by pixel."""
+        tensor = graph.tensors[layer.inputs[0]]
+        return (plain_nest(tensor.channels, (tensor.pixels,)),)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The sum of all pixels, vector by vector, times the reciprocal of their number."""

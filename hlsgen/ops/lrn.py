@@ -11,6 +11,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -70,6 +71,12 @@ class Lrn(Operator, Importer):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Square, sliding sum, power, multiply."""
         return Work(operations=6 * graph.output_tensor(layer).size)
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """A value after another, through its neighbours."""
+        return (plain_nest(graph.output_tensor(layer).size, (layer.attributes.size,)),)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A channel an iteration: a vector is read when its first channel's turn comes, and written

@@ -12,6 +12,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import dense
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.softmax import plain_step
@@ -81,6 +82,13 @@ class MatMul(Operator, Importer):
         """A multiply-accumulate for every value of the result and column of the left matrix."""
         depth = graph.tensors[layer.inputs[0]].channels
         return Work(macs=graph.output_tensor(layer).size * depth)
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """A value after another, through a row and a column."""
+        depth = graph.tensors[layer.inputs[0]].channels
+        return (plain_nest(graph.output_tensor(layer).size, (depth,)),)
 
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """No pipelined kernel keeps an operand."""

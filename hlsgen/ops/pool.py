@@ -10,6 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.nest import FLOAT, Combine, Loop, Nest, Vector
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv_steps import scan_columns, window_fields
 from hlsgen.ops.sliding import sliding, tap_loops
@@ -83,6 +84,13 @@ class Pool(Operator, Importer):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One operation a tap."""
         return Work(operations=graph.output_tensor(layer).size * layer.attributes.window.taps)
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """A value after another, tap by tap."""
+        taps = layer.attributes.window.kernel
+        return (plain_nest(graph.output_tensor(layer).size, taps),)
 
     def window_nest(
         self, layer: Layer, graph: Graph, kernel: KernelPlan, combine: Combine, **scale: Any

@@ -12,6 +12,7 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Buffer, Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -75,6 +76,15 @@ class Softmax(Operator, Importer):
     def work(self, layer: Layer, graph: Graph) -> Work:
         """Compare, subtract, exponential, add, multiply."""
         return Work(operations=5 * graph.output_tensor(layer).size)
+
+    def layered_nests(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> tuple[PlainNest, ...]:
+        """A pixel after another: its largest value, its sum, its results."""
+        tensor = graph.output_tensor(layer)
+        passes = (tensor.channels - 1, tensor.channels)
+        sums = (plain_nest(tensor.pixels, (trips,)) for trips in passes)
+        return (*sums, PlainNest(tensor.size, runs=tensor.pixels))
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A pixel after another: its vectors are read in its first cycles and written in its last.
