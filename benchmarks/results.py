@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import onnx
 import hlsgen
 from benchmarks.prose import paragraph
 from benchmarks.sparsify.fps import lines as sparse_lines
+from examples.ablation import seen
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
@@ -52,23 +54,26 @@ LADDER = (
 )
 
 
+# Networks whose steps are set beside what the audit sees of them.
+LADDER_NETWORKS = ("lenet5", "mobilenetv1")
+LADDER_HEAD = """The rows above up to the pipelined design, with what the audit sees in their text:
+the largest initiation interval of an innermost loop (*II*), the most loops that one sum passes
+through, units of global memory. [model.md](model.md) has the laws."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """One line of a network's table; for a hybrid design with a prefix also what is behind it. The
-    times of a row that is not `timed` are left out."""
+    """One line of a network's table; for a hybrid design with a prefix also what is behind it."""
 
     title: str
     predicted: Estimate | None
     why: str = ""
     behind: str = ""
-    timed: bool = True
 
 
 def rows(graph: Graph) -> list[Row]:
     """From base to the finished designs."""
-    found = [
-        Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")), timed=False)
-    ]
+    found = [Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")))]
     for style in ("pipelined", "folded"):
         on: list[str] = []
         for step in LADDER:
@@ -188,13 +193,29 @@ def line(item: Row) -> str:
     r, target = p.resources, find_board(BOARD)
     shares = " | ".join(f"{share:.0%}" for share in r.shares(target).values())
     fits = "" if all(share <= 1 for share in r.shares(target).values()) else " (does not fit)"
-    if not item.timed:
-        return f"| {item.title}{fits} | | | {shares} | {r.fmax:.0f} | | |"
     return (
         f"| {item.title}{fits} | {rate(p.throughput)} | {p.latency * 1e3:.3g} | {shares} "
         f"| {r.fmax:.0f} | "
         f"{'' if fits else f'{p.throughput / p.roofline_fps:.0%}'} | {p.least_bandwidth:.3g} |"
     )
+
+
+def ladder(graph: Graph) -> Iterator[str]:
+    """Rows of Markdown: each optimisation's gain, and what the audit sees change in the text."""
+    before, on = 0.0, list[str]()
+    for step in ((), *LADDER):
+        on += step
+        disable = [name for name in OPTIMISATIONS if name not in on]
+        style = "pipelined" if on else "base"
+        plan = hlsgen.schedule(graph, board=BOARD, style=style, disable=disable if on else [])
+        predicted, text = headline(graph, plan, Goal().calibration), seen(graph, plan)
+        title = "+ " + ", ".join(step) if step else "base"
+        gain = f"{predicted.throughput / before:.2f}" if before else ""
+        before, moved = predicted.throughput, predicted.timing.bytes / 1e6
+        yield (
+            f"| {title} | {rate(before)} | {gain} | {text.interval} | {text.loops} "
+            f"| {text.units} | {moved:.2f} |"
+        )
 
 
 def main() -> None:
@@ -218,8 +239,11 @@ def main() -> None:
             (r.predicted for r in found if r.predicted and r.title.startswith("**")),
             key=lambda p: p.throughput,
         )
+        base = found[0].predicted
+        assert base is not None
         said = (
-            f"Best: {rate(best.throughput)} images a second; the bottleneck is "
+            f"Best: {rate(best.throughput)} images a second, "
+            f"{best.throughput / base.throughput:,.0f} times the base design; the bottleneck is "
             f"{best.timing.bottleneck}."
         )
         if name in GOALS:
@@ -233,6 +257,13 @@ def main() -> None:
             f"images a second, TVM (untuned) {tvm_rate(model)}."
         )
         print(f"\n{paragraph(said)}\n", flush=True)
+    print(f"## What each optimisation changes\n\n{LADDER_HEAD}")
+    for name in LADDER_NETWORKS:
+        print(f"\n| {name} | images/s | gain | II | loops of a sum | units | MB an image |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
+        for text in ladder(hlsgen.load(network(name))):
+            print(text, flush=True)
+    print()
     print("## Sparse networks\n")
     print(
         "Images a second with the same share of zeros in every layer; see "

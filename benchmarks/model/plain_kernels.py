@@ -3,8 +3,8 @@
 tvm_kernels.csv: kernels that TVM generated of ResNet-50, and two versions optimised by hand, timed
 by CustoNN2 (Paderborn University, https://github.com/pc2/CustoNN2, directory Performance_Model) on
 a Stratix 10 (520N, aoc 19.1, `-fp-relaxed -fpc`). The loops of each kernel's longest nest
-(`entries` values or sums, `runs` of the innermost loop where there is no sum, `sums` iterations of the loops
-that a sum passes through) are those that the audit finds in the source beside the times;
+(`entries` values or sums, `runs` of the innermost loop where there is no sum, `sums` iterations of
+the loops that a sum passes through) are those that the audit finds in the source beside the times;
 `window_bytes` is how far the window moves from sum to sum. Kernels without a time are left out;
 times are as printed, misprints included.
 """

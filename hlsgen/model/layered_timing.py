@@ -33,7 +33,9 @@ def layer_time(
     work, result = op.work(layer, graph), graph.output_tensor(layer)
     units = kernel.input_width * kernel.output_width * op.layered_taps(layer, kernel)
     nests, passes = op.layered_nests(layer, graph, kernel), passes_of(layer, result, plan)
-    compute = sum(nest_cycles(nest, device.add_latency) for nest in (*nests, *passes))
+    # What is unrolled adds up one after another, unless the flags let the compiler make a tree.
+    chain = 1 if plan.enabled("relaxed_fp") else kernel.input_width
+    compute = sum(nest_cycles(nest, chain * device.add_latency) for nest in (*nests, *passes))
     compute += (len(nests) + len(passes)) * device.load_latency
     # Without reuse on chip every operand comes from memory: a weight for each product, an input
     # for all products of a lane.

@@ -6,7 +6,7 @@ change in the loops that it passes through, so it stays in a register and no add
 memory. An addition still waits for the one before:
 
 - Sums through one loop or two are interleaved: while one waits, the next begins. The innermost loop
-  starts an iteration a cycle.
+  starts an iteration a cycle, if there are as many sums as the interval has cycles.
 - Sums through three loops are not. The innermost loop starts an iteration each initiation interval
   of an addition, and runs anew only when the sum has come out of its last run.
 """
@@ -37,6 +37,7 @@ def nest_cycles(nest: PlainNest, interval: int, missed: float = 0.0) -> float:
     if not nest.sums:
         return nest.entries + NEXT_RUN * (nest.runs - 1)
     if len(nest.sums) <= INTERLEAVED:
-        return nest.entries * (prod(nest.sums) + ENDS[len(nest.sums)])
+        paced = nest.entries * (prod(nest.sums) + ENDS[len(nest.sums)])
+        return max(paced, interval * prod(nest.sums))
     *outer, last = nest.sums
     return nest.entries * prod(outer) * (interval * (last - 1) + PASS + MISS * missed)

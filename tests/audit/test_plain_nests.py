@@ -75,6 +75,7 @@ def test_units_of_the_text_are_those_of_the_model(design, kernels):
         (PlainNest(10), 10),
         (PlainNest(10, runs=5), 10 + 4 * 9),
         (PlainNest(10, (64,)), 10 * 65),
+        (PlainNest(2, (64,)), 4 * 64),  # two sums do not fill the interval
         (PlainNest(10, (3, 3)), 10 * 13),
         (PlainNest(10, (8, 3, 3)), 10 * 24 * (4 * 2 + 22)),
     ],
