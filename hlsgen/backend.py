@@ -131,7 +131,7 @@ def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     Raises ModelError."""
     images = {}
     for port in graph.inputs:
-        value, shape = values[port.name].astype(np.float32), port.view.value_shape
+        value, shape = values[port.name].astype(port.dtype), port.view.value_shape
         if value.shape == shape:
             value = value.reshape(port.image_shape)
         elif (
@@ -142,6 +142,12 @@ def batch(graph: Graph, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         ):
             raise ModelError(
                 f"shape {list(value.shape)} given, {list(shape)} needed", where=f"input {port.name}"
+            )
+        if not np.isfinite(value).all() and np.isfinite(values[port.name]).all():
+            raise ModelError(
+                "it holds numbers beyond float32, in which designs compute",
+                where=f"input {port.name}",
+                remedy="scale it",
             )
         images[port.name] = value
     if len({len(value) for value in images.values()}) > 1:

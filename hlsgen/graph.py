@@ -130,13 +130,15 @@ class Columns:
 class Port:
     """A network input or output: its ONNX name and how the ONNX value maps to the canonical tensor.
 
-    `columns`, for inputs alone: the tensor is the canonical image with its columns unfolded.
+    Of inputs alone: `columns`, where the tensor is the canonical image with its columns unfolded;
+    `dtype`, numpy's name of the type that the host takes, which float32 carries.
     """
 
     name: str
     tensor: str
     view: View
     columns: Columns | None = None
+    dtype: str = FLOAT32.name
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -176,7 +178,7 @@ class Graph:
     """A normalised network: layers in topological order and the tensors between them.
 
     `model` is the ONNX model it came from; designs carry it, so that they can be validated against
-    it.
+    it. `precision`: the floating-point types other than float32 that the model computes in.
     """
 
     name: str
@@ -185,6 +187,7 @@ class Graph:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     model: Any = field(default=None, repr=False, compare=False)
+    precision: tuple[str, ...] = ()
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

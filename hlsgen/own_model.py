@@ -55,12 +55,11 @@ class OwnModel:
             if value.name in images:
                 part = images[value.name][first : first + self.batch]
                 shape = self.shapes[value.name]
-                feeds[value.name] = part.reshape(
-                    shape if self.batch == 1 else (self.batch, *shape[1:])
-                )
+                whole = shape if self.batch == 1 else (self.batch, *shape[1:])
+                feeds[value.name] = part.reshape(whole).astype(declared_type(value), copy=False)
             else:
                 feeds[value.name] = blank(value, self.batch)
-        results = self.session.run(self.names, feeds)
+        results = [in_float32(array) for array in self.session.run(self.names, feeds)]
         return [array[None] if self.batch == 1 else np.atleast_1d(array) for array in results]
 
 
@@ -89,7 +88,18 @@ def blank(value: onnx.ValueInfoProto, batch: int) -> np.ndarray:
         d.dim_value if d.dim_value > 0 else batch if axis == 0 else 1
         for axis, d in enumerate(tensor.shape.dim)
     ]
-    return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return np.zeros(shape, declared_type(value))
+
+
+def declared_type(value: onnx.ValueInfoProto) -> np.dtype:
+    """numpy's type of an input."""
+    found: np.dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    return found
+
+
+def in_float32(array: np.ndarray) -> np.ndarray:
+    """A result in float32, if it is of another floating-point type."""
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def without_double_names(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -10,16 +10,18 @@ from hlsgen.graph import Graph
 from hlsgen.ops import operator
 
 
-def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def run_layers(
+    graph: Graph, inputs: Mapping[str, np.ndarray], precision: str = "float32"
+) -> dict[str, np.ndarray]:
     """All tensors of one image, canonical `(C, H, W)` float32, by tensor name.
 
     `inputs` maps ONNX input names to their values. Each layer is computed in float64 and rounded
-    once.
+    once, to numpy's type `precision`.
     """
     tensors = {
         port.tensor: port.view.invert(
-            np.asarray(inputs[port.name], np.float32).reshape(port.view.value_shape)
-        )[0]
+            np.asarray(inputs[port.name], precision).reshape(port.view.value_shape)
+        )[0].astype(np.float32)
         for port in graph.inputs
     }
     # Results beyond float32 are the network's own: infinities and NaN, as in a design.
@@ -28,11 +30,13 @@ def run_layers(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.n
             result = operator(layer.op).reference(layer, [tensors[name] for name in layer.inputs])
             if layer.activation is not None:
                 result = layer.activation.reference(result)
-            tensors[layer.output] = result.astype(np.float32)
+            tensors[layer.output] = result.astype(precision).astype(np.float32, copy=False)
     return tensors
 
 
-def run_network(graph: Graph, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The network's outputs as ONNX values, by output name."""
-    tensors = run_layers(graph, inputs)
+def run_network(
+    graph: Graph, inputs: Mapping[str, np.ndarray], precision: str = "float32"
+) -> dict[str, np.ndarray]:
+    """The network's outputs as ONNX values, by output name (see `run_layers`)."""
+    tensors = run_layers(graph, inputs, precision)
     return {port.name: port.view.apply(tensors[port.tensor][None]) for port in graph.outputs}

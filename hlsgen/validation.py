@@ -6,7 +6,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import onnx
 
+from hlsgen.frontend.element_types import model_in_float32
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import first_line
 from hlsgen.graph import Graph
@@ -27,7 +29,7 @@ class Reference:
 
     def __init__(self, design: HostDesign, inputs: Tensors):
         self.design, self.inputs = design, inputs
-        self.refusal = ""
+        self.refusal = self.note = ""
         path = design.path / "model.onnx"
         if not path.is_file():
             raise HostError(
@@ -60,7 +62,9 @@ class Reference:
         """Compare a design's outputs with those of the user's own model in onnxruntime, with its
         weights rounded as the design stores them.
 
-        None where onnxruntime is not installed, or does not run the model: `refusal` tells why.
+        None where onnxruntime is not installed, or does not run the model: `refusal` tells why. A
+        model in another floating-point type that it does not run is compared in float32, as `note`
+        says.
         `top1_equal` counts the images whose largest output is the same, for outputs that are one
         vector.
         """
@@ -73,7 +77,7 @@ class Reference:
             )
             return None
         try:
-            expected = OwnModel(model, shapes)(self.inputs)
+            expected = self.expected(model, shapes)
         except ImportError:
             self.refusal = (
                 "onnxruntime is not installed: pip install onnxruntime to compare with it too"
@@ -85,6 +89,23 @@ class Reference:
                 "alone"
             )
             return None
+        return self.compared(outputs, expected)
+
+    def expected(self, model: onnx.ModelProto, shapes: dict[str, tuple[int, ...]]) -> Tensors:
+        """The outputs of the user's model. Raises what `OwnModel` raises."""
+        try:
+            return OwnModel(model, shapes)(self.inputs)
+        except ImportError:
+            raise
+        except Exception:
+            if not self.graph.precision:
+                raise
+        types = " and ".join(self.graph.precision)
+        self.note = f"onnxruntime does not run this model in {types}: it computed in float32"
+        return OwnModel(model_in_float32(model), shapes)(self.inputs)
+
+    def compared(self, outputs: Tensors, expected: Tensors) -> dict[str, Any]:
+        """The verdict on outputs."""
         count = len(next(iter(self.inputs.values())))
         for port in self.graph.outputs:
             wanted = (count, *port.image_shape[1:])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import HostError
-from .finite import check_finite
+from .finite import check_exact, check_finite
 from .manifest import Run, read_manifest
 
 
@@ -99,4 +99,5 @@ class HostDesign:
         if len(counts) > 1:
             raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")
         check_finite(inputs)
+        check_exact(inputs)
         return counts.pop()

@@ -183,7 +183,7 @@ class Executor:
             if not self.batched:
                 images = images[np.minimum(np.arange(self.batch), len(images) - 1)]
             for index, image in enumerate(images):
-                canonical = apply_steps(image[None], port.steps)[0]
+                canonical = apply_steps(image[None].astype(np.float32), port.steps)[0]
                 # Only the tensor's own range is transferred: a feature memory holds all other
                 # tensors too.
                 host = pack(canonical, layout)

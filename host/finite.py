@@ -8,6 +8,9 @@ import numpy as np
 
 from .errors import HostError
 
+# Beyond it float32 skips whole numbers.
+LARGEST_INTEGER = 1 << 24
+
 
 def check_finite(inputs: Mapping[str, np.ndarray]) -> None:
     """Raise HostError if an image of an input `(images, ...)` holds NaN or infinities."""
@@ -20,6 +23,21 @@ def check_finite(inputs: Mapping[str, np.ndarray]) -> None:
                 f"{wrong[image].size} values)",
                 remedy="give finite numbers: relaxed floating point assumes that "
                 "there are no others",
+            )
+
+
+def check_exact(inputs: Mapping[str, np.ndarray]) -> None:
+    """Raise HostError if an integer input holds numbers that float32, which carries them, cannot
+    tell from their neighbours."""
+    for name, array in inputs.items():
+        if array.dtype.kind not in "iu":
+            continue
+        low, high = int(array.min()), int(array.max())
+        if max(-low, high) > LARGEST_INTEGER:
+            raise HostError(
+                f"input {name} holds numbers from {low:,} to {high:,}",
+                remedy=f"give integers within +-{LARGEST_INTEGER:,}: the design carries them in "
+                "float32",
             )
 
 

@@ -184,6 +184,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     predicted = headline(graph, plan, goal.calibration)
     reason = explain(graph, plan, predicted, goal.calibration)
     describe(graph, reason, console, options.verbose)
+    if graph.precision:
+        console.say(
+            f"note: the network computes in {' and '.join(graph.precision)}, the design in float32"
+        )
     if not board(plan.board).opencl:
         console.say(
             f"note: {plan.board} is not supported by the OpenCL SDK: the design can be "

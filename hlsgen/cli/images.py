@@ -12,12 +12,24 @@ from hlsgen.host.errors import HostError
 
 
 def random_images(design: HostDesign, count: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """`count` standard normal images for every input, `(count, ...)` float32."""
+    """`count` images for every input, `(count, ...)`: standard normal numbers, of integers those
+    that a byte holds."""
     random = np.random.default_rng(seed)
     return {
-        port.name: random.standard_normal((count, *port.shape[1:]), dtype=np.float32)
+        port.name: random_values(random, (count, *port.shape[1:]), np.dtype(port.dtype))
         for port in design.manifest.inputs
     }
+
+
+def random_values(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    """An array of a type."""
+    if dtype.kind == "f":
+        return random.standard_normal(shape, dtype=np.float32)
+    if dtype.kind == "b":
+        return random.integers(0, 2, shape).astype(dtype)
+    return random.integers(0, min(256, int(np.iinfo(dtype).max) + 1), shape, dtype)
 
 
 def read_images(design: HostDesign, name: str) -> dict[str, np.ndarray]:

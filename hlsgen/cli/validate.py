@@ -85,6 +85,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         )
         verdict["onnxruntime"] = reference.against_onnxruntime(outputs) if outputs else None
         verdict["onnxruntime_refusal"] = reference.refusal
+        verdict["onnxruntime_note"] = reference.note
     comparison = verdict["onnxruntime"]
     if comparison is not None and not comparison["ok"]:
         verdict["ok"] = False
@@ -126,13 +127,15 @@ def describe(verdict: dict[str, Any], console: Console) -> None:
     if ort is None:
         console.say(verdict["onnxruntime_refusal"])
     else:
+        if verdict["onnxruntime_note"]:
+            console.say(f"note: {verdict['onnxruntime_note']}")
         agree = (
             f", same top-1 on {ort['top1_equal']} of {verdict['images']} images"
             if "top1_equal" in ort
             else ""
         )
         doubt = ort["ok"] and float(ort["max_rel_error"]) > max(TOLERANCE.values())
-        own = ", within what onnxruntime's functions are off by" if doubt else ""
+        own = ", within what onnxruntime itself is off by" if doubt else ""
         console.say(
             f"output against onnxruntime: relative error {number(ort['max_rel_error'])}{own}{agree}"
         )

@@ -12,7 +12,6 @@ from hlsgen.codegen.render import comment_text
 from hlsgen.graph import Layer, Port, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Launch, Layout, Result, Run, Section, Step
 from hlsgen.host.manifest import Port as PortEntry
-from hlsgen.types import FLOAT32
 
 ALIGNMENT = 64  # bytes: a 512-bit word of external memory
 # The number of images of a batch, as an argument.
@@ -99,7 +98,7 @@ def port_entry(port: Port, steps: list[Step], layout: Layout) -> PortEntry:
         port.name,
         tuple(port.image_shape),
         tuple(port.view.value_shape),
-        FLOAT32.name,
+        port.dtype,
         tuple(steps),
         layout,
     )

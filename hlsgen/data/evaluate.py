@@ -11,7 +11,7 @@ import onnx
 
 from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
-from hlsgen.frontend.model import fixed_size
+from hlsgen.frontend.inputs import fixed_size
 from hlsgen.onnxruntime_session import session
 
 METRICS = {"top1": 1, "top5": 5}

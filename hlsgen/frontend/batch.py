@@ -3,60 +3,49 @@ mix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from hlsgen.errors import HlsgenError
-from hlsgen.frontend.fold_constants import fold_constants
-from hlsgen.frontend.model import PreparedModel, node_label
+from hlsgen.frontend.prepare import PreparedModel, Shapes, resolved
+from hlsgen.frontend.source import Source
 from hlsgen.ops.arguments import NodeArguments
 from hlsgen.ops.first_axis import TARGETS, keeps_images_apart
 
-Shapes = Mapping[str, Sequence[int]]
 
-
-def prepare(model: onnx.ModelProto, shapes: Shapes | None = None) -> PreparedModel:
-    """The model, checked, with static shapes and constants folded; for one image if all its inputs
-    share a larger batch.
+def prepare(source: Source, shapes: Shapes | None = None) -> PreparedModel:
+    """The network, ready to be imported; for one image if all its inputs share a larger batch.
 
     A design streams one image after another, so a batch is a number of images. Where an operator
-    mixes images the batch stays, and `mixing` of the result says where. The given model is not
-    changed. Raises ModelError or UnsupportedError.
+    mixes images the batch stays, and `mixing` of the result says where. Raises ModelError or
+    UnsupportedError.
     """
     given = dict(shapes or {})
-    batch = common_batch(model)
+    batch = common_batch(source)
     if batch is None:
-        return folded(model, given)
+        return resolved(source, given)
     mixing = "its shapes do not follow it"
     try:
-        whole = folded(model, with_batch(given, batch, batch))
-        single = folded(one_image(model, batch, whole.constants), with_batch(given, batch, 1))
+        whole = resolved(source, with_batch(given, batch, batch))
+        single = resolved(one_image(source, batch, whole.constants), with_batch(given, batch, 1))
         mixing = first_mixing(whole, single, batch)
         if not mixing:
             return single
     except HlsgenError:
         pass  # for one image it makes no sense
-    prepared = folded(model, given)
+    prepared = resolved(source, given)
     prepared.mixing = f"its batch of {batch} cannot be taken image by image ({mixing})"
     return prepared
 
 
-def folded(model: onnx.ModelProto, shapes: Shapes) -> PreparedModel:
-    """The prepared model with constants folded."""
-    prepared = PreparedModel(model, shapes)
-    prepared.nodes = fold_constants(prepared)
-    return prepared
-
-
-def common_batch(model: onnx.ModelProto) -> int | None:
+def common_batch(source: Source) -> int | None:
     """The first dimension that all run-time inputs share, where it is above 1."""
-    known = {tensor.name for tensor in model.graph.initializer}
     sizes = set()
-    for value in model.graph.input:
-        if value.name not in known:
+    for value in source.skeleton.graph.input:
+        if value.name not in source.constants:
             dims = value.type.tensor_type.shape.dim
             sizes.add(dims[0].dim_value if len(dims) > 1 and dims[0].HasField("dim_value") else 1)
     return sizes.pop() if len(sizes) == 1 and max(sizes) > 1 else None
@@ -70,18 +59,14 @@ def with_batch(shapes: Shapes, batch: int, wanted: int) -> dict[str, tuple[int, 
     }
 
 
-def one_image(
-    model: onnx.ModelProto, batch: int, constants: Mapping[str, np.ndarray]
-) -> onnx.ModelProto:
-    """The model with 1 in place of the batch: in its inputs, and in constant target shapes that
+def one_image(source: Source, batch: int, constants: Mapping[str, np.ndarray]) -> Source:
+    """The network with 1 in place of the batch: in its inputs, and in constant target shapes that
     begin with the batch."""
-    single = onnx.ModelProto()
-    single.CopyFrom(model)
-    known = {tensor.name for tensor in single.graph.initializer}
+    single, added = onnx.ModelProto(), {}
+    single.CopyFrom(source.skeleton)
     for value in single.graph.input:
-        if value.name not in known:
+        if value.name not in source.constants:
             value.type.tensor_type.shape.dim[0].dim_value = 1
-    del single.graph.value_info[:]
     for output in single.graph.output:
         dims = output.type.tensor_type.shape.dim
         if dims and dims[0].dim_value == batch:
@@ -98,8 +83,8 @@ def one_image(
             name = f"{node.input[place]}_for_one_image_{number}"
             changed = np.concatenate([[1], target.ravel()[1:]]).astype(target.dtype)
             single.graph.initializer.append(numpy_helper.from_array(changed, name))
-            node.input[place] = name
-    return single
+            node.input[place], added[name] = name, changed
+    return Source(single, {**source.constants, **added})
 
 
 def first_mixing(whole: PreparedModel, single: PreparedModel, batch: int) -> str:
@@ -120,7 +105,7 @@ def first_mixing(whole: PreparedModel, single: PreparedModel, batch: int) -> str
         ranks = [
             len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes
         ]
-        arguments = NodeArguments(node, whole.constants, node_label(node))
+        arguments = NodeArguments(node, whole.constants, whole.label(node))
         if not (
             per_image
             and same_constants(whole, single, node, alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import prod
 
 import numpy as np
@@ -9,11 +10,12 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from hlsgen.errors import ModelError
-from hlsgen.frontend.model import PreparedModel, first_line
+from hlsgen.frontend.model import first_line
 
 # Values of a constant that is computed: more than the largest published layers hold.
 LARGEST_CONSTANT = 1 << 28
-# Operators whose result differs from run to run, and those with subgraphs, are left alone.
+# Operators whose result differs from run to run, those with subgraphs, and those whose result is no
+# tensor are left alone.
 NOT_FOLDED = {
     "RandomNormal",
     "RandomUniform",
@@ -24,36 +26,19 @@ NOT_FOLDED = {
     "If",
     "Loop",
     "Scan",
+    "SequenceConstruct",
+    "SequenceEmpty",
+    "SplitToSequence",
+    "Optional",
 }
 
 
-def fold_constants(model: PreparedModel) -> list[onnx.NodeProto]:
-    """Add the results of constant nodes to `model.constants` and return the nodes that remain, in
-    order.
-
-    Shape of a value with a static shape is constant too. Raises ModelError when a node cannot be
-    evaluated.
-    """
-    remaining = []
-    for node in model.nodes:
-        known = all(name in model.constants for name in node.input if name)
-        if node.op_type == "Shape" and node.input[0] in model.shapes:
-            dims = np.array(model.shapes[node.input[0]], np.int64)
-            attributes = {a.name: a.i for a in node.attribute}
-            model.constants[node.output[0]] = dims[
-                attributes.get("start", 0) : attributes.get("end", len(dims))
-            ]
-        elif known and node.op_type not in NOT_FOLDED:
-            evaluate(model, node)
-        else:
-            remaining.append(node)
-    return remaining
-
-
-def check_size(model: PreparedModel, node: onnx.NodeProto, feeds: dict[str, np.ndarray]) -> None:
+def check_size(
+    node: onnx.NodeProto, feeds: Mapping[str, np.ndarray], shapes: Iterable[tuple[int, ...]]
+) -> None:
     """Raise ModelError for a node whose result would be larger than anything that a network needs
-    as a constant."""
-    sizes = [prod(model.shapes[name]) for name in node.output if name in model.shapes]
+    as a constant. `shapes`: of its results, as far as they are known."""
+    sizes = [prod(shape) for shape in shapes]
     given = [feeds[name] for name in node.input if name]
     with np.errstate(all="ignore"):
         if node.op_type == "ConstantOfShape" and given:
@@ -82,10 +67,16 @@ def check_size(model: PreparedModel, node: onnx.NodeProto, feeds: dict[str, np.n
         )
 
 
-def evaluate(model: PreparedModel, node: onnx.NodeProto) -> None:
-    """Evaluate one node and store its outputs."""
-    feeds = {name: model.constants[name] for name in node.input if name}
-    check_size(model, node, feeds)
+def evaluate(
+    node: onnx.NodeProto,
+    constants: Mapping[str, np.ndarray],
+    version: int,
+    shapes: Iterable[tuple[int, ...]] = (),
+) -> dict[str, np.ndarray]:
+    """The results of a node of an opset whose inputs are all `constants`. `shapes`: see
+    `check_size`. Raises ModelError."""
+    feeds = {name: constants[name] for name in node.input if name}
+    check_size(node, feeds, shapes)
     graph = onnx.helper.make_graph(
         [node],
         "constant",
@@ -95,17 +86,25 @@ def evaluate(model: PreparedModel, node: onnx.NodeProto) -> None:
             )
             for n, v in feeds.items()
         ],
-        [onnx.helper.make_empty_tensor_value_info(n) for n in node.output],
+        [onnx.helper.make_empty_tensor_value_info(n) for n in node.output if n],
     )
-    single = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", model.opset)]
-    )
+    opset = version_with_evaluator(node.op_type, version)
+    single = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     try:
         results = ReferenceEvaluator(single).run(None, feeds)
     except Exception as error:
         raise ModelError(
             f"cannot be evaluated ({first_line(error)})",
             where=f"constant node {node.name or node.output[0]}",
+            remedy="export the network with constants in place of it",
         ) from None
-    for name, value in zip(node.output, results, strict=True):
-        model.constants[name] = np.asarray(value)
+    return {
+        name: np.asarray(value)
+        for name, value in zip(filter(None, node.output), results, strict=True)
+    }
+
+
+def version_with_evaluator(op_type: str, version: int) -> int:
+    """The version at which ONNX's evaluator knows an operator: it begins later than the operator
+    with DequantizeLinear, which is the same there but for types that were added."""
+    return max(version, 19) if op_type == "DequantizeLinear" else version

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
-from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
 from hlsgen.frontend.batch import prepare
+from hlsgen.frontend.element_types import FLOAT
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
 from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
-from hlsgen.frontend.model import PreparedModel, node_label, read_model, without_dead_nodes
+from hlsgen.frontend.model import read_model
+from hlsgen.frontend.prepare import PreparedModel
+from hlsgen.frontend.refusals import MissingOperator, joined
+from hlsgen.frontend.source import STANDARD, UNKNOWN_DOMAIN, open_model
 from hlsgen.graph import Graph, Layer, Port
 from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import GraphBuilder, NodeImporter
@@ -36,9 +40,7 @@ def load(
     """
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
-    needed = without_dead_nodes(model)
-    refuse_unknown(needed.graph.node, [tensor.name for tensor in needed.graph.initializer])
-    prepared = prepare(needed, shapes)
+    prepared = prepare(open_model(model), shapes)
     graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
     for normalise in (fold_pad, fold_scale, fuse_gate, fuse_gather, fuse_activation, drop_unused):
         graph = normalise(graph)
@@ -48,30 +50,49 @@ def load(
 
 
 def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Graph:
-    """Translate all nodes. Unsupported ones are collected and reported together. `training`: see
+    """Translate all nodes. What cannot be built is collected and reported together. `training`: see
     `GraphBuilder`."""
-    importers = onnx_importers()
-    refuse_unknown(model.nodes, model.constants)
-    labels = [node_label(node) for node in model.nodes]
     used = {value for node in model.nodes for value in node.input} | set(model.outputs)
     builder = GraphBuilder(model.constants, model.inputs, used, training)
-    problems: list[str] = []
-    wanted: set[str] = set()
-    for node, label in zip(model.nodes, labels, strict=True):
+    problems: list[HlsgenError] = []
+    for node in model.nodes:
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):
-            continue  # fed by a node that was refused already
+            # Its inputs come from a node that was refused; of its own an operator that is missing
+            # alone can be told.
+            problems += missing(node, model.label(node))
+            continue
         try:
-            if node.op_type not in importers:
-                raise UnsupportedError("its result is not known while compiling", where=label)
-            importers[node.op_type].import_node(NodeImporter(builder, node, label))
+            import_node(node, model, builder)
         except UnsupportedError as error:
-            problems.append(str(error))
-            wanted |= error.needs_constant
+            problems.append(error)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            problems.append(f"{label}: its attributes or shapes make no sense ({error})")
-    if problems:
-        raise unsupported_nodes(problems, wanted, f"model, {model.mixing}" if model.mixing else "")
-    return finish(builder, model, name)
+            problems.append(
+                UnsupportedError(
+                    f"its attributes or shapes make no sense ({error})", where=model.label(node)
+                )
+            )
+    problems += constant_outputs(model, builder)
+    if not problems:
+        return finish(builder, model, name)
+    raise joined(problems, f"model, {model.mixing}" if model.mixing else "")
+
+
+def import_node(node: onnx.NodeProto, model: PreparedModel, builder: GraphBuilder) -> None:
+    """Translate one node. Raises UnsupportedError."""
+    label = model.label(node)
+    if node.output[0] in model.refused:
+        raise model.refused[node.output[0]]
+    for problem in missing(node, label):
+        raise problem
+    onnx_importers()[node.op_type].import_node(NodeImporter(builder, node, label))
+
+
+def missing(node: onnx.NodeProto, label: str) -> list[MissingOperator]:
+    """What is wrong with a node whose operator no module imports."""
+    if node.domain in STANDARD and node.op_type in onnx_importers():
+        return []
+    prefix = "" if node.domain in (*STANDARD, UNKNOWN_DOMAIN) else f"{node.domain}."
+    return [MissingOperator(f"operator {prefix}{node.op_type}", where=label)]
 
 
 def with_copies(graph: Graph) -> Graph:
@@ -89,62 +110,50 @@ def with_copies(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors, layers=tuple(layers), outputs=tuple(outputs))
 
 
-def refuse_unknown(nodes: Iterable[onnx.NodeProto], constants: Collection[str]) -> None:
-    """Raise one UnsupportedError that lists every node whose operator no module imports.
-
-    Nodes that can be evaluated while compiling (all inputs known, or Shape of a static value) are
-    no problem.
-    """
-    importers, known, unknown = onnx_importers(), set(constants), []
-    for node in nodes:
-        standard = node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type)
-        if standard and (
-            node.op_type == "Shape" or all(name in known for name in node.input if name)
-        ):
-            known.update(node.output)
-        elif not standard or node.op_type not in importers:
-            prefix = "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
-            unknown.append(f"{node_label(node)}: operator {prefix}{node.op_type}")
-    if unknown:
-        raise unsupported_nodes(unknown)
-
-
-def unsupported_nodes(
-    problems: list[str], wanted: Collection[str] = (), where: str = ""
-) -> UnsupportedError:
-    """One error that lists every node that cannot be built. `wanted`: values that should have been
-    constants."""
-    if len(problems) == 1 and "\n" in problems[0]:
-        return UnsupportedError(problems[0], where=where, needs_constant=wanted)
-    listing = "\n".join(f"  - {p}" for p in problems)
-    return UnsupportedError(
-        f"{len(problems)} node(s) of the network are not supported:\n{listing}",
-        where=where,
-        remedy="change or replace them; supported ONNX operators: "
-        f"{', '.join(sorted(onnx_importers()))}",
-        needs_constant=wanted,
-    )
+def constant_outputs(model: PreparedModel, builder: GraphBuilder) -> list[UnsupportedError]:
+    """What is wrong with outputs that no node computes at run time."""
+    return [
+        UnsupportedError(
+            "it is a constant",
+            where=f"output {output}",
+            remedy="take it out of the network's outputs",
+        )
+        for output in model.outputs
+        if output in model.constants and output not in builder.values
+    ]
 
 
 def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
-    """Make the graph from what the builder collected. Raises ModelError for outputs that are not
-    computed."""
+    """Make the graph from what the builder collected. Raises ModelError for outputs that no node
+    computes."""
     outputs = []
     for output in model.outputs:
         if output not in builder.values:
             raise ModelError(
-                "it is a constant, or no node computes it",
+                "no node computes it",
                 where=f"output {output}",
                 remedy="take it out of the network's outputs",
             )
         value = builder.values[output]
         outputs.append(Port(output, value.tensor.name, value.view))
-    if not outputs:
-        raise ModelError(
-            "the network has no outputs", where="model", remedy="export the network again"
-        )
-    inputs = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.ports)
-    return Graph(name, builder.tensors, tuple(builder.layers), inputs, tuple(outputs))
+    inputs = tuple(
+        Port(n, v.tensor.name, v.view, dtype=numpy_name(model.integers.get(n, FLOAT)))
+        for n, v in builder.ports
+    )
+    return Graph(
+        name,
+        builder.tensors,
+        tuple(builder.layers),
+        inputs,
+        tuple(outputs),
+        precision=model.precision,
+    )
+
+
+def numpy_name(kind: int) -> str:
+    """numpy's name of an ONNX type."""
+    name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
+    return name
 
 
 def drop_unused(graph: Graph) -> Graph:

@@ -22,8 +22,9 @@ from onnx import numpy_helper
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.fold_pad import fold_pad
-from hlsgen.frontend.load import drop_unused, import_nodes, refuse_unknown
-from hlsgen.frontend.model import read_model, without_dead_nodes
+from hlsgen.frontend.load import drop_unused, import_nodes
+from hlsgen.frontend.model import read_model
+from hlsgen.frontend.source import open_model
 from hlsgen.graph import Graph
 
 # Inputs of ONNX operators that training changes.
@@ -106,10 +107,10 @@ def load_for_training(source: str | Path | onnx.ModelProto) -> Trainable:
 
 def import_for_training(model: onnx.ModelProto, name: str) -> Graph:
     """The graph of a model, nothing folded but pads."""
-    model = without_dead_nodes(model)
-    refuse_unknown(model.graph.node, [tensor.name for tensor in model.graph.initializer])
     graph = import_nodes(
-        prepare(model), re.sub(r"\W+", "_", name, flags=re.ASCII) or "network", training=True
+        prepare(open_model(model)),
+        re.sub(r"\W+", "_", name, flags=re.ASCII) or "network",
+        training=True,
     )
     return drop_unused(fold_pad(graph))
 
@@ -135,7 +136,7 @@ def with_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
     computed = [node for node in model.graph.node if missing.intersection(node.output)]
     if not computed:
         return model
-    prepared = prepare(without_dead_nodes(model))
+    prepared = prepare(open_model(model))
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for node in computed:

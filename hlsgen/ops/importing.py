@@ -302,6 +302,7 @@ class NodeImporter(NodeArguments):
         into canonical order. Raises UnsupportedError when it varies within a channel then too, or
         would enlarge the value.
         """
+        value = self.packed(value)
         shape = value.view.value_shape
         try:
             full = np.broadcast_to(constant, shape)
@@ -320,11 +321,19 @@ class NodeImporter(NodeArguments):
             raise self.unsupported(
                 "its constant varies within a channel", "use one value a channel, or one in all"
             )
-        moved = self.canonical(value)
+        return by_channel, self.in_order(value)
+
+    def in_order(self, value: Value) -> Value:
+        """The same value in the tensor that `canonical` gives."""
+        moved, shape = self.canonical(value), value.view.value_shape
         view = View((1, *moved.shape))
-        return by_channel, Value(
-            moved, view if view.shape == shape else view.then("reshape", shape)
-        )
+        return Value(moved, view if view.shape == shape else view.then("reshape", shape))
+
+    def packed(self, value: Value) -> Value:
+        """A network input that is read in another order, packed in that by the host; any other
+        value as it is."""
+        is_input = any(known.tensor is value.tensor for _, known in self.builder.ports)
+        return self.in_order(value) if is_input and not value.view.keeps_order else value
 
 
 def type_name(number: int) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from hlsgen.errors import PlanError
-from hlsgen.graph import Columns, Graph, Layer, Port, Tensor
+from hlsgen.graph import Columns, Graph, Layer, Tensor
 from hlsgen.ops.base import vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.rewrites.prefix import BETWEEN
@@ -92,7 +92,7 @@ def unfold_layer(graph: Graph, layer: Layer) -> Graph:
     }
     tensors[tensor.name] = tensor
     ports = tuple(
-        Port(p.name, tensor.name, p.view, columns) if p.tensor == source.name else p
+        replace(p, tensor=tensor.name, columns=columns) if p.tensor == source.name else p
         for p in graph.inputs
     )
     layers = tuple(changed if item.name == layer.name else item for item in graph.layers)

@@ -24,6 +24,11 @@ ACCEPTED = {
     "a bound weight that is a graph input": f"({X}, float[2,3,1,1] w) => (float[1,2,4,4] y) {{ y = "
     f"Conv(x, w) }}",
 }
+BRANCHES = (
+    "{ y = If<then_branch = g () => (float[1,3,4,4] r) { r = Relu(x) }, "
+    "else_branch = h () => (float[1,3,4,4] r) { r = Abs(x) }>(t) }"
+)
+ACCEPTED["a condition that is known"] = f"({X}) => ({Y}) <bool t = {{1}}> {BRANCHES}"
 REFUSED = {
     "output k: it is a constant": f"({X}) => ({Y}, float[3] k) {K} {{ y = Relu(x) }}",
     "output c: it is a constant": f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = "
@@ -34,10 +39,7 @@ REFUSED = {
     "would have shape": f"({X}) => (float[1,0,4,4] y) <int64[1] a = {{1}}> {{ y = "
     f"Slice(x, a, a, a) }}",
     "'u' has been used": f"({X}) => ({Y}) {{ u = Relu(x) u = Relu(u) y = Relu(u) }}",
-    "not known while compiling": f"({X}) => ({Y}) <bool t = {{1}}> {{ y = If<then_branch = g "
-    "() => (float[1,3,4,4] "
-    "r) "
-    "{ r = Relu(x) }, else_branch = h () => (float[1,3,4,4] q) { q = Abs(x) }>(t) }",
+    "computes with numbers of type bool (input t)": f"({X}, bool t) => ({Y}) {BRANCHES}",
 }
 
 
@@ -61,7 +63,7 @@ def test_loaded_right(text):
 @pytest.mark.parametrize(("message", "text"), REFUSED.items(), ids=REFUSED)
 def test_refused_in_one_message(message, text):
     with pytest.raises(HlsgenError) as raised:
-        hlsgen.load(parse(text))
+        hlsgen.load(parse(text, inputs=("x", "t")))
     assert message in str(raised.value)
 
 

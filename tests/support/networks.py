@@ -102,13 +102,14 @@ def verdict_of(
     design: HostDesign,
     *,
     images: int = 1,
+    inputs: dict[str, np.ndarray] | None = None,
     device: str = "emulator",
     strict: bool = False,
     timeout: float = 60.0,
     optimise: bool | None = None,
 ) -> dict:
-    """Validate a design on random images, with onnxruntime's comparison in it."""
-    inputs = images_for(design, images)
+    """Validate a design on random images, or on `inputs`, with onnxruntime's comparison in it."""
+    inputs = images_for(design, images) if inputs is None else inputs
     reference = Reference(design, inputs)
     verdict, outputs = validate(
         design, inputs, reference, device=device, strict=strict, timeout=timeout, optimise=optimise

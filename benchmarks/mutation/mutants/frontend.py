@@ -184,7 +184,7 @@ MUTANTS = (
     ),
     Mutant(
         "frontend: old Resize takes new coordinates",
-        "hlsgen/frontend/model.py",
+        "hlsgen/frontend/opset.py",
         "    if opset_of(model) < 11:\n",
         "    if opset_of(model) < 7:\n",
         ("tests/frontend/test_opsets.py",),
@@ -225,7 +225,7 @@ MUTANTS = (
     ),
     Mutant(
         "frontend: Shape without its end",
-        "hlsgen/frontend/fold_constants.py",
+        "hlsgen/frontend/resolve.py",
         'attributes.get("start", 0) : attributes.get("end", len(dims))',
         'attributes.get("start", 0) :',
         (WINDOWS,),

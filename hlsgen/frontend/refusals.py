@@ -1,0 +1,46 @@
+"""One error for everything that keeps a network from being built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
+from hlsgen.ops import onnx_importers
+
+
+class MissingOperator(UnsupportedError):
+    """A node whose operator no module imports."""
+
+
+def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
+    """One error for several, each with its place, reason and remedy; equal ones share a line.
+
+    Supported operators are listed where one is missing. `reading`: how the network was read, where
+    that matters.
+    """
+    listed = [p for p in problems if isinstance(p, MissingOperator)]
+    wanted = {n for p in problems if isinstance(p, UnsupportedError) for n in p.needs_constant}
+    if len(problems) == 1 and not listed:
+        (only,) = problems
+        where = f"{reading}, {only.where}" if reading and only.where else only.where or reading
+        reason, remedy = only.reason, only.remedy
+    else:
+        where = reading
+        reason = f"{len(problems)} node(s) of the network are not supported:\n{lines(problems)}"
+        remedy = "change or replace them and export the network again"
+        if listed:
+            remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"
+    if all(isinstance(p, ModelError) for p in problems):
+        return ModelError(reason, where=where, remedy=remedy)
+    return UnsupportedError(reason, where=where, remedy=remedy, needs_constant=wanted)
+
+
+def lines(problems: Sequence[HlsgenError]) -> str:
+    """A line for every reason with the places that gave it."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        places.setdefault((problem.reason, problem.remedy), []).append(problem.where)
+    return "\n".join(
+        f"  - {', '.join(where)}: {reason}" + (f" ({remedy})" if remedy else "")
+        for (reason, remedy), where in places.items()
+    )

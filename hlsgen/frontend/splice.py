@@ -1,0 +1,97 @@
+"""Bodies of nodes, as nodes of the graph around them: a branch of `If`, the definition of one of
+ONNX's function operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+Names = Mapping[str, str]
+
+
+def branch_nodes(
+    node: onnx.NodeProto, graph: onnx.GraphProto
+) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
+    """The nodes and constants of a node's branch, whose results are the node's. Values inside get
+    names that begin with the node's first output."""
+    names = {
+        name: f"{node.output[0]}/{name}"
+        for name in (*(n for inner in graph.node for n in inner.output if n),
+                     *(tensor.name for tensor in graph.initializer))
+    }  # fmt: skip
+    copies = []
+    for inner, outer in zip(graph.output, node.output, strict=True):
+        if outer:
+            source = names.get(inner.name, inner.name)
+            copies.append(onnx.helper.make_node("Identity", [source], [outer]))
+    nodes = [renamed(inner, names) for inner in graph.node]
+    constants = {names[t.name]: numpy_helper.to_array(t) for t in graph.initializer}
+    return [*nodes, *copies], constants
+
+
+def function_nodes(
+    node: onnx.NodeProto, version: int, types: Sequence[onnx.TypeProto] | None
+) -> list[onnx.NodeProto]:
+    """A standard node in the words of its operator's definition; empty where ONNX has none at this
+    version. `types`: of its inputs, None where they are not all known."""
+    schema: Any = onnx.defs.get_schema(node.op_type, version, "")
+    content = b""
+    if schema.has_function and schema.function_opset_versions:
+        content = schema.get_function_with_opset_version(version)
+    if not content and types is not None and schema.has_context_dependent_function:
+        content = schema.get_context_dependent_function_with_opset_version(
+            version, node.SerializeToString(), [t.SerializeToString() for t in types]
+        )
+    body = onnx.FunctionProto.FromString(content)
+    if not body.node:
+        return []
+    names = dict(zip(body.input, (*node.input, *("",) * len(body.input)), strict=False))
+    names |= {inner: outer for inner, outer in zip(body.output, node.output, strict=False) if outer}
+    base = node.output[0]
+    for inner in body.node:
+        for name in inner.output:
+            names.setdefault(name, f"{base}/{name}" if name else "")
+    given = {a.name: a for a in node.attribute}
+    defaults = {
+        name: attribute.default_value
+        for name, attribute in schema.attributes.items()
+        if attribute.default_value.name
+    }
+    return [renamed(inner, names, {**defaults, **given}) for inner in body.node]
+
+
+def renamed(
+    node: onnx.NodeProto, names: Names, attributes: Mapping[str, onnx.AttributeProto] | None = None
+) -> onnx.NodeProto:
+    """A copy of a node under other names of values, in its subgraphs too. `attributes`: what
+    references to a function's attributes stand for; those of absent ones are left out."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    for field in (copy.input, copy.output):
+        field[:] = [names.get(name, name) for name in field]
+    del copy.attribute[:]
+    for attribute in node.attribute:
+        if not attribute.ref_attr_name:
+            copy.attribute.append(attribute)
+        elif attributes and attribute.ref_attr_name in attributes:
+            copy.attribute.append(attributes[attribute.ref_attr_name])
+            copy.attribute[-1].name = attribute.name
+    for attribute in copy.attribute:
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            rename_inside(graph, names, attributes)
+    return copy
+
+
+def rename_inside(
+    graph: onnx.GraphProto, names: Names, attributes: Mapping[str, onnx.AttributeProto] | None
+) -> None:
+    """The same for the nodes and results of a subgraph, in place."""
+    nodes = [renamed(inner, names, attributes) for inner in graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for output in graph.output:
+        output.name = names.get(output.name, output.name)
