@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .errors import HostError
 from .finite import check_exact, check_finite
 from .manifest import Run, read_manifest
+
+# Name, inode, bytes and date of each file.
+Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class HostDesign:
@@ -26,6 +28,7 @@ class HostDesign:
         if not weights.is_file() or weights.stat().st_size != size:
             raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
         self.sections = {section.name: section for section in self.manifest.weights.sections}
+        self.stamp = self.current_stamp()
 
     @property
     def source(self) -> str:
@@ -46,16 +49,20 @@ class HostDesign:
             self.path / self.manifest.weights.file, s.dtype, s.elements, offset=s.offset
         )
 
-    def signature(self) -> tuple[Any, ...]:
-        """What changes when the design is built, compiled or edited: manifest, kernels' text, dates
-        of the rest."""
-        files = (self.path / self.manifest.weights.file, *sorted(self.path.glob("bin/*")))
-        stats = [(str(path), path.stat()) for path in files]
-        return (
-            self.manifest,
-            self.source,
-            [(name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats],
-        )
+    def unchanged(self) -> bool:
+        """Whether the files are still those that were read: nobody has built, compiled or edited
+        the design since."""
+        try:
+            return self.stamp == self.current_stamp()
+        except OSError:
+            return False
+
+    def current_stamp(self) -> Stamp:
+        """Which files there are, with what tells another version of each."""
+        own = ("design.json", *self.manifest.kernels, self.manifest.weights.file)
+        files = (*(self.path / name for name in own), *sorted(self.path.glob("bin/*")))
+        stats = ((str(path), path.stat()) for path in files)
+        return tuple((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats)
 
     def run(self, mode: str) -> Run:
         """The launches of a mode, "sequential" or "concurrent". Raises HostError where the design

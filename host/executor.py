@@ -83,6 +83,14 @@ class Executor:
         values = sum(b.elements for b in self.design.manifest.buffers.values() if b.per_image)
         return max(1, min(images, BATCH_VALUES // max(values, 1)))
 
+    def serves(self, images: int, optimise: bool) -> bool:
+        """Whether this program is as good for so many images as one that is built for them."""
+        if optimise and not self.optimise:
+            return False
+        if self.mode == "concurrent":
+            return self.batch == self.batch_size(images)
+        return self.batch >= self.batch_size(images)
+
     @property
     def endless(self) -> bool:
         """Whether kernels of this run go on polling their channels on the host's processor for

@@ -11,6 +11,7 @@ import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 
@@ -95,10 +96,17 @@ def wanted(kind: type, value: Any, place: str) -> None:
         raise FieldError(f"{place or 'it'} must be {name}, not {json.dumps(value)[:60]}")
 
 
+@cache
+def types_of(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields, by name. (Working them out takes most of the time of
+    reading a manifest.)"""
+    return get_type_hints(kind)
+
+
 def record(kind: Any, value: Any, place: str) -> Any:
     """A dataclass from a JSON object."""
     wanted(dict, value, place)
-    hints, found = get_type_hints(kind), {}
+    hints, found = types_of(kind), {}
     known = {published(f): f for f in fields(kind)}
     for name, item in value.items():
         if name not in known:

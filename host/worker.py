@@ -15,6 +15,7 @@ import select
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,9 @@ class Server:
 
     def __init__(self, connection: Connection):
         self.connection = connection
+        self.design: HostDesign | None = None
         self.executor: Any = None
-        self.key: Any = None
+        self.choice: Any = None
 
     def perform(self, job: dict[str, Any]) -> dict[str, Any]:
         """Do a job. Returns the closing message, of failures too."""
@@ -74,7 +76,7 @@ class Server:
         """Run all images of a job, sending progress and layers. Returns the closing message."""
         from .devices import describe
 
-        design = HostDesign(job["design"])
+        design = self.design_at(Path(job["design"]))
         inputs = job["inputs"]
         count = design.check_inputs(inputs)
         self.connection.send({"event": "build"})
@@ -109,6 +111,13 @@ class Server:
             "reusable": not executor.endless,
         }
 
+    def design_at(self, path: Path) -> HostDesign:
+        """The design of a directory, read once as long as nobody changes it."""
+        if self.design is None or self.design.path != path or not self.design.unchanged():
+            self.executor = None  # its memory first
+            self.design = HostDesign(path)
+        return self.design
+
     def executor_for(
         self, job: dict[str, Any], design: HostDesign, count: int
     ) -> tuple[Any, float]:
@@ -121,9 +130,9 @@ class Server:
         from .devices import select
         from .executor import Executor
 
-        choice = {name: job[name] for name in ("device", "mode", "layers", "optimise")}
-        key = choice, count, design.signature()
-        if self.executor is not None and self.key == key and not self.executor.guarded:
+        choice = {name: job[name] for name in ("device", "mode", "layers")}
+        kept = self.executor is not None and self.choice == choice and not self.executor.guarded
+        if kept and self.executor.serves(count, job["optimise"]):
             return self.executor, 0.0
         self.executor = None  # its memory first
         # A run for its layers is a validation.
@@ -132,11 +141,12 @@ class Server:
             select(job["device"]),
             job["mode"],
             tapped=job["layers"],
-            images=count,
+            # Batches that grow image by image would each build a program.
+            images=1 << (count - 1).bit_length() if kept and job["mode"] == "sequential" else count,
             guarded=job["layers"],
             optimise=job["optimise"],
         )
-        self.key = key
+        self.choice = choice
         return self.executor, self.executor.build_seconds
 
     def release(self) -> None:

@@ -36,6 +36,31 @@ def test_a_design_stays_on_its_device(style, tmp_path):
 
 
 @pytest.mark.emulator
+@pytest.mark.parametrize("style", ["base", "pipelined"])
+def test_batches_of_any_size_are_served(style, tmp_path):
+    """A smaller batch builds nothing, a larger one at most once a doubling."""
+    design = build(case("max_pool"), tmp_path / "design", style)
+    images = images_for(design, 9)["x"]
+    with Session() as session:
+        runs = [run(design, {"x": images[:n]}, session=session) for n in (2, 1, 3, 4, 9, 2)]
+    built = [True, False, style == "pipelined", False, style == "pipelined", False]
+    assert [r.build_seconds > 0 for r in runs] == built
+    for found, count in zip(runs, (2, 1, 3, 4, 9, 2), strict=True):
+        np.testing.assert_array_equal(found.outputs["y"], runs[4].outputs["y"][:count])
+
+
+@pytest.mark.emulator
+def test_an_optimised_program_serves_small_work_too(tmp_path):
+    design = build(case("max_pool"), tmp_path / "design", "base")
+    with Session() as session:
+        runs = [
+            run(design, images_for(design), session=session, optimise=optimise)
+            for optimise in (False, True, False)
+        ]
+    assert [r.build_seconds > 0 for r in runs] == [True, True, False]
+
+
+@pytest.mark.emulator
 def test_another_design_at_the_same_place_is_built(tmp_path):
     design = build(case("max_pool"), tmp_path / "design", "folded")
     inputs = images_for(design)

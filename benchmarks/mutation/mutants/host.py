@@ -258,8 +258,8 @@ MUTANTS = (
     Mutant(
         "worker: any design is the one that is kept",
         "host/worker.py",
-        "key = choice, count, design.signature()",
-        "key = choice, count",
+        "self.design.path != path or not self.design.unchanged()",
+        "self.design.path != path",
         ("tests/host/test_kept.py::test_another_design_at_the_same_place_is_built",),
         "an earlier design is run in its place",
     ),
