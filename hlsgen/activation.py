@@ -169,6 +169,13 @@ EXPRESSIONS = {kind: function.expression for kind, function in FUNCTIONS.items()
 KINDS = tuple(EXPRESSIONS)
 
 
+def of_step(kind: str, x: str, prefix: str) -> str:
+    """The OpenCL expression of a kind whose parameters are fields of a record, called after
+    `prefix`."""
+    parameters = {name: f"{prefix}{name}" for name in ("alpha", "low", "high")}
+    return EXPRESSIONS[kind].format(x=x, **parameters)
+
+
 def c_float(value: float) -> str:
     """A float32 value as an OpenCL literal that reads back exactly."""
     return f"{float(str(np.float32(value)))!r}f"

@@ -23,11 +23,13 @@ from hlsgen.codegen.folded_runs import bias_stream, folded_runs, uses
 from hlsgen.codegen.render import render, vector_type
 from hlsgen.descriptors import clears_lanes, record_fields, step_fields, table_array, with_order
 from hlsgen.engines import engine, engine_of
-from hlsgen.engines.base import Engine, Feeder
+from hlsgen.engines.base import Engine, Feeder, unrolling
 from hlsgen.graph import Graph, Tensor
 from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.step import Channel, StepKernel
+from hlsgen.kernel.step_text import channel_lines, step_kernel
 from hlsgen.model.folded_structure import (
     bias_depth,
     bias_words,
@@ -192,10 +194,10 @@ class FoldedGenerator:
         }
         for entry in context["engines"]:
             own = context | entry["own"]
-            entry["text"] = render(f"folded/{entry['name']}.cl.j2", **own)
-            if own.get("expander"):
-                context["expanded"] = entry["name"]
-                context["expander_text"] = render("folded/expander.cl.j2", **own)
+            ahead, others = self.engine_text(entry, own)
+            entry["text"] = others
+            if ahead:
+                context["expanded"], context["expander_text"] = entry["name"], ahead
         source = render("folded/design.cl.j2", **context)
         weights = Weights()
         empty = np.zeros(e.width * e.burst, self.storage.array)
@@ -219,6 +221,24 @@ class FoldedGenerator:
                 "tables", np.concatenate(self.tables), "where data movements find their values"
             )
         return self.manifest(source, weights, steps)
+
+    def engine_text(self, entry: dict[str, Any], context: dict[str, Any]) -> tuple[str, str]:
+        """The kernels of an engine, each group of channels between them before its first: those
+        that stand before the readers, and the others."""
+        found: dict[bool, list[str]] = {True: [], False: []}
+        kernels, largest = entry["kernels"], entry["largest"]
+        for ahead in (True, False):
+            here = [k for k in kernels if k.ahead == ahead]
+            reached = {end.channel for k in here for end in k.ends}
+            for group in entry["channels"]:
+                if all(channel.name in reached for channel in group):
+                    found[ahead].append("\n".join(channel_lines(group, largest)))
+            for k in here:
+                body = (
+                    render(f"folded/{k.template}.cl.j2", **context | named(k)) if k.template else ""
+                )
+                found[ahead].append("\n".join(step_kernel(k, body.splitlines(), context["unroll"])))
+        return "\n\n".join(found[True]), "\n\n".join(found[False])
 
     def context(self, steps: list[dict[str, Any]]) -> dict[str, Any]:
         """What the templates need beyond the plan: engines in use, deep FIFO sizes, activations."""
@@ -257,7 +277,7 @@ class FoldedGenerator:
             "clears": self.clears,
             "cached": plan.enabled("cached_writes"),
             "always_sequential": not plan.enabled("concurrent_queues"),
-            "unroll": "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1",
+            "unroll": unrolling(plan),
             "joins": self.joins(steps),
             "negatives": any(s["scale_negative"] for s in steps),
         } | (AUTORUN if autorun else LAUNCHED)
@@ -281,6 +301,9 @@ class FoldedGenerator:
             "weights_into": context.get("weights_into", f"{known.name}_weights"),
             "fed": known.fed,
             "feeds": known.feeds,
+            "kernels": known.described(self.graph, self.plan, serving),
+            "channels": (groups := known.channels(self.plan)),
+            "largest": {c.name: longest(c, mine) for group in groups for c in group},
             "own": context | launched | {"e": own},
         }
 
@@ -367,9 +390,7 @@ class FoldedGenerator:
         outputs = [
             output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs
         ]
-        calls = {
-            known.name: known.calls(self.graph, self.plan, FLOAT32.bits) for known in self.used
-        }
+        calls = {known.name: known.calls(self.graph, self.plan) for known in self.used}
         runs = folded_runs(self.plan, steps, self.used, calls)
         fields = record_fields(self.graph, self.plan.steps)
         meanings = {field.name: field.meaning for field in fields}
@@ -379,6 +400,30 @@ class FoldedGenerator:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
         return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
+
+
+def longest(channel: Channel, steps: Sequence[dict[str, Any]]) -> int:
+    """Words that pass a channel in the largest of some steps."""
+    stream = channel.stream
+    return max((stream.value(fields) for fields in steps), default=0) if stream else 0
+
+
+def kernel_text(k: StepKernel, context: dict[str, Any]) -> str:
+    """A kernel, with the loops that its template prints if it has one."""
+    body = render(f"folded/{k.template}.cl.j2", **context | named(k)) if k.template else ""
+    return "\n".join(step_kernel(k, body.splitlines(), context["unroll"]))
+
+
+def named(k: StepKernel) -> dict[str, Any]:
+    """A kernel as its template knows it: with what is on chip by name."""
+    feeders = [end.channel for end in k.ends if "_to_" in end.channel and not end.writes]
+    return {
+        "k": k,
+        "feeder": feeders[0] if feeders else "",
+        "memory": {buffer.memory.name: buffer.memory for buffer in k.buffers},
+        "pointer": {pointer.name: pointer for pointer in k.pointers},
+        "registers": {registers.name: registers for registers in k.registers},
+    }
 
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:

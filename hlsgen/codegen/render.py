@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -10,6 +11,8 @@ import jinja2
 
 from hlsgen.activation import c_float
 from hlsgen.codegen.attributes import memory_macros, storage_lines
+from hlsgen.kernel.partial_text import added, total
+from hlsgen.kernel.step_text import head, next_pixel, promises
 from hlsgen.types import FLOAT32
 
 
@@ -26,6 +29,12 @@ def environment() -> jinja2.Environment:
     )
     made.filters["cfloat"] = c_float
     made.filters["comment"] = comment_text
+    made.filters["lines"] = placed
+    made.filters["head"] = head
+    made.globals["promises"] = promises
+    made.globals["next_pixel"] = next_pixel
+    made.globals["added"] = added
+    made.globals["total"] = total
     made.globals["ctype"] = FLOAT32.ctype
     made.globals["zero"] = FLOAT32.zero
     made.globals["memory_macros"] = memory_macros
@@ -36,6 +45,11 @@ def environment() -> jinja2.Environment:
 def render(template: str, /, **context: Any) -> str:
     """Render a template and tidy blank lines at both ends."""
     return environment().get_template(template).render(**context).strip("\n")
+
+
+def placed(lines: Sequence[str], depth: int = 0) -> str:
+    """Lines of OpenCL, all but the first indented: a template's own spaces indent that."""
+    return f"\n{' ' * depth}".join(lines)
 
 
 def vector_type(width: int, ctype: str = "float") -> str:

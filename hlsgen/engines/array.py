@@ -5,15 +5,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 from typing import Any, NamedTuple
 
-from hlsgen.engines.base import WORD, Engine, Size
+from hlsgen.engines.base import WORD, Engine, Size, engine_vector, tiles
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic, Body, Fifo, Kernel
+from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory, power_of_two
+from hlsgen.kernel.nest import Buffer, Combine, Loop, Nest, Roles, Source, Vector
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import INT, Channel, End, StepKernel
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+from hlsgen.types import DataType
 
 COUNTS = range(257)
 # Tile buffers are addressed by bits.
@@ -36,13 +40,6 @@ class ArrayShape(NamedTuple):
 
 # That of an array which a design does not have.
 NO_ARRAY = ArrayShape(0, 0, 0, 0)
-
-
-def array_units(own: EngineSizes) -> Arithmetic:
-    """Multipliers of all lanes and the additions to their accumulators; a lane's only product and
-    the addition that follows are one unit."""
-    products, lanes = own.inputs * own.width, own.outputs * own.width
-    return Arithmetic(multiply_adds=products * lanes, adds=lanes if products > 1 else 0)
 
 
 class Array(Engine):
@@ -171,33 +168,80 @@ class Array(Engine):
 
     # ---- structure
 
+    def multiplying(self, own: EngineSizes, types: Roles) -> Nest:
+        """All products of a word of a tile, and the additions to the sums of a pixel; a lane's only
+        product and the addition that follows are one unit."""
+        vector = Vector(types.operand, own.width, own.inputs, "vec")
+        return Nest(
+            what="",
+            lanes=own.outputs * own.width,
+            sources=(Source(vector, MANY, 1),),
+            loops=(
+                Loop("tap", MANY, reduces=True),
+                Loop("pixel", own.tile_pixels),
+                Loop("b", own.inputs, unrolled=True),
+                Loop("i", own.width, unrolled=True),
+            ),
+            combine=Combine("multiply", lane="i"),
+            kept=True,
+            types=types,
+        )
+
     @abstractmethod
-    def tile_memory(self, own: EngineSizes, bits: int) -> Memory:
+    def tile_memory(self, own: EngineSizes, operand: DataType) -> Memory:
         """The input tile, two halves."""
 
-    def sums_memory(self, own: EngineSizes, vector: int) -> Memory:
+    def sums(self, own: EngineSizes, vector: Vector) -> Buffer:
         """The accumulators of the pixels; vectors beyond a step's outputs rest, so each is stored
         alone."""
-        return Memory("sums", own.tile_pixels, vector, own.outputs, granule=1)
+        memory = Memory("sums", own.tile_pixels, vector.bits, own.outputs, granule=1)
+        return Buffer(memory, vector, "pixel by pixel", rests=SUM_DISTANCE)
 
-    def results_kernel(self, own: EngineSizes, plan: Plan, bits: int) -> Kernel:
-        """The kernel that sends results one by one."""
-        vector = own.width * bits
-        group = own.outputs * vector
-        results = Memory("results", 2 * own.tile_pixels, vector, own.outputs)
-        body = Body(memories=(results,), multiplexer_bits=group)
-        name, bits_of_channels = f"{self.name}_results", group + vector + WORD
-        return Kernel(name, body, self.autorun(plan), (), bits_of_channels, 3, 2, 512)
+    def fused(self, plan: Plan) -> bool:
+        """Whether another engine feeds it in some steps."""
+        return any(step.feeder and step.engine == self.name for step in plan.steps)
 
-    def fifos(self, plan: Plan, bits: int, words: int) -> list[Fifo]:
-        """The channels round it, and those to the kernel of its results."""
+    def group_word(self, own: EngineSizes, vector: Vector) -> Vector:
+        """All output vectors of one pixel."""
+        return replace(vector, count=own.outputs, name=f"{self.name}_group")
+
+    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+        """To the kernel of its results."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        return [
-            *super().fifos(plan, bits, words),
-            Fifo(f"{self.name}_results_step", WORD, words),
-            Fifo(f"{self.name}_sums", own.width * bits * own.outputs, 16),
-        ]
+        group = self.group_word(self.own(plan.engines), engine_vector(plan))
+        count, groups, pixels = fields("tiles", "out_groups", "pixels")
+        return (
+            (
+                Channel(f"{self.name}_results_step", Vector(INT, 1)),
+                Channel(f"{self.name}_sums", group, 16, count * groups * pixels, struct=True),
+            ),
+        )
+
+    def results(self, plan: Plan) -> StepKernel:
+        """The kernel that sends results one by one."""
+        assert plan.engines is not None
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        turns, groups = fields("result_turns", "out_groups")
+        group = self.group_word(own, vector)
+        memory = Memory("results", 2 * own.tile_pixels, vector.bits, own.outputs)
+        return StepKernel(
+            f"{self.name}_results",
+            "Sends the results of a group of output vectors one by one while the next group's are "
+            f"collected. A result leaves no sooner than {MEMORY_DISTANCE} turns\nafter it was "
+            "stored, so groups follow each other without a break.",
+            self.start(plan),
+            ((Loop("n", MANY, count=turns),),),
+            (
+                End(f"{self.name}_results_step", WORD),
+                End(f"{self.name}_sums", group.bits),
+                End(f"{self.name}_out", vector.bits, writes=True),
+            ),
+            counts={"groups": (tiles(plan) * groups).named("count")},
+            arrays=(Buffer(memory, vector, "two halves", rests=MEMORY_DISTANCE),),
+            choices=group.bits,
+            logic=512,
+            template="array_results",
+        )
 
     # ---- record
 
@@ -265,19 +309,6 @@ class Array(Engine):
             "phases": phases,
             "phase_turns": turns,
             "array_turns": tap_words + phases * turns,
-        }
-
-    # ---- text
-
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """The longest streams between its kernels, and whether another engine feeds it."""
-        pixels = (s["tiles"] * s["out_groups"] * s["taps"] * s["pixels"] for s in mine)
-        sums = (s["results"] // s["out_vectors"] for s in mine)
-        return {
-            "streams": {"pixels": max(pixels, default=0), "sums": max(sums, default=0)},
-            "fused": any(s["fused"] for s in mine),
         }
 
     # ---- time

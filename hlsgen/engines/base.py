@@ -11,8 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.charge import charged, cycles
+from hlsgen.kernel.count import Count, fields
 from hlsgen.kernel.hardware import Body, Fifo, Kernel
+from hlsgen.kernel.nest import Loop, Roles, Vector, weighted
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import AUTORUN, LAUNCHED, READER, Channel, End, StepKernel
 from hlsgen.ops import operator
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.types import STORAGE_TYPES
@@ -56,10 +60,45 @@ class Call:
     arguments: tuple[str, ...] = (STEPS,)
 
 
+def roles(plan: Plan) -> Roles:
+    """The types of an engine's values."""
+    return weighted(STORAGE_TYPES[plan.weights])
+
+
+def call(kernel: StepKernel) -> Call:
+    """How the host launches a kernel."""
+    buffers = tuple(pointer.buffer or pointer.name for pointer in kernel.pointers)
+    return Call(kernel.name, (*buffers, STEPS) if kernel.start == READER else (STEPS, *buffers))
+
+
+def unrolling(plan: Plan) -> str:
+    """The pragma of loops that are unrolled unless that is switched off."""
+    return "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1"
+
+
+def tiles(plan: Plan) -> Count:
+    """Of a step."""
+    if plan.images > 1:
+        return fields("tiles")[0]
+    down, across = fields("tiles_y", "tiles_x")
+    return down * across
+
+
+def engine_vector(plan: Plan) -> Vector:
+    """What streams through the engines."""
+    assert plan.engines is not None
+    return Vector(roles(plan).operand, plan.engines.width, name="vec")
+
+
+def stored_word(plan: Plan) -> Vector:
+    """The weights that come in at once, as they lie in memory."""
+    assert plan.engines is not None
+    return Vector(roles(plan).weight, plan.engines.width, plan.engines.burst, "weight_word")
+
+
 def weight_word(plan: Plan) -> int:
     """Bits of the weights that come in at once."""
-    assert plan.engines is not None
-    return plan.engines.width * plan.engines.burst * STORAGE_TYPES[plan.weights].bits
+    return stored_word(plan).bits
 
 
 def same(count: int) -> Products:
@@ -109,6 +148,10 @@ class Engine(ABC):
         at least."""
         return {}
 
+    def own(self, engines: Engines) -> EngineSizes:
+        """Its sizes among all; those that are given."""
+        return EngineSizes(engines.width, engines.burst, engines.sizes.get(self.name, {}))
+
     def refusal(self, own: EngineSizes) -> str | None:
         """Why its sizes cannot be, whatever the network; None where they can."""
         return None
@@ -124,10 +167,41 @@ class Engine(ABC):
 
     # ---- structure
 
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """Those of its only kernel: nests of loops, one after another."""
+        return ()
+
     @abstractmethod
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """Its kernels in the order of the data. `records`: the fields of its steps, and of those
+        that it feeds, where the text is to be printed."""
+
+    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+        """Those between its kernels, in groups; each but the first stands before its own kernel in
+        the text."""
+        return ()
+
     def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Its kernels in the order of the data, for values of `bits`. Counters and fields of the
-        step are in their `integer_bits`; `products` come on top."""
+        """Its kernels as the model counts them."""
+        return [charged(kernel) for kernel in self.described(graph, plan)]
+
+    def start(self, plan: Plan) -> str:
+        """How its kernels start."""
+        return AUTORUN if self.autorun(plan) else LAUNCHED
+
+    def ends(self, plan: Plan) -> tuple[End, ...]:
+        """Of the channels of the only kernel of an engine that vectors stream through: of records,
+        inputs, weights and results."""
+        vector = engine_vector(plan).bits
+        weights = (End(f"{self.name}_weights", weight_word(plan)),) * self.weighted
+        return (
+            End(f"{self.name}_step", WORD),
+            End(f"{self.name}_in", vector),
+            *weights,
+            End(f"{self.name}_out", vector, writes=True),
+        )
 
     def one_kernel(self, body: Body, plan: Plan, bits: int, products: int = 0) -> Kernel:
         """The only kernel of an engine that vectors stream through."""
@@ -152,7 +226,9 @@ class Engine(ABC):
         vector = engines.width * bits
         found = [Fifo(f"{self.name}_step", WORD, words)]
         found += [Fifo(f"{self.name}_in", vector, DEPTH)] * self.fed
-        return found + [Fifo(f"{self.name}_weights", weight_word(plan), DEPTH)] * self.weighted
+        found += [Fifo(f"{self.name}_weights", weight_word(plan), DEPTH)] * self.weighted
+        inner = (channel for group in self.channels(plan) for channel in group)
+        return found + [Fifo(c.name, c.word.bits, c.depth or words) for c in inner]
 
     # ---- record
 
@@ -195,13 +271,13 @@ class Engine(ABC):
         """Values that it keeps in global memory."""
         return 0
 
-    def calls(self, graph: Graph, plan: Plan, bits: int) -> list[Call]:
+    def calls(self, graph: Graph, plan: Plan) -> list[Call]:
         """Its kernels as the host launches them where they do not start by themselves."""
-        return [Call(kernel.name) for kernel in self.kernels(graph, plan, bits)]
+        return [call(kernel) for kernel in self.described(graph, plan)]
 
     def starts_alone(self, plan: Plan) -> bool:
         """Whether none of its kernels is launched on the board."""
-        return plan.enabled("autorun") and not self.launched
+        return self.start(plan) == AUTORUN and not self.launched
 
     # ---- time
 
@@ -214,9 +290,8 @@ class Engine(ABC):
     def cycles(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
     ) -> float:
-        """Iterations of its own loop in a step, at II 1."""
-        layer = graph.layer(step.layer)
-        return step.images * operator(layer.op).folded_cycles(layer, graph, step, engines)
+        """Iterations of its own loops in a step, at II 1."""
+        return float(cycles(self.loops(self.own(engines)), fields))
 
     def stream_cycles(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any], words: int
@@ -276,9 +351,11 @@ class Plain(Engine):
 
     takes_images = True
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
         """None."""
-        return []
+        return ()
 
     def cycles(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]

@@ -3,20 +3,34 @@ where these lie compressed in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from hlsgen.engines.array import Array, array_units
-from hlsgen.engines.base import DEPTH, STEPS, WORD, Call, Products, weight_word
+from hlsgen.engines.array import Array
+from hlsgen.engines.base import (
+    DEPTH,
+    WORD,
+    engine_vector,
+    roles,
+    stored_word,
+    tiles,
+    unrolling,
+    weight_word,
+)
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Body, Fifo, Kernel, Lsu
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.count import MANY, chosen, counters, fields
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.nest import Buffer, Loop, Vector
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import INT, LAUNCHED, Channel, End, Pointer, Registers, StepKernel
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
+from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+from hlsgen.types import DataType
 
 # What records have where weights are compressed.
 COMPRESSED = "compressed"
@@ -41,45 +55,122 @@ class Convolution(Array):
             1030, "last_block", "int", "weight expander: words of a group's last block", COMPRESSED
         ),
     )
-    products: ClassVar[Mapping[str, Products]] = {
-        "weight_expander": Products(4, 3),
-        "convolution_tiles": Products(1, 0),
-        "convolution_results": Products(2, 1),
-    }
     compresses = True
     decodes = True
     hops = 3
 
     # ---- structure
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
         """Weights, tiles, multiplier array, results."""
-        assert plan.engines is not None
-        own, autorun, scratch = plan.engines.of(self.name), self.autorun(plan), self.spills(plan)
-        v, vector = own.width, own.width * bits
-        lanes = own.outputs * v
-        lsus = (Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else ()
-        array = Body(
-            array_units(own),
-            () if scratch else (self.sums_memory(own, vector),),
-            2 * own.inputs * v * lanes * bits,  # weights in use, and the next word's
-            lanes * bits + own.outputs * own.inputs * v,
-        )
-        tiles = Body(memories=(self.tile_memory(own, bits),))
-        tile_bits = (1 + own.inputs) * vector + 2 * WORD
-        array_bits = vector * own.inputs + weight_word(plan) + lanes * bits + 2 * WORD
-        return [
-            *[expander(own, bits, autorun)] * self.expands(plan),
-            Kernel("convolution_tiles", tiles, autorun, (), tile_bits, 4, 3, 768 + 96 * own.inputs),
-            Kernel(
-                "convolution_engine", array, autorun and not scratch, lsus, array_bits, 5, 2, 512
-            ),
-            self.results_kernel(own, plan, bits),
-        ]
+        expands = (expander(self.start(plan), plan),) if self.expands(plan) else ()
+        return (*expands, self.tiles(plan), self.array(plan), self.results(plan))
 
-    def tile_memory(self, own: EngineSizes, bits: int) -> Memory:
+    def start(self, plan: Plan) -> str:
+        """By the host where one of them accumulates in global memory."""
+        return LAUNCHED if self.spills(plan) else super().start(plan)
+
+    def tiles(self, plan: Plan) -> StepKernel:
+        """The kernel that keeps a tile of the input, with a copy for each tap that is read at
+        once."""
+        assert plan.engines is not None
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        fed = (End(f"{FEEDER}_to_{self.name}", vector.bits),) * self.fused(plan)
+        taps = f"{own.inputs} taps that are" if own.inputs > 1 else "a tap that is"
+        (turns,) = fields("tile_turns")
+        return StepKernel(
+            "convolution_tiles",
+            f"Convolution engine: {own.inputs * own.width} products of each of "
+            f"{own.outputs * own.width} output channels of one pixel a cycle, in three kernels "
+            "that run\nside by side: tiles come in, the multiplier array works, results go out.\n\n"
+            "Keeps a tile of the input on chip and sends it once for every word of every group of "
+            "outputs. A tap is one input vector at one place\nof the window; a word is "
+            f"{taps} multiplied at once. Taps follow each other column by column, row by row, "
+            "vector by vector.\nThe buffer has two halves: the next tile arrives in one while this "
+            "one leaves from the other, no sooner than\n"
+            f"{MEMORY_DISTANCE} turns after it is complete.",
+            self.start(plan),
+            ((Loop("n", MANY, count=turns),),),
+            (
+                End("convolution_step", WORD),
+                End("convolution_array_step", WORD, writes=True),
+                *fed,
+                End("convolution_in", vector.bits),
+                End("convolution_pixels", self.word(own, vector).bits, writes=True),
+            ),
+            onward=("convolution_array_step",),
+            counts={"tiles": tiles(plan).named("count")},
+            arrays=(
+                Buffer(
+                    self.tile_memory(own, vector.type), vector, "two halves", rests=MEMORY_DISTANCE
+                ),
+            ),
+            logic=768 + 96 * own.inputs,
+            depth=3,
+            template="convolution_tiles",
+        )
+
+    def tile_memory(self, own: EngineSizes, operand: DataType) -> Memory:
         """A copy for each tap that is read at once."""
-        return Memory("tiles", 2 * own.tile_vectors, own.width * bits, copies=own.inputs)
+        bits = own.width * operand.bits
+        return Memory("tiles", 2 * own.tile_vectors, bits, copies=own.inputs)
+
+    def array(self, plan: Plan) -> StepKernel:
+        """The multiplier array, with the weights in use and the next word's."""
+        assert plan.engines is not None
+        own, vector, types = plan.engines.of(self.name), engine_vector(plan), roles(plan)
+        sums, products = self.sums(own, vector), own.inputs * own.width
+        weights = tuple(
+            Registers(name, vector, (own.outputs, products)) for name in ("weights", "next_weights")
+        )
+        group = self.group_word(own, vector)
+        scratch = Pointer("scratch", vector, loads=1, stores=1, qualifier="")
+        (turns,) = fields("array_turns")
+        return StepKernel(
+            "convolution_engine",
+            "The multiplier array. The weights of one word stay in registers while all pixels of "
+            "the tile pass by, so the accumulator\nof a pixel rests for a whole tile between two "
+            "additions and II is 1 for any window, stride and dilation. The next word's\nweights "
+            f"arrive meanwhile. A phase has at least {SUM_DISTANCE} turns, so that an accumulator "
+            "is not due again before it is written.",
+            self.start(plan),
+            ((Loop("turn", MANY, count=turns),),),
+            (
+                End("convolution_array_step", WORD),
+                End("convolution_results_step", WORD, writes=True),
+                End("convolution_weights", weight_word(plan)),
+                End("convolution_pixels", self.word(own, vector).bits),
+                End("convolution_sums", group.bits, writes=True),
+            ),
+            (self.multiplying(own, types),),
+            onward=("convolution_results_step",),
+            pointers=(scratch,) if self.spills(plan) else (),
+            arrays=weights if self.spills(plan) else (*weights, sums),
+            choices=group.bits + own.outputs * products,
+            logic=512,
+            template="convolution_engine",
+        )
+
+    def word(self, own: EngineSizes, vector: Vector) -> Vector:
+        """Input vectors of one pixel that are multiplied at once."""
+        return replace(vector, count=own.inputs, name="convolution_word")
+
+    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+        """With those to the array, and into the weight expander."""
+        assert plan.engines is not None
+        own, step = self.own(plan.engines), Vector(INT, 1)
+        count, groups, taps, pixels = fields("tiles", "out_groups", "taps", "pixels")
+        word, sent = self.word(own, engine_vector(plan)), count * groups * taps * pixels
+        found = (
+            *super().channels(plan),
+            (
+                Channel("convolution_array_step", step),
+                Channel("convolution_pixels", word, 16, sent, struct=True),
+            ),
+        )
+        return (expander_channels(plan), *found) if self.expands(plan) else found
 
     def spills(self, plan: Plan) -> bool:
         """Whether it accumulates in global memory."""
@@ -88,23 +179,6 @@ class Convolution(Array):
     def expands(self, plan: Plan) -> bool:
         """Whether some of its weights lie compressed in memory."""
         return any(step.compressed for step in plan.steps)
-
-    def fifos(self, plan: Plan, bits: int, words: int) -> list[Fifo]:
-        """With those to the array, and into the weight expander."""
-        assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        vector = own.width * bits
-        found = [
-            *super().fifos(plan, bits, words),
-            Fifo("convolution_array_step", WORD, words),
-            Fifo("convolution_pixels", vector * own.inputs, 16),
-        ]
-        if self.expands(plan):
-            found += [
-                Fifo("expander_step", WORD, words),
-                Fifo("expander_in", weight_word(plan), DEPTH),
-            ]
-        return found
 
     # ---- record
 
@@ -149,11 +223,9 @@ class Convolution(Array):
     def context(
         self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
     ) -> dict[str, Any]:
-        """With the longest stream into the weight expander, 0 without one."""
+        """The channel of its weights, where zeros are put back in between."""
         packed = any(s["block_rows"] for s in mine)
-        longest = max((super(Convolution, self).weight_stream(s) for s in mine), default=0)
-        found = super().context(mine, fed, own) | {"expander": longest if packed else 0}
-        return found | {"block": BLOCK, "weights_into": "expander_in"} if packed else found
+        return {"weights_into": "expander_in"} if packed else {}
 
     # ---- launches
 
@@ -162,20 +234,6 @@ class Convolution(Array):
         assert plan.engines is not None
         own = plan.engines.of(self.name)
         return own.outputs * own.tile_pixels * own.width * self.spills(plan)
-
-    def calls(self, graph: Graph, plan: Plan, bits: int) -> list[Call]:
-        """Where accumulators are not cached the array takes memory for them."""
-        found = super().calls(graph, plan, bits)
-        if not self.spills(plan):
-            return found
-        return [
-            Call(call.kernel, (STEPS, "scratch")) if call.kernel == "convolution_engine" else call
-            for call in found
-        ]
-
-    def starts_alone(self, plan: Plan) -> bool:
-        """Unless it accumulates in global memory."""
-        return super().starts_alone(plan) and not self.spills(plan)
 
     # ---- time
 
@@ -220,17 +278,57 @@ def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
     return block_rows(packed, engines.burst)
 
 
-def expander(own: EngineSizes, bits: int, autorun: bool) -> Kernel:
-    """The kernel that puts zeros back between compressed weights."""
-    lanes = own.width * own.burst
-    body = Body(
-        # One block comes in, one rests, one goes out: four of them, each with a flag for every
-        # place.
-        memories=(Memory("block", 4 * BLOCK, bits, lanes, granule=1),),
-        register_bits=3 * BLOCK * lanes + lanes * bits,
-        multiplexer_bits=lanes * (2 * bits + BLOCK),
+def expander_channels(plan: Plan) -> tuple[Channel, ...]:
+    """Those into the weight expander."""
+    count, groups, words = fields("tiles", "out_groups", "weight_words")
+    return (
+        Channel("expander_step", Vector(INT, 1)),
+        Channel("expander_in", stored_word(plan), DEPTH, count * groups * words),
     )
-    return Kernel("weight_expander", body, autorun, (), 2 * lanes * bits + WORD, 3, 3, 512)
+
+
+def expander(start: str, plan: Plan) -> StepKernel:
+    """The kernel that puts zeros back between compressed weights."""
+    assert plan.engines is not None
+    e, word, types = plan.engines, stored_word(plan), roles(plan)
+    lanes, value = e.width * e.burst, Vector(types.weight, 1)
+    # One block comes in, one rests, one goes out: four of them, each with a flag for every place.
+    memory = Memory("block", 4 * BLOCK, value.bits, lanes, granule=1)
+    flags = Vector(DataType("uint64", BLOCK, "ulong", "uint64"), 1)
+    groups, blocks, words = fields("out_groups", "blocks", "group_words")
+    packed, turns = counters("packed", "turns")
+    groups = (tiles(plan) * groups).named("groups")
+    count = (groups * blocks).named("count")
+    return StepKernel(
+        "weight_expander",
+        f"Weight expander: words of compressed weights come in, a block of {BLOCK} at a time, "
+        "while the block before the last goes out to the array,\nzeros and all: so a weight rests "
+        "in between. Four entries of every lane share a word of places, a byte each; the next four "
+        "words hold\ntheir values.",
+        start,
+        ((Loop("n", MANY, count=chosen(packed, (count + 2) * turns, groups * words)),),),
+        (
+            End("expander_step", WORD),
+            End("expander_in", word.bits),
+            End("convolution_weights", word.bits, writes=True),
+        ),
+        counts={"groups": groups, "blocks": count},
+        arrays=(
+            Buffer(memory, value, "four blocks", rests=BLOCK),
+            Registers("filled", flags, (3, lanes)),
+            Registers("places", word, inside=True),
+        ),
+        choices=lanes * (2 * value.bits + BLOCK),
+        logic=512,
+        depth=3,
+        state=(
+            unrolling(plan),
+            f"for (int i = 0; i < {lanes}; ++i)",
+            "    filled[0][i] = filled[1][i] = filled[2][i] = 0;",
+        ),
+        ahead=True,
+        template="weight_expander",
+    )
 
 
 ENGINE = Convolution()

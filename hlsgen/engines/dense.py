@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Sequence
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
 
-from hlsgen.engines.base import Engine, Products, Size, same
+from hlsgen.engines.base import Engine, Size, engine_vector
+from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Kernel
+from hlsgen.kernel.count import MANY, Count, fields
 from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.nest import Buffer, Combine, Loop
+from hlsgen.kernel.step import StepKernel
 from hlsgen.ops.base import vectors
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
@@ -20,6 +24,8 @@ class FullyConnected(Engine):
 
     sizes = (Size("vectors"),)
     weighted = True
+    # What counts the words of weights in the text.
+    counter = "n"
 
     def needed(self, graph: Graph, width: int) -> dict[str, int]:
         """The largest input."""
@@ -27,30 +33,94 @@ class FullyConnected(Engine):
         sizes = (source.pixels * vectors(source.channels, width) for source in sources)
         return {"vectors": max(sizes, default=1)}
 
-    def inputs(self, own: EngineSizes, bits: int) -> Memory:
-        """The input vector."""
-        return Memory("inputs", own.vectors, own.width * bits)
+    @property
+    def loaded_vectors(self) -> Count:
+        """Of the input of a step."""
+        rows, columns, count = fields("in_rows", "in_columns", "in_vectors")
+        return (rows * columns * count).named("count")
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Partial sums take turns in a shift register."""
+    @abstractmethod
+    def words(self, own: EngineSizes) -> Count:
+        """Weight words of a step."""
+
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """The input comes in; then a word of weights an iteration."""
+        loading = Loop("n", MANY, count=self.loaded_vectors)
+        return ((loading,), (Loop(self.counter, MANY, count=self.words(own)),))
+
+    @abstractmethod
+    def at_once(self, own: EngineSizes) -> Loop:
+        """Products of a word that are added up, of V outputs each."""
+
+    @abstractmethod
+    def title(self, own: EngineSizes) -> str:
+        """What it does."""
+
+    def copies(self, own: EngineSizes) -> int:
+        """Of the inputs: values that are read at places of their own."""
+        return 1
+
+    def named_counts(self, own: EngineSizes) -> dict[str, Count]:
+        """What the template asks for beside the loops' bounds."""
+        return {}
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """Lanes of inputs are chosen, those of each copy."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        vector, inputs = own.width * bits, self.inputs(own, bits)
-        units = Arithmetic(multiply_adds=self.macs(own), adds=ACCUMULATION_LATENCY * own.width)
-        body = Body(units, (inputs,), ACCUMULATION_LATENCY * vector, inputs.copies * vector)
-        return [self.one_kernel(body, plan, bits)]
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        inputs = Memory("inputs", own.vectors, vector.bits, copies=self.copies(own))
+        return (
+            StepKernel(
+                f"{self.name}_engine",
+                self.title(own),
+                self.start(plan),
+                self.loops(own),
+                self.ends(plan),
+                (summing(plan, Combine("multiply", lane="i"), self.at_once(own)),),
+                counts=self.named_counts(own),
+                arrays=(Buffer(inputs, vector, "the input vector"),),
+                choices=inputs.copies * vector.bits,
+                template=self.name,
+            ),
+        )
+
+    def macs(self, own: EngineSizes) -> int:
+        """All products."""
+        return own.width * self.at_once(own).bound
 
 
 class Dense(FullyConnected):
     """`burst` weight vectors a cycle, output vector by output vector."""
 
     name = "dense"
+    counter = "word"
     decodes = True
-    products: ClassVar[Mapping[str, Products]] = {"dense_engine": same(3)}
 
-    def macs(self, own: EngineSizes) -> int:
-        """`burst` input lanes by V outputs."""
-        return own.width * own.burst
+    def turns(self, own: EngineSizes) -> Count:
+        """Of an output vector."""
+        return (self.loaded_vectors * (own.width // own.burst)).named("turns")
+
+    def words(self, own: EngineSizes) -> Count:
+        """As many for every output vector."""
+        (results,) = fields("results")
+        return results * self.turns(own)
+
+    def named_counts(self, own: EngineSizes) -> dict[str, Count]:
+        """Of an output vector."""
+        return {"turns": self.turns(own)}
+
+    def at_once(self, own: EngineSizes) -> Loop:
+        """`burst` input lanes."""
+        return Loop("i", own.burst, unrolled=True)
+
+    def title(self, own: EngineSizes) -> str:
+        """What it does."""
+        return (
+            f"Fully connected engine: {own.burst} weight vectors a cycle, as fast as they come "
+            "from memory, output vector by output\nvector. The input vector stays on chip."
+        )
 
     def group_words(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]

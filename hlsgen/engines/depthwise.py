@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hlsgen.engines.base import Feeder, Products, same, weight_word
+from hlsgen.activation import KINDS
+from hlsgen.engines.base import Feeder, Products, engine_vector, roles, same, weight_word
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic, Body, Kernel, Lsu
+from hlsgen.kernel.count import MANY, fields
+from hlsgen.kernel.hardware import Body, Kernel, Lsu
+from hlsgen.kernel.nest import Combine, Loop
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import End, Feeding, Registers, Sets, StepKernel
 from hlsgen.ops.conv_steps import depthwise_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
@@ -29,10 +33,7 @@ class Depthwise(WindowEngine, Feeder):
         Field(690, "filter_base", "int", "depthwise: first weight word"),
         Field(700, "filter_words", "int", "depthwise: weight words of a plane"),
     )
-    products: ClassVar[Mapping[str, Products]] = {
-        "depthwise_engine": same(1),
-        "filter_reader": same(2),
-    }
+    products: ClassVar[Mapping[str, Products]] = {"filter_reader": same(2)}
     weighted = True
     reader = "filter_reader"
     parameters = "filter"
@@ -42,20 +43,56 @@ class Depthwise(WindowEngine, Feeder):
         """Weight words of a plane: its taps and a bias."""
         return ceil((own.extent**2 + 1) / own.burst)
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """All taps of a window and two sets of weights. Rows above the plane read as zero. A layer
-        that feeds a convolution gets its bias and activation here."""
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """The first weights, then plane after plane."""
+        planes, turns = fields("planes", "plane_turns")
+        return ((Loop("n", MANY, count=self.words(own) + planes * turns),),)
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """All taps of a window, and two sets of weights. A layer that feeds a convolution gets its
+        bias and activation here."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        v, vector, extent = own.width, own.width * bits, own.extent
-        fed = [graph.layer(step.feeder) for step in plan.steps if step.feeder]
-        arithmetic = Arithmetic(multiply_adds=v * extent**2, adds=v * bool(fed))
-        kinds = {layer.activation.kind: layer.activation for layer in fed if layer.activation}
-        for activation in kinds.values():
-            arithmetic += activation.units(v)
-        kept, muxes = 3 * (extent**2 + 1) * vector, (extent - 1) * vector
-        body = Body(arithmetic, self.line_memory(own, bits), kept, muxes)
-        return [self.one_kernel(body, plan, bits)]
+        own, types, vector = plan.engines.of(self.name), roles(plan), engine_vector(plan)
+        extent, words, feeding = own.extent, self.words(own), self.feeding(graph, plan)
+        planes, turns = fields("planes", "plane_turns")
+        used = extent**2 + bool(feeding)
+        kept = tuple(
+            Registers(name, vector, (words * own.burst,), words * own.burst - used)
+            for name in ("weights", "next_weights")
+        )
+        ends = self.ends(plan)
+        if feeding:
+            others = tuple(End(name, vector.bits, writes=True) for _, name in feeding.arrays)
+            ends = (*ends[:-1], *others, *ends[-1:] * bool(feeding.beside))
+        return (
+            StepKernel(
+                "depthwise_engine",
+                f"Depthwise engine: {own.width} channels of one pixel a cycle, all "
+                f"{extent}x{extent} taps at once. Smaller filters sit at the bottom\nright among "
+                "zeros. The next plane's weights arrive while this plane passes by.",
+                self.start(plan),
+                self.loops(own),
+                ends,
+                (self.scanning(own, types, Combine("multiply"), self.row(plan, records)),),
+                sets=Sets("depthwise_weights", words, own.burst, planes, turns),
+                feeding=feeding,
+                arrays=kept,
+            ),
+        )
+
+    def feeding(self, graph: Graph, plan: Plan) -> Feeding | None:
+        """The arrays that it feeds; None where it feeds none."""
+        fed = {step.engine: f"{self.name}_to_{step.engine}" for step in plan.steps if step.feeder}
+        layers = (graph.layer(step.feeder) for step in plan.steps if step.feeder)
+        used = {layer.activation.kind for layer in layers if layer.activation}
+        beside = f"{self.name}_out" * bool(self.steps(plan))
+        return (
+            Feeding(tuple(fed.items()), tuple(sorted(used, key=KINDS.index)), beside)
+            if fed
+            else None
+        )
 
     def readers(self, plan: Plan) -> list[Kernel]:
         """The kernel that sends it its filters."""
@@ -77,25 +114,11 @@ class Depthwise(WindowEngine, Feeder):
         filters, bias = layer.weights["weight"][:, 0], layer.weights["bias"]
         return depthwise_words(filters, bias, layer.attributes.window, engines.of(self.name))
 
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """Words of a plane, columns of the shortest row, whether some results go to the
-        epilogue."""
-        row = min(s["in_columns"] for s in mine + fed)
-        return {"words": self.words(own), "row": row, "to_epilogue": bool(mine)}
-
     def group_words(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
     ) -> int:
         """Of a plane."""
         return self.words(engines.of(self.name))
-
-    def cycles(
-        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
-    ) -> float:
-        """The first weights, then plane after plane."""
-        return float(self.words(engines.of(self.name)) + fields["planes"] * fields["plane_turns"])
 
     def macs(self, own: EngineSizes) -> int:
         """All taps of a vector."""

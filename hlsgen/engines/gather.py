@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from hlsgen.engines.base import STEPS, WORD, Call, Engine
+from hlsgen.engines.base import WORD, Engine, engine_vector
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import Arithmetic, Body, Kernel, Lsu
+from hlsgen.kernel.count import MANY, Count, counters, fields
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Loop, Vector
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import INT, READER, End, Pointer, StepKernel
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
-from hlsgen.plan import EngineSizes, Plan
+from hlsgen.plan import Engines, EngineSizes, Plan
 
 NAME = "gather"
 
@@ -42,47 +46,71 @@ class Gather(Engine):
     fed = False
     launched = True
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """A load unit for whole vectors, one for every lane otherwise, and those of the tables."""
-        e = plan.engines
-        assert e is not None
-        placement, v = place_tensors(graph, e.width), e.width
-        kinds: set[tuple[bool, bool]] = set()
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """A vector an iteration."""
+        (results,) = fields("results")
+        return ((Loop("turn", MANY, count=results),),)
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """A load unit for whole vectors, one for every lane otherwise, and those of the tables;
+        twice where two values are blended."""
+        assert plan.engines is not None
+        own, vector = self.own(plan.engines), engine_vector(plan)
+        moved = self.moved(graph, plan.engines)
+        whole, single = any(w for w, _ in moved), any(not w for w, _ in moved)
+        blend, v = any(b for _, b in moved), own.width
+        values = 1 + blend
+        tables = values * (2 + whole + v * single) + blend
+        lanes = v * single * values
+        const, volatile = "const ", "const volatile "
+        return (
+            StepKernel(
+                "gather_engine",
+                "Gather engine: fetches every value from where the step's tables say, the sum of a "
+                "row's, a column's and a channel's entry;\na negative sum is the constant of the "
+                f"step.{' Where whole vectors move, one entry serves a vector.' * whole}\nIt reads "
+                "memory by itself (features and values are one buffer, as vectors and as single "
+                "values): the feature reader sends it nothing\nbut the step, when its time has "
+                "come.",
+                READER,
+                self.loops(own),
+                (End("gather_step", WORD), End("gather_out", vector.bits, writes=True)),
+                pointers=(
+                    Pointer("features", vector, values * whole, qualifier=volatile),
+                    Pointer("values", Vector(vector.type, 1), lanes, 0, volatile, "features"),
+                    Pointer("tables", Vector(INT, 1), tables, qualifier=const),
+                ),
+                counts={prefix: table(prefix, v) for prefix in ("", "other_")[:values]},
+                units=Arithmetic(adds=v * blend, multiply_adds=v * blend),
+                logic=1024,
+                template=self.name,
+            ),
+        )
+
+    def moved(self, graph: Graph, engines: Engines) -> set[tuple[bool, bool]]:
+        """Whether its layers move whole vectors, and whether they blend two values."""
+        placement, found = place_tensors(graph, engines.width), set()
         for layer in graph.layers:
             op = operator(layer.op)
             if op.folded_engine(layer) == self.name:
                 source = graph.tensors[layer.inputs[0]]
                 stride = placement.locations[source.name].stride
-                tables = op.folded_tables(layer, source, stride, e)
-                kinds.add((bool(tables["whole"]), "blend_weights" in tables))
-        whole, single = any(w for w, _ in kinds), any(not w for w, _ in kinds)
-        blend = any(b for _, b in kinds)
-        lsus: list[Lsu] = []
-        for _ in range(1 + blend):
-            lsus += [Lsu("tables", WORD)] * (2 + whole) + [Lsu("features", v * bits)] * whole
-            lsus += [Lsu("tables", WORD), Lsu("values", bits)] * (v * single)
-        lsus += [Lsu("tables", WORD)] * blend
-        body, ends = Body(Arithmetic(adds=v * blend, multiply_adds=v * blend)), v * bits + WORD
-        return [Kernel("gather_engine", body, False, tuple(lsus), ends, 2, 2, 1024, 2 + blend)]
-
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """What it must be able to do."""
-        moves = {
-            "whole": any(s["whole"] for s in mine),
-            "single": any(not s["whole"] for s in mine),
-            "blend": any(s["blend"] for s in mine),
-        }
-        return {"moves": moves}
-
-    def calls(self, graph: Graph, plan: Plan, bits: int) -> list[Call]:
-        """Feature maps as vectors and as single values, and the tables."""
-        return [Call("gather_engine", ("features", "features", "tables", STEPS))]
+                tables = op.folded_tables(layer, source, stride, engines)
+                found.add((bool(tables["whole"]), "blend_weights" in tables))
+        return found
 
     def loaded(self, fields: dict[str, Any]) -> int:
         """What it sends."""
         return int(fields["results"])
+
+
+def table(prefix: str, width: int) -> Count:
+    """Where the entries of a vector's channels begin."""
+    first, step, row = fields(f"{prefix}channel_table", f"{prefix}channels_step", "out_width")
+    y, x, v = counters("y", "x", "v")
+    return first + (y * row + x) * step + v * width
 
 
 ENGINE = Gather()

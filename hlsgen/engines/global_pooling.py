@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from hlsgen.engines.base import CONSTANTS, Engine, Products, same
+from hlsgen.engines.base import CONSTANTS, Engine
+from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Kernel
-from hlsgen.plan import Plan
+from hlsgen.kernel.count import MANY, fields
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Combine, Loop
+from hlsgen.kernel.step import StepKernel
+from hlsgen.plan import EngineSizes, Plan
 
 
 class GlobalPooling(Engine):
@@ -16,15 +20,30 @@ class GlobalPooling(Engine):
 
     name = "global_pooling"
     fields = CONSTANTS
-    products: ClassVar[Mapping[str, Products]] = {"global_pooling_engine": same(1)}
     takes_images = True
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Partial sums take turns in a shift register."""
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """Over the positions of all planes."""
+        planes, plane = fields("planes", "plane")
+        return ((Loop("n", MANY, count=planes * plane),),)
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """The sum of a plane times a constant."""
         assert plan.engines is not None
-        v, kept = plan.engines.width, ACCUMULATION_LATENCY * plan.engines.width * bits
-        body = Body(Arithmetic(adds=ACCUMULATION_LATENCY * v, multiplies=v), (), kept)
-        return [self.one_kernel(body, plan, bits)]
+        return (
+            StepKernel(
+                "global_pooling_engine",
+                "Global average pooling engine: a plane of vectors after another.",
+                self.start(plan),
+                self.loops(self.own(plan.engines)),
+                self.ends(plan),
+                (summing(plan, Combine("sum")),),
+                units=Arithmetic(multiplies=plan.engines.width),
+                template=self.name,
+            ),
+        )
 
 
 ENGINE = GlobalPooling()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from hlsgen.engines.base import CHANNELS, STEPS, WORD, Call, Engine, Products, Size, same
+from hlsgen.engines.base import CHANNELS, Engine, Size, engine_vector
+from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Kernel, Lsu
+from hlsgen.kernel.count import MANY, counters, fields
 from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.nest import Buffer, Combine, Loop
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import READER, Pointer, StepKernel
 from hlsgen.ops.base import vectors
-from hlsgen.plan import Plan
+from hlsgen.plan import EngineSizes, Plan
 
 NAME = "matmul"
 
@@ -28,7 +31,6 @@ class MatMul(Engine):
         Field(1032, "right_stride", "int", "matmul: its vectors from pixel to pixel", NAME),
         Field(1033, "right_loads", "int", "matmul: right-hand matrices; 1: rows share it", NAME),
     )  # fmt: skip
-    products: ClassVar[Mapping[str, Products]] = {"matmul_engine": same(4)}
     launched = True
 
     def needed(self, graph: Graph, width: int) -> dict[str, int]:
@@ -40,21 +42,61 @@ class MatMul(Engine):
             row = max(row, vectors(depth, width))
         return {"words": words, "vectors": row}
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Partial sums take turns in a shift register."""
-        assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        v, vector = own.width, own.width * bits
-        memories = (Memory("right", own.words, vector), Memory("row", own.vectors, vector))
-        # A product and its first addition are one unit.
-        units = Arithmetic(multiply_adds=v, adds=(ACCUMULATION_LATENCY - 1) * v)
-        body = Body(units, memories, ACCUMULATION_LATENCY * vector, vector)
-        lsus, channel_bits = (Lsu("features", vector),), 2 * vector + WORD
-        return [Kernel("matmul_engine", body, False, lsus, channel_bits, 3, 4, 1024)]
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """Right-hand matrices come in; then for every row of left-hand ones its vectors, and a
+        product an iteration."""
+        channels, outputs, rows, columns, count, loads = fields(
+            "channels", "out_vectors", "in_rows", "in_columns", "in_vectors", "right_loads"
+        )
+        words = Loop("w", MANY, count=(channels * outputs).named("words"))
+        row = Loop("b", MANY, count=rows), Loop("m", MANY, count=columns)
+        return (
+            (Loop("b", MANY, count=loads), words),
+            (*row, Loop("i", MANY, count=count)),
+            (*row, words),
+        )
 
-    def calls(self, graph: Graph, plan: Plan, bits: int) -> list[Call]:
-        """It reads feature maps."""
-        return [Call("matmul_engine", ("features", STEPS))]
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """A lane of a row by a vector of columns."""
+        assert plan.engines is not None
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        right, row = (
+            Memory("right", own.words, vector.bits),
+            Memory("row", own.vectors, vector.bits),
+        )
+        b, k, t = counters("b", "k", "t")
+        channels, outputs, stride, base = fields(
+            "channels", "out_vectors", "right_stride", "right_base"
+        )
+        return (
+            StepKernel(
+                "matmul_engine",
+                "Matrix product engine: a lane of the left operand's row by a vector of "
+                f"{own.width} columns of the right operand a cycle. The rows\nof the left operand "
+                "come from the feature reader; a right-hand matrix is loaded by the engine itself, "
+                "once for all rows that\nmeet it, and stays on chip.",
+                READER,
+                self.loops(own),
+                self.ends(plan),
+                (summing(plan, Combine("multiply")),),
+                pointers=(Pointer("features", vector, qualifier="const volatile "),),
+                arrays=(
+                    Buffer(right, vector, "the right-hand matrix, row by row"),
+                    Buffer(row, vector, "a row of the left-hand one"),
+                ),
+                counts={
+                    "first": b * channels,
+                    "loaded": base + k * stride + t,
+                    "multiplied": k * outputs + t,
+                },
+                choices=vector.bits,
+                logic=1024,
+                depth=4,
+                template=self.name,
+            ),
+        )
 
     def loaded(self, fields: dict[str, Any]) -> int:
         """The right-hand matrices."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from hlsgen.engines.base import CHANNELS, CONSTANTS, Engine, Products, Size, same
+from hlsgen.engines.base import CHANNELS, CONSTANTS, Engine, Size, engine_vector, roles
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import Body, Kernel
+from hlsgen.kernel.count import MANY, fields
+from hlsgen.kernel.nest import Loop, Vector
+from hlsgen.kernel.step import Registers, StepKernel
 from hlsgen.ops import lrn
-from hlsgen.plan import Plan
+from hlsgen.plan import EngineSizes, Plan
 
 
 class Normalisation(Engine):
@@ -19,21 +21,45 @@ class Normalisation(Engine):
     name = "normalisation"
     sizes = (Size("size"),)
     fields = (CHANNELS, *CONSTANTS)
-    products: ClassVar[Mapping[str, Products]] = {"normalisation_engine": same(2)}
 
     def needed(self, graph: Graph, width: int) -> dict[str, int]:
         """The widest window."""
         sizes = (layer.attributes.size for layer in graph.layers if self.serves(layer))
         return {"size": max(sizes, default=1)}
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """A channel after another of every pixel, and those after the last that its window sees."""
+        rows, columns, count, after = fields("in_rows", "in_columns", "in_vectors", "kernel_y")
+        turns = (count * own.width + after).named("turns")
+        return ((Loop("n", MANY, count=rows * columns * turns),),)
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
         """Two shift registers as long as the window, those of a vector in and one out."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        body = Body(
-            lrn.units(own.size), (), (2 * own.size + 2 * own.width) * bits, 2 * own.size * bits
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        single = Vector(roles(plan).accumulator, 1)
+        window = [Registers(name, single, (own.size,)) for name in ("square", "late")]
+        lanes = [Registers(name, vector, inside=True) for name in ("in", "out")]
+        return (
+            StepKernel(
+                "normalisation_engine",
+                "Local response normalisation engine: over the channels of one pixel after "
+                "another, one channel a cycle.",
+                self.start(plan),
+                self.loops(own),
+                self.ends(plan),
+                arrays=(*window, *lanes),
+                units=lrn.units(own.size),
+                choices=2 * own.size * single.bits,
+                state=(
+                    f"lanes{own.width} in, out;",
+                    "int c = 0, lane = 0, sent = 0, t = 0; // channel, its lane; what leaves",
+                ),
+                template=self.name,
+            ),
         )
-        return [self.one_kernel(body, plan, bits)]
 
 
 ENGINE = Normalisation()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from hlsgen.activation import c_float
-from hlsgen.engines.base import MODE, Products, same
+from hlsgen.engines.base import MODE, roles
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import Arithmetic, Body, Kernel
+from hlsgen.kernel.count import MANY, counters, fields
+from hlsgen.kernel.nest import Combine, Epilogue, Loop
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.step import Masks, StepKernel
 from hlsgen.ops import operator
 from hlsgen.ops.pool import Pool
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
@@ -29,24 +30,42 @@ class Pooling(WindowEngine):
         Field(860, "count_bottom", "int", "average pooling: scan row after the last that counts"),
         Field(870, "count_right", "int", "average pooling: scan column after the last that counts"),
     )
-    products: ClassVar[Mapping[str, Products]] = {"pooling_engine": same(1)}
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Rows above the plane read as zero. An average multiplies the rows by the columns that
-        count."""
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """Over the positions of all planes."""
+        planes, plane = fields("planes", "plane")
+        return ((Loop("n", MANY, count=planes * plane),),)
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """The largest value of a window, or its mean: the sum by 1 / n for every number n of values
+        that it can hold; or both, if the network has both."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        v, vector, taps = own.width, own.width * bits, own.extent**2
-        kinds = {
-            op.averages
-            for op in map(operator, {x.op for x in graph.layers})
-            if isinstance(op, Pool)
-        }
-        average = Arithmetic(adds=(taps - 1) * v, multiplies=v) if True in kinds else Arithmetic()
-        largest = Arithmetic(compares=taps * v) if False in kinds else Arithmetic()
-        muxes = (own.extent - 1) * vector
-        body = Body(average + largest, self.line_memory(own, bits), taps * vector, muxes)
-        return [self.one_kernel(body, plan, bits, products=int(True in kinds))]
+        own, types, row = plan.engines.of(self.name), roles(plan), self.row(plan, records)
+        operators = map(operator, {layer.op for layer in graph.layers})
+        kinds = {op.averages for op in operators if isinstance(op, Pool)}
+        scales = tuple(1 / max(n, 1) for n in range(own.extent**2 + 1))
+        nests = [self.scanning(own, types, Combine("maximum"), row)] * (False in kinds)
+        if True in kinds:
+            mean = Epilogue(scales=scales)
+            nests.append(self.scanning(own, types, Combine("sum"), row, epilogue=mean))
+        masks = fields("mask_y", "mask_x")
+        top, bottom, left, right = fields("count_top", "count_bottom", "count_left", "count_right")
+        down, across = counters("rows", "columns")
+        return (
+            StepKernel(
+                "pooling_engine",
+                f"Pooling engine: {own.width} channels of one pixel a cycle; mask_y and mask_x say "
+                "which rows and columns of the window count.",
+                self.start(plan),
+                self.loops(own),
+                self.ends(plan),
+                tuple(nests),
+                masks=Masks((masks[0], masks[1]), ((top, bottom), (left, right))),
+                counts={"counted": down * across} if True in kinds else {},
+            ),
+        )
 
     def derived(self, fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
         """Where the window lies in the engine's: bottom right."""
@@ -56,19 +75,6 @@ class Pooling(WindowEngine):
             taps = range(fields[f"kernel_{axis}"])
             found[f"mask_{axis}"] = sum(1 << (first + i * dilation) for i in taps)
         return found
-
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """Columns of the shortest row, what windows are reduced to, and one over every count of
-        values."""
-        modes = {s["mode"] for s in mine}
-        return {
-            "row": min(s["in_columns"] for s in mine),
-            "maximum": 0 in modes,
-            "averaging": 1 in modes,
-            "reciprocals": [c_float(1 / max(n, 1)) for n in range(own.extent**2 + 1)],
-        }
 
 
 ENGINE = Pooling()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from hlsgen.engines.array import Array, array_units
-from hlsgen.engines.base import WORD, Products
+from hlsgen.engines.array import Array
+from hlsgen.engines.base import WORD, engine_vector, roles, tiles, weight_word
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Body, Kernel
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.count import MANY, fields
+from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
+from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.step import End, Registers, StepKernel
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
+from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.skipping import list_lengths, step_lists
 from hlsgen.ops.sparse import density
 from hlsgen.plan import EngineSizes, Plan, StepPlan
+from hlsgen.types import DataType
+
+# Where the input lies that a weight multiplies.
+PLACE = Vector(DataType("place", PLACE_BITS, "ushort", "uint16"), 1)
 
 
 class Skipping(Array):
@@ -25,10 +32,6 @@ class Skipping(Array):
     turns in the weight stream."""
 
     name = "skipping"
-    products: ClassVar[Mapping[str, Products]] = {
-        "skipping_engine": Products(1, 0),
-        "skipping_results": Products(2, 1),
-    }
     skips_zeros = True
     hops = 2
 
@@ -38,27 +41,66 @@ class Skipping(Array):
             return f"where zeros are skipped a tile has at most {1 << PLACE_BITS:,} vectors"
         return super().refusal(own)
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Tile and multipliers in one kernel, results."""
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
+        """Tile and multipliers in one kernel, results. Every multiplier has a copy of its lane, at
+        the place that comes with its weight."""
         assert plan.engines is not None
-        own, autorun = plan.engines.of(self.name), self.autorun(plan)
-        v, vector = own.width, own.width * bits
-        lanes = own.outputs * v
-        memories = (self.tile_memory(own, bits), self.sums_memory(own, vector))
-        # Weights and places in use, and the next word's.
-        kept = 2 * own.inputs * v * lanes * (bits + PLACE_BITS)
-        units = array_units(own)
-        body = Body(units, memories, kept, lanes * bits)
-        channel_bits = vector * (1 + own.burst) + lanes * bits + 2 * WORD
-        return [
-            Kernel("skipping_engine", body, autorun, (), channel_bits, 5, 4, 1024),
-            self.results_kernel(own, plan, bits),
+        own, vector, types = plan.engines.of(self.name), engine_vector(plan), roles(plan)
+        single = Vector(types.operand, 1)
+        tile = self.tile_memory(own, types.operand)
+        shape = own.outputs, own.inputs * own.width, own.width
+        kept = [
+            Registers(name + part, kind, shape)
+            for part, kind in (("weights", Vector(types.weight, 1)), ("places", PLACE))
+            for name in ("", "next_")
         ]
+        group, fused = self.group_word(own, vector), self.fused(plan)
+        weights = f"{own.inputs} weights" if own.inputs > 1 else "a weight"
+        fed = (End(f"{FEEDER}_to_{self.name}", vector.bits),) * fused
+        (turns,) = fields("tile_turns")
+        engine = StepKernel(
+            "skipping_engine",
+            "Convolution engine that skips zero weights: for each of "
+            f"{own.outputs * own.width} output channels {weights} of each of the {own.width} lanes "
+            "of an input\nvector a cycle. It keeps a tile on chip, in two halves: the next one "
+            "arrives in one while this one is read from the other.\nEvery multiplier reads a copy "
+            "of its lane, at the place that comes with its weight. Weights and places of one word "
+            "stay in\nregisters while all pixels of the tile pass by, so an accumulator rests for "
+            "a whole tile between two additions and II is 1;\nthe next word's arrive meanwhile. A "
+            f"tile is read no sooner than {MEMORY_DISTANCE} turns after it is complete; a word has "
+            f"at least\n{SUM_DISTANCE}, so that an accumulator is not due again before it is "
+            "written.",
+            self.start(plan),
+            ((Loop("n", MANY, count=turns),),),
+            (
+                End("skipping_step", WORD),
+                End("skipping_results_step", WORD, writes=True),
+                *fed,
+                End("skipping_in", vector.bits),
+                End("skipping_weights", weight_word(plan)),
+                End("skipping_sums", group.bits, writes=True),
+            ),
+            (self.multiplying(own, types),),
+            onward=("skipping_results_step",),
+            counts={"tiles": tiles(plan).named("count")},
+            arrays=(
+                Buffer(tile, single, "lane by lane", rests=MEMORY_DISTANCE),
+                *kept,
+                self.sums(own, vector),
+            ),
+            choices=group.bits,
+            logic=1024,
+            depth=4,
+            template="skipping_engine",
+        )
+        return engine, self.results(plan)
 
-    def tile_memory(self, own: EngineSizes, bits: int) -> Memory:
+    def tile_memory(self, own: EngineSizes, operand: DataType) -> Memory:
         """Every multiplier has a copy of its lane."""
         copies = own.inputs * own.outputs * own.width
-        return Memory("tiles", 2 * own.tile_vectors, bits, own.width, granule=1, copies=copies)
+        return Memory("tiles", 2 * own.tile_vectors, operand.bits, own.width, 1, copies)
 
     def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
         """Values and places."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
-from hlsgen.engines.base import CHANNELS, MODE, Engine, Products, Size, same
+from hlsgen.engines.base import CHANNELS, MODE, Engine, Size, engine_vector, roles
 from hlsgen.graph import Graph
-from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic, Body, Kernel
+from hlsgen.kernel.count import MANY, fields
+from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic
+from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.step import Registers, StepKernel
 from hlsgen.ops import softmax
 from hlsgen.ops.base import vectors
 from hlsgen.plan import EngineSizes, Plan
@@ -19,29 +22,55 @@ class Softmax(Engine):
     name = "softmax"
     sizes = (Size("vectors"),)
     fields = (CHANNELS, MODE)
-    products: ClassVar[Mapping[str, Products]] = {"softmax_engine": same(1)}
 
     def needed(self, graph: Graph, width: int) -> dict[str, int]:
         """The largest pixel."""
         sources = (graph.tensors[x.inputs[0]] for x in graph.layers if self.serves(x))
         return {"vectors": max((vectors(s.channels, width) for s in sources), default=1)}
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
+    def loops(self, own: EngineSizes) -> tuple[tuple[Loop, ...], ...]:
+        """For every pixel its channels come in, their exponentials are taken, its vectors leave."""
+        rows, columns, count = fields("in_rows", "in_columns", "in_vectors")
+        pixels = Loop("n", MANY, count=rows * columns)
+        channels = Loop("c", MANY, count=count * own.width)
+        return (pixels, channels), (pixels, channels), (pixels, Loop("t", MANY, count=count))
+
+    def described(
+        self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
+    ) -> tuple[StepKernel, ...]:
         """What it is taken of, and the exponentials, one lane after another."""
         assert plan.engines is not None
-        own = plan.engines.of(self.name)
-        v, mine = own.width, [layer for layer in graph.layers if self.serves(layer)]
-        logarithms = any(layer.attributes.logarithm for layer in mine)
-        units = softmax.units(v, False) + Arithmetic(adds=v * logarithms, exponentials=logarithms)
-        kept = (softmax.PEAKS + ACCUMULATION_LATENCY + 2 * v) * bits
-        body = Body(units, softmax.arrays(own.vectors, v * bits), kept)
-        return [self.one_kernel(body, plan, bits)]
+        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        single = Vector(roles(plan).accumulator, 1)
+        layers = [layer for layer in graph.layers if self.serves(layer)]
+        logarithms = any(layer.attributes.logarithm for layer in layers)
+        value, terms = softmax.arrays(own.vectors, vector.bits)
+        return (
+            StepKernel(
+                "softmax_engine",
+                "Softmax engine: over the channels of one pixel after another, a channel a cycle.",
+                self.start(plan),
+                self.loops(own),
+                self.ends(plan),
+                arrays=(
+                    Buffer(value, vector, "a pixel"),
+                    Buffer(terms, vector, "its exponentials"),
+                    Registers("peaks", single, (softmax.PEAKS,), inside=True),
+                    Registers("sums", single, (ACCUMULATION_LATENCY,), inside=True),
+                    Registers("in", vector, inside=True),
+                    Registers("out", vector, inside=True),
+                ),
+                units=softmax.units(own.width, False)
+                + Arithmetic(adds=own.width * logarithms, exponentials=logarithms),
+                template=self.name,
+            ),
+        )
 
     def context(
         self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
     ) -> dict[str, Any]:
-        """Partial peaks, and whether logarithms are taken."""
-        return {"peaks": softmax.PEAKS, "logarithms": any(s["mode"] for s in mine)}
+        """Whether logarithms are taken."""
+        return {"logarithms": any(s["mode"] for s in mine)}
 
 
 ENGINE = Softmax()

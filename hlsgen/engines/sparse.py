@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
-from hlsgen.engines.base import Products, same
 from hlsgen.engines.dense import FullyConnected
 from hlsgen.graph import Graph
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.count import Count, fields
+from hlsgen.kernel.nest import Loop
 from hlsgen.ops.sparse import entries_a_word, imbalance, row_counts, step_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
@@ -18,16 +16,36 @@ class Sparse(FullyConnected):
     """A lane for each of V outputs; a cycle gives every lane its next non-zero weights."""
 
     name = "sparse"
-    products: ClassVar[Mapping[str, Products]] = {"sparse_engine": same(3)}
     skips_zeros = True
 
-    def inputs(self, own: EngineSizes, bits: int) -> Memory:
-        """Every multiplier has a copy, whole vectors wide as they come in."""
-        return replace(super().inputs(own, bits), copies=self.macs(own))
+    def words(self, own: EngineSizes) -> Count:
+        """As many for every output vector as the fullest row of the step takes."""
+        results, words = fields("results", "weight_words")
+        return results * words
 
-    def macs(self, own: EngineSizes) -> int:
+    def at_once(self, own: EngineSizes) -> Loop:
         """Entries of a word."""
-        return own.width * entries_a_word(own.burst)
+        return Loop("k", entries_a_word(own.burst), unrolled=True)
+
+    def copies(self, own: EngineSizes) -> int:
+        """Every multiplier has a copy, whole vectors wide as they come in."""
+        return self.macs(own)
+
+    def title(self, own: EngineSizes) -> str:
+        """What it does."""
+        return (
+            f"Zero-skipping fully connected engine: {own.width} outputs at once, a lane each; a "
+            f"turn gives every lane its next {entries_a_word(own.burst)} non-zero\nweights, each "
+            "with the place of the input that it multiplies. Every lane reads a copy of the "
+            "inputs, at a place of its own."
+        )
+
+    def cycles(
+        self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]
+    ) -> float:
+        """With the words of its step, which its record has from where they lie."""
+        words = self.group_words(graph, step, engines, fields)
+        return super().cycles(graph, step, engines, fields | {"weight_words": words})
 
     def group_words(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]

@@ -278,7 +278,7 @@ def sums(n: Nest) -> Sums:
     """A memory where so many outputs take turns that a sum rests for its latency, else a shift
     register of `partial_sums` for each output."""
     steps, outs = reduction(n)
-    if steps == 1:
+    if steps == 1 or n.kept:
         return Sums()
     if n.partial_sums == 1 and outs >= SUM_DISTANCE:
         return Sums(memory=outs, outs=outs)
@@ -306,13 +306,17 @@ def arrays(n: Nest) -> tuple[Array, ...]:
     return tuple(array for array in found if array is not None)
 
 
-def register_bits(n: Nest) -> int:
-    """The window, rows above it in shift registers, sums in one."""
-    bits = sums(n).register_length * n.accumulator.bits
+def sums_bits(n: Nest) -> int:
+    """Of sums in a shift register."""
+    return sums(n).register_length * n.accumulator.bits
+
+
+def window_bits(n: Nest) -> int:
+    """Of the window, and of rows above it that are in shift registers."""
     if n.window is None:
-        return bits
+        return 0
     lines = 0 if n.window.line else (n.window.rows - 1) * n.window.row
-    return bits + (n.window.rows * n.window.length + lines) * n.sources[0].word.bits
+    return (n.window.rows * n.window.length + lines) * n.sources[0].word.bits
 
 
 def sequential_taps(n: Nest) -> tuple[Loop, ...]:
@@ -384,7 +388,7 @@ def body(n: Nest) -> Body:
     memories = [array.memory for array in arrays(n)]
     memories += [buffer.memory for buffer in n.buffers] + [table.memory for table in n.tables]
     memories += n.memories
-    return Body(arithmetic(n), tuple(memories), register_bits(n), multiplexer_bits(n))
+    return Body(arithmetic(n), tuple(memories), sums_bits(n) + window_bits(n), multiplexer_bits(n))
 
 
 @once

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.activation import Activation
+from hlsgen.kernel.count import Count
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.types import FLOAT32, DataType
@@ -49,16 +50,18 @@ def weighted(kind: DataType) -> Roles:
 
 @dataclass(frozen=True)
 class Vector:
-    """`lanes` channels of a pixel; a word has `count` such vectors."""
+    """`lanes` channels of a pixel; a word has `count` such vectors. `name`: what the text calls the
+    type of a vector, "" where it is OpenCL's own."""
 
     type: DataType
     lanes: int
     count: int = 1
+    name: str = ""
 
     @property
     def ctype(self) -> str:
         """A vector in OpenCL."""
-        return self.type.vector(self.lanes)
+        return self.name or self.type.vector(self.lanes)
 
     @property
     def bits(self) -> int:
@@ -76,7 +79,8 @@ class Loop:
     `arrives`: each iteration takes a new word of the source. `reduces`: its iterations add up to
     one output vector. `unrolled`: they happen at once, in `bound` copies of the arithmetic.
     `slices`: each works on one of `bound` slices of an output vector's lanes (lane folding).
-    `walks`: each is for another output pixel.
+    `walks`: each is for another output pixel. `count`: how many there are in a step, where its
+    record says so; then `bound` is the most that there can be.
     """
 
     name: str
@@ -86,6 +90,7 @@ class Loop:
     unrolled: bool = False
     slices: bool = False
     walks: bool = False
+    count: Count | None = None
 
 
 def size(loops: Iterable[Loop]) -> int:
@@ -304,7 +309,8 @@ class Buffer:
     """An array that a template addresses, `loads` times an iteration. `note`: what it holds.
 
     `address`: the tables whose entries add up to a place in it; `lanes`: those of a vector among
-    which a load chooses one.
+    which a load chooses one. `rests`: iterations from a store to the first load of what it stored,
+    where the text promises some.
     """
 
     memory: Memory
@@ -313,6 +319,12 @@ class Buffer:
     loads: int = 1
     address: tuple[str, ...] = ()
     lanes: int = 1
+    rests: int = 0
+
+    @property
+    def declaration(self) -> str:
+        """In OpenCL."""
+        return f"{self.memory.declaration(self.vector.ctype)} // {self.note}"
 
 
 @dataclass(frozen=True)
@@ -338,7 +350,7 @@ class Nest:
     register. `phases`: an image, where the `template` of that name prints the loop, which names
     `buffers` and `tables`; the nest's one loop counts output vectors of a pixel. `memories`:
     others, which such a template declares itself. `fills`: all words of a position arrive before
-    its other loops begin.
+    its other loops begin. `kept`: running sums are where a template keeps them.
     """
 
     what: str
@@ -360,6 +372,7 @@ class Nest:
     tables: tuple[Table, ...] = ()
     memories: tuple[Memory, ...] = ()
     fills: bool = False
+    kept: bool = False
     types: Roles = FLOAT
     # What `hlsgen.kernel.derive` has worked out, by name.
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
@@ -397,9 +410,14 @@ class Nest:
     def accumulator(self) -> Vector:
         """Sums: of all lanes, or of those of a slice."""
         slices = self.slicing.bound if self.slicing else 1
-        return Vector(self.types.accumulator, self.lanes // slices)
+        return self.vector(self.types.accumulator, self.lanes // slices)
 
     @property
     def result(self) -> Vector:
         """What is written."""
-        return Vector(self.types.result, self.lanes)
+        return self.vector(self.types.result, self.lanes)
+
+    def vector(self, kind: DataType, lanes: int) -> Vector:
+        """One of that type, which is called as the word of a source is where that is one."""
+        word = self.sources[0].word
+        return Vector(kind, lanes, name=word.name * ((kind, lanes) == (word.type, word.lanes)))

@@ -133,7 +133,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
     if n.window:
         lines += declare_window(n, word_type(n, at))
     lines += [*declare_sums(n, at), *declare_held(n)]
-    lines += [f"{b.memory.declaration(b.vector.ctype)} // {b.note}" for b in n.buffers]
+    lines += [buffer.declaration for buffer in n.buffers]
     lines += declare_pixel(n, at)
     if n.template:
         return lines

@@ -384,10 +384,6 @@ class Operator(ABC):
         vectors."""
         return {}
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """Cycles of one step at II 1, without memory stalls."""
-        return step.tile_height * step.tile_width * step.vector_count
-
     def folded_scale(self, layer: Layer) -> np.ndarray | None:
         """Per-channel scale that the epilogue multiplies in, or None."""
         return None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, weighted
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import skip
@@ -319,19 +317,6 @@ class Dense(Operator, Importer):
         )
         stream: np.ndarray = split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
         return stream
-
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """`burst` weight vectors a cycle, or as many words as the fullest row takes for every
-        output vector."""
-        tensor = graph.tensors[layer.inputs[0]]
-        inputs = tensor.pixels * vectors(tensor.channels, engines.width)
-        loaded = inputs + KERNEL_LATENCY  # all of them before the first is multiplied
-        if step.engine == "sparse":
-            words = step_words(layer.weights["weight"], step, engines.width, engines.burst)
-            return loaded + step.groups * words
-        return loaded + step.groups * step.output_vectors * ceil(
-            inputs * engines.width / engines.burst
-        )
 
     def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
         """The rows of a step's outputs, columns in the order in which the engine keeps the input:

@@ -131,9 +131,5 @@ class Gather(Operator):
             found["blend_weights"] = a.weight.astype(np.float32).view(np.int32)
         return found
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """A vector a cycle."""
-        return step.tile_height * step.tile_width * step.vector_count
-
 
 OPERATOR = Gather()

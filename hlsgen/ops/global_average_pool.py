@@ -104,9 +104,5 @@ class GlobalAveragePool(Operator, Importer):
             "constant_0": 1.0 / source.pixels,
         }
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """One vector a cycle."""
-        return graph.tensors[layer.inputs[0]].pixels * step.vector_count
-
 
 OPERATOR = GlobalAveragePool()

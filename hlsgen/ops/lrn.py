@@ -119,11 +119,6 @@ class Lrn(Operator, Importer):
             "constant_2": a.bias,
         }
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """A channel a cycle."""
-        tensor = graph.output_tensor(layer)
-        return tensor.pixels * turns_of_pixel(layer, tensor.channels, engines.width)
-
 
 @dataclass(frozen=True)
 class Printed:

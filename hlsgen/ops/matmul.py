@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic
+from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import dense
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
@@ -118,14 +118,6 @@ class MatMul(Operator, Importer):
             "channels": source.channels,
             "right_loads": 1 if layer.attributes.shared else source.height,
         }
-
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """Right operands come in, a row at a time; then for each pixel its vectors, and a product a
-        cycle and output vector."""
-        source, count = graph.tensors[layer.inputs[0]], step.vector_count
-        depth, loads = source.channels, 1 if layer.attributes.shared else source.height
-        pixel = vectors(depth, engines.width) + depth * count + 2 * KERNEL_LATENCY
-        return loads * (depth * count + KERNEL_LATENCY) + source.pixels * pixel
 
 
 def operand(

@@ -134,11 +134,6 @@ class Pool(Operator, Importer):
             "in_vectors": 1,
         }
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """One vector a cycle."""
-        fields = self.folded_fields(layer, graph, step, engines)
-        return int(fields["in_rows"] * fields["in_columns"] * fields["in_groups"])
-
 
 def ceil_window(window: Window, height: int, width: int) -> Window:
     """The window with bottom and right pads enlarged so that the floor formula gives ONNX's

@@ -130,12 +130,6 @@ class Softmax(Operator, Importer):
             "mode": int(layer.attributes.logarithm),
         }
 
-    def folded_cycles(self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> int:
-        """See `passes`."""
-        return graph.output_tensor(layer).pixels * passes(
-            graph.output_tensor(layer).channels, engines.width
-        )
-
 
 @dataclass(frozen=True)
 class Printed:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.descriptors import own_fields, step_counts
+from hlsgen.engines import engine
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.model.estimate import estimate
-from hlsgen.ops import operator
 from hlsgen.ops.sparse import imbalance, is_worthwhile, packed, row_counts, row_words
 from hlsgen.schedule.check import check_plan
 from hlsgen.sparsify import sparsify
@@ -148,8 +149,8 @@ def test_counted_turns_are_the_models(tmp_path):
     assert_right(design)
     printed = [int(turns) for (turns,) in lines_printed(design, "turns")]
     steps = [step for step in plan.steps if step.engine == "sparse"]
-    dense = operator("dense")
-    cycles = [
-        dense.folded_cycles(graph.layer(step.layer), graph, step, plan.engines) for step in steps
-    ]
+    cycles = []
+    for step in steps:
+        fields = step_counts(graph, step, plan.engines, own_fields(graph, step, plan.engines))
+        cycles.append(engine("sparse").cycles(graph, step, plan.engines, fields))
     assert [turns + KERNEL_LATENCY for turns in printed] == cycles != []

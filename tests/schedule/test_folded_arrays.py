@@ -108,7 +108,13 @@ def test_words_of_memories_rest_long_enough(images):
     and the first load from it."""
     plan, generator, steps = table(images)
     entries = generator.context(steps)["engines"]
-    rows = {entry["name"]: entry["own"]["row"] for entry in entries if "row" in entry["own"]}
+    windows = {
+        entry["name"]: nest.window
+        for entry in entries
+        for kernel in entry["kernels"]
+        for nest in kernel.nests
+    }
+    rows = {name: window.row for name, window in windows.items() if window}
     assert set(rows) == {"depthwise", "pooling"} and min(rows.values()) >= MEMORY_DISTANCE
     for step, fields in zip(plan.steps, steps, strict=True):
         if step.engine in ("depthwise", "pooling"):

@@ -141,10 +141,10 @@ def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
 
 def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
     """Memory blocks of the copies of the tile buffers."""
-    bits, blocks = FLOAT32.bits, 0
+    blocks = 0
     for known in arrays():
         if known.name in engines.sizes:
-            tile = known.tile_memory(engines.of(known.name), bits)
+            tile = known.tile_memory(engines.of(known.name), FLOAT32)
             size = memory_blocks(tile.depth, tile.bits, board.device.block_bits)
             blocks += tile.copies * tile.parts * size
     return blocks * goal.calibration.ram

@@ -377,25 +377,25 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
     }
 }
 
-typedef struct { vec v[1]; } convolution_group; // all output vectors of one pixel
+typedef struct { vec v[1]; } convolution_group;
 channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
 channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 256))));
 
-// Convolution engine: 48 products of each of 16 output channels of one pixel a cycle, in three kernels that run
-// side by side: tiles come in, the multiplier array works, results go out.
-
-typedef struct { vec v[3]; } convolution_word; // input vectors of one pixel that are multiplied at once
+typedef struct { vec v[3]; } convolution_word;
 channel int convolution_array_step __attribute__((depth(STEP_WORDS)));
 channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 768))));
 
+// Convolution engine: 48 products of each of 16 output channels of one pixel a cycle, in three kernels that run
+// side by side: tiles come in, the multiplier array works, results go out.
+//
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is 3 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
-// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it
-// is complete.
+// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than
+// 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[512] BLOCKS(1, 64, 3);
+    vec tiles[512] BLOCKS(1, 64, 3); // two halves
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -444,7 +444,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                     for (int i = 0; i < 3; ++i)
                         word.v[i] = tiles[(~number & 1) * 256 + ((start[i] + address) & 255)];
                     write_channel_intel(convolution_pixels, word);
-                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+        const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
                     if (image_ends)
                         image += s.image_step;
                     if (row_ends)
@@ -477,12 +477,12 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 
 // The multiplier array. The weights of one word stay in registers while all pixels of the tile pass by, so the accumulator
 // of a pixel rests for a whole tile between two additions and II is 1 for any window, stride and dilation. The next word's
-// weights arrive meanwhile.
+// weights arrive meanwhile. A phase has at least 16 turns, so that an accumulator is not due again before it is written.
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
     vec weights[1][48] REGISTERS, next_weights[1][48] REGISTERS;
-    vec sums[128] BLOCKS(1, 64, 1);
+    vec sums[128] BLOCKS(1, 64, 1); // pixel by pixel
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -497,7 +497,6 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
         int phase = -1, tap = 0, pixel = 0; // in phase -1 only weights arrive
         int last = s.tap_words - 1; // turn of the phase
         int output = 0, input = 0; // where the next weights go
-        // A phase has at least 16 turns, so that an accumulator is not due again before it is written.
         #pragma ivdep array(sums) safelen(16)
         for (int turn = 0; turn < s.array_turns; ++turn) {
             if (pixel < s.tap_words && phase < s.phases - 1) {
@@ -639,7 +638,7 @@ __kernel void global_pooling_engine(ENGINE_PARAMETERS)
     }
 }
 
-// Softmax engine: over the channels of one pixel after another, one channel a cycle.
+// Softmax engine: over the channels of one pixel after another, a channel a cycle.
 ENGINE
 __kernel void softmax_engine(ENGINE_PARAMETERS)
 {

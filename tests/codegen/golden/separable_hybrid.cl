@@ -346,7 +346,7 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
         }
         const Step s = record.step;
         int turn = -3; // of the plane; first its weights alone
-        int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: position of the next output
+        int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: of the next output
         #pragma ivdep array(line) safelen(11)
         for (int n = 0; n < 3 + s.planes * s.plane_turns; ++n) {
             const int word = turn < 0 ? turn + 3 : turn;
@@ -376,14 +376,14 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
                     window[r][2] = y + r < 2 ? 0.0f : column[r];
                 }
                 if (y == next_y && x == next_x && x < s.emit_end) {
-                    vec sum = 0.0f;
+                    vec product = 0.0f;
                     #pragma unroll
                     for (int r = 0; r < 3; ++r)
                         #pragma unroll
                         for (int c = 0; c < 3; ++c)
-                            sum += window[r][c] * weights[r * 3 + c];
-                    if (s.fused) { // the convolution takes it at once, so there is no epilogue between
-                        vec value = sum + weights[9];
+                            product += window[r][c] * weights[r * 3 + c];
+                    if (s.fused) {
+                        vec value = product + weights[9];
                         if (s.feeder_activation == ACTIVATION_RELU)
                             value = fmax(value, 0.0f);
                         write_channel_intel(depthwise_to_convolution, value);
@@ -409,25 +409,25 @@ __kernel void depthwise_engine(ENGINE_PARAMETERS)
     }
 }
 
-typedef struct { vec v[1]; } convolution_group; // all output vectors of one pixel
+typedef struct { vec v[1]; } convolution_group;
 channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
 channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 50))));
 
-// Convolution engine: 8 products of each of 8 output channels of one pixel a cycle, in three kernels that run
-// side by side: tiles come in, the multiplier array works, results go out.
-
-typedef struct { vec v[1]; } convolution_word; // input vectors of one pixel that are multiplied at once
+typedef struct { vec v[1]; } convolution_word;
 channel int convolution_array_step __attribute__((depth(STEP_WORDS)));
 channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 50))));
 
+// Convolution engine: 8 products of each of 8 output channels of one pixel a cycle, in three kernels that run
+// side by side: tiles come in, the multiplier array works, results go out.
+//
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
 // of the window; a word is a tap that is multiplied at once. Taps follow each other column by column, row by row, vector by vector.
-// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than 9 turns after it
-// is complete.
+// The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than
+// 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[16] MLABS(1, 32, 1);
+    vec tiles[16] MLABS(1, 32, 1); // two halves
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -483,7 +483,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                     for (int i = 0; i < 1; ++i)
                         word.v[i] = tiles[(~number & 1) * 8 + ((start[i] + address) & 7)];
                     write_channel_intel(convolution_pixels, word);
-                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+        const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
                     if (image_ends)
                         image += s.image_step;
                     if (row_ends)
@@ -516,12 +516,12 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 
 // The multiplier array. The weights of one word stay in registers while all pixels of the tile pass by, so the accumulator
 // of a pixel rests for a whole tile between two additions and II is 1 for any window, stride and dilation. The next word's
-// weights arrive meanwhile.
+// weights arrive meanwhile. A phase has at least 16 turns, so that an accumulator is not due again before it is written.
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
     vec weights[1][8] REGISTERS, next_weights[1][8] REGISTERS;
-    vec sums[16] MLABS(1, 32, 1);
+    vec sums[16] MLABS(1, 32, 1); // pixel by pixel
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -536,7 +536,6 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
         int phase = -1, tap = 0, pixel = 0; // in phase -1 only weights arrive
         int last = s.tap_words - 1; // turn of the phase
         int output = 0, input = 0; // where the next weights go
-        // A phase has at least 16 turns, so that an accumulator is not due again before it is written.
         #pragma ivdep array(sums) safelen(16)
         for (int turn = 0; turn < s.array_turns; ++turn) {
             if (pixel < s.tap_words && phase < s.phases - 1) {
@@ -641,9 +640,7 @@ __kernel void convolution_results(ENGINE_PARAMETERS)
     }
 }
 
-// 1 / n for every number of values that a window of 3x3 can hold.
-__constant float pooling_reciprocal[10] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f, 0.2f, 0.16666667f, 0.14285715f, 0.125f, 0.11111111f };
-
+__constant float pooling_engine_reciprocal[10] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f, 0.2f, 0.16666667f, 0.14285715f, 0.125f, 0.11111111f };
 // Pooling engine: 8 channels of one pixel a cycle; mask_y and mask_x say which rows and columns of the window count.
 ENGINE
 __kernel void pooling_engine(ENGINE_PARAMETERS)
@@ -665,7 +662,7 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
                     record.word[f] = word;
         }
         const Step s = record.step;
-        int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: position of the next output
+        int plane = 0, y = 0, x = 0, next_y = s.extent_y - 1, next_x = s.extent_x - 1; // next: of the next output
         #pragma ivdep array(line) safelen(9)
         for (int n = 0; n < s.planes * s.plane; ++n) {
             vec column[3] REGISTERS;
@@ -699,7 +696,7 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
                         if (s.mask_y >> r & s.mask_x >> c & 1) {
                             sum += window[r][c];
                         }
-                write_channel_intel(pooling_out, sum * pooling_reciprocal[rows * columns]);
+                write_channel_intel(pooling_out, sum * pooling_engine_reciprocal[rows * columns]);
             }
             const bool row_ends = x == s.in_columns - 1, plane_ends = row_ends && y == s.in_rows - 1;
             next_x = row_ends ? s.extent_x - 1 : x == next_x ? next_x + s.stride_x : next_x;

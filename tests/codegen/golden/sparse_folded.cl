@@ -284,21 +284,23 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
     }
 }
 
-typedef struct { vec v[2]; } skipping_group; // all output vectors of one pixel
+typedef struct { vec v[2]; } skipping_group;
 channel int skipping_results_step __attribute__((depth(STEP_WORDS)));
 channel skipping_group skipping_sums __attribute__((depth(DEPTH(16, 32))));
 
 // Convolution engine that skips zero weights: for each of 16 output channels a weight of each of the 8 lanes of an input
-// vector a cycle. It keeps a tile on chip, in two halves: the next one arrives in one while this one is read from the other. Every multiplier reads a
-// copy of its lane, at the place that comes with its weight. Weights and places of one word stay in registers while all pixels of the tile pass by, so an
-// accumulator rests for a whole tile between two additions and II is 1; the next word's arrive meanwhile.
+// vector a cycle. It keeps a tile on chip, in two halves: the next one arrives in one while this one is read from the other.
+// Every multiplier reads a copy of its lane, at the place that comes with its weight. Weights and places of one word stay in
+// registers while all pixels of the tile pass by, so an accumulator rests for a whole tile between two additions and II is 1;
+// the next word's arrive meanwhile. A tile is read no sooner than 9 turns after it is complete; a word has at least
+// 16, so that an accumulator is not due again before it is written.
 ENGINE
 __kernel void skipping_engine(ENGINE_PARAMETERS)
 {
     float tiles[128][8] BLOCKS(8, 4, 16); // lane by lane
     float weights[2][8][8] REGISTERS, next_weights[2][8][8] REGISTERS;
     ushort places[2][8][8] REGISTERS, next_places[2][8][8] REGISTERS;
-    vec sums[16][2] MLABS(2, 32, 1);
+    vec sums[16][2] MLABS(2, 32, 1); // pixel by pixel
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -318,8 +320,6 @@ __kernel void skipping_engine(ENGINE_PARAMETERS)
         int slot = 0; // where the next incoming vector goes
         int number = 0, turn = 0; // this tile comes in, the one before is multiplied
         int last = s.first_turns - 1, word_last = last; // turn of the tile, of the word
-        // A tile is read no sooner than 9 turns after it is complete; a word has at least 16, so that an accumulator is
-        // not due again before it is written.
         #pragma ivdep array(tiles) safelen(9)
         #pragma ivdep array(sums) safelen(16)
         for (int n = 0; n < s.tile_turns; ++n) {
@@ -371,7 +371,7 @@ __kernel void skipping_engine(ENGINE_PARAMETERS)
                     }
                     if (tap == s.taps - 1)
                         write_channel_intel(skipping_sums, group);
-                    const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
+        const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
                     if (image_ends)
                         image += s.image_step;
                     if (row_ends)
@@ -463,12 +463,12 @@ __kernel void skipping_results(ENGINE_PARAMETERS)
     }
 }
 
-// Zero-skipping fully connected engine: 8 outputs at once, a lane each; a turn gives every lane its next 2 non-zero weights, each
-// with the place of the input that it multiplies. Every lane reads a copy of the inputs, at a place of its own.
+// Zero-skipping fully connected engine: 8 outputs at once, a lane each; a turn gives every lane its next 2 non-zero
+// weights, each with the place of the input that it multiplies. Every lane reads a copy of the inputs, at a place of its own.
 ENGINE
 __kernel void sparse_engine(ENGINE_PARAMETERS)
 {
-    vec inputs[64] BLOCKS(1, 32, 16);
+    vec inputs[64] BLOCKS(1, 32, 16); // the input vector
     vec sums[8] REGISTERS; // partial sums, a shift register
     EVERY_STEP {
         Record record;
