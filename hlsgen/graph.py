@@ -17,6 +17,7 @@ import networkx as nx
 import numpy as np
 
 from hlsgen.activation import Activation
+from hlsgen.host.manifest import Preparation
 from hlsgen.types import FLOAT32, DataType
 
 
@@ -131,7 +132,8 @@ class Port:
     """A network input or output: its ONNX name and how the ONNX value maps to the canonical tensor.
 
     Of inputs alone: `columns`, where the tensor is the canonical image with its columns unfolded;
-    `dtype`, numpy's name of the type that the host takes, which float32 carries.
+    `dtype`, numpy's name of the type that the host takes, which float32 carries; `preparation`,
+    what the host does to the ONNX value first.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Port:
     view: View
     columns: Columns | None = None
     dtype: str = FLOAT32.name
+    preparation: Preparation | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, Port
+from hlsgen.host.layout import prepared
 from hlsgen.ops import operator
 
 
@@ -19,9 +20,7 @@ def run_layers(
     once, to numpy's type `precision`.
     """
     tensors = {
-        port.tensor: port.view.invert(
-            np.asarray(inputs[port.name], precision).reshape(port.view.value_shape)
-        )[0].astype(np.float32)
+        port.tensor: port.view.invert(canonical_input(inputs[port.name], port, precision))[0]
         for port in graph.inputs
     }
     # Results beyond float32 are the network's own: infinities and NaN, as in a design.
@@ -32,6 +31,14 @@ def run_layers(
                 result = layer.activation.reference(result)
             tensors[layer.output] = result.astype(precision).astype(np.float32, copy=False)
     return tensors
+
+
+def canonical_input(value: np.ndarray, port: Port, precision: str) -> np.ndarray:
+    """A network input as the host hands it on, an ONNX value in float32 of a `precision`."""
+    whole = np.asarray(value).reshape(port.image_shape)
+    if whole.dtype.kind == "f":
+        whole = whole.astype(precision)
+    return prepared(whole, port.preparation).reshape(port.view.value_shape)
 
 
 def run_network(

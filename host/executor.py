@@ -13,7 +13,7 @@ import pyopencl as cl
 from .design import HostDesign
 from .errors import DeadlockError, HostError
 from .guards import Guarded
-from .layout import apply_steps, pack, unpack
+from .layout import apply_steps, pack, prepared, unpack
 from .manifest import Buffer, Launch, Layout
 from .programs import compiled, emulated
 from .waiting import with_yielding_waits
@@ -191,7 +191,8 @@ class Executor:
             if not self.batched:
                 images = images[np.minimum(np.arange(self.batch), len(images) - 1)]
             for index, image in enumerate(images):
-                canonical = apply_steps(image[None].astype(np.float32), port.steps)[0]
+                value = prepared(image[None], port.preparation)
+                canonical = apply_steps(value, port.steps)[0]
                 # Only the tensor's own range is transferred: a feature memory holds all other
                 # tensors too.
                 host = pack(canonical, layout)

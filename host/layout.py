@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .manifest import Layout, Step
+from .manifest import Layout, Preparation, Step
 
 
 def pack(image: np.ndarray, layout: Layout) -> np.ndarray:
@@ -36,6 +36,20 @@ def _pixels(span: np.ndarray, layout: Layout) -> np.ndarray:
         (layout.pixels, layout.vectors, lanes),
         (layout.stride * lanes * size, lanes * size, size),
     )
+
+
+def prepared(value: np.ndarray, preparation: Preparation | None) -> np.ndarray:
+    """An input `(1, ...)` in float32, after its preparation."""
+    result = value.astype(np.float32, copy=False)
+    if preparation is None:
+        return result
+    spread = [1] * value.ndim
+    spread[preparation.axis] = -1
+    scale, shift = (
+        np.array(numbers, np.float32).reshape(spread)
+        for numbers in (preparation.scale, preparation.shift)
+    )
+    return result * scale + shift
 
 
 def apply_steps(array: np.ndarray, steps: Sequence[Step]) -> np.ndarray:

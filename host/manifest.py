@@ -98,10 +98,20 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """What the host does to an integer input: it converts it to float32, multiplies by `scale` and
+    adds `shift`, numbers along an `axis` of `(1, ...)`."""
+
+    axis: int
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Port:
     """An input or output of the network. `shape` is led by a 1 that stands for the images,
-    `model_shape` is the ONNX model's; `steps` lead from the ONNX value to the canonical array, of
-    outputs the other way."""
+    `model_shape` is the ONNX model's; `steps` lead from the ONNX value, after its `preparation`, to
+    the canonical array, of outputs the other way."""
 
     name: str
     shape: tuple[int, ...]
@@ -109,6 +119,7 @@ class Port:
     dtype: str
     steps: tuple[Step, ...]
     layout: Layout
+    preparation: Preparation | None = None
 
 
 @dataclass(frozen=True)
@@ -226,6 +237,8 @@ def check(found: Manifest) -> None:
         name = result.layout.buffer
         if name not in found.buffers:
             raise FieldError(f"layout of {result.name}: there is no buffer {name!r}")
+    for port in found.inputs:
+        check_preparation(port)
     for port in (*found.inputs, *found.outputs):
         for kind, _ in port.steps:
             if kind not in STEPS:
@@ -238,6 +251,19 @@ def check(found: Manifest) -> None:
         for launch in (*run.once, *run.launches, *run.ahead):
             for argument in launch.arguments:
                 check_argument(argument, found, f"runs.{mode}, {launch.kernel}")
+
+
+def check_preparation(port: Port) -> None:
+    """Raise FieldError for numbers that do not fit an input."""
+    p = port.preparation
+    if p is None:
+        return
+    if not 0 <= p.axis < len(port.shape):
+        raise FieldError(f"preparation of {port.name}: there is no axis {p.axis}")
+    if not len(p.scale) == len(p.shift) == port.shape[p.axis]:
+        raise FieldError(
+            f"preparation of {port.name}: axis {p.axis} has {port.shape[p.axis]} places"
+        )
 
 
 def check_argument(argument: Argument, found: Manifest, place: str) -> None:

@@ -16,15 +16,14 @@ def random_images(design: HostDesign, count: int, seed: int = 0) -> dict[str, np
     that a byte holds."""
     random = np.random.default_rng(seed)
     return {
-        port.name: random_values(random, (count, *port.shape[1:]), np.dtype(port.dtype))
+        port.name: random_values(random, (count, *port.shape[1:]), port.dtype)
         for port in design.manifest.inputs
     }
 
 
-def random_values(
-    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
-) -> np.ndarray:
-    """An array of a type."""
+def random_values(random: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """An array of numpy's type `name`."""
+    dtype = np.dtype(name)
     if dtype.kind == "f":
         return random.standard_normal(shape, dtype=np.float32)
     if dtype.kind == "b":

@@ -101,6 +101,7 @@ def port_entry(port: Port, steps: list[Step], layout: Layout) -> PortEntry:
         port.dtype,
         tuple(steps),
         layout,
+        port.preparation,
     )
 
 

@@ -13,6 +13,7 @@ from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
 from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.element_types import FLOAT
 from hlsgen.frontend.fold_pad import fold_pad
+from hlsgen.frontend.fold_preparation import fold_preparation
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
 from hlsgen.frontend.fuse_gate import fuse_gate
@@ -42,7 +43,8 @@ def load(
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
     prepared = prepare(open_model(model), shapes)
     graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
-    for normalise in (fold_pad, fold_scale, fuse_gate, fuse_gather, fuse_activation, drop_unused):
+    folds = (fold_pad, fold_scale, fold_preparation)
+    for normalise in (*folds, fuse_gate, fuse_gather, fuse_activation, drop_unused):
         graph = normalise(graph)
     if not graph.layers:
         graph = with_copies(graph)

@@ -20,6 +20,7 @@ from hlsgen.frontend.element_types import (
     to_float32,
     value_in_float32,
 )
+from hlsgen.frontend.hoist import hoist_transposes
 from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.model import TARGET_OPSET, node_label, opset_of
 from hlsgen.frontend.opset import check, convert, infer_shapes
@@ -73,7 +74,10 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         added = {t.name: numpy_helper.to_array(t) for t in skeleton.graph.initializer}
         constants = {**added, **walk.constants}
     walk = walked(skeleton, constants, inputs, labels, onnx_importers())
-    walk.nodes = live_nodes(walk.nodes, [output.name for output in skeleton.graph.output])
+    outputs = [output.name for output in skeleton.graph.output]
+    ranks = {name: len(shape) for name, shape in inputs.items()}
+    live = live_nodes(walk.nodes, outputs)
+    walk.nodes = hoist_transposes(live, walk.constants, ranks, outputs)
     integers = {
         value.name: value.type.tensor_type.elem_type
         for value in skeleton.graph.input
@@ -87,7 +91,7 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         walk.constants,
         inputs,
         integers,
-        [output.name for output in skeleton.graph.output],
+        outputs,
         final_shapes(skeleton, walk, integers, refused),
         refused,
         walk.labels,

@@ -81,9 +81,12 @@ class GraphBuilder:
             wanted = value.view.value_shape
             # wanted = value.view(canonical); raw = known.view(canonical): so raw =
             # known.view(inverse(value.view)(wanted)).
-            steps = (*value.view.inverse.steps, *known.view.steps)
-            tensor = self.add_tensor(name, wanted[1:])
-            self.ports.append((name, Value(tensor, View(wanted, steps))))
+            view = View(wanted, (*value.view.inverse.steps, *known.view.steps))
+            same = (p.tensor for n, p in self.ports if n == name and p.view == view)
+            tensor = next(same, None)
+            if tensor is None:
+                tensor = self.add_tensor(name, wanted[1:])
+                self.ports.append((name, Value(tensor, view)))
             return Value(tensor, View(wanted))
         return None
 

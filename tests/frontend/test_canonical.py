@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 import hlsgen
-from hlsgen.cli.images import random_images
+from hlsgen.cli.images import random_images, random_values
 from hlsgen.errors import HlsgenError, UnsupportedError
 from hlsgen.frontend.element_types import model_in_float32, to_float32
 from hlsgen.frontend.prepare import resolved
@@ -56,6 +56,17 @@ MODELS = {
         <int8[2,3,1,1] q = {1,-2,3,4,-5,6}, float[2] s = {0.5,0.25}, int8[2] z = {0,1}> {
             w = DequantizeLinear<axis = 0>(q, s, z) y = Conv(x, w)
         }""",
+    "a picture prepared with channels last": """<ir_version: 8, opset_import: ["" : 17]>
+        g (uint8[1,4,5,3] x) => (float[1,3,4,5] y)
+        <float[3] mean = {9,8,7}, float[1,1,1,3] scale = {2,3,4}, float white = {255.0}> {
+            f = Cast<to = 1>(x) a = Div(f, white) b = Sub(mean, a) c = Div(b, scale)
+            t = Transpose<perm = [0,3,1,2]>(c) y = Relu(t)
+        }""",
+    "a value read beside its Transpose": """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,4,5,3] x) => (float[1,3,4,5] y) {
+            a = Neg(x) t = Transpose<perm = [0,3,1,2]>(a) u = Transpose<perm = [0,3,1,2]>(x)
+            b = Add(x, x) v = Transpose<perm = [0,3,1,2]>(b) w = Add(t, u) y = Add(v, w)
+        }""",
     "a definition in ONNX": """<ir_version: 8, opset_import: ["" : 18]>
         g (float[1,3,5,5] x) => (float[1,3,1,1] y) <int64[2] a = {2,3}> {
             y = ReduceL1(x, a)
@@ -64,10 +75,10 @@ MODELS = {
 
 
 def given(model, seed=1):
-    """Standard normal images of a model with one input, whatever its type."""
+    """A random image for a model with one input, of its integer type or float32."""
     (port,) = hlsgen.load(model).inputs
-    values = np.random.default_rng(seed).standard_normal(port.view.value_shape, np.float32)
-    return {port.name: values}, port.view.value_shape
+    shape = port.view.value_shape
+    return {port.name: random_values(np.random.default_rng(seed), shape, port.dtype)}, shape
 
 
 def check_against_onnxruntime(model, tolerance=1e-5):
@@ -160,9 +171,10 @@ def picture_model():
 
 @pytest.mark.emulator
 def test_pictures_of_bytes(tmp_path):
-    """The host takes bytes; the network's own preparation is one scale a channel."""
+    """The host takes bytes, and prepares them as the network does."""
     design = build(picture_model(), tmp_path / "design")
-    assert [layer.op for layer in design.manifest.layers] == ["scale", "conv"]
+    assert [layer.op for layer in design.manifest.layers] == ["conv"]
+    assert design.manifest.inputs[0].preparation.axis == 3
     images = random_images(design, 2)
     assert images["x"].dtype == np.uint8 and images["x"].max() > 200
     assert verdict_of(design, inputs=images)["ok"]

@@ -1,0 +1,1 @@
+"""What three exporters make of forty patterns of networks, and what hlsgen makes of that."""
