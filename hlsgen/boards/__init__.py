@@ -17,6 +17,10 @@ from hlsgen.errors import BoardError, did_you_mean
 # Names reach file names, Makefiles and command lines.
 NAME = re.compile(r"[\w./:-]+", re.ASCII)
 VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
+# The first version of the SDK that gets max_replicates and an implementation for `memory`. Known:
+# the guides to 18.1 have numreadports and numwriteports alone, that to 22.4 max_replicates, and
+# 19.2 and 19.4 still build what the old ones ask for. That 19.1 has the new ones is assumed.
+MAX_REPLICATES = (19, 1)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,12 @@ class Board:
     unverified: tuple[str, ...] = ()
 
     @property
+    def chooses_memories(self) -> bool:
+        """Whether its SDK lets a declaration choose between MLABs and memory blocks; an older one
+        builds all of blocks."""
+        return not older(self.sdk, MAX_REPLICATES)
+
+    @property
     def available_alms(self) -> int:
         """ALMs left beside the static region."""
         return self.device.alms - self.reserved_alms
@@ -107,6 +117,11 @@ class Board:
         memory."""
         shares = self.interleaved_efficiency
         return self.bandwidth * shares[min(max(readers, 1), len(shares)) - 1]
+
+
+def older(sdk: str, version: tuple[int, int]) -> bool:
+    """Whether a version such as "19.4" or "20.1.3" of the SDK comes before another one."""
+    return tuple(map(int, sdk.split(".")[:2])) < version
 
 
 def read_all(kind: Any, folder: Any) -> dict[str, Any]:

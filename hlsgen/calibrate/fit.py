@@ -1,5 +1,4 @@
-"""Fitting the calibration: non-negative least squares on relative errors, made robust by
-reweighting."""
+"""Fitting the calibration: how densely Quartus packs ALMs, and the line of the clock."""
 
 from __future__ import annotations
 
@@ -9,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hlsgen.calibrate.samples import Clock, ReportError, Sample
-from hlsgen.model.calibration import Calibration
+from hlsgen.model.calibration import Calibration, full_alms, quantiles
 
 # Kernels with fewer fitted units than this say little about relative errors of memory blocks and
 # DSPs.
 LEAST = {"ALM": 1, "RAM": 20, "DSP": 20}
-ROUNDS = 20
 LEAST_CLOCKS = 8
 
 
@@ -46,34 +44,30 @@ def fit(
             where="calibrate",
             remedy="add report folders of fitted designs, or the CSV of earlier ones",
         )
-    errors = []
+    errors, ratios = [], []
     for design in designs:
         rest = [s for s in samples if s.design != design]
         if len(rest) >= 6:
-            errors += evaluate([s for s in samples if s.design == design], coefficients(rest))
-    found = coefficients(samples)
-    left_out = overall(errors) if errors else overall(evaluate(samples, found))
-    found = Calibration(found.alm, found.ram, found.dsp, left_out, source, clock_lines(clocks))
-    return found, errors
-
-
-def coefficients(samples: Sequence[Sample]) -> Calibration:
-    """Coefficients of all samples."""
-    estimates, fitted = (
-        np.array([s.estimate for s in samples]),
-        np.array([s.fitted for s in samples]),
+            mine, without = [s for s in samples if s.design == design], packing(rest)
+            errors += evaluate(mine, without)
+            ratios += [s.fitted[0] / (without * full_alms(s.estimate)) for s in mine]
+    found = packing(samples)
+    left_out = errors or evaluate(samples, found)
+    ratios = ratios or [s.fitted[0] / (found * full_alms(s.estimate)) for s in samples]
+    calibration = Calibration(
+        found, quantiles(ratios), overall(left_out), source, clock_lines(clocks)
     )
-    alm = robust_nnls(estimates, fitted[:, 0])
-    ratios = []
-    for column, name in ((2, "RAM"), (3, "DSP")):
-        large = (fitted[:, column] > LEAST[name]) & (estimates[:, column] > 0)
-        ratio = (
-            float(np.median(fitted[large, column] / estimates[large, column]))
-            if large.any()
-            else 1.0
-        )
-        ratios.append(round(ratio, 2))
-    return Calibration(tuple(round(float(c), 4) for c in alm), ratios[0], ratios[1], {})
+    return calibration, errors
+
+
+def packing(samples: Sequence[Sample]) -> float:
+    """Fitted over full ALMs: the factor with the least sum of absolute errors, which is the median
+    of all samples' ratios, each as heavy as its ALMs are many."""
+    full = np.array([full_alms(s.estimate) for s in samples])
+    ratios = np.array([s.fitted[0] for s in samples]) / np.maximum(full, 1)
+    order = np.argsort(ratios)
+    passed = np.cumsum(full[order])
+    return round(float(ratios[order][np.searchsorted(passed, passed[-1] / 2)]), 3)
 
 
 def nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -89,27 +83,16 @@ def nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.asarray(found)
 
 
-def robust_nnls(features: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Non-negative coefficients with the least absolute relative error, by iteratively reweighted
-    least squares."""
-    scale = 1 / np.maximum(target, 200)
-    weight = scale.copy()
-    for _ in range(ROUNDS):
-        found = nnls(features * weight[:, None], target * weight)
-        missed = np.abs(features @ found - target) * scale
-        weight = scale / np.sqrt(np.maximum(missed, 0.05))
-    return found
-
-
-def evaluate(samples: Sequence[Sample], calibration: Calibration) -> list[Errors]:
-    """Mean relative errors, design by design."""
+def evaluate(samples: Sequence[Sample], packed: float) -> list[Errors]:
+    """Mean relative errors of ALMs packed like that, and of aoc's own figures of memory blocks and
+    DSPs, design by design."""
     found = []
     for design in dict.fromkeys(s.design for s in samples):
         mine = [s for s in samples if s.design == design]
         predicted = {
-            "ALM": [float(np.dot(calibration.alm, s.estimate)) for s in mine],
-            "RAM": [s.estimate[2] * calibration.ram for s in mine],
-            "DSP": [float(np.ceil(s.estimate[3] * calibration.dsp - 1e-6)) for s in mine],
+            "ALM": [packed * full_alms(s.estimate) for s in mine],
+            "RAM": [s.estimate[2] for s in mine],
+            "DSP": [float(np.ceil(s.estimate[3] - 1e-6)) for s in mine],
         }
         errors, measured = {}, {}
         for column, name in ((0, "ALM"), (2, "RAM"), (3, "DSP")):

@@ -61,8 +61,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 "holds no kernel with both an estimate and a fit", where=options.evaluate
             )
         calibration = load_calibration(options.calibration)
-        errors = evaluate(samples, calibration)
-        title = "present coefficients"
+        errors = evaluate(samples, calibration.packing)
+        title = "present calibration"
     else:
         calibration, errors = fit(
             samples,
@@ -99,7 +99,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             "ok": True,
             "errors": total,
             "designs": [vars(e) for e in errors],
-            "alm": list(calibration.alm),
+            "packing": calibration.packing,
+            "band": list(calibration.band),
         }
     )
     return 0

@@ -5,17 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hlsgen.boards import MAX_REPLICATES, older
 from hlsgen.types import BFLOAT16, FLOAT16, FLOAT32, PIECE, STORAGE_TYPES
-
-# The first version that gets max_replicates and an implementation for `memory`. Known: the guides
-# to 18.1 have numreadports and numwriteports alone, that to 22.4 max_replicates, and 19.2 and 19.4
-# still build what the old ones ask for. That 19.1 has the new ones is assumed.
-MAX_REPLICATES = (19, 1)
-
-
-def older(sdk: str, version: tuple[int, int]) -> bool:
-    """Whether a version such as "19.4" or "20.1.3" of the SDK comes before another one."""
-    return tuple(map(int, sdk.split(".")[:2])) < version
 
 
 def memory_macros(sdk: str) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from hlsgen.boards import Board
+from hlsgen.boards import Board, older
 from hlsgen.boards import board as find_board
-from hlsgen.codegen.attributes import older
 from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import generate_folded
 from hlsgen.codegen.hybrid import generate_hybrid

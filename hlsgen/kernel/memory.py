@@ -18,11 +18,15 @@ from math import ceil
 # Depth x width modes of an M20K in simple dual port; an M10K has half the depth at each width.
 MODES = ((512, 40), (1024, 20), (2048, 10), (4096, 5), (8192, 2), (16384, 1))
 M20K_BITS = 20480
+# Widths of banks that hold no more than one 32-bit value a word: powers of two.
+NARROW_BITS = 32
+NARROW_MODES = ((512, 32), (1024, 16), (2048, 8), (4096, 4), (8192, 2), (16384, 1))
 # Banks of more words than that are built of the two deepest modes alone (9 of 9 in public reports,
 # benchmarks/model/aoc_memory_verdicts.csv).
 DEEP = 4096
 # Up to this depth memories and channels take MLABs in place of memory blocks.
 MLAB_DEPTH = 32
+MLAB_BITS = 20
 # Arrays of no more bits than that (64 bytes) are registers, however they are addressed.
 REGISTER_BITS = 512
 # Widest bank that a declaration asks for: 512 bits fill 13 blocks to 98 %.
@@ -50,11 +54,13 @@ def memory_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
 
 def bank_blocks(depth: int, bits: int, block_bits: int = M20K_BITS) -> int:
     """Blocks for a bank of an array of `depth` words of `bits`: the compiler rounds their number up
-    to a power of two, and builds deep banks of the two deepest modes."""
+    to a power of two, builds deep banks of the two deepest modes, and gives no bank less than a
+    block."""
     rows = power_of_two(depth)
-    if rows <= DEEP * block_bits / M20K_BITS:
-        return memory_blocks(rows, bits, block_bits)
-    return cheapest(rows, bits, MODES[-2:], block_bits)
+    modes: tuple[tuple[int, int], ...] = NARROW_MODES if bits <= NARROW_BITS else MODES
+    if rows > DEEP * block_bits / M20K_BITS:
+        modes = modes[-2:]
+    return cheapest(rows, bits, modes, block_bits)
 
 
 def cheapest(depth: int, bits: int, modes: tuple[tuple[int, int], ...], block_bits: int) -> int:
@@ -71,7 +77,8 @@ def bank_elements(depth: int, bits: int, parts: int, granule: int) -> int:
 
     def cost(count: int) -> tuple[int, int]:
         banks = ceil(parts / count)
-        return banks * (bank_blocks(depth, count * bits) or ceil(count * bits / 20)), banks
+        blocks, mlabs = bank_blocks(depth, count * bits), ceil(count * bits / MLAB_BITS)
+        return banks * (mlabs if depth <= MLAB_DEPTH else blocks), banks
 
     sizes = [1]
     while (

@@ -18,12 +18,12 @@ import numpy as np
 from hlsgen.boards import Board, Device
 from hlsgen.errors import Infeasible
 from hlsgen.kernel.hardware import Body, Fifo, Kernel, Lsu, Structure
-from hlsgen.kernel.memory import MLAB_DEPTH, Memory, bank_blocks, memory_blocks
+from hlsgen.kernel.memory import MLAB_BITS, MLAB_DEPTH, Memory, bank_blocks, memory_blocks
 from hlsgen.model.calibration import Calibration, default_calibration
 
 # Kernels and channels whose cost is remembered: a search asks for most of them again and again.
 REMEMBERED = 4096
-FAMILIES = {"agilex": "stratix10", "cyclone5": "arria10", "stratixv": "arria10"}
+FAMILIES = {"agilex": "stratix10", "stratixv": "arria10"}
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,25 @@ class Caps:
     blocks: float = 0.8
     dsps: float = 0.9
 
+    def units(self, board: Board) -> dict[str, float]:
+        """How many ALMs, memory blocks and DSPs that are."""
+        device = board.device
+        return {
+            "ALMs": self.alms * device.alms,
+            "memory blocks": self.blocks * device.blocks,
+            "DSPs": self.dsps * board.available_dsps,
+        }
+
 
 @dataclass(frozen=True)
 class Resources:
-    """What a design takes of a device, static region included, and the clock in MHz; `*_low`,
-    `*_high` are bands."""
+    """What a design takes of a device, static region included, and the clock in MHz. Of ten
+    designs, eight have ALMs and a clock between `*_low` and `*_high`; three of four have no more
+    ALMs than `alms_upper`."""
 
     alms: int
     alms_low: int
+    alms_upper: int
     alms_high: int
     blocks: int
     dsps: int
@@ -58,21 +69,25 @@ class Resources:
             "DSPs": self.dsps / board.available_dsps,
         }
 
+    def capped(self) -> dict[str, int]:
+        """What caps are held against: the upper quartile of ALMs, memory blocks, DSPs."""
+        return {"ALMs": self.alms_upper, "memory blocks": self.blocks, "DSPs": self.dsps}
+
     def fits(self, board: Board, caps: Caps) -> bool:
-        """Whether every share is within its cap."""
+        """Whether all that is used is within its cap."""
         return all(
-            s <= c for s, c in zip(self.shares(board).values(), vars(caps).values(), strict=True)
+            used <= cap
+            for used, cap in zip(self.capped().values(), caps.units(board).values(), strict=True)
         )
 
     def check(self, board: Board, caps: Caps, style: str) -> None:
         """Raise Infeasible that says what is short and by how much."""
-        device = board.device
-        totals = {"ALMs": device.alms, "memory blocks": device.blocks, "DSPs": board.available_dsps}
-        used = {"ALMs": self.alms, "memory blocks": self.blocks, "DSPs": self.dsps}
-        for (name, total), cap in zip(totals.items(), vars(caps).values(), strict=True):
-            if used[name] > cap * total:
+        used, whole = self.capped(), Caps(1, 1, 1).units(board)
+        for name, most in caps.units(board).items():
+            if used[name] > most:
                 raise Infeasible(
-                    f"needs {used[name]:,} {name}; {int(cap * total):,} of {total:,} may be used",
+                    f"needs {used[name]:,} {name}; {int(most):,} of {int(whole[name]):,} may be "
+                    "used",
                     where=f"{style} design on {board.name}",
                     remedy="use --style folded, or a larger board",
                 )
@@ -82,15 +97,15 @@ class Resources:
 def costs(family: str) -> dict[str, np.ndarray]:
     """Cost of each construct as (ALUT, FF, RAM, DSP, MLAB)."""
     data = json.loads(resources.files("hlsgen.model").joinpath("costs.json").read_text())
-    table = data[FAMILIES.get(family, family)] | data["all"]
+    table = data["all"] | data[FAMILIES.get(family, family)]
     return {name: np.asarray(value, float) for name, value in table.items()}
 
 
 @lru_cache(maxsize=REMEMBERED)
-def memory_cost(memory: Memory, device: Device) -> np.ndarray:
+def memory_cost(memory: Memory, board: Board) -> np.ndarray:
     """An on-chip array with its load and store ports: registers, or MLABs or blocks bank by bank
     and replicate by replicate."""
-    table, bits = costs(device.family), memory.elements * memory.bits
+    table, bits = costs(board.device.family), memory.elements * memory.bits
     if memory.registers:
         return np.array([bits * (memory.depth > 1), bits, 0, 0, 0.0]) * memory.copies
     ports = (
@@ -98,9 +113,9 @@ def memory_cost(memory: Memory, device: Device) -> np.ndarray:
         + memory.bank_bits * table["memory_load_per_bit"]
         + table["memory_store"]
     )
-    shallow = memory.depth <= MLAB_DEPTH
-    mlabs = ceil(memory.bank_bits / 20) if shallow else 0
-    blocks = 0 if shallow else bank_blocks(memory.depth, memory.bank_bits, device.block_bits)
+    shallow = memory.depth <= MLAB_DEPTH and board.chooses_memories
+    mlabs = ceil(memory.bank_bits / MLAB_BITS) if shallow else 0
+    blocks = 0 if shallow else bank_blocks(memory.depth, memory.bank_bits, board.device.block_bits)
     cost: np.ndarray = ports + np.array([0, 0, blocks, 0, mlabs])
     return memory.banks * memory.copies * cost
 
@@ -110,7 +125,7 @@ def fifo_cost(fifo: Fifo, device: Device) -> np.ndarray:
     """A channel: its words in registers, MLABs or memory blocks."""
     table = costs(device.family)
     shallow = fifo.depth <= MLAB_DEPTH
-    mlabs = ceil(fifo.bits / 20) if shallow else 0
+    mlabs = ceil(fifo.bits / MLAB_BITS) if shallow else 0
     blocks = 0 if shallow else memory_blocks(fifo.depth, fifo.bits, device.block_bits)
     registers = float(table["channel_ff_per_bit"]) * fifo.bits
     cost: np.ndarray = table["channel"] + np.array([0, registers, blocks, 0, mlabs])
@@ -124,17 +139,20 @@ def lsu_cost(lsu: Lsu, device: Device) -> np.ndarray:
     return cost
 
 
-def body_cost(body: Body, device: Device) -> np.ndarray:
+def body_cost(body: Body, board: Board) -> np.ndarray:
     """Arithmetic, memories and registers of a kernel."""
-    table, a = costs(device.family), body.arithmetic
+    device, a = board.device, body.arithmetic
+    table = costs(device.family)
     dsps = (
         a.multiply_adds * device.multiply_add_dsps
         + a.adds * device.add_dsps
         + a.multiplies * device.multiply_dsps
     )
-    soft = (a.multiply_adds + a.adds) * device.add_alms * 2  # two ALUTs an ALM
+    adds = a.multiply_adds + a.adds
+    soft = adds * device.add_alms * 2  # two ALUTs an ALM
     cost = np.array([soft + body.multiplexer_bits, body.register_bits, 0, dsps, 0], float)
-    cost += (a.multiply_adds + a.adds + a.multiplies) * table["float_unit"]
+    cost += (adds + a.multiplies) * table["float_unit"] + adds * table["soft_add"]
+    cost += (a.multiply_adds + a.multiplies) * table["soft_multiply"]
     for name, count in (
         ("compare", a.compares),
         ("divide", a.divides),
@@ -142,16 +160,17 @@ def body_cost(body: Body, device: Device) -> np.ndarray:
         ("power", a.powers),
     ):
         cost += count * table[name]
-    cost += sum((memory_cost(memory, device) for memory in body.memories), np.zeros(5))
+    cost += sum((memory_cost(memory, board) for memory in body.memories), np.zeros(5))
     return cost
 
 
 @lru_cache(maxsize=REMEMBERED)
-def kernel_cost(kernel: Kernel, device: Device) -> np.ndarray:
+def kernel_cost(kernel: Kernel, board: Board) -> np.ndarray:
     """aoc's estimate of one kernel: (ALUT, FF, RAM, DSP, MLAB)."""
+    device = board.device
     table = costs(device.family)
     cost: np.ndarray = (
-        body_cost(kernel.body, device)
+        body_cost(kernel.body, board)
         + kernel.loops * table["loop"]
         + kernel.products * table["integer_multiply"]
     )
@@ -182,9 +201,8 @@ def design_resources(
     design: Structure, board: Board, calibration: Calibration | None = None
 ) -> Resources:
     """ALMs, blocks, DSPs and clock of a whole design on a board."""
-    device = board.device
-    estimate = system_cost(design, device) + sum(
-        (kernel_cost(k, device) for k in design.kernels), np.zeros(5)
+    estimate = system_cost(design, board.device) + sum(
+        (kernel_cost(k, board) for k in design.kernels), np.zeros(5)
     )
     return fitted(estimate, board, calibration or default_calibration())
 
@@ -192,12 +210,13 @@ def design_resources(
 def fitted(estimate: np.ndarray, board: Board, calibration: Calibration) -> Resources:
     """From aoc's kind of estimate to a fitted design with the board's static region."""
     logic = float(np.dot(calibration.alm, estimate))
-    spread = calibration.errors.get("ALM", 0.2)
-    blocks = ceil(estimate[2] * calibration.ram) + board.reserved_blocks
-    dsps = ceil(estimate[3] * calibration.dsp - 1e-6)
-    alms = [round(logic * share) + board.reserved_alms for share in (1, 1 - spread, 1 + spread)]
-    clock, low, high = clock_of(alms[0], blocks, dsps, board, calibration)
-    return Resources(alms[0], alms[1], alms[2], blocks, dsps, clock, low, high)
+    blocks = ceil(estimate[2] - 1e-6) + board.reserved_blocks
+    dsps = ceil(estimate[3] - 1e-6)
+    alms, low, upper, high = (
+        round(logic * share) + board.reserved_alms for share in (1, *calibration.band)
+    )
+    clock = clock_of(alms, blocks, dsps, board, calibration)
+    return Resources(alms, low, upper, high, blocks, dsps, *clock)
 
 
 def clock_of(

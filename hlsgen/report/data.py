@@ -119,7 +119,7 @@ def kernel_rows(design: Structure, target: Any) -> list[dict[str, Any]]:
     """aoc's kind of estimate of every kernel, all its copies together."""
     rows = []
     for kernel, copies in Counter(design.kernels).items():
-        cost = np.ceil(kernel_cost(kernel, target.device) * copies)
+        cost = np.ceil(kernel_cost(kernel, target) * copies)
         figures = {name: int(v) for name, v in zip(RESOURCES, cost, strict=True)}
         lsus = len(kernel.lsus) * copies
         rows.append(

@@ -200,9 +200,9 @@ def test_results_of_another_calibration_of_the_same_name(model, tmp_path):
     path = tmp_path / "calibration.json"
     path.write_text(default_calibration().to_json())
     _, first = explored(model, tmp_path, calibration=str(path))
-    path.write_text(replace(default_calibration(), ram=2.0).to_json())
+    path.write_text(replace(default_calibration(), packing=2.0).to_json())
     submitted, result = explored(model, tmp_path, calibration=str(path))
-    assert submitted == 1 and result["blocks"] > first["blocks"]
+    assert submitted == 1 and result["alms"] > first["alms"]
 
 
 def test_results_of_another_hlsgen(model, tmp_path, monkeypatch):

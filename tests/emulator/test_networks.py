@@ -24,7 +24,7 @@ def test_large_networks_folded(name, tmp_path):
     assert verdict["onnxruntime"]["top1_equal"] == 1
 
 
-@pytest.mark.parametrize("board", ["pac_a10", "de10_nano"])
+@pytest.mark.parametrize("board", ["pac_a10", "de5_net"])
 def test_small_boards_tile(board, tmp_path):
     """Small boards need small tiles, narrow vectors and partial groups of outputs."""
     design = build(

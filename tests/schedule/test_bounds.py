@@ -66,7 +66,7 @@ def found_score(graph, target, plan, goal):
     ],
 )
 def test_the_search_finds_what_planning_every_shape_finds(style, images, goal, graph):
-    target, goal = board("de10_nano"), Goal(images=images, pins=FEW, **goal)
+    target, goal = board("de5_net"), Goal(images=images, pins=FEW, **goal)
     plan = Plan(graph.name, target.name, style, images=images)
     assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
 
@@ -92,7 +92,7 @@ def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
 
 def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
     graph = hlsgen.load(sparsify(parse(NETWORK), "relative", sparsity=0.8).model)
-    target, goal = board("de10_nano"), Goal(pins={("engines", "width"): 2})
+    target, goal = board("de5_net"), Goal(pins={("engines", "width"): 2})
     plan = Plan(graph.name, target.name, "folded")
     both = [list(candidates(graph, target, plan, goal, array)) for array in arrays()]
 
@@ -109,7 +109,7 @@ def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
 
 @pytest.mark.parametrize("images", [1, 4])
 def test_no_design_takes_less_than_the_bound_of_its_shape(images, graph):
-    target, goal = board("de10_nano"), Goal(images=images, pins=FEW)
+    target, goal = board("de5_net"), Goal(images=images, pins=FEW)
     ratios = []
     for shape, found in every_design(
         graph, target, Plan(graph.name, target.name, "folded", images=images), goal

@@ -68,7 +68,7 @@ def test_another_network_or_calibration_is_not_what_was_searched(lenet, plan):
     weights = {**conv1.weights, "weight": np.zeros_like(conv1.weights["weight"])}
     other = replace(lenet, layers=(replace(conv1, weights=weights), *others))
     assert CHANGED in told(other, plan)
-    calibration = replace(default_calibration(), ram=2.0)
+    calibration = replace(default_calibration(), packing=2.0)
     assert CHANGED in explain(lenet, plan, estimate(lenet, plan, calibration), calibration)
 
 

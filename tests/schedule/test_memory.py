@@ -30,6 +30,9 @@ RAM, MLAB = 2, 4
         (Memory("bias", 512, 128), "float4 bias[512] BLOCKS(1, 16, 1);", 4),
         # A bank of 1,100 words is one of 2,048: 10 bits wide.
         (Memory("values", 1100, 32), "float4 values[1100] BLOCKS(1, 4, 1);", 4),
+        # 32 bits are 8 blocks of 4,096 x 4; 256 bits 52 of 4,096 x 5.
+        (Memory("sample", 4096, 32), "float4 sample[4096] BLOCKS(1, 4, 1);", 8),
+        (Memory("sample", 4096, 256), "float4 sample[4096] BLOCKS(1, 32, 1);", 52),
         # Deeper than 4,096 words: 2 bits a block up to 8,192, as a public report has it.
         (Memory("map", 8192, 128, 4), "float4 map[8192][4] BLOCKS(1, 64, 1);", 256),
         # Eight lanes read places of their own.
@@ -42,17 +45,17 @@ RAM, MLAB = 2, 4
 )
 def test_blocks(memory, text, blocks):
     assert memory.declaration("float4") == text
-    assert memory_cost(memory, board("pac_d5005").device)[RAM] == blocks
+    assert memory_cost(memory, board("pac_d5005"))[RAM] == blocks
 
 
 def test_mlabs_and_registers():
-    device = board("pac_d5005").device
+    target = board("pac_d5005")
     shallow = Memory("m", 32, 128, 4)
     assert shallow.declaration("float4") == "float4 m[32][4] MLABS(1, 64, 1);"
-    assert memory_cost(shallow, device)[MLAB] == 26 and memory_cost(shallow, device)[RAM] == 0
+    assert memory_cost(shallow, target)[MLAB] == 26 and memory_cost(shallow, target)[RAM] == 0
     one = Memory("m", 1, 128, 9)
     assert one.registers and one.declaration("float4") == "float4 m[1][16] REGISTERS;"
-    assert memory_cost(one, device)[1] == 9 * 128
+    assert memory_cost(one, target)[1] == 9 * 128
     assert Memory("m", 4, 128).registers and not Memory("m", 5, 128).registers  # 64 bytes
 
 

@@ -54,7 +54,7 @@ def test_variables_that_hang_together_too_closely_are_not_eliminated():
 
 @pytest.mark.parametrize("streams", [False, True])
 @pytest.mark.parametrize(
-    ("model", "target"), [("lenet5", "de10_nano"), ("lenet5", "pac_d5005"), (None, "pac_a10")]
+    ("model", "target"), [("lenet5", "de5_net"), ("lenet5", "pac_d5005"), (None, "pac_a10")]
 )
 def test_prices_say_what_the_solver_says(model, target, streams):
     relaxation, goal = relaxation_of(network(model) if model else chain(6), target, streams), Goal()
@@ -142,8 +142,8 @@ def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
 
 
 def test_with_equal_layers_the_first_ones_change_first(monkeypatch):
-    relaxation = relaxation_of(chain(160))
-    target = search.solve(relaxation, board("pac_d5005"), Goal()).cycles
+    relaxation = relaxation_of(chain(100))
+    target = int(1.01 * search.solve(relaxation, board("pac_d5005"), Goal()).cycles)
     assert least_design(relaxation, target).settled
     monkeypatch.setattr(prices, "mixed", lambda *_: None)
     assert not least_design(relaxation, target).settled
@@ -167,7 +167,7 @@ def test_marginals_are_the_least_of_all_assignments_with_an_entry(seed):
 
 
 def test_options_that_no_design_can_have_do_not_reach_the_solver():
-    relaxation, goal = relaxation_of(network("lenet5"), "de10_nano"), Goal()
+    relaxation, goal = relaxation_of(network("lenet5"), "de5_net"), Goal()
     problem, whole, left = relaxation.problem, 0, 0
     for level in sorted({o.cycles for options in problem.options.values() for o in options})[::3]:
         for answer, fewest in (

@@ -129,7 +129,7 @@ def test_as_many_steps_are_timed_for_many_equal_layers_as_for_two(monkeypatch):
         graph = hlsgen.load(parse(text, inputs=("t0",)))
         assert len(set(models(graph, Plan("c", "pac_d5005", "folded")).values())) == 1
         counted.clear()
-        hlsgen.schedule(graph, board="de10_nano", style="folded")
+        hlsgen.schedule(graph, board="de5_net", style="folded")
         return len(counted)
 
     assert 0 < timings(8) <= 2 * timings(2)

@@ -168,7 +168,7 @@ def alone(graph: Graph, plan: Plan, array: Array, board: Board, clock: float) ->
     }
     cycles = np.array([of_kinds[model] for model in kinds])
     kernels = array.kernels(shaped, plan, FLOAT32.bits)
-    cost = sum((kernel_cost(kernel, board.device) for kernel in kernels), np.zeros(5))
+    cost = sum((kernel_cost(kernel, board) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 

@@ -134,12 +134,12 @@ def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
     """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than
     the whole buffer comes again with a smaller one.)"""
     return (
-        tile_blocks(engines, board, goal) + board.reserved_blocks
+        tile_blocks(engines, board) + board.reserved_blocks
         <= goal.caps.blocks * board.device.blocks
     )
 
 
-def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
+def tile_blocks(engines: Engines, board: Board) -> int:
     """Memory blocks of the copies of the tile buffers."""
     blocks = 0
     for known in arrays():
@@ -147,7 +147,7 @@ def tile_blocks(engines: Engines, board: Board, goal: Goal) -> float:
             tile = known.tile_memory(engines.of(known.name), FLOAT32)
             size = memory_blocks(tile.depth, tile.bits, board.device.block_bits)
             blocks += tile.copies * tile.parts * size
-    return blocks * goal.calibration.ram
+    return blocks
 
 
 def weight_burst(graph: Graph, width: int, board: Board) -> int:

@@ -60,7 +60,7 @@ def partitions(
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
     wanted, least = goal.pins.get(("prefix", "layers")), pinned_layers(graph, goal)
-    options, blocks = [], cache(lambda option: tile_blocks(option, board, goal))
+    options, blocks = [], cache(lambda option: tile_blocks(option, board))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
         times = layer_cycles(graph, plan, found, inputs, outputs)
         for count in prefixes(graph):
@@ -108,7 +108,7 @@ def weighed(
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
-    blocks += prefix[1] * FLOAT32.bits / (FILLED * board.device.block_bits) * goal.calibration.ram
+    blocks += prefix[1] * FLOAT32.bits / (FILLED * board.device.block_bits)
     most = board.device.blocks * goal.caps.blocks
     fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per

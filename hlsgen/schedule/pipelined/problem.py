@@ -131,15 +131,9 @@ def build_problem(
         for name in widths
         for width in widths[name]
     }
-    caps, device = goal.caps, board.device
     fixed = scaled(convert @ fixed_cost(graph, board, plan))  # of all copies
-    totals = np.array(
-        [
-            device.alms * caps.alms - board.reserved_alms,
-            device.blocks * caps.blocks - board.reserved_blocks,
-            board.available_dsps * caps.dsps,
-        ]
-    )
+    totals = np.array([*goal.caps.units(board).values()])
+    totals -= np.array([board.reserved_alms, board.reserved_blocks, 0])
     if plan.disabled:
         totals = totals * 1000  # an ablated design need not fit
     limits = tuple(int(v) // plan.copies for v in np.floor(totals * SCALE) - np.array(fixed))
@@ -152,7 +146,7 @@ def build_problem(
         ends,
         memory_bytes(graph, board, plan, full_clock(board, goal)),
         buffering(graph, FLOAT32.bits),
-        SCALE[1] * goal.calibration.ram / device.block_bits,
+        SCALE[1] / board.device.block_bits,
     )
 
 
@@ -359,13 +353,13 @@ def option_cost(
 ) -> np.ndarray:
     """(ALUT, FF, RAM, DSP, MLAB) of one kernel, with its share of the weight loader."""
     kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
-    cost = sum((kernel_cost(k, board.device) for k in kernels), np.zeros(5))
+    cost = sum((kernel_cost(k, board) for k in kernels), np.zeros(5))
     if kernel.vectors_per_cycle > 1:
         cost = cost + fifo_cost(collected(kernel, FLOAT32.bits), board.device)
     if kernel.row_tiles:
         reader = (Lsu("filters", kernel.output_width * layer.weight_type.bits),)
         cost = cost + fifo_cost(streamed(kernel, layer.weight_type.bits), board.device)
-        cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board.device)
+        cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board)
         cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
         cost = cost + fifo_cost(
@@ -419,9 +413,8 @@ def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
 
 
 def fit_matrix(goal: Goal) -> np.ndarray:
-    """From (ALUT, FF, RAM, DSP, MLAB) to (ALM, blocks, DSPs)."""
-    c = goal.calibration
-    return np.array([c.alm, (0, 0, c.ram, 0, 0), (0, 0, 0, c.dsp, 0)])
+    """From (ALUT, FF, RAM, DSP, MLAB) to (ALM at the upper quartile, blocks, DSPs)."""
+    return np.array([goal.calibration.upper_alm, (0, 0, 1, 0, 0), (0, 0, 0, 1, 0)])
 
 
 def scaled(cost: np.ndarray) -> tuple[int, ...]:
