@@ -15,12 +15,14 @@ from hlsgen.calibrate.samples import load_lenient, number
 @dataclass(frozen=True)
 class Loop:
     """An innermost loop of a kernel. `interval` is the least II that aoc gives ("~1" and ">=1" are
-    1), None where it gives none: the loop is not pipelined, or unrolled away."""
+    1), None where it gives none: the loop is not pipelined, or unrolled away. `line` of the text
+    where it begins, 0 where that is not told."""
 
     kernel: str
     name: str
     pipelined: bool
     interval: float | None
+    line: int = 0
 
     @property
     def full_pace(self) -> bool:
@@ -29,14 +31,20 @@ class Loop:
 
 
 def read_loops(folder: Path) -> tuple[Loop, ...] | None:
-    """All innermost loops below `folder`, None where it holds no loops.json. Raises ReportError for
+    """All innermost loops of single work-items below `folder`, None where it holds no loops.json.
+    Loops of kernels that run many work-items have no initiation interval. Raises ReportError for
     one that cannot be read."""
     path = next(iter(sorted(folder.rglob("loops.json"))), None)
     if path is None:
         return None
     tree = load_lenient(path)
     kernels = tree.get("children", ()) if isinstance(tree, dict) else ()
-    return tuple(loop for node in kernels for loop in innermost(node, kernel_name(node)))
+    return tuple(
+        loop
+        for node in kernels
+        if not any(detail.get("text") == "ND-Range" for detail in node.get("details", ()))
+        for loop in innermost(node, kernel_name(node))
+    )
 
 
 def kernel_name(node: Any) -> str:
@@ -54,7 +62,17 @@ def innermost(node: Any, kernel: str) -> Iterator[Loop]:
         yield from inner
         return
     found = number(data[1]) if any(c.isdigit() for c in data[1]) else None
-    yield Loop(kernel, str(node.get("name", "")), data[0].strip().lower() == "yes", found)
+    name, pipelined = str(node.get("name", "")), data[0].strip().lower() == "yes"
+    yield Loop(kernel, name, pipelined, found, line_of(node))
+
+
+def line_of(node: Any) -> int:
+    """The line of the text that a node speaks of, 0 where it tells none."""
+    for places in node.get("debug", ()):
+        for place in places:
+            if place.get("line"):
+                return int(place["line"])
+    return 0
 
 
 def summary(loops: tuple[Loop, ...]) -> str:

@@ -145,9 +145,13 @@ def read_folder(folder: Path) -> Sources:
             found.notes.append(f"{quartus}: none of its kernels is in area.json")
     elif area is not None:
         found.notes.append(
-            f"{folder}: area.json without quartus.json, so nothing to compare its estimates with"
+            f"{folder}: area.json without quartus.json, so nothing to compare its estimates with; "
+            "`hlsgen compare` sets them beside a design"
         )
-    if text is not None and (clock := read_clock(folder.name, text)):
+    clock = read_clock(folder.name, text) if text is not None else None
+    if clock is None and area is not None and quartus is not None:
+        clock = fitted_clock(folder.name, load_lenient(quartus), load_lenient(area))
+    if clock is not None:
         found.clocks.append(clock)
     elif text is not None:
         found.notes.append(f"{text}: no clock and utilisation of a known device")
@@ -260,12 +264,34 @@ def read_clock(design: str, path: Path) -> Clock | None:
         used_percent(text, title) for title in ("Logic utilization", "RAM blocks", "DSP blocks")
     ]
     total = re.search(r"Logic utilization\s*:\s*[\d,]+\s*/\s*([\d,]+)", text)
-    # The report does not name the device; its number of ALMs does.
-    known = {device.alms: device.family for device in devices().values()}
-    family = known.get(int(total.group(1).replace(",", "")), "") if total else ""
+    family = family_of(number(total.group(1))) if total else ""
     if fmax is None or not family or any(share is None for share in shares):
         return None
     return Clock(design, family, float(fmax.group(1)), tuple(float(s or 0) for s in shares))  # type: ignore[arg-type]
+
+
+def family_of(alms: float) -> str:
+    """The family of the device that has so many ALMs, "" of none that is known. Reports do not name
+    the device."""
+    return {device.alms: device.family for device in devices().values()}.get(int(alms), "")
+
+
+def fitted_clock(design: str, quartus: Any, area: Any) -> Clock | None:
+    """The same from quartus.json, as versions from 20.4 on tell it: the clock, and what the whole
+    device holds; area.json says how much there is."""
+    most = [float(v) for v in area.get("max_resources", ())] if isinstance(area, dict) else []
+    nodes = [
+        node
+        for summary in (quartus.values() if isinstance(quartus, dict) else ())
+        for node in (summary.get("nodes", ()) if isinstance(summary, dict) else ())
+    ]
+    clock = next((number(n["kernel clock"]) for n in nodes if "kernel clock" in n), 0.0)
+    used = next((n for n in nodes if n.get("type") == "aclsystem"), None)
+    if not clock or used is None or len(most) < 4 or not family_of(most[0] / 2):
+        return None
+    pairs = (("alm", most[0] / 2), ("ram", most[2]), ("dsp", most[3]))
+    alms, blocks, dsps = (100 * number(used.get(name, 0)) / total for name, total in pairs)
+    return Clock(design, family_of(most[0] / 2), clock, (alms, blocks, dsps))
 
 
 def used_percent(text: str, title: str) -> float | None:

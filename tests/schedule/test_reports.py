@@ -82,6 +82,32 @@ def test_shares_come_from_counts_where_they_stand(ram, percent, tmp_path):
     assert clock.percent == pytest.approx((100 * 3417 / 427200, percent, 100 * 1285 / 1518))
 
 
+def test_a_clock_in_quartus_json(tmp_path):
+    """aoc 20.4 and later also write it there, with what the whole device holds."""
+    quartus = {
+        "quartusFitClockSummary": {"nodes": [{"name": "Clock", "kernel clock": "280.00"}]},
+        "quartusFitResourceUsageSummary": {
+            "nodes": [
+                {"type": "kernel", "name": "conv1", "alm": "900", "reg": "2", "dsp": "4"},
+                {
+                    "type": "aclsystem",
+                    "name": "Total Used",
+                    "alm": "42,720",
+                    "dsp": "759",
+                    "ram": "2,713",
+                },
+            ]
+        },
+    }
+    area = AREA | {"max_resources": [854400, 1708800, 2713, 1518, 42720]}
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "area.json").write_text(json.dumps(area))
+    (tmp_path / "d" / "quartus.json").write_text(json.dumps(quartus))
+    samples, (clock,), notes = read_sources([str(tmp_path / "d")])
+    assert [s.fitted for s in samples] == [(900, 2, 0, 4, 0)] and not notes
+    assert (clock.family, clock.fmax, clock.percent) == ("arria10", 280, (10, 100, 50))
+
+
 def test_a_report_without_a_clock_gives_a_note(tmp_path):
     _, clocks, notes = read_sources([folder(tmp_path / "d", BRACKETS, "Actual clock freq: 200\n")])
     assert not clocks and "no clock and utilisation" in notes[0]

@@ -1,0 +1,97 @@
+"""`compare`: a design's model and audit beside aoc's own report of it, kernel by kernel."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from hlsgen.audit.design import audit
+from hlsgen.boards import board as find_board
+from hlsgen.calibrate.anonymous import anonymous
+from hlsgen.calibrate.aoc_report import read_report
+from hlsgen.calibrate.comparison import RESOURCES, RULES, Check, Comparison, compare
+from hlsgen.cli.console import Console
+from hlsgen.errors import OutputError
+from hlsgen.frontend.load import load
+from hlsgen.model.structure import structure
+from hlsgen.plan import Plan
+from hlsgen.report.data import built_shapes, kernel_rows
+from hlsgen.rewrites.dense_as_convolution import reshaped
+
+NAME = "compare"
+HELP = "set a design's model and audit beside aoc's own report of it; say where aoc contradicts"
+EXAMPLE = "hlsgen compare design reports --send facts.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    parser.add_argument(
+        "reports",
+        metavar="REPORTDIR",
+        help="folder that aoc made of the design; `aoc -rtl` is enough, which needs no board",
+    )
+    parser.add_argument(
+        "--send",
+        metavar="FILE",
+        help="write the comparison without names of yours, to be sent to hlsgen's developers",
+    )
+
+
+def execute(options: argparse.Namespace, console: Console) -> int:
+    """Compare and print. Status 0 when aoc does as hlsgen says, 1 when it does otherwise."""
+    folder = Path(options.design)
+    report = read_report(Path(options.reports))
+    with console.status("compiling the kernels"):
+        found = audit(folder)
+    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
+    shaped = reshaped(graph, plan)
+    rows = kernel_rows(structure(shaped, plan), find_board(plan.board))
+    compared = compare(found, rows, report)
+    describe(compared, console)
+    if options.send:
+        send(Path(options.send), anonymous(compared, found.style, shaped, plan.board))
+        console.say(f"{options.send}: the same without names of yours")
+    console.result({"ok": not compared.contradictions, **compared.to_dict()})
+    return 1 if compared.contradictions else 0
+
+
+def send(path: Path, data: dict[str, object]) -> None:
+    """Write what can be sent. Raises OutputError."""
+    try:
+        path.write_text(json.dumps(data, indent=1) + "\n")
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=f"--send {path}") from None
+
+
+def describe(compared: Comparison, console: Console) -> None:
+    """Print areas, rules and contradictions."""
+    console.say(
+        f"aoc {compared.aoc}" if compared.aoc else "aoc, of a version that it does not tell"
+    )
+    columns = [("kernel", "left"), *((t, "right") for n in RESOURCES for t in (n, "aoc"))]
+    console.table(
+        columns,
+        [
+            (area.kernel, *(f"{v:,.0f}" for n in RESOURCES for v in (area.ours[n], area.aoc[n])))
+            for area in compared.areas
+        ],
+    )
+    console.say("")
+    columns = [("rule", "left"), ("aoc agrees", "right"), ("", "left")]
+    counts = compared.by_rule()
+    console.table(
+        columns, [(rule, "{} of {}".format(*counts[rule]), RULES[rule]) for rule in counts]
+    )
+    if compared.contradictions:
+        console.say("")
+        columns = [(t, "left") for t in ("contradicted", "kernel", "", "hlsgen says", "aoc says")]
+        console.table(columns, [row(check) for check in compared.contradictions])
+    else:
+        console.say("aoc contradicts no rule")
+
+
+def row(check: Check) -> tuple[str, ...]:
+    """A contradiction in the table."""
+    return check.rule, check.kernel, check.what, check.ours, check.aoc
