@@ -106,7 +106,7 @@ def main(model: str) -> None:
     """Do the jobs that stand on standard input."""
     import hlsgen
 
-    graph, found = hlsgen.load(model), []
+    graph, found = hlsgen.load_graph(model), []
     for job in json.load(sys.stdin):
         try:
             found.append(make(graph, Job(**job)))

@@ -70,7 +70,7 @@ def measure(name: str, images: int, folder: Path) -> dict[str, float]:
     path = folder / f"{name}.onnx"
     onnx.save(network(name), str(path))
     started = time.perf_counter()
-    graph = hlsgen.load(path)
+    graph = hlsgen.load_graph(path)
     design = hlsgen.generate(graph, hlsgen.schedule(graph, style="folded"), folder / name)
     built = time.perf_counter() - started
     seconds: dict[str, list[float]] = {"hlsgen": [], "tinygrad": [], "onnxruntime": []}

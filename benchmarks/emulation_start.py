@@ -60,7 +60,7 @@ def designs(folder: Path) -> list[HostDesign]:
     ]
     built = []
     for name, model, style in (*models, ("lenet5", network("lenet5"), "pipelined")):
-        graph = hlsgen.load(model)
+        graph = hlsgen.load_graph(model)
         built.append(
             HostDesign(
                 hlsgen.generate(graph, hlsgen.schedule(graph, style=style), folder / name).path

@@ -223,7 +223,7 @@ def main() -> None:
     print((Path(__file__).parent / "results_head.md").read_text())
     for name in NETWORKS:
         model = network(name)
-        graph = hlsgen.load(model)
+        graph = hlsgen.load_graph(model)
         found = rows(graph)
         print(f"## {name}\n")
         print(
@@ -261,7 +261,7 @@ def main() -> None:
     for name in LADDER_NETWORKS:
         print(f"\n| {name} | images/s | gain | II | loops of a sum | units | MB an image |")
         print("|---|---:|---:|---:|---:|---:|---:|")
-        for text in ladder(hlsgen.load(network(name))):
+        for text in ladder(hlsgen.load_graph(network(name))):
             print(text, flush=True)
     print()
     print("## Sparse networks\n")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import hlsgen
-from hlsgen.cli.images import random_images
+from hlsgen.accelerator.inputs import random_images
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
 from hlsgen.validation import Reference
@@ -22,7 +22,7 @@ from hlsgen.zoo import network
 
 def main(name: str = "mobilenetv1") -> int:
     """Build, validate strictly, and print the verdict with the seconds an image of both passes."""
-    graph = hlsgen.load(network(name))
+    graph = hlsgen.load_graph(network(name))
     with tempfile.TemporaryDirectory() as folder:
         plan = hlsgen.schedule(graph, style="pipelined")
         design = HostDesign(hlsgen.generate(graph, plan, Path(folder) / name).path)

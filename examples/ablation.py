@@ -41,7 +41,7 @@ def seen(graph: Graph, plan: Plan) -> Seen:
 
 def main() -> None:
     """Print a row for the design with all optimisations and for each without one."""
-    graph = hlsgen.load(sys.argv[1] if len(sys.argv) > 1 else network("lenet5"))
+    graph = hlsgen.load_graph(sys.argv[1] if len(sys.argv) > 1 else network("lenet5"))
     style = hlsgen.schedule(graph).style
     print(f"{style:22} images/s    share  II  loops  units  MB an image")
     whole = 0.0

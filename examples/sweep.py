@@ -14,7 +14,7 @@ from hlsgen.zoo import network
 
 def main() -> None:
     """Print images a second, DSPs and what limits each design."""
-    graph = hlsgen.load(sys.argv[1] if len(sys.argv) > 1 else network("resnet18"))
+    graph = hlsgen.load_graph(sys.argv[1] if len(sys.argv) > 1 else network("resnet18"))
     print(f"{'outputs':>8} {'DSPs':>6} {'images/s':>9}  bottleneck")
     for outputs in (1, 2, 4, 8, 16):
         goal = Goal(pins={("engines", "outputs"): outputs, ("engines", "inputs"): 1})

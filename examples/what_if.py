@@ -16,7 +16,7 @@ from hlsgen.zoo import network
 
 def main() -> None:
     """Print the throughput of ResNet-34 for growing bandwidth."""
-    graph = hlsgen.load(network("resnet34"))
+    graph = hlsgen.load_graph(network("resnet34"))
     real = board("pac_d5005")
     with tempfile.TemporaryDirectory() as folder:
         for factor in (0.5, 1, 2, 4):

@@ -182,6 +182,7 @@ class Graph:
 
     `model` is the ONNX model it came from; designs carry it, so that they can be validated against
     it. `precision`: the floating-point types other than float32 that the model computes in.
+    `values` tells of the ONNX values that the tensors hold how they do.
     """
 
     name: str
@@ -191,6 +192,10 @@ class Graph:
     outputs: tuple[Port, ...]
     model: Any = field(default=None, repr=False, compare=False)
     precision: tuple[str, ...] = ()
+    values: tuple[Port, ...] = field(default=(), repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name}: {len(self.layers)} layers)"
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

@@ -204,6 +204,9 @@ class Plan:
     copies: int = 1
     evidence: Evidence = field(default_factory=Evidence)
 
+    def __repr__(self) -> str:
+        return f"Plan({self.network}: {self.style} on {self.board})"
+
     def enabled(self, optimisation: str) -> bool:
         """Whether an optimisation is on. The base style has none."""
         assert optimisation in OPTIMISATIONS

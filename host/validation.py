@@ -13,6 +13,7 @@ from .design import HostDesign
 from .errors import DeadlockError
 from .finite import non_finite
 from .runner import run
+from .session import SHARED, Session
 
 Tensors = dict[str, np.ndarray]
 # From the number of an image to its tensors and the network's outputs.
@@ -29,6 +30,7 @@ def validate(
     timeout: float = 120.0,
     optimise: bool | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    session: Session = SHARED,
 ) -> tuple[dict[str, Any], Tensors]:
     """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's
     outputs.
@@ -62,6 +64,7 @@ def validate(
                 optimise=optimise,
                 on_layers=compare_layers,
                 progress=progress,
+                session=session,
             )
             values = result.outputs
             for image, wanted in expected.items():

@@ -19,7 +19,7 @@ import onnx
 
 from benchmarks.exporters.export import EXPORTERS
 from benchmarks.exporters.patterns import PATTERNS
-from hlsgen.cli.images import random_images
+from hlsgen.accelerator.inputs import random_images
 from hlsgen.codegen.generate import generate
 from hlsgen.errors import HlsgenError
 from hlsgen.frontend.load import load

@@ -39,7 +39,7 @@ def attempt(seed: int, strict: bool) -> tuple[int, str]:
     with tempfile.TemporaryDirectory(prefix="random-") as folder:
         try:
             if strict:
-                graph = hlsgen.load(model)
+                graph = hlsgen.load_graph(model)
                 plan = hlsgen.schedule(graph, style="pipelined")
                 assert not simulate(graph, plan, 2).blocked, "the simulator sees a deadlock"
                 design = HostDesign(hlsgen.generate(graph, plan, Path(folder) / "design").path)

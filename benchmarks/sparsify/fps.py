@@ -34,7 +34,7 @@ def models() -> dict[str, onnx.ModelProto]:
 
 def cell(model: onnx.ModelProto, share: float, style: str) -> tuple[float, int]:
     """Images a second, and layers that skip zeros."""
-    graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
+    graph = hlsgen.load_graph(sparsify(model, "relative", sparsity=share).model)
     plan = schedule(graph, style=style)
     skipping = {s.layer for s in plan.steps if s.engine in ("sparse", "skipping")} | {
         k.layer for k in plan.kernels if k.nonzeros_per_lane

@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hlsgen.audit.design import Audit, audit
+from hlsgen.audit.design import Audit
 from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
-from hlsgen.audit.verdict import leave, line, verdict
+from hlsgen.audit.verdict import line, verdict
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_design, opened
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 
@@ -24,7 +25,7 @@ COLOURS = {ERROR: "red", NOTE: "dim"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    add_design(parser)
     parser.add_argument(
         "--html",
         metavar="FILE",
@@ -40,13 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when
     something does."""
-    with console.status("compiling the kernels"):
-        found = audit(options.design)
-    leave(Path(options.design), verdict(found.findings, found.interval))
+    with opened(options) as accelerator, console.status("compiling the kernels"):
+        found = accelerator.audit()
     describe(found, console, options.notes)
     result = found.to_dict()
     if options.html is not None:
-        path = Path(options.html or Path(options.design) / "audit.html")
+        path = Path(options.html or accelerator.path / "audit.html")
         write_page(found, path)
         console.say(f"page: {path}")
         result["page"] = str(path)

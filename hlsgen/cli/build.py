@@ -7,29 +7,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-import onnx
-
+from hlsgen.accelerator.accelerator import Accelerator
+from hlsgen.accelerator.build import compile
 from hlsgen.audit.compiler import check_installed
-from hlsgen.audit.design import audit
-from hlsgen.audit.verdict import leave, line, verdict
 from hlsgen.boards import board
-from hlsgen.cli.console import Console
-from hlsgen.codegen.generate import check_target, generate
+from hlsgen.cli.console import Console, command
 from hlsgen.errors import HlsgenError, UsageError
-from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
-from hlsgen.model.calibration import load_calibration
 from hlsgen.ops import operator
-from hlsgen.plan import OPTIMISATIONS, Plan, check_names
-from hlsgen.schedule.check import check_plan
-from hlsgen.schedule.explain import explain
-from hlsgen.schedule.goal import OBJECTIVES, SECONDS, Goal, check_goal
-from hlsgen.schedule.knobs import KNOBS, parse_pins
-from hlsgen.schedule.provenance import headline
-from hlsgen.schedule.scheduler import schedule
-from hlsgen.sparsify.apply import sparsify
-from hlsgen.style import AUTO, SELECTABLE
-from hlsgen.types import FLOAT32, STORAGE_TYPES
+from hlsgen.plan import OPTIMISATIONS
+from hlsgen.schedule.goal import OBJECTIVES
+from hlsgen.schedule.knobs import KNOBS
+from hlsgen.style import SELECTABLE
+from hlsgen.types import STORAGE_TYPES
 
 NAME = "build"
 HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
@@ -127,7 +117,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="audit the design, as `hlsgen audit` does; status 1 where something breaks",
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="list layers and the plan's reasons"
+        "--validate",
+        action="store_true",
+        help="check every layer on the emulator, as `hlsgen validate` does",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say in sentences why the design is as it is"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="list layers, too, and explain the design"
     )
 
 
@@ -141,109 +139,61 @@ def knob_names() -> str:
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Build the design and describe it."""
+    """Build the design and describe it. Status 1 where a check that was asked for fails."""
     started = time.perf_counter()
-    disabled = tuple(name for name in options.disable.split(",") if name)
-    check_names(AUTO, disabled)
     check_options(options)
-    options.out = options.out or default_out(options.model)
-    target = options.board or "pac_d5005"
-    board(target)
-    goal = check_goal(
-        Goal(
-            options.objective or "throughput",
-            0.0 if options.fps is None else options.fps,
-            pins=parse_pins(options.set),
-            calibration=load_calibration(options.calibration),
-            seconds=SECONDS if options.time_limit is None else options.time_limit,
-            images=1 if options.images is None else options.images,
-            copies=1 if options.copies is None else options.copies,
-            weights=options.weights or FLOAT32.name,
-        )
-    )
-    check_target(Path(options.out))
     if options.audit:
         check_installed()
-    with console.status("reading the network") as update:
-        graph = load(options.model, parse_shapes(options.shape))
-        if options.sparsify:
-            update("sparsifying")
-            graph = load(
-                sparse_model(graph.model, options.sparsify, console),
-                parse_shapes(options.shape),
-                graph.name,
-            )
-        update("scheduling")
-        if options.plan:
-            plan = check_plan(graph, Plan.load(options.plan))
-        else:
-            plan = schedule(graph, target, options.style or AUTO, disabled, goal)
-        update("generating kernels")
-        design = generate(graph, plan, options.out)
+    with console.status("reading the network"):
+        accelerator = compile(options.model, **settings(options))
     seconds = time.perf_counter() - started
-    predicted = headline(graph, plan, goal.calibration)
-    reason = explain(graph, plan, predicted, goal.calibration)
-    describe(graph, reason, console, options.verbose)
-    if graph.precision:
-        console.say(
-            f"note: the network computes in {' and '.join(graph.precision)}, the design in float32"
-        )
-    if not board(plan.board).opencl:
-        console.say(
-            f"note: {plan.board} is not supported by the OpenCL SDK: the design can be "
-            "emulated and estimated, not compiled"
-        )
-    if design.set_aside:
-        console.say(
-            f"note: what aoc made of earlier kernels is in {options.out}/{design.set_aside}; "
-            "compile this design anew"
-        )
-    console.say(
-        f"{options.out}: {plan.style} design for {plan.board}, {seconds:.1f} s. Check it "
-        f"with: hlsgen validate {options.out}"
-    )
-    found = audited(options.out, console) if options.audit else None
-    console.result(
-        {
-            "ok": found is None or found["ok"],
-            "out": str(options.out),
-            "network": graph.name,
-            "board": plan.board,
-            "style": plan.style,
-            "disabled": list(plan.disabled),
-            "reason": reason,
-            "layers": len(graph.layers),
-            "kernels": design.source.count("__kernel "),
-            "throughput_fps": predicted.throughput,
-            "latency_ms": predicted.latency * 1e3,
-            "seconds": seconds,
-            "audit": found,
-        }
-    )
-    return 0 if found is None or found["ok"] else 1
+    with accelerator:
+        checks(accelerator, options, console)
+        describe(accelerator, options, console)
+        data = accelerator.data()
+    console.say(f"{options.out}: built in {seconds:.1f} s. Next: {next_step(data)}")
+    passed = [verdict["ok"] for verdict in (data["validation"], data["audit"]) if verdict]
+    console.result({"ok": all(passed), "out": options.out, "seconds": seconds, **data})
+    return 0 if all(passed) else 1
 
 
-def audited(out: str, console: Console) -> dict[str, Any]:
-    """Audit the design and print the verdict, which stays in the design directory."""
-    with console.status("auditing the kernels"):
-        seen = audit(out)
-        found = verdict(seen.findings, seen.interval)
-    leave(Path(out), found)
-    console.say(f"audit: {line(found)}", "green" if found["ok"] else "red")
-    return found
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as `compile` takes them; what is not given is left to it."""
+    options.out = options.out or default_out(options.model)
+    given = {
+        "out": options.out,
+        "board": options.board,
+        "style": options.style,
+        "shapes": parse_shapes(options.shape),
+        "disable": [name for name in options.disable.split(",") if name],
+        "objective": options.objective,
+        "fps": options.fps,
+        "copies": options.copies,
+        "images": options.images,
+        "pins": options.set,
+        "weights": options.weights,
+        "time_limit": options.time_limit,
+        "sparsify": options.sparsify,
+        "calibration": options.calibration,
+        "plan": options.plan,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def sparse_model(model: onnx.ModelProto, text: str, console: Console) -> onnx.ModelProto:
-    """The model with small weights zeroed, as METHOD:SHARE says. Raises UsageError."""
-    method, _, share = text.partition(":")
-    try:
-        result = sparsify(model, method, sparsity=float(share))
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is not METHOD:SHARE", where="--sparsify", remedy="for example relative:0.5"
-        ) from None
-    console.say(f"{result.method}: {result.sparsity:.1%} of {result.weights:,} weights are zero")
-    return result.model
+def checks(accelerator: Accelerator, options: argparse.Namespace, console: Console) -> None:
+    """Validate and audit the design as far as that was asked for."""
+    if options.audit:
+        with console.status("auditing the kernels"):
+            accelerator.audit()
+    if options.validate:
+        with console.status("validating"):
+            accelerator.validate()
+
+
+def next_step(data: dict[str, Any]) -> str:
+    """What to do after a build."""
+    name = "report" if data["validation"] else "validate"
+    return command(name, data["design"])
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -285,27 +235,38 @@ def parse_shapes(texts: list[str]) -> dict[str, list[int]]:
     return shapes
 
 
-def describe(graph: Graph, reason: str, console: Console, verbose: bool) -> None:
-    """Print what the plan is and why, and all layers if asked to."""
-    if verbose:
-        rows = []
-        for layer in graph.layers:
-            work = operator(layer.op).work(layer, graph)
-            shape = "x".join(map(str, graph.output_tensor(layer).shape))
-            fused = layer.activation.kind if layer.activation else ""
-            rows.append((layer.name, layer.op, fused, shape, f"{work.macs:,}", f"{work.weights:,}"))
-        columns = [
-            ("layer", "left"),
-            ("operator", "left"),
-            ("activation", "left"),
-            ("output", "right"),
-            ("MACs", "right"),
-            ("weights", "right"),
-        ]
-        console.table(columns, rows)
-    total = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
-    console.say(
-        f"{graph.name}: {len(graph.layers)} layers, {total / 1e6:,.1f} M "
-        "multiply-accumulates an image"
-    )
-    console.say(reason)
+def describe(accelerator: Accelerator, options: argparse.Namespace, console: Console) -> None:
+    """Print what was built, its layers and reasons if they were asked for."""
+    if options.verbose:
+        console.table(*layer_table(accelerator.graph))
+        console.say("")
+    console.show(accelerator.summary)
+    if options.explain or options.verbose:
+        console.say("")
+        console.prose(accelerator.reason)
+    if accelerator.graph.precision:
+        types = " and ".join(accelerator.graph.precision)
+        console.say(f"note: the network computes in {types}, the design in float32")
+    if not board(accelerator.plan.board).opencl:
+        console.say(
+            f"note: {accelerator.plan.board} is not supported by the OpenCL SDK: the design can be "
+            "emulated and estimated, not compiled"
+        )
+    if accelerator.set_aside:
+        console.say(
+            f"note: what aoc made of earlier kernels is in {options.out}/{accelerator.set_aside}; "
+            "compile this design anew"
+        )
+
+
+def layer_table(graph: Graph) -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:
+    """All layers with their work."""
+    rows: list[tuple[str, ...]] = []
+    for layer in graph.layers:
+        work = operator(layer.op).work(layer, graph)
+        shape = "x".join(map(str, graph.output_tensor(layer).shape))
+        fused = layer.activation.kind if layer.activation else ""
+        rows.append((layer.name, layer.op, fused, shape, f"{work.macs:,}", f"{work.weights:,}"))
+    titles = ("layer", "operator", "activation")
+    columns = [(title, "left") for title in titles]
+    return [*columns, *((title, "right") for title in ("output", "MACs", "weights"))], rows

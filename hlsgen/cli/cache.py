@@ -7,6 +7,7 @@ from typing import Any
 
 from hlsgen.cli.console import Console
 from hlsgen.host import cache
+from hlsgen.words import counted
 
 NAME = "cache"
 HELP = "tell where compiled programs of the emulator are kept, or remove them"
@@ -23,13 +24,13 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     removed."""
     removed, freed = cache.shrink(0) if options.clear else (0, 0)
     if options.clear:
-        console.say(f"{removed} program(s) removed, {megabytes(freed)}")
+        console.say(f"{counted(removed, 'program')} removed, {megabytes(freed)}")
     found = state()
     console.say(describe(found))
     ok = not (options.clear and found["programs"])
     if not ok:
         console.error(
-            f"{found['folder']}: {found['programs']} program(s) cannot be removed\n"
+            f"{found['folder']}: {counted(found['programs'], 'program')} cannot be removed\n"
             "  what to do: remove the folder as its owner"
         )
     console.result({"ok": ok, "removed": removed, "freed": freed, **found})
@@ -52,7 +53,7 @@ def describe(found: dict[str, Any]) -> str:
     if found["folder"] is None:
         return "off"
     sizes = f"{megabytes(found['bytes'])} of at most {megabytes(found['limit'])}"
-    return f"{found['folder']}: {found['programs']} program(s), {sizes}"
+    return f"{found['folder']}: {counted(found['programs'], 'program')}, {sizes}"
 
 
 def megabytes(size: int) -> str:

@@ -10,6 +10,7 @@ from hlsgen.calibrate.fit import evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import ReportError, read_sources
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.errors import OutputError
 from hlsgen.model.calibration import load_calibration
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the calibration, for --calibration of other commands",
     )
+    add_force(parser)
     parser.add_argument(
         "--evaluate",
         metavar="FILE",
@@ -48,6 +50,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Fit or evaluate."""
     if bool(options.evaluate) == bool(options.sources):
         raise ReportError("give either reports to fit, or --evaluate FILE", where="calibrate")
+    if options.output:
+        check_absent(Path(options.output), options.force, "--output")
     sources = [options.evaluate] if options.evaluate else options.sources
     samples, clocks, notes = read_sources(sources)
     for note in notes:

@@ -3,40 +3,78 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import rich.console
 import rich.markup
 import rich.progress
-import rich.table
+
+from hlsgen.accelerator.tables import Table
+from hlsgen.cli.columns import wrapped_rows
+from hlsgen.model.times import rate
+from hlsgen.progress import Progress, listening
+
+# Columns of tables that are piped or stored.
+COLUMNS = 80
+# Seconds between lines on progress where there is no terminal.
+PAUSE = 10.0
 
 
 class Console:
-    """Output of one command. With `as_json` nothing but `result` reaches standard output."""
+    """Output of one command. With `as_json` nothing but `result` reaches standard output, with
+    `quiet` nothing at all; errors and warnings go to standard error."""
 
-    def __init__(self, as_json: bool):
-        self.as_json = as_json
-        # Output that is piped or stored is not folded to some terminal's width.
-        width = None if sys.stdout.isatty() else 200
-        self._out = rich.console.Console(
-            highlight=False, soft_wrap=True, quiet=as_json, width=width
-        )
-        self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, as_json: bool, quiet: bool = False):
+        self.as_json, self.silent = as_json, as_json or quiet
+        self._out = rich.console.Console(highlight=False, quiet=self.silent)
+        self._err = rich.console.Console(stderr=True, highlight=False)
+        self._tty = sys.stdout.isatty()
+
+    @property
+    def columns(self) -> int:
+        """Columns that a table may take."""
+        return self._out.width if self._tty else COLUMNS
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Print a line for people."""
-        self._out.print(rich.markup.escape(text), style=style)
+        """Print a line for people; on a terminal it goes on between words where it is too long."""
+        self._print(self._out, text, style, self._tty)
+
+    def prose(self, text: str) -> None:
+        """Print a paragraph, which goes on between words, wherever it goes to."""
+        for line in textwrap.wrap(
+            text, self.columns, break_long_words=False, break_on_hyphens=False
+        ):
+            self._out.print(rich.markup.escape(line), soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Print an error on standard error."""
-        self._err.print(f"[bold red]error[/]: {rich.markup.escape(text)}")
+        self._labelled("error", "bold red", text)
 
     def warn(self, text: str) -> None:
         """Print a warning on standard error."""
-        self._err.print(f"[bold yellow]warning[/]: {rich.markup.escape(text)}")
+        self._labelled("warning", "bold yellow", text)
+
+    def _labelled(self, label: str, style: str, text: str) -> None:
+        self._err.print(f"[{style}]{label}[/]: {rich.markup.escape(text)}", soft_wrap=True)
+
+    def _print(
+        self, console: rich.console.Console, text: str, style: str | None, fold: bool
+    ) -> None:
+        long = max(map(len, text.split()), default=0) > console.width
+        # Words and paths are never cut: what is wider than the terminal is left to it.
+        console.print(rich.markup.escape(text), style=style, soft_wrap=not fold or long)
+
+    def show(self, table: Table) -> None:
+        """Print a table; rows that tell of something wrong are red."""
+        styles = ["red" if n in table.marked else "" for n in range(len(table.rows))]
+        self.table(table.columns, table.rows, styles)
 
     def table(
         self,
@@ -45,14 +83,13 @@ class Console:
         styles: Sequence[str] | None = None,
     ) -> None:
         """Print a table. A column is a title and "left" or "right"; `styles` colours whole rows."""
-        table = rich.table.Table(box=None, pad_edge=False, header_style="bold")
-        for title, side in columns:
-            table.add_column(title, justify="right" if side == "right" else "left", overflow="fold")
-        for index, row in enumerate(rows):
-            table.add_row(
-                *(rich.markup.escape(cell) for cell in row), style=styles[index] if styles else None
-            )
-        self._out.print(table, soft_wrap=False)
+        titled = any(title for title, _ in columns)
+        titles = [[title for title, _ in columns]] if titled else []
+        looks = ["bold"] * titled + list(styles or [""] * len(rows))
+        lines = wrapped_rows([*titles, *rows], [side for _, side in columns], self.columns)
+        for look, row in zip(looks, lines, strict=True):
+            for line in row:
+                self._out.print(rich.markup.escape(line), style=look or None, soft_wrap=True)
 
     def result(self, value: dict[str, Any]) -> None:
         """Print the command's JSON object, if that was asked for."""
@@ -61,19 +98,20 @@ class Console:
 
     @contextmanager
     def status(self, text: str) -> Iterator[Any]:
-        """Show a spinner on a terminal's standard error while something takes long; silent
-        elsewhere."""
-        if not self._err.is_terminal or self.as_json:
+        """Show what is being done, and for how long, while it takes long: a spinner on a terminal's
+        standard error, elsewhere a line now and then. What the block computes may tell more."""
+        if self.silent:
             yield lambda _: None
             return
-        with self._err.status(text) as spinner:
-            yield spinner.update
+        shown = Status(self._err, text)
+        with shown.running(), listening(lambda told: shown.update(progress_text(told))):
+            yield shown.update
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Any]:
         """A bar on a terminal's standard error, moved by calling `update(done, of, text)`; silent
         elsewhere."""
-        if not self._err.is_terminal or self.as_json:
+        if not self._err.is_terminal or self.silent:
             yield lambda done, of, now=text: None
             return
         with rich.progress.Progress(console=self._err, transient=True) as bar:
@@ -81,3 +119,46 @@ class Console:
             yield lambda done, of, now=text: bar.update(
                 task, completed=done, total=of, description=now
             )
+
+
+class Status:
+    """What is being done, on standard error."""
+
+    def __init__(self, console: rich.console.Console, text: str):
+        self.console, self.text = console, text
+        self.spinner: Any = None
+        self.started = self.told = time.monotonic()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """A spinner where there is a terminal."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status(self.text) as self.spinner:
+            yield
+
+    def update(self, text: str) -> None:
+        """Say what is done now."""
+        now = time.monotonic()
+        line = f"{text}, {now - self.started:.0f} s"
+        if self.spinner is not None:
+            self.spinner.update(rich.markup.escape(line))
+        elif now - self.told >= PAUSE:
+            self.told = now
+            self.console.print(rich.markup.escape(line), soft_wrap=True)
+
+
+def progress_text(told: Progress) -> str:
+    """A stage, with the best design so far and how much better another one could be."""
+    if not told.best:
+        return told.stage
+    best = f"{told.stage}: best so far {rate(told.best)} images/s"
+    if told.gap == float("inf"):
+        return best
+    return f"{best}, bound {rate(told.bound)}, gap {told.gap:.0%}"
+
+
+def command(*words: str | Path) -> str:
+    """A command of hlsgen as it can be typed: what a shell would split or expand is quoted."""
+    return shlex.join(["hlsgen", *map(str, words)])

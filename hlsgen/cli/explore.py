@@ -77,9 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        required=True,
         metavar="DIR",
-        help="where results go; a run that was interrupted there is resumed",
+        help="where results go (default NAME_explored); a run that was interrupted there is "
+        "resumed",
     )
     parser.add_argument("--calibration", default="", metavar="FILE", help="use this calibration")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core)")
@@ -105,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Explore, write, show."""
     points = wanted_points(options)
-    out = Path(options.out)
+    out = Path(options.out or f"{Path(options.model).stem}_explored")
     check_folder(out)
     graph = graph_of(
         str(Path(options.model).resolve()), model_digest(options.model)
@@ -134,14 +134,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     failed = [outcome for outcome in compiled if outcome["status"]]
     console.result(
         {
-            "ok": not failed,
+            "ok": bool(best) and not failed,
             "points": len(results),
             "front": best,
             "files": [str(p) for p in paths],
             "compiled": compiled,
         }
     )
-    return 1 if failed else 0
+    return 0 if best and not failed else 1
 
 
 def check_folder(out: Path) -> None:
@@ -253,32 +253,30 @@ def compile_front(
 
 
 def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console: Console) -> None:
-    """The front as a table, and how many points there were."""
-    columns = [
-        ("on the front", "left"),
-        ("built as", "left"),
-        ("images/s", "right"),
-        ("ms", "right"),
-        ("ALMs", "right"),
-        ("blocks", "right"),
-        ("DSPs", "right"),
-        ("MHz", "right"),
-        ("bottleneck", "left"),
-    ]
+    """The front as a table, how many points there were, and why where nothing can be built."""
+    titles = ("images/s", "ms", "ALMs", "blocks", "DSPs", "MHz")
+    columns = [("on the front", "left"), *((title, "right") for title in titles)]
     rows = [
         (
-            r["key"],
-            r["built"],
-            f"{rate(r['throughput_fps'])}",
+            point_text(r),
+            rate(r["throughput_fps"]),
             f"{r['latency_ms']:.3g}",
             f"{r['alms']:,}",
             f"{r['blocks']:,}",
             f"{r['dsps']:,}",
             f"{r['fmax']:.0f}",
-            r["bottleneck"],
         )
         for r in best
     ]
-    console.table(columns, rows)
+    if best:
+        console.table(columns, rows)
     refused = [r for r in results if r["error"]]
     console.say(f"{len(results)} points, {len(best)} on the front, {len(refused)} cannot be built")
+    for r in refused if not best else ():
+        console.say(f"{r['key']}: {r['error']}")
+
+
+def point_text(r: dict[str, Any]) -> str:
+    """A point with spaces where its key has none, so that it may go on in a second line."""
+    built = "" if r["built"] == r["style"] else f" built as {r['built']}"
+    return f"{r['key'].replace('-', ' ')}{built}"

@@ -14,6 +14,7 @@ from hlsgen.cli import (
     cache,
     calibrate,
     compare,
+    completion,
     doctor,
     explore,
     ops,
@@ -27,7 +28,7 @@ from hlsgen.cli import (
     zoo,
 )
 from hlsgen.cli.console import Console
-from hlsgen.cli.parser import Parser
+from hlsgen.cli.parser import Misused, Parser
 from hlsgen.errors import HlsgenError
 from hlsgen.host.errors import HostError
 from hlsgen.interrupts import exit_status, polite_end
@@ -51,6 +52,7 @@ COMMANDS = (
     doctor,
     cache,
     reference,
+    completion,
 )
 
 
@@ -78,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
             action="store_true",
             help="print one JSON object on standard output and nothing else there",
         )
+        sub.add_argument(
+            "-q", "--quiet", action="store_true", help="print nothing but errors and warnings"
+        )
         sub.set_defaults(execute=command.execute)
     return top
 
@@ -85,8 +90,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at
     fault, 130 interrupted (128 and the signal's number)."""
-    options = parser().parse_args(arguments)
-    console, status = Console(options.json), 2
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = parser().parse_args(given)
+    except Misused as misused:
+        if "--json" in given:
+            print(json.dumps({"ok": False, "error": misused.message}))
+        raise
+    console, status = Console(options.json, options.quiet), 2
     try:
         with polite_end():
             return int(options.execute(options, console))

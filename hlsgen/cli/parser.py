@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import NoReturn
 
 from hlsgen.errors import did_you_mean
@@ -15,8 +16,18 @@ class Parser(argparse.ArgumentParser):
     """argparse's parser; its sub-parsers are of the same kind."""
 
     def error(self, message: str) -> NoReturn:
-        """Print usage and message, and leave with status 2."""
+        """Print usage and message, and raise Misused."""
         found = INVALID.search(message)
         if found:
             message += did_you_mean(found[1], (name.strip(" '") for name in found[2].split(",")))
-        super().error(message)
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise Misused(message)
+
+
+class Misused(SystemExit):
+    """The arguments are at fault: status 2, and what is wrong with them."""
+
+    def __init__(self, message: str):
+        super().__init__(2)
+        self.message = message

@@ -4,13 +4,16 @@ compiler."""
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from hlsgen.accelerator.inputs import random_images
+from hlsgen.accelerator.pictures import read_images
 from hlsgen.cli.console import Console
-from hlsgen.cli.images import random_images, read_images
+from hlsgen.cli.designs import add_design, add_force, check_absent, opened
 from hlsgen.host.archive import save_arrays
-from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.validation import Reference
+from hlsgen.words import counted
 
 NAME = "reference"
 HELP = "store inputs and all layers' results, to check a design where hlsgen is not installed"
@@ -22,24 +25,29 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    add_design(parser)
     parser.add_argument(
         "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
     )
     parser.add_argument(
         "--samples", type=int, default=1, metavar="N", help="number of random images (default 1)"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=".npz file to write")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help=".npz file to write (default reference.npz)"
+    )
+    add_force(parser)
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Write one array an input, and one a tensor and output and image: `input/NAME`,
     `tensor/I/NAME`, `output/I/NAME`."""
-    if not options.output.endswith(".npz"):
-        raise HostError(f"--output {options.output}: use a name that ends in .npz")
-    design = HostDesign(options.design)
+    target = Path(options.output or "reference.npz")
+    if target.suffix != ".npz":
+        raise HostError(f"--output {target}: use a name that ends in .npz")
+    check_absent(target, options.force, "--output")
+    design = opened(options).design
     inputs = (
-        read_images(design, options.input)
+        read_images(design, [options.input]).inputs
         if options.input
         else random_images(design, max(1, options.samples))
     )
@@ -53,7 +61,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             f"tensor/{image}/{name}": array for name, array in tensors.items() if name in wanted
         }
         arrays |= {f"output/{image}/{name}": array for name, array in outputs.items()}
-    save_arrays(options.output, arrays)
-    console.say(f"{options.output}: references of {count} image(s)")
-    console.result({"ok": True, "output": options.output, "images": count})
+    save_arrays(target, arrays)
+    console.say(f"{target}: references of {counted(count, 'image')}")
+    console.result({"ok": True, "output": str(target), "images": count})
     return 0

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from hlsgen.audit.verdict import line
+from hlsgen.accelerator.tables import Table
 from hlsgen.cli.console import Console
-from hlsgen.codegen.render import render
-from hlsgen.errors import OutputError
-from hlsgen.model.calibration import load_calibration
-from hlsgen.model.times import rate
-from hlsgen.report import charts
-from hlsgen.report.data import report_data
+from hlsgen.cli.designs import add_design, opened
 
 NAME = "report"
 HELP = "print a design's predicted resources, times and bottlenecks, and write them as an HTML page"
@@ -22,12 +16,15 @@ EXAMPLE = "hlsgen report design"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    add_design(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="where the page goes (default DIR/report.html)"
     )
     parser.add_argument(
         "--aoc", metavar="REPORTDIR", help="set aoc's own report of this design beside the estimate"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say in sentences why the design is as it is"
     )
     parser.add_argument(
         "--calibration",
@@ -38,35 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Print tables, write the page."""
-    data = report_data(options.design, load_calibration(options.calibration), options.aoc)
-    path = Path(options.output or Path(options.design) / "report.html")
-    try:
-        path.write_text(page(data))
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=f"--output {path}"
-        ) from None
-    describe(data, console)
-    console.say(f"report: {path}")
-    console.result({"ok": True, "page": str(path), **data})
+    with opened(options) as accelerator:
+        found = accelerator.report(options.output, aoc=options.aoc)
+        data = dict(found.data)
+        describe(data, accelerator.summary, options.explain, console)
+    console.say(f"report: {found.page}")
+    console.result({"ok": True, "page": str(found.page), **data})
     return 0
 
 
-def page(data: dict[str, Any]) -> str:
-    """The report as one HTML page that needs nothing else."""
-    data = data | {"audit_line": line(data["audit"]) if data["audit"] else ""}
-    pictures = {
-        name: getattr(charts, name)(data)
-        for name in ("network", "resource_bars", "roofline", "cycle_bars")
-    }
-    return render("report.html.j2", d=data, **pictures) + "\n"
-
-
-def describe(data: dict[str, Any], console: Console) -> None:
+def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) -> None:
     """Tables for the terminal."""
     r = data["resources"]
-    console.say(f"{data['network']}: {data['style']} design for {data['board_title']}")
-    console.say(data["reason"])
+    console.show(lines)
+    if why:
+        console.say("")
+        console.prose(data["reason"])
+    console.say("")
     columns = [
         ("layer", "left"),
         ("MACs", "right"),
@@ -89,10 +74,8 @@ def describe(data: dict[str, Any], console: Console) -> None:
         for layer in data["layers"]
     ]
     console.table(columns, rows)
-    share, what = (
-        data["shares"],
-        f"a launch of {data['images']} images" if data["images"] > 1 else "an image",
-    )
+    share = data["shares"]
+    console.say("")
     console.say(
         f"{r['alms']:,} ALMs ({share['ALMs']:.0%}, band {r['alms_low']:,} to "
         f"{r['alms_high']:,}), {r['blocks']:,} memory blocks "
@@ -100,15 +83,8 @@ def describe(data: dict[str, Any], console: Console) -> None:
         f"{r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
     )
     console.say(
-        f"{rate(data['throughput_fps'])} images a second, {data['latency_ms']:.3g} ms "
-        f"{what}; bottleneck {data['bottleneck']}; "
-        f"{data['roofline_share']:.0%} of the roofline; at least "
+        f"{data['roofline_share']:.0%} of the roofline; needs at least "
         f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory"
-    )
-    console.say(
-        f"audit: {line(data['audit'])}"
-        if data["audit"]
-        else f"not audited yet: hlsgen audit {data['design']}"
     )
     if "aoc" in data:
         names = ("ALUT", "FF", "RAM", "DSP")

@@ -1,4 +1,4 @@
-"""`run`: runs a design on a user's images and stores the outputs."""
+"""`run`: runs a design on a user's images, shows what it recognises, and stores the outputs."""
 
 from __future__ import annotations
 
@@ -7,65 +7,74 @@ from pathlib import Path
 
 import numpy as np
 
+from hlsgen.accelerator.pictures import read_images, read_labels
+from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.cli.console import Console
-from hlsgen.cli.images import read_images
+from hlsgen.cli.designs import add_design, add_device, add_force, check_absent, opened
+from hlsgen.data.pictures import PREPARATIONS, read_preparation
 from hlsgen.host.archive import save_arrays
-from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.finite import non_finite, warning
-from hlsgen.host.runner import run
+from hlsgen.validation import is_vector
+from hlsgen.words import counted
 
 NAME = "run"
-HELP = "run a design on images and store its outputs"
-EXAMPLE = "hlsgen run design --input images.npy --output result.npz"
+HELP = "run a design on images, show the likeliest classes, and store its outputs"
+EXAMPLE = "hlsgen run design --input cat.jpg dogs/ --prepare imagenet --labels labels.txt"
+# Classes that are shown of an image, and images of which they are.
+SHOWN, MOST = 5, 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    add_design(parser)
+    add_device(parser)
     parser.add_argument(
-        "--input", required=True, metavar="FILE", help=".npz or .npy with images (N, ...)"
-    )
-    parser.add_argument(
-        "--output",
+        "--input",
         required=True,
+        nargs="+",
         metavar="FILE",
-        help=".npz for all outputs by name, or .npy for a single one",
+        help=".npz or .npy with images, PNG or JPEG pictures, or folders of them",
     )
     parser.add_argument(
-        "--device",
-        default="emulator",
-        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+        "--output", metavar="FILE", help=".npz for all outputs by name, or .npy for a single one"
+    )
+    add_force(parser)
+    parser.add_argument(
+        "--prepare",
+        metavar="NAME|FILE.toml",
+        help=f"how pictures and bytes become inputs: {', '.join(PREPARATIONS)}, or a TOML file "
+        "with scale, mean, deviation, resize (default unit: divided by 255)",
     )
     parser.add_argument(
-        "--timeout",
-        type=float,
-        default=120.0,
-        metavar="S",
-        help="seconds until a run counts as deadlocked (default 120)",
+        "--labels",
+        metavar="FILE",
+        help="names of the classes, a line each (default labels.txt in DIR, where it is there)",
     )
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run all images and save the outputs, `(N, ...)` each."""
-    design, target = HostDesign(options.design), Path(options.output)
-    names = [port.name for port in design.manifest.outputs]
-    if target.suffix not in (".npz", ".npy") or (target.suffix == ".npy" and len(names) != 1):
-        raise HostError(f"--output {target}: use .npz (or .npy for a network with one output)")
-    if not target.resolve().parent.is_dir():
-        raise HostError(f"--output {target}: there is no such directory")
-    inputs = read_images(design, options.input)
-    with console.status("running the design"):
-        result = run(design, inputs, device=options.device, timeout=options.timeout)
-    outputs, device, seconds = result.outputs, result.device, result.image_seconds
-    if target.suffix == ".npz":
-        save_arrays(target, outputs)
-    else:
-        np.save(target, outputs[names[0]])
-    count = len(next(iter(outputs.values())))
-    milliseconds = 1000 * float(np.median(seconds))
+    """Run all images, show the classes, save the outputs, `(N, ...)` each."""
+    with opened(options) as accelerator:
+        design = accelerator.design
+        if options.output:
+            check_output(options, [port.name for port in design.manifest.outputs])
+        file = options.labels or accelerator.path / "labels.txt"
+        labels = read_labels(Path(file)) if options.labels or Path(file).is_file() else []
+        images = read_images(design, options.input, read_preparation(options.prepare))
+        with console.status("running the design"):
+            result = accelerator.execute(images.inputs)
+    outputs = result.outputs
+    if options.output:
+        save(Path(options.output), outputs)
+    classes = likeliest(outputs)
+    if classes is not None:
+        console.show(classes_table(classes, images.names, labels))
+    milliseconds = 1000 * float(np.median(result.image_seconds))
+    stored = f"; outputs in {options.output}" if options.output else ""
     console.say(
-        f"{count} image(s) on {device}, {milliseconds:.2f} ms an image; outputs in {target}"
+        f"{counted(len(images.names), 'image')} on {result.device}, {milliseconds:.2f} ms an image"
+        f"{stored}"
     )
     found = non_finite(outputs)
     if found:
@@ -73,11 +82,75 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     console.result(
         {
             "ok": True,
-            "images": count,
-            "device": device,
+            "images": len(images.names),
+            "device": result.device,
             "milliseconds": milliseconds,
-            "output": str(target),
+            "output": options.output,
+            "classes": classes_record(classes, images.names, labels) if classes else None,
             "non_finite": found,
         }
     )
     return 0
+
+
+def check_output(options: argparse.Namespace, names: list[str]) -> None:
+    """Raise HostError or OutputError for a file that outputs of these names cannot go to."""
+    target = Path(options.output)
+    if target.suffix not in (".npz", ".npy") or (target.suffix == ".npy" and len(names) != 1):
+        raise HostError(f"--output {target}: use .npz (or .npy for a network with one output)")
+    if not target.resolve().parent.is_dir():
+        raise HostError(f"--output {target}: there is no such directory")
+    check_absent(target, options.force, "--output")
+
+
+def save(target: Path, outputs: dict[str, np.ndarray]) -> None:
+    """Store outputs."""
+    if target.suffix == ".npz":
+        save_arrays(target, outputs)
+    else:
+        np.save(target, next(iter(outputs.values())))
+
+
+Classes = list[list[tuple[int, float]]]
+
+
+def likeliest(outputs: dict[str, np.ndarray]) -> Classes | None:
+    """The numbers and scores of the classes that each image's output is largest for; None for
+    outputs that are no vector of scores."""
+    (scores, *more) = outputs.values()
+    if more or not is_vector(scores[0]) or scores[0].size < 2:
+        return None
+    flat = scores.reshape(len(scores), -1)
+    order = np.argsort(-flat, axis=1, kind="stable")[:, :SHOWN]
+    return [[(int(n), float(row[n])) for n in best] for row, best in zip(flat, order, strict=True)]
+
+
+def label(number: int, labels: list[str]) -> str:
+    """What a class is called."""
+    return labels[number] if number < len(labels) else f"class {number}"
+
+
+def classes_table(classes: Classes, names: tuple[str, ...], labels: list[str]) -> Table:
+    """The likeliest classes of the first images."""
+    rows = [
+        (name if place == 0 else "", label(number, labels), f"{score:.4g}")
+        for name, best in zip(names[:MOST], classes, strict=False)
+        for place, (number, score) in enumerate(best)
+    ]
+    return Table((("image", LEFT), ("class", LEFT), ("score", RIGHT)), tuple(rows))
+
+
+def classes_record(
+    classes: Classes, names: tuple[str, ...], labels: list[str]
+) -> list[dict[str, object]]:
+    """The likeliest classes of all images, JSON-ready."""
+    return [
+        {
+            "image": name,
+            "classes": [
+                {"class": number, "label": label(number, labels), "score": score}
+                for number, score in best
+            ],
+        }
+        for name, best in zip(names, classes, strict=True)
+    ]

@@ -10,9 +10,10 @@ from typing import Any
 import onnx
 
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
 from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
-from hlsgen.errors import HlsgenError, OutputError, PlanError
+from hlsgen.errors import HlsgenError, PlanError
 from hlsgen.frontend.model import read_model, write_model
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the sparse network; needed unless --curves is all that is wanted",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    add_force(parser)
     parser.add_argument(
         "--method", choices=tuple(METHODS), default="relative", help="default relative"
     )
@@ -191,12 +192,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise PlanError(
             "training needs labelled pictures", where="--fine-tune", remedy="name them with --data"
         )
-    if options.out and Path(options.out).exists() and not options.force:
-        raise OutputError(
-            "exists",
-            where=f"-o {options.out}",
-            remedy="name another file, or overwrite it with --force",
-        )
+    if options.out:
+        check_absent(Path(options.out), options.force, "-o")
     if options.max_loss is not None:
         percent(options.max_loss)
 

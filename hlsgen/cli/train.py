@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.data.known import KNOWN
 from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import HlsgenError, OutputError, PlanError
@@ -34,9 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="ONNX file; training starts from its weights"
     )
     parser.add_argument("-o", "--out", metavar="FILE", required=True, help="the trained network")
-    parser.add_argument(
-        "--force", action="store_true", help="overwrite FILE and the folder of an earlier run"
-    )
+    add_force(parser)
     parser.add_argument(
         "--data",
         metavar="DIR|FILE|NAME",
@@ -180,7 +179,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     )
     check_stages(settings, workers)
     make_folder(folder)
-    arguments = (settings, folder, options.resume, options.out, options.json)
+    arguments = (settings, folder, options.resume, options.out, options.json, options.quiet)
     try:
         if world > 1:  # torchrun started this worker
             take_part(work, rank, world, *arguments)
@@ -280,12 +279,7 @@ def check_targets(options: argparse.Namespace, folder: Path) -> None:
     """Raise OutputError where a file or an earlier run would be lost."""
     if options.force or options.resume:
         return
-    if Path(options.out).exists():
-        raise OutputError(
-            "exists",
-            where=f"-o {options.out}",
-            remedy="name another file, or overwrite it with --force",
-        )
+    check_absent(Path(options.out), options.force, "-o")
     if (folder / "checkpoint.pt").exists():
         raise OutputError(
             "holds the checkpoint of an earlier run",

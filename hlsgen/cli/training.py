@@ -16,6 +16,7 @@ from hlsgen.train.journal import CURVES, EPOCHS, Epoch
 from hlsgen.train.schedule import Sequential, Stale, stale_share
 from hlsgen.train.settings import Settings
 from hlsgen.train.trainer import Outcome, StageReport, Survey, Trainer, Watcher, join, leave
+from hlsgen.words import counted
 
 
 def run_worker(
@@ -27,11 +28,12 @@ def run_worker(
     resume: bool,
     out: str,
     as_json: bool,
+    quiet: bool = False,
 ) -> None:
     """One worker's share of the run. Raises HlsgenError."""
     if world > 1:
         join(settings, rank, world, store)
-    console = Console(as_json)
+    console = Console(as_json, quiet)
     with console.progress("training") as update:
         show = Show(console, settings, update)
         watcher = Watcher(show.start, show.minibatch, show.epoch)
@@ -78,8 +80,8 @@ class Show:
         self.console.table(columns, rows)
         stale = stale_share(schedule, weights)
         self.console.say(
-            f"{self.settings.scheme}, {len(parts)} stage(s); {stale:.1%} of the weights are "
-            "stale in forward passes; "
+            f"{self.settings.scheme}, {counted(len(parts), 'stage')}; {stale:.1%} of the weights "
+            "are stale in forward passes; "
             f"feature maps {survey.layout.replace('_', ' ')}"
         )
 

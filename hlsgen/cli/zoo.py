@@ -7,7 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from hlsgen.cli.console import Console
+from hlsgen.cli.console import Console, command
+from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.zoo import network
 from hlsgen.zoo.networks import NETWORKS
 
@@ -35,21 +36,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="seed of the weights (default 0)"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="ONNX file to write")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="ONNX file to write (default NAME.onnx)"
+    )
+    add_force(parser)
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Write the network."""
     model = network(options.network, options.size, options.width, options.seed)
-    onnx.save(model, options.output)
+    target = Path(options.output or f"{options.network}.onnx")
+    content = model.SerializeToString()
+    # The same network again is no other file.
+    if not (target.is_file() and target.read_bytes() == content):
+        check_absent(target, options.force, "-o")
+        target.write_bytes(content)
     weights = sum(max(1, _size(t)) for t in model.graph.initializer)
-    size = Path(options.output).stat().st_size
     console.say(
-        f"{options.output}: {options.network}, {len(model.graph.node)} nodes, {weights:,} "
-        f"weights, {size / 1e6:.1f} MB"
+        f"{target}: {options.network}, {len(model.graph.node)} nodes, {weights:,} "
+        f"weights, {len(content) / 1e6:.1f} MB. Next: {command('build', target)}"
     )
     console.result(
-        {"ok": True, "output": options.output, "nodes": len(model.graph.node), "weights": weights}
+        {"ok": True, "output": str(target), "nodes": len(model.graph.node), "weights": weights}
     )
     return 0
 

@@ -149,34 +149,45 @@ def image_folder(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pictures of all subfolders, the shorter side resized to `resize` and the middle cut out,
     bytes."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ModelError(
-            "pictures need Pillow",
-            where=f"--data {folder}",
-            remedy="pip install 'hlsgen[sparsify]'",
-        ) from None
     classes = sorted(p for p in folder.iterdir() if p.is_dir())
     images, labels = [], []
-    channels, height, width = shape[1:]
     for label, subfolder in enumerate(classes):
-        for file in sorted(p for p in subfolder.iterdir() if p.suffix.lower() in SUFFIXES):
-            picture = Image.open(file).convert("RGB" if channels == 3 else "L")
-            factor = (resize or max(height, width)) / min(picture.size)
-            width_height = [
-                max(round(factor * side), least)
-                for side, least in zip(picture.size, (width, height), strict=True)
-            ]
-            size = (width_height[0], width_height[1])
-            array = np.asarray(picture.resize(size, Image.Resampling.BILINEAR)).reshape(
-                size[1], size[0], -1
-            )
-            top, left = (array.shape[0] - height) // 2, (array.shape[1] - width) // 2
-            images.append(array[top : top + height, left : left + width].transpose(2, 0, 1))
+        for file in sorted(p for p in subfolder.iterdir() if is_picture(p)):
+            images.append(read_picture(file, shape, resize))
             labels.append(label)
     if not images:
         raise ModelError(
             "holds neither idx files nor subfolders with pictures", where=f"--data {folder}"
         )
     return np.stack(images), np.array(labels)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is called like a picture."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndarray:
+    """A picture for an input of `shape` (1, C, H, W), as bytes `(C, H, W)`: its shorter side
+    resized to `resize` pixels (0: as few as do) and the middle cut out. Raises ModelError."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise ModelError(
+            "pictures need Pillow", where=str(file), remedy="pip install 'hlsgen[pictures]'"
+        ) from None
+    channels, height, width = shape[1:]
+    try:
+        picture = Image.open(file).convert("RGB" if channels == 3 else "L")
+    except (OSError, UnidentifiedImageError) as error:
+        raise ModelError(f"cannot be read as a picture ({error})", where=str(file)) from None
+    factor = (resize or max(height, width)) / min(picture.size)
+    wide, high = (
+        max(round(factor * side), least)
+        for side, least in zip(picture.size, (width, height), strict=True)
+    )
+    resized = picture.resize((wide, high), Image.Resampling.BILINEAR)
+    array = np.asarray(resized).reshape(high, wide, -1)
+    top, left = (high - height) // 2, (wide - width) // 2
+    cut: np.ndarray = array[top : top + height, left : left + width].transpose(2, 0, 1)
+    return cut

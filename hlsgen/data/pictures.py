@@ -25,6 +25,18 @@ class Preparation:
     resize: int = 0
 
 
+# Preparations that go by a name.
+PREPARATIONS = {
+    "unit": Preparation(),
+    "symmetric": Preparation(mean=(0.5,), deviation=(0.5,)),
+    "mnist": Preparation(mean=(0.1307,), deviation=(0.3081,)),
+    "cifar10": Preparation(mean=(0.4914, 0.4822, 0.4465), deviation=(0.247, 0.2435, 0.2616)),
+    "imagenet": Preparation(
+        mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225), resize=256
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Pictures:
     """Inputs `(N, ...)` float32 as the network takes them, and labels (N,) or None."""
@@ -91,10 +103,12 @@ def read_pictures(
 
 
 def read_preparation(path: str | Path | None) -> Preparation:
-    """The preparation that a TOML file describes; the plain one without a file. Raises
-    ModelError."""
+    """The preparation of a name, or the one that a TOML file describes; the plain one without
+    either. Raises ModelError."""
     if not path:
         return Preparation()
+    if str(path) in PREPARATIONS:
+        return PREPARATIONS[str(path)]
     try:
         import tomllib
     except ImportError:  # before Python 3.11
@@ -111,7 +125,8 @@ def read_preparation(path: str | Path | None) -> Preparation:
         raise ModelError(
             f"cannot be used ({error})",
             where=f"--prepare {path}",
-            remedy="fields: scale, mean, deviation, resize",
+            remedy=f"give one of {', '.join(PREPARATIONS)}, or a TOML file with scale, mean, "
+            "deviation, resize",
         ) from None
 
 

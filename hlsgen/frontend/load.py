@@ -142,6 +142,7 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
         Port(n, v.tensor.name, v.view, dtype=numpy_name(model.integers.get(n, FLOAT)))
         for n, v in builder.ports
     )
+    values = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.values.items())
     return Graph(
         name,
         builder.tensors,
@@ -149,6 +150,7 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
         inputs,
         tuple(outputs),
         precision=model.precision,
+        values=values,
     )
 
 

@@ -13,7 +13,7 @@ from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.folded_timing import layer_macs
 from hlsgen.model.resources import Resources, design_resources
 from hlsgen.model.structure import structure
-from hlsgen.model.times import Timing
+from hlsgen.model.times import Timing, rate
 from hlsgen.model.timing import design_timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -31,6 +31,12 @@ class Estimate:
     macs: int
     roofline_fps: float
     least_bandwidth: float
+
+    def __repr__(self) -> str:
+        return (
+            f"Estimate({rate(self.throughput)} images a second, {self.latency * 1e3:.3g} ms, "
+            f"bottleneck {self.timing.bottleneck})"
+        )
 
     @property
     def throughput(self) -> float:

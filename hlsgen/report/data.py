@@ -15,7 +15,7 @@ from hlsgen.boards import board as find_board
 from hlsgen.calibrate.loops import interval_text, read_loops, summary
 from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
 from hlsgen.errors import HlsgenError, OutputError
-from hlsgen.frontend.load import load
+from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import read_manifest
@@ -26,8 +26,8 @@ from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.schedule.explain import explain
-from hlsgen.schedule.provenance import headline
+from hlsgen.schedule.explain import explain, rates
+from hlsgen.schedule.provenance import as_searched, headline
 
 RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 # A layer that keeps its multipliers busy for less than this share of its time gets an explanation.
@@ -35,24 +35,25 @@ LOW_UTILISATION = 0.5
 
 
 def report_data(
-    folder: str | Path, calibration: Calibration, aoc: str | Path | None = None
+    folder: Path, graph: Graph, plan: Plan, calibration: Calibration, aoc: str | Path | None = None
 ) -> dict[str, Any]:
-    """The report of a design directory. Raises HlsgenError when it is not one."""
-    folder = Path(folder)
-    if not (folder / "design.json").is_file():
-        raise OutputError(
-            "is not a design directory", where=str(folder), remedy="make one with `hlsgen build`"
-        )
-    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
+    """The report of a design in a directory. Raises HlsgenError for an `aoc` that holds no
+    reports."""
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
     predicted, design = headline(graph, plan, calibration), structure(shaped, plan)
+    searched = as_searched(graph, plan, calibration)
+    evidence = plan.evidence if searched else Evidence()
+    _, low, high = rates(graph, plan, predicted, evidence)
     data = predicted.to_dict() | {
+        "throughput_low_fps": low,
+        "throughput_high_fps": high,
         "design": str(folder),
         "network": plan.network,
         "board": plan.board,
         "board_title": target.title,
         "style": plan.style,
+        "disabled": list(plan.disabled),
         "images": plan.images,
         "copies": plan.copies,
         "reason": explain(graph, plan, predicted, calibration),

@@ -28,6 +28,8 @@ TOO_LARGE = (
     "The network is too large to simulate its FIFOs in a build: they have the least "
     "depths that cannot deadlock."
 )
+# With which reasons begin whose subject is the design.
+VERBS = ("cannot", "has", "needs", "reaches")
 
 
 def explain(
@@ -49,18 +51,30 @@ def explain(
 
 def chosen(plan: Plan, alternatives: tuple[Alternative, ...]) -> str:
     """Why the style was chosen, where there was a choice."""
-    clauses = [
-        f"the {other.style} design {other.refusal}" for other in alternatives if other.refusal
+    refused = [
+        f"The {other.style} design was ruled out: {clause(other.refusal)}."
+        for other in alternatives
+        if other.refusal
     ]
     built = [other for other in alternatives if not other.refusal]
-    if len(built) > 1:
-        weighed = (
-            f"{rate(other.throughput)} images a second and {other.latency * 1e3:.3g} ms "
-            f"{other.style}"
-            for other in built
-        )
-        clauses.append(f"the model predicts {', '.join(weighed)}")
-    return f"{plan.style.capitalize()}, because {'; '.join(clauses)}." if clauses else ""
+    weighed = [
+        f"the {other.style} one {rate(other.throughput)} ({other.latency * 1e3:.3g} ms)"
+        for other in built
+        if other.style != plan.style
+    ]
+    own = next((other for other in built if other.style == plan.style), None)
+    if own is None or not weighed:
+        return " ".join(refused)
+    reached = (
+        f"The {plan.style} design was chosen: it reaches {rate(own.throughput)} images a second "
+        f"({own.latency * 1e3:.3g} ms an image), {', '.join(weighed)}."
+    )
+    return " ".join((reached, *refused))
+
+
+def clause(reason: str) -> str:
+    """What is said of a design, as a clause: without a subject it is the design."""
+    return f"it {reason}" if reason.split()[0] in VERBS else reason
 
 
 def rates(
@@ -81,6 +95,11 @@ def rates(
     return found[0], found[1], found[2]
 
 
+def rate_with_band(expected: float, low: float, high: float) -> str:
+    """Images a second as they are printed everywhere: what `rates` gives."""
+    return f"{rate(expected)} ({rate(low)} to {rate(high)})"
+
+
 def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
     """What it costs, what it reaches, what limits it."""
     r, t = predicted.resources, predicted.timing
@@ -90,9 +109,8 @@ def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -
     )
     unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     return (
-        f"Predicted: {rate(expected)} images a second (band {rate(low)} to {rate(high)}, "
-        f"for {r.fmax_low:.0f} to {r.fmax_high:.0f} MHz; "
-        f"{r.fmax:.0f} MHz expected), "
+        f"Predicted: {rate_with_band(expected, low, high)} images a second at {r.fmax:.0f} MHz "
+        f"({r.fmax_low:.0f} to {r.fmax_high:.0f}), "
         f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; "
         f"{PLANNERS[plan.style].limit(plan, predicted)}; "
         f"{expected / predicted.roofline_fps:.0%} of the roofline."

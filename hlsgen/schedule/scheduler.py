@@ -13,6 +13,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
+from hlsgen.progress import stage
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.collection import rare_collections
 from hlsgen.schedule.draft import Draft, Earlier
@@ -99,6 +100,7 @@ def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
 def draft(task: Task, style: str) -> Draft:
     """The plan of a network in one style but for the last simulations. Raises Infeasible."""
     goal = task.goal
+    stage(f"searching the {style} design")
     plan = Plan(
         task.graph.name,
         task.board,
@@ -137,6 +139,7 @@ def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:
     if not found:
         return with_evidence(task, last_resort(task, refused), others)
     best = min(found, key=lambda style: preference(found[style][1], task.target, task.goal))
+    stage("sizing FIFOs", found[best][1].throughput)
     plan = found[best][0].finish()
     found[best] = (
         found[best][0],

@@ -28,7 +28,7 @@ NAMES = [
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 @pytest.mark.parametrize("name", NAMES)
 def test_operators_are_clean(name, style, tmp_path):
-    graph = hlsgen.load(case(name))
+    graph = hlsgen.load_graph(case(name))
     folder = hlsgen.generate(graph, hlsgen.schedule(graph, style=style), tmp_path / "design").path
     found = hlsgen.audit(folder)
     serious = ("unproved", "depth", "chosen-pointer")

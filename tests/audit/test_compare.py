@@ -31,7 +31,7 @@ def design(tmp_path_factory):
     """A small pipelined design and its audit."""
     folder = tmp_path_factory.mktemp("compare")
     onnx.save(parse(NETWORK, inputs=("portrait",)), folder / "private.onnx")
-    graph = hlsgen.load(folder / "private.onnx")
+    graph = hlsgen.load_graph(folder / "private.onnx")
     hlsgen.generate(graph, hlsgen.schedule(graph, style="pipelined"), folder / "design")
     return folder / "design", audit(folder / "design")
 

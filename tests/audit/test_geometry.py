@@ -12,7 +12,7 @@ from tests.schedule.test_structure import NETWORKS, planned
 
 
 def built(name, style, folder):
-    graph = hlsgen.load(NETWORKS[name]())
+    graph = hlsgen.load_graph(NETWORKS[name]())
     return hlsgen.generate(graph, planned(graph, style), folder / "design").path
 
 

@@ -36,7 +36,7 @@ NETWORK = """
 
 @pytest.fixture(scope="module")
 def design():
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     plan = hlsgen.schedule(graph, style="base")
     return graph, plan
 

@@ -265,8 +265,8 @@ def test_rebuild_keeps_foreign_files(design, model):
     ("array", "words"),
     [
         (np.zeros((1, 3, 8, 9), np.float32), ["shape [1, 3, 8, 9]", "[N, 3, 8, 8]"]),
-        (np.zeros((3, 8, 8), np.float32), ["shape [3, 8, 8]"]),
-        (np.zeros((1, 3, 8, 8)), ["float64", "float32"]),
+        (np.zeros((3, 8, 9), np.float32), ["shape [3, 8, 9]"]),
+        (np.zeros((1, 3, 8, 8), np.int64), ["int64", "float32"]),
         (np.zeros((0, 3, 8, 8), np.float32), ["shape [0, 3, 8, 8]"]),
     ],
 )
@@ -288,7 +288,10 @@ def test_wrong_input_files(design, tmp_path, capsys):
     refuse(["validate", design, "--input", tmp_path / "x.npz"], capsys, "cannot be read")
     refuse(["validate", design, "--input", tmp_path / "x.npy"], capsys, "cannot be read")
     refuse(["validate", design, "--input", tmp_path / "absent.npy"], capsys, "cannot be read")
-    refuse(["validate", design, "--input", tmp_path / "x.png"], capsys, "not an .npz or .npy")
+    refuse(
+        ["validate", design, "--input", tmp_path / "x.png"], capsys, "cannot be read as a picture"
+    )
+    refuse(["validate", design, "--input", tmp_path / "x.txt"], capsys, "nor a picture")
     refuse(["validate", design, "--input", tmp_path / "named.npz"], capsys, "['image']", "['x']")
 
 

@@ -46,7 +46,7 @@ def test_clear(folder, capsys):
 def test_for_people(folder, capsys, monkeypatch):
     cache.store("a" * 64, bytes(2_000_000))
     assert main(["cache"]) == 0
-    assert f"{folder}: 1 program(s), 2.0 MB of at most 268.4 MB" in capsys.readouterr().out
+    assert f"{folder}: 1 program, 2.0 MB of at most 268.4 MB" in capsys.readouterr().out
     monkeypatch.setenv("HLSGEN_CACHE", "off")
     assert main(["cache"]) == 0
     assert capsys.readouterr().out == "off\n"

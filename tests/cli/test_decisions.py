@@ -92,7 +92,7 @@ def test_a_pin_is_used_and_the_output_says_what_it_left_out(model, tmp_path, cap
     result = json.loads(capsys.readouterr().out)
     assert (
         result["style"] == "pipelined"
-        and "the folded design has no --set conv1.unroll_oc" in result["reason"]
+        and "The folded design was ruled out: it has no --set conv1.unroll_oc" in result["reason"]
     )
     kernels = json.loads((tmp_path / "out" / "plan.json").read_text())["kernels"]
     assert [kernel["output_width"] for kernel in kernels] == [4]

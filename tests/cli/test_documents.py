@@ -220,7 +220,7 @@ def test_faults_are_found():
         "schedule/gone.py", "gone.py", "hlsgen/gone/",
     ]  # fmt: skip
     assert lost_links("[a](model.md), [b](gone.md)", ROOT / "docs") == ["gone.md"]
-    names = "`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load(x)`"
+    names = "`hlsgen.schedule.gone`, `python -m benchmarks.gone`, `hlsgen.load_graph(x)`"
     assert lost_modules(names) == ["hlsgen.schedule.gone", "benchmarks.gone"]
     assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
     assert lost_words("`nest`, `indexed_weights`, `pipelined_gone`") == ["pipelined_gone"]

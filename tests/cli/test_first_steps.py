@@ -75,7 +75,7 @@ def test_names_of_boards_are_unambiguous():
 def test_a_board_goes_by_every_name(model, tmp_path):
     for name, own in board_names().items():
         assert board(name) is own
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     plan = hlsgen.schedule(graph, board="pac_s10_dc", style="base")
     assert plan == hlsgen.schedule(graph, board="pac_d5005", style="base")
     assert main(["build", str(model), "--board", "a10gx", "--style", "base", "--out", "d"]) == 0
@@ -92,7 +92,10 @@ def test_a_board_file_keeps_its_path(model, tmp_path):
     described = asdict(board("pac_a10")) | {"name": "mine", "aoc_board": "mine"}
     del described["aliases"]  # optional
     Path("mine.json").write_text(json.dumps(described))
-    assert hlsgen.schedule(hlsgen.load(model), board="mine.json", style="base").board == "mine.json"
+    assert (
+        hlsgen.schedule(hlsgen.load_graph(model), board="mine.json", style="base").board
+        == "mine.json"
+    )
 
 
 @pytest.mark.parametrize(

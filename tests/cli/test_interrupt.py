@@ -175,7 +175,7 @@ def test_a_compile_ends_with_all_that_it_started(tmp_path):
 
 
 def test_python_gets_a_keyboard_interrupt():
-    graph = hlsgen.load(network("resnet34"))
+    graph = hlsgen.load_graph(network("resnet34"))
     threading.Timer(
         1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
     ).start()

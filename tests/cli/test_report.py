@@ -103,7 +103,7 @@ def test_beside_aoc(design, capsys, tmp_path):
 
 def test_not_a_design(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
-    assert "not a design directory" in capsys.readouterr().err
+    assert "no design.json there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("width", [1280, 390])

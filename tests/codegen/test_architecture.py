@@ -21,7 +21,7 @@ LAYER = "conv2"
 
 @pytest.fixture(scope="module")
 def graph():
-    return hlsgen.load(network("lenet5"))
+    return hlsgen.load_graph(network("lenet5"))
 
 
 @pytest.fixture(scope="module")

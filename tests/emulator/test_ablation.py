@@ -85,7 +85,7 @@ def test_switches_change_the_kernels(style, tmp_path):
 
 @pytest.mark.slow
 def test_tiling_changes_the_plan():
-    graph = hlsgen.load(network("alexnet", size=64, width=0.25))
+    graph = hlsgen.load_graph(network("alexnet", size=64, width=0.25))
     for style in ("pipelined", "folded"):
         plans = [hlsgen.schedule(graph, style=style, disable=disable) for disable in ([], ["tile"])]
         if style == "folded":

@@ -43,7 +43,7 @@ v = Conv<strides=[3,2]>(s, e) y = Add(u, v) }"""
 def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
     """A plan with vectors of `width` channels, whose convolutions (all but the first, where it has
     no channels for several vectors) multiply so many at once."""
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     wide = [
         layer
         for layer in graph.layers
@@ -130,7 +130,7 @@ def test_a_wrong_window_is_found(change, tmp_path):
 def test_turns_of_windows_by_hand():
     """Positions without an output take a turn a word; the others every word times every output
     vector (and tap, where these are not unrolled)."""
-    graph = hlsgen.load(parse(WINDOWS))
+    graph = hlsgen.load_graph(parse(WINDOWS))
     layer = graph.layer("p")
     for vectors_per_cycle, words in ((1, 5), (2, 3), (3, 2), (5, 1)):
         idle = (11 * 9 - 9 * 7) * words
@@ -188,7 +188,7 @@ def test_a_wrong_kernel_is_found(change, tmp_path):
 def test_turns_by_hand():
     """A word of `vectors_per_cycle` vectors meets every output vector: 30 pixels, 48 channels in,
     64 out."""
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     layer = next(layer for layer in graph.layers if layer.name == "s")
     for vectors_per_cycle, words in ((1, 6), (2, 3), (4, 2), (5, 2), (6, 1)):
         kernel = KernelPlan("s", 8, 8, vectors_per_cycle=vectors_per_cycle)
@@ -209,7 +209,7 @@ def test_turns_by_hand():
 def test_stream_order():
     """Word by word, output vector by output vector, then the word's input lanes; the last word is
     filled up with zeros."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,24,1,1] x, float[16,24,1,1] w) => (float[1,16,1,1] y) { y = Conv(x, w) }")
     )
     layer = graph.layers[0]
@@ -239,7 +239,7 @@ def test_simulator_and_model_agree():
 @pytest.mark.slow
 def test_chosen_where_it_pays():
     """Equal powers of two leave DSPs over that words of other lengths use."""
-    graph = hlsgen.load(network("mobilenetv1"))
+    graph = hlsgen.load_graph(network("mobilenetv1"))
     plan = schedule(graph, "pac_d5005", "pipelined")
     without = schedule(
         graph,

@@ -37,7 +37,7 @@ NETWORKS = {
 
 def design_of(name, share, folder, style="folded", every=True):
     """A design whose convolutions are compressed: all, or every other one."""
-    graph = hlsgen.load(sparsify(parse(NETWORKS[name]), "relative", sparsity=share).model)
+    graph = hlsgen.load_graph(sparsify(parse(NETWORKS[name]), "relative", sparsity=share).model)
     plan = hlsgen.schedule(graph, style=style, goal=Goal(pins={("engines", "skipping.outputs"): 0}))
     number = iter(range(len(plan.steps)))
     steps = tuple(
@@ -96,7 +96,7 @@ def test_a_wrong_expander_is_found(tmp_path):
 @pytest.mark.emulator
 def test_right_where_accumulators_are_in_memory(tmp_path):
     """All kernels of the engine are launched then, the expander too."""
-    graph = hlsgen.load(sparsify(parse(NETWORKS["windows"]), "relative", sparsity=0.8).model)
+    graph = hlsgen.load_graph(sparsify(parse(NETWORKS["windows"]), "relative", sparsity=0.8).model)
     plan = hlsgen.schedule(graph, style="folded", disable=["cached_writes"])
     steps = tuple(replace(step, compressed=True) for step in plan.steps)
     plan = check_plan(graph, replace(plan, steps=steps))
@@ -112,7 +112,7 @@ def test_biases_never_hold_up_the_expander(tmp_path):
         "(float[1,4,5,5] x, float[400,4,1,1] w, float[400] b) => (float[1,400,5,5] y) { "
         "y = Conv(x, w, b) }"
     )
-    graph = hlsgen.load(sparsify(parse(text), "relative", sparsity=0.6).model)
+    graph = hlsgen.load_graph(sparsify(parse(text), "relative", sparsity=0.6).model)
     array = {"convolution.outputs": max(OUTPUTS), "convolution.inputs": 1}
     sizes = array | {"width": 4, "skipping.outputs": 0}
     plan = hlsgen.schedule(
@@ -150,7 +150,7 @@ def test_the_model_counts_what_is_generated(tmp_path):
 def test_the_search_compresses_where_memory_is_the_limit(tmp_path):
     """A late layer of a residual network has many weights and few pixels."""
     dense, sparse = (
-        hlsgen.load(sparsify(network("resnet18"), "relative", sparsity=share).model)
+        hlsgen.load_graph(sparsify(network("resnet18"), "relative", sparsity=share).model)
         for share in (0.0, 0.85)
     )
     # All weights are multiplied: less to search.
@@ -168,7 +168,7 @@ def test_the_search_compresses_where_memory_is_the_limit(tmp_path):
 
 @pytest.mark.emulator
 def test_a_sparse_residual_network_validates(tmp_path):
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         sparsify(network("resnet18", size=64, width=0.5), "lamp", sparsity=0.8).model
     )
     plan = hlsgen.schedule(graph, style="folded")

@@ -32,7 +32,7 @@ float[24] bb, float[7,24] f) => (float[1,7] y, float[1,24,9,8] t) {
 
 
 def planned(copies, **options):
-    graph = hlsgen.load(parse(NETWORK, inputs=("x", "z")))
+    graph = hlsgen.load_graph(parse(NETWORK, inputs=("x", "z")))
     return graph, check_plan(
         graph, hlsgen.schedule(graph, style="pipelined", goal=Goal(copies=copies, **options))
     )
@@ -120,7 +120,7 @@ def test_counted_by_the_model():
 
 
 def test_as_fast_as_kernels_or_link_allow():
-    graph = hlsgen.load(network("lenet5"))
+    graph = hlsgen.load_graph(network("lenet5"))
     target = board("pac_d5005")
     rates = []
     for copies in (1, 2, 4, 5):
@@ -137,7 +137,7 @@ def test_as_fast_as_kernels_or_link_allow():
 
 
 def test_kernels_become_smaller_where_copies_need_the_room():
-    graph = hlsgen.load(network("lenet5"))
+    graph = hlsgen.load_graph(network("lenet5"))
     plans = [
         hlsgen.schedule(graph, "de5_net", "pipelined", goal=Goal(copies=copies))
         for copies in (1, 3)

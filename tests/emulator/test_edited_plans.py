@@ -75,7 +75,7 @@ def edits(plan):
 @pytest.mark.emulator
 @pytest.mark.parametrize("style", GOALS)
 def test_refused_or_right(style, tmp_path):
-    graph = hlsgen.load(parse(MIXED))
+    graph = hlsgen.load_graph(parse(MIXED))
     every = edits(hlsgen.schedule(graph, style=style, goal=GOALS[style]))
     accepted = []
     for plan in random.Random(style).sample(every, TRIES):

@@ -108,7 +108,7 @@ def test_references_are_those_of_onnxruntime():
     Its LRN slides a sum of squares, which keeps the rounding of 1000^2 where the window has moved
     on to 3^2.
     """
-    model, graph = network(), hlsgen.load(network())
+    model, graph = network(), hlsgen.load_graph(network())
     expected, doubts = run_network(graph, {"x": POINTS}), onnxruntime_errors(graph, {"x": POINTS})
     for name, found in run_onnxruntime(model, {"x": POINTS}).items():
         same = (found == expected[name]) | (np.isnan(found) & np.isnan(expected[name]))
@@ -129,7 +129,7 @@ def test_right_for_every_value(style, tmp_path):
     model = network()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # infinities of the references are no news
-        expected = run_network(hlsgen.load(model), {"x": POINTS})
+        expected = run_network(hlsgen.load_graph(model), {"x": POINTS})
     pins = NO_PREFIX if style == "hybrid" else NO_PINS
     design = build(model, tmp_path / "design", style, board="pac_a10", pins=pins)
     assert (style == "hybrid") == ("depthwise_to_" in design.source)

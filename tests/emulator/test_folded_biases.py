@@ -27,7 +27,7 @@ PINS = {
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("text", [PLAIN, SCALED], ids=["plain", "scaled"])
 def test_biases_of_small_and_large_groups(text, strict, tmp_path):
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     plan = hlsgen.schedule(graph, style="folded", goal=Goal(pins=PINS))
     kept, stored = bias_words(plan.steps)
     assert 1 < kept < MEMORY_DISTANCE <= stored

@@ -77,7 +77,7 @@ def cut_up(plan, height):
 def test_many_tiles(strict, tmp_path):
     """The next tile comes through the depthwise engine while this one is multiplied; the last one
     reaches over the edge."""
-    graph = hlsgen.load(parse(NETWORKS["separable"]))
+    graph = hlsgen.load_graph(parse(NETWORKS["separable"]))
     plan = cut_up(hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_PREFIX)), 2)
     hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(tmp_path / "design"), images=2, strict=strict)
@@ -100,10 +100,12 @@ def test_switched_off(disable, tmp_path):
 
 
 def test_only_pairs_that_have_the_tensor_to_themselves():
-    graph = hlsgen.load(parse(NETWORKS["shared"]))
+    graph = hlsgen.load_graph(parse(NETWORKS["shared"]))
     assert list(feeding_layers(graph).values()) == ["a"]
     with pytest.raises(PlanError, match="no depthwise layer"):
-        hlsgen.schedule(hlsgen.load(network("lenet5")), style="hybrid", goal=Goal(pins=NO_PREFIX))
+        hlsgen.schedule(
+            hlsgen.load_graph(network("lenet5")), style="hybrid", goal=Goal(pins=NO_PREFIX)
+        )
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(pins=NO_PREFIX))
     wrong = replace(
         plan, steps=tuple(replace(s, feeder="b") if s.feeder else s for s in plan.steps)
@@ -125,7 +127,7 @@ def test_a_broken_pair_is_found(tmp_path):
 
 @pytest.mark.slow
 def test_auto_takes_the_best_by_the_model():
-    graph = hlsgen.load(network("mobilenetv1"))
+    graph = hlsgen.load_graph(network("mobilenetv1"))
     plan = hlsgen.schedule(graph, board="pac_a10")
     others = {other.style: other.throughput for other in plan.evidence.alternatives}
     assert plan.style == "hybrid" and {"pipelined", "folded"} < set(others)

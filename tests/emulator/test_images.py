@@ -44,7 +44,9 @@ float[6,24,11,9] d) => (float[1,6,1,1] y) {
 
 
 def folded(text_or_model, images=1, style="folded", board="pac_d5005", disable=(), pins=None):
-    graph = hlsgen.load(parse(text_or_model) if isinstance(text_or_model, str) else text_or_model)
+    graph = hlsgen.load_graph(
+        parse(text_or_model) if isinstance(text_or_model, str) else text_or_model
+    )
     goal = Goal(
         images=images, pins={("engines", name): value for name, value in (pins or {}).items()}
     )
@@ -246,7 +248,7 @@ def test_a_plan_of_several_images_is_saved_and_checked(tmp_path):
 
 
 def test_pipelined_designs_stream_and_take_no_number():
-    graph = hlsgen.load(network("lenet5"))
+    graph = hlsgen.load_graph(network("lenet5"))
     with pytest.raises(UsageError, match="--images: no pipelined design takes it"):
         hlsgen.schedule(graph, style="pipelined", goal=Goal(images=8))
     assert np.all([step.images == 1 for step in hlsgen.schedule(graph, style="folded").steps])

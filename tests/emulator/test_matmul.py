@@ -21,7 +21,7 @@ CASES = ("attention", "matmul_of_two_inputs", "matmul_of_two_inputs_shared")
 
 
 def planned(name, **goal):
-    graph = hlsgen.load(case(name))
+    graph = hlsgen.load_graph(case(name))
     return graph, hlsgen.schedule(graph, style="folded", goal=Goal(**goal))
 
 
@@ -89,4 +89,4 @@ def test_matrices_that_do_not_fit(x, z):
 
     text = f"(float[{x}] x, float[{z}] z) => (float[n] y) {{ y = MatMul(x, z) }}"
     with pytest.raises(hlsgen.errors.HlsgenError):
-        hlsgen.load(parse(text, inputs=("x", "z")))
+        hlsgen.load_graph(parse(text, inputs=("x", "z")))

@@ -55,7 +55,7 @@ float[32,1,3,3] e, float[16,32,1,1] q)
 
 def planned(text, layers, images=1, **options):
     """A network, and its hybrid design with so many layers in the prefix."""
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     goal = Goal(images=images, pins={("prefix", "layers"): layers})
     return graph, check_plan(graph, hlsgen.schedule(graph, style="hybrid", goal=goal, **options))
 
@@ -65,7 +65,7 @@ def generated(graph, plan, folder):
 
 
 def test_a_prefix_hands_on_one_tensor():
-    graph = hlsgen.load(parse(STEM))
+    graph = hlsgen.load_graph(parse(STEM))
     assert [layer.name for layer in graph.layers] == LAYERS
     # Not after "t" and "v": the addition reads "m" too.
     assert list(prefixes(graph)) == [1, 2, 5, 6, 7]
@@ -87,13 +87,13 @@ def test_no_prefix_where_more_is_needed_later():
     joined = parse(
         skip + "{ c = Conv<pads=[1,1,1,1]>(x, a) d = Conv<pads=[1,1,1,1]>(c, b) y = Add(d, x) }"
     )
-    assert list(prefixes(hlsgen.load(joined))) == []
+    assert list(prefixes(hlsgen.load_graph(joined))) == []
     shown = (
         "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b) => (float[1,8,6,6] y, "
         "float[1,8,6,6] c) "
     )
     output = parse(shown + "{ c = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(c, b) }")
-    assert list(prefixes(hlsgen.load(output))) == []
+    assert list(prefixes(hlsgen.load_graph(output))) == []
 
 
 @pytest.mark.emulator
@@ -121,7 +121,7 @@ def test_right_beside_pairs(strict, tmp_path):
 @pytest.mark.emulator
 def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
     """Channels of the prefix and of the engines then carry the same type."""
-    graph = hlsgen.load(parse(STEM))
+    graph = hlsgen.load_graph(parse(STEM))
     pins = {("prefix", "layers"): 2, ("m", "output_width"): 16}
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
     assert plan.engines.width == plan.edges[-1].width == 16
@@ -133,7 +133,7 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
 def test_right_with_several_vectors_at_once(strict, tmp_path):
     """A 1x1 convolution in the prefix, with a kernel of its own that puts its input vectors
     together."""
-    graph = hlsgen.load(parse(SEPARABLE))
+    graph = hlsgen.load_graph(parse(SEPARABLE))
     pins = {
         ("prefix", "layers"): 3,
         ("c", "vectors_per_cycle"): 3,
@@ -246,7 +246,7 @@ def test_structure_is_that_of_both_parts():
 def test_the_best_prefix_is_taken(name, on):
     """No other prefix, beside engines of any size, is better by the model; the search planned a
     part of them."""
-    graph, target = hlsgen.load(network(name, size=64, width=0.5)), board(on)
+    graph, target = hlsgen.load_graph(network(name, size=64, width=0.5)), board(on)
     goal = Goal(images=4, pins={("engines", "convolution.inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
     found, pipelines = (
@@ -269,7 +269,7 @@ def test_estimates_of_pairs_by_hand():
     half the array takes twice as long where it was the limit; a prefix that needs more multipliers
     than are left sets the pace."""
     graph, target, goal = (
-        hlsgen.load(network("resnet18", width=0.5)),
+        hlsgen.load_graph(network("resnet18", width=0.5)),
         board("pac_d5005"),
         Goal(images=4),
     )
@@ -306,7 +306,7 @@ def test_a_prefix_never_takes_all_the_bandwidth(on):
     """A prefix that moves much, beside engines with nearly nothing to do."""
     text = """(float[1,16,64,64] x, float[16,16,1,1] a, float[16,16,1,1] b) => (float[1,16,1,1] y) {
         s = Conv(x, a) p = GlobalAveragePool(s) y = Conv(p, b) }"""
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     plan = hlsgen.schedule(
         graph, board=on, style="hybrid", goal=Goal(images=2, pins={("prefix", "layers"): 2})
     )
@@ -341,7 +341,7 @@ def test_smaller_engines_make_room():
     """Where the best engines leave no DSPs, a design with fewer is better than none with a
     prefix."""
     graph, goal = (
-        hlsgen.load(network("resnet18", size=64, width=0.5)),
+        hlsgen.load_graph(network("resnet18", size=64, width=0.5)),
         Goal(images=4, caps=Caps(dsps=0.75)),
     )
     start = plan_folded(
@@ -357,7 +357,7 @@ def test_smaller_engines_make_room():
 
 @pytest.mark.slow
 def test_a_large_network_is_hybrid_and_says_why():
-    graph = hlsgen.load(network("resnet18"))
+    graph = hlsgen.load_graph(network("resnet18"))
     plan = hlsgen.schedule(graph, goal=Goal(images=8))
     assert plan.style == "hybrid" and "are a pipeline that prepares the next launch" in explain(
         graph, plan, estimate(graph, plan)
@@ -400,7 +400,7 @@ def test_pins():
     assert parse_pins(["prefix.layers=2"]) == {("prefix", "layers"): 2}
     with pytest.raises(PlanError, match="fields of prefix: layers"):
         parse_pins(["prefix.width=2"])
-    graph = hlsgen.load(parse(STEM))
+    graph = hlsgen.load_graph(parse(STEM))
     for impossible in (3, 8):
         with pytest.raises(PlanError, match="cannot be a pipeline"):
             hlsgen.schedule(
@@ -419,6 +419,6 @@ def test_layers_named_like_the_engines_channels(tmp_path):
 
 
 def test_all_pairs_of_cuts_are_nested():
-    graph = hlsgen.load(parse(STEM))
+    graph = hlsgen.load_graph(parse(STEM))
     for one, two in combinations(prefixes(graph), 2):
         assert set(split_after(graph, one)[0].tensors) < set(split_after(graph, two)[0].tensors)

@@ -42,7 +42,7 @@ def choice(seed):
 def test_random_branches_at_true_fifo_depth(seed, tmp_path):
     """Neither the simulator nor the emulator, with all kernels at once over FIFOs of their true
     depth, sees a deadlock."""
-    graph = hlsgen.load(random_network(choice(seed), 9))
+    graph = hlsgen.load_graph(random_network(choice(seed), 9))
     plan = hlsgen.schedule(graph, style="pipelined")
     assert not simulate(graph, plan, 2).blocked
     design = hlsgen.generate(graph, plan, tmp_path / "design")

@@ -38,7 +38,7 @@ t = Conv<strides=[1,2]>(s, c) u = Relu(t) y = Conv<pads=[1,2,2,2], dilations=[2,
 
 
 def graph_of(share=0.85, text=NETWORK):
-    return hlsgen.load(sparsify(parse(text), "relative", sparsity=share).model)
+    return hlsgen.load_graph(sparsify(parse(text), "relative", sparsity=share).model)
 
 
 def planned(graph, *skips):
@@ -49,7 +49,7 @@ def planned(graph, *skips):
 
 
 def test_stream_by_hand():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,3,1,1] x, float[2,3,1,1] w) => (float[1,2,1,1] y) { y = Conv(x, w) }")
     )
     weight = np.array([[0, 5, 7], [3, 0, 0]], np.float32)

@@ -35,7 +35,7 @@ PINS = {
 def planned(model, share=0.8, images=1, style="folded", **pins):
     """A sparse network, and its design with an engine that skips zeros."""
     model = parse(model) if isinstance(model, str) else model
-    graph = hlsgen.load(sparsify(model, "relative", sparsity=share).model)
+    graph = hlsgen.load_graph(sparsify(model, "relative", sparsity=share).model)
     goal = Goal(
         images=images,
         pins=NO_PREFIX
@@ -175,7 +175,7 @@ def test_chosen_where_it_pays_and_named_in_the_reason():
         p = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(p, b) }""")
     plans = {}
     for share in (0.5, 0.95):
-        graph = hlsgen.load(sparsify(model, "flat", sparsity=share).model)
+        graph = hlsgen.load_graph(sparsify(model, "flat", sparsity=share).model)
         plans[share] = hlsgen.schedule(graph, style="folded")
     assert "skipping" not in plans[0.5].engines.sizes and "skipping" in plans[0.95].engines.sizes
     text = explain(graph, plans[0.95], estimate(graph, plans[0.95]))
@@ -197,7 +197,7 @@ def with_zeros(model, share, names):
             weight = numpy_helper.to_array(stored).copy()
             weight[np.random.default_rng(0).random(weight.shape) < share] = 0
             stored.CopyFrom(numpy_helper.from_array(weight, stored.name))
-    return hlsgen.load(model)
+    return hlsgen.load_graph(model)
 
 
 @pytest.mark.slow

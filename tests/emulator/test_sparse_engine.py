@@ -44,11 +44,12 @@ def test_packing_by_hand():
 
 
 def test_chosen_where_it_pays():
-    assert set(engines_of(hlsgen.schedule(hlsgen.load(sparse(0)), style="folded")).values()) == {
-        "dense"
-    }
+    assert set(
+        engines_of(hlsgen.schedule(hlsgen.load_graph(sparse(0)), style="folded")).values()
+    ) == {"dense"}
     assert (
-        "sparse" in engines_of(hlsgen.schedule(hlsgen.load(sparse(0.85)), style="folded")).values()
+        "sparse"
+        in engines_of(hlsgen.schedule(hlsgen.load_graph(sparse(0.85)), style="folded")).values()
     )
     counts = np.array([10, 40])
     assert (
@@ -82,10 +83,10 @@ def test_a_wrong_place_is_found(tmp_path):
 
 def test_time_falls_with_density_as_the_table_does(tmp_path):
     """The words in the generated table are the model's, and they follow the fullest row."""
-    graph = hlsgen.load(sparse(0.0))
+    graph = hlsgen.load_graph(sparse(0.0))
     cycles = {}
     for share in (0.75, 0.85, 0.92):
-        graph = hlsgen.load(sparse(share))
+        graph = hlsgen.load_graph(sparse(share))
         plan = hlsgen.schedule(graph, style="folded")
         design = HostDesign(hlsgen.generate(graph, plan, tmp_path / str(share)).path)
         fields = list(design.manifest.step_fields)
@@ -111,7 +112,7 @@ def test_time_falls_with_density_as_the_table_does(tmp_path):
 
 @pytest.mark.emulator
 def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
-    graph = hlsgen.load(sparse(0.9))
+    graph = hlsgen.load_graph(sparse(0.9))
     plan = hlsgen.schedule(graph, style="folded")
     dense = tuple(replace(step, engine="dense") for step in plan.steps)
     engines = plan.engines.sized(dense=plan.engines.sizes["sparse"])
@@ -126,7 +127,7 @@ def test_an_edited_plan_may_ask_for_the_dense_engine(tmp_path):
 @pytest.mark.emulator
 def test_counted_turns_are_the_models(tmp_path):
     """Counters put into the emulated kernel: every turn of its loops, step by step."""
-    graph = hlsgen.load(sparse(0.85))
+    graph = hlsgen.load_graph(sparse(0.85))
     plan = hlsgen.schedule(graph, style="folded")
     design = HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path)
     path = next((tmp_path / "design" / "kernels").glob("*.cl"))

@@ -62,7 +62,7 @@ CASES = [
 
 def planned(text, row_tiles, width, vectors_per_cycle, plan=None):
     """A plan with vectors of `width` channels and so many row tiles."""
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     plan = plan or schedule(graph, "pac_d5005", "pipelined")
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
@@ -228,7 +228,7 @@ def test_counted_as_generated(tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize(("copies", "strict"), [(2, True), (3, False)])
 def test_copies_share_what_is_read(copies, strict, tmp_path):
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     empty = schedule(graph, "pac_d5005", "pipelined", goal=Goal(copies=copies))
     graph, plan = planned(*CASES[0], plan=empty)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
@@ -241,7 +241,7 @@ def test_copies_share_what_is_read(copies, strict, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("strict", [False, True])
 def test_right_in_prefix_of_engines(strict, tmp_path):
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     plan = schedule(
         graph,
         "pac_d5005",
@@ -259,7 +259,7 @@ def test_right_in_prefix_of_engines(strict, tmp_path):
 @pytest.mark.emulator
 @pytest.mark.parametrize("disable", ["autorun", "concurrent_queues"])
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     graph, plan = planned(*CASES[0], plan=schedule(graph, "pac_d5005", "pipelined", [disable]))
     assert_right(
         HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path),
@@ -269,7 +269,7 @@ def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
 
 
 def test_pins_and_edited_plans():
-    graph = hlsgen.load(parse(NETWORK))
+    graph = hlsgen.load_graph(parse(NETWORK))
     pins = {("p", "row_tiles"): 4, ("r", "row_tiles"): 0, ("y", "row_tiles"): 1}
     plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=pins))
     assert all(plan.kernel(layer).row_tiles == value for (layer, _), value in pins.items())
@@ -293,7 +293,7 @@ def test_pins_and_edited_plans():
 
 
 def test_grouped_convolutions_keep_their_weights():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[1,16,4,4] x, float[16,8,3,3] w) => (float[1,16,2,2] y) { y = "
             "Conv<group=2>(x, w) }"
@@ -306,7 +306,7 @@ def test_grouped_convolutions_keep_their_weights():
 def test_chosen_where_weights_do_not_fit():
     """ResNet-18 has twice the weights that may be on chip: some stay there, the others stream, as
     fast as memory can."""
-    graph, target = hlsgen.load(network("resnet18", size=64)), board("pac_d5005")
+    graph, target = hlsgen.load_graph(network("resnet18", size=64)), board("pac_d5005")
     plan = schedule(graph, "pac_d5005")
     found = estimate(graph, plan)
     assert plan.style == "pipelined"
@@ -329,7 +329,7 @@ def test_bursts_by_hand():
 float[4,8,1,1] d) => (float[1,4,6,6] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r)
         t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     found = buffering(graph, 32)
     assert found.waiting == {"p": 0, "q": 36 * 8 * 32, "s": 0, "t": 0, "y": 0}
     assert found.sides["y"] == (36 * 8 * 32, 36 * 4 * 32)
@@ -360,7 +360,7 @@ def test_random_windows_are_right(seed, tmp_path):
 float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
         => (float[1,{filters},{rows},{columns}] y) {{ c = Conv<strides={stride},
         dilations={dilation}, pads={pads}>(x, w, b) y = Relu(c) }}"""
-        graph = hlsgen.load(parse(text, seed=seed))
+        graph = hlsgen.load_graph(parse(text, seed=seed))
         found = [
             replace(trial, vectors_per_cycle=count)
             for widths in ((1, 4), (2, 8), (4, 4), (8, 2), (4, 16))
@@ -398,7 +398,7 @@ float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
 
 def test_words_leave_something_to_add_up():
     """A 1x1 convolution of two input vectors in row tiles: a word of both would be all there is."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("""(float[1,16,12,12] x, float[24,16,1,1] v) => (float[1,24,12,12] y)
         { y = Conv(x, v) }""")
     )

@@ -73,7 +73,7 @@ FOLDED = STREAMED.replace("17,17,3,3", "17,1,3,3").replace("pads", "group=17, pa
     ids=["streamed", "folded"],
 )
 def test_right_where_results_leave_in_other_ways(text, options, tmp_path):
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     plan = hlsgen.schedule(graph, style="pipelined")
     choice = Choice(
         dict.fromkeys(graph.tensors, 8),

@@ -84,7 +84,7 @@ PINS = {
 @pytest.mark.parametrize("kind", NUMPY)
 @pytest.mark.parametrize("way", PINS)
 def test_right_on_the_emulator(way, kind, strict, model, tmp_path):
-    graph, style = hlsgen.load(model), "pipelined" if way == "streamed" else way
+    graph, style = hlsgen.load_graph(model), "pipelined" if way == "streamed" else way
     plan = hlsgen.schedule(graph, style=style, goal=Goal(weights=kind, pins=PINS[way]))
     assert sum(kernel.row_tiles > 0 for kernel in plan.kernels) == 3 * (way == "streamed")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
@@ -99,7 +99,7 @@ def test_right_on_the_emulator(way, kind, strict, model, tmp_path):
 
 @pytest.mark.parametrize("kind", NUMPY)
 def test_half_the_bytes_of_weights_that_stream(kind, model):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     plan = hlsgen.schedule(graph, style="pipelined", goal=Goal(pins=PINS["streamed"]))
     found = []
     for weights in ("float32", kind):
@@ -128,7 +128,7 @@ def memories(graph, plan):
 
 @pytest.mark.parametrize("kind", NUMPY)
 def test_half_as_wide_on_chip(kind, model):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     plan = hlsgen.schedule(graph, style="pipelined")
     wide, narrow = memories(graph, plan), memories(graph, replace(plan, weights=kind))
     assert wide and {name: bits // 2 for name, bits in wide.items()} == narrow
@@ -140,7 +140,7 @@ def test_half_as_wide_on_chip(kind, model):
 @pytest.mark.parametrize("kind", NUMPY)
 def test_half_the_bytes_of_weights_from_memory(kind, model):
     """The weights of a folded design, all of them, twice as wide or not; the rest stays."""
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     plan = hlsgen.schedule(graph, style="folded")
     designs = [structure(reshaped(with_storage(graph, w), p), p)
                for w in ("float32", kind) for p in (replace(plan, weights=w),)]  # fmt: skip
@@ -162,14 +162,14 @@ def test_weights_that_overflow_are_refused(model):
     values = numpy_helper.to_array(tensor).copy()
     values[3, 2] = 1e5
     tensor.CopyFrom(numpy_helper.from_array(values, "p"))
-    graph = hlsgen.load(large)
+    graph = hlsgen.load_graph(large)
     with pytest.raises(UsageError, match=r"float16: layer v: has a weight beyond.*\n.*bfloat16"):
         hlsgen.schedule(graph, goal=Goal(weights="float16"))
     assert hlsgen.schedule(graph, goal=Goal(weights="bfloat16")).weights == "bfloat16"
 
 
 def test_styles_without_narrow_weights_refuse_them(model):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     with pytest.raises(UsageError, match=r"--weights.*no base design takes it"):
         hlsgen.schedule(graph, style="base", goal=Goal(weights="float16"))
     plan = hlsgen.schedule(graph, style="base")
@@ -181,7 +181,7 @@ def test_styles_without_narrow_weights_refuse_them(model):
 
 def test_what_does_not_decode_is_not_chosen_and_is_refused(model):
     sparse = sparsify(model, "relative", sparsity=0.9).model
-    graph = hlsgen.load(sparse)
+    graph = hlsgen.load_graph(sparse)
     for style in ("pipelined", "folded"):
         plan = hlsgen.schedule(graph, style=style, goal=Goal(weights="bfloat16"))
         assert not any(kernel.nonzeros_per_lane for kernel in plan.kernels)
@@ -194,7 +194,7 @@ def test_what_does_not_decode_is_not_chosen_and_is_refused(model):
 
 
 def test_onnxruntime_gets_the_model_as_it_is_where_nothing_is_rounded(model):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     assert with_stored_weights(graph) is graph.model
     changed = with_stored_weights(with_storage(graph, "bfloat16"))
     assert changed is not graph.model
@@ -204,7 +204,7 @@ def test_onnxruntime_gets_the_model_as_it_is_where_nothing_is_rounded(model):
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_what_is_said_is_of_the_plan_as_searched(style, model):
     """The printed band holds the printed rate, and the proof is of this plan."""
-    graph, goal = hlsgen.load(model), Goal(weights="float16")
+    graph, goal = hlsgen.load_graph(model), Goal(weights="float16")
     plan = hlsgen.schedule(graph, style=style, goal=goal)
     text = explain(graph, plan, headline(graph, plan, goal.calibration), goal.calibration)
     rate, low, high = (
@@ -220,7 +220,7 @@ def test_what_is_said_is_of_the_plan_as_searched(style, model):
 @pytest.mark.slow
 def test_the_audit_finds_what_the_model_charges(model, tmp_path):
     pytest.importorskip("llvmlite")
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     for style in ("pipelined", "folded"):
         plan = hlsgen.schedule(graph, style=style, goal=Goal(weights="float16"))
         found = hlsgen.audit(hlsgen.generate(graph, plan, tmp_path / style).path)

@@ -68,7 +68,7 @@ def network(row, shape="4,3,4,8"):
 def difference(model):
     """The largest difference between a network by the numpy references and the user's own in
     onnxruntime; and its graph."""
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     (port,) = graph.inputs
     random = np.random.default_rng(1)
     batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
@@ -100,19 +100,19 @@ def test_a_network_that_cannot_take_its_batch_whole_says_which_node_mixes():
     model = network((BACK, "p = MaxPool<kernel_shape=[2,2]>(x) y = Slice(p, b, e, a, s)"))
     model.graph.node[1].name = "turn"
     with pytest.raises(UnsupportedError, match=r"batch of 4 .*turn \(Slice\) works along it"):
-        hlsgen.load(model)
+        hlsgen.load_graph(model)
 
 
 def test_a_shape_may_be_given_for_the_batch_or_for_an_image():
     model = network(("", "y = Relu(x)"), "4,3,h,w")
     for first in (1, 4):
-        graph = hlsgen.load(model, {"x": (first, 3, 4, 8)})
+        graph = hlsgen.load_graph(model, {"x": (first, 3, 4, 8)})
         assert graph.inputs[0].view.value_shape == (1, 3, 4, 8)
 
 
 def test_the_graph_keeps_the_model_of_the_user():
     model = network(("", "y = Relu(x)"))
-    assert hlsgen.load(model).model is model
+    assert hlsgen.load_graph(model).model is model
 
 
 def test_every_operator_has_a_rule():

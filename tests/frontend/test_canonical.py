@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 import hlsgen
-from hlsgen.cli.images import random_images, random_values
+from hlsgen.accelerator.inputs import random_images, random_values
 from hlsgen.errors import HlsgenError, UnsupportedError
 from hlsgen.frontend.element_types import model_in_float32, to_float32
 from hlsgen.frontend.prepare import resolved
@@ -76,14 +76,14 @@ MODELS = {
 
 def given(model, seed=1):
     """A random image for a model with one input, of its integer type or float32."""
-    (port,) = hlsgen.load(model).inputs
+    (port,) = hlsgen.load_graph(model).inputs
     shape = port.view.value_shape
     return {port.name: random_values(np.random.default_rng(seed), shape, port.dtype)}, shape
 
 
 def check_against_onnxruntime(model, tolerance=1e-5):
     inputs, shape = given(model)
-    found = run_network(hlsgen.load(model), inputs)
+    found = run_network(hlsgen.load_graph(model), inputs)
     (name,) = inputs
     for output, values in OwnModel(model, {name: shape})(inputs).items():
         np.testing.assert_allclose(
@@ -117,7 +117,7 @@ def in_type(model, kind):
 )
 def test_other_floating_point_types_become_float32(kind, word):
     model = in_type(parse(CONV + "{ c = Conv(x, w) y = Relu(c) }"), kind)
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     assert graph.precision == (word,)
     assert {port.dtype for port in graph.inputs} == {"float32"}
     inputs, shape = given(model)
@@ -129,7 +129,7 @@ def test_a_half_weight_that_is_cast_is_exact():
     model = parse("(float[1,2,3,3] x) => (float[1,2,3,3] y) { f = Cast<to = 1>(w) y = Conv(x, f) }")
     weight = np.arange(4, dtype=np.float16).reshape(2, 2, 1, 1)
     model.graph.initializer.append(numpy_helper.from_array(weight, "w"))
-    assert hlsgen.load(model).precision == ()
+    assert hlsgen.load_graph(model).precision == ()
     check_against_onnxruntime(model)
 
 
@@ -146,7 +146,7 @@ def test_what_float16_is_off_by():
     (weight,) = wrong.graph.initializer
     array = numpy_helper.to_array(weight) * np.float16(1.01)
     weight.CopyFrom(numpy_helper.from_array(array, "w"))
-    graph, (inputs, shape) = hlsgen.load(model), given(model)
+    graph, (inputs, shape) = hlsgen.load_graph(model), given(model)
     exact, allowed = run_network(graph, inputs)["y"], half_errors(graph, inputs)["y"]
     right, off = (np.abs(OwnModel(m, {"x": shape})(inputs)["y"] - exact) for m in (model, wrong))
     assert (right <= allowed).all() and right.max() > 1e-5
@@ -200,7 +200,7 @@ def test_integers_are_not_computed_with(node):
         f"{{ a = {node} y = Cast<to = 1>(a) }}"
     )
     with pytest.raises(UnsupportedError, match=r"numbers of type uint8 \(input x\)") as raised:
-        hlsgen.load(model)
+        hlsgen.load_graph(model)
     assert raised.value.needs_constant == {"x"}
 
 
@@ -214,7 +214,7 @@ def test_everything_that_is_wrong_is_told_at_once():
         "(x, , s) }"
     )
     with pytest.raises(HlsgenError) as raised:
-        hlsgen.load(model)
+        hlsgen.load_graph(model)
     text = str(raised.value)
     words = (
         "6 node(s)",
@@ -231,20 +231,20 @@ def test_everything_that_is_wrong_is_told_at_once():
 def test_inputs_without_a_size_are_told_at_once():
     text = "(float[1,3,H,6] x, float[1,W] z) => (float[1,3,H,6] y, float[1,W] v) "
     with pytest.raises(HlsgenError, match=r"(?s)input x: axis 2.*input z: axis 1"):
-        hlsgen.load(parse(text + "{ y = Relu(x) v = Relu(z) }", inputs=("x", "z")))
+        hlsgen.load_graph(parse(text + "{ y = Relu(x) v = Relu(z) }", inputs=("x", "z")))
 
 
 def test_operators_are_listed_only_where_one_is_missing():
     model = parse("(float[1,3,6,6] x) => (float[1,3,6,6] y) { i = Cast<to = 6>(x) y = Relu(i) }")
     with pytest.raises(HlsgenError) as raised:
-        hlsgen.load(model)
+        hlsgen.load_graph(model)
     assert "supported ONNX operators" not in str(raised.value)
 
 
 def test_minus_one_is_a_free_dimension():
     model = parse("(float[1,3,6,6] x) => (float[1,3,6,6] y) { y = Relu(x) }")
     model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = -1
-    graph = hlsgen.load(model, {"x": (1, 3, 9, 6)})
+    graph = hlsgen.load_graph(model, {"x": (1, 3, 9, 6)})
     assert graph.inputs[0].image_shape == (1, 3, 9, 6)
 
 
@@ -278,7 +278,7 @@ def test_definitions_are_taken_where_an_operator_is_not_built():
 def test_the_given_model_is_left_alone():
     model = onnx.parser.parse_model(MODELS["functions"])
     content = model.SerializeToString()
-    assert hlsgen.load(model).model is model
+    assert hlsgen.load_graph(model).model is model
     assert model.SerializeToString() == content
 
 

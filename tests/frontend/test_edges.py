@@ -50,7 +50,7 @@ def test_loaded_right(text):
     model.graph.input.extend(
         onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in weights
     )
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     assert [port.name for port in graph.inputs] == ["x"]
     inputs = {"x": random_inputs(model)["x"]}
     wanted = OwnModel(model, {"x": (1, 3, 4, 4)})(inputs)
@@ -63,7 +63,7 @@ def test_loaded_right(text):
 @pytest.mark.parametrize(("message", "text"), REFUSED.items(), ids=REFUSED)
 def test_refused_in_one_message(message, text):
     with pytest.raises(HlsgenError) as raised:
-        hlsgen.load(parse(text, inputs=("x", "t")))
+        hlsgen.load_graph(parse(text, inputs=("x", "t")))
     assert message in str(raised.value)
 
 
@@ -82,7 +82,7 @@ def test_the_window_of_lrn(size):
         np.pad(x**2, ((0, 0), (8, 8), (0, 0), (0, 0)))[:, 8 + n : 16 + n]
         for n in range(first, last + 1)
     ]
-    found = run_network(hlsgen.load(model), inputs)["y"]
+    found = run_network(hlsgen.load_graph(model), inputs)["y"]
     np.testing.assert_allclose(found, x / (1.5 + 0.5 / size * sum(shifted)) ** 0.75, rtol=1e-5)
     if size % 2:
         np.testing.assert_allclose(found, run_onnxruntime(model, inputs)["y"], rtol=1e-5)

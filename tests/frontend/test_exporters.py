@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.cli.images import random_values
+from hlsgen.accelerator.inputs import random_values
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_network
 
@@ -25,7 +25,7 @@ NAMES = (
 
 
 def check(model):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     (port,) = graph.inputs
     shape = port.view.value_shape
     inputs = {port.name: random_values(np.random.default_rng(0), shape, port.dtype)}

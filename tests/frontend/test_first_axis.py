@@ -27,14 +27,14 @@ MIXING = {
 @pytest.mark.parametrize("name", MIXING)
 def test_images_that_mix_are_not_taken_one_by_one(name):
     try:
-        graph = hlsgen.load(parse(MIXING[name]))
+        graph = hlsgen.load_graph(parse(MIXING[name]))
     except HlsgenError:
         return  # to refuse it is right too
     assert graph.inputs[0].view.value_shape[0] == 3
 
 
 def test_images_that_do_not_mix_are():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[3,3,5,5] x) => (float[3,5,5,3] y) { r = Relu(x) y = "
             "Transpose<perm=[0,2,3,1]>(r) }"
@@ -55,7 +55,7 @@ def test_lrn_by_its_definition(size):
     x, before, after = inputs["x"][0].astype(float), (size - 1) // 2, -(-(size - 1) // 2)
     sums = np.stack([(x[max(c - before, 0) : c + after + 1] ** 2).sum(axis=0) for c in range(7)])
     np.testing.assert_allclose(
-        run_network(hlsgen.load(model), inputs)["y"][0],
+        run_network(hlsgen.load_graph(model), inputs)["y"][0],
         x / (1.5 + 0.5 / size * sums) ** 0.6,
         rtol=1e-5,
     )

@@ -13,7 +13,7 @@ from tests.support.networks import parse, random_inputs, run_onnxruntime
 def check(model, *, ops, activations=None, inputs=None):
     """Load, compare with onnxruntime, and return the graph; `ops` are the layers expected in
     order."""
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     inputs = inputs or random_inputs(model)
     for name, value in run_onnxruntime(model, inputs).items():
         np.testing.assert_allclose(run_network(graph, inputs)[name], value, rtol=1e-4, atol=1e-5)
@@ -183,7 +183,7 @@ def test_gates_are_activations(body, kind):
 
 
 def test_a_batch_is_a_number_of_images():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[4,3,5,5] x, float[4,3,3,3] w, float[36,7] v) => (float[4,7] y) { t = "
             "Conv(x, w) "
@@ -195,7 +195,7 @@ def test_a_batch_is_a_number_of_images():
 
 
 def test_a_first_axis_that_mixes_is_no_batch():
-    graph = hlsgen.load(parse("(float[4,3] x) => (float[4,3] y) { y = Softmax<axis=0>(x) }"))
+    graph = hlsgen.load_graph(parse("(float[4,3] x) => (float[4,3] y) { y = Softmax<axis=0>(x) }"))
     assert [layer.op for layer in graph.layers] == ["softmax"]
     assert graph.inputs[0].view.value_shape == (4, 3)
     assert graph.inputs[0].image_shape == (1, 4, 3)
@@ -240,7 +240,7 @@ def test_weights_as_graph_inputs():
     )
     model.ir_version = 3
     model.graph.input.append(onnx.helper.make_tensor_value_info("w", 1, [4, 3, 3, 3]))
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     assert [port.name for port in graph.inputs] == ["x"]
 
 
@@ -254,7 +254,7 @@ def test_weights_as_constant_nodes():
 def test_external_data(tmp_path):
     model = parse("(float[1,3,5,5] x, float[4,3,3,3] w) => (float[1,4,3,3] y) { y = Conv(x, w) }")
     inputs = random_inputs(model)
-    expected = run_network(hlsgen.load(model), inputs)["y"]
+    expected = run_network(hlsgen.load_graph(model), inputs)["y"]
     onnx.save(
         model,
         tmp_path / "m.onnx",
@@ -263,12 +263,12 @@ def test_external_data(tmp_path):
         size_threshold=0,
     )
     np.testing.assert_array_equal(
-        run_network(hlsgen.load(tmp_path / "m.onnx"), inputs)["y"], expected
+        run_network(hlsgen.load_graph(tmp_path / "m.onnx"), inputs)["y"], expected
     )
 
 
 def test_symbolic_batch_is_one():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[batch,3,5,5] x, float[4,3,3,3] w) => (float[batch,4,3,3] y) { y = Conv(x, w) }"
         )
@@ -285,7 +285,7 @@ def test_names_become_identifiers():
         model.graph.node, ["/features/0/Conv*/", "x", "while", "*/ } kernel"], strict=True
     ):
         node.name = name
-    names = [layer.name for layer in hlsgen.load(model).layers]
+    names = [layer.name for layer in hlsgen.load_graph(model).layers]
     assert all(name.isidentifier() and name not in ("while", "kernel") for name in names)
     assert names[0] == "features_0_conv" and len(set(names)) == len(names)
 
@@ -295,7 +295,7 @@ def test_the_model_is_not_changed():
         "(float[N,3,5,5] x, float[4,3,3,3] w) => (float[N,4,3,3] y) { y = Conv(x, w) }", opset=9
     )
     before = model.SerializeToString(deterministic=True)
-    hlsgen.load(model)
+    hlsgen.load_graph(model)
     assert model.SerializeToString(deterministic=True) == before
 
 
@@ -306,7 +306,7 @@ def test_further_outputs_matter_only_when_used():
     )
     check(parse(text.format(more="")), ops=["max_pool"], activations=["relu"])
     with pytest.raises(UnsupportedError, match="further outputs"):
-        hlsgen.load(parse(text.format(more=", int64[1,2,3,3] i")))
+        hlsgen.load_graph(parse(text.format(more=", int64[1,2,3,3] i")))
 
 
 def test_outputs_without_shape():

@@ -32,7 +32,7 @@ EXPORTED = {
 
 
 def check(model, ops):
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     inputs = random_inputs(model)
     found = run_network(graph, inputs)
     for name, value in run_onnxruntime(model, inputs).items():

@@ -49,6 +49,6 @@ def test_nodes_may_share_a_name(name):
     )
     for node in model.graph.node:
         node.name = name
-    names = [layer.name for layer in hlsgen.load(model).layers]
+    names = [layer.name for layer in hlsgen.load_graph(model).layers]
     assert len(set(names)) == len(names)
     assert all(n.isidentifier() and n.isascii() for n in names)

@@ -165,7 +165,7 @@ def test_same_result_as_onnxruntime(body, opset):
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     inputs = random_inputs(model)
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     results = run_network(graph, inputs)
     for name, wanted in run_onnxruntime(model, inputs).items():
         np.testing.assert_allclose(results[name], wanted, rtol=1e-4, atol=1e-5)

@@ -29,7 +29,7 @@ def computed(nodes, low, high):
     shape = "1,5,8,8" if "MaxPool" not in nodes else "1,5,7,7"
     model = parse(f"(float[1,5,8,8] x) => (float[{shape}] y) {{ {nodes} }}")
     inputs = {"x": np.random.default_rng(0).uniform(low, high, (1, 5, 8, 8)).astype(np.float32)}
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     return graph, inputs, run_network(graph, inputs), run_onnxruntime(model, inputs)
 
 
@@ -52,7 +52,7 @@ def test_other_functions_and_other_outputs_have_no_allowance():
     text = "u = Relu(x) t = Tanh(u) e = Exp(t) y = Softplus(e) z = Sigmoid(x)"
     model = parse(f"(float[1,5,8,8] x) => (float[1,5,8,8] y, float[1,5,8,8] z) {{ {text} }}")
     inputs = {"x": np.random.default_rng(0).uniform(-3, 3, (2, 5, 8, 8)).astype(np.float32)}
-    errors = onnxruntime_errors(hlsgen.load(model), inputs)
+    errors = onnxruntime_errors(hlsgen.load_graph(model), inputs)
     assert errors["y"].shape == errors["z"].shape == (2, 5, 8, 8)
     assert not errors["y"].any()
     np.testing.assert_allclose(errors["z"], 2e-7, rtol=0.4)  # both results are rounded to float32

@@ -14,7 +14,7 @@ def test_reference_equals_onnxruntime(name):
     model = case(name)
     inputs = random_inputs(model)
     expected = run_onnxruntime(model, inputs)
-    result = run_network(hlsgen.load(model), inputs)
+    result = run_network(hlsgen.load_graph(model), inputs)
     assert result.keys() == expected.keys()
     for key, value in expected.items():
         assert result[key].shape == value.shape

@@ -70,7 +70,7 @@ NETWORKS = {
 def test_outputs_are_onnxruntimes(name):
     model = parse(NETWORKS[name])
     inputs = random_inputs(model)
-    found = run_network(hlsgen.load(model), inputs)
+    found = run_network(hlsgen.load_graph(model), inputs)
     expected = run_onnxruntime(model, inputs)
     assert set(found) == set(expected)
     for output, value in expected.items():

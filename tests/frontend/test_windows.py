@@ -41,7 +41,7 @@ def test_windows_are_onnxruntimes(body):
     inputs = random_inputs(model)
     expected, found = (
         run_onnxruntime(model, inputs)["y"],
-        run_network(hlsgen.load(model), inputs)["y"],
+        run_network(hlsgen.load_graph(model), inputs)["y"],
     )
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

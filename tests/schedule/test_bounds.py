@@ -31,7 +31,7 @@ FEW = {("engines", "width"): 1}
 
 @pytest.fixture(scope="module")
 def graph():
-    return hlsgen.load(parse(NETWORK))
+    return hlsgen.load_graph(parse(NETWORK))
 
 
 def every_design(graph, target, plan, goal):
@@ -74,7 +74,7 @@ def test_the_search_finds_what_planning_every_shape_finds(style, images, goal, g
 def test_of_equally_fast_designs_the_smallest_is_found():
     """The clock is the lowest of its band whatever the engines' size, so that many shapes take as
     long to the last digit."""
-    graph, target, goal = hlsgen.load(case("concat_unaligned")), board("pac_a10"), Goal()
+    graph, target, goal = hlsgen.load_graph(case("concat_unaligned")), board("pac_a10"), Goal()
     plan = Plan(graph.name, target.name, "folded")
     assert found_score(graph, target, plan, goal) == least_score(graph, target, plan, goal)
 
@@ -82,7 +82,7 @@ def test_of_equally_fast_designs_the_smallest_is_found():
 @pytest.mark.parametrize("name", ["conv_1d_transposed", "conv_3d"])
 def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
     """Sparse, so that pairs would be searched; they find nothing better."""
-    graph = hlsgen.load(case(name))
+    graph = hlsgen.load_graph(case(name))
     alone = hlsgen.schedule(graph, style="folded")
     monkeypatch.setattr(planner, "has_work_for_both", lambda graph: True)
     paired = hlsgen.schedule(graph, style="folded")
@@ -91,7 +91,7 @@ def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
 
 
 def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
-    graph = hlsgen.load(sparsify(parse(NETWORK), "relative", sparsity=0.8).model)
+    graph = hlsgen.load_graph(sparsify(parse(NETWORK), "relative", sparsity=0.8).model)
     target, goal = board("de5_net"), Goal(pins={("engines", "width"): 2})
     plan = Plan(graph.name, target.name, "folded")
     both = [list(candidates(graph, target, plan, goal, array)) for array in arrays()]

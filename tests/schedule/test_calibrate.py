@@ -81,7 +81,7 @@ def test_a_calibration_changes_the_prediction(tmp_path):
     from hlsgen.model.estimate import estimate
     from hlsgen.zoo import network
 
-    graph = hlsgen.load(network("lenet5"))
+    graph = hlsgen.load_graph(network("lenet5"))
     plan = hlsgen.schedule(graph, style="pipelined")
     from dataclasses import replace
 

@@ -21,7 +21,7 @@ from hlsgen.zoo import network
 
 @pytest.fixture(scope="module")
 def lenet():
-    return hlsgen.load(network("lenet5"))
+    return hlsgen.load_graph(network("lenet5"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def told(graph, plan):
 
 def test_as_searched(lenet, plan):
     text = told(lenet, plan)
-    assert f"{rate(estimate(lenet, plan).throughput)} images a second" in text
+    assert f"Predicted: {rate(estimate(lenet, plan).throughput)} (" in text
     assert "proven" in text and "simulator" in text and CHANGED not in text
 
 
@@ -52,9 +52,7 @@ def test_an_edited_plan_keeps_no_claim(lenet, plan):
     changed = edited(plan)
     text, before = told(lenet, changed), rate(estimate(lenet, plan).throughput)
     assert before not in text and "proven" not in text and "simulator" not in text
-    assert (
-        f"{rate(estimate(lenet, changed).throughput)} images a second" in text and CHANGED in text
-    )
+    assert f"Predicted: {rate(estimate(lenet, changed).throughput)} (" in text and CHANGED in text
 
 
 def test_what_the_search_showed_survives_a_file(lenet, plan, tmp_path):
@@ -122,10 +120,8 @@ def test_a_proof_is_of_what_pins_leave(lenet):
 def test_why_the_style(lenet):
     choice = hlsgen.schedule(lenet, goal=Goal(images=2))
     text = told(lenet, choice)
-    assert text.startswith(
-        f"{choice.style.capitalize()}, because the pipelined design has no --images; the "
-        "model predicts"
-    )
+    assert text.startswith(f"The {choice.style} design was chosen: it reaches ")
+    assert "The pipelined design was ruled out: it has no --images." in text
     rates = [other.throughput for other in choice.evidence.alternatives if not other.refusal]
     assert max(rates) == estimate(lenet, choice).throughput
 

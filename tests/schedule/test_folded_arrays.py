@@ -96,7 +96,7 @@ float[16,40,1,1] p) => (float[1,16,2,2] y) {
 @cache
 def table(images):
     """The step table of a network of small planes, and its plan."""
-    graph = hlsgen.load(parse(WINDOWS))
+    graph = hlsgen.load_graph(parse(WINDOWS))
     plan = check_plan(graph, hlsgen.schedule(graph, style="folded", goal=Goal(images=images)))
     generator = FoldedGenerator(reshaped(graph, plan), plan)
     return plan, generator, generator.steps()

@@ -26,7 +26,7 @@ PORTS = 2 * 8 * 6 * 6 * 4
 
 @cache
 def built(style, text=CONV):
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     return graph, hlsgen.schedule(graph, style=style)
 
 
@@ -49,7 +49,7 @@ def test_the_host_link_holds_up_a_pipelined_design():
 
 def test_a_reader_of_narrow_vectors_holds_up_a_kernel_of_wide_words():
     """The kernel multiplies four vectors of two channels a cycle; the reader brings one a cycle."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,8,6,6] x, float[8,8,1,1] w) => (float[1,8,6,6] y) { y = Conv(x, w) }")
     )
     classes = tensor_classes(graph)
@@ -94,7 +94,7 @@ def test_launches_cost_time(style, launches):
 )
 def test_an_accumulator_waits_for_the_adder(partial_sums, outputs, expected):
     """Eight cycles, less what the partial sums and the outputs that take turns cover."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             f"(float[1,16,4,4] x, float[{outputs},16,1,1] w) => (float[1,{outputs},4,4] y) {{ "
             f"y = Conv(x, w) }}"
@@ -112,7 +112,7 @@ def test_a_gate_waits_for_its_map():
         "(float[1,8,6,6] x, float[8,8,1,1] w) => (float[1,8,6,6] y) { g = "
         "GlobalAveragePool(x) s = Conv(g, w) y = Mul(x, s) }"
     )
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     last, times = graph.layers[-1], pixel_times(graph)
     gate, image = graph.layers[-2].output, graph.inputs[0].tensor
     assert last.inputs == (image, gate)

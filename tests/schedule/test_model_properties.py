@@ -29,7 +29,7 @@ NAMES = [
 
 
 def graph_of(name):
-    return hlsgen.load(network("lenet5") if name == "lenet5" else case(name))
+    return hlsgen.load_graph(network("lenet5") if name == "lenet5" else case(name))
 
 
 def random_choice(graph, random):

@@ -34,7 +34,7 @@ NAMES = (
 def described():
     """Layers of the cases with every plan that they can have."""
     sparse = sparsify(parse(SPARSE), "relative", sparsity=0.85).model
-    graphs = [*(hlsgen.load(case(name)) for name in NAMES), hlsgen.load(sparse)]
+    graphs = [*(hlsgen.load_graph(case(name)) for name in NAMES), hlsgen.load_graph(sparse)]
     for graph, plan in itertools.product(graphs, PLANS):
         for layer in graph.layers:
             op = operator(layer.op)
@@ -122,7 +122,7 @@ def test_time_is_that_of_a_walk():
 def test_needed_pixels_of_a_3x3_window():
     """Output (y, x) of a padded 3x3 window needs the input up to (y + 1, x + 1)."""
     ports = "(float[1,2,5,5] x, float[3,2,3,3] w) => (float[1,3,5,5] y)"
-    graph = hlsgen.load(parse(ports + " { y = Conv<pads=[1,1,1,1]>(x, w) }"))
+    graph = hlsgen.load_graph(parse(ports + " { y = Conv<pads=[1,1,1,1]>(x, w) }"))
     needed = operator("conv").needed_pixels(graph.layers[0], graph).reshape(5, 5)
     for y, x in itertools.product(range(5), range(5)):
         inside = y + 1 < 5
@@ -169,7 +169,7 @@ def test_sums_by_hand(filters, partial_sums, expected):
     """Of 2 input vectors times 9 taps: in a memory from 16 output vectors on, else in a shift
     register."""
     ports = f"(float[1,8,6,6] x, float[{filters},8,3,3] w) => (float[1,{filters},4,4] y)"
-    graph = hlsgen.load(parse(ports + " { y = Conv(x, w) }"))
+    graph = hlsgen.load_graph(parse(ports + " { y = Conv(x, w) }"))
     kernel = KernelPlan("y", 4, 4, partial_sums=partial_sums)
     n = operator("conv").nest(graph.layers[0], graph, kernel)
     found = derive.sums(n)

@@ -10,7 +10,7 @@ from tests.support.networks import parse
 
 def test_equal_layers_without_bias_are_built_once(monkeypatch):
     """Their bias is all zeros, and that is nothing to skip."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[1,8,6,6] x, float[8,8,3,3] a, float[8,8,3,3] b, float[8,8,3,3] c, "
             "float[8,8,3,3] d) => (float[1,8,6,6] y) "
@@ -32,7 +32,7 @@ def test_equal_layers_without_bias_are_built_once(monkeypatch):
 def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
     """A sparse network is searched with zeros skipped, then without: the kernels that multiply by
     all weights are the same."""
-    graph = hlsgen.load(sparsify(parse(SKIPPING), "relative", sparsity=0.85).model)
+    graph = hlsgen.load_graph(sparsify(parse(SKIPPING), "relative", sparsity=0.85).model)
     built, costed = [], problem.option_cost
 
     def cost(layer, graph, board, plan, kernel):

@@ -23,7 +23,7 @@ SEPARABLE = """(float[1,8,6,6] x, float[8,1,3,3] a, float[16,8,1,1] b) => (float
 
 @pytest.fixture(scope="module")
 def small():
-    return hlsgen.load(parse(SMALL))
+    return hlsgen.load_graph(parse(SMALL))
 
 
 def plan_of(graph, *texts, style="pipelined", **goal):
@@ -73,7 +73,7 @@ def test_values_that_cannot_be_end_the_command(style, texts, words, small):
 
 
 def test_fields_that_are_legal_alone_but_not_together():
-    graph = hlsgen.load(parse(SEPARABLE))
+    graph = hlsgen.load_graph(parse(SEPARABLE))
     assert plan_of(graph, "d.lane_folding=8", "d.unroll_ic=8").kernel("d").lane_folding == 8
     with pytest.raises(
         UsageError,
@@ -140,7 +140,7 @@ def test_no_style_fits_with_what_is_pinned(small):
 
 @pytest.mark.parametrize("size", ["convolution.outputs", "skipping.tile_vectors"])
 def test_an_engine_that_no_layer_runs_on_has_no_sizes(size):
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,20] x, float[20,7] w) => (float[1,7] y) { y = MatMul(x, w) }")
     )
     with pytest.raises(UsageError, match="no layer of the network runs on the"):

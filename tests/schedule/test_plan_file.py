@@ -48,7 +48,7 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def graph():
-    return hlsgen.load(parse(NETWORK))
+    return hlsgen.load_graph(parse(NETWORK))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_a_step_whose_engine_the_plan_lacks(graph, plans, tmp_path):
 
 
 def test_a_dense_engine_too_small_for_the_network(tmp_path):
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,60] x, float[60,21] w) => (float[1,21] y) { y = MatMul(x, w) }")
     )
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
@@ -210,7 +210,7 @@ def test_a_line_rests_as_long_as_a_memory_needs(tmp_path):
         "(float[1,8,6,6] x) => (float[1,8,3,3] y) { y = MaxPool<kernel_shape=[1,1], "
         "strides=[2,2]>(x) }"
     )
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     data = json.loads(hlsgen.schedule(graph, style="folded").to_json())
     sizes = data["engines"]["sizes"]["pooling"]
     assert sizes["line"] < MEMORY_DISTANCE
@@ -266,7 +266,7 @@ def flat(engines):
 def test_plans_of_the_first_schema(graph, tmp_path):
     """Names of schema 1 are read as those of schema 2, and the plan builds the same design."""
     dense = parse(NETWORK.replace("LRN<size=5>(s)", "Relu(s)"))
-    network = hlsgen.load(dense)
+    network = hlsgen.load_graph(dense)
     choice = {("e", "vectors_per_cycle"): 2, ("u", "row_tiles"): 1}
     for style, pins in (("pipelined", choice), ("folded", {})):
         plan = hlsgen.schedule(network, style=style, goal=Goal(pins=pins))
@@ -293,7 +293,7 @@ def test_engines_without_sizes_of_the_first_schema(tmp_path):
     text = "(float[1,8,4,4] x) => (float[1,1,1,8] y) { t = Relu(x) "
     text += "u = Transpose<perm=[0,2,3,1]>(t) v = Transpose<perm=[0,3,2,1]>(u) "
     text += "w = GlobalAveragePool(v) y = Transpose<perm=[0,3,2,1]>(w) }"
-    graph = hlsgen.load(parse(text))
+    graph = hlsgen.load_graph(parse(text))
     plan = hlsgen.schedule(graph, style="folded")
     data = json.loads(plan.to_json()) | {"schema": 1}
     assert {"gather", "global_pooling"} == set(data["engines"]["sizes"])

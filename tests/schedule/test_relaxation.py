@@ -22,7 +22,7 @@ from hlsgen.zoo import network
 
 
 def relaxation_of(model, target="pac_d5005", streams=True):
-    graph, on = hlsgen.load(model), board(target)
+    graph, on = hlsgen.load_graph(model), board(target)
     plan, classes = Plan(graph.name, on.name, "pipelined"), tensor_classes(graph)
     return Relaxation(build_problem(graph, on, plan, Goal(), classes, streams=streams))
 

@@ -54,12 +54,14 @@ def mobilenet():
 @pytest.mark.slow
 def test_auto_chooses_by_size(lenet):
     assert hlsgen.schedule(lenet, board="pac_d5005").style == "pipelined"
-    graph = hlsgen.load(network("resnet34", **SMALL))
+    graph = hlsgen.load_graph(network("resnet34", **SMALL))
     plan = hlsgen.schedule(graph, board="pac_a10")
     assert plan.style == "hybrid" and "may be used" in explain(graph, plan, estimate(graph, plan))
     goal = Goal(objective="resources", fps=100)  # a prefix takes more of them
     assert (
-        hlsgen.schedule(hlsgen.load(network("resnet18", size=64)), board="pac_a10", goal=goal).style
+        hlsgen.schedule(
+            hlsgen.load_graph(network("resnet18", size=64)), board="pac_a10", goal=goal
+        ).style
         == "folded"
     )
 
@@ -107,7 +109,7 @@ def test_plan_survives_json(style, lenet, tmp_path):
 @pytest.mark.slow
 def test_scheduling_is_deterministic():
     """From scratch: nothing that was found of one graph is known of the other."""
-    one, other = (hlsgen.load(network("mobilenetv1", size=32, width=0.25)) for _ in range(2))
+    one, other = (hlsgen.load_graph(network("mobilenetv1", size=32, width=0.25)) for _ in range(2))
     assert hlsgen.schedule(one) == hlsgen.schedule(other)
 
 
@@ -143,7 +145,7 @@ def test_window_sizes_follow_onnx():
 def test_fifo_round_a_residual_holds_the_lag():
     """Two padded 3x3 convolutions lag two rows and two pixels, plus the pixel that the join takes
     itself."""
-    graph = hlsgen.load(parse(RESIDUAL))
+    graph = hlsgen.load_graph(parse(RESIDUAL))
     add, source = graph.layers[-1], graph.inputs[0].tensor
     assert depth(source, add.name, 1, 4, graph, pixel_times(graph)) == 2 * 8 + 2 + 1 + MARGIN
     assert depth(source, add.name, 1, 1, graph, pixel_times(graph)) == 4 * (2 * 8 + 2 + 1) + MARGIN
@@ -158,7 +160,7 @@ def test_partial_sums_cover_the_adders_latency(steps, interleaved, expected):
 
 
 def test_pipelined_cycles_closed_form():
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }")
     )
     layer = graph.layers[0]
@@ -189,7 +191,7 @@ def test_m20k_rule(rows, bits, expected):
 
 
 def test_concatenation_is_written_in_place():
-    graph = hlsgen.load(network("squeezenet", size=64))
+    graph = hlsgen.load_graph(network("squeezenet", size=64))
     placement = place_tensors(graph, 16)
     assert not placement.copies
     joined = next(layer for layer in graph.layers if layer.op == "concat")
@@ -209,7 +211,7 @@ def test_tensors_do_not_overlap(mobilenet):
 
 @pytest.mark.slow
 def test_a_stem_is_unfolded_where_that_saves_steps():
-    graph = hlsgen.load(network("resnet18", size=64))
+    graph = hlsgen.load_graph(network("resnet18", size=64))
     plan = hlsgen.schedule(graph, style="folded")
     assert plan.im2col == ("conv1",)
     shaped = reshaped(graph, plan)
@@ -235,7 +237,7 @@ def test_unfolded_convolution_is_the_same():
         "(float[1,3,9,11] x, float[4,3,3,5] w) => (float[1,4,5,5] y) { y = "
         "Conv<strides=[2,3], pads=[1,2,1,3], dilations=[1,1]>(x, w) }"
     )
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     shaped = unfold(graph, ["y"])
     image = np.random.default_rng(0).standard_normal((1, 3, 9, 11)).astype(np.float32)
     columns = unfold_columns(image, list(astuple(shaped.inputs[0].columns)))
@@ -273,7 +275,7 @@ def test_objectives(lenet):
 def test_the_search_is_optimal(lenet):
     """Against an exhaustive walk over all widths, windows and words: no choice within the caps has
     a faster slowest kernel."""
-    graph = hlsgen.load(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) =>
+    graph = hlsgen.load_graph(parse("""(float[1,4,8,8] x, float[8,4,3,3] a, float[8,8,1,1] b) =>
 (float[1,8,6,6] y) {
         s = Conv(x, a) y = Conv(s, b) }"""))  # fmt: skip
     target = board("de5_net")
@@ -310,7 +312,7 @@ def test_options_that_others_beat_are_left_out():
 @pytest.mark.emulator
 @pytest.mark.parametrize("style", ["pipelined", "folded"])
 def test_a_plan_of_an_input_that_is_an_output_too_is_accepted(style, tmp_path):
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse(
             "(float[1,4,6,6] x, float[5,4,1,1] w) => (float[1,4,6,6] z, float[1,5,6,6] y) { "
             "z = Identity(x) y = Conv(x, w) }"

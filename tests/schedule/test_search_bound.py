@@ -18,7 +18,7 @@ from hlsgen.zoo import network
 
 
 def test_a_bound_saves_targets_and_changes_nothing(monkeypatch):
-    graph, target, goal = hlsgen.load(network("lenet5")), board("de5_net"), Goal()
+    graph, target, goal = hlsgen.load_graph(network("lenet5")), board("de5_net"), Goal()
     problem = build_problem(
         graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph)
     )
@@ -38,7 +38,7 @@ def test_a_bound_saves_targets_and_changes_nothing(monkeypatch):
 
 
 def test_a_network_whose_least_layers_are_too_large_is_refused_without_the_solver(monkeypatch):
-    graph, target, goal = hlsgen.load(network("lenet5")), board("de5_net"), Goal()
+    graph, target, goal = hlsgen.load_graph(network("lenet5")), board("de5_net"), Goal()
     problem = build_problem(
         graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph)
     )

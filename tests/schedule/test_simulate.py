@@ -40,7 +40,7 @@ def test_throughput_agrees_with_the_analytical_model(name):
 def test_a_chain_in_closed_form():
     """Function after function, n vectors: one a cycle, each kernel adds its depth, the reader the
     latency of the memory."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,4,6,6] x) => (float[1,4,6,6] y) { a = LeakyRelu(x) y = Sigmoid(a) }")
     )
     plan = hlsgen.schedule(graph, style="pipelined")
@@ -56,13 +56,13 @@ def test_a_chain_in_closed_form():
 
 @pytest.mark.parametrize("name", [name for name in CASES if (name, "pipelined") not in REFUSED])
 def test_no_case_deadlocks(name):
-    graph = hlsgen.load(case(name))
+    graph = hlsgen.load_graph(case(name))
     assert not simulate(graph, hlsgen.schedule(graph, style="pipelined"), 2).blocked
 
 
 @pytest.mark.emulator
 def test_a_shallow_fifo_deadlocks_here_and_on_the_emulator(tmp_path):
-    graph = hlsgen.load(case("branches_of_different_length"))
+    graph = hlsgen.load_graph(case("branches_of_different_length"))
     plan = hlsgen.schedule(graph, style="pipelined")
     skip = next(
         i for i, e in enumerate(plan.edges) if e.tensor == graph.inputs[0].tensor and e.depth > 20
@@ -117,7 +117,7 @@ def test_depths_keep_the_pace_and_are_the_least_that_do():
 def test_memory_blocks_are_kept_for_fifos_where_those_would_find_none():
     """The quickest kernels leave too little room for the depths they need: slower ones that are
     never held up are quicker."""
-    graph = hlsgen.load(network("mobilenetv1"))
+    graph = hlsgen.load_graph(network("mobilenetv1"))
     on_chip = Goal(
         pins={(layer.name, "row_tiles"): 0 for layer in graph.layers}, caps=Caps(blocks=0.72)
     )

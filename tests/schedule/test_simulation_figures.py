@@ -43,7 +43,7 @@ def test_a_deadlock_is_later_than_anything_else():
 
 def slow_chain(depth):
     """Eight turns for each of the 36 vectors that come one a cycle."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,4,6,6] x, float[8,4,1,1] w) => (float[1,8,6,6] y) { y = Conv(x, w) }")
     )
     classes = tensor_classes(graph)

@@ -25,7 +25,7 @@ CASE_NAMES = (
 
 
 def planned(name):
-    graph = hlsgen.load(network(name) if name == "lenet5" else case(name))
+    graph = hlsgen.load_graph(network(name) if name == "lenet5" else case(name))
     return graph, hlsgen.schedule(graph, style="pipelined")
 
 

@@ -49,7 +49,7 @@ def engines_for(graph, width, burst, group, **arrays):
     ],
 )  # fmt: skip
 def test_remembered_times_are_those_worked_out_anew(seed, sizes):
-    graph = hlsgen.load(random_network(choice(seed), 9))
+    graph = hlsgen.load_graph(random_network(choice(seed), 9))
     for width in (2, 8):
         for images in (1, 3):
             plan = Plan("random", "pac_d5005", "folded", images=images)
@@ -75,7 +75,7 @@ def twins(filters=16, inputs=16, kernel=(3, 3), attributes="pads=[1,1,1,1]"):
     text = TWINS.format(
         filters=filters, inputs=inputs, ky=kernel[0], kx=kernel[1], attributes=attributes
     )
-    return hlsgen.load(parse(text.replace("?,?", "N,M")))
+    return hlsgen.load_graph(parse(text.replace("?,?", "N,M")))
 
 
 def test_equal_layers_are_of_one_kind():
@@ -107,7 +107,7 @@ def test_layers_that_differ_in_zeros_are_of_two_kinds():
 
 def test_networks_of_the_same_names_share_nothing():
     small, large = (
-        hlsgen.load(
+        hlsgen.load_graph(
             parse(
                 f"(float[1,4,{n},{n}] x, float[4,4,1,1] w) => (float[1,4,{n},{n}] y) {{ y = "
                 f"Conv(x, w) }}"
@@ -126,7 +126,7 @@ def test_as_many_steps_are_timed_for_many_equal_layers_as_for_two(monkeypatch):
         lines = " ".join(f"t{i + 1} = Conv<pads=[1,1,1,1]>(t{i}, w{i})" for i in range(layers))
         weights = ", ".join(f"float[16,16,3,3] w{i}" for i in range(layers))
         text = f"(float[1,16,16,16] t0, {weights}) => (float[1,16,16,16] t{layers}) {{ {lines} }}"
-        graph = hlsgen.load(parse(text, inputs=("t0",)))
+        graph = hlsgen.load_graph(parse(text, inputs=("t0",)))
         assert len(set(models(graph, Plan("c", "pac_d5005", "folded")).values())) == 1
         counted.clear()
         hlsgen.schedule(graph, board="de5_net", style="folded")

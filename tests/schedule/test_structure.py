@@ -57,7 +57,7 @@ def name(request):
 @cache
 def designed(name, style, images=1):
     """Graph, plan and OpenCL text of a network in a style: several tests count in the same text."""
-    graph = hlsgen.load(NETWORKS[name]())
+    graph = hlsgen.load_graph(NETWORKS[name]())
     plan = (
         hlsgen.schedule(graph, style=style, goal=Goal(images=images))
         if images > 1
@@ -193,7 +193,7 @@ def test_products_of_integers(style, images, name):
 def test_folded_times_are_those_of_the_table(tmp_path):
     """The model's cycles of a convolution are the array's turns in the generated table, plus
     filling and draining."""
-    graph = hlsgen.load(network("resnet18", size=32, width=0.5))
+    graph = hlsgen.load_graph(network("resnet18", size=32, width=0.5))
     plan = hlsgen.schedule(graph, style="folded")
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     section = next(s for s in design.manifest.weights.sections if s.name == "table")
@@ -215,7 +215,7 @@ def test_folded_times_are_those_of_the_table(tmp_path):
 
 def test_dsps_closed_form():
     """9 taps x 4 x 2 lanes, an adder a lane for the sum of 2 input vectors; the bias joins it."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         parse("(float[1,8,10,10] x, float[16,8,3,3] w) => (float[1,16,8,8] y) { y = Conv(x, w) }")
     )
     layer = graph.layers[0]
@@ -233,7 +233,7 @@ def test_lanes_that_hold_no_channel_have_no_multipliers(channels, unroll, tmp_pa
         f"(float[1,{channels},10,10] x, float[16,{channels},3,3] w, float[16] b) => "
         "(float[1,16,8,8] y)"
     )
-    graph = hlsgen.load(parse(f"{text} {{ y = Conv(x, w, b) }}"))
+    graph = hlsgen.load_graph(parse(f"{text} {{ y = Conv(x, w, b) }}"))
     plan = hlsgen.schedule(graph, style="pipelined")
     choice = Choice({"t_x": 4, "t_y": 2}, frozenset({"y"} if unroll else ()))
     plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))

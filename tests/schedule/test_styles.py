@@ -49,7 +49,7 @@ def test_parts():
 
 
 def test_misspelt_names():
-    graph = hlsgen.load(parse("(float[1,3] x) => (float[1,3] y) { y = Relu(x) }"))
+    graph = hlsgen.load_graph(parse("(float[1,3] x) => (float[1,3] y) { y = Relu(x) }"))
     with pytest.raises(UsageError, match=r"(?s)did you mean 'folded'.*auto, base, pipelined"):
         hlsgen.schedule(graph, style="foldde")
     with pytest.raises(UsageError, match="did you mean 'channels'"):

@@ -24,7 +24,7 @@ SMALL = "de5_net"
 
 @pytest.fixture(scope="module")
 def graph():
-    return hlsgen.load(network("lenet5"))
+    return hlsgen.load_graph(network("lenet5"))
 
 
 def designed(graph, **goal):

@@ -17,7 +17,7 @@ def described(op, widths=(1, 4, 8)):
     """Every layer of an operator in the cases, its graph and its description at some widths."""
     for name in CASES:
         try:
-            graph = hlsgen.load(case(name))
+            graph = hlsgen.load_graph(case(name))
         except HlsgenError:
             continue
         for layer in graph.layers:

@@ -81,7 +81,7 @@ def build(
     pins: Mapping[tuple[str, str], int] = NO_PINS,
 ):
     """Build a design and return it for the host."""
-    graph = hlsgen.load(model)
+    graph = hlsgen.load_graph(model)
     goal = Goal(images=images, pins=pins)
     hlsgen.generate(
         graph, hlsgen.schedule(graph, board=board, style=style, disable=disable, goal=goal), out

@@ -29,7 +29,7 @@ def zoo_plan(
 @cache
 def loaded(name: str, size: int | None, width: float) -> Graph:
     """See `zoo_graph`: however it is called, the arguments are the same here."""
-    return hlsgen.load(network(name, size=size, width=width))
+    return hlsgen.load_graph(network(name, size=size, width=width))
 
 
 @cache

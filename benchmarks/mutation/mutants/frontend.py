@@ -249,9 +249,9 @@ MUTANTS = (
     ),
     Mutant(
         "reference: onnxruntime's verdict does not count",
-        "hlsgen/cli/validate.py",
-        '        verdict["ok"] = False\n',
-        "        pass\n",
+        "hlsgen/accelerator/accelerator.py",
+        '            record["ok"] = False\n',
+        "            pass\n",
         (VALIDATE,),
         "a design that differs from onnxruntime is RIGHT",
     ),

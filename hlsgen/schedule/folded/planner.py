@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 
 from hlsgen.boards import Board
 from hlsgen.descriptors import own_fields
@@ -18,6 +19,7 @@ from hlsgen.model.estimate import Estimate, estimate
 from hlsgen.model.step_time import times_on
 from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan, StepPlan
+from hlsgen.progress import stage
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.folded.bounds import most_seconds
@@ -140,6 +142,8 @@ def best_shape(
             continue
         if best is None or score(found, board, goal) < score(best, board, goal):
             best = found
+            told = f"searching the {found.plan.style} design"
+            stage(told, found.predicted.throughput, found.plan.images / (shape.seconds or inf))
     return Found(best, tried.count, problem)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
+from hlsgen.progress import stage
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import Choice
 from hlsgen.schedule.pipelined.prices import any_design, least_design
@@ -60,7 +61,7 @@ def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> S
         target, proof, bound = allowed[-1], Evidence(fps=goal.fps), 0
     else:
         target, proof, bound = fastest(
-            relaxation, [level for level in levels if level >= bound] or levels[-1:], goal
+            relaxation, [level for level in levels if level >= bound] or levels[-1:], board, goal
         )
     if goal.objective == "latency":
         found = run(problem, target, goal, fewest=False, latency=True)
@@ -95,7 +96,9 @@ def anyone(relaxation: Relaxation, target: int, goal: Goal) -> Outcome:
     return run(answer.rest, target, goal, fewest=False)
 
 
-def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int, Evidence, int]:
+def fastest(
+    relaxation: Relaxation, levels: list[int], board: Board, goal: Goal
+) -> tuple[int, Evidence, int]:
     """The least cycles of the slowest layer that a design within the caps reaches, the proof or the
     gap, and the proven bound (0: none). The relaxation says which levels are too low and from which
     on it knows a design; what is between them the solver decides."""
@@ -118,7 +121,15 @@ def fastest(relaxation: Relaxation, levels: list[int], goal: Goal) -> tuple[int,
 
     if high == len(levels) and (low == high or not possible(high := high - 1)):
         return levels[-1], Evidence(), 0
+
+    def tell() -> None:
+        best, bound = (
+            goal.copies * board.device.fmax * 1e6 / levels[place] for place in (high, low)
+        )
+        stage("searching the pipelined design", best, bound)
+
     while low < high and not close(levels, low, high):
+        tell()
         middle = (low + high) // 2
         low, high = (low, middle) if possible(middle) else (middle + 1, high)
     if undecided:

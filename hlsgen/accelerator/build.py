@@ -1,0 +1,126 @@
+"""`compile`: from a model to an accelerator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from hlsgen.accelerator.accelerator import Accelerator
+from hlsgen.accelerator.sources import Source, as_onnx, name_of
+from hlsgen.boards import board as find_board
+from hlsgen.codegen.generate import check_target, generate
+from hlsgen.errors import UsageError
+from hlsgen.frontend.load import load
+from hlsgen.frontend.model import read_model
+from hlsgen.graph import Graph
+from hlsgen.model.calibration import load_calibration
+from hlsgen.plan import Plan, check_names
+from hlsgen.progress import stage
+from hlsgen.rewrites.weight_storage import with_storage
+from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.goal import SECONDS, Goal, check_goal
+from hlsgen.schedule.knobs import parse_pins
+from hlsgen.schedule.scheduler import schedule
+from hlsgen.sparsify.apply import sparsify
+from hlsgen.style import AUTO
+from hlsgen.types import FLOAT32
+
+BOARD = "pac_d5005"
+Shapes = Mapping[str, Sequence[int]]
+
+
+def compile(
+    model: Source,
+    *,
+    board: str = BOARD,
+    style: str = AUTO,
+    out: str | Path | None = None,
+    example: Any = None,
+    shapes: Shapes | None = None,
+    name: str = "",
+    objective: str = "throughput",
+    fps: float = 0.0,
+    images: int = 1,
+    copies: int = 1,
+    weights: str = FLOAT32.name,
+    pins: Sequence[str] = (),
+    disable: Sequence[str] = (),
+    time_limit: float = SECONDS,
+    sparsify: str = "",
+    plan: str | Path | Plan | None = None,
+    calibration: str | Path | None = None,
+    device: str = "emulator",
+    timeout: float = 120.0,
+) -> Accelerator:
+    """Lower a network to OpenCL kernels for a board.
+
+    `model` is an ONNX file, an onnx.ModelProto, or a torch.nn.Module with an `example` input. The
+    design is written to the directory `out`; without one it lives as long as the accelerator.
+    `shapes` fixes dynamic input shapes by input name. `style` is auto, base, pipelined, folded or
+    hybrid. `objective` is throughput, latency, or resources for `fps` images a second; a folded
+    design takes `images` images a launch, a pipelined one stands on the board in `copies`; weights
+    lie in memory as `weights`. `pins` fixes decisions, as in `["conv2.unroll_oc=8"]`; `disable`
+    lists optimisations to switch off; each call of the solver may take `time_limit` seconds.
+    `sparsify` zeroes weights on the way, as in "relative:0.5". `plan` is built as it is, and
+    decides all of that alone. `device` and `timeout` are the accelerator's.
+
+    Raises ModelError or UnsupportedError for models that cannot be built, UsageError for decisions
+    that cannot be, Infeasible where no style fits the board, OutputError.
+    """
+    find_board(board)
+    check_names(AUTO if plan else style, tuple(disable))
+    goal = check_goal(
+        Goal(
+            objective,
+            fps,
+            pins=parse_pins(list(pins)),
+            calibration=load_calibration(calibration),
+            seconds=time_limit,
+            images=images,
+            copies=copies,
+            weights=weights,
+        )
+    )
+    if out is not None:
+        check_target(Path(out))
+    graph = read(model, example, shapes, name, sparsify)
+    stage("scheduling")
+    if plan is None:
+        decided = schedule(graph, board, style, disable, goal)
+    else:
+        decided = check_plan(graph, plan if isinstance(plan, Plan) else Plan.load(plan))
+    stage("generating kernels")
+    folder = tempfile.TemporaryDirectory(prefix="hlsgen-") if out is None else None
+    place = Path(folder.name) / f"{graph.name}_design" if folder else Path(out or "")
+    design = generate(graph, decided, place)
+    made = Accelerator(place, device=device, timeout=timeout, calibration=calibration)
+    made.set_aside, made._folder = design.set_aside, folder
+    # Both are known, and need not be read again.
+    made.graph, made.plan = with_storage(graph, decided.weights), decided
+    return made
+
+
+def read(model: Source, example: Any, shapes: Shapes | None, name: str, sparsity: str) -> Graph:
+    """The network, sparsified if that is wanted."""
+    stage("reading the network")
+    source, name = as_onnx(model, example), name or name_of(model)
+    if sparsity:
+        given = source if isinstance(source, onnx.ModelProto) else read_model(source)
+        stage("sparsifying")
+        source = sparse_model(given, sparsity)
+    return load(source, shapes, name)
+
+
+def sparse_model(model: onnx.ModelProto, text: str) -> onnx.ModelProto:
+    """The model with small weights zeroed, as METHOD:SHARE says. Raises UsageError."""
+    method, _, share = text.partition(":")
+    try:
+        return sparsify(model, method, sparsity=float(share)).model
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not METHOD:SHARE", where="--sparsify", remedy="for example relative:0.5"
+        ) from None

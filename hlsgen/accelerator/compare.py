@@ -1,0 +1,82 @@
+"""Every layer of a design against the value that onnxruntime computes in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+
+from hlsgen.accelerator.results import LayerCheck, LayerComparison, Trace
+from hlsgen.frontend.model import first_line
+from hlsgen.graph import Graph, Port
+from hlsgen.host.compare import Comparison, compare
+from hlsgen.host.errors import HostError
+from hlsgen.own_model import OwnModel
+from hlsgen.stored_model import with_stored_weights
+
+
+def compare_layers(graph: Graph, inputs: Mapping[str, np.ndarray], found: Trace) -> LayerComparison:
+    """Compare what was computed for inputs `(images, ...)` with onnxruntime, layer by layer. Raises
+    HostError where onnxruntime is missing or refuses the model."""
+    model = with_stored_weights(graph)
+    if model is None:
+        raise HostError("the design's weights are not the model's, rounded: it has no layers alike")
+    places = values_of(graph, model)
+    traced = [layer for layer in graph.layers if layer.name in found]
+    wanted = onnxruntime_values(graph, model, [p.name for p in places.values()], inputs)
+    checks, missing = [], []
+    for layer in traced:
+        port = places.get(layer.output)
+        if port is None:
+            missing.append(layer.name)
+            continue
+        images = zip(found[layer.name], wanted[port.name], strict=True)
+        errors = [against(value, expected, port) for value, expected in images]
+        worst = errors[0]
+        for error in errors[1:]:
+            worst = worst.worst(error)
+        checks.append(
+            LayerCheck(layer.name, layer.op, worst.max_abs_error, worst.max_rel_error, worst.ok)
+        )
+    return LayerComparison(tuple(checks), tuple(missing))
+
+
+def values_of(graph: Graph, model: onnx.ModelProto) -> dict[str, Port]:
+    """The value of the model that each tensor holds, by the tensor's name."""
+    computed = {name for node in model.graph.node for name in node.output}
+    outputs = {layer.output for layer in graph.layers}
+    places: dict[str, Port] = {}
+    for port in graph.values:
+        if port.tensor in outputs and port.name in computed:
+            places.setdefault(port.tensor, port)
+    return places
+
+
+def onnxruntime_values(
+    graph: Graph, model: onnx.ModelProto, names: list[str], inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Values of a model by name, led by the number of images."""
+    extended = onnx.ModelProto()
+    extended.CopyFrom(model)
+    known = {output.name for output in model.graph.output}
+    extended.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in known
+    )
+    shapes = {port.name: port.view.value_shape for port in graph.inputs}
+    try:
+        return OwnModel(extended, shapes)(dict(inputs))
+    except ImportError:
+        raise HostError(
+            "onnxruntime is not installed", remedy="pip install 'hlsgen[onnxruntime]'"
+        ) from None
+    except Exception as error:  # onnxruntime raises kinds of its own
+        raise HostError(f"onnxruntime does not run this model ({first_line(error)})") from None
+
+
+def against(value: np.ndarray, expected: np.ndarray, port: Port) -> Comparison:
+    """Compare a layer's values of one image with onnxruntime's."""
+    shape = port.view.value_shape
+    if expected.size != value.size:
+        return Comparison(float("inf"), float("inf"), False)
+    return compare(value, port.view.invert(expected.reshape(shape))[0])

@@ -1,0 +1,72 @@
+"""Arrays of users as inputs of a design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hlsgen.host.design import HostDesign
+from hlsgen.host.errors import HostError
+from hlsgen.host.manifest import Port
+
+Tensors = dict[str, np.ndarray]
+# One array for a network of one input, else arrays by the inputs' names.
+Inputs: TypeAlias = "npt.ArrayLike | Mapping[str, npt.ArrayLike]"
+
+
+def as_inputs(design: HostDesign, given: Inputs) -> tuple[Tensors, bool]:
+    """Arrays `(images, ...)` by the inputs' names, and whether what was given is one image without
+    an axis of images. Numbers of other floating-point types are rounded to float32. Raises
+    HostError."""
+    ports = {port.name: port for port in design.manifest.inputs}
+    if not isinstance(given, Mapping):
+        if len(ports) != 1:
+            raise HostError(
+                f"the network has {len(ports)} inputs",
+                remedy=f"give a dictionary with an array for each: {', '.join(ports)}",
+            )
+        given = dict.fromkeys(ports, given)
+    arrays = {name: as_typed(value, ports.get(name)) for name, value in given.items()}
+    alone = all(
+        name in ports and a.ndim == len(ports[name].shape) - 1 for name, a in arrays.items()
+    )
+    inputs = {name: array[None] for name, array in arrays.items()} if alone else arrays
+    design.check_inputs(inputs)
+    return inputs, alone
+
+
+def as_typed(value: npt.ArrayLike, port: Port | None) -> np.ndarray:
+    """Numbers in the type of an input, where that loses nothing but float32's rounding; others as
+    they are, to be refused. Raises HostError for bytes where float32 is wanted."""
+    array, wanted = np.asarray(value), np.dtype(port.dtype if port else np.float32)
+    if array.dtype == np.uint8 and wanted.kind == "f":
+        raise HostError(
+            f"{'input ' + port.name if port else 'it'} is of type uint8, the network needs {wanted}",
+            remedy="scale pictures as in training, for example x.astype('float32') / 255",
+        )
+    widens = array.dtype.kind == wanted.kind and np.can_cast(array.dtype, wanted, "safe")
+    fits = widens or array.dtype.kind == wanted.kind == "f"
+    return np.ascontiguousarray(array, wanted if fits else None)
+
+
+def random_images(design: HostDesign, count: int, seed: int = 0) -> Tensors:
+    """`count` images for every input, `(count, ...)`: standard normal numbers, of integers those
+    that a byte holds."""
+    random = np.random.default_rng(seed)
+    return {
+        port.name: random_values(random, (count, *port.shape[1:]), port.dtype)
+        for port in design.manifest.inputs
+    }
+
+
+def random_values(random: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """An array of numpy's type `name`."""
+    dtype = np.dtype(name)
+    if dtype.kind == "f":
+        return random.standard_normal(shape, dtype=np.float32)
+    if dtype.kind == "b":
+        return random.integers(0, 2, shape).astype(dtype)
+    return random.integers(0, min(256, int(np.iinfo(dtype).max) + 1), shape, dtype)

@@ -1,0 +1,130 @@
+"""Files of users as inputs of a design: arrays, pictures, folders of pictures."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hlsgen.accelerator.inputs import Tensors
+from hlsgen.data.formats import is_picture, read_picture
+from hlsgen.data.pictures import Preparation, prepared
+from hlsgen.host.design import HostDesign
+from hlsgen.host.errors import HostError
+from hlsgen.host.manifest import Port
+
+PLAIN = Preparation()
+
+
+@dataclass(frozen=True)
+class Images:
+    """Arrays `(images, ...)` float32 by the inputs' names, and what each image is called."""
+
+    inputs: Tensors
+    names: tuple[str, ...]
+
+
+def read_images(
+    design: HostDesign, files: Sequence[str], preparation: Preparation = PLAIN
+) -> Images:
+    """Read an .npz file (named after the inputs), or for one input .npy files, pictures and folders
+    of pictures. Bytes are prepared, as pictures are; floating-point numbers are rounded to float32.
+    Arrays may hold one image alone, and channels last.
+
+    Raises HostError for unreadable files, and for names, shapes and types that do not fit.
+    """
+    ports, parts = design.manifest.inputs, []
+    paths = [path for name in files for path in listed(Path(name))]
+    if len(paths) == 1 and paths[0].suffix == ".npz":
+        parts = [read_npz(paths[0], ports, preparation)]
+    elif len(ports) != 1:
+        raise HostError(
+            f"{files[0]}: the network has {len(ports)} inputs", remedy="give one .npz file"
+        )
+    else:
+        parts = [{ports[0].name: read_one(path, ports[0], preparation)} for path in paths]
+    inputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    design.check_inputs(inputs)
+    counts = [len(next(iter(part.values()))) for part in parts]
+    names = [
+        path.name if count == 1 else f"{path.name} {index}"
+        for path, count in zip(paths, counts, strict=True)
+        for index in range(count)
+    ]
+    return Images(inputs, tuple(names))
+
+
+def listed(path: Path) -> list[Path]:
+    """A file, or the pictures of a folder and of those in it. Raises HostError."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if is_picture(file))
+    if not found:
+        raise HostError(f"{path}: there are no pictures in this folder")
+    return found
+
+
+def read_npz(path: Path, ports: Sequence[Port], preparation: Preparation) -> Tensors:
+    """The arrays of an .npz file. Raises HostError."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise unreadable(path, error) from None
+    known = {port.name: port for port in ports}
+    return {
+        name: shaped(array, known[name], preparation) if name in known else array
+        for name, array in arrays.items()
+    }
+
+
+def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
+    """The images of one file, `(images, ...)`. Raises HostError, and ModelError for pictures."""
+    if is_picture(path):
+        if len(port.shape) != 4:
+            raise HostError(f"{path}: the network takes no pictures, but {list(port.shape)}")
+        picture = read_picture(path, port.shape, preparation.resize)
+        if port.dtype == "uint8":
+            return picture[None]
+        return prepared(picture[None], port.shape, preparation)
+    if path.suffix != ".npy":
+        raise HostError(
+            f"{path}: neither an array nor a picture",
+            remedy="give an .npz or .npy file, PNG or JPEG pictures, or a folder of them",
+        )
+    try:
+        return shaped(np.load(path, allow_pickle=False), port, preparation)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> HostError:
+    """The error for a file that holds no arrays."""
+    return HostError(
+        f"{path}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save"
+    )
+
+
+def shaped(array: np.ndarray, port: Port, preparation: Preparation) -> np.ndarray:
+    """An array with the images in front and channels before rows where it holds them otherwise,
+    bytes prepared; one that does not fit at all is left as it is, to be refused."""
+    image = port.shape[1:]
+    last = (*image[1:], image[0])
+    if array.shape in (image, last):
+        array = array[None]
+    if len(image) == 3 and array.shape[1:] == last != image:
+        array = np.moveaxis(array, -1, 1)
+    if array.dtype == np.uint8 and port.dtype == "float32" and array.shape[1:] == image:
+        return prepared(array, port.shape, preparation)
+    return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None)
+
+
+def read_labels(path: Path) -> list[str]:
+    """The names of classes, a line each. Raises HostError."""
+    try:
+        return [line.strip() for line in path.read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise HostError(f"{path}: cannot be read ({error})") from None

@@ -1,0 +1,88 @@
+"""Which design a command is about, and on which device: options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hlsgen.accelerator.accelerator import Accelerator, load
+from hlsgen.errors import OutputError, UsageError
+from hlsgen.host.errors import HostError
+
+MANIFEST = "design.json"
+
+
+def add_design(parser: argparse.ArgumentParser) -> None:
+    """Declare the design directory."""
+    parser.add_argument(
+        "design",
+        metavar="DIR",
+        nargs="?",
+        help="design directory that build wrote, or its network's name (default: the only one "
+        "here)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Declare the device and the time limit."""
+    parser.add_argument(
+        "--device",
+        default="emulator",
+        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="seconds until a run counts as deadlocked (default 120)",
+    )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Declare `--force`, which means the same everywhere."""
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def check_absent(path: Path, force: bool, flag: str) -> None:
+    """Raise OutputError for a file that is there already, unless it may be overwritten."""
+    if path.exists() and not force:
+        raise OutputError(
+            "exists",
+            where=f"{flag} {path}",
+            remedy="name another file, or overwrite it with --force",
+        )
+
+
+def chosen(given: str | None) -> Path:
+    """The design directory that is meant: the one that is named, by itself or by its network, else
+    the only one in the current folder. Raises UsageError."""
+    if given is not None:
+        named = Path(given)
+        short = named.with_name(f"{named.name}_design") if named.name else named
+        return short if not named.exists() and (short / MANIFEST).is_file() else named
+    if Path(MANIFEST).is_file():
+        return Path()
+    found = sorted(path.parent for path in Path().glob(f"*/{MANIFEST}"))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            "there is no design in this folder",
+            remedy="name one, or make one with `hlsgen build MODEL`",
+        )
+    names = ", ".join(str(path) for path in found)
+    raise UsageError(f"there are {len(found)} designs in this folder", remedy=f"name one: {names}")
+
+
+def opened(options: argparse.Namespace) -> Accelerator:
+    """The accelerator of a command's design on its device. Raises HostError."""
+    timeout = getattr(options, "timeout", 120.0)
+    if timeout <= 0:
+        raise HostError(f"--timeout {timeout:g} is not a positive number of seconds")
+    return load(
+        chosen(options.design),
+        device=getattr(options, "device", "emulator"),
+        timeout=timeout,
+        calibration=getattr(options, "calibration", None),
+    )

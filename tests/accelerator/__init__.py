@@ -1,0 +1,1 @@
+"""The one object, from a model to results."""
