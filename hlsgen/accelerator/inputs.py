@@ -44,7 +44,8 @@ def as_typed(value: npt.ArrayLike, port: Port | None) -> np.ndarray:
     array, wanted = np.asarray(value), np.dtype(port.dtype if port else np.float32)
     if array.dtype == np.uint8 and wanted.kind == "f":
         raise HostError(
-            f"{'input ' + port.name if port else 'it'} is of type uint8, the network needs {wanted}",
+            f"{'input ' + port.name if port else 'it'} is of type uint8, the network needs "
+            f"{wanted}",
             remedy="scale pictures as in training, for example x.astype('float32') / 255",
         )
     widens = array.dtype.kind == wanted.kind and np.can_cast(array.dtype, wanted, "safe")
