@@ -28,6 +28,7 @@ _hlsgen() {{
         esac ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
+    local IFS=$'\\n'
     [ -n "$words" ] || COMPREPLY=($(compgen -f -- "$word"))
 }}
 complete -o filenames -F _hlsgen hlsgen
