@@ -25,11 +25,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if options.markdown:
         console.say(markdown().rstrip("\n"))
     else:
-        titles = ("operator", "supported", "layers", "styles", "data types")
-        rows = [
-            (e.name, e.supported, ", ".join(e.layers), ", ".join(e.styles), ", ".join(e.dtypes))
-            for e in entries()
-        ]
+        titles = ("operator", "supported", "styles", "data types")
+        rows = [(e.name, e.supported, ", ".join(e.styles), ", ".join(e.dtypes)) for e in entries()]
         console.table([(title, "left") for title in titles], rows)
     console.result({"ok": True, "operators": [asdict(e) for e in entries()]})
     return 0

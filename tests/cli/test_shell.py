@@ -129,9 +129,9 @@ def test_tables_fit_and_cut_no_word(capsys):
     words = set(text.split())
     assert "GlobalAveragePool" in words
     rows = [["name", "1,234"], ["a-long-name that goes on", "5"]]
-    assert wrapped_rows(rows, ["left", "right"], 18) == [
-        ["name         1,234"],
-        ["a-long-name      5", "that goes on"],
+    assert wrapped_rows(rows, ["left", "right"], 19) == [
+        ["name          1,234"],
+        ["a-long-name       5", "that goes on"],
     ]
     assert wrapped_rows([["unbreakable"]], ["left"], 4) == [["unbreakable"]]
 
