@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
@@ -130,12 +131,12 @@ class EngineSizes:
     burst: int
     own: Mapping[str, int]
 
-    def __getattr__(self, name: str) -> int:
-        try:
-            own: Mapping[str, int] = vars(self)["own"]
-            return own[name]
-        except KeyError:
-            raise AttributeError(name) from None
+    def __post_init__(self) -> None:
+        vars(self).update(self.own)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ class Engines:
 
     def of(self, engine: str) -> EngineSizes:
         """The sizes of one engine. Raises KeyError where the design does not have it."""
-        return EngineSizes(self.width, self.burst, self.sizes[engine])
+        return self._of[engine]
+
+    @cached_property
+    def _of(self) -> dict[str, EngineSizes]:
+        return {name: EngineSizes(self.width, self.burst, own) for name, own in self.sizes.items()}
 
     def having(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the named engines that the design has."""

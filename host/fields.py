@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
 
@@ -38,8 +38,16 @@ class MissingField(FieldError):
 class Frozen(dict[str, Any]):
     """A mapping that is made once and never changed: so what holds it may be remembered by it."""
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    @cached_property
+    def hash(self) -> int:
+        """Worked out once: searches look such mappings up again and again."""
         return hash(frozenset(self.items()))
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return self.hash
+
+    def __reduce__(self) -> tuple[type[Frozen], tuple[dict[str, Any]]]:
+        return Frozen, (dict(self),)  # strings have other hashes in another process
 
 
 def joined(place: str, name: str) -> str:

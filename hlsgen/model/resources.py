@@ -159,7 +159,8 @@ def body_cost(body: Body, board: Board) -> np.ndarray:
         ("exponential", a.exponentials),
         ("power", a.powers),
     ):
-        cost += count * table[name]
+        if count:
+            cost += count * table[name]
     cost += sum((memory_cost(memory, board) for memory in body.memories), np.zeros(5))
     return cost
 

@@ -1,11 +1,13 @@
 """The manifest is read as it was written, and refused with the name of the field that is wrong."""
 
 import json
+import pickle
 
 import pytest
 
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.fields import Frozen
 from hlsgen.host.manifest import read_manifest
 from tests.support.networks import build, parse
 
@@ -84,3 +86,11 @@ def test_what_is_no_manifest(text, tmp_path):
     (tmp_path / "design.json").write_text(text)
     with pytest.raises(HostError, match=r"design\.json"):
         read_manifest(tmp_path)
+
+
+def test_another_process_works_out_its_own_hash():
+    """Strings have other hashes there: a mapping that brought its own would not be found."""
+    here = Frozen(a=Frozen(b=1))
+    assert hash(here) == hash(Frozen(a=Frozen(b=1)))
+    there = pickle.loads(pickle.dumps(here))
+    assert there == here and not vars(there) and not vars(there["a"])

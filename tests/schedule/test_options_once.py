@@ -1,9 +1,17 @@
 """Layers that are alike share their options, so that a deep chain of equal layers costs little more
 than a short one."""
 
+import pytest
+
 import hlsgen
+from hlsgen.boards import board
+from hlsgen.model.pipelined_timing import lead
+from hlsgen.plan import Plan
+from hlsgen.schedule.goal import Goal, check_goal
 from hlsgen.schedule.pipelined import problem
+from hlsgen.schedule.pipelined.choices import tensor_classes
 from hlsgen.sparsify import sparsify
+from hlsgen.zoo import network
 from tests.emulator.test_skip import NETWORK as SKIPPING
 from tests.support.networks import parse
 
@@ -43,3 +51,19 @@ def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
     plan = hlsgen.schedule(graph, style="pipelined")
     assert any(kernel.nonzeros_per_lane for kernel in plan.kernels)
     assert len(built) == len(set(built))
+
+
+@pytest.mark.parametrize("model", ["network", "sparse"])
+def test_what_a_kernel_needs_first_is_its_own(model):
+    """It is worked out once for all kernels of a layer that work in as many row tiles."""
+    graph = hlsgen.load(
+        network("mobilenetv1", size=32, width=0.25)
+        if model == "network"
+        else sparsify(parse(SKIPPING), "relative", sparsity=0.85).model
+    )
+    plan, target = Plan(graph.name, "pac_d5005", "pipelined"), board("pac_d5005")
+    classes = tensor_classes(graph)
+    found = problem.build_problem(graph, target, plan, check_goal(Goal()), classes)
+    for layer in graph.layers:
+        for option in found.options[layer.name]:
+            assert option.lead == lead(layer, graph, option.kernel), option

@@ -133,7 +133,7 @@ def test_chains_and_small_networks_need_no_solver(monkeypatch):
 def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
     monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
     relaxation = relaxation_of(chain(24), "pac_d5005")
-    least = search.least_cost(relaxation.problem)
+    least = relaxation.problem.least_cost
     limits = tuple(int(amount * 1.02) for amount in least)  # every resource would do by itself
     with pytest.raises(Infeasible, match="together"):
         search.solve(

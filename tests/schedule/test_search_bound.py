@@ -42,7 +42,7 @@ def test_a_network_whose_least_layers_are_too_large_is_refused_without_the_solve
     problem = build_problem(
         graph, target, Plan(graph.name, target.name, "pipelined"), goal, tensor_classes(graph)
     )
-    least = search.least_cost(problem)
+    least = problem.least_cost
     monkeypatch.setattr(search, "run", lambda *_, **__: pytest.fail("the solver was asked"))
     limits = problem.limits[0], int(least[1]) - 1, problem.limits[2]
     with pytest.raises(PlanError, match=r"memory blocks; .* may be used"):

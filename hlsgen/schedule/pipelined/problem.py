@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from math import ceil
 from operator import le
 from typing import Any
@@ -86,6 +87,15 @@ class Problem:
     bandwidth: float
     buffering: Buffering
     bit_blocks: float
+
+    @cached_property
+    def least_cost(self) -> np.ndarray:
+        """What no design takes less of, in the solver's units: every layer's least, each resource
+        for itself."""
+        least: np.ndarray = np.sum(
+            [np.min([o.cost for o in options], axis=0) for options in self.options.values()], axis=0
+        )
+        return least
 
 
 def build_problem(
@@ -336,13 +346,20 @@ def costed(
     table = np.array(
         [option_cost(layer, graph, board, plan, kernel) for kernel in kernels]
     ).reshape(-1, 5)
+
+    @cache
+    def first(row_tiles: int) -> float:
+        """What a kernel needs before its first output: widths change nothing of it."""
+        kernel = next(kernel for kernel in kernels if kernel.row_tiles == row_tiles)
+        return lead(layer, graph, kernel)
+
     return [
         Option(
             kernel,
             pipelined_cycles(layer, graph, kernel, plan, board),
             cost,
             operator(layer.op).streamed_values(layer, graph, kernel) * layer.weight_type.bytes,
-            lead(layer, graph, kernel),
+            first(kernel.row_tiles),
         )
         for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)
     ]

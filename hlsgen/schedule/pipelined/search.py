@@ -47,7 +47,7 @@ def solve(relaxation: Relaxation, board: Board, goal: Goal, bound: int = 0) -> S
     """The best choice for a goal. `bound`: what a search with higher caps has shown of the slowest
     layer's cycles. Raises Infeasible when nothing fits."""
     problem = relaxation.problem
-    if (least_cost(problem) > np.maximum(problem.limits, 0)).any():
+    if (problem.least_cost > np.maximum(problem.limits, 0)).any():
         raise smallest_is_too_large(problem, board, goal)
     levels = sorted({option.cycles for options in problem.options.values() for option in options})
     floor = max(min(option.cycles for option in options) for options in problem.options.values())
@@ -147,15 +147,6 @@ def close(levels: list[int], low: int, high: int) -> bool:
     return len(levels) > LEVELS and levels[high] <= (1 + GAP) * levels[low]
 
 
-def least_cost(problem: Problem) -> np.ndarray:
-    """What no design takes less of, in the solver's units: every layer's least, each resource for
-    itself."""
-    least: np.ndarray = np.sum(
-        [np.min([o.cost for o in options], axis=0) for options in problem.options.values()], axis=0
-    )
-    return least
-
-
 def out_of_time(problem: Problem, board: Board, goal: Goal) -> Infeasible:
     """No design was found, and none is known not to be there."""
     return Infeasible(
@@ -167,7 +158,7 @@ def out_of_time(problem: Problem, board: Board, goal: Goal) -> Infeasible:
 
 def smallest_is_too_large(problem: Problem, board: Board, goal: Goal) -> Infeasible:
     """What is short, from the least cost of every layer."""
-    least = least_cost(problem) / SCALE
+    least = problem.least_cost / SCALE
     limits = np.array(problem.limits) / SCALE
     names = ("ALMs", "memory blocks", "DSPs")
     worst = int(np.argmax(least / np.maximum(limits, 1)))
