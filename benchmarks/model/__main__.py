@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.model import plain_kernels
+from benchmarks.model import geometries, plain_kernels
 from hlsgen.boards import board
 from hlsgen.calibrate.fit import fit, overall
 from hlsgen.calibrate.samples import read_sources
@@ -26,6 +26,7 @@ from hlsgen.model.resources import clock_of
 
 GOALS = {
     "time, compute-bound": 0.10,
+    "time, compute-bound, at the predicted clock": 0.10,
     "time, memory-bound": 0.15,
     "DSP": 0.02,
     "clock": 0.10,
@@ -69,6 +70,7 @@ def whole_designs(console: Console) -> dict[str, list[float]]:
     """The table of published designs; errors by what was predicted."""
     errors: dict[str, list[float]] = {
         "time, compute-bound": [],
+        "time, compute-bound, at the predicted clock": [],
         "time, memory-bound": [],
         "DSP": [],
         "clock": [],
@@ -105,6 +107,9 @@ def whole_designs(console: Console) -> dict[str, list[float]]:
                 else "time, compute-bound"
             )
             errors[kind].append(abs(times[0] / times[1] - 1))
+            if found and kind == "time, compute-bound":
+                end_to_end = times[0] * design["fmax"] / found
+                errors[f"{kind}, at the predicted clock"].append(abs(end_to_end / times[1] - 1))
             cells.append(
                 f"{times[0] * 1e3:.4g} / {times[1] * 1e3:.4g} ms  ({times[0] / times[1] - 1:+.1%})"
             )
@@ -136,6 +141,7 @@ def main() -> int:
             )
         console.print(table)
         means |= {f"{name} (kernels)": value for name, value in overall(errors).items()}
+    geometries.table(console)
     plain_kernels.table(console)
     for name, value in means.items():
         goal = GOALS[name.removesuffix(" (kernels)")]
