@@ -6,17 +6,15 @@ import argparse
 import json
 from pathlib import Path
 
-from hlsgen.audit.design import audit
 from hlsgen.boards import board as find_board
 from hlsgen.calibrate.anonymous import anonymous
 from hlsgen.calibrate.aoc_report import read_report
 from hlsgen.calibrate.comparison import RESOURCES, RULES, Check, Comparison, compare
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_design, add_force, check_absent, opened
 from hlsgen.errors import OutputError
-from hlsgen.frontend.load import load
 from hlsgen.model.structure import structure
-from hlsgen.plan import Plan
-from hlsgen.report.data import built_shapes, kernel_rows
+from hlsgen.report.data import kernel_rows
 from hlsgen.rewrites.dense_as_convolution import reshaped
 
 NAME = "compare"
@@ -26,7 +24,7 @@ EXAMPLE = "hlsgen compare design reports --send facts.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("design", metavar="DIR", help="design directory that build wrote")
+    add_design(parser)
     parser.add_argument(
         "reports",
         metavar="REPORTDIR",
@@ -37,16 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the comparison without names of yours, to be sent to hlsgen's developers",
     )
+    add_force(parser)
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Compare and print. Status 0 when aoc does as hlsgen says, 1 when it does otherwise."""
-    folder = Path(options.design)
+    if options.send:
+        check_absent(Path(options.send), options.force, "--send")
     report = read_report(Path(options.reports))
-    with console.status("compiling the kernels"):
-        found = audit(folder)
-    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
-    shaped = reshaped(graph, plan)
+    with opened(options) as accelerator, console.status("compiling the kernels"):
+        found, plan = accelerator.audit(), accelerator.plan
+    shaped = reshaped(accelerator.graph, plan)
     rows = kernel_rows(structure(shaped, plan), find_board(plan.board))
     compared = compare(found, rows, report)
     describe(compared, console)

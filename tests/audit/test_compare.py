@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 import hlsgen
+from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.audit.design import audit
 from hlsgen.calibrate.aoc_report import AocMemory, read_report
 from hlsgen.calibrate.loops import read_loops
@@ -39,7 +40,7 @@ def design(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def audited_once(design, monkeypatch):
     """Compiling the kernels again for each test would take most of its time."""
-    monkeypatch.setattr("hlsgen.cli.compare.audit", lambda folder: design[1])
+    monkeypatch.setattr(Accelerator, "audit", lambda self: design[1])
 
 
 def reported(found, changed=None):
@@ -111,6 +112,8 @@ def test_what_is_sent_names_nothing_of_the_user(design, tmp_path, capsys):
     assert not [word for word in (*SECRETS, str(tmp_path)) if word in sent]
     kernels = {check["kernel"] for check in json.loads(sent)["checks"]}
     assert {"conv 1", "conv 2", "weight_loader"} <= kernels
+    assert main(["compare", str(design[0]), str(tmp_path / "r"), "--send", str(file)]) == 2
+    assert "exists" in capsys.readouterr().err
 
 
 def test_a_missing_kernel_and_a_missing_report(design, tmp_path, capsys):
