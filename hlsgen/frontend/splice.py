@@ -40,11 +40,13 @@ def function_nodes(
     version. `types`: of its inputs, None where they are not all known."""
     schema: Any = onnx.defs.get_schema(node.op_type, version, "")
     content = b""
-    if schema.has_function and schema.function_opset_versions:
-        content = schema.get_function_with_opset_version(version)
-    if not content and types is not None and schema.has_context_dependent_function:
+    plain = [v for v in schema.function_opset_versions if v <= version]
+    by_types = [v for v in schema.context_dependent_function_opset_versions if v <= version]
+    if plain:
+        content = schema.get_function_with_opset_version(max(plain))
+    elif by_types and types is not None:
         content = schema.get_context_dependent_function_with_opset_version(
-            version, node.SerializeToString(), [t.SerializeToString() for t in types]
+            max(by_types), node.SerializeToString(), [t.SerializeToString() for t in types]
         )
     body = onnx.FunctionProto.FromString(content)
     if not body.node:

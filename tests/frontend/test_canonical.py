@@ -275,6 +275,20 @@ def test_definitions_are_taken_where_an_operator_is_not_built():
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
+@pytest.mark.parametrize("opset", [17, 18, 20, 23])
+def test_definitions_of_every_opset(opset):
+    """ONNX has them from some version on, for all later ones too."""
+    model = parse("(float[1,4,3] x, float[3] s) => (float[1,4,3] y) { y = "
+                  "LayerNormalization(x, s) }", opset=opset)  # fmt: skip
+    skeleton = open_model(model).skeleton
+    constants = {"s": np.ones(3, np.float32)}
+    types = {"x": skeleton.graph.input[0].type}
+    walk = Resolver(opset, constants, types, {}, built=("ReduceMean",))
+    walk.walk(skeleton.graph.node)
+    found = {node.op_type for node in walk.nodes}
+    assert "ReduceMean" in found and not found & {"LayerNormalization", "Shape", "Size"}
+
+
 def test_the_given_model_is_left_alone():
     model = onnx.parser.parse_model(MODELS["functions"])
     content = model.SerializeToString()
