@@ -13,13 +13,15 @@ from hlsgen.ops.resize import keep_coordinates
 
 def check(model: onnx.ModelProto) -> None:
     """Run ONNX's checker. Raises ModelError."""
-    if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
-        # Many tools leave the shapes of outputs out, which the checker alone minds.
-        inferred = shape_inference.infer_shapes(inferable(model))
-        model.graph.ClearField("output")
-        model.graph.output.extend(inferred.graph.output)
+    typed = onnx.ModelProto()
+    typed.CopyFrom(model)
+    for output in typed.graph.output:
+        tensor = output.type.tensor_type
+        # Many tools leave the types of outputs out, which the checker alone minds.
+        tensor.elem_type = tensor.elem_type or onnx.TensorProto.FLOAT
+        tensor.shape.SetInParent()
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(typed)
     except Exception as error:  # beside its own ValidationError, errors of decoding text
         raise ModelError(
             first_line(error),

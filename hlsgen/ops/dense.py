@@ -23,6 +23,7 @@ from hlsgen.ops.base import (
     resident_weights,
     vectors,
 )
+from hlsgen.ops.binary import apply_constant, join
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
 from hlsgen.ops.window import Window
@@ -45,8 +46,10 @@ class Dense(Operator, Importer):
     weights."""
 
     name = "dense"
-    onnx_types: ClassVar[dict[str, str]] = {"Gemm": "constant matrix; alpha, beta, transA, transB"}
-    makes = ("conv",)
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Gemm": "constant matrix, any bias; alpha, beta, transA, transB"
+    }
+    makes = ("conv", "binary", "scale")
     engine = "dense"
     accumulates = True
     alternative_engines = ("sparse",)
@@ -66,8 +69,9 @@ class Dense(Operator, Importer):
             matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute(
                 "alpha", 1.0
             )
-            if node.input_name(2):
-                bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)
+            constant = node.constant(2)
+            if constant is not None:
+                bias = constant * node.attribute("beta", 1.0)
         if matrix.ndim != 2:
             raise node.unsupported(
                 f"a right-hand matrix of {matrix.ndim} dimensions",
@@ -89,6 +93,18 @@ class Dense(Operator, Importer):
             self._import_vector(node, value, matrix, biases)
         else:
             self._import_rows(node, value, matrix, biases)
+        if node.op_type == "Gemm" and node.input_name(2) and node.constant(2) is None:
+            self._add_bias(node)
+
+    def _add_bias(self, node: NodeImporter) -> None:
+        """Add the bias of a Gemm that is computed at run time."""
+        bias, beta = node.value(2), node.attribute("beta", 1.0)
+        product = node.builder.values[node.node.output[0]]
+        if beta != 1:
+            apply_constant(node, "mul", bias, np.float64(beta), swapped=False)
+            bias = node.builder.values[node.node.output[0]]
+        total = join(node, "add", product, bias)
+        node.bind(total.tensor, total.view)
 
     def _import_vector(
         self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray
