@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 
 from hlsgen.cli.console import Console
+from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.cli.sparsify import interval_text, percent
 from hlsgen.data.evaluate import METRICS, Evaluator, input_shape
 from hlsgen.data.pictures import Pictures, Stored, read_preparation, read_stored
-from hlsgen.errors import ModelError, OutputError, PlanError
+from hlsgen.errors import ModelError, PlanError
 from hlsgen.frontend.model import read_model, write_model
 from hlsgen.quantise.flow import Judged, Quantiser, judged, within
 from hlsgen.quantise.static import METHODS, tools
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", metavar="FILE", help="the quantised network (default MODEL_int8.onnx)"
     )
-    parser.add_argument("--force", action="store_true", help="overwrite FILE")
+    add_force(parser)
     parser.add_argument(
         "--data",
         required=True,
@@ -110,10 +111,7 @@ def check_options(options: argparse.Namespace, out: Path) -> None:
         )
     if options.max_loss is not None:
         percent(options.max_loss)
-    if out.exists() and not options.force:
-        raise OutputError(
-            "exists", where=f"-o {out}", remedy="name another file, or overwrite it with --force"
-        )
+    check_absent(out, options.force, "-o")
 
 
 def parted(options: argparse.Namespace, model: onnx.ModelProto) -> tuple[np.ndarray, Pictures]:
