@@ -86,7 +86,7 @@ def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
     if is_picture(path):
         if len(port.shape) != 4:
             raise HostError(f"{path}: the network takes no pictures, but {list(port.shape)}")
-        picture = read_picture(path, port.shape, preparation.resize)
+        picture = read_picture(path, port.shape, preparation.side(port.shape))
         if port.dtype == "uint8":
             return picture[None]
         return prepared(picture[None], port.shape, preparation)

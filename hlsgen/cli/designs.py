@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from hlsgen.accelerator.accelerator import Accelerator, load
+from hlsgen.data.pictures import PREPARATIONS
 from hlsgen.errors import OutputError, UsageError
 from hlsgen.host.errors import HostError
 
@@ -42,6 +43,16 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Declare `--force`, which means the same everywhere."""
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Declare how pictures become inputs."""
+    parser.add_argument(
+        "--prepare",
+        metavar="NAME|FILE.toml",
+        help=f"how pictures become inputs: {', '.join(PREPARATIONS)}, or a TOML file with scale, "
+        "mean, deviation, resize, crop (default unit: divided by 255)",
+    )
 
 
 def check_absent(path: Path, force: bool, flag: str) -> None:

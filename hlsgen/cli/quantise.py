@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_force, check_absent
+from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.cli.sparsify import interval_text, percent
 from hlsgen.data.evaluate import METRICS, Evaluator, input_shape
 from hlsgen.data.pictures import Pictures, Stored, read_preparation, read_stored
@@ -40,11 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|FILE",
         help="pictures: image folder, idx files or .npz; labels are used where there are some",
     )
-    parser.add_argument(
-        "--prepare",
-        metavar="FILE.toml",
-        help="scale, mean, deviation, resize: how pictures become inputs",
-    )
+    add_prepare(parser)
     parser.add_argument(
         "--calibrate",
         type=int,

@@ -10,8 +10,8 @@ import numpy as np
 from hlsgen.accelerator.pictures import read_images, read_labels
 from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_design, add_device, add_force, check_absent, opened
-from hlsgen.data.pictures import PREPARATIONS, read_preparation
+from hlsgen.cli.designs import add_design, add_device, add_force, add_prepare, check_absent, opened
+from hlsgen.data.pictures import read_preparation
 from hlsgen.host.archive import save_arrays
 from hlsgen.host.errors import HostError
 from hlsgen.host.finite import non_finite, warning
@@ -40,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="FILE", help=".npz for all outputs by name, or .npy for a single one"
     )
     add_force(parser)
-    parser.add_argument(
-        "--prepare",
-        metavar="NAME|FILE.toml",
-        help=f"how pictures and bytes become inputs: {', '.join(PREPARATIONS)}, or a TOML file "
-        "with scale, mean, deviation, resize (default unit: divided by 255)",
-    )
+    add_prepare(parser)
     parser.add_argument(
         "--labels",
         metavar="FILE",

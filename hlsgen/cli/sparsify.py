@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_force, check_absent
+from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
 from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
 from hlsgen.errors import HlsgenError, PlanError
@@ -71,11 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures: image folder, idx files or .npz; without labels the dense network's "
         "answers count",
     )
-    parser.add_argument(
-        "--prepare",
-        metavar="FILE.toml",
-        help="scale, mean, deviation, resize: how pictures become inputs",
-    )
+    add_prepare(parser)
     parser.add_argument(
         "--curves",
         metavar="DIR",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_force, check_absent
+from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.data.known import KNOWN
 from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import HlsgenError, OutputError, PlanError
@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="pictures to test on (default: those of --data, else a tenth held out)",
     )
-    parser.add_argument(
-        "--prepare",
-        metavar="FILE.toml",
-        help="scale, mean, deviation, resize: how pictures become inputs",
-    )
+    add_prepare(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--cut",

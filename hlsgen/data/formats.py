@@ -169,7 +169,8 @@ def is_picture(path: Path) -> bool:
 
 def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndarray:
     """A picture for an input of `shape` (1, C, H, W), as bytes `(C, H, W)`: its shorter side
-    resized to `resize` pixels (0: as few as do) and the middle cut out. Raises ModelError."""
+    resized to `resize` pixels (0: so that it just covers the input) and the middle cut out. Raises
+    ModelError."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -181,7 +182,7 @@ def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndar
         picture = Image.open(file).convert("RGB" if channels == 3 else "L")
     except (OSError, UnidentifiedImageError) as error:
         raise ModelError(f"cannot be read as a picture ({error})", where=str(file)) from None
-    factor = (resize or max(height, width)) / min(picture.size)
+    factor = resize / min(picture.size) or max(width / picture.width, height / picture.height)
     wide, high = (
         max(round(factor * side), least)
         for side, least in zip(picture.size, (width, height), strict=True)

@@ -16,13 +16,18 @@ from hlsgen.errors import ModelError
 @dataclass(frozen=True)
 class Preparation:
     """How pictures become inputs: pixels divided by `scale`, less `mean`, divided by `deviation`
-    (one number, or one a channel); for image folders the shorter side resized to `resize` and the
-    middle cut out to the network's size."""
+    (one number, or one a channel). Of picture files the shorter side is resized to `resize`, or so
+    that the network's input is the share `crop` of it, and the middle is cut out."""
 
     scale: float = 255.0
     mean: tuple[float, ...] = (0.0,)
     deviation: tuple[float, ...] = (1.0,)
     resize: int = 0
+    crop: float = 0.0
+
+    def side(self, shape: tuple[int, ...]) -> int:
+        """Pixels of the shorter side for an input of `shape`; 0 where it just covers that."""
+        return self.resize or (round(min(shape[2:]) / self.crop) if self.crop else 0)
 
 
 # Preparations that go by a name.
@@ -32,7 +37,7 @@ PREPARATIONS = {
     "mnist": Preparation(mean=(0.1307,), deviation=(0.3081,)),
     "cifar10": Preparation(mean=(0.4914, 0.4822, 0.4465), deviation=(0.247, 0.2435, 0.2616)),
     "imagenet": Preparation(
-        mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225), resize=256
+        mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225), crop=0.875
     ),
 }
 
@@ -76,7 +81,7 @@ def read_stored(
     what does not fit.
     """
     where = f"--data {path}"
-    found = read_arrays(locate(str(path)), shape, preparation.resize, part)
+    found = read_arrays(locate(str(path)), shape, preparation.side(shape), part)
     if found is None:
         return None
     images, labels = found
@@ -126,7 +131,7 @@ def read_preparation(path: str | Path | None) -> Preparation:
             f"cannot be used ({error})",
             where=f"--prepare {path}",
             remedy=f"give one of {', '.join(PREPARATIONS)}, or a TOML file with scale, mean, "
-            "deviation, resize",
+            "deviation, resize, crop",
         ) from None
 
 
