@@ -21,6 +21,7 @@ from hlsgen.frontend.fuse_gather import fuse_gather
 from hlsgen.frontend.model import read_model
 from hlsgen.frontend.prepare import PreparedModel
 from hlsgen.frontend.refusals import MissingOperator, joined
+from hlsgen.frontend.scopes import scoped_names
 from hlsgen.frontend.source import STANDARD, UNKNOWN_DOMAIN, open_model
 from hlsgen.graph import Graph, Layer, Port
 from hlsgen.ops import onnx_importers
@@ -42,7 +43,8 @@ def load(
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
     prepared = prepare(open_model(model), shapes)
-    graph = import_nodes(prepared, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network")
+    name = re.sub(r"\W+", "_", name, flags=re.ASCII) or "network"
+    graph = import_nodes(prepared, name, scoped_names(model.graph.node))
     folds = (fold_pad, fold_scale, fold_preparation)
     for normalise in (*folds, fuse_gate, fuse_gather, fuse_activation, drop_unused):
         graph = normalise(graph)
@@ -51,11 +53,13 @@ def load(
     return replace(graph, model=model)
 
 
-def import_nodes(model: PreparedModel, name: str, training: bool = False) -> Graph:
-    """Translate all nodes. What cannot be built is collected and reported together. `training`: see
-    `GraphBuilder`."""
+def import_nodes(
+    model: PreparedModel, name: str, names: Mapping[str, str], training: bool = False
+) -> Graph:
+    """Translate all nodes. What cannot be built is collected and reported together. `names` and
+    `training`: see `GraphBuilder`."""
     used = {value for node in model.nodes for value in node.input} | set(model.outputs)
-    builder = GraphBuilder(model.constants, model.inputs, used, training)
+    builder = GraphBuilder(model.constants, model.inputs, used, training, names)
     problems: list[HlsgenError] = []
     for node in model.nodes:
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):

@@ -14,6 +14,12 @@ from hlsgen.errors import ModelError, OutputError
 # Every model below this opset is converted to it; newer ones are read as they are.
 TARGET_OPSET = 17
 OLDEST_OPSET = 7
+# Endings of what PyTorch saves, and how a network becomes ONNX.
+PYTORCH = (".pt", ".pth", ".ckpt", ".safetensors")
+EXPORT = """export the network to ONNX where its class is defined:
+    import torch
+    module = ...  # your network, with its weights loaded
+    torch.onnx.export(module.eval(), (torch.zeros(1, 3, 224, 224),), "{}.onnx", dynamo=False)"""
 
 
 def read_model(path: str | Path) -> onnx.ModelProto:
@@ -22,6 +28,10 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     where = f"model {path}"
     if not path.is_file():
         raise ModelError("no such file", where=where, remedy="check the path")
+    if path.suffix in PYTORCH:
+        raise ModelError(
+            "this is PyTorch's, and hlsgen reads ONNX", where=where, remedy=EXPORT.format(path.stem)
+        )
     if path.stat().st_size == 0:
         raise ModelError(
             "the file is empty", where=where, remedy="export or copy the network again"

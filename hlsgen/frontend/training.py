@@ -24,6 +24,7 @@ from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.load import drop_unused, import_nodes
 from hlsgen.frontend.model import read_model
+from hlsgen.frontend.scopes import scoped_names
 from hlsgen.frontend.source import open_model
 from hlsgen.graph import Graph
 
@@ -110,6 +111,7 @@ def import_for_training(model: onnx.ModelProto, name: str) -> Graph:
     graph = import_nodes(
         prepare(open_model(model)),
         re.sub(r"\W+", "_", name, flags=re.ASCII) or "network",
+        scoped_names(model.graph.node),
         training=True,
     )
     return drop_unused(fold_pad(graph))

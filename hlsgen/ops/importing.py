@@ -35,7 +35,8 @@ class GraphBuilder:
     """Collects tensors and layers while the ONNX nodes are imported in order.
 
     `training`: what behaves otherwise in training, BatchNormalization and Dropout, becomes a layer
-    of its own.
+    of its own. `names`: what layers are called after, by the first output of their node, where that
+    is not the node's own name.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class GraphBuilder:
         inputs: Mapping[str, tuple[int, ...]],
         used: Collection[str] = (),
         training: bool = False,
+        names: Mapping[str, str] | None = None,
     ):
         self.constants = constants
+        self.names = names or {}
         self.training = training
         self.used = frozenset(used)  # names of values that some node or output of the network reads
         self.values: dict[str, Value] = {}
@@ -267,7 +270,8 @@ class NodeImporter(NodeArguments):
                 f"a parameter of its function is not finite: {numbers}", "export the network again"
             )
         result = self.node.output[0]
-        base = self.node.name or (result if result[:1].isalpha() else f"{self.op_type}_{result}")
+        own = self.builder.names.get(result, self.node.name)
+        base = own or (result if result[:1].isalpha() else f"{self.op_type}_{result}")
         name = self.builder.unique(f"{base}_{part}" if part else base)
         tensor = self.builder.add_tensor(f"{result}_{part}" if part else result, shape)
         self.builder.layers.append(
