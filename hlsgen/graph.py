@@ -212,6 +212,11 @@ class Graph:
         return network
 
     @cached_property
+    def integers(self) -> tuple[Tensor, ...]:
+        """The feature maps whose values are integers."""
+        return tuple(tensor for tensor in self.tensors.values() if tensor.type.integer)
+
+    @cached_property
     def producers(self) -> dict[str, Layer]:
         """The layer that writes each tensor (network inputs have none)."""
         return {layer.output: layer for layer in self.layers}

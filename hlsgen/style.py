@@ -25,7 +25,8 @@ class Style:
     switched off, else nothing is left of it but a kernel a layer through global memory. `searched`:
     it is sized by a search for kernels of II 1, and `auto` considers it. `selectable`: users may
     ask for it by name. `optimised`: it has optimisations at all. `paired`: depthwise layers stream
-    into the convolutions after them. `any_batch`: a launch takes any number of images.
+    into the convolutions after them. `any_batch`: a launch takes any number of images. `integers`:
+    its kernels compute on integers too.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Style:
     optimised: bool = True
     paired: bool = False
     any_batch: bool = False
+    integers: bool = False
 
 
 PIPELINE = {"kernels", "edges", "weights"}
@@ -43,9 +45,13 @@ ENGINES = {"engines", "steps", "im2col", "dense_as_convolution", "weights"}
 STYLES = {
     style.name: style
     for style in (
-        Style("base", frozenset({"kernels"}), searched=False, optimised=False),
+        Style("base", frozenset({"kernels"}), searched=False, optimised=False, integers=True),
         Style(
-            "pipelined", frozenset(PIPELINE | {"copies"}), frozenset({"channels"}), any_batch=True
+            "pipelined",
+            frozenset(PIPELINE | {"copies"}),
+            frozenset({"channels"}),
+            any_batch=True,
+            integers=True,
         ),
         Style("folded", frozenset(ENGINES | {"images"}), frozenset({"channels", "parameterised"})),
         Style(
@@ -54,7 +60,7 @@ STYLES = {
             frozenset({"channels", "parameterised"}),
             paired=True,
         ),
-        Style("layered", frozenset({"kernels"}), searched=False, selectable=False),
+        Style("layered", frozenset({"kernels"}), searched=False, selectable=False, integers=True),
     )
 }
 AUTO = "auto"

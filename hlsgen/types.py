@@ -17,8 +17,8 @@ class DataType:
     """A type of single values.
 
     `ctype`, `zero`, `lowest`, `maximum`: its OpenCL name, the literals of 0 and of the value that
-    every other exceeds, and the function that returns the larger of two. `array`: numpy's name of
-    the type of its bit patterns in memory.
+    no other is below, and the function that returns the larger of two. `array`: numpy's name of
+    the type of its bit patterns in memory. `integer`: whether these patterns are its values.
     """
 
     name: str
@@ -28,6 +28,7 @@ class DataType:
     zero: str = "0"
     lowest: str = "0"
     maximum: str = "max"
+    integer: bool = False
 
     @property
     def bytes(self) -> int:
@@ -38,8 +39,21 @@ class DataType:
         """The OpenCL type of `lanes` values."""
         return self.ctype if lanes == 1 else f"{self.ctype}{lanes}"
 
+    def filled(self, literal: str, lanes: int) -> str:
+        """A literal in all lanes of a vector: float32 fills one by itself."""
+        return f"({self.vector(lanes)})({literal})" if self.integer and lanes > 1 else literal
+
 
 FLOAT32 = DataType("float32", 32, "float", "float32", "0.0f", "-FLT_MAX", "fmax")
+UINT8 = DataType("uint8", 8, "uchar", "uint8", integer=True)
+INT8 = DataType("int8", 8, "char", "int8", lowest="-128", integer=True)
+# Weights that no 8 bits hold once their zero point is subtracted, and sums.
+INT16 = DataType("int16", 16, "short", "int16", lowest="-32768", integer=True)
+INT32 = DataType("int32", 32, "int", "int32", lowest="INT_MIN", integer=True)
+# The types of feature maps.
+INTEGERS = (UINT8, INT8)
+ANY = (FLOAT32, *INTEGERS)
+TENSOR_TYPES = {kind.name: kind for kind in ANY}
 # Storage types. Their bit patterns are unsigned integers; functions before the kernels decode them.
 FLOAT16 = DataType("float16", 16, "ushort", "uint16")
 BFLOAT16 = DataType("bfloat16", 16, "ushort", "uint16")
@@ -91,16 +105,32 @@ def rounded(values: np.ndarray, kind: DataType) -> np.ndarray:
     return loaded(encoded(values, kind), kind)
 
 
-def pieces(values: np.ndarray, kind: DataType) -> np.ndarray:
-    """The bit patterns of float32 `values` in a type, as a flat stream of 16 bits each, a float32
-    value's lower half first."""
-    return np.ascontiguousarray(encoded(values, kind)).ravel().view(np.dtype(PIECE.array))
+def pieces(values: np.ndarray, kind: DataType, piece: DataType = PIECE) -> np.ndarray:
+    """The bit patterns of `values` in a type, as a flat stream of pieces, a value's lower bits
+    first."""
+    patterns = values.astype(kind.array) if kind.integer else encoded(values, kind)
+    return np.ascontiguousarray(patterns).ravel().view(np.dtype(piece.array))
 
 
 def decoded(pattern: str, lanes: int, kind: DataType) -> str:
     """The OpenCL expression of float32 values of which `pattern` are stored; the function stands
     before the kernels (`hlsgen.codegen.attributes`)."""
     return pattern if kind == FLOAT32 else f"decoded{lanes}({pattern})"
+
+
+def lanes_of(kind: DataType, lanes: int) -> str:
+    """The name of the union of a vector and its lanes."""
+    return f"lanes{lanes}" if kind == FLOAT32 else f"lanes{lanes}_{kind.ctype}"
+
+
+def integers(kind: DataType) -> str:
+    """What a vector of integers is called in the union in which it arrives piece by piece."""
+    return f"of_{kind.ctype}"
+
+
+def converted(value: str, lanes: int, kind: DataType, wanted: DataType) -> str:
+    """The OpenCL expression of a value of so many lanes in another type."""
+    return value if kind == wanted else f"convert_{wanted.vector(lanes)}({value})"
 
 
 def overflows(values: np.ndarray, kind: DataType) -> bool:

@@ -18,11 +18,12 @@ TOLERANCE = {"float32": 1e-4}
 @dataclass(frozen=True)
 class Comparison:
     """Largest absolute error, the same relative to the largest reference value, and whether it is
-    within tolerance."""
+    within tolerance. `wrong`: of integers the first that differs, and its place."""
 
     max_abs_error: float
     max_rel_error: float
     ok: bool
+    wrong: str = ""
 
     def worst(self, other: Comparison) -> Comparison:
         """The worse of two comparisons of the same thing on different images."""
@@ -30,6 +31,7 @@ class Comparison:
             max(self.max_abs_error, other.max_abs_error),
             max(self.max_rel_error, other.max_rel_error),
             self.ok and other.ok,
+            self.wrong or other.wrong,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,6 +39,7 @@ class Comparison:
         return {
             k: ("inf" if isinstance(v, float) and np.isinf(v) else v)
             for k, v in asdict(self).items()
+            if k != "wrong" or v
         }
 
 
@@ -47,13 +50,15 @@ def compare(
     doubt: np.ndarray | None = None,
 ) -> Comparison:
     """Compare an array with its reference of the same shape. NaN or infinity where the reference is
-    finite is wrong.
+    finite is wrong. Integers must be equal.
 
     `doubt` is what the reference itself may be off by, element by element: it counts for the
     verdict, not for the errors reported.
     """
     if result.shape != reference.shape:
         return Comparison(float("inf"), float("inf"), False)
+    if np.issubdtype(reference.dtype, np.integer):
+        return equality(result, reference)
     result, reference = result.astype(np.float64), reference.astype(np.float64)
     same = (result == reference) | (np.isnan(result) & np.isnan(reference))
     with np.errstate(invalid="ignore"):  # infinity less infinity
@@ -68,3 +73,14 @@ def compare(
     return Comparison(
         largest, relative, float(np.max(beyond, initial=0.0)) <= TOLERANCE[dtype] * scale
     )
+
+
+def equality(result: np.ndarray, reference: np.ndarray) -> Comparison:
+    """Compare integers of the same shape: any difference is an error."""
+    error = np.abs(result.astype(np.int64) - reference)
+    largest, scale = float(error.max(initial=0)), float(np.abs(reference.astype(np.int64)).max())
+    if not largest:
+        return Comparison(0.0, 0.0, True)
+    place = tuple(int(n) for n in np.unravel_index(np.flatnonzero(error)[0], error.shape))
+    wrong = f"{list(place)}: {result[place]} in place of {reference[place]}"
+    return Comparison(largest, largest / max(scale, 1.0), False, wrong)

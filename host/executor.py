@@ -12,7 +12,7 @@ import pyopencl as cl
 
 from .design import HostDesign
 from .errors import DeadlockError, HostError
-from .guards import Guarded
+from .guards import POISONS, Guarded
 from .layout import apply_steps, pack, prepared, unpack
 from .manifest import Buffer, Launch, Layout
 from .programs import compiled, emulated
@@ -28,8 +28,8 @@ class Executor:
     """One design on one device in one mode ("sequential" or "concurrent").
 
     `tapped` builds the kernels so that every layer's result is stored; `images` is the largest
-    batch. `guarded` puts poisoned margins round all buffers. Without `optimise` the emulator
-    compiles without optimisation; other devices always optimise.
+    batch. `poison`: which of the poisons is in and round all buffers, None: none is. Without
+    `optimise` the emulator compiles without optimisation; other devices always optimise.
 
     A design may prepare the next batch while it computes this one (`ahead` in the manifest): its
     alternating buffers exist twice then, and `batches` swaps them.
@@ -43,11 +43,11 @@ class Executor:
         *,
         tapped: bool,
         images: int,
-        guarded: bool = False,
+        poison: int | None = None,
         optimise: bool = True,
     ):
         self.design, self.mode, self.tapped = design, mode, tapped and mode == "sequential"
-        self.guarded, self.optimise = guarded, optimise
+        self.poison, self.optimise = poison, optimise
         self.guards: dict[str, Guarded] = {}
         self.run = design.run(mode)
         self.batched = design.manifest.batched
@@ -136,10 +136,10 @@ class Executor:
         """A device buffer, filled from the weights file where the manifest says so."""
         count = entry.elements * (self.batch if entry.per_image else 1)
         flags = cl.mem_flags
-        if self.guarded:
+        if self.poison is not None:
             queue = self.queue("host")
             guard = self.guards[name] = Guarded(
-                self.context, queue, count * np.dtype(entry.dtype).itemsize
+                self.context, queue, count * np.dtype(entry.dtype).itemsize, POISONS[self.poison]
             )
             if entry.section is not None:
                 cl.enqueue_copy(queue, guard.buffer, self.design.section(entry.section))
@@ -191,7 +191,8 @@ class Executor:
             if not self.batched:
                 images = images[np.minimum(np.arange(self.batch), len(images) - 1)]
             for index, image in enumerate(images):
-                value = prepared(image[None], port.preparation)
+                kind = self.design.manifest.buffers[layout.buffer].dtype
+                value = prepared(image[None], port.preparation, kind)
                 canonical = apply_steps(value, port.steps)[0]
                 # Only the tensor's own range is transferred: a feature memory holds all other
                 # tensors too.
@@ -205,7 +206,7 @@ class Executor:
 
     def read(self, layout: Layout, index: int) -> np.ndarray:
         """A tensor of image `index` of the batch, canonical `(C, H, W)`."""
-        host = np.empty(layout.span, np.float32)
+        host = np.empty(layout.span, self.design.manifest.buffers[layout.buffer].dtype)
         cl.enqueue_copy(
             self.queue("host"),
             host,

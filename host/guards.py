@@ -13,18 +13,21 @@ MARGIN = 4096
 # Words that are not a number and words that are the largest one: sums and products carry the first
 # on, a maximum overlooks it and takes the second. Which is which follows the parity of the index'
 # bits, so that no stride meets one kind alone.
-POISON = np.array([(0xFFFFFFFF, 0x7F7FFFFF)[n.bit_count() % 2] for n in range(16)], np.uint32)
+# Integers have no value that is wrong by itself. A design with integers is run with the second
+# poison too: what is read then differs from what was read with the first.
+PAIRS = ((0xFFFFFFFF, 0x7F7FFFFF), (0x00000000, 0x80808080))
+POISONS = tuple(np.array([pair[n.bit_count() % 2] for n in range(16)], np.uint32) for pair in PAIRS)
 
 
 class Guarded:
-    """A device buffer of `size` bytes between two margins; everything is poison until it is
+    """A device buffer of `size` bytes between two margins; everything is `poison` until it is
     written."""
 
-    def __init__(self, context: Any, queue: Any, size: int):
-        self.size, self.queue = size, queue
-        length = -(-(size + 2 * MARGIN) // POISON.nbytes) * POISON.nbytes
+    def __init__(self, context: Any, queue: Any, size: int, poison: np.ndarray = POISONS[0]):
+        self.size, self.queue, self.poison = size, queue, poison
+        length = -(-(size + 2 * MARGIN) // poison.nbytes) * poison.nbytes
         self.whole = cl.Buffer(context, cl.mem_flags.READ_WRITE, length)
-        cl.enqueue_fill_buffer(queue, self.whole, POISON, 0, length).wait()
+        cl.enqueue_fill_buffer(queue, self.whole, poison, 0, length).wait()
         self.buffer = self.whole.get_sub_region(MARGIN, size)
 
     def intact(self) -> bool:
@@ -35,5 +38,5 @@ class Guarded:
         """Whether the margin that begins so many bytes into the buffer is as it was."""
         margin = np.empty(MARGIN, np.uint8)
         cl.enqueue_copy(self.queue, margin, self.whole, src_offset=offset)
-        pattern = np.tile(POISON.view(np.uint8), MARGIN // POISON.nbytes)
-        return bool((margin == np.roll(pattern, -(offset % POISON.nbytes))).all())
+        pattern = np.tile(self.poison.view(np.uint8), MARGIN // self.poison.nbytes)
+        return bool((margin == np.roll(pattern, -(offset % self.poison.nbytes))).all())

@@ -38,9 +38,11 @@ def _pixels(span: np.ndarray, layout: Layout) -> np.ndarray:
     )
 
 
-def prepared(value: np.ndarray, preparation: Preparation | None) -> np.ndarray:
-    """An input `(1, ...)` in float32, after its preparation."""
-    result = value.astype(np.float32, copy=False)
+def prepared(
+    value: np.ndarray, preparation: Preparation | None, kind: str = "float32"
+) -> np.ndarray:
+    """An input `(1, ...)` in numpy's type `kind`, after its preparation."""
+    result = value.astype(kind, copy=False)
     if preparation is None:
         return result
     spread = [1] * value.ndim

@@ -51,6 +51,7 @@ def run(
     repeat: int = 1,
     optimise: bool | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    poison: int = 0,
     session: Session = SHARED,
 ) -> RunResult:
     """Run a design on a batch of images `(images, ...)` in a worker process.
@@ -59,7 +60,8 @@ def run(
     `on_layers` is called with the number of each image and all layers' results, canonical `(C, H,
     W)` by layer name, while the next image is computed. `timeout` is the limit in seconds of one
     batch. `repeat` runs each batch several times, for timing. `optimise` is whether the emulator
-    compiles with optimisation; None leaves that to `worthwhile`. The workers of `session` serve the
+    compiles with optimisation; None leaves that to `worthwhile`. `poison`: which one a run for its
+    layers finds in memory. The workers of `session` serve the
     run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
     """
     images = design.check_inputs(inputs)
@@ -72,6 +74,7 @@ def run(
         "device": device,
         "mode": mode,
         "layers": on_layers is not None,
+        "poison": poison,
         "timeout": timeout,
         "repeat": repeat,
         "optimise": worthwhile(design, images * repeat) if optimise is None else optimise,

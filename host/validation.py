@@ -52,7 +52,7 @@ def validate(
     outputs: dict[str, Comparison] = {}
     values: Tensors = {}
     try:
-        for concurrent in passes(design, strict):
+        for concurrent, poison in passes(design, strict):
             expected: dict[int, Tensors] = {}
             compare_layers = layer_comparer(design, reference, layers, expected)
             result = run(
@@ -63,6 +63,7 @@ def validate(
                 timeout=timeout,
                 optimise=optimise,
                 on_layers=compare_layers,
+                poison=poison,
                 progress=progress,
                 session=session,
             )
@@ -79,15 +80,22 @@ def validate(
     return verdict | {"seconds": time.perf_counter() - started}, values
 
 
-def passes(design: HostDesign, strict: bool) -> list[bool]:
-    """The runs of a validation: False is fast, True strict.
+def passes(design: HostDesign, strict: bool) -> list[tuple[bool, int]]:
+    """The runs of a validation: False is fast, True strict; and which poison each finds.
 
     Kernels that start by themselves cannot store their results, so a strict run of them follows a
-    fast, tapped one.
+    fast, tapped one. Designs with integers are run with both poisons.
     """
     buffers = design.manifest.buffers
     tapped = any(buffers[layer.layout.buffer].tap for layer in design.manifest.layers)
-    return [False, True] if strict and tapped else [strict]
+    whole = any(
+        np.issubdtype(buffers[layer.layout.buffer].dtype, np.integer)
+        for layer in design.manifest.layers
+    )
+    fast = [(False, poison) for poison in ((0, 1) if whole else (0,))]
+    if not strict:
+        return fast
+    return [*fast, (True, 0)] if tapped else [(True, poison) for _, poison in fast]
 
 
 def summary(

@@ -131,7 +131,7 @@ class Server:
         from .executor import Executor
 
         choice = {name: job[name] for name in ("device", "mode", "layers")}
-        kept = self.executor is not None and self.choice == choice and not self.executor.guarded
+        kept = self.executor is not None and self.choice == choice and self.executor.poison is None
         if kept and self.executor.serves(count, job["optimise"]):
             return self.executor, 0.0
         self.executor = None  # its memory first
@@ -143,7 +143,7 @@ class Server:
             tapped=job["layers"],
             # Batches that grow image by image would each build a program.
             images=1 << (count - 1).bit_length() if kept and job["mode"] == "sequential" else count,
-            guarded=job["layers"],
+            poison=job["poison"] if job["layers"] else None,
             optimise=job["optimise"],
         )
         self.choice = choice
@@ -151,7 +151,7 @@ class Server:
 
     def release(self) -> None:
         """Drop the buffers of a validation: nobody needs them again."""
-        if self.executor is not None and self.executor.guarded:
+        if self.executor is not None and self.executor.poison is not None:
             self.executor = None
 
 

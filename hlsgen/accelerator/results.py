@@ -101,7 +101,11 @@ class Validation:
         device = f"{r['device']}, {r['mode']} mode, {images}, {r['seconds']:.1f} s"
         if not self.ok:
             wrong = self.first_wrong_layer or "the output"
-            return f"WRONG: the first wrong layer is {wrong}; {device}"
+            value = next(
+                (x["wrong"] for x in r["layers"] if x["name"] == wrong and "wrong" in x), ""
+            )
+            which = f", its first wrong value {value}" if value else ""
+            return f"WRONG: the first wrong layer is {wrong}{which}; {device}"
         what = f"all {len(self.layers)} layers checked" if self.layers else "the output"
         return f"RIGHT: {what}; {device}"
 

@@ -6,7 +6,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hlsgen.boards import MAX_REPLICATES, older
-from hlsgen.types import BFLOAT16, FLOAT16, FLOAT32, PIECE, STORAGE_TYPES
+from hlsgen.types import (
+    BFLOAT16,
+    FLOAT16,
+    FLOAT32,
+    INT8,
+    INT16,
+    INT32,
+    PIECE,
+    STORAGE_TYPES,
+    UINT8,
+    DataType,
+    integers,
+)
 
 
 def memory_macros(sdk: str) -> tuple[str, ...]:
@@ -37,24 +49,33 @@ DECODERS = {
 }
 
 
-def storage_lines(weights: str, widths: Sequence[int]) -> tuple[str, ...]:
+def storage_lines(weights: str, widths: Sequence[int], whole: bool) -> tuple[str, ...]:
     """For vectors of so many lanes, the union in which they arrive piece by piece, and the function
-    that decodes stored weights; nothing where weights are stored as they are multiplied."""
+    that decodes stored weights; nothing where all are float32. `whole`: some are integers."""
     kind = STORAGE_TYPES[weights]
-    if kind == FLOAT32:
+    if kind == FLOAT32 and not whole:
         return ()
-    lines = []
+    lines, piece = [], UINT8 if whole else PIECE
     for lanes in widths:
-        whole, stored = FLOAT32.vector(lanes), kind.vector(lanes)
-        count = lanes * FLOAT32.bits // PIECE.bits
-        members = f"{whole} v; {stored} stored; {PIECE.ctype} piece[{count}];"
-        suffix = lanes if lanes > 1 else ""
-        lines += [
-            f"typedef union {{ {members} }} pieces{lanes};",
-            f"__attribute__((always_inline)) {whole} decoded{lanes}(const {stored} x)",
-            "{",
-            f"    const uint{suffix} bits = convert_uint{suffix}(x);",
-            f"    return {DECODERS[kind].format(lanes=suffix)};",
-            "}",
-        ]
+        stored = f" {kind.vector(lanes)} stored;" if kind != FLOAT32 else ""
+        if whole:
+            stored += "".join(f" {k.vector(lanes)} {integers(k)};" for k in (INT32, INT16, INT8))
+        count = lanes * FLOAT32.bits // piece.bits
+        members = f"{FLOAT32.vector(lanes)} v;{stored} {piece.ctype} piece[{count}];"
+        lines.append(f"typedef union {{ {members} }} pieces{lanes};")
+        if kind != FLOAT32:
+            lines += decoder(kind, lanes)
     return tuple(lines)
+
+
+def decoder(kind: DataType, lanes: int) -> list[str]:
+    """The function from stored weights to float32."""
+    suffix = lanes if lanes > 1 else ""
+    return [
+        f"__attribute__((always_inline)) {FLOAT32.vector(lanes)} "
+        f"decoded{lanes}(const {kind.vector(lanes)} x)",
+        "{",
+        f"    const uint{suffix} bits = convert_uint{suffix}(x);",
+        f"    return {DECODERS[kind].format(lanes=suffix)};",
+        "}",
+    ]

@@ -189,6 +189,8 @@ class FoldedGenerator:
             "board": board,
             "channels": True,
             "widths": sorted({e.width, *prefix_widths}),
+            "integers": (),
+            "exact": False,
             "prefix": prefix,
             "e": e,
         }

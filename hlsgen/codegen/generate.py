@@ -128,7 +128,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
             sorted(("Makefile", "design.json", "plan.json", "weights", "model.onnx", text))
         ),
         kernels=(text,),
-        options=RELAXED_EMULATION if plan.enabled("relaxed_fp") else (),
+        options=RELAXED_EMULATION if relaxes(graph, plan) else (),
         weights=WeightsEntry(
             "weights", generated.weights.size, tuple(generated.weights.sections), plan.weights
         ),
@@ -148,13 +148,19 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
     return found
 
 
-def aoc_flags(board: Board, plan: Plan) -> list[str]:
+def relaxes(graph: Graph, plan: Plan) -> bool:
+    """Whether compilers may reassociate and contract. Not where integers come of float32: they
+    equal onnxruntime's only if every rounding is where it is."""
+    return plan.enabled("relaxed_fp") and not graph.integers
+
+
+def aoc_flags(board: Board, graph: Graph, plan: Plan) -> list[str]:
     """Command-line flags of aoc for the board's SDK version.
 
     Reassociation and contraction are -fp-relaxed and -fpc before 21.2, -ffp-reassoc and
     -ffp-contract=fast from there on (docs/aoc-rules.md).
     """
-    if not plan.enabled("relaxed_fp"):
+    if not relaxes(graph, plan):
         return []
     if older(board.sdk, REASSOCIATION):
         return ["-fp-relaxed", "-fpc"]
@@ -176,7 +182,7 @@ def write_files(
         "Makefile.j2",
         name=graph.name,
         board=board,
-        flags=aoc_flags(board, plan),
+        flags=aoc_flags(board, graph, plan),
         emulator_flag="-board=$(call quoted,$(BOARD)) " if older(board.sdk, FAST_EMULATOR) else "",
     )
     (folder / "Makefile").write_text(makefile + "\n")

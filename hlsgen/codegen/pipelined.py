@@ -22,7 +22,7 @@ from hlsgen.codegen.design import (
     run_mode,
     title,
 )
-from hlsgen.codegen.render import render, vector_type
+from hlsgen.codegen.render import render
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
@@ -36,7 +36,16 @@ from hlsgen.kernel.text import every_iteration, kernel_text
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.types import FLOAT32, STORAGE_TYPES, decoded, encoded, pieces, stream_type
+from hlsgen.types import (
+    FLOAT32,
+    STORAGE_TYPES,
+    UINT8,
+    DataType,
+    decoded,
+    encoded,
+    pieces,
+    stream_type,
+)
 
 
 class PipelinedGenerator:
@@ -44,8 +53,7 @@ class PipelinedGenerator:
 
     def __init__(self, graph: Graph, plan: Plan):
         self.graph, self.plan = graph, plan
-        self.ctype = FLOAT32.ctype
-        self.piece = stream_type(plan.weights)
+        self.piece = UINT8 if graph.integers else stream_type(plan.weights)
         self.widths = {edge.tensor: edge.width for edge in plan.edges}
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
@@ -81,7 +89,8 @@ class PipelinedGenerator:
         width = self.widths[tensor.name]
         count = vectors(tensor.channels, width)
         return {
-            "type": vector_type(width, self.ctype),
+            "type": tensor.type.vector(width),
+            "zero": tensor.type.filled(tensor.type.zero, width),
             "width": width,
             "vectors": count,
             "pixels": tensor.pixels,
@@ -176,6 +185,7 @@ class PipelinedGenerator:
             reader=context["name"],
             word=context["input"]["type"],
             vector=given["type"],
+            zero=given["zero"],
             together=context["kernel"].vectors_per_cycle,
             vectors=given["vectors"],
             pixels=given["pixels"],
@@ -222,10 +232,15 @@ class PipelinedGenerator:
         """A stream of vectors, piece by piece: biases as they are, weights as they are stored."""
         if self.piece == FLOAT32:
             return np.ascontiguousarray(stream, np.float32).ravel()
-        first = self.biases(layer, kernel)
-        return np.concatenate(
-            [pieces(stream[:first], FLOAT32), pieces(stream[first:], layer.weight_type)]
-        )
+        nest = operator(layer.op).described(layer, self.graph, kernel)
+        found, values = [np.zeros(0, self.piece.array)], stream.ravel()
+        for array in (nest.bias, *nest.constants):
+            if array is not None:
+                count = array.memory.elements * array.vector.lanes
+                found.append(pieces(values[:count], array.vector.type, self.piece))
+                values = values[count:]
+        weights = nest.weights.vector.type if nest.weights else layer.weight_type
+        return np.concatenate([*found, pieces(values, weights, self.piece)])
 
     def biases(self, layer: Layer, kernel: KernelPlan) -> int:
         """Vectors of biases, at the start of a layer's stream."""
@@ -263,7 +278,7 @@ class PipelinedGenerator:
         fifos = [
             {
                 "name": self.channel(edge),
-                "type": vector_type(edge.width, self.ctype),
+                "type": self.graph.tensors[edge.tensor].type.vector(edge.width),
                 "depth": edge.depth,
                 "image": self.tensor_context(self.graph.tensors[edge.tensor])["image"],
             }
@@ -310,6 +325,8 @@ class PipelinedGenerator:
             board=board,
             channels=True,
             widths=self.lane_unions(),
+            integers=self.integer_unions(),
+            exact=bool(self.graph.integers),
             **context,
         )
         self.store(self.weights, "weights", "filters")
@@ -339,6 +356,11 @@ class PipelinedGenerator:
                 *(w for kernel in self.plan.kernels for w in lane_widths(kernel)),
             }
         )
+
+    def integer_unions(self) -> list[tuple[DataType, int]]:
+        """Types and widths of the vectors of integers whose lanes the kernels take apart."""
+        kinds = {(self.graph.tensors[name].type, n) for name, n in self.widths.items()}
+        return sorted((k for k in kinds if k[0].integer), key=lambda k: (k[0].name, k[1]))
 
     def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
         """Buffers, ports, launches."""
@@ -373,7 +395,8 @@ class PipelinedGenerator:
                 name = f"scratch_{layer.name}"
                 # Accumulators of one pixel.
                 size = context["output"]["vectors"] * context["output"]["width"]
-                buffers[name] = Buffer(size, FLOAT32.name)
+                sums = operator(layer.op).roles(layer, self.graph).accumulator
+                buffers[name] = Buffer(size, sums.name)
                 arguments.append(Argument(buffer=name))
             if context["kernel"].vectors_per_cycle > 1:
                 middle.append(launch(f"{layer.name}_collect", IMAGES))
@@ -406,7 +429,8 @@ class PipelinedGenerator:
         """Add a buffer that holds a batch of a tensor, and return the tensor's layout in it."""
         context = self.tensor_context(self.graph.tensors[tensor])
         size = context["image"] * context["width"]
-        buffers[name] = Buffer(size, FLOAT32.name, per_image=True, tap=tap)
+        kind = self.graph.tensors[tensor].type
+        buffers[name] = Buffer(size, kind.name, per_image=True, tap=tap)
         return feature_layout(name, self.graph.tensors[tensor], context["width"])
 
 

@@ -13,7 +13,7 @@ from hlsgen.activation import c_float
 from hlsgen.codegen.attributes import memory_macros, storage_lines
 from hlsgen.kernel.partial_text import added, total
 from hlsgen.kernel.step_text import head, next_pixel, promises
-from hlsgen.types import FLOAT32
+from hlsgen.types import FLOAT32, lanes_of
 
 
 @cache
@@ -39,6 +39,7 @@ def environment() -> jinja2.Environment:
     made.globals["zero"] = FLOAT32.zero
     made.globals["memory_macros"] = memory_macros
     made.globals["storage_lines"] = storage_lines
+    made.globals["lanes_of"] = lanes_of
     return made
 
 

@@ -31,6 +31,8 @@ NOT_FOLDED = {
     "SplitToSequence",
     "Optional",
 }
+# Constants that layers take as integers are left as they are until it is known which.
+QUANTISED = frozenset({"DequantizeLinear"})
 
 
 def check_size(

@@ -18,9 +18,11 @@ from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
 from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
+from hlsgen.frontend.fuse_lookup import fuse_lookup
+from hlsgen.frontend.fuse_quantised import CONTRIBUTED, fuse_quantised
 from hlsgen.frontend.model import read_model
 from hlsgen.frontend.prepare import PreparedModel
-from hlsgen.frontend.refusals import MissingOperator, joined
+from hlsgen.frontend.refusals import REASONS, MissingOperator, joined
 from hlsgen.frontend.scopes import scoped_names
 from hlsgen.frontend.source import STANDARD, UNKNOWN_DOMAIN, open_model
 from hlsgen.graph import Graph, Layer, Port
@@ -43,10 +45,12 @@ def load(
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
     prepared = prepare(open_model(model), shapes)
+    fuse_quantised(prepared)
     name = re.sub(r"\W+", "_", name, flags=re.ASCII) or "network"
     graph = import_nodes(prepared, name, scoped_names(model.graph.node))
     folds = (fold_pad, fold_scale, fold_preparation)
-    for normalise in (*folds, fuse_gate, fuse_gather, fuse_activation, drop_unused):
+    fusions = (fuse_gate, fuse_lookup, fuse_gather, fuse_activation)
+    for normalise in (*folds, *fusions, drop_unused):
         graph = normalise(graph)
     if not graph.layers:
         graph = with_copies(graph)
@@ -59,7 +63,7 @@ def import_nodes(
     """Translate all nodes. What cannot be built is collected and reported together. `names` and
     `training`: see `GraphBuilder`."""
     used = {value for node in model.nodes for value in node.input} | set(model.outputs)
-    builder = GraphBuilder(model.constants, model.inputs, used, training, names)
+    builder = GraphBuilder(model.constants, model.inputs, used, training, names, model.types)
     problems: list[HlsgenError] = []
     for node in model.nodes:
         if any(n not in builder.values and n not in builder.constants for n in node.input if n):
@@ -90,15 +94,21 @@ def import_node(node: onnx.NodeProto, model: PreparedModel, builder: GraphBuilde
         raise model.refused[node.output[0]]
     for problem in missing(node, label):
         raise problem
-    onnx_importers()[node.op_type].import_node(NodeImporter(builder, node, label))
+    importer = onnx_importers()[node.op_type]
+    importer.import_node(NodeImporter(builder, node, label, importer.types))
 
 
 def missing(node: onnx.NodeProto, label: str) -> list[MissingOperator]:
     """What is wrong with a node whose operator no module imports."""
-    if node.domain in STANDARD and node.op_type in onnx_importers():
+    importer = onnx_importers().get(node.op_type)
+    domains: tuple[str, ...] = STANDARD
+    if importer is not None and node.op_type in importer.contributed:
+        domains = (CONTRIBUTED,)
+    if importer is not None and node.domain in domains:
         return []
     prefix = "" if node.domain in (*STANDARD, UNKNOWN_DOMAIN) else f"{node.domain}."
-    return [MissingOperator(f"operator {prefix}{node.op_type}", where=label)]
+    reason = f", {REASONS[node.op_type]}" if node.op_type in REASONS else ""
+    return [MissingOperator(f"operator {prefix}{node.op_type}{reason}", where=label)]
 
 
 def with_copies(graph: Graph) -> Graph:
@@ -141,10 +151,10 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
                 remedy="take it out of the network's outputs",
             )
         value = builder.values[output]
-        outputs.append(Port(output, value.tensor.name, value.view))
+        kind = value.tensor.type.array
+        outputs.append(Port(output, value.tensor.name, value.view, dtype=kind))
     inputs = tuple(
-        Port(n, v.tensor.name, v.view, dtype=numpy_name(model.integers.get(n, FLOAT)))
-        for n, v in builder.ports
+        Port(n, v.tensor.name, v.view, dtype=input_type(model, n)) for n, v in builder.ports
     )
     values = tuple(Port(n, v.tensor.name, v.view) for n, v in builder.values.items())
     return Graph(
@@ -158,10 +168,13 @@ def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
     )
 
 
-def numpy_name(kind: int) -> str:
-    """numpy's name of an ONNX type."""
-    name: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
-    return name
+def input_type(model: PreparedModel, name: str) -> str:
+    """numpy's name of the type of an input."""
+    if name in model.types:
+        return model.types[name].array
+    kind = model.integers.get(name, FLOAT)
+    found: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
+    return found
 
 
 def drop_unused(graph: Graph) -> Graph:

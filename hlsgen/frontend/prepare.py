@@ -24,10 +24,12 @@ from hlsgen.frontend.hoist import hoist_transposes
 from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.model import TARGET_OPSET, node_label, opset_of
 from hlsgen.frontend.opset import check, convert, infer_shapes
+from hlsgen.frontend.quantised_inputs import WHOLE, quantised_inputs
 from hlsgen.frontend.resolve import Resolver, static_shape
 from hlsgen.frontend.source import LARGE_CONSTANT, Source, drop_dead, live_nodes, names_read
 from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import type_name
+from hlsgen.types import DataType
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -37,7 +39,8 @@ class PreparedModel:
     """`nodes` in topological order, `constants` by name, `shapes` as far as they are known.
 
     `inputs` maps the names of the run-time inputs to their shapes, `integers` those that the
-    network takes as integers to their types; `outputs` lists the names of the results. `refused`
+    network takes as integers and float32 carries to their types, `types` those that are feature
+    maps of integers; `outputs` lists the names of the results. `refused`
     holds what is known to keep nodes from being built, by a node's first output. `labels` names
     nodes that the user's file lacks, by the same. `precision`: see `Graph`. `mixing`
     says why a fixed batch could not be taken image by image.
@@ -51,6 +54,8 @@ class PreparedModel:
     shapes: dict[str, tuple[int, ...]]
     refused: dict[str, UnsupportedError]
     labels: dict[str, str]
+    types: dict[str, DataType]
+    opset: int
     precision: tuple[str, ...] = ()
     mixing: str = field(default="")
 
@@ -83,6 +88,7 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         for value in skeleton.graph.input
         if value.name in inputs and value.type.tensor_type.elem_type in INTEGERS
     }
+    types = {name: WHOLE[integers.pop(name)] for name in quantised_inputs(walk.nodes, integers)}
     precision = in_float32(skeleton, walk)
     refused = carry_integers(walk.nodes, integers, walk.label)
     skeleton = assembled(skeleton, walk, inputs)
@@ -95,6 +101,8 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         final_shapes(skeleton, walk, integers, refused),
         refused,
         walk.labels,
+        types,
+        opset_of(skeleton),
         precision,
     )
 

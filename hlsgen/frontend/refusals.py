@@ -7,6 +7,16 @@ from collections.abc import Sequence
 from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
 from hlsgen.ops import onnx_importers
 
+# Why some operators that networks are quantised with cannot be built.
+DYNAMIC = "its scales follow the data, so a design would have to see a whole feature map before its"
+DYNAMIC += " first value leaves: quantise the network statically"
+REASONS = {
+    "DynamicQuantizeLinear": DYNAMIC,
+    "ConvInteger": f"it is part of dynamic quantisation: {DYNAMIC}",
+    "MatMulInteger": f"it is part of dynamic quantisation: {DYNAMIC}",
+    "DynamicQuantizeMatMul": DYNAMIC,
+}
+
 
 class MissingOperator(UnsupportedError):
     """A node whose operator no module imports."""

@@ -15,8 +15,9 @@ import onnx
 from onnx import numpy_helper
 
 from hlsgen.errors import ModelError
-from hlsgen.frontend.fold_constants import NOT_FOLDED, evaluate
+from hlsgen.frontend.fold_constants import NOT_FOLDED, QUANTISED, evaluate
 from hlsgen.frontend.model import node_label
+from hlsgen.frontend.refusals import REASONS
 from hlsgen.frontend.source import LARGE_CONSTANT, STANDARD
 from hlsgen.frontend.splice import branch_nodes, function_nodes
 from hlsgen.ops.reduction import KEEPS_SHAPE
@@ -80,6 +81,7 @@ class Resolver:
         if (
             node.domain not in STANDARD
             or node.op_type in NOT_FOLDED
+            or node.op_type in QUANTISED
             or not all(name in self.constants for name in node.input if name)
         ):
             return False
@@ -111,7 +113,7 @@ class Resolver:
                 return False
             to = kind.tensor_type.elem_type
             body = [onnx.helper.make_node("Cast", node.input[:1], node.output[:], node.name, to=to)]
-        elif self.built is None or node.op_type in self.built:
+        elif self.built is None or node.op_type in self.built or node.op_type in REASONS:
             return False
         else:
             body = function_nodes(node, self.version, self.input_types(node))

@@ -12,12 +12,13 @@ class Collector:
     """Puts `together` of a pixel's `vectors` together for the kernel `reader`, from the channel
     `source` into `target`, which it declares `depth` words deep, with `copies` ("" or an array).
 
-    `word`, `vector`: the types of both.
+    `word`, `vector`: the types of both; `zero`: a vector of zeros.
     """
 
     reader: str
     word: str
     vector: str
+    zero: str
     together: int
     vectors: int
     pixels: int

@@ -349,13 +349,16 @@ def combining(n: Nest) -> Arithmetic:
 def units(n: Nest, adds: int) -> Arithmetic:
     """The same with so many adders more."""
     lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
-    scaled = n.epilogue.scale is not None or n.epilogue.scales
+    conversion = n.epilogue.conversion
+    scaled = conversion is None and (n.epilogue.scale is not None or n.epilogue.scales)
     own = Arithmetic(
         multiply_adds=multiply_adds(n) if kind == "multiply" else 0,
         adds=adds + (copies - 1) * lanes if kind == "sum" else adds,
         multiplies=lanes if scaled else 0,
         compares=copies * lanes if kind == "maximum" else 0,
     )
+    if conversion is not None:
+        own += conversion.units
     return own + n.combine.units if kind == "each" else own
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Vector
 from hlsgen.kernel.writing import Lines, block, indented, unrolled
-from hlsgen.types import FLOAT32, DataType
+from hlsgen.types import FLOAT32, DataType, integers
 
 
 def next_weights(
@@ -39,7 +39,10 @@ def next_weights(
 
 def arrived(array: Array) -> str:
     """The vector that came in, as the array keeps it."""
-    return "incoming.v" if array.vector.type == FLOAT32 else "incoming.stored"
+    kind = array.vector.type
+    if kind.integer:
+        return f"incoming.{integers(kind)}"
+    return "incoming.v" if kind == FLOAT32 else "incoming.stored"
 
 
 def load_lines(arrays: Sequence[Array], channel: str, piece: DataType) -> Lines:

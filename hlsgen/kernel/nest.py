@@ -225,8 +225,9 @@ class SlidingWindow:
 @dataclass(frozen=True)
 class Combine:
     """What an iteration does with all unrolled taps and lanes: "multiply" by weights and add up,
-    "maximum", "sum"; or with one word: "each", an `expression` of the sources (by number) and
-    constants (by name), which takes `units`; "pass", that of the source whose turn it is.
+    "maximum", "sum" of an `expression` of each; or with one word: "each", an `expression` of the
+    sources (by number) and constants (by name), which takes `units`; "pass", that of the source
+    whose turn it is.
 
     `lane`: the unrolled loop over the operand's lanes, each of which meets a weight vector of its
     own; "" where lanes stay apart. `vector`: the one over a word's vectors.
@@ -264,9 +265,22 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """From a finished sum to another type: an `expression` in float32 of the sum `{0}` and of its
+    vector `{1}` of `factors` (or, without those, of one of the epilogue's `scales`), which takes
+    `units`. Where the result is an integer it is rounded to nearest, ties to even, and `zero` is
+    added."""
+
+    expression: str
+    zero: int = 0
+    factors: Array | None = None
+    units: Arithmetic = field(default_factory=Arithmetic)
+
+
+@dataclass(frozen=True)
 class Epilogue:
     """From a finished sum to a result: times `scale`, or one of `scales` by the numbers of values
-    that are `counted` along both axes; then the activation.
+    that are `counted` along both axes; or by a `conversion`. Then the activation.
 
     `unused`: lanes of a pixel's last vector that hold no channel and must be cleared.
     """
@@ -274,6 +288,7 @@ class Epilogue:
     scale: float | None = None
     scales: tuple[float, ...] = ()
     counted: tuple[Counted, ...] = ()
+    conversion: Conversion | None = None
     activation: Activation | None = None
     unused: int = 0
 

@@ -19,7 +19,7 @@ from hlsgen.kernel.naming import (
     source_tests,
     word_type,
 )
-from hlsgen.kernel.nest import Index, Loop, Nest, row_major, size
+from hlsgen.kernel.nest import Index, Loop, Nest, Source, Vector, row_major, size
 from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
 from hlsgen.kernel.result_text import concluded, declare_pixel, emit, scale_lines, scales, sliced
 from hlsgen.kernel.skip_text import skip_body, skip_declarations
@@ -33,7 +33,7 @@ from hlsgen.kernel.window_text import (
     window_promises,
 )
 from hlsgen.kernel.writing import Lines, block, carry, counted, indented, unrolled
-from hlsgen.types import decoded
+from hlsgen.types import converted, decoded, lanes_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def signature(n: Nest, at: Instance) -> Lines:
     result = n.result.ctype
     if at.autorun:
         return ["STREAMING_KERNEL", f"__kernel void {at.name}(STREAMING_PARAMETERS({result}))"]
-    scratch = f", __global {result} *restrict scratch" if at.scratch else ""
+    scratch = f", __global {n.accumulator.ctype} *restrict scratch" if at.scratch else ""
     return [
         "__attribute__((max_global_work_dim(0)))",
         f"__kernel void {at.name}(const int images TAP_PARAMETER({result}){scratch})",
@@ -101,7 +101,7 @@ def slice_types(n: Nest, at: Instance) -> Lines:
     """The union of a vector and its slices."""
     if not n.slicing:
         return []
-    part = f"{n.accumulator.ctype} part[{n.slicing.bound}];"
+    part = f"{n.types.result.vector(n.accumulator.lanes)} part[{n.slicing.bound}];"
     return [f"typedef union {{ {n.result.ctype} v; {part} }} {at.name}_parts;", ""]
 
 
@@ -128,7 +128,7 @@ def declarations(n: Nest, at: Instance) -> Lines:
     if n.slicing:
         lines.append(f"{at.name}_parts result;")
     if n.combine.lane and n.window is None:
-        lines.append(f"lanes{n.sources[0].word.lanes} in;")
+        lines.append(f"{union(n)} in;")
     lines += border_word(n, at)
     if n.window:
         lines += declare_window(n, word_type(n, at))
@@ -154,8 +154,13 @@ def border_word(n: Nest, at: Instance) -> Lines:
         return []
     return [
         f"{at.word} border; // a word of zeros",
-        *unrolled("b", 0, source.word.count, [f"border.v[b] = {source.border};"]),
+        *unrolled("b", 0, source.word.count, [f"border.v[b] = {beyond(source)};"]),
     ]
+
+
+def beyond(source: Source) -> str:
+    """A vector of what a source reads as beyond its edges."""
+    return source.word.type.filled(source.border, source.word.lanes)
 
 
 # ---- The body of the loop
@@ -181,7 +186,7 @@ def arrival(n: Nest, at: Instance) -> Lines:
     read = f"read_channel_intel({at.sources[0]})"
     if n.window:
         inside = source_tests(n)
-        border = "border" if n.sources[0].word.count > 1 else n.sources[0].border
+        border = "border" if n.sources[0].word.count > 1 else beyond(n.sources[0])
         lines = shift_window(n, word_type(n, at), read, inside, border)
         note = " // the window moves on by one input vector"
         return block(f"if ({first}) " if first else "", lines, note)
@@ -217,7 +222,7 @@ def combined(n: Nest, at: Instance) -> Lines:
         return [f"const {kind} {value} = in.lane[{lane}] * {weight(n, at)};"]
     types = n.types
     start = types.operand.lowest if n.combine.kind == "maximum" else types.accumulator.zero
-    lines = [f"{kind} {value} = {start};"]
+    lines = [f"{kind} {value} = {types.accumulator.filled(start, n.accumulator.lanes)};"]
     operand = "in.v"
     if n.window:
         operand = tap(n)
@@ -276,10 +281,17 @@ def vector_step(n: Nest, at: Instance, operand: str) -> Lines:
 def combine_value(n: Nest, at: Instance, operand: str) -> Lines:
     """Without weights: the value is folded into the running one."""
     found, maximum = running(n), n.types.accumulator.maximum
-    step = {"maximum": f"{found} = {maximum}({found}, value);", "sum": f"{found} += value;"}[
+    added = n.combine.expression.format("value")
+    step = {"maximum": f"{found} = {maximum}({found}, value);", "sum": f"{found} += {added};"}[
         n.combine.kind
     ]
     return [f"const {word_type(n, at)} value = {operand};", step]
+
+
+def union(n: Nest) -> str:
+    """The union of an input vector and its lanes."""
+    word = n.sources[0].word
+    return lanes_of(word.type, word.lanes)
 
 
 def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
@@ -290,25 +302,41 @@ def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
         loop = [*head(n.counters[lane], at), *indented([own])]
         if n.window is None:
             return loop
-        return [f"lanes{n.sources[0].word.lanes} in;", f"in.v = {operand};", *loop]
+        return [f"{union(n)} in;", f"in.v = {operand};", *loop]
     if n.slicing:
+        part = factor(n, f"in.part[{n.slicing.name}]")
         return [
             f"{at.name}_parts in;",
             f"in.v = {operand};",
-            f"{value} += in.part[{n.slicing.name}] * {weight(n, at)};",
+            f"{value} += {part} * {weight(n, at)};",
         ]
-    return [f"{value} += {operand} * {weight(n, at)};"]
+    return [f"{value} += {factor(n, operand)} * {weight(n, at)};"]
+
+
+def factor(n: Nest, operand: str) -> str:
+    """Lanes of the operand as they are multiplied: integers are widened before."""
+    types = n.types
+    if not types.operand.integer:
+        return operand
+    return converted(operand, n.accumulator.lanes, types.operand, types.accumulator)
 
 
 def weight(n: Nest, at: Instance) -> str:
     """The weight vector that an unrolled iteration multiplies by: the one place that reads it."""
     if n.streamed:
         arrived = f"read_channel_intel({at.streamed})"
-        return decoded(arrived, n.streamed.lanes, n.streamed.type)
+        return multiplied(n, arrived, n.streamed)
     assert n.weights is not None
     word = "word" if counts_words(n) else "0"
     value = n.weights.memory.at(word, expression(n, row_major(n.unrolled)))
-    return decoded(value, n.weights.vector.lanes, n.weights.vector.type)
+    return multiplied(n, value, n.weights.vector)
+
+
+def multiplied(n: Nest, value: str, vector: Vector) -> str:
+    """A weight vector as it is multiplied: decoded, or widened."""
+    if vector.type.integer:
+        return converted(value, vector.lanes, vector.type, n.types.accumulator)
+    return decoded(value, vector.lanes, vector.type)
 
 
 # ---- Counters

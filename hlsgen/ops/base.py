@@ -17,9 +17,22 @@ from hlsgen.kernel import derive
 from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Epilogue, Loop, Nest, Vector, Weights, row_major, size
+from hlsgen.kernel.nest import (
+    Array,
+    Conversion,
+    Epilogue,
+    Loop,
+    Nest,
+    Roles,
+    Vector,
+    Weights,
+    row_major,
+    size,
+    weighted,
+)
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
+from hlsgen.types import FLOAT32, DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -79,6 +92,11 @@ class Importer(ABC):
     # The ONNX operators it imports, each with what is supported of its attributes and inputs.
     onnx_types: ClassVar[Mapping[str, str]] = {}
 
+    # Those of them that are not ONNX's own: onnxruntime's, of the domain com.microsoft.
+    contributed: frozenset[str] = frozenset()
+    # The types of feature maps that it reads.
+    types: tuple[DataType, ...] = (FLOAT32,)
+
     # The operators whose layers it may make, beside its own.
     makes: tuple[str, ...] = ()
     # Those of them that few nodes become: a style that lacks them takes all others.
@@ -116,6 +134,8 @@ class Operator(ABC):
     concatenates: bool = False
     # The weight that a scale a channel behind it may be multiplied into; "" where there is none.
     scaled_weight: str = ""
+    # Whether folded designs have the layer.
+    folds: bool = True
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 
@@ -139,6 +159,12 @@ class Operator(ABC):
         """
         return layer.activation is None or layer.activation.stays_finite
 
+    def roles(self, layer: Layer, graph: Graph) -> Roles:
+        """The types of what its kernel handles: where a layer has none of its own, all but weights
+        are of the type of its input."""
+        kind = graph.tensors[layer.inputs[0]].type
+        return weighted(layer.weight_type) if kind == FLOAT32 else Roles(kind, kind, kind, kind)
+
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """Why the pipelined or folded `style` cannot take a layer; None where it can."""
         return None
@@ -161,11 +187,20 @@ class Operator(ABC):
         attributes = layer.attributes
         return replace(attributes, window=attributes.window.bordered(pads))
 
+    def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion | None:
+        """What makes results of finished sums of so many lanes where these have another type."""
+        return None
+
     # ---- layered: a kernel a layer through global memory, feature maps as [H][W][C]
 
     def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
         """The constant arrays that the layered kernel takes, by parameter name."""
         return layer.weights
+
+    @property
+    def layered_template(self) -> str:
+        """The template of its layered kernel."""
+        return self.name
 
     def layered_context(self, layer: Layer) -> dict[str, Any]:
         """What the operator's own layered template needs beyond what all get."""

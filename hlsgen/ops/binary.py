@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,12 +13,13 @@ from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Roles, Source, Vector
+from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Source, Vector
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.ops.elementwise import VECTOR, elementwise
 from hlsgen.ops.importing import Value, canonical_shape
 from hlsgen.ops.scale import add_scale
 from hlsgen.plan import KernelPlan
+from hlsgen.types import DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -79,7 +81,7 @@ class Binary(Operator, Importer):
         "Min": "feature maps with broadcasting; one number",
         "Sum": "as Add, any number of terms",
     }
-    makes = ("scale", "activation", "gather")
+    makes: tuple[str, ...] = ("scale", "activation", "gather")
     joins = True
 
     def import_node(self, node: NodeImporter) -> None:
@@ -92,7 +94,7 @@ class Binary(Operator, Importer):
             raise node.unsupported("all its inputs are constants")
         current = node.value(variables[0])
         for index in variables[1:]:
-            current = join(node, function, current, node.value(index))
+            current = join(node, current, node.value(index), partial(binary, function))
         node.bind(current.tensor, current.view)
         for index in constants:
             # Sub and Div alone have an order, and then two operands.
@@ -139,16 +141,29 @@ class Binary(Operator, Importer):
     def held(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Source:
         """The one pixel of a broadcast operand. A vector that is due again too soon for a memory
         stays in registers."""
-        vector = Vector(Roles().operand, kernel.input_width)
+        vector = Vector(self.roles(layer, graph).operand, kernel.input_width)
         count = vectors(graph.output_tensor(layer).channels, kernel.input_width)
         depth, parts = (1, count) if count < MEMORY_DISTANCE else (count, 1)
         kept = Array(Memory("held", depth, vector.bits, parts), vector, VECTOR)
         return Source(vector, 1, count, (Guard("p", 0, 1),), held=kept)
 
 
-def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
-    """A layer that joins two values. The larger one's layout is kept; the other is broadcast or
-    moved into it."""
+def binary(function: str, swapped: bool, broadcast: bool) -> BinaryAttributes:
+    """The attributes of a layer with its operands in order, or swapped."""
+    return BinaryAttributes(FUNCTIONS[function].swapped if swapped else function, broadcast)
+
+
+def join(
+    node: NodeImporter,
+    left: Value,
+    right: Value,
+    attributes: Callable[[bool, bool], BinaryAttributes],
+    op: str = "binary",
+    kind: DataType | None = None,
+) -> Value:
+    """A layer `op` that joins two values. The larger one's layout is kept; the other is broadcast
+    or moved into it. `attributes` are told whether operands are swapped, and whether the second is
+    broadcast; `kind`: see `node.add`."""
     shapes = left.view.value_shape, right.view.value_shape
     try:
         shape = np.broadcast_shapes(*shapes)
@@ -161,15 +176,15 @@ def join(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
     )
     view = first.view if first else View((1, *canonical_shape(shape))).then("reshape", shape)
     operands = [fit(node, value, shape, view) for value in (left, right)]
-    if operands[0][1] and not operands[1][1]:
+    swapped = operands[0][1] and not operands[1][1]
+    if swapped:
         operands.reverse()
-        function = FUNCTIONS[function].swapped
     broadcast = operands[1][1]
     if broadcast and operands[0][1]:
         broadcast = False  # both are one pixel: no broadcasting at all
     tensors = [tensor for tensor, _ in operands]
     canonical = view.shape[1:]
-    result = node.add("binary", BinaryAttributes(function, broadcast), tensors, canonical)
+    result = node.add(op, attributes(swapped, broadcast), tensors, canonical, kind=kind)
     return Value(result, view)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Roles, Source, Vector
+from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Source, Vector
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.elementwise import pixels
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import ANY
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,48 +30,14 @@ class Concat(Operator, Importer):
     makes = ("gather",)
     concatenates = True
     fuses_activation = False
+    types = ANY
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Concat; one input alone is passed through, and constants that hold nothing add
         nothing."""
         constants = [node.constant(i) for i in range(len(node.node.input))]
         values = [node.value(i) for i, array in enumerate(constants) if array is None or array.size]
-        if len(values) == 1:
-            node.bind(values[0].tensor, values[0].view)
-            return
-        rank = len(values[0].view.value_shape)
-        axis = node.attribute("axis", 1) % rank
-        tensors, view = [v.tensor for v in values], self._common_view(values, axis)
-        shape = self.output_shape(None, [t.shape for t in tensors])
-        if view is not None:
-            node.bind(node.add(self.name, None, tensors, shape), View((1, *shape), view))
-            return
-        tensors = [channels_first(node, value, axis) for value in values]
-        shape = self.output_shape(None, [t.shape for t in tensors])
-        others = [n for i, n in enumerate(values[0].view.value_shape) if i != axis]
-        order = (*range(1, axis + 1), 0, *range(axis + 1, rank))
-        whole = View((1, *shape)).then("reshape", (shape[0], *others)).then("transpose", order)
-        node.bind(node.add(self.name, None, tensors, shape), whole)
-
-    def _common_view(self, values: list[Value], axis: int) -> tuple[Any, ...] | None:
-        """The relabelling steps of the result; None unless `axis` is the channels in all inputs."""
-        if any(v.tensor.shape[1:] != values[0].tensor.shape[1:] for v in values):
-            return None
-        first = values[0].view
-        if all(kind == "transpose" for v in values for kind, _ in v.view.steps):
-            marks = View((1, 2, 1, 1), first.steps).value_shape
-            if any(v.view.steps != first.steps for v in values) or marks.index(2) != axis:
-                return None
-            return first.steps
-        total = sum(v.tensor.channels for v in values)
-        flat = all(
-            v.tensor.pixels == 1 and v.view.value_shape[axis] == v.tensor.channels for v in values
-        )
-        if not flat:
-            return None
-        shape = list(first.value_shape)
-        shape[axis] = total
-        return (("reshape", tuple(shape)),)
+        concatenate(node, values)
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:
         """Channels add up."""
@@ -97,7 +64,7 @@ class Concat(Operator, Importer):
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """In every pixel one input's vectors after another's."""
-        result, types = graph.output_tensor(layer), Roles()
+        result, types = graph.output_tensor(layer), self.roles(layer, graph)
         word, sources, first = Vector(types.operand, kernel.input_width), [], 0
         for tensor in graph.input_tensors(layer):
             count = vectors(tensor.channels, kernel.input_width)
@@ -138,6 +105,48 @@ class Concat(Operator, Importer):
                 )
             first += count
         return tuple(steps)
+
+
+def concatenate(node: NodeImporter, values: list[Value]) -> None:
+    """Bind the node's output to values one after another along its axis; one alone is passed
+    through."""
+    if len(values) == 1:
+        node.bind(values[0].tensor, values[0].view)
+        return
+    rank = len(values[0].view.value_shape)
+    axis = node.attribute("axis", 1) % rank
+    tensors, view = [v.tensor for v in values], common_view(values, axis)
+    shape = OPERATOR.output_shape(None, [t.shape for t in tensors])
+    if view is not None:
+        node.bind(node.add(Concat.name, None, tensors, shape), View((1, *shape), view))
+        return
+    tensors = [channels_first(node, value, axis) for value in values]
+    shape = OPERATOR.output_shape(None, [t.shape for t in tensors])
+    others = [n for i, n in enumerate(values[0].view.value_shape) if i != axis]
+    order = (*range(1, axis + 1), 0, *range(axis + 1, rank))
+    whole = View((1, *shape)).then("reshape", (shape[0], *others)).then("transpose", order)
+    node.bind(node.add(Concat.name, None, tensors, shape), whole)
+
+
+def common_view(values: list[Value], axis: int) -> tuple[Any, ...] | None:
+    """The relabelling steps of the result; None unless `axis` is the channels in all inputs."""
+    if any(v.tensor.shape[1:] != values[0].tensor.shape[1:] for v in values):
+        return None
+    first = values[0].view
+    if all(kind == "transpose" for v in values for kind, _ in v.view.steps):
+        marks = View((1, 2, 1, 1), first.steps).value_shape
+        if any(v.view.steps != first.steps for v in values) or marks.index(2) != axis:
+            return None
+        return first.steps
+    total = sum(v.tensor.channels for v in values)
+    flat = all(
+        v.tensor.pixels == 1 and v.view.value_shape[axis] == v.tensor.channels for v in values
+    )
+    if not flat:
+        return None
+    shape = list(first.value_shape)
+    shape[axis] = total
+    return (("reshape", tuple(shape)),)
 
 
 def channels_first(node: NodeImporter, value: Value, axis: int) -> Tensor:

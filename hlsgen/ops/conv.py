@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +30,7 @@ from hlsgen.ops.conv_steps import (
 from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -59,10 +60,10 @@ class Conv(ConvKernels, Importer):
     }
     engine = "convolution"
     accumulates = True
-    alternative_engines = ("skipping",)
+    alternative_engines: tuple[str, ...] = ("skipping",)
     engine_weights = True
     scaled_weight = "weight"
-    stored_weights = ("weight",)
+    stored_weights: tuple[str, ...] = ("weight",)
 
     def import_node(self, node: NodeImporter) -> None:
         """Import a Conv node with constant weights."""
@@ -72,6 +73,22 @@ class Conv(ConvKernels, Importer):
             if node.input_name(2)
             else np.zeros(weight.shape[0], np.float32)
         )
+        self.convolve(
+            node, weight, lambda _, slices: {"bias": np.repeat(bias, slices)}, ConvAttributes
+        )
+
+    def convolve(
+        self,
+        node: NodeImporter,
+        weight: np.ndarray,
+        of_filters: Callable[[np.ndarray, int], Mapping[str, np.ndarray]],
+        attributes: Callable[[int, int, Window], ConvAttributes],
+        kind: DataType | None = None,
+    ) -> None:
+        """Bind the node's output to a layer with such a weight and with `attributes` of filters,
+        groups and window. `of_filters`: its weights with a value for each filter, from its weight
+        and the number of slices into which each filter of the node becomes. `kind`: see
+        `node.add`."""
         if weight.ndim not in (3, 4, 5):
             raise node.unsupported(
                 f"convolution over {weight.ndim - 2} spatial dimension(s)", "use one, two or three"
@@ -89,16 +106,12 @@ class Conv(ConvKernels, Importer):
         slices = 1
         if depth is not None:
             slices = depth.output_size(source.channels // channels, 1)[0]
-            weight, bias = (
-                depth_among_channels(weight, depth, source.channels // channels),
-                np.repeat(bias, slices),
-            )
+            weight = depth_among_channels(weight, depth, source.channels // channels)
         weight = weight.reshape(*weight.shape[:2], *window.kernel)
-        attributes = ConvAttributes(int(weight.shape[0]), groups, window)
-        shape = self.output_shape(attributes, [source.shape])
-        result = node.add(
-            self.name, attributes, [source], shape, weights={"weight": weight, "bias": bias}
-        )
+        given = attributes(int(weight.shape[0]), groups, window)
+        shape = self.output_shape(given, [source.shape])
+        weights = {"weight": weight, **of_filters(weight, slices)}
+        result = node.add(self.name, given, [source], shape, weights=weights, kind=kind)
         spatial = (*((slices,) if depth else ()), *shape[1:])[
             -len(node.value(0).view.value_shape) + 2 :
         ]
@@ -110,8 +123,12 @@ class Conv(ConvKernels, Importer):
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Sum over channels and taps of weight times patch, plus bias."""
+        return self.sums(layer, inputs[0], 0.0)
+
+    def sums(self, layer: Layer, source: np.ndarray, border: float) -> np.ndarray:
+        """The same with borders of any value. Sums of integers are exact below 2**53."""
         a: ConvAttributes = layer.attributes
-        patches = a.window.patches(inputs[0], 0.0)
+        patches = a.window.patches(source, border)
         channels, taps, rows, columns = patches.shape
         patches = patches.reshape(a.groups, channels // a.groups * taps, rows * columns)
         weight = (

@@ -10,21 +10,12 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
-from hlsgen.kernel.nest import (
-    Combine,
-    Index,
-    Loop,
-    Nest,
-    Source,
-    Vector,
-    Weights,
-    row_major,
-    weighted,
-)
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
 from hlsgen.ops import skip, streamed
 from hlsgen.ops.base import Operator, bias_array, pad_axis, resident_weights, vectors
 from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.plan import KernelPlan
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.conv import ConvAttributes
@@ -122,6 +113,10 @@ class ConvKernels(Operator):
             graph.tensors[layer.inputs[0]].channels, kernel.input_width * kernel.vectors_per_cycle
         )
 
+    def border(self, layer: Layer) -> str:
+        """What the input holds beyond its edges, in OpenCL."""
+        return FLOAT32.zero
+
     def legal_widths(self, layer: Layer, tensor: Tensor, width: int) -> bool:
         """A vector must not straddle two groups (depthwise kernels treat every lane as a group of
         its own)."""
@@ -167,7 +162,7 @@ class ConvKernels(Operator):
     def row_tile_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Row tile by row tile: rows come in, filter words meet all pixels, results leave."""
         a, tensor = layer.attributes, graph.tensors[layer.inputs[0]]
-        types = weighted(layer.weight_type)
+        types = self.roles(layer, graph)
         s, together = streamed.row_tiles(layer, graph, kernel), kernel.vectors_per_cycle
         word = Vector(types.operand, kernel.input_width, together)
         (rows, columns), (down, across) = a.window.kernel, a.window.stride
@@ -228,13 +223,13 @@ class ConvKernels(Operator):
         a, tensor, types = (
             layer.attributes,
             graph.tensors[layer.inputs[0]],
-            weighted(layer.weight_type),
+            self.roles(layer, graph),
         )
         word = Vector(types.operand, kernel.input_width, kernel.vectors_per_cycle)
         (rows, columns), (down, across) = a.window.kernel, a.window.stride
         groups = f" in {a.groups} groups" if a.groups > 1 else ""
         part = kernel.output_width // kernel.lane_folding
-        walk = sliding(a.window, tensor, word, pixel, types.operand.zero)
+        walk = sliding(a.window, tensor, word, pixel, self.border(layer))
         return Nest(
             what=f"{a.filters} filters of {rows}x{columns}{groups}, stride {down}x{across}",
             lanes=kernel.output_width,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights, weighted
+from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
@@ -23,11 +24,12 @@ from hlsgen.ops.base import (
     resident_weights,
     vectors,
 )
-from hlsgen.ops.binary import apply_constant, join
+from hlsgen.ops.binary import apply_constant, binary, join
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
@@ -49,13 +51,13 @@ class Dense(Operator, Importer):
     onnx_types: ClassVar[dict[str, str]] = {
         "Gemm": "constant matrix, any bias; alpha, beta, transA, transB"
     }
-    makes = ("conv", "binary", "scale")
+    makes: tuple[str, ...] = ("conv", "binary", "scale")
     engine = "dense"
     accumulates = True
-    alternative_engines = ("sparse",)
+    alternative_engines: tuple[str, ...] = ("sparse",)
     engine_weights = True
     scaled_weight = "weight"
-    stored_weights = ("weight",)
+    stored_weights: tuple[str, ...] = ("weight",)
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the
@@ -89,10 +91,8 @@ class Dense(Operator, Importer):
             raise node.unsupported(
                 f"bias of shape {list(bias.shape)} does not fit {outputs} outputs"
             ) from None
-        if int(np.prod(shape[:-1])) == 1:
-            self._import_vector(node, value, matrix, biases)
-        else:
-            self._import_rows(node, value, matrix, biases)
+        self.multiply(node, value, matrix, {"bias": biases}, DenseAttributes(outputs),
+                      ConvAttributes(outputs, 1, Window((1, 1))))  # fmt: skip
         if node.op_type == "Gemm" and node.input_name(2) and node.constant(2) is None:
             self._add_bias(node)
 
@@ -103,45 +103,65 @@ class Dense(Operator, Importer):
         if beta != 1:
             apply_constant(node, "mul", bias, np.float64(beta), swapped=False)
             bias = node.builder.values[node.node.output[0]]
-        total = join(node, "add", product, bias)
+        total = join(node, product, bias, partial(binary, "add"))
         node.bind(total.tensor, total.view)
 
-    def _import_vector(
-        self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray
+    def multiply(
+        self,
+        node: NodeImporter,
+        value: Value,
+        matrix: np.ndarray,
+        of_outputs: Mapping[str, np.ndarray],
+        attributes: DenseAttributes,
+        rows: ConvAttributes,
+        kind: DataType | None = None,
     ) -> None:
-        tensor, outputs = value.tensor, int(matrix.shape[1])
+        """Bind the node's output to a layer that multiplies by a matrix (inputs, outputs), with
+        other weights `of_outputs`; where the value has several rows, which are pixels then, to a
+        convolution with the attributes `rows`. `kind`: see `node.add`."""
+        if int(np.prod(value.view.value_shape[:-1])) == 1:
+            self._vector(node, value, matrix, of_outputs, attributes, kind)
+        else:
+            self._rows(node, value, matrix, of_outputs, rows, kind)
+
+    def _vector(
+        self,
+        node: NodeImporter,
+        value: Value,
+        matrix: np.ndarray,
+        of_outputs: Mapping[str, np.ndarray],
+        attributes: DenseAttributes,
+        kind: DataType | None,
+    ) -> None:
+        tensor, outputs = value.tensor, attributes.outputs
         weight = matrix.T
         if not value.view.keeps_order:  # columns follow the canonical order of the feature map
             weight = np.empty_like(weight)
             weight[:, value.view.indices.ravel()] = matrix.T
-        weight = weight.reshape(outputs, *tensor.shape)
+        weights = {"weight": weight.reshape(outputs, *tensor.shape), **of_outputs}
         result = node.add(
-            self.name,
-            DenseAttributes(outputs),
-            [tensor],
-            (outputs, 1, 1),
-            weights={"weight": weight, "bias": bias},
+            self.name, attributes, [tensor], (outputs, 1, 1), weights=weights, kind=kind
         )
         shape = (*value.view.value_shape[:-1], outputs)
         node.bind(result, View((1, outputs, 1, 1)).then("reshape", shape))
 
-    def _import_rows(
-        self, node: NodeImporter, value: Value, matrix: np.ndarray, bias: np.ndarray
+    def _rows(
+        self,
+        node: NodeImporter,
+        value: Value,
+        matrix: np.ndarray,
+        of_outputs: Mapping[str, np.ndarray],
+        attributes: ConvAttributes,
+        kind: DataType | None,
     ) -> None:
         """Several rows are the pixels of a 1x1 convolution."""
         rows, features = int(np.prod(value.view.value_shape[:-1])), matrix.shape[0]
         view = value.view.then("reshape", (1, 1, rows, features)).then("transpose", (0, 3, 1, 2))
         tensor = node.canonical(type(value)(value.tensor, view))
-        outputs = int(matrix.shape[1])
-        attributes = ConvAttributes(outputs, 1, Window((1, 1)))
-        weight = matrix.T.reshape(outputs, features, 1, 1)
-        result = node.add(
-            "conv",
-            attributes,
-            [tensor],
-            (outputs, 1, rows),
-            weights={"weight": weight, "bias": bias},
-        )
+        outputs = attributes.filters
+        weights = {"weight": matrix.T.reshape(outputs, features, 1, 1), **of_outputs}
+        op = self.makes[0]
+        result = node.add(op, attributes, [tensor], (outputs, 1, rows), weights=weights, kind=kind)
         shape = (*value.view.value_shape[:-1], outputs)
         node.bind(
             result,
@@ -189,7 +209,7 @@ class Dense(Operator, Importer):
         if kernel.nonzeros_per_lane:
             return self.skipping_nest(layer, graph, kernel)
         tensor, lanes = graph.tensors[layer.inputs[0]], kernel.input_width
-        types = weighted(layer.weight_type)
+        types = self.roles(layer, graph)
         n = Loop("n", self.input_vectors(layer, graph, kernel), arrives=True, reduces=True)
         o = Loop("o", vectors(layer.attributes.outputs, kernel.output_width))
         weights = Vector(types.weight, kernel.output_width)

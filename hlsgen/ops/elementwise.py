@@ -6,6 +6,7 @@ from __future__ import annotations
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import (
+    FLOAT,
     Array,
     Combine,
     Epilogue,
@@ -34,7 +35,7 @@ def channel_constants(
     layer: Layer, graph: Graph, kernel: KernelPlan, names: tuple[str, ...]
 ) -> tuple[Array, ...]:
     """Weights `(C,)` of a layer, a vector for every vector of a pixel."""
-    vector = Vector(Roles().weight, kernel.output_width)
+    vector = Vector(FLOAT.weight, kernel.output_width)
     count = vectors(graph.output_tensor(layer).channels, kernel.output_width)
     return tuple(Array(Memory(name, count, vector.bits), vector, VECTOR) for name in names)
 
@@ -48,10 +49,11 @@ def elementwise(
     what: str = "",
     constants: tuple[str, ...] = (),
     sources: tuple[Source, ...] = (),
+    types: Roles = FLOAT,
 ) -> Nest:
     """A kernel that combines one vector of every input. Weights are named by `constants`;
     `sources`: those that arrive in another way than a vector an iteration, the last ones."""
-    tensor, types = graph.output_tensor(layer), Roles()
+    tensor = graph.output_tensor(layer)
     count = vectors(tensor.channels, kernel.input_width)
     plain = Source(Vector(types.operand, kernel.input_width), tensor.pixels, count)
     bias = channel_constants(layer, graph, kernel, ("bias",)) if "bias" in layer.weights else ()

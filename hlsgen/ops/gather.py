@@ -70,7 +70,8 @@ class Gather(Operator):
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """See `gather_kernel.movement`."""
         tensors = graph.tensors[layer.inputs[0]], graph.output_tensor(layer)
-        return movement(layer.attributes, *tensors, kernel, self.epilogue(layer, graph, kernel))
+        epilogue, types = self.epilogue(layer, graph, kernel), self.roles(layer, graph)
+        return movement(layer.attributes, *tensors, kernel, epilogue, types)
 
     def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Printed:
         """See `gather_kernel.Printed`."""

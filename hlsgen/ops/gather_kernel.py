@@ -35,11 +35,16 @@ INTEGER_BITS = 32
 
 
 def movement(
-    a: GatherAttributes, source: Tensor, result: Tensor, kernel: KernelPlan, epilogue: Epilogue
+    a: GatherAttributes,
+    source: Tensor,
+    result: Tensor,
+    kernel: KernelPlan,
+    epilogue: Epilogue,
+    types: Roles,
 ) -> Nest:
     """Values that move within their pixel: a pixel goes out while the next comes in. Else rows come
     in until an output row has all that it needs, and then it goes out. A template prints either."""
-    vector, lanes = Vector(Roles().operand, kernel.input_width), kernel.output_width
+    vector, lanes = Vector(types.operand, kernel.input_width), kernel.output_width
     inputs, outputs = vectors(source.channels, vector.lanes), vectors(result.channels, lanes)
     places = offsets(a, vector.lanes)
     blend = Arithmetic(adds=lanes, multiply_adds=lanes)
@@ -58,6 +63,7 @@ def movement(
         phases=phases,
         buffers=(buffer(a, vector, inputs, places),),
         tables=tables(a, places),
+        types=types,
     )
 
 
@@ -185,7 +191,7 @@ def printed(a: GatherAttributes, result: Tensor, n: Nest) -> Printed:
     return Printed(
         local=a.local,
         whole=keeps_vectors(offsets(a, word.lanes), word.lanes),
-        fill=c_float(a.fill),
+        fill=c_float(a.fill) if word.type == FLOAT32 else str(int(a.fill)),
         axis=a.axis,
         buffer=n.buffers[0],
         pause=settling(inputs) if a.local else MEMORY_DISTANCE,

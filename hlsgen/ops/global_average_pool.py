@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import FLOAT, Combine, Loop, Nest, Source, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Source, Vector
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -59,7 +59,7 @@ class GlobalAveragePool(Operator, Importer):
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The sum of all pixels, vector by vector, times the reciprocal of their number."""
-        tensor, types = graph.tensors[layer.inputs[0]], FLOAT
+        tensor, types = graph.tensors[layer.inputs[0]], self.roles(layer, graph)
         count = vectors(tensor.channels, kernel.input_width)
         word = Vector(types.operand, kernel.input_width)
         scale = 1 / tensor.pixels if tensor.pixels > 1 else None

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hlsgen.errors import UnsupportedError
 from hlsgen.graph import Layer, Tensor, View
 from hlsgen.ops.arguments import NodeArguments
 from hlsgen.ops.reserved import PREFIXES, RESERVED, SUFFIXES
+from hlsgen.types import ANY, FLOAT32, DataType
 
 # Kernels count elements in 32-bit integers, with room for sums of offsets.
 LARGEST_TENSOR = 1 << 27
@@ -36,7 +38,7 @@ class GraphBuilder:
 
     `training`: what behaves otherwise in training, BatchNormalization and Dropout, becomes a layer
     of its own. `names`: what layers are called after, by the first output of their node, where that
-    is not the node's own name.
+    is not the node's own name. `types`: those of inputs that are not float32.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class GraphBuilder:
         used: Collection[str] = (),
         training: bool = False,
         names: Mapping[str, str] | None = None,
+        types: Mapping[str, DataType] = MappingProxyType({}),
     ):
         self.constants = constants
         self.names = names or {}
@@ -60,11 +63,11 @@ class GraphBuilder:
             str, int
         ] = {}  # the last number that a name needed; the lower ones are all taken
         for name, shape in inputs.items():
-            self.values[name] = self._input(name, shape)
+            self.values[name] = self._input(name, shape, types.get(name, FLOAT32))
 
-    def _input(self, name: str, shape: tuple[int, ...]) -> Value:
+    def _input(self, name: str, shape: tuple[int, ...], kind: DataType) -> Value:
         canonical = canonical_shape(shape)
-        tensor = self.add_tensor(name, canonical)
+        tensor = self.add_tensor(name, canonical, kind)
         view = View((1, *canonical))
         if view.value_shape != shape:
             view = view.then("reshape", shape)
@@ -88,7 +91,7 @@ class GraphBuilder:
             same = (p.tensor for n, p in self.ports if n == name and p.view == view)
             tensor = next(same, None)
             if tensor is None:
-                tensor = self.add_tensor(name, wanted[1:])
+                tensor = self.add_tensor(name, wanted[1:], known.tensor.type)
                 self.ports.append((name, Value(tensor, view)))
             return Value(tensor, View(wanted))
         return None
@@ -110,10 +113,10 @@ class GraphBuilder:
         self._names |= derived
         return candidate
 
-    def add_tensor(self, name: str, shape: Sequence[int]) -> Tensor:
+    def add_tensor(self, name: str, shape: Sequence[int], kind: DataType = FLOAT32) -> Tensor:
         """A new tensor of canonical `(C, H, W)` shape, under a unique name derived from `name`."""
         channels, height, width = (int(n) for n in shape)
-        tensor = Tensor(self.unique(f"t_{name}"), channels, height, width)
+        tensor = Tensor(self.unique(f"t_{name}"), channels, height, width, kind)
         if tensor.size > LARGEST_TENSOR:
             raise UnsupportedError(
                 f"feature map {list(tensor.shape)} holds {tensor.size:,} values, more than the "
@@ -127,11 +130,18 @@ class GraphBuilder:
 
 
 class NodeImporter(NodeArguments):
-    """One ONNX node together with the graph under construction."""
+    """One ONNX node together with the graph under construction. `types`: those of feature maps that
+    its importer reads."""
 
-    def __init__(self, builder: GraphBuilder, node: onnx.NodeProto, label: str):
+    def __init__(
+        self,
+        builder: GraphBuilder,
+        node: onnx.NodeProto,
+        label: str,
+        types: Collection[DataType] = ANY,
+    ):
         super().__init__(node, builder.constants, label)
-        self.builder = builder
+        self.builder, self.types = builder, types
 
     def need_one_output(self) -> None:
         """Raise UnsupportedError when something reads an output other than the first."""
@@ -145,7 +155,13 @@ class NodeImporter(NodeArguments):
         name = self.input_name(index)
         if name is None or name not in self.builder.values:
             raise self.unsupported(f"input {index} is a constant where a feature map is needed")
-        return self.builder.values[name]
+        value = self.builder.values[name]
+        if value.tensor.type not in self.types:
+            raise self.unsupported(
+                f"it computes on values of type {value.tensor.type.name}",
+                "put it between DequantizeLinear and QuantizeLinear",
+            )
+        return value
 
     def spatial(self, index: int, ranks: Sequence[int] = (3, 4, 5)) -> Tensor:
         """The tensor at input `index`, `(1, C, ...)` with as many spatial axes as `ranks` allow, in
@@ -250,9 +266,11 @@ class NodeImporter(NodeArguments):
         weights: Mapping[str, np.ndarray] | None = None,
         activation: Activation | None = None,
         part: str = "",
+        kind: DataType | None = None,
     ) -> Tensor:
         """Append a layer and return its output tensor. `part` names a layer that is a part of what
-        the node does."""
+        the node does; `kind`: the type of the result, None for that of the first input. Weights
+        that are integers stay so, others become float32."""
         if any(n <= 0 for n in shape):
             raise self.unsupported(
                 f"its output would have shape {list(shape)}",
@@ -273,7 +291,8 @@ class NodeImporter(NodeArguments):
         own = self.builder.names.get(result, self.node.name)
         base = own or (result if result[:1].isalpha() else f"{self.op_type}_{result}")
         name = self.builder.unique(f"{base}_{part}" if part else base)
-        tensor = self.builder.add_tensor(f"{result}_{part}" if part else result, shape)
+        name_of_result = f"{result}_{part}" if part else result
+        tensor = self.builder.add_tensor(name_of_result, shape, kind or inputs[0].type)
         self.builder.layers.append(
             Layer(
                 name,
@@ -281,7 +300,7 @@ class NodeImporter(NodeArguments):
                 attributes,
                 tuple(t.name for t in inputs),
                 tensor.name,
-                {k: np.ascontiguousarray(v, np.float32) for k, v in (weights or {}).items()},
+                {k: as_stored(v) for k, v in (weights or {}).items()},
                 activation,
                 (self.label,),
             )
@@ -341,6 +360,12 @@ class NodeImporter(NodeArguments):
         value as it is."""
         is_input = any(known.tensor is value.tensor for _, known in self.builder.ports)
         return self.in_order(value) if is_input and not value.view.keeps_order else value
+
+
+def as_stored(weight: np.ndarray) -> np.ndarray:
+    """A weight as layers hold it: integers as they are, else float32."""
+    kind = weight.dtype if np.issubdtype(weight.dtype, np.integer) else np.float32
+    return np.ascontiguousarray(weight, kind)
 
 
 def type_name(number: int) -> str:

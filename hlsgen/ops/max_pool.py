@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Nest
+from hlsgen.kernel.nest import Combine, Nest, Roles
 from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import ANY
 
 
 class MaxPool(Pool):
@@ -21,6 +22,8 @@ class MaxPool(Pool):
     onnx_types: ClassVar[dict[str, str]] = {
         "MaxPool": "one to three spatial dimensions; pads, auto_pad, dilations, ceil_mode"
     }
+
+    types = ANY
 
     def absorbs(self, layer: Layer, fill: float) -> bool:
         """What is never the largest."""
@@ -36,6 +39,10 @@ class MaxPool(Pool):
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """The largest value of every window."""
         return self.window_nest(layer, graph, kernel, Combine("maximum"))
+
+    def border(self, layer: Layer, types: Roles) -> str:
+        """What is never larger than another value."""
+        return types.operand.lowest
 
     def folded_fields(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines

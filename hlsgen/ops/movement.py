@@ -10,6 +10,7 @@ import numpy as np
 
 from hlsgen.ops.base import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.types import ANY
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class Movement(Importer):
     """Slice, Split, Expand, Tile, Gather with constant indices, DepthToSpace, SpaceToDepth."""
 
+    types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
         "Slice": "constant starts, ends, axes, steps; not of the batch",
         "Split": "constant sizes; not of the batch",

@@ -13,6 +13,7 @@ import numpy as np
 from hlsgen.graph import Layer
 from hlsgen.ops.base import Importer, Operator, Shape
 from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.types import ANY
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -33,6 +34,7 @@ class Pad(Operator, Importer):
     one."""
 
     name = "pad"
+    types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
         "Pad": "constant, reflect, edge, wrap; constant pads, also negative; axes"
     }

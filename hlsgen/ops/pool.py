@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.nest import FLOAT, Combine, Loop, Nest, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Roles, Vector
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv_steps import scan_columns, window_fields
 from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -66,9 +67,15 @@ class Pool(Operator, Importer):
         counted = window.pads if node.attribute("count_include_pad", 0) else (0, 0, 0, 0)
         if node.attribute("ceil_mode", 0):
             window = ceil_window(window, source.height, source.width)
-        attributes = PoolAttributes(window, counted)
+        attributes, kind = self.finished(node, PoolAttributes(window, counted))
         shape = self.output_shape(attributes, [source.shape])
-        return node.add(self.name, attributes, [source], shape, part=part)
+        return node.add(self.name, attributes, [source], shape, part=part, kind=kind)
+
+    def finished(
+        self, node: NodeImporter, attributes: PoolAttributes
+    ) -> tuple[PoolAttributes, DataType | None]:
+        """The attributes of a layer, and the type of its result where that is not its input's."""
+        return attributes, None
 
     def output_shape(self, attributes: PoolAttributes, inputs: Sequence[Shape]) -> Shape:
         """(C, OH, OW)."""
@@ -97,11 +104,10 @@ class Pool(Operator, Importer):
     ) -> Nest:
         """A window over every channel: vector by vector, all taps at once."""
         window, tensor = layer.attributes.window, graph.tensors[layer.inputs[0]]
-        types, (rows, columns) = FLOAT, window.kernel
+        types, (rows, columns) = self.roles(layer, graph), window.kernel
         word = Vector(types.operand, kernel.input_width)
         pixel = (Loop("c", vectors(tensor.channels, kernel.input_width), arrives=True),)
-        border = types.operand.lowest if combine.kind == "maximum" else types.operand.zero
-        walk = sliding(window, tensor, word, pixel, border)
+        walk = sliding(window, tensor, word, pixel, self.border(layer, types))
         down, across = window.stride
         return Nest(
             what=f"{self.reduction_name} of {rows}x{columns}, stride {down}x{across}",
@@ -114,6 +120,10 @@ class Pool(Operator, Importer):
             epilogue=self.epilogue(layer, graph, kernel, **scale),
             types=types,
         )
+
+    def border(self, layer: Layer, types: Roles) -> str:
+        """What the input holds beyond its edges, in OpenCL."""
+        return types.operand.zero
 
     def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
         """One plane of V channels after another."""

@@ -11,6 +11,7 @@ import onnx
 
 from hlsgen.ops.base import Importer
 from hlsgen.ops.importing import type_name
+from hlsgen.types import ANY
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -28,6 +29,7 @@ class Relabel(Importer):
     """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Cast to float32 and inference-time
     Dropout."""
 
+    types = ANY
     onnx_types: ClassVar[dict[str, str]] = dict.fromkeys(
         ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"),
         "free: data stay where they are until an operator needs another order",
@@ -41,6 +43,8 @@ class Relabel(Importer):
         if node.op_type == "Cast" and node.attribute("to", 1) != onnx.TensorProto.FLOAT:
             kind = type_name(node.attribute("to", 1))
             raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
+        if node.op_type == "Cast" and value.tensor.type.integer:
+            raise node.unsupported(f"a cast from {value.tensor.type.name}", "use DequantizeLinear")
         if (
             node.op_type == "Dropout"
             and node.input_name(2)

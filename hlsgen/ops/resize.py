@@ -13,6 +13,7 @@ import onnx
 from hlsgen.graph import Tensor
 from hlsgen.ops.base import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.types import ANY
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Resize(Importer):
     """ONNX Resize (nearest, linear) of height and width."""
 
+    types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
         "Resize": "modes nearest and linear over height and width; constant scales or sizes; all "
         "coordinate_transformation_modes "
@@ -51,6 +53,10 @@ class Resize(Importer):
         ][2:]
         if len(at) == 1:
             at.insert(0, np.zeros(1))
+        if mode == "linear" and source.type.integer:
+            raise node.unsupported(
+                f"it blends values of type {source.type.name}", "put DequantizeLinear before it"
+            )
         result = nearest(node, source, at) if mode == "nearest" else linear(node, source, at)
         node.bind_spatial(result, sizes)
 

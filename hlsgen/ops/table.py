@@ -7,9 +7,6 @@ from importlib import resources
 
 from hlsgen.ops import importers, operators
 from hlsgen.ops.base import Importer, Operator
-from hlsgen.types import FLOAT32
-
-DTYPES = (FLOAT32.name,)
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Entry:
     supported: str
     layers: tuple[str, ...]
     styles: tuple[str, ...]
-    dtypes: tuple[str, ...] = DTYPES
+    dtypes: tuple[str, ...]
 
 
 def entries() -> tuple[Entry, ...]:
@@ -34,7 +31,10 @@ def entries() -> tuple[Entry, ...]:
             for s in ("base", "pipelined", "folded")
             if all(has_template(layer, s) for layer in layers if layer not in importer.rare)
         )
-        found += [Entry(name, note, layers, styles) for name, note in importer.onnx_types.items()]
+        kinds = tuple(kind.name for kind in importer.types)
+        found += [
+            Entry(name, note, layers, styles, kinds) for name, note in importer.onnx_types.items()
+        ]
     return tuple(sorted(found, key=lambda entry: entry.name))
 
 
@@ -45,15 +45,15 @@ def becomes(importer: Importer) -> tuple[str, ...]:
 
 
 def has_template(name: str, style: str) -> bool:
-    """Whether an operator has a template in a style, or in the pipelined one describes its kernel.
-    In the folded one an engine serves it, or the epilogue alone."""
-    templates = resources.files("hlsgen.templates")
-    if style == "pipelined" and type(operators()[name]).nest is not Operator.nest:
-        return True
+    """Whether a style has a layer: a template, a description of a pipelined kernel, or an engine of
+    folded designs or their epilogue."""
+    op = operators()[name]
+    if style == "pipelined":
+        return type(op).nest is not Operator.nest
     if style == "folded":
-        engine = operators()[name].engine
-        return not engine or templates.joinpath(f"folded/{engine}.cl.j2").is_file()
-    return templates.joinpath(f"{'layered' if style == 'base' else style}/{name}.cl.j2").is_file()
+        return op.folds
+    templates = resources.files("hlsgen.templates")
+    return templates.joinpath(f"layered/{op.layered_template}.cl.j2").is_file()
 
 
 def markdown() -> str:

@@ -22,7 +22,7 @@ from hlsgen.schedule.knobs import first_few, flag_of
 from hlsgen.schedule.pins import candidates, check_pins, demands
 from hlsgen.schedule.provenance import as_simulated, sealed
 from hlsgen.schedule.styles import PLANNERS
-from hlsgen.style import AUTO, effective
+from hlsgen.style import AUTO, STYLES, effective
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def with_pins(error: Infeasible, goal: Goal) -> Infeasible:
 def draft(task: Task, style: str) -> Draft:
     """The plan of a network in one style but for the last simulations. Raises Infeasible."""
     goal = task.goal
+    refuse_integers(task.graph, style)
     stage(f"searching the {style} design")
     plan = Plan(
         task.graph.name,
@@ -113,6 +114,18 @@ def draft(task: Task, style: str) -> Draft:
     drafted = PLANNERS[style].draft(task.graph, task.target, plan, goal, task.earlier)
     task.earlier.plans[style] = drafted.plan
     return drafted
+
+
+def refuse_integers(graph: Graph, style: str) -> None:
+    """Raise Infeasible for a network with feature maps of integers in a style without kernels for
+    them."""
+    if graph.integers and not STYLES[style].integers:
+        able = [name for name, other in STYLES.items() if other.integers and other.selectable]
+        raise Infeasible(
+            f"has no kernels for values of type {graph.integers[0].type.name}",
+            where=f"value {graph.integers[0].name}",
+            remedy=f"use --style {' or '.join(able)}" if able else "use a network of float32",
+        )
 
 
 def schedule_auto(task: Task, styles: dict[str, str]) -> Plan:

@@ -226,3 +226,13 @@ def test_inputs_that_do_not_fit_are_refused(changes, words, tmp_path):
     assert design.check_inputs(inputs) == 2
     with pytest.raises(HostError, match=words):
         design.check_inputs(inputs | changes)
+
+
+def test_integers_must_be_equal():
+    reference = np.full((3, 4), 200, np.uint8)
+    result = reference.copy()
+    assert compare(result, reference).ok
+    result[1, 2] = 201
+    found = compare(result, reference)
+    assert not found.ok and found.wrong == "[1, 2]: 201 in place of 200"
+    assert found.max_abs_error == 1 and found.max_rel_error == 1 / 200

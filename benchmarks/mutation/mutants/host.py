@@ -119,8 +119,8 @@ MUTANTS = (
     Mutant(
         "verdict: no fast run before a strict one",
         "host/validation.py",
-        "return [False, True] if strict and tapped else [strict]",
-        "return [strict]",
+        "return [*fast, (True, 0)] if tapped else [(True, poison) for _, poison in fast]",
+        "return [(True, poison) for _, poison in fast]",
         (f"{VERDICTS}::test_kernels_that_start_by_themselves_are_looked_into_by_a_run_before",),
         "layers of a strict run are not looked at",
     ),
@@ -152,16 +152,16 @@ MUTANTS = (
     Mutant(
         "guards: any word of the margin",
         "host/guards.py",
-        "-(offset % POISON.nbytes))).all())",
-        "-(offset % POISON.nbytes))).any())",
+        "-(offset % self.poison.nbytes))).all())",
+        "-(offset % self.poison.nbytes))).any())",
         (f"{GUARDS}::test_a_write_into_either_margin_is_seen",),
         "a margin that is damaged in places is intact",
     ),
     Mutant(
         "guards: no poison inside",
         "host/guards.py",
-        "POISON, 0, length).wait()",
-        "POISON, 0, length).wait()\n        cl.enqueue_fill_buffer(queue, self.whole, "
+        "poison, 0, length).wait()",
+        "poison, 0, length).wait()\n        cl.enqueue_fill_buffer(queue, self.whole, "
         "np.uint8(0), MARGIN, size).wait()",
         (f"{GUARDS}::test_what_is_never_written_is_wrong_even_where_zeros_are_right",),
         "a result that was never written is RIGHT where zero is",
@@ -185,10 +185,26 @@ MUTANTS = (
     Mutant(
         "guards: a validation without",
         "host/worker.py",
-        'guarded=job["layers"]',
-        "guarded=False",
+        'poison=job["poison"] if job["layers"] else None',
+        "poison=None",
         (f"{GUARDS}::test_a_write_into_either_margin_is_seen",),
         "stray accesses are not seen",
+    ),
+    Mutant(
+        "guards: one poison for integers",
+        "host/validation.py",
+        "for poison in ((0, 1) if whole else (0,))",
+        "for poison in (0,)",
+        (f"{GUARDS}::test_integers_are_run_with_both_poisons",),
+        "a stray byte that happens to be right is not seen",
+    ),
+    Mutant(
+        "verdict: integers within float32's tolerance",
+        "host/compare.py",
+        "        return equality(result, reference)\n",
+        "        pass\n",
+        (f"{VERDICTS}::test_integers_must_be_equal",),
+        "an integer that is off by one is RIGHT",
     ),
     Mutant(
         "guards: damage is not told",

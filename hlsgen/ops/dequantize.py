@@ -1,0 +1,77 @@
+"""From integers to float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from hlsgen.activation import c_float
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Combine, Conversion, Nest, Roles
+from hlsgen.ops import requantise
+from hlsgen.ops.activation import Activate
+from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.quantised_arguments import places, quantisation
+from hlsgen.plan import KernelPlan
+from hlsgen.quantised import Quantisation
+from hlsgen.types import FLOAT32, INTEGERS
+
+if TYPE_CHECKING:
+    from hlsgen.ops.importing import NodeImporter
+
+
+class Dequantize(Operator, Importer):
+    """ONNX DequantizeLinear; the attributes are a `Quantisation`."""
+
+    name = "dequantize"
+    onnx_types: ClassVar[dict[str, str]] = {
+        "DequantizeLinear": "of int8 and uint8, with one constant scale; of constants any"
+    }
+    folds = False
+    types = INTEGERS
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import DequantizeLinear of a feature map."""
+        value, given = node.value(0), quantisation(node, places(0))
+        if value.tensor.type != given.type:
+            raise node.unsupported(
+                f"values of type {value.tensor.type.name} with a zero point of type "
+                f"{given.type.name}"
+            )
+        tensor = node.add(self.name, given, [value.tensor], value.tensor.shape, kind=FLOAT32)
+        node.bind(tensor, value.view)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The formula of onnxruntime."""
+        given: Quantisation = layer.attributes
+        return given.dequantised(inputs[0])
+
+    @property
+    def layered_template(self) -> str:
+        """A copy, converted."""
+        return Activate.name
+
+    def roles(self, layer: Layer, graph: Graph) -> Roles:
+        """Converted at the end."""
+        return Roles(layer.attributes.type, FLOAT32, layer.attributes.type, FLOAT32)
+
+    def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
+        """Less the zero point, times the scale."""
+        given: Quantisation = layer.attributes
+        less = f" - {given.zero:.1f}f" if given.zero else ""
+        expression = f"({requantise.as_float(lanes)}{less}) * {c_float(given.scale)}"
+        return Conversion(expression, units=Arithmetic(multiplies=lanes))
+
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A vector after another."""
+        conversion = self.conversion(layer, graph, kernel.output_width)
+        epilogue = self.epilogue(layer, graph, kernel, conversion=conversion)
+        types = self.roles(layer, graph)
+        return elementwise(layer, graph, kernel, Combine("each"), epilogue, types=types)
+
+
+OPERATOR = Dequantize()

@@ -1,0 +1,71 @@
+"""From float32 to integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from hlsgen.activation import c_float
+from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.hardware import Arithmetic
+from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.ops.activation import Activate
+from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.quantised_arguments import places, quantisation
+from hlsgen.plan import KernelPlan
+from hlsgen.quantised import Quantisation
+from hlsgen.types import FLOAT32
+
+if TYPE_CHECKING:
+    from hlsgen.ops.importing import NodeImporter
+
+
+class Quantize(Operator, Importer):
+    """ONNX QuantizeLinear; the attributes are a `Quantisation`."""
+
+    name = "quantize"
+    onnx_types: ClassVar[dict[str, str]] = {
+        "QuantizeLinear": "to int8 and uint8, with one constant scale"
+    }
+    folds = False
+    fuses_activation = False
+
+    def import_node(self, node: NodeImporter) -> None:
+        """Import QuantizeLinear."""
+        value, result = node.value(0), quantisation(node, places(0))
+        tensor = node.add(self.name, result, [value.tensor], value.tensor.shape, kind=result.type)
+        node.bind(tensor, value.view)
+
+    def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The formula of onnxruntime."""
+        result: Quantisation = layer.attributes
+        return result.quantised(inputs[0])
+
+    @property
+    def layered_template(self) -> str:
+        """A copy, converted."""
+        return Activate.name
+
+    def roles(self, layer: Layer, graph: Graph) -> Roles:
+        """Rounded at the end."""
+        return Roles(FLOAT32, FLOAT32, FLOAT32, layer.attributes.type)
+
+    def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
+        """A division, rounded: times a reciprocal is another number in one case of 400."""
+        units = Arithmetic(divides=lanes)
+        return Conversion(f"{{0}} / {c_float(layer.attributes.scale)}", layer.attributes.zero,
+                          units=units)  # fmt: skip
+
+    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
+        """A vector after another."""
+        return elementwise(
+            layer, graph, kernel, Combine("each"),
+            Epilogue(conversion=self.conversion(layer, graph, kernel.output_width)),
+            types=self.roles(layer, graph),
+        )  # fmt: skip
+
+
+OPERATOR = Quantize()

@@ -1,0 +1,132 @@
+"""Quantised designs on the emulator: every layer and every output equal to onnxruntime's."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.conformance.cases import node_case, run_case
+from hlsgen.codegen.generate import generate
+from hlsgen.frontend.load import load
+from hlsgen.host.design import HostDesign
+from hlsgen.host.validation import validate
+from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
+from hlsgen.schedule.pipelined.planner import complete
+from hlsgen.schedule.scheduler import schedule
+from hlsgen.validation import Reference
+from hlsgen.zoo.networks import lenet5
+from tests.support.networks import build, parse
+from tests.support.quantised import Builder, quantised_statically
+from tests.support.random_quantised import random_network
+
+pytestmark = pytest.mark.emulator
+
+# The network of the ONNX model zoo's MNIST: two convolutions, maxima, a fully connected layer.
+MNIST = """(float[1,1,28,28] x, float[8,1,5,5] a, float[8] ab, float[16,8,5,5] b, float[16] bb,
+float[256,10] f, float[10] fb) => (float[1,10] y) {
+  first = Conv<auto_pad="SAME_UPPER">(x, a, ab) first_relu = Relu(first)
+  first_pool = MaxPool<kernel_shape=[2,2], strides=[2,2]>(first_relu)
+  second = Conv<auto_pad="SAME_UPPER">(first_pool, b, bb) second_relu = Relu(second)
+  second_pool = MaxPool<kernel_shape=[3,3], strides=[3,3]>(second_relu)
+  flat = Flatten(second_pool) y = Gemm(flat, f, fb) }"""
+NODES = {
+    "quantizelinear": "quantizelinear",
+    "dequantizelinear": "dequantizelinear",
+    "qlinearconv": "qlinearconv",
+    "qlinearmatmul": "qlinearmatmul_2D_int8_float32",
+}
+
+
+def equal(model, design, feeds, *, strict=False, exact=True):
+    """All integer layers equal the references, and the outputs (if `exact`) those of
+    onnxruntime."""
+    reference = Reference(design, feeds)
+    verdict, outputs = validate(design, feeds, reference, strict=strict)
+    assert verdict["ok"], verdict["first_wrong_layer"]
+    graph = reference.graph
+    whole = {layer.name for layer in graph.layers if graph.output_tensor(layer).type.integer}
+    assert whole and all(x["max_abs_error"] == 0 for x in verdict["layers"] if x["name"] in whole)
+    assert reference.against_onnxruntime(outputs)["ok"]
+    if exact:
+        assert reference.against_onnxruntime(outputs)["max_abs_error"] == 0
+    return whole
+
+
+@pytest.mark.parametrize(("style", "strict"), [("base", False), ("pipelined", True)])
+def test_lenet5(style, strict, tmp_path):
+    model = quantised_statically(lenet5(28, 1.0, 0), tmp_path, np.uint8, ("softmax",))
+    design = build(model, tmp_path / "design", style)
+    images = np.random.default_rng(1).normal(size=(3, 1, 28, 28)).astype(np.float32)
+    feeds = {design.manifest.inputs[0].name: images}
+    assert len(equal(model, design, feeds, strict=strict, exact=False)) == 8  # all but the softmax
+
+
+@pytest.mark.parametrize("style", ["base", "pipelined"])
+def test_mnist(style, tmp_path):
+    model = quantised_statically(parse(MNIST), tmp_path, np.int8)
+    feeds = {"x": np.random.default_rng(1).normal(size=(3, 1, 28, 28)).astype(np.float32)}
+    equal(model, build(model, tmp_path / "design", style), feeds)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["base", "pipelined"]))
+def test_random_networks(tmp_path_factory, seed, style):
+    model, feeds = random_network(seed)
+    equal(model, build(model, tmp_path_factory.mktemp("random") / "design", style), feeds)
+
+
+def chain():
+    """A convolution, a depthwise one and a wide one, and inputs."""
+    b = Builder(3, np.uint8, ties=True)
+    x = b.quantised(b.input((1, 12, 7, 6)))
+    for number, (filters, channels, kernel, group) in enumerate(
+        ((20, 12, 3, 1), (20, 20, 3, 20), (24, 20, 1, 1))
+    ):
+        weight, _ = b.weight((filters, channels // group, kernel, kernel), 0)
+        y = b.node("Conv", [x, weight], group=group, pads=[kernel // 2] * 4)
+        b.nodes[-1].name = f"conv{number + 1}"
+        x = b.quantised(b.node("Relu", [y]), low=0.2, high=0.4, zero=0)
+    return b.model(x), b.feeds(2)
+
+
+@pytest.mark.parametrize("unrolled", [(), ("conv1", "conv2")], ids=["tap by tap", "unrolled"])
+def test_decisions_of_kernels(unrolled, tmp_path):
+    """Several input vectors a turn, which fill no whole word, and lanes in turns."""
+    model, feeds = chain()
+    graph = load(model)
+    plan = schedule(graph, "pac_d5005", "pipelined")
+    choice = Choice(
+        dict.fromkeys(graph.tensors, 8),
+        frozenset(unrolled),
+        vectors_per_cycle={"conv3": 2} | ({} if unrolled else {"conv1": 2}),
+        lane_folding={"conv2": 2} if unrolled else {},
+    )
+    plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
+    generate(graph, plan, tmp_path / "design")
+    equal(model, HostDesign(tmp_path / "design"), feeds)
+
+
+@pytest.mark.parametrize("off", ["fuse", "cached_writes", "channels"])
+def test_optimisations_switched_off(off, tmp_path):
+    model, feeds = chain()
+    equal(model, build(model, tmp_path / "design", "pipelined", disable=[off]), feeds)
+
+
+def test_a_wrong_value_is_named(tmp_path):
+    model, feeds = chain()
+    design = build(model, tmp_path / "design", "base")
+    (path,) = (design.path / name for name in design.manifest.kernels)
+    before, kernel = path.read_text().split("__kernel void conv1(")
+    path.write_text(f"{before}__kernel void conv1({kernel.replace('_rte(', '_rtz(', 1)}")
+    verdict, _ = validate(HostDesign(design.path), feeds, Reference(design, feeds))
+    assert not verdict["ok"] and verdict["first_wrong_layer"] == "conv1"
+    (found,) = (layer["wrong"] for layer in verdict["layers"] if layer["name"] == "conv1")
+    assert found.startswith("[") and "in place of" in found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("module", "name"), NODES.items(), ids=NODES)
+def test_node_cases(module, name):
+    outcome = run_case(node_case(module, f"test_{name}"), "EMULATOR")
+    assert outcome.status == "passed", outcome.reason

@@ -1,0 +1,177 @@
+"""Quantised networks: what is fused, and that the references equal onnxruntime bit for bit."""
+
+import numpy as np
+import pytest
+
+from hlsgen.frontend.batch import prepare
+from hlsgen.frontend.fuse_quantised import fuse_quantised
+from hlsgen.frontend.load import load
+from hlsgen.frontend.source import open_model
+from hlsgen.reference import run_network
+from tests.support.quantised import Builder, by_onnxruntime, fused_by_onnxruntime, operators
+
+
+def conv(b, x, channels, filters, kernel=3, bias=True, axis=0, group=1, **attributes):
+    """A quantised value, convolved."""
+    source = next(n for n in b.nodes if n.output[0] == x)
+    weight, scale = b.weight((filters, channels // group, kernel, kernel), axis)
+    inputs = [x, weight] + ([b.bias(filters, source.input[1], scale)] if bias else [])
+    return b.node("Conv", inputs, group=group, **attributes)
+
+
+def case_conv(b):
+    x = b.quantised(b.input((1, 5, 9, 8)))
+    return b.quantised(conv(b, x, 5, 7, pads=[1, 1, 1, 1]), low=0.1, high=0.5)
+
+
+def case_conv_per_tensor_without_bias(b):
+    x = b.quantised(b.input((1, 5, 9, 8)))
+    return b.quantised(conv(b, x, 5, 7, bias=False, axis=None, strides=[2, 2]), low=0.1, high=0.5)
+
+
+def case_depthwise_relu(b):
+    x = b.quantised(b.input((1, 6, 9, 8)))
+    y = b.node("Relu", [conv(b, x, 6, 6, group=6, pads=[1, 1, 1, 1])])
+    return b.quantised(y, low=0.05, high=0.1, zero=np.iinfo(b.kind).min)
+
+
+def case_conv_relu_that_stays(b):
+    x = b.quantised(b.input((1, 4, 6, 6)))
+    return b.quantised(b.node("Relu", [b.quantised(conv(b, x, 4, 4), low=0.1, high=0.5)]))
+
+
+def case_conv_float_bias(b):
+    x = b.quantised(b.input((1, 4, 6, 6)))
+    weight, _ = b.weight((6, 4, 3, 3), 0)
+    bias = b.constant("bias", b.rng.normal(size=6).astype(np.float32))
+    return b.quantised(b.node("Conv", [x, weight, bias]), low=0.1, high=0.5)
+
+
+def case_conv_unsigned_weight(b):
+    x = b.quantised(b.input((1, 4, 6, 6)))
+    values = b.rng.integers(0, 256, (6, 4, 3, 3)).astype(np.uint8)
+    given = [
+        b.constant("w", values),
+        b.constant("ws", np.float32(0.01)),
+        b.constant("wz", np.uint8(77)),
+    ]
+    return b.quantised(b.node("Conv", [x, b.node("DequantizeLinear", given)]), low=0.1, high=0.5)
+
+
+def case_conv_max_pool(b):
+    x = b.quantised(b.input((1, 4, 8, 8)))
+    y = b.node(
+        "MaxPool", [conv(b, x, 4, 6, pads=[1, 1, 1, 1])], kernel_shape=[2, 2], strides=[2, 2]
+    )
+    return b.quantised(y, low=0.1, high=0.5)
+
+
+def case_gemm(b):
+    x = b.quantised(b.input((1, 2, 4, 4)))
+    pair = next(n for n in b.nodes if n.output[0] == x).input[1:]
+    f = b.quantised(b.node("Flatten", [x]), list(pair))
+    weight, scale = b.weight((32, 10), 1)
+    y = b.node("Gemm", [f, weight, b.bias(10, pair[0], scale)])
+    return b.quantised(y, low=0.2, high=0.6)
+
+
+def case_gemm_to_float(b):
+    x = b.quantised(b.input((1, 32)))
+    weight, _ = b.weight((10, 32), 0)
+    return b.node("Gemm", [x, weight], transB=1, alpha=0.3)
+
+
+def case_matmul(b):
+    x = b.quantised(b.input((1, 4, 20)))
+    weight, _ = b.weight((20, 7), None)
+    return b.quantised(b.node("MatMul", [x, weight]), low=0.2, high=0.6)
+
+
+def case_matmul_add(b):
+    x = b.quantised(b.input((1, 20)))
+    weight, _ = b.weight((20, 7), None)
+    bias = b.constant("bias", b.rng.normal(size=7).astype(np.float32))
+    return b.quantised(b.node("Add", [b.node("MatMul", [x, weight]), bias]), low=0.2, high=0.6)
+
+
+def case_matmul_to_float(b):
+    x = b.quantised(b.input((1, 20)))
+    weight, _ = b.weight((20, 7), 1)
+    return b.node("MatMul", [x, weight])
+
+
+def case_residual(b):
+    x = b.quantised(b.input((1, 4, 6, 6)), low=0.03, high=0.05)
+    y = b.quantised(conv(b, x, 4, 4, pads=[1, 1, 1, 1]), low=0.1, high=0.5)
+    return b.quantised(b.node("Add", [x, y]), low=0.1, high=0.5)
+
+
+def case_gate(b):
+    x = b.quantised(b.input((1, 6, 5, 5)))
+    pooled = b.quantised(b.node("GlobalAveragePool", [x]), low=0.004, high=0.02)
+    gate = b.quantised(b.node("Sigmoid", [pooled]), low=0.003, high=0.005)
+    return b.quantised(b.node("Mul", [x, gate]))
+
+
+def case_average_pool(b):
+    x = b.quantised(b.input((1, 5, 8, 8)))
+    return b.quantised(b.node("AveragePool", [x], kernel_shape=[2, 2], strides=[2, 2]))
+
+
+def case_average_pool_padded(b):
+    x = b.quantised(b.input((1, 5, 7, 7)))
+    return b.quantised(
+        b.node("AveragePool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    )
+
+
+def case_concat(b):
+    x, z = b.quantised(b.input((1, 4, 5, 5))), b.quantised(b.input((1, 4, 5, 5)))
+    return b.quantised(b.node("Concat", [x, z], axis=1))
+
+
+def case_leaky(b):
+    return b.quantised(b.node("LeakyRelu", [b.quantised(b.input((1, 3, 4, 4)))], alpha=0.2))
+
+
+def case_rescaled_movement(b):
+    x = b.quantised(b.input((1, 4, 4, 4)))
+    y = b.quantised(b.node("DepthToSpace", [x], blocksize=2))
+    return b.node("Transpose", [y], perm=[0, 1, 3, 2])
+
+
+def case_float_island(b):
+    x = b.quantised(b.input((1, 4, 4, 4)))
+    y = b.node("Sub", [x, b.quantised(b.input((1, 4, 4, 4)))])
+    return b.quantised(y)
+
+
+CASES = {name[5:]: case for name, case in globals().items() if name.startswith("case_")}
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("name", CASES)
+def test_operators_are_fused_where_onnxruntime_fuses_them(name, kind, tmp_path):
+    if name == "conv_unsigned_weight" and kind is np.int8:
+        pytest.skip("onnxruntime has no kernel for uint8 weights with int8 activations")
+    b = Builder(1, kind)
+    model = b.model(CASES[name](b))
+    prepared = prepare(open_model(model))
+    fuse_quantised(prepared)
+    assert operators(prepared.nodes) == operators(fused_by_onnxruntime(model, tmp_path).graph.node)
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["plain", "ties"])
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("name", CASES)
+def test_references_equal_onnxruntime(name, kind, ties):
+    if name == "conv_unsigned_weight" and kind is np.int8:
+        pytest.skip("onnxruntime has no kernel for uint8 weights with int8 activations")
+    for seed in range(3):
+        b = Builder(seed, kind, ties)
+        model = b.model(CASES[name](b))
+        graph, feeds = load(model), b.feeds()
+        (found,) = run_network(graph, feeds).values()
+        (wanted,) = by_onnxruntime(model, feeds)
+        assert len(np.unique(wanted)) > 3
+        np.testing.assert_array_equal(found, wanted)
