@@ -7,6 +7,7 @@ from benchmarks.mutation.mutants import (
     frontend,
     host,
     modelling,
+    plain,
     reducing,
 )
 
@@ -14,6 +15,7 @@ MUTANTS = (
     *host.MUTANTS,
     *frontend.MUTANTS,
     *modelling.MUTANTS,
+    *plain.MUTANTS,
     *building.MUTANTS,
     *describing.MUTANTS,
     *folding.MUTANTS,
