@@ -276,7 +276,7 @@ def main() -> None:
         print("|---|---:|---:|---:|---:|---:|---:|")
         for text in ladder(hlsgen.load_graph(network(name))):
             print(text, flush=True)
-    print(f"\n## The published flow\n\n{paragraph(PUBLISHED)}\n")
+    print(f"\n## The published flow\n\n{paragraph(PUBLISHED.strip())}\n")
     print(published_base.HEAD)
     for name in published_base.NETWORKS:
         print(published_base.base(name).row, flush=True)

@@ -64,18 +64,31 @@ class Sources(NamedTuple):
 def read_sources(paths: Sequence[str]) -> Sources:
     """Everything that the files and folders hold. Raises ReportError."""
     found = Sources([], [], [])
-    for path in map(Path, paths):
+    names = design_names([Path(path) for path in paths])
+    for path, name in names.items():
         if not path.exists():
             raise ReportError(
                 "does not exist", where=str(path), remedy="give aoc report folders or a CSV file"
             )
         if path.is_dir():
-            folder = read_folder(path)
+            folder = read_folder(path, name)
             found.samples.extend(folder.samples)
             found.clocks.extend(folder.clocks)
             found.notes.extend(folder.notes)
         else:
             found.samples.extend(read_csv(path))
+    return found
+
+
+def design_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for each design: the last parts of its path, as many as tell it from the others."""
+    found = {}
+    for path in dict.fromkeys(paths):
+        parts, most = path.resolve().parts, 1
+        others = [other.resolve().parts for other in paths if other != path]
+        while most < len(parts) and any(other[-most:] == parts[-most:] for other in others):
+            most += 1
+        found[path] = "/".join(parts[-most:])
     return found
 
 
@@ -118,8 +131,8 @@ def csv_sample(row: dict[str, str], where: str) -> Sample | None:
 # ---- report folders
 
 
-def read_folder(folder: Path) -> Sources:
-    """A compiled design: area.json and quartus.json below `folder` give samples,
+def read_folder(folder: Path, name: str) -> Sources:
+    """A compiled design, called `name`: area.json and quartus.json below `folder` give samples,
     acl_quartus_report.txt gives the clock."""
     area = next(iter(sorted(folder.rglob("area.json"))), None)
     quartus = next(iter(sorted(folder.rglob("quartus.json"))), None)
@@ -133,9 +146,9 @@ def read_folder(folder: Path) -> Sources:
     found = Sources([], [], [])
     if area is not None and quartus is not None:
         fitted = quartus_kernels(load_lenient(quartus))
-        for name, estimate in area_kernels(load_lenient(area)).items():
-            if name in fitted:
-                found.samples.append(Sample(folder.name, "", name, estimate, fitted[name]))
+        for kernel, estimate in area_kernels(load_lenient(area)).items():
+            if kernel in fitted:
+                found.samples.append(Sample(name, "", kernel, estimate, fitted[kernel]))
         if not fitted:
             found.notes.append(
                 f"{quartus}: no kernel has fitted figures; Quartus writes them when a compile has "
@@ -148,9 +161,9 @@ def read_folder(folder: Path) -> Sources:
             f"{folder}: area.json without quartus.json, so nothing to compare its estimates with; "
             "`hlsgen compare` sets them beside a design"
         )
-    clock = read_clock(folder.name, text) if text is not None else None
+    clock = read_clock(name, text) if text is not None else None
     if clock is None and area is not None and quartus is not None:
-        clock = fitted_clock(folder.name, load_lenient(quartus), load_lenient(area))
+        clock = fitted_clock(name, load_lenient(quartus), load_lenient(area))
     if clock is not None:
         found.clocks.append(clock)
     elif text is not None:

@@ -62,6 +62,16 @@ def test_members_between_square_brackets(tmp_path):
     assert not notes
 
 
+def test_folders_of_one_name_are_designs_of_their_own(tmp_path):
+    """Else none would be predicted from the others."""
+    paths = []
+    for parent in ("old", "new"):
+        (tmp_path / parent).mkdir()
+        paths.append(folder(tmp_path / parent / "a", BRACKETS))
+    samples, _, _ = read_sources([*paths, folder(tmp_path / "b", BRACKETS)])
+    assert [s.design for s in samples[::2]] == ["old/a", "new/a", "b"]
+
+
 @pytest.mark.parametrize("quartus", [*PLACEHOLDERS, None])
 def test_a_design_that_was_not_fitted_gives_a_note(quartus, tmp_path, capsys):
     path = folder(tmp_path / "d", quartus)
