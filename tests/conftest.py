@@ -1,13 +1,15 @@
 """Options of the test suite, what all its processes share (threads, the cache of compiled
-programs), and who may use a device."""
+programs, plans), the order of tests, and who may use a device."""
 
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from hlsgen.host.session import Session
+from tests.support import plans
 
 
 def pytest_addoption(parser):
@@ -22,12 +24,23 @@ def pytest_configure(config):
         # A worker a core: threads of torch and numpy that wait for each other would take the
         # others' time.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        config.program_cache = os.environ["HLSGEN_CACHE"] = tempfile.mkdtemp(prefix="hlsgen-cache-")
+        config.shared = Path(tempfile.mkdtemp(prefix="hlsgen-tests-"))
+        for variable, name in (("HLSGEN_CACHE", "programs"), (plans.FOLDER, "plans")):
+            (config.shared / name).mkdir()
+            os.environ[variable] = str(config.shared / name)
 
 
 def pytest_unconfigure(config):
-    if hasattr(config, "program_cache"):
-        shutil.rmtree(config.program_cache, ignore_errors=True)
+    if hasattr(config, "shared"):
+        shutil.rmtree(config.shared, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long comes first, so that xdist's workers end at about the same time; else the
+    order stays."""
+    items.sort(
+        key=lambda item: [not item.get_closest_marker(mark) for mark in ("slow", "emulator")]
+    )
 
 
 @pytest.fixture(autouse=True)

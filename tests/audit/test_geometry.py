@@ -8,12 +8,11 @@ import pytest
 import hlsgen
 from hlsgen.audit.findings import ERROR, ArrayAudit
 from hlsgen.audit.geometry import Geometry, stated
-from tests.schedule.test_structure import NETWORKS, planned
+from tests.schedule.test_structure import planned
 
 
 def built(name, style, folder):
-    graph = hlsgen.load_graph(NETWORKS[name]())
-    return hlsgen.generate(graph, planned(graph, style), folder / "design").path
+    return hlsgen.generate(*planned(name, style), folder / "design").path
 
 
 def errors(folder):

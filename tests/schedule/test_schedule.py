@@ -54,7 +54,7 @@ def mobilenet():
 @pytest.mark.slow
 def test_auto_chooses_by_size(lenet):
     assert hlsgen.schedule(lenet, board="pac_d5005").style == "pipelined"
-    graph = hlsgen.load_graph(network("resnet34", **SMALL))
+    graph = hlsgen.load_graph(network("resnet18", size=32, width=0.5))
     plan = hlsgen.schedule(graph, board="pac_a10")
     assert plan.style == "hybrid" and "may be used" in explain(graph, plan, estimate(graph, plan))
     goal = Goal(objective="resources", fps=100)  # a prefix takes more of them

@@ -35,6 +35,7 @@ from tests.emulator.test_skip import NETWORK as SKIPPING
 from tests.emulator.test_sparse_engine import NETWORK as SPARSE
 from tests.support.cases import case
 from tests.support.networks import assert_right, parse
+from tests.support.plans import shared
 
 SEVERAL = """(float[1,3,4,4] x, float[1,3,4,4] z) => (float[1,3,4,4] y, float[1,3,4,4] u)
 { y = Add(x, z) u = Relu(y) }"""
@@ -57,17 +58,25 @@ def name(request):
 @cache
 def designed(name, style, images=1):
     """Graph, plan and OpenCL text of a network in a style: several tests count in the same text."""
-    graph = hlsgen.load_graph(NETWORKS[name]())
-    plan = (
-        hlsgen.schedule(graph, style=style, goal=Goal(images=images))
-        if images > 1
-        else planned(graph, style)
-    )
+    graph, plan = planned(name, style, images)
     with tempfile.TemporaryDirectory() as folder:
         return graph, plan, hlsgen.generate(graph, plan, Path(folder) / "design").source
 
 
-def planned(graph, style):
+def planned(name, style, images=1):
+    """Graph and plan of a network in a style."""
+    graph, goal = hlsgen.load_graph(NETWORKS[name]()), Goal(images=images)
+    return graph, shared(
+        f"{name} {style} {images}",
+        lambda: (
+            of_style(graph, style)
+            if images == 1
+            else hlsgen.schedule(graph, style=style, goal=goal)
+        ),
+    )
+
+
+def of_style(graph, style):
     """A plan of a style; a hybrid one has a prefix if it can, else pairs of layers if there are
     any, else it is folded."""
     if style != "hybrid":

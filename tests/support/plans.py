@@ -1,12 +1,21 @@
-"""Plans of networks of the zoo that several tests look at: each is made once. Graphs and plans are
-immutable."""
+"""Plans of networks that several tests look at: each is made once for all processes of a run.
+Graphs and plans are immutable."""
 
+import hashlib
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import hlsgen
 from hlsgen.graph import Graph
 from hlsgen.plan import Engines, Plan
 from hlsgen.zoo import network
+
+# The variable that names the folder where processes find each other's plans.
+FOLDER = "HLSGEN_TEST_PLANS"
 
 
 def resized(engines: Engines, name: str = "convolution", **sizes: int) -> Engines:
@@ -37,5 +46,21 @@ def planned(
     name: str, style: str, board: str, size: int | None, width: float
 ) -> tuple[Graph, Plan]:
     """See `zoo_plan`."""
-    graph = loaded(name, size, width)
-    return graph, hlsgen.schedule(graph, board=board, style=style)
+    graph, key = loaded(name, size, width), f"zoo {name} {style} {board} {size} {width}"
+    return graph, shared(key, lambda: hlsgen.schedule(graph, board=board, style=style))
+
+
+def shared(key: str, make: Callable[[], Plan]) -> Plan:
+    """The plan that `make` returns, which the first process of a test run that asks for it leaves
+    to the others. What it raises is not kept."""
+    if FOLDER not in os.environ:
+        return make()
+    path = Path(os.environ[FOLDER]) / hashlib.sha256(key.encode()).hexdigest()
+    if path.is_file():
+        found: Plan = pickle.loads(path.read_bytes())
+        return found
+    made = make()
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(pickle.dumps(made))
+    os.replace(file.name, path)  # whole, or not there
+    return made
