@@ -3,6 +3,7 @@ expression."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,6 +69,11 @@ class Function:
 
 # onnxruntime's sigmoid is off by up to 1.4e-7, and its exp(x) - 1 by half of 1's last bit.
 ORT_SIGMOID, ORT_EXPONENTIAL = 2e-7, 2.0**-24
+# Half of 1's last bit, and what erf or tanh are off by, once more.
+ORT_ERF = 2.0**-23
+# The error function: a polynomial of 10 coefficients on either side of |x| = 1, an exponential
+# beyond it.
+ERF = Arithmetic(compares=1, multiply_adds=10, exponentials=1)
 
 
 def negative_exponential(x: np.ndarray, a: Activation) -> np.ndarray:
@@ -78,6 +84,29 @@ def negative_exponential(x: np.ndarray, a: Activation) -> np.ndarray:
 def ramp(x: np.ndarray, a: Activation) -> np.ndarray:
     """Hard sigmoid: alpha x + low, kept between 0 and 1."""
     return np.clip(a.alpha * x + a.low, 0, 1)
+
+
+def error_function(x: np.ndarray) -> np.ndarray:
+    """erf, element by element."""
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), np.float64)
+
+
+def bell_step(x: np.ndarray, a: Activation) -> np.ndarray:
+    """GELU: x times the share of a normal distribution that lies below x."""
+    result: np.ndarray = x * (0.5 + 0.5 * error_function(x / math.sqrt(2)))
+    return result
+
+
+def bell_step_by_tanh(x: np.ndarray, a: Activation) -> np.ndarray:
+    """GELU's approximation with tanh."""
+    below = 0.5 + 0.5 * np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+    result: np.ndarray = x * below
+    return result
+
+
+def truth(found: np.ndarray) -> np.ndarray:
+    """1 for true, 0 for false."""
+    return np.asarray(found, np.float64)
 
 
 # Comparisons select with fmax and fmin: one DSP-free comparator a lane, and the same text serves
@@ -164,6 +193,72 @@ FUNCTIONS = {
         lambda x, a: x * ramp(x, a),
         Arithmetic(compares=2, multiply_adds=1, multiplies=1),
     ),
+    "square": Function(
+        "{x} * {x}", lambda x, a: x * x, Arithmetic(multiplies=1), stays_finite=False
+    ),
+    # fmin and fmax spread alpha over the lanes: pow takes no number beside a vector.
+    "power": Function(
+        "pow({x}, fmin(fmax({x}, {alpha}), {alpha}))",
+        lambda x, a: np.power(x, a.alpha),
+        Arithmetic(compares=2, powers=1),
+        stays_finite=False,
+    ),
+    "erf": Function("erf({x})", lambda x, a: error_function(x), ERF),
+    "gelu": Function(
+        "{x} * (0.5f + 0.5f * erf({x} * 0.70710677f))",
+        bell_step,
+        ERF + Arithmetic(multiplies=2, multiply_adds=1),
+        lambda x, a: np.abs(x) * ORT_ERF,
+    ),
+    # Beyond 20 tanh is 1, and a cube may overflow.
+    "gelu_tanh": Function(
+        "{x} * (0.5f + 0.5f * tanh(fmin(fmax({x}, -20.0f), 20.0f) * (0.7978846f + 0.035677407f "
+        "* (fmin(fmax({x}, -20.0f), 20.0f) * fmin(fmax({x}, -20.0f), 20.0f)))))",
+        bell_step_by_tanh,
+        Arithmetic(compares=2, multiplies=3, multiply_adds=2, adds=2, divides=1, exponentials=1),
+        lambda x, a: np.abs(x) * ORT_ERF,
+    ),
+    "mish": Function(
+        "{x} * tanh(fmax({x}, 0.0f) + log1p(exp(-fabs({x}))))",
+        lambda x, a: x * np.tanh(np.logaddexp(x, 0)),
+        Arithmetic(compares=1, adds=4, multiplies=1, divides=1, exponentials=3),
+    ),
+    # alpha (exp(x / alpha) - 1) below 0; low is 1 / alpha.
+    "celu": Function(
+        "fmax({x}, 0.0f) + {alpha} * expm1(fmin({x}, 0.0f) * {low})",
+        lambda x, a: np.where(x > 0, x, a.alpha * np.expm1(np.minimum(x, 0) * a.low)),
+        Arithmetic(compares=2, adds=1, multiply_adds=1, multiplies=1, exponentials=1),
+        lambda x, a: np.where(x < 0, abs(a.alpha) * ORT_EXPONENTIAL, 0),
+    ),
+    # Comparisons with the number low; alpha is -low, since step takes a number first alone.
+    "at_least": Function(
+        "step({low}, {x})", lambda x, a: truth(x >= a.low), Arithmetic(compares=1)
+    ),
+    "at_most": Function(
+        "step({alpha}, -({x}))", lambda x, a: truth(x <= a.low), Arithmetic(compares=1)
+    ),
+    "above": Function(
+        "1.0f - step({alpha}, -({x}))",
+        lambda x, a: truth(x > a.low),
+        Arithmetic(compares=1, adds=1),
+    ),
+    "below": Function(
+        "1.0f - step({low}, {x})", lambda x, a: truth(x < a.low), Arithmetic(compares=1, adds=1)
+    ),
+    "equal": Function(
+        "step({low}, {x}) * step({alpha}, -({x}))",
+        lambda x, a: truth(x == a.low),
+        Arithmetic(compares=2, multiplies=1),
+    ),
+    "sign": Function(
+        "step(0.0f, {x}) - step(0.0f, -({x}))",
+        lambda x, a: np.sign(x),
+        Arithmetic(compares=2, adds=1),
+    ),
+    "floor": Function("floor({x})", lambda x, a: np.floor(x), Arithmetic()),
+    "ceil": Function("ceil({x})", lambda x, a: np.ceil(x), Arithmetic()),
+    "rint": Function("rint({x})", lambda x, a: np.rint(x), Arithmetic()),
+    "trunc": Function("trunc({x})", lambda x, a: np.trunc(x), Arithmetic()),
 }
 EXPRESSIONS = {kind: function.expression for kind, function in FUNCTIONS.items()}
 KINDS = tuple(EXPRESSIONS)

@@ -27,6 +27,7 @@ from hlsgen.graph import Graph
 from hlsgen.host.design import HostDesign
 from hlsgen.host.finite import check_finite, non_finite, warning
 from hlsgen.host.runner import run
+from hlsgen.ops import onnx_importers
 from hlsgen.reference import run_network
 from hlsgen.schedule.scheduler import schedule
 
@@ -102,9 +103,18 @@ def find_constants(model: onnx.ModelProto, inputs: Sequence[str]) -> tuple[list[
     """The inputs that must be constants, and the normalised network if there are none. Raises
     UnsupportedError, ModelError.
 
-    Importing the network fails for want of them and tells their names; more may turn up when these
-    are bound.
+    Inputs that stand for weights are taken for such. Else importing the network fails for want of
+    them and tells their names; more may turn up when these are bound.
     """
+    weights = {
+        node.input[place]
+        for node in model.graph.node
+        if node.op_type in onnx_importers()
+        for place in onnx_importers()[node.op_type].weight_places
+        if place < len(node.input)
+    }
+    if given := [name for name in inputs if name in weights]:
+        return given, None
     try:
         return [], load(model)
     except UnsupportedError as error:

@@ -136,8 +136,9 @@ def record_fields(graph: Graph, steps: Sequence[StepPlan]) -> tuple[Field, ...]:
 
 @remembered
 def present_operators(graph: Graph) -> frozenset[str]:
-    """The operators of a network."""
-    return frozenset(layer.op for layer in graph.layers)
+    """The operators of a network, and what decides on fields of their layers beside."""
+    traits = (operator(layer.op).folded_traits(layer) for layer in graph.layers)
+    return frozenset(layer.op for layer in graph.layers).union(*traits)
 
 
 @cache
@@ -181,11 +182,12 @@ def step_source(graph: Graph, step: StepPlan) -> Tensor:
 
 
 def own_fields(graph: Graph, step: StepPlan, engines: Engines) -> dict[str, Any]:
-    """What the operator says of a step; nothing of a plain pass."""
-    if not step.engine:
-        return {}
+    """What the operator says of a step; nothing of a pass that finishes what an engine computed."""
     layer = graph.layer(step.layer)
-    return operator(layer.op).folded_fields(layer, graph, step, engines)
+    op = operator(layer.op)
+    if not step.engine and op.folded_engine(layer):
+        return {}
+    return op.folded_fields(layer, graph, step, engines)
 
 
 def step_counts(

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 # The option that makes the compiler skip its header.
 SKIP_HEADER = "-D_OPENCL_H_"
 WIDTHS = ("", "2", "4", "8", "16")
-OF_ONE = ("exp", "expm1", "fabs", "log", "log1p", "rsqrt", "sqrt", "tanh")
-OF_TWO = ("fmax", "fmin", "pow")
+OF_ONE = ("ceil", "erf", "exp", "expm1", "fabs", "floor", "log", "log1p", "rint", "rsqrt", "sqrt",
+          "tanh", "trunc")  # fmt: skip
+OF_TWO = ("fmax", "fmin", "pow", "step")
 
 
 def signatures() -> Iterator[str]:
@@ -27,6 +28,7 @@ def signatures() -> Iterator[str]:
         yield f"{vector} select({vector}, {vector}, int{width})"
         if width:
             yield from (f"{vector} {name}({vector}, float)" for name in ("fmax", "fmin"))
+            yield f"{vector} step(float, {vector})"
     yield "int max(int, int)"
 
 

@@ -20,6 +20,8 @@ int get_compute_id(int dimension);
 #define select(a, b, c) ((c) ? (b) : (a))
 #define fabs(a) ({ __typeof__(a) __a = (a); __a < 0 ? -__a : __a; })
 #define max(a, b) fmax(a, b)
+#undef step
+#define step(a, b) ({ __typeof__((a) + (b)) __a = (a), __b = (b); __b < __a ? (__typeof__(__a))(0.0f) : (__typeof__(__a))(1.0f); })
 #define min(a, b) fmin(a, b)
 
 // So are conversions, of which kernels have one.
@@ -77,6 +79,12 @@ __UNIT(floor)
 #undef ceil
 __UNIT(ceil)
 #define ceil(x) __lanes_ceil(x)
+#undef rint
+__UNIT(rint)
+#define rint(x) __lanes_rint(x)
+#undef trunc
+__UNIT(trunc)
+#define trunc(x) __lanes_trunc(x)
 #undef pow
 __UNIT2(pow)
 #define pow(x, y) __lanes_pow(x, y)

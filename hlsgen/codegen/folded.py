@@ -39,7 +39,8 @@ from hlsgen.model.folded_structure import (
 )
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
-from hlsgen.ops.binary import FLOAT_MAX, FUNCTIONS, NAMES
+from hlsgen.ops.binary import FUNCTIONS, NAMES
+from hlsgen.ops.broadcast import FLOAT_MAX
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -57,7 +58,7 @@ AUTORUN = {
 LAUNCHED = {
     "engine_attribute": "__attribute__((max_global_work_dim(0)))",
     "engine_parameters": "const int steps",
-    "every_step": "for (int step = 0; step < steps; ++step)",
+    "every_step": "for (int nth = 0; nth < steps; ++nth)",
 }
 
 
@@ -162,14 +163,16 @@ class FoldedGenerator:
         first, count = step.first_vector * v, step.groups * step.output_vectors * v
         values = []
         for array, default in ((op.folded_shift(layer), 0.0), (op.folded_scale(layer), 1.0)):
-            full = np.full(count, default, np.float32)
-            if array is not None and step.finish:
-                part = pad_axis(array, 0, v)[first : first + count]
-                full[: len(part)] = part
+            planes = np.zeros((0, 1)) if array is None else array.reshape(len(array), -1)
+            full = np.full((planes.shape[1], count), default, np.float32)
+            if step.finish:
+                part = pad_axis(planes, 0, v)[first : first + count].T
+                full[:, : part.shape[1]] = part
             values.append(full.reshape(-1, v))
         if clears_lanes(self.graph, step, self.engines):
             self.clears = True
-            values[0].reshape(-1)[self.graph.output_tensor(layer).channels - first :] = FLOAT_MAX
+            lanes = values[0].reshape(-1, count)
+            lanes[:, self.graph.output_tensor(layer).channels - first :] = FLOAT_MAX
         vectors = np.stack(values, axis=1) if self.scaled else values[0]
         base = self.bias_count
         self.biases.append(vectors.ravel())
@@ -282,6 +285,7 @@ class FoldedGenerator:
             "unroll": unrolling(plan),
             "joins": self.joins(steps),
             "negatives": any(s["scale_negative"] for s in steps),
+            "varying": any(s["constants_vary"] for s in steps),
         } | (AUTORUN if autorun else LAUNCHED)
 
     def engine_entry(self, known: Engine, steps: list[dict[str, Any]]) -> dict[str, Any]:

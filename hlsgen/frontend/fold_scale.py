@@ -13,7 +13,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.ops import operator
-from hlsgen.ops.scale import Scale
+from hlsgen.ops.scale import Scale, varies
 
 
 def fold_scale(graph: Graph) -> Graph:
@@ -42,7 +42,7 @@ def fold_scale(graph: Graph) -> Graph:
 
 def is_scale(layer: Layer) -> bool:
     """Whether a layer is a scale and a shift a channel, and nothing else."""
-    return isinstance(operator(layer.op), Scale)
+    return isinstance(operator(layer.op), Scale) and not varies(layer)
 
 
 def _fold(layer: Layer, scale: Layer) -> Layer:
@@ -50,11 +50,11 @@ def _fold(layer: Layer, scale: Layer) -> Layer:
     factor = scale.weights["scale"].astype(np.float64)
     name = operator(layer.op).scaled_weight
     weight = layer.weights[name]
-    spread = factor.reshape(-1, *(1,) * (weight.ndim - 1))
-    bias = layer.weights["bias"].astype(np.float64) * factor + scale.weights["bias"]
+    bias, shift = layer.weights["bias"].astype(np.float64), scale.weights["bias"]
+    bias = bias * spread(factor, bias.ndim) + spread(shift, bias.ndim)
     weights = {
         **layer.weights,
-        name: (weight * spread).astype(np.float32),
+        name: (weight * spread(factor, weight.ndim)).astype(np.float32),
         "bias": bias.astype(np.float32),
     }
     return replace(
@@ -64,3 +64,8 @@ def _fold(layer: Layer, scale: Layer) -> Layer:
         activation=scale.activation,
         nodes=(*layer.nodes, *scale.nodes),
     )
+
+
+def spread(values: np.ndarray, rank: int) -> np.ndarray:
+    """A number a channel, beside an array of that rank."""
+    return values.reshape(-1, *(1,) * (rank - 1))

@@ -27,7 +27,8 @@ from hlsgen.frontend.scopes import scoped_names
 from hlsgen.frontend.source import STANDARD, UNKNOWN_DOMAIN, open_model
 from hlsgen.graph import Graph, Layer, Port
 from hlsgen.ops import onnx_importers
-from hlsgen.ops.importing import GraphBuilder, NodeImporter
+from hlsgen.ops.broadcast import placed_constant
+from hlsgen.ops.importing import GraphBuilder, NodeImporter, Value
 
 
 def load(
@@ -81,7 +82,6 @@ def import_nodes(
                     f"its attributes or shapes make no sense ({error})", where=model.label(node)
                 )
             )
-    problems += constant_outputs(model, builder)
     if not problems:
         return finish(builder, model, name)
     raise joined(problems, f"model, {model.mixing}" if model.mixing else "")
@@ -126,24 +126,13 @@ def with_copies(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors, layers=tuple(layers), outputs=tuple(outputs))
 
 
-def constant_outputs(model: PreparedModel, builder: GraphBuilder) -> list[UnsupportedError]:
-    """What is wrong with outputs that no node computes at run time."""
-    return [
-        UnsupportedError(
-            "it is a constant",
-            where=f"output {output}",
-            remedy="take it out of the network's outputs",
-        )
-        for output in model.outputs
-        if output in model.constants and output not in builder.values
-    ]
-
-
 def finish(builder: GraphBuilder, model: PreparedModel, name: str) -> Graph:
     """Make the graph from what the builder collected. Raises ModelError for outputs that no node
     computes."""
     outputs = []
     for output in model.outputs:
+        if output in builder.constants and output not in builder.values:
+            builder.values[output] = constant_output(builder, output)
         if output not in builder.values:
             raise ModelError(
                 "no node computes it",
@@ -175,6 +164,14 @@ def input_type(model: PreparedModel, name: str) -> str:
     kind = model.integers.get(name, FLOAT)
     found: str = onnx.helper.tensor_dtype_to_np_dtype(kind).name
     return found
+
+
+def constant_output(builder: GraphBuilder, output: str) -> Value:
+    """An output that is a constant, as a feature map beside the first input."""
+    _, beside = builder.ports[0]
+    node = onnx.helper.make_node("Constant", [], [output])
+    importer = NodeImporter(builder, node, f"output {output}")
+    return placed_constant(importer, builder.constants[output], beside)
 
 
 def drop_unused(graph: Graph) -> Graph:

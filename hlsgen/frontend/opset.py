@@ -7,7 +7,7 @@ from onnx import shape_inference, version_converter
 
 from hlsgen.errors import ModelError, UnsupportedError
 from hlsgen.frontend.model import TARGET_OPSET, first_line, opset_of
-from hlsgen.ops.reduction import KEEPS_SHAPE
+from hlsgen.ops.normalise import KEEPS_SHAPE
 from hlsgen.ops.resize import keep_coordinates
 
 

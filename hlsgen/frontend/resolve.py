@@ -20,7 +20,7 @@ from hlsgen.frontend.model import node_label
 from hlsgen.frontend.refusals import REASONS
 from hlsgen.frontend.source import LARGE_CONSTANT, STANDARD
 from hlsgen.frontend.splice import branch_nodes, function_nodes
-from hlsgen.ops.reduction import KEEPS_SHAPE
+from hlsgen.ops.normalise import KEEPS_SHAPE
 
 Types = dict[str, onnx.TypeProto]
 

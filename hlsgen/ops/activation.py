@@ -39,6 +39,14 @@ class Activate(Operator, Importer):
         "Softsign": "",
         "HardSigmoid": "alpha, beta",
         "HardSwish": "",
+        "Erf": "",
+        "Gelu": "both approximations",
+        "Mish": "",
+        "Celu": "alpha",
+        "Sign": "",
+        "Floor": "",
+        "Ceil": "",
+        "Round": "",
     }
 
     def import_node(self, node: NodeImporter) -> None:
@@ -53,6 +61,11 @@ class Activate(Operator, Importer):
         kind = KINDS.get(node.op_type, node.op_type.lower())
         if node.op_type == "HardSwish":
             return Activation(kind, alpha=1 / 6, low=0.5)
+        if node.op_type == "Gelu":
+            return Activation(GELU[node.attribute("approximate", "none")])
+        if node.op_type == "Celu":
+            alpha = float(node.attribute("alpha", 1.0))
+            return Activation(kind, alpha=alpha, low=1 / alpha)
         if node.op_type != "Clip":
             defaults = PARAMETERS.get(node.op_type, {})
             found = {
@@ -80,6 +93,8 @@ class Activate(Operator, Importer):
 
 
 KINDS = {"LeakyRelu": "leaky_relu", "HardSigmoid": "hard_sigmoid", "HardSwish": "hard_swish"}
+KINDS |= {"Round": "rint"}
+GELU = {"none": "gelu", "tanh": "gelu_tanh"}
 # ONNX attribute -> parameter of `Activation`, with ONNX's default.
 PARAMETERS = {
     "LeakyRelu": {"alpha": ("alpha", 0.01)},

@@ -96,6 +96,9 @@ class Importer(ABC):
     contributed: frozenset[str] = frozenset()
     # The types of feature maps that it reads.
     types: tuple[DataType, ...] = (FLOAT32,)
+    # Inputs of its nodes that are weights where they are known: an input of the network that stands
+    # there is one in ONNX's own cases.
+    weight_places: tuple[int, ...] = ()
 
     # The operators whose layers it may make, beside its own.
     makes: tuple[str, ...] = ()
@@ -309,7 +312,9 @@ class Operator(ABC):
         found = [np.zeros((0, lanes), np.float32)]
         for array in (nest.bias, *nest.constants):
             if array:
-                found.append(pad_axis(layer.weights[array.memory.name], 0, lanes))
+                values = layer.weights[array.memory.name]
+                by_pixel = values.reshape(len(values), -1).T  # one row where they are a channel's
+                found.append(pad_axis(by_pixel, 1, lanes))
         if nest.weights or nest.streamed:
             taken = self.indexed_weights(layer, kernel)
             assert taken is not None
@@ -406,6 +411,14 @@ class Operator(ABC):
     ) -> np.ndarray:
         """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
+
+    def takes_images(self, layer: Layer) -> bool:
+        """Whether a step of the layer may take several images, where its engine does."""
+        return True
+
+    def folded_traits(self, layer: Layer) -> frozenset[str]:
+        """What of a layer decides on fields of records, beside its operator (see `Field.when`)."""
+        return frozenset()
 
     def folded_reads(self, layer: Layer) -> dict[str, str]:
         """The tensors that the layer's engine reads by itself, each by what the step fields of its

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hlsgen.activation import Activation
-from hlsgen.graph import Graph, Layer, View
+from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Source, Vector
 from hlsgen.ops.base import Importer, Operator, Work, vectors
+from hlsgen.ops.broadcast import common_shape, expanded, fit, layout_of
 from hlsgen.ops.elementwise import VECTOR, elementwise
-from hlsgen.ops.importing import Value, canonical_shape
-from hlsgen.ops.scale import add_scale
+from hlsgen.ops.importing import Value
 from hlsgen.plan import KernelPlan
 from hlsgen.types import DataType
 
@@ -51,10 +50,28 @@ FUNCTIONS = {
     ),
     "max": Function("fmax({0}, {1})", np.maximum, Arithmetic(compares=1), "max"),
     "min": Function("fmin({0}, {1})", np.minimum, Arithmetic(compares=1), "min"),
+    "pow": Function("pow({0}, {1})", np.power, Arithmetic(powers=1), "", stays_finite=False),
+    # Comparisons give 1 or 0: step(a, b) is 0 where b < a.
+    "greater": Function(
+        "1.0f - step({0}, {1})", np.greater, Arithmetic(compares=1, adds=1), "less"
+    ),
+    "less": Function("1.0f - step({1}, {0})", np.less, Arithmetic(compares=1, adds=1), "greater"),
+    "greater_equal": Function(
+        "step({1}, {0})", np.greater_equal, Arithmetic(compares=1), "less_equal"
+    ),
+    "less_equal": Function(
+        "step({0}, {1})", np.less_equal, Arithmetic(compares=1), "greater_equal"
+    ),
+    "equal": Function(
+        "step({0}, {1}) * step({1}, {0})", np.equal, Arithmetic(compares=2, multiplies=1), "equal"
+    ),
+    "keep": Function(
+        "{1} != 0.0f ? {0} : 0.0f", lambda a, b: np.where(b != 0, a, 0), Arithmetic(compares=1), ""
+    ),
 }
 NAMES = tuple(FUNCTIONS)
-ONNX_NAMES = {"Sum": "add"}
-FLOAT_MAX = float(np.finfo(np.float32).max)
+ONNX_NAMES = {"Sum": "add", "And": "min", "Or": "max"}
+ONNX_NAMES |= {"GreaterOrEqual": "greater_equal", "LessOrEqual": "less_equal"}
 
 
 @dataclass(frozen=True)
@@ -67,25 +84,34 @@ class BinaryAttributes:
 
 
 class Binary(Operator, Importer):
-    """ONNX Add, Sub, Mul, Div, Max, Min and Sum; constants become a scale and a shift a channel, or
-    a bound."""
+    """Functions of two feature maps. Constants become scales and shifts, functions of one map, or
+    feature maps themselves (`hlsgen.ops.with_constant`)."""
 
     name = "binary"
     onnx_types: ClassVar[dict[str, str]] = {
-        "Add": "two feature maps with broadcasting, or a constant that does not vary within a "
-        "channel",
+        "Add": "feature maps and constants with broadcasting",
         "Sub": "as Add",
         "Mul": "as Add",
         "Div": "as Add",
-        "Max": "feature maps with broadcasting; one number",
-        "Min": "feature maps with broadcasting; one number",
-        "Sum": "as Add, any number of terms",
+        "Max": "as Add, any number of operands",
+        "Min": "as Add, any number of operands",
+        "Sum": "as Add, any number of operands",
+        "Pow": "as Add",
+        "Greater": "as Add; 1 or 0",
+        "Less": "as Add; 1 or 0",
+        "GreaterOrEqual": "as Add; 1 or 0",
+        "LessOrEqual": "as Add; 1 or 0",
+        "Equal": "as Add; 1 or 0",
+        "And": "as Add, of 1 and 0",
+        "Or": "as Add, of 1 and 0",
     }
     makes: tuple[str, ...] = ("scale", "activation", "gather")
     joins = True
 
     def import_node(self, node: NodeImporter) -> None:
         """Import any of them; n operands become a chain of n - 1 layers."""
+        from hlsgen.ops.with_constant import with_constant
+
         function = ONNX_NAMES.get(node.op_type, node.op_type.lower())
         count = len(node.node.input)
         constants = [i for i in range(count) if node.constant(i) is not None]
@@ -94,15 +120,14 @@ class Binary(Operator, Importer):
             raise node.unsupported("all its inputs are constants")
         current = node.value(variables[0])
         for index in variables[1:]:
-            current = join(node, current, node.value(index), partial(binary, function))
-        node.bind(current.tensor, current.view)
+            current = joined(node, function, current, node.value(index))
         for index in constants:
-            # Sub and Div alone have an order, and then two operands.
-            swapped = function in ("sub", "div") and index < variables[0]
-            apply_constant(
-                node, function, current, np.asarray(node.constant(index), np.float64), swapped
+            # A function with an order has two operands.
+            swapped = index < variables[0] and function != FUNCTIONS[function].swapped
+            current = with_constant(
+                node, function, current, np.asarray(node.constant(index)), swapped
             )
-            current = node.builder.values[node.node.output[0]]
+        node.bind(current.tensor, current.view)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The function; numpy broadcasts a single pixel."""
@@ -153,6 +178,15 @@ def binary(function: str, swapped: bool, broadcast: bool) -> BinaryAttributes:
     return BinaryAttributes(FUNCTIONS[function].swapped if swapped else function, broadcast)
 
 
+def joined(node: NodeImporter, function: str, left: Value, right: Value) -> Value:
+    """A layer of its own that is `function` of two values. Where that cannot be swapped, the first
+    is broadcast by a movement."""
+    if not FUNCTIONS[function].swapped:
+        shape = common_shape(node, left.view.value_shape, right.view.value_shape)
+        left = expanded(node, left, shape)
+    return join(node, left, right, partial(binary, function))
+
+
 def join(
     node: NodeImporter,
     left: Value,
@@ -164,17 +198,8 @@ def join(
     """A layer `op` that joins two values. The larger one's layout is kept; the other is broadcast
     or moved into it. `attributes` are told whether operands are swapped, and whether the second is
     broadcast; `kind`: see `node.add`."""
-    shapes = left.view.value_shape, right.view.value_shape
-    try:
-        shape = np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise node.unsupported(
-            f"shapes {list(shapes[0])} and {list(shapes[1])} do not broadcast"
-        ) from None
-    first = next(
-        (v for v in (left, right) if v.view.value_shape == shape and v.tensor.size > 1), None
-    )
-    view = first.view if first else View((1, *canonical_shape(shape))).then("reshape", shape)
+    shape = common_shape(node, left.view.value_shape, right.view.value_shape)
+    view = layout_of(shape, left, right)
     operands = [fit(node, value, shape, view) for value in (left, right)]
     swapped = operands[0][1] and not operands[1][1]
     if swapped:
@@ -186,58 +211,6 @@ def join(
     canonical = view.shape[1:]
     result = node.add(op, attributes(swapped, broadcast), tensors, canonical, kind=kind)
     return Value(result, view)
-
-
-def fit(node: NodeImporter, value: Value, shape: tuple[int, ...], view: View) -> tuple[Any, bool]:
-    """The tensor of an operand in the layout `view` of the result, and whether it is one pixel that
-    serves all."""
-    index = view.invert(np.broadcast_to(value.view.indices, shape))[0]
-    channels = np.arange(value.tensor.size)
-    if value.tensor.shape == view.shape[1:] and np.array_equal(index.ravel(), channels):
-        return value.tensor, False
-    one_pixel = value.tensor.pixels == 1 and value.tensor.channels == view.shape[1]
-    if one_pixel and np.array_equal(
-        index, np.broadcast_to(channels[:, None, None], view.shape[1:])
-    ):
-        return value.tensor, True
-    return node.gather(
-        value.tensor, index, "broadcast" if index.size > value.tensor.size else "new layout"
-    ), False
-
-
-def apply_constant(
-    node: NodeImporter, function: str, value: Value, constant: np.ndarray, swapped: bool
-) -> None:
-    """Bind `function` of a value and a constant (of a constant and a value, if `swapped`) to the
-    node's output."""
-    if function in ("max", "min"):
-        if constant.size != 1:
-            raise node.unsupported(
-                f"a bound of shape {list(constant.shape)}", "give one number, or a feature map"
-            )
-        bound = float(constant.ravel()[0])
-        low, high = (bound, FLOAT_MAX) if function == "max" else (-FLOAT_MAX, bound)
-        activate(node, value, Activation("clip", low=low, high=high))
-        return
-    if function == "div" and swapped:
-        activate(node, value, Activation("reciprocal"))
-        value, function = node.builder.values[node.node.output[0]], "mul"
-    if function == "div":
-        constant, function = 1 / constant, "mul"
-    amount, value = node.per_channel(np.asarray(constant, np.float32), value)
-    one, none = np.ones_like(amount), np.zeros_like(amount)
-    scale, shift = {
-        "add": (one, amount),
-        "mul": (amount, none),
-        "sub": (-one, amount) if swapped else (one, -amount),
-    }[function]
-    add_scale(node, value, scale, shift)
-
-
-def activate(node: NodeImporter, value: Value, activation: Activation) -> None:
-    """Bind an activation of a value to the node's output."""
-    tensor = node.add("activation", None, [value.tensor], value.tensor.shape, activation=activation)
-    node.bind(tensor, value.view)
 
 
 OPERATOR = Binary()

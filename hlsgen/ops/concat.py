@@ -11,6 +11,7 @@ from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Source, Vector
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.elementwise import pixels
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -26,8 +27,10 @@ class Concat(Operator, Importer):
     """ONNX Concat; an axis that is not the channels is first made the channels."""
 
     name = "concat"
-    onnx_types: ClassVar[dict[str, str]] = {"Concat": "any axis but the batch"}
-    makes = ("gather",)
+    onnx_types: ClassVar[dict[str, str]] = {
+        "Concat": "any axis but the batch; feature maps and constants"
+    }
+    makes = ("gather", "scale")
     concatenates = True
     fuses_activation = False
     types = ANY
@@ -36,7 +39,12 @@ class Concat(Operator, Importer):
         """Import Concat; one input alone is passed through, and constants that hold nothing add
         nothing."""
         constants = [node.constant(i) for i in range(len(node.node.input))]
-        values = [node.value(i) for i, array in enumerate(constants) if array is None or array.size]
+        beside = node.value(next(i for i, array in enumerate(constants) if array is None))
+        values = [
+            node.value(i) if array is None else placed_constant(node, array, beside)
+            for i, array in enumerate(constants)
+            if array is None or array.size
+        ]
         concatenate(node, values)
 
     def output_shape(self, attributes: Any, inputs: Sequence[Shape]) -> Shape:

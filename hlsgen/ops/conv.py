@@ -55,9 +55,9 @@ class Conv(ConvKernels, Importer):
 
     name = "conv"
     onnx_types: ClassVar[dict[str, str]] = {
-        "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations; "
-        "constant weights"
+        "Conv": "one to three spatial dimensions; group, strides, pads, auto_pad, dilations"
     }
+    weight_places = (1, 2)
     engine = "convolution"
     accumulates = True
     alternative_engines: tuple[str, ...] = ("skipping",)
@@ -66,7 +66,12 @@ class Conv(ConvKernels, Importer):
     stored_weights: tuple[str, ...] = ("weight",)
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import a Conv node with constant weights."""
+        """Import a Conv node."""
+        if any(node.constant(i) is None for i in (1, 2) if node.input_name(i)):
+            from hlsgen.ops.correlation import correlate
+
+            correlate(node)
+            return
         weight = node.need_constant(1, "weight")
         bias = (
             node.need_constant(2, "bias")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,7 +23,7 @@ from hlsgen.ops.base import (
     resident_weights,
     vectors,
 )
-from hlsgen.ops.binary import apply_constant, binary, join
+from hlsgen.ops.compose import apply, number
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
 from hlsgen.ops.window import Window
@@ -48,10 +47,10 @@ class Dense(Operator, Importer):
     weights."""
 
     name = "dense"
-    onnx_types: ClassVar[dict[str, str]] = {
-        "Gemm": "constant matrix, any bias; alpha, beta, transA, transB"
-    }
-    makes: tuple[str, ...] = ("conv", "binary", "scale")
+    onnx_types: ClassVar[dict[str, str]] = {"Gemm": "as MatMul; alpha, beta, transA, transB"}
+    weight_places = (1, 2)
+    makes: tuple[str, ...] = ("conv", "matmul", "binary", "scale")
+    rare = ("matmul",)
     engine = "dense"
     accumulates = True
     alternative_engines: tuple[str, ...] = ("sparse",)
@@ -62,6 +61,9 @@ class Dense(Operator, Importer):
     def import_node(self, node: NodeImporter) -> None:
         """Import Gemm (alpha, beta, transA = 0, transB) or MatMul with the constant on the
         right."""
+        if node.op_type == "Gemm" and not has_constants(node):
+            general_product(node)
+            return
         matrix = node.need_constant(1, "right-hand matrix")
         bias = np.zeros(1, np.float32)
         value = node.value(0)
@@ -71,14 +73,8 @@ class Dense(Operator, Importer):
             matrix = (matrix.T if node.attribute("transB", 0) else matrix) * node.attribute(
                 "alpha", 1.0
             )
-            constant = node.constant(2)
-            if constant is not None:
-                bias = constant * node.attribute("beta", 1.0)
-        if matrix.ndim != 2:
-            raise node.unsupported(
-                f"a right-hand matrix of {matrix.ndim} dimensions",
-                "only two dimensions are supported",
-            )
+            if node.input_name(2):
+                bias = node.need_constant(2, "bias") * node.attribute("beta", 1.0)
         shape = value.view.value_shape
         if shape[-1] != matrix.shape[0]:
             raise node.unsupported(
@@ -93,18 +89,6 @@ class Dense(Operator, Importer):
             ) from None
         self.multiply(node, value, matrix, {"bias": biases}, DenseAttributes(outputs),
                       ConvAttributes(outputs, 1, Window((1, 1))))  # fmt: skip
-        if node.op_type == "Gemm" and node.input_name(2) and node.constant(2) is None:
-            self._add_bias(node)
-
-    def _add_bias(self, node: NodeImporter) -> None:
-        """Add the bias of a Gemm that is computed at run time."""
-        bias, beta = node.value(2), node.attribute("beta", 1.0)
-        product = node.builder.values[node.node.output[0]]
-        if beta != 1:
-            apply_constant(node, "mul", bias, np.float64(beta), swapped=False)
-            bias = node.builder.values[node.node.output[0]]
-        total = join(node, product, bias, partial(binary, "add"))
-        node.bind(total.tensor, total.view)
 
     def multiply(
         self,
@@ -368,6 +352,35 @@ def input_rows(weight: np.ndarray, width: int) -> np.ndarray:
     """A weight (outputs, C, H, W) as rows (outputs, input values) in the order pixel, channel,
     channels padded to whole vectors."""
     return pad_axis(weight.transpose(0, 2, 3, 1), 3, width).reshape(len(weight), -1)
+
+
+def has_constants(node: NodeImporter) -> bool:
+    """Whether a Gemm's right-hand matrix and bias are constants."""
+    return all(node.constant(i) is not None for i in (1, 2) if node.input_name(i))
+
+
+def general_product(node: NodeImporter) -> None:
+    """A Gemm of which more than the left-hand matrix is computed at run time."""
+    operands: list[Any] = []
+    for position, name in enumerate(("transA", "transB")):
+        constant = node.constant(position)
+        if constant is not None:
+            operands.append(constant.T if node.attribute(name, 0) else constant)
+        elif node.attribute(name, 0):
+            operands.append(apply(node, "Transpose", node.value(position), perm=[1, 0]))
+        else:
+            operands.append(node.value(position))
+    result = apply(node, "MatMul", *operands)
+    if (alpha := node.attribute("alpha", 1.0)) != 1:
+        result = apply(node, "Mul", result, number(alpha))
+    if node.input_name(2):
+        addend, beta = node.constant(2), node.attribute("beta", 1.0)
+        if addend is None:
+            factor = number(beta)
+            result = apply(node, "Add", result, apply(node, "Mul", node.value(2), factor))
+        else:
+            result = apply(node, "Add", result, addend * np.float32(beta))
+    node.bind(result.tensor, result.view)
 
 
 OPERATOR = Dense()

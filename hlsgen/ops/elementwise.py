@@ -34,10 +34,16 @@ def pixels(count: int) -> Raster:
 def channel_constants(
     layer: Layer, graph: Graph, kernel: KernelPlan, names: tuple[str, ...]
 ) -> tuple[Array, ...]:
-    """Weights `(C,)` of a layer, a vector for every vector of a pixel."""
+    """Weights of a layer: a vector for every vector of a pixel of those that are `(C,)`, for every
+    vector of the feature map of those that are `(C, H, W)`."""
     vector = Vector(FLOAT.weight, kernel.output_width)
     count = vectors(graph.output_tensor(layer).channels, kernel.output_width)
-    return tuple(Array(Memory(name, count, vector.bits), vector, VECTOR) for name in names)
+    found = []
+    for name in names:
+        pixels = layer.weights[name][0].size
+        index = Index((("p", count), ("o", 1))) if pixels > 1 else VECTOR
+        found.append(Array(Memory(name, pixels * count, vector.bits), vector, index))
+    return tuple(found)
 
 
 def elementwise(
@@ -56,7 +62,8 @@ def elementwise(
     tensor = graph.output_tensor(layer)
     count = vectors(tensor.channels, kernel.input_width)
     plain = Source(Vector(types.operand, kernel.input_width), tensor.pixels, count)
-    bias = channel_constants(layer, graph, kernel, ("bias",)) if "bias" in layer.weights else ()
+    names = ("bias",) if "bias" in layer.weights and "bias" not in constants else ()
+    bias = channel_constants(layer, graph, kernel, names)
     return Nest(
         what=what,
         lanes=kernel.output_width,

@@ -30,6 +30,13 @@ def same_rank(node: NodeArguments, ranks: Sequence[int]) -> bool:
     return len(set(ranks)) == 1
 
 
+def same_slopes(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """Slopes of all images alike: their own first axis would not show in the result."""
+    slopes = node.constant(1)
+    alike = slopes is None or slopes.ndim < ranks[0] or slopes.shape[0] == 1
+    return same_rank(node, ranks) and alike
+
+
 def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """It works along one axis, which must not be the first."""
     axis: int = node.attribute("axis", -1)
@@ -52,6 +59,18 @@ def no_border(node: NodeArguments, ranks: Sequence[int]) -> bool:
     return not any(pad for pad, along in zip(pads, (*first, *first), strict=False) if along)
 
 
+def never(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """The first axis is another one than the batch's."""
+    return False
+
+
+def first_letter(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """All feature maps and the result of an Einsum begin with the same letter."""
+    terms, _, result = node.attribute("equation", "").replace(" ", "").partition("->")
+    maps = [term for i, term in enumerate(terms.split(",")) if node.constant(i) is None]
+    return bool(result) and all(term[:1] == result[0] for term in maps)
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(
         (
@@ -71,6 +90,15 @@ RULES: dict[str, Rule] = {
             "Softsign",
             "HardSigmoid",
             "HardSwish",
+            "Erf",
+            "Gelu",
+            "Mish",
+            "Celu",
+            "Sign",
+            "Floor",
+            "Ceil",
+            "Round",
+            "Not",
             "Neg",
             "Identity",
             "Dropout",
@@ -110,6 +138,16 @@ RULES: dict[str, Rule] = {
             "QLinearAveragePool",
             "QLinearGlobalAveragePool",
             "QLinearConcat",
+            "ReduceMin",
+            "ReduceProd",
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceSumSquare",
+            "ReduceLogSum",
+            "ReduceLogSumExp",
+            "ArgMax",
+            "ArgMin",
+            "GridSample",
         ),
         always,
     ),
@@ -122,7 +160,15 @@ RULES: dict[str, Rule] = {
             "Max",
             "Min",
             "Sum",
-            "PRelu",
+            "Pow",
+            "Greater",
+            "Less",
+            "GreaterOrEqual",
+            "LessOrEqual",
+            "Equal",
+            "And",
+            "Or",
+            "Where",
             "MatMul",
             "Expand",
             "QLinearAdd",
@@ -132,7 +178,13 @@ RULES: dict[str, Rule] = {
         ),
         same_rank,
     ),
-    **dict.fromkeys(("Softmax", "LogSoftmax"), other_axis),
+    **dict.fromkeys(
+        ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization"),
+        other_axis,
+    ),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), never),
+    "Einsum": first_letter,
+    "PRelu": same_slopes,
     "Slice": forwards,
     "Pad": no_border,
 }

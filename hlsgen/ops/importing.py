@@ -62,6 +62,7 @@ class GraphBuilder:
         self._counts: dict[
             str, int
         ] = {}  # the last number that a name needed; the lower ones are all taken
+        self._fresh = 0
         for name, shape in inputs.items():
             self.values[name] = self._input(name, shape, types.get(name, FLOAT32))
 
@@ -112,6 +113,11 @@ class GraphBuilder:
         self._counts[base] = count
         self._names |= derived
         return candidate
+
+    def fresh(self, name: str) -> str:
+        """A name for a value that no node of the network has."""
+        self._fresh += 1
+        return f"{name}/{self._fresh}"
 
     def add_tensor(self, name: str, shape: Sequence[int], kind: DataType = FLOAT32) -> Tensor:
         """A new tensor of canonical `(C, H, W)` shape, under a unique name derived from `name`."""
@@ -319,35 +325,6 @@ class NodeImporter(NodeArguments):
         self.bind(
             tensor, view if view.shape == tuple(shape) else view.then("reshape", tuple(shape))
         )
-
-    def per_channel(self, constant: np.ndarray, value: Value) -> tuple[np.ndarray, Value]:
-        """A constant that broadcasts against `value`, as one number a channel `(C,)`, and the
-        value.
-
-        Where the constant varies within what are the value's channels in memory, the value is moved
-        into canonical order. Raises UnsupportedError when it varies within a channel then too, or
-        would enlarge the value.
-        """
-        value = self.packed(value)
-        shape = value.view.value_shape
-        try:
-            full = np.broadcast_to(constant, shape)
-        except ValueError:
-            raise self.unsupported(
-                f"a constant of shape {list(constant.shape)} would enlarge {list(shape)}"
-            ) from None
-        channels = value.tensor.channels
-        if constant.size == 1:
-            return np.full(channels, constant.ravel()[0], np.float32), value
-        by_channel = one_a_channel(value.view.invert(full))
-        if by_channel is not None:
-            return by_channel, value
-        by_channel = one_a_channel(full.reshape(1, *canonical_shape(shape)))
-        if by_channel is None:
-            raise self.unsupported(
-                "its constant varies within a channel", "use one value a channel, or one in all"
-            )
-        return by_channel, self.in_order(value)
 
     def in_order(self, value: Value) -> Value:
         """The same value in the tensor that `canonical` gives."""

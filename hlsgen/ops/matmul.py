@@ -15,6 +15,8 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import dense
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.broadcast import placed_constant
+from hlsgen.ops.compose import apply
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
@@ -35,7 +37,7 @@ class MatMul(Operator, Importer):
 
     name = "matmul"
     onnx_types: ClassVar[dict[str, str]] = {
-        "MatMul": "constant matrix on the right; or two feature maps, batched (not pipelined)"
+        "MatMul": "a feature map and a constant matrix; or batches of two (not pipelined)"
     }
     makes = ("dense", "conv", "gather")
     rare = ("matmul",)
@@ -44,10 +46,19 @@ class MatMul(Operator, Importer):
 
     def import_node(self, node: NodeImporter) -> None:
         """Import MatMul: the batches of both operands are broadcast as numpy does."""
-        if node.constant(1) is not None:
+        constants = node.constant(0), node.constant(1)
+        vectors = [np.size(shape_of(node, i)) == 1 for i in (0, 1)]
+        if any(vectors):
+            of_vectors(node, vectors)
+        elif constants[1] is not None and constants[1].ndim == 2:
             dense.OPERATOR.import_node(node)
-            return
-        left, right = node.value(0), node.value(1)
+        elif constants[0] is not None and constants[0].ndim == 2:
+            turned = apply(node, "MatMul", swapped(node.value(1)), constants[0].T)
+            node.bind(turned.tensor, swapped(turned).view)
+        else:
+            self._import_maps(node, *(operand_of(node, i) for i in (0, 1)))
+
+    def _import_maps(self, node: NodeImporter, left: Value, right: Value) -> None:
         (*outer, rows, inner), (*others, depth, columns) = (
             value.view.value_shape if len(value.view.value_shape) > 1 else (0, 0)
             for value in (left, right)
@@ -118,6 +129,45 @@ class MatMul(Operator, Importer):
             "channels": source.channels,
             "right_loads": 1 if layer.attributes.shared else source.height,
         }
+
+
+def shape_of(node: NodeImporter, position: int) -> tuple[int, ...]:
+    """The shape of an operand."""
+    constant = node.constant(position)
+    return constant.shape if constant is not None else node.value(position).view.value_shape
+
+
+def operand_of(node: NodeImporter, position: int) -> Value:
+    """An operand as a feature map."""
+    constant = node.constant(position)
+    if constant is None:
+        return node.value(position)
+    return placed_constant(node, constant, node.value(1 - position))
+
+
+def swapped(value: Value) -> Value:
+    """A value with its last two axes swapped."""
+    rank = len(value.view.value_shape)
+    order = (*range(rank - 2), rank - 1, rank - 2)
+    return type(value)(value.tensor, value.view.then("transpose", order))
+
+
+def of_vectors(node: NodeImporter, vectors: list[bool]) -> None:
+    """A vector on the left is a row, on the right a column; the axis that it adds goes again."""
+    operands: list[Any] = []
+    for position, place in enumerate((0, 1)):
+        constant, axis = node.constant(position), np.array([place], np.int64)
+        given: Any = node.value(position) if constant is None else constant
+        if vectors[position] and constant is None:
+            given = apply(node, "Unsqueeze", given, axis)
+        elif vectors[position]:
+            given = np.expand_dims(given, place)
+        operands.append(given)
+    product = apply(node, "MatMul", *operands)
+    shape = list(product.view.value_shape)
+    axes = [len(shape) - 2] * vectors[0] + [len(shape) - 1] * vectors[1]
+    kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+    node.bind(product.tensor, product.view.then("reshape", kept))
 
 
 def operand(

@@ -12,6 +12,8 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.record import Field
 from hlsgen.ops.base import Importer, Operator, Work
+from hlsgen.ops.broadcast import spread_constant
+from hlsgen.ops.compose import apply, number
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32
@@ -24,7 +26,7 @@ class PRelu(Operator, Importer):
     """y = x above 0, slope[c] * x below. Weights: `slope` (C,)."""
 
     name = "prelu"
-    onnx_types: ClassVar[dict[str, str]] = {"PRelu": "constant slopes, one a channel or one in all"}
+    onnx_types: ClassVar[dict[str, str]] = {"PRelu": "constant slopes"}
     fields = (
         Field(1040, "scale_negative", "int", "1: the epilogue scales negative values alone", name),
     )
@@ -37,7 +39,13 @@ class PRelu(Operator, Importer):
             slope = slope.reshape(
                 -1, *(1,) * (len(shape) - 2)
             )  # before opset 7 one axis meant the channels
-        slope, value = node.per_channel(slope, value)
+        given = slope
+        slope, value = spread_constant(node, given, value)
+        if slope.ndim > 1:
+            below = apply(node, "Mul", apply(node, "Min", value, number(0)), given)
+            result = apply(node, "Add", apply(node, "Relu", value), below)
+            node.bind(result.tensor, result.view)
+            return
         tensor = node.add(
             self.name, None, [value.tensor], value.tensor.shape, weights={"slope": slope}
         )

@@ -1,8 +1,11 @@
-"""Reductions over space and over channels, and the normalisations that rest on them, in terms of
-other operators."""
+"""Reductions over any axes, in terms of other operators: means of channels' planes, largest values
+of windows, sums over channels as convolutions with ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -10,71 +13,86 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.graph import Tensor, View
 from hlsgen.ops.base import Importer
-from hlsgen.ops.binary import BinaryAttributes
-from hlsgen.ops.conv import ConvAttributes
-from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.ops.binary import joined
+from hlsgen.ops.compose import apply
+from hlsgen.ops.importing import Value
+from hlsgen.ops.linear import mixed
 from hlsgen.ops.pool import PoolAttributes
 from hlsgen.ops.window import Window
+from hlsgen.ops.with_constant import activated
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
-
-# ONNX does not infer the shape of their results: it is the input's.
-KEEPS_SHAPE = ("GroupNormalization",)
+# Rows and columns of the windows in which the largest value is looked for.
+WINDOW = 4
+Reducer = Callable[["NodeImporter", Value, Sequence[int]], Value]
 
 
 class Reduction(Importer):
-    """Means, sums and maxima over some axes; instance and group normalisation."""
+    """Sums, means, extremes, norms and products over some axes."""
 
     onnx_types: ClassVar[dict[str, str]] = {
-        "ReduceMean": "any axes but the batch; keepdims",
-        "ReduceSum": "any axes but the batch; keepdims",
-        "ReduceMax": "any axes but the batch; keepdims",
+        **dict.fromkeys(
+            (
+                "ReduceMean",
+                "ReduceSum",
+                "ReduceMax",
+                "ReduceMin",
+                "ReduceProd",
+                "ReduceL1",
+                "ReduceL2",
+                "ReduceSumSquare",
+                "ReduceLogSum",
+                "ReduceLogSumExp",
+            ),
+            "any axes but the batch; keepdims",
+        ),
         "GlobalMaxPool": "",
-        "InstanceNormalization": "constant scale and bias",
-        "GroupNormalization": "constant scale and bias",
     }
     makes = ("global_average_pool", "max_pool", "binary", "activation", "scale", "conv", "gather")
 
     def import_node(self, node: NodeImporter) -> None:
         """Import one of them."""
-        if node.op_type == "InstanceNormalization":
-            normalise(node, node.value(0).view.value_shape[1])
-        elif node.op_type == "GroupNormalization":
-            normalise(node, node.attribute("num_groups", 1))
-        else:
-            reduce(node)
-
-
-def reduce(node: NodeImporter) -> None:
-    """The reduced axes become pixels, all others channels; then every channel is pooled over its
-    whole plane."""
-    value = node.value(0)
-    shape = value.view.value_shape
-    axes = (
-        tuple(range(2, len(shape))) if node.op_type == "GlobalMaxPool" else node.integers(1, "axes")
-    )
-    if not axes:
-        if node.attribute("noop_with_empty_axes", 0):
+        value = node.value(0)
+        shape = value.view.value_shape
+        axes = reduced_axes(node, shape)
+        if not axes:
             node.bind(value.tensor, value.view)
             return
-        axes = tuple(range(len(shape)))
-    reduced = sorted({axis % len(shape) for axis in axes})
-    kept = [axis for axis in range(len(shape)) if axis not in reduced]
-    count = int(np.prod([shape[axis] for axis in reduced]))
-    keep = node.op_type == "GlobalMaxPool" or bool(node.attribute("keepdims", 1))
-    result_shape = tuple(
-        1 if i in reduced else n for i, n in enumerate(shape) if keep or i not in reduced
-    )
-    index = value.view.indices.transpose([*kept, *reduced]).reshape(-1, count)
-    tensor = as_planes(node, value.tensor, index)
-    pooled = pool_planes(node, tensor)
-    if node.op_type == "ReduceSum":
-        scale = np.full(pooled.channels, count, np.float32)
-        weights = {"scale": scale, "bias": np.zeros_like(scale)}
-        pooled = node.add("scale", None, [pooled], pooled.shape, weights=weights)
-    node.bind(pooled, View((1, *pooled.shape)).then("reshape", result_shape))
+        result = REDUCERS[node.op_type](node, value, axes)
+        if node.op_type != "GlobalMaxPool" and not node.attribute("keepdims", 1):
+            kept = tuple(n for i, n in enumerate(shape) if i not in axes)
+            result = Value(result.tensor, result.view.then("reshape", kept))
+        node.bind(result.tensor, result.view)
+
+
+def reduced_axes(node: NodeImporter, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that a node reduces, in order; none where it does nothing."""
+    if node.op_type == "GlobalMaxPool":
+        return tuple(range(2, len(shape)))
+    axes = node.integers(1, "axes")
+    if not axes:
+        return () if node.attribute("noop_with_empty_axes", 0) else tuple(range(len(shape)))
+    return tuple(sorted({axis % len(shape) for axis in axes}))
+
+
+# ---- Of planes, of windows, of channels. All keep the reduced axes, as 1.
+
+
+def by_planes(
+    node: NodeImporter, value: Value, axes: Sequence[int], pool: Callable[[Tensor], Tensor]
+) -> Value:
+    """The reduced axes become pixels, all others channels; then every channel is reduced to one
+    pixel."""
+    pooled = pool(as_planes(node, value.tensor, grouped(value, axes)))
+    shape = without(value.view.value_shape, axes)
+    return Value(pooled, View((1, *pooled.shape)).then("reshape", shape))
+
+
+def without(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
+    """A shape with 1 along some axes."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def as_planes(node: NodeImporter, source: Tensor, index: np.ndarray) -> Tensor:
@@ -90,74 +108,132 @@ def as_planes(node: NodeImporter, source: Tensor, index: np.ndarray) -> Tensor:
     return node.gather(source, index.reshape(len(index), height, -1), "reduced axes as pixels")
 
 
-def pool_planes(node: NodeImporter, tensor: Tensor) -> Tensor:
-    """One value a channel: the mean, or for maxima the largest, found row by row and then over the
-    rows."""
-    if node.op_type not in ("ReduceMax", "GlobalMaxPool"):
-        return node.add("global_average_pool", None, [tensor], (tensor.channels, 1, 1), part="mean")
-    rows = PoolAttributes(Window((1, tensor.width), (1, tensor.width)))
-    across = node.add("max_pool", rows, [tensor], (tensor.channels, tensor.height, 1), part="rows")
-    down = PoolAttributes(Window((tensor.height, 1), (tensor.height, 1)))
-    return node.add("max_pool", down, [across], (tensor.channels, 1, 1), part="largest")
-
-
-def normalise(node: NodeImporter, groups: int) -> None:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias over space and the channels of a group,
-    in two passes.
-
-    Means over a group: pooled channels times a matrix with one block a group, as a 1x1 convolution.
-    """
-    value = node.value(0)
-    shape = value.view.value_shape
-    scale, bias = (node.need_constant(i, name).ravel() for i, name in ((1, "scale"), (2, "bias")))
-    if len(shape) < 3 or shape[0] != 1:
-        raise node.unsupported(f"input {list(shape)}", "normalise over (1, C, ...)")
-    channels = shape[1]
-    if groups < 1 or channels % groups or not len(scale) == len(bias) == channels:
-        raise node.unsupported(f"{groups} groups, {len(scale)} scales, {channels} channels")
-    tensor, view = value.tensor, value.view
-    if not view.keeps_order or tensor.channels % channels:
-        tensor = node.canonical(value)
-        view = View((1, *tensor.shape)).then("reshape", shape)
-    # What the network calls a channel may be several here: a group that was reshaped into one, or
-    # the depth.
-    scale, bias = (np.repeat(array, tensor.channels // channels) for array in (scale, bias))
-    mean = group_mean(node, tensor, groups, "mean")
-    centred = node.add(
-        "binary", BinaryAttributes("sub", True), [tensor, mean], tensor.shape, part="centred"
-    )
-    squares = node.add(
-        "binary", BinaryAttributes("mul"), [centred, centred], tensor.shape, part="squares"
-    )
-    variance = group_mean(node, squares, groups, "variance")
-    inverse = node.add(
-        "activation", None, [variance], variance.shape, part="inverse",
-        activation=Activation("rsqrt", low=float(node.attribute("epsilon", 1e-5))),
-    )  # fmt: skip
-    unit = node.add(
-        "binary", BinaryAttributes("mul", True), [centred, inverse], tensor.shape, part="unit"
-    )
-    result = node.add("scale", None, [unit], tensor.shape, weights={"scale": scale, "bias": bias})
-    node.bind(result, view)
-
-
-def group_mean(node: NodeImporter, tensor: Tensor, groups: int, part: str) -> Tensor:
-    """(C, 1, 1): the mean over space and over the channels of each channel's group."""
-    channels = tensor.channels
-    pooled = node.add("global_average_pool", None, [tensor], (channels, 1, 1), part=part)
-    if groups == channels:
-        return pooled
-    size = channels // groups
-    if channels * channels > LARGEST_TENSOR:
-        raise node.unsupported(f"group means over {channels} channels", "use fewer channels")
-    blocks = np.kron(np.eye(groups), np.full((size, size), 1 / size)).reshape(
-        channels, channels, 1, 1
-    )
-    weights = {"weight": blocks, "bias": np.zeros(channels)}
-    attributes = ConvAttributes(channels, 1, Window((1, 1)))
-    return node.add(
-        "conv", attributes, [pooled], pooled.shape, weights=weights, part=f"{part}_of_group"
+def mean(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The mean: over all channels of a pixel a convolution, else of planes."""
+    if spans_channels(value, axes):
+        return over_channels(node, value, axes, 1 / value.tensor.channels)
+    return by_planes(
+        node,
+        value,
+        axes,
+        lambda t: node.add("global_average_pool", None, [t], (t.channels, 1, 1), part="mean"),
     )
 
 
+def total(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The sum: over all channels of a pixel a convolution, else a multiple of the mean."""
+    if spans_channels(value, axes):
+        return over_channels(node, value, axes, 1.0)
+    count = prod(value.view.value_shape[axis] for axis in axes)
+    return apply(node, "Mul", mean(node, value, axes), np.float32(count))
+
+
+def spans_channels(value: Value, axes: Sequence[int]) -> bool:
+    """Whether some axes are all channels of a pixel, and nothing else."""
+    rows = grouped(value, axes)
+    return rows.shape[1] == value.tensor.channels > 1 and bool(
+        np.all(np.diff(rows, axis=1) == value.tensor.pixels)
+    )
+
+
+def grouped(value: Value, axes: Sequence[int]) -> np.ndarray:
+    """The canonical places of values, a row for each that is left of them."""
+    indices = value.view.indices
+    kept = [axis for axis in range(indices.ndim) if axis not in axes]
+    count = prod(indices.shape[axis] for axis in axes)
+    rows: np.ndarray = indices.transpose([*kept, *axes]).reshape(-1, count)
+    return rows
+
+
+def over_channels(node: NodeImporter, value: Value, axes: Sequence[int], factor: float) -> Value:
+    """`factor` times the sum of a pixel's channels: a convolution with one filter of it."""
+    tensor = value.tensor
+    summed = mixed(node, tensor, np.full((1, tensor.channels), factor), "sum")
+    pixels = grouped(value, axes)[:, 0]
+    if not np.array_equal(pixels, np.arange(pixels.size)):
+        summed = node.gather(summed, pixels.reshape(1, 1, -1), "new layout")
+    shape = without(value.view.value_shape, axes)
+    return Value(summed, View((1, *summed.shape)).then("reshape", shape))
+
+
+def largest(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The largest value of planes, found in windows that are halved twice, until one is left."""
+
+    def pool(tensor: Tensor) -> Tensor:
+        while tensor.pixels > 1:
+            kernel = min(tensor.height, WINDOW), min(tensor.width, WINDOW)
+            pads = -tensor.height % kernel[0], -tensor.width % kernel[1]
+            window = Window(kernel, kernel, pads=(0, 0, *pads))
+            shape = tensor.channels, *window.output_size(tensor.height, tensor.width)
+            tensor = node.add("max_pool", PoolAttributes(window), [tensor], shape, part="largest")
+        return tensor
+
+    return by_planes(node, value, axes, pool)
+
+
+# ---- In terms of these
+
+
+def smallest(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The smallest value."""
+    return apply(node, "Neg", largest(node, apply(node, "Neg", value), axes))
+
+
+def product(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The product: halves times each other, axis by axis, until one value is left."""
+    for axis in axes:
+        while (size := value.view.value_shape[axis]) > 1:
+            half = size // 2
+            ends = [0, half, 2 * half, size]
+            parts = [
+                piece(node, value, axis, start, end) for start, end in pairwise(ends) if end > start
+            ]
+            value = joined(node, "mul", parts[0], parts[1])
+            if len(parts) > 2:
+                value = apply(node, "Concat", value, parts[2], axis=axis)
+    return value
+
+
+def piece(node: NodeImporter, value: Value, axis: int, start: int, end: int) -> Value:
+    """A stretch of an axis."""
+    bounds = (np.array([n], np.int64) for n in (start, end, axis))
+    return apply(node, "Slice", value, *bounds)
+
+
+def squares(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The sum of squares."""
+    return total(node, activated(node, value, Activation("square")), axes)
+
+
+def log_sum_exp(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+    """The logarithm of the sum of exponentials, the largest of which is 1 on the way."""
+    peak = largest(node, value, axes)
+    terms = activated(node, joined(node, "sub", value, peak), Activation("exp"))
+    return joined(node, "add", activated(node, total(node, terms, axes), Activation("log")), peak)
+
+
+def with_function(reducer: Reducer, before: str = "", after: str = "") -> Reducer:
+    """A reduction of a function of the values, or a function of the result."""
+
+    def reduced(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
+        given = activated(node, value, Activation(before)) if before else value
+        result = reducer(node, given, axes)
+        return activated(node, result, Activation(after)) if after else result
+
+    return reduced
+
+
+REDUCERS: dict[str, Reducer] = {
+    "ReduceMean": mean,
+    "ReduceSum": total,
+    "ReduceMax": largest,
+    "GlobalMaxPool": largest,
+    "ReduceMin": smallest,
+    "ReduceProd": product,
+    "ReduceSumSquare": squares,
+    "ReduceL1": with_function(total, before="abs"),
+    "ReduceL2": with_function(squares, after="sqrt"),
+    "ReduceLogSum": with_function(total, after="log"),
+    "ReduceLogSumExp": log_sum_exp,
+}
 IMPORTER = Reduction()

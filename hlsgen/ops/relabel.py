@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import onnx
 
 from hlsgen.ops.base import Importer
-from hlsgen.ops.importing import type_name
 from hlsgen.types import ANY
 
 if TYPE_CHECKING:
@@ -26,12 +24,11 @@ class DropoutAttributes:
 
 
 class Relabel(Importer):
-    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity, Cast to float32 and inference-time
-    Dropout."""
+    """Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Identity and inference-time Dropout."""
 
     types = ANY
     onnx_types: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast"),
+        ("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"),
         "free: data stay where they are until an operator needs another order",
     )
 
@@ -40,11 +37,6 @@ class Relabel(Importer):
         node.need_one_output()
         value = node.value(0)
         shape = value.view.value_shape
-        if node.op_type == "Cast" and node.attribute("to", 1) != onnx.TensorProto.FLOAT:
-            kind = type_name(node.attribute("to", 1))
-            raise node.unsupported(f"a cast to {kind}", "only float32 feature maps are supported")
-        if node.op_type == "Cast" and value.tensor.type.integer:
-            raise node.unsupported(f"a cast from {value.tensor.type.name}", "use DequantizeLinear")
         if (
             node.op_type == "Dropout"
             and node.input_name(2)
@@ -58,7 +50,7 @@ class Relabel(Importer):
             )
             node.bind(tensor, value.view)
             return
-        if node.op_type in ("Identity", "Dropout", "Cast"):
+        if node.op_type in ("Identity", "Dropout"):
             view = value.view
         elif node.op_type == "Transpose":
             view = value.view.then(

@@ -1,5 +1,5 @@
 """Resize, and Upsample, which the ONNX converter turns into it: nearest is data movement, linear a
-blend of two neighbours along one axis after the other."""
+blend of two neighbours along one axis after the other, cubic a matrix."""
 
 from __future__ import annotations
 
@@ -13,36 +13,34 @@ import onnx
 from hlsgen.graph import Tensor
 from hlsgen.ops.base import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR
+from hlsgen.ops.linear import along_axis
+from hlsgen.ops.resize_matrix import kernel_of, resize_matrix
 from hlsgen.types import ANY
 
 if TYPE_CHECKING:
-    from hlsgen.ops.importing import NodeImporter
+    from hlsgen.ops.importing import NodeImporter, Value
 
 
 class Resize(Importer):
-    """ONNX Resize (nearest, linear) of height and width."""
+    """ONNX Resize. Over height and width nearest is one movement and linear a blend of two
+    neighbours; all else is a matrix along each axis."""
 
     types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
-        "Resize": "modes nearest and linear over height and width; constant scales or sizes; all "
-        "coordinate_transformation_modes "
-        "but tf_crop_and_resize; all nearest_modes",
+        "Resize": "any axes but the batch; modes nearest, linear, cubic; antialias; constant "
+        "scales or sizes; all coordinate_transformation_modes but tf_crop_and_resize",
         "Upsample": "modes nearest and linear; constant scales",
     }
-    makes = ("gather",)
+    makes = ("gather", "conv")
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Resize."""
-        source = node.spatial(0, (3, 4))
-        shape = node.value(0).view.value_shape
+        value = node.value(0)
+        shape = value.view.value_shape
         sizes, scales = target(node, shape)
-        if sizes[:2] != shape[:2] or scales[:2] != (1, 1):
-            raise node.unsupported(f"it changes batch or channels: {list(shape)} to {list(sizes)}")
+        if not shape or sizes[0] != shape[0] or scales[0] != 1:
+            raise node.unsupported(f"it changes the batch: {list(shape)} to {list(sizes)}")
         mode = node.attribute("mode", "nearest")
-        if mode not in ("nearest", "linear") or node.attribute("antialias", 0):
-            raise node.unsupported(
-                f"mode {mode}, antialias {node.attribute('antialias', 0)}", "use nearest or linear"
-            )
         if not 0 < prod(sizes) <= LARGEST_TENSOR:
             raise node.unsupported(
                 f"its result {list(sizes)} is empty or too large", "use other scales"
@@ -50,15 +48,42 @@ class Resize(Importer):
         at = [
             coordinates(node, n, size, scale)
             for n, size, scale in zip(shape, sizes, scales, strict=True)
-        ][2:]
-        if len(at) == 1:
-            at.insert(0, np.zeros(1))
-        if mode == "linear" and source.type.integer:
+        ]
+        if mode != "nearest" and value.tensor.type.integer:
             raise node.unsupported(
-                f"it blends values of type {source.type.name}", "put DequantizeLinear before it"
+                f"it blends values of type {value.tensor.type.name}",
+                "put DequantizeLinear before it",
             )
-        result = nearest(node, source, at) if mode == "nearest" else linear(node, source, at)
-        node.bind_spatial(result, sizes)
+        if mode == "nearest":
+            node.move(value, nearest(node, value.view.indices, at), "nearest")
+        elif mode == "linear" and is_blend(node, shape, sizes):
+            planes = [np.zeros(1)] * (len(shape) == 3) + at[2:]
+            node.bind_spatial(linear(node, node.spatial(0, (3, 4)), planes), sizes)
+        else:
+            result = by_matrices(node, value, at, scales)
+            node.bind(result.tensor, result.view)
+
+
+def is_blend(node: NodeImporter, shape: tuple[int, ...], sizes: tuple[int, ...]) -> bool:
+    """Whether a linear Resize blends two neighbours along height and width."""
+    space = len(shape) in (3, 4) and shape[0] == 1 and sizes[1] == shape[1]
+    return space and not node.attribute("antialias", 0) and not node.attribute("exclude_outside", 0)
+
+
+def by_matrices(
+    node: NodeImporter, value: Value, at: list[np.ndarray], scales: tuple[float, ...]
+) -> Value:
+    """Axis after axis, the last first; one that does not change costs nothing."""
+    kernel = kernel_of(node.attribute("mode", ""), float(node.attribute("cubic_coeff_a", -0.75)))
+    smooth = bool(node.attribute("antialias", 0))
+    inside = bool(node.attribute("exclude_outside", 0))
+    for axis in reversed(range(len(at))):
+        length = value.view.value_shape[axis]
+        stretch = max(1 / scales[axis], 1.0) if smooth else 1.0
+        matrix = resize_matrix(kernel, at[axis], length, stretch, inside)
+        if matrix.shape != (length, length) or not np.array_equal(matrix, np.eye(length)):
+            value = along_axis(node, value, matrix, axis, f"axis_{axis}")
+    return value
 
 
 def keep_coordinates(nodes: Iterable[onnx.NodeProto]) -> None:
@@ -88,12 +113,16 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
         return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(
             scales
         )
-    if node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise node.unsupported("keep_aspect_ratio_policy", "give the sizes themselves")
     sizes = list(shape)
     for axis, size in zip(axes, node.need_constant(3, "sizes").ravel(), strict=True):
         sizes[axis] = int(size)
-    return tuple(sizes), tuple(size / n for size, n in zip(sizes, shape, strict=True))
+    factors = [size / n for size, n in zip(sizes, shape, strict=True)]
+    policy = node.attribute("keep_aspect_ratio_policy", "stretch")
+    if policy != "stretch":
+        one = {"not_larger": min, "not_smaller": max}[policy](factors[axis] for axis in axes)
+        for axis in axes:
+            sizes[axis], factors[axis] = int(one * shape[axis] + 0.5), one
+    return tuple(sizes), tuple(factors)
 
 
 def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.ndarray:
@@ -121,7 +150,7 @@ def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.
     raise node.unsupported(f"coordinate_transformation_mode {mode}", "crop with Slice first")
 
 
-def nearest(node: NodeImporter, source: Tensor, at: list[np.ndarray]) -> Tensor:
+def nearest(node: NodeImporter, index: np.ndarray, at: list[np.ndarray]) -> np.ndarray:
     """Each position takes the value at its rounded coordinate."""
     mode = node.attribute("nearest_mode", "round_prefer_floor")
     rounders: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -130,13 +159,10 @@ def nearest(node: NodeImporter, source: Tensor, at: list[np.ndarray]) -> Tensor:
         "floor": np.floor,
         "ceil": np.ceil,
     }
-    rounded = rounders[mode]
-    y, x = (
-        np.clip(rounded(axis), 0, size - 1).astype(int)
-        for axis, size in zip(at, (source.height, source.width), strict=True)
-    )
-    index = np.arange(source.size).reshape(source.shape)
-    return node.gather(source, index[:, y][:, :, x], "nearest")
+    for axis, places in enumerate(at):
+        chosen = np.clip(rounders[mode](places), 0, index.shape[axis] - 1).astype(int)
+        index = np.take(index, chosen, axis=axis)
+    return index
 
 
 def linear(node: NodeImporter, source: Tensor, at: list[np.ndarray]) -> Tensor:

@@ -4,20 +4,26 @@ cannot fold into a convolution."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer, View
+from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Nest
+from hlsgen.kernel.record import Field
 from hlsgen.ops.base import Importer, Operator, Work
+from hlsgen.ops.broadcast import spread_constant
 from hlsgen.ops.elementwise import elementwise
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter, Value
+
+
+# The trait of steps whose constants vary within a channel.
+VARY = "varying constants"
 
 
 @dataclass(frozen=True)
@@ -32,31 +38,45 @@ class BatchNormAttributes:
     momentum: float
 
 
-def add_scale(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> None:
-    """Bind a scale and a shift of a value to the node's output, keeping the value's view."""
+def scaled(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> Value:
+    """A value times a scale plus a shift, `(C,)` or `(C, H, W)` each."""
+    from hlsgen.ops.importing import Value
+
+    if scale.ndim != shift.ndim:
+        scale, shift = (
+            np.broadcast_to(a if a.ndim > 1 else a[:, None, None], value.tensor.shape)
+            for a in (scale, shift)
+        )
     tensor = node.add(
         "scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift}
     )
-    node.bind(tensor, View(value.view.shape, value.view.steps))
+    return Value(tensor, value.view)
 
 
 class Scale(Operator, Importer):
-    """y = x * scale[c] + bias[c]. Weights: `scale` (C,), `bias` (C,)."""
+    """y = x * scale + bias. Weights: `scale` and `bias`, a number a channel each, `(C,)`, or one a
+    value, `(C, H, W)`."""
 
     name = "scale"
     scaled_weight = "scale"
+    fields = (
+        Field(355, "constants_vary", "int", "1: every tile has biases and scales of its own", VARY),
+    )
     onnx_types: ClassVar[dict[str, str]] = {
         "BatchNormalization": "inference; constant parameters",
         "Neg": "",
+        "Not": "of 1 and 0",
     }
 
     def import_node(self, node: NodeImporter) -> None:
-        """Import inference-time BatchNormalization, or Neg."""
+        """Import inference-time BatchNormalization, Neg or Not."""
         if node.op_type == "BatchNormalization":
             self._import_batch_normalization(node)
             return
         scale = np.full(node.value(0).tensor.channels, -1, np.float32)
-        add_scale(node, node.value(0), scale, np.zeros_like(scale))
+        shift = np.ones_like(scale) if node.op_type == "Not" else np.zeros_like(scale)
+        result = scaled(node, node.value(0), scale, shift)
+        node.bind(result.tensor, result.view)
 
     def _import_batch_normalization(self, node: NodeImporter) -> None:
         if node.attribute("training_mode", 0):
@@ -78,9 +98,10 @@ class Scale(Operator, Importer):
             )
             return
         spread = (1, -1) + (1,) * (len(shape) - 2)
-        scale, value = node.per_channel(factor.reshape(spread).astype(np.float32), value)
-        shift, value = node.per_channel(shift.reshape(spread).astype(np.float32), value)
-        add_scale(node, value, scale, shift)
+        scale, value = spread_constant(node, factor.reshape(spread), value)
+        shift, value = spread_constant(node, shift.reshape(spread), value)
+        result = scaled(node, value, scale, shift)
+        node.bind(result.tensor, result.view)
 
     def _keep_batch_normalization(
         self, node: NodeImporter, weights: Mapping[str, np.ndarray]
@@ -99,33 +120,75 @@ class Scale(Operator, Importer):
         node.bind_spatial(tensor, node.value(0).view.value_shape)
 
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Scale and shift, channel by channel."""
-        scale, bias = (
-            layer.weights[k].astype(np.float64)[:, None, None] for k in ("scale", "bias")
-        )
+        """Scale and shift, channel by channel or value by value."""
+        scale, bias = (layer.weights[k].astype(np.float64) for k in ("scale", "bias"))
+        if not varies(layer):
+            scale, bias = scale[:, None, None], bias[:, None, None]
         return inputs[0] * scale + bias
 
     def work(self, layer: Layer, graph: Graph) -> Work:
         """One MAC a value."""
-        return Work(macs=graph.output_tensor(layer).size, weights=2 * len(layer.weights["scale"]))
+        return Work(macs=graph.output_tensor(layer).size, weights=2 * layer.weights["scale"].size)
 
     def layered_arrays(self, layer: Layer) -> Mapping[str, np.ndarray]:
-        """Scale and bias, (C,) each."""
-        return layer.weights
+        """Scale and bias, (C,) or in [H][W][C] order."""
+        if not varies(layer):
+            return layer.weights
+        return {name: array.transpose(1, 2, 0) for name, array in layer.weights.items()}
+
+    def layered_context(self, layer: Layer) -> dict[str, Any]:
+        """Whether there are constants for every value; the shift is no bias of a channel then."""
+        return {"varies": True, "bias": False} if varies(layer) else {"varies": False}
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """A multiplier a lane; the shift is the bias."""
-        combine = Combine(
-            "each", expression="{0} * {scale}", units=Arithmetic(multiply_adds=kernel.output_width)
-        )
+        """A multiplier a lane; the shift is the bias, unless it varies within a channel."""
+        own, units = varies(layer), Arithmetic(multiply_adds=kernel.output_width)
+        expression = "{0} * {scale} + {bias}" if own else "{0} * {scale}"
         return elementwise(
-            layer, graph, kernel, combine, self.epilogue(layer, graph, kernel),
-            what="a scale and a shift a channel", constants=("scale",),
+            layer, graph, kernel, Combine("each", expression=expression, units=units),
+            self.epilogue(layer, graph, kernel),
+            what=f"a scale and a shift a {'value' if own else 'channel'}",
+            constants=("scale", "bias") if own else ("scale",),
         )  # fmt: skip
+
+    def takes_images(self, layer: Layer) -> bool:
+        """Not where constants are counted with the tiles."""
+        return not varies(layer)
+
+    def folded_traits(self, layer: Layer) -> frozenset[str]:
+        """Whether constants vary within a channel."""
+        return frozenset({VARY} if varies(layer) else ())
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """A pass over the tensor; constants that vary within a channel arrive pixel by pixel."""
+        (step,) = super().folded_steps(layer, graph, engines)
+        return (replace(step, tile_height=1, tile_width=1) if varies(layer) else step,)
+
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """A pixel is a tile where constants vary within a channel."""
+        if not varies(layer):
+            return {}
+        tensor = graph.output_tensor(layer)
+        return {
+            "tiles_y": tensor.height,
+            "tiles_x": tensor.width,
+            "in_step_y": 1,
+            "in_step_x": 1,
+            "in_rows": 1,
+            "in_columns": 1,
+            "constants_vary": 1,
+        }
 
     def folded_scale(self, layer: Layer) -> np.ndarray:
         """The epilogue multiplies."""
         return layer.weights["scale"]
+
+
+def varies(layer: Layer) -> bool:
+    """Whether the constants vary within a channel."""
+    return layer.weights["scale"].ndim > 1
 
 
 OPERATOR = Scale()

@@ -69,6 +69,23 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Activation], Tensor]] = {
     "silu": lambda x, a: F.silu(x),
     "hard_sigmoid": lambda x, a: (a.alpha * x + a.low).clamp(0, 1),
     "hard_swish": lambda x, a: x * (a.alpha * x + a.low).clamp(0, 1),
+    "square": lambda x, a: x * x,
+    "power": lambda x, a: x**a.alpha,
+    "erf": lambda x, a: torch.erf(x),
+    "gelu": lambda x, a: F.gelu(x),
+    "gelu_tanh": lambda x, a: F.gelu(x, approximate="tanh"),
+    "mish": lambda x, a: F.mish(x),
+    "celu": lambda x, a: F.celu(x, a.alpha),
+    "at_least": lambda x, a: (x >= a.low).to(x.dtype),
+    "at_most": lambda x, a: (x <= a.low).to(x.dtype),
+    "above": lambda x, a: (x > a.low).to(x.dtype),
+    "below": lambda x, a: (x < a.low).to(x.dtype),
+    "equal": lambda x, a: (x == a.low).to(x.dtype),
+    "sign": lambda x, a: torch.sign(x),
+    "floor": lambda x, a: torch.floor(x),
+    "ceil": lambda x, a: torch.ceil(x),
+    "rint": lambda x, a: torch.round(x),
+    "trunc": lambda x, a: torch.trunc(x),
 }
 
 
@@ -188,8 +205,8 @@ def lrn(layer: Layer, weights: Weights, inputs: Sequence[Tensor], mode: Mode) ->
 
 
 def channels(x: Tensor) -> Tensor:
-    """One number a channel, to be broadcast."""
-    return x[:, None, None]
+    """One number a channel, to be broadcast; those that are one a value stay."""
+    return x[:, None, None] if x.ndim == 1 else x
 
 
 BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -201,6 +218,13 @@ BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "rdiv": lambda a, b: b / a,
     "max": torch.maximum,
     "min": torch.minimum,
+    "pow": torch.pow,
+    "greater": lambda a, b: (a > b).to(a.dtype),
+    "less": lambda a, b: (a < b).to(a.dtype),
+    "greater_equal": lambda a, b: (a >= b).to(a.dtype),
+    "less_equal": lambda a, b: (a <= b).to(a.dtype),
+    "equal": lambda a, b: (a == b).to(a.dtype),
+    "keep": lambda a, b: torch.where(b != 0, a, 0.0),
 }
 
 FUNCTIONS: dict[str, Callable[[Layer, Weights, Sequence[Tensor], Mode], Tensor]] = {

@@ -89,24 +89,24 @@ def test_missing_external_data(tmp_path, capsys):
 
 def test_unknown_operators_are_listed_at_once(tmp_path, capsys):
     text = (
-        "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Erf(x) b = Relu(a) c = Celu(b) y "
-        "= Mish(c) }"
+        "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Acos(x) b = Relu(a) c = Tan(b) y "
+        "= Sinh(c) }"
     )
     refuse_build(
-        save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Erf", "Celu", "Mish", "node a"
+        save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Acos", "Tan", "Sinh", "node a"
     )
 
 
 def test_operators_that_onnx_does_not_know_are_listed_too(tmp_path, capsys):
-    text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Frobnicate(x) b = Erf(a) y = Twist(b) }"
-    refuse_build(save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Frobnicate", "Erf", "Twist")
+    text = "(float[1,3,8,8] x) => (float[1,3,8,8] y) { a = Frobnicate(x) b = Sinh(a) y = Twist(b) }"
+    refuse_build(save(tmp_path, text), tmp_path, capsys, "3 node(s)", "Frobnicate", "Sinh", "Twist")
 
 
 def test_unsupported_attributes_are_listed_at_once(tmp_path, capsys):
     text = (
         "(float[1,3,8,8] x, float[1,3,8,8] k) => (float[1,3,8,8] y, float[m,n,h,w] a) "
         '{ a = Resize<coordinate_transformation_mode="tf_crop_and_resize">(x, , s) b = '
-        "Relu(x) y = Mul(b, k) }"
+        'Relu(x) y = Resize<coordinate_transformation_mode="tf_crop_and_resize">(b, , s) }'
     ).replace("k)", "k, float[4] s)", 1)
     refuse_build(save(tmp_path, text), tmp_path, capsys, "2 node(s)", "node a", "node y")
 
@@ -248,8 +248,8 @@ def test_out_that_holds_something_else(model, tmp_path, capsys):
 
 def test_failed_build_keeps_the_earlier_design(design, tmp_path, capsys):
     before = {p.name: p.read_bytes() for p in design.iterdir() if p.is_file()}
-    bad = save(tmp_path, "(float[1,3,8,8] x) => (float[1,3,8,8] y) { y = Erf(x) }")
-    refuse(["build", bad, "--out", design], capsys, "Erf")
+    bad = save(tmp_path, "(float[1,3,8,8] x) => (float[1,3,8,8] y) { y = Acos(x) }")
+    refuse(["build", bad, "--out", design], capsys, "Acos")
     assert {p.name: p.read_bytes() for p in design.iterdir() if p.is_file()} == before
 
 

@@ -38,8 +38,13 @@ PRODUCTS = [
     "matmul_of_two_inputs_shared",
     "matmul_of_two_inputs_broadcast",
     "attention",
+    "matmul_constants_a_batch",
+    "gemm_of_maps",
+    "conv_of_two_inputs",
+    "einsum_of_two_inputs",
 ]
-REFUSED = {(name, "pipelined") for name in ("reshape_unaligned", *PRODUCTS)}
+MOVED_EVERYWHERE = ["reshape_unaligned", "layer_normalization_of_all", "grid_sample"]
+REFUSED = {(name, "pipelined") for name in (*MOVED_EVERYWHERE, *PRODUCTS)}
 
 
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])

@@ -63,8 +63,17 @@ NODES = """
     low = Constant<value_float=-90.0>() high = Constant<value_float=89.0>()
     clip = Clip(x, low, high)
     softmax = Softmax<axis=1>(x) log_softmax = LogSoftmax<axis=1>(x) lrn = LRN<size=3, alpha=0.5>(x)
-    rsqrt = InstanceNormalization(x, scale, bias) square = Mul(x, x)
-    mean = ReduceMean<axes=[1]>(square) norm = Sqrt(mean)
+    rsqrt = InstanceNormalization(x, scale, bias)
+    two = Constant<value_float=2.0>() square = Pow(x, two)
+    part = Constant<value_float=1.7>() power = Pow(x, part)
+    erf = Erf(x) gelu = Gelu(x) gelu_tanh = Gelu<approximate="tanh">(x) mish = Mish(x)
+    celu = Celu<alpha=0.7>(x) sign = Sign(x) floor = Floor(x) ceil = Ceil(x) rint = Round(x)
+    whole = Cast<to=7>(x) trunc = Cast<to=1>(whole)
+    p = GreaterOrEqual(x, low) at_least = Cast<to=1>(p) q = LessOrEqual(x, low)
+    at_most = Cast<to=1>(q) zero = Constant<value_float=0.0>() r = Greater(x, zero)
+    above = Cast<to=1>(r) s = Less(x, high) below = Cast<to=1>(s) t = Equal(x, high)
+    equal = Cast<to=1>(t)
+    axis = Constant<value_ints=[1]>() mean = ReduceMean(square, axis) norm = Sqrt(mean)
     unit = Div(x, norm) a = Conv<group=13>(x, ones) b = Sigmoid(a)
     paired_sigmoid = Conv(b, identity)
     c = Conv<group=13>(x, ones) d = Sigmoid(c) e = Mul(c, d) paired_silu = Conv(e, identity)"""
@@ -88,13 +97,15 @@ WEIGHTS = {
 # A sum of values up to 1000, or a difference of numbers near 1, is rounded: absolute errors. All
 # else: relative, above 1e-36.
 ABSOLUTE = {"hard_sigmoid": 1e-7, "hard_swish": 1e-6, "log_softmax": 1e-4, "rsqrt": 1e-5}
+# So is 1 plus erf or tanh, times x, where both nearly cancel.
+ABSOLUTE |= {"gelu": 5e-7, "gelu_tanh": 5e-7}
 
 
 def network():
     """All functions of one input."""
     outputs = ", ".join(f"float[1,13,5,5] {name}" for name in OUTPUTS)
     weights = ", ".join(f"float{list(array.shape)} {name}" for name, array in WEIGHTS.items())
-    model = parse(f"(float[1,13,5,5] x, {weights}) => ({outputs}) {{ {NODES} }}")
+    model = parse(f"(float[1,13,5,5] x, {weights}) => ({outputs}) {{ {NODES} }}", opset=20)
     for tensor in model.graph.initializer:
         tensor.CopyFrom(
             numpy_helper.from_array(WEIGHTS[tensor.name].astype(np.float32), tensor.name)

@@ -29,10 +29,8 @@ BRANCHES = (
     "else_branch = h () => (float[1,3,4,4] r) { r = Abs(x) }>(t) }"
 )
 ACCEPTED["a condition that is known"] = f"({X}) => ({Y}) <bool t = {{1}}> {BRANCHES}"
+ACCEPTED["a constant output"] = f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = Identity(k) }}"
 REFUSED = {
-    "output k: it is a constant": f"({X}) => ({Y}, float[3] k) {K} {{ y = Relu(x) }}",
-    "output c: it is a constant": f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = "
-    f"Identity(k) }}",
     "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
     "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
     "axis 1 (0) is dynamic": "(float[1,0,4,4] x) => (float[1,0,4,4] y) { y = Relu(x) }",

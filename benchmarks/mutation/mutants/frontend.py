@@ -33,8 +33,8 @@ MUTANTS = (
     Mutant(
         "frontend: a shift is not scaled",
         "hlsgen/frontend/fold_scale.py",
-        '.astype(np.float64) * factor + scale.weights["bias"]',
-        '.astype(np.float64) + scale.weights["bias"]',
+        "bias = bias * spread(factor, bias.ndim) + spread(shift, bias.ndim)",
+        "bias = bias + spread(shift, bias.ndim)",
         (STAYS,),
         "a bias before a normalisation is wrong",
     ),

@@ -31,7 +31,7 @@ def check_folded(graph: Graph, plan: Plan) -> None:
     check_sizes(graph, e)
     for step in plan.steps:
         check_step(graph, step, e)
-        check_images(step, plan.images)
+        check_images(graph, step, plan.images)
     check_steps(graph, plan)
 
 

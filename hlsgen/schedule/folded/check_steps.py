@@ -15,7 +15,7 @@ from hlsgen.engines import arrays, engine, is_array
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, StepPlan
-from hlsgen.schedule.folded.steps import plan_steps
+from hlsgen.schedule.folded.steps import plan_steps, takes_images
 
 Key = tuple[str, ...]
 # Image and output vector.
@@ -142,7 +142,7 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
         raise PlanError(f"its engine takes {planned.output_vectors} vectors at once", where=where)
 
 
-def check_images(step: StepPlan, images: int) -> None:
+def check_images(graph: Graph, step: StepPlan, images: int) -> None:
     """Raise PlanError for a step that takes other images than the plan has, or more at once than
     its engine can."""
     where = f"plan, step {step.layer}"
@@ -150,6 +150,8 @@ def check_images(step: StepPlan, images: int) -> None:
         raise PlanError(f"takes image {step.first_image + step.images} of {images}", where=where)
     if step.images > 1 and not engine(step.engine).takes_images:
         raise PlanError(f"the {step.engine} engine takes one image a step", where=where)
+    if step.images > 1 and not takes_images(step, graph):
+        raise PlanError("its constants are those of one image", where=where)
     if step.tile_images > step.images:
         raise PlanError(f"tile_images must not exceed the step's {step.images} images", where=where)
     if step.tile_images > 1 and (not is_array(step.engine) or step.feeder):

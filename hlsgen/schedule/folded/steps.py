@@ -163,19 +163,26 @@ def completed(step: StepPlan, graph: Graph, engines: Engines, use: Use) -> list[
     """The step for all images; bias and activation in a step of their own where fusion is switched
     off."""
     if use.fuse or not step.engine:
-        return for_images(step, use.images)
+        return for_images(step, graph, use.images)
     finishing = finishing_step(graph.layer(step.layer), graph, step, engines)
-    return for_images(replace(step, finish=False), use.images) + for_images(finishing, use.images)
+    unfinished = for_images(replace(step, finish=False), graph, use.images)
+    return unfinished + for_images(finishing, graph, use.images)
 
 
-def for_images(step: StepPlan, images: int) -> list[StepPlan]:
+def for_images(step: StepPlan, graph: Graph, images: int) -> list[StepPlan]:
     """The step for all images of a launch at once where its engine takes them plane after plane or
     tile after tile, else one after another."""
     if images == 1:
         return [step]
-    if engine(step.engine).takes_images:
+    if takes_images(step, graph):
         return [replace(step, images=images)]
     return [replace(step, first_image=image) for image in range(images)]
+
+
+def takes_images(step: StepPlan, graph: Graph) -> bool:
+    """Whether a step may take several images."""
+    layer = graph.layer(step.layer)
+    return engine(step.engine).takes_images and operator(layer.op).takes_images(layer)
 
 
 def finishing_step(layer: Layer, graph: Graph, step: StepPlan, engines: Engines) -> StepPlan:

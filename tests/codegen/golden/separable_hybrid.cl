@@ -21,7 +21,7 @@ typedef union { float8 v; float lane[8]; } lanes8;
 #ifdef HLSGEN_SEQUENTIAL
 #define ENGINE __attribute__((max_global_work_dim(0)))
 #define ENGINE_PARAMETERS const int steps
-#define EVERY_STEP for (int step = 0; step < steps; ++step)
+#define EVERY_STEP for (int nth = 0; nth < steps; ++nth)
 #define DEPTH(board, step) (step)
 #else
 #define ENGINE __attribute__((max_global_work_dim(0), autorun))
