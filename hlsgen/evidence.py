@@ -32,7 +32,8 @@ class Evidence:
     cycles between images in a simulation; `unlimited`: with unlimited FIFOs (0: too large to
     simulate). `fps`: the images a second that the fewest resources were sought for (0: another
     objective). `shapes`: engine shapes that were evaluated, of `pairs` of convolution engines at
-    most. `limited`: a call of the solver ended at its time limit, with the best so far.
+    most. `limited`: a call of the solver ended at its time limit, with the best so far. `caps`: the
+    shares of ALMs, memory blocks and DSPs that the user let it use, where they are not the usual.
     """
 
     digest: str = ""
@@ -48,3 +49,4 @@ class Evidence:
     shapes: int = 0
     pairs: int = 0
     limited: bool = False
+    caps: tuple[float, ...] = ()

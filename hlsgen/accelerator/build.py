@@ -18,6 +18,7 @@ from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
 from hlsgen.model.calibration import load_calibration
+from hlsgen.model.resources import Caps
 from hlsgen.plan import Plan, check_names
 from hlsgen.progress import stage
 from hlsgen.rewrites.weight_storage import with_storage
@@ -49,6 +50,7 @@ def compile(
     weights: str = FLOAT32.name,
     pins: Sequence[str] = (),
     disable: Sequence[str] = (),
+    caps: Mapping[str, float] | None = None,
     time_limit: float = SECONDS,
     sparsify: str = "",
     plan: str | Path | Plan | None = None,
@@ -64,7 +66,8 @@ def compile(
     hybrid. `objective` is throughput, latency, or resources for `fps` images a second; a folded
     design takes `images` images a launch, a pipelined one stands on the board in `copies`; weights
     lie in memory as `weights`. `pins` fixes decisions, as in `["conv2.unroll_oc=8"]`; `disable`
-    lists optimisations to switch off; each call of the solver may take `time_limit` seconds.
+    lists optimisations to switch off; `caps` are the shares of "alms", "blocks" and "dsps" that the
+    design may use; each call of the solver may take `time_limit` seconds.
     `sparsify` zeroes weights on the way, as in "relative:0.5". `plan` is built as it is, and
     decides all of that alone. `device` and `timeout` are the accelerator's.
 
@@ -80,6 +83,7 @@ def compile(
             pins=parse_pins(list(pins)),
             calibration=load_calibration(calibration),
             seconds=time_limit,
+            caps=Caps(**(caps or {})),
             images=images,
             copies=copies,
             weights=weights,

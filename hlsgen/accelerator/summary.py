@@ -16,8 +16,8 @@ from hlsgen.model.estimate import Estimate
 from hlsgen.model.times import rate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.schedule.explain import rate_with_band, rates
-from hlsgen.schedule.provenance import as_searched
+from hlsgen.schedule.explain import rate_with_band, within_shown
+from hlsgen.schedule.provenance import as_searched, throughput_band
 from hlsgen.words import counted
 
 # Share of weights that are 0 from which on it is worth a word.
@@ -38,15 +38,17 @@ def summary(
     evidence = plan.evidence if searched else Evidence()
     macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
     unit = f" a launch of {plan.images} images" if plan.images > 1 else ""
+    band = throughput_band(graph, plan, predicted, calibration)
     lines = {
         "network": f"{graph.name}, {counted(len(graph.layers), 'layer')}, "
         f"{macs / 1e6:,.1f} M multiply-accumulates an image",
         "weights": weights(graph, plan),
         "board": find_board(plan.board).title,
         "style": f"{plan.style}{others(evidence, plan)}",
-        "images/s": rate_with_band(*rates(graph, plan, predicted, evidence)),
+        "images/s": rate_with_band(predicted.throughput, *band),
         "latency": f"{predicted.latency * 1e3:.3g} ms{unit}",
         "resources": resources(plan, predicted),
+        "caution": caution(plan, predicted),
         "bottleneck": predicted.timing.bottleneck,
         "search": search(plan, evidence, searched),
         "validation": validated(validation),
@@ -87,6 +89,15 @@ def resources(plan: Plan, predicted: Estimate) -> str:
     shares = predicted.resources.shares(find_board(plan.board))
     parts = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
     return f"{parts}, {predicted.resources.fmax:.0f} MHz"
+
+
+def caution(plan: Plan, predicted: Estimate) -> str:
+    """That more DSPs are used than published designs use, and what it costs not to."""
+    found, most = within_shown(plan, predicted), find_board(plan.board).device.shown_dsps
+    if found is None:
+        return ""
+    share, images = found
+    return f"published designs use {most:.0%} of the DSPs; --dsps {share:g}: {rate(images)}/s"
 
 
 def search(plan: Plan, evidence: Evidence, searched: bool) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -30,7 +30,10 @@ class Device:
     `multiply_add_dsps`, `add_dsps`, `multiply_dsps`: DSPs of one float32 operation; `add_alms`:
     logic of an addition where it takes no DSP. `add_latency` and `load_latency` (global memory) in
     cycles. The clock in MHz is `fmax` less `fmax_per_*` for each percent of ALMs, blocks and DSPs
-    used, within `fmax_low` and `fmax_high`; `fmax_error` is its mean error in percent.
+    used, within `fmax_low` and `fmax_high`; of ten measured clocks eight lie between
+    `fmax_low_ratio` and `fmax_high_ratio` of that line. `roofline_clock` in MHz is the fixed one of
+    rooflines that compare designs. `shown_dsps`: the largest share of its DSPs that a published
+    design uses.
     """
 
     name: str
@@ -52,9 +55,12 @@ class Device:
     fmax_per_alm: float
     fmax_per_block: float
     fmax_per_dsp: float
-    fmax_error: float
     fmax_low: float
     fmax_high: float
+    fmax_low_ratio: float
+    fmax_high_ratio: float
+    roofline_clock: float
+    shown_dsps: float
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     unverified: tuple[str, ...] = ()
 
@@ -66,9 +72,11 @@ class Board:
 
     `reserved_*` is the static region that the board support package keeps. `bank_efficiency` is the
     share of the peak that one kernel a memory bank reaches; `interleaved_efficiency` what one, two,
-    three or more readers and a writer reach together on interleaved banks. `sdk` is the version of
-    the Intel FPGA SDK for OpenCL that flags are written for; `opencl` is false for boards that the
-    SDK does not support. `aoc_board` and the names in `aliases` stand for the board too.
+    three or more readers and a writer reach together on interleaved banks; more readers reach less,
+    down towards `least_efficiency`, the least that a published design was measured at. `sdk` is the
+    version of the Intel FPGA SDK for OpenCL that flags are written for; `opencl` is false for
+    boards that the SDK does not support. `aoc_board` and the names in `aliases` stand for the board
+    too.
     """
 
     name: str
@@ -85,6 +93,7 @@ class Board:
     bandwidth: float
     bank_efficiency: float
     interleaved_efficiency: tuple[float, ...]
+    least_efficiency: float
     pcie_bandwidth: float
     launch_us: float
     aliases: tuple[str, ...] = ()
@@ -114,9 +123,20 @@ class Board:
 
     def sustained_bandwidth(self, readers: int) -> float:
         """GB/s that `readers` reading kernels and one writing kernel reach together on interleaved
-        memory."""
+        memory: as measured, and for more readers between the last figure and the least."""
         shares = self.interleaved_efficiency
-        return self.bandwidth * shares[min(max(readers, 1), len(shares)) - 1]
+        if readers <= len(shares):
+            return self.bandwidth * shares[max(readers, 1) - 1]
+        least = self.least_efficiency
+        return self.bandwidth * (least + (shares[-1] - least) * len(shares) / readers)
+
+    def at_worst(self) -> Board:
+        """The board where memory gives the least, however few kernels read it."""
+        return replace(self, interleaved_efficiency=(self.least_efficiency,))
+
+    def at_best(self) -> Board:
+        """The board where more readers than were measured take nothing more."""
+        return replace(self, least_efficiency=self.interleaved_efficiency[-1])
 
 
 def older(sdk: str, version: tuple[int, int]) -> bool:
@@ -232,7 +252,7 @@ def read_field(name: str, kind: str, value: Any, where: str) -> Any:
             kind, "a number"
         )
         raise BoardError(f"field {name!r} must be {text}, not {value!r}", where=where)
-    may_be_zero = name.startswith(("reserved", "fmax_per", "add_", "fmax_error", "launch"))
+    may_be_zero = name.startswith(("reserved", "fmax_per", "add_", "launch"))
     if kind in ("int", "float") and not (0 < value < 1e12 or (value == 0 and may_be_zero)):
         raise BoardError(f"field {name!r} must be positive, not {value!r}", where=where)
     return value
@@ -262,14 +282,31 @@ def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
             raise BoardError(
                 "field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where
             )
+        if not values["fmax_low_ratio"] <= 1 <= values["fmax_high_ratio"]:
+            raise BoardError(
+                "fields 'fmax_low_ratio' and 'fmax_high_ratio' must hold 1 between them",
+                where=where,
+            )
+        check_shares(values, ("shown_dsps",), where)
         return
     for resource in ("alms", "blocks", "dsps"):
         if values[f"reserved_{resource}"] >= getattr(values["device"], resource):
             raise BoardError(
                 f"field 'reserved_{resource}' leaves nothing of {resource}", where=where
             )
-    if values["bank_efficiency"] > 1:
-        raise BoardError("field 'bank_efficiency' must be a share between 0 and 1", where=where)
+    check_shares(values, ("bank_efficiency",), where)
+    if values["least_efficiency"] > min(values["interleaved_efficiency"]):
+        raise BoardError(
+            "field 'least_efficiency' must not be above those of 'interleaved_efficiency'",
+            where=where,
+        )
+
+
+def check_shares(values: dict[str, Any], names: tuple[str, ...], where: str) -> None:
+    """Raise BoardError for shares of more than all."""
+    for name in names:
+        if values[name] > 1:
+            raise BoardError(f"field {name!r} must be a share between 0 and 1", where=where)
 
 
 def check_names(values: dict[str, Any], where: str) -> None:

@@ -14,6 +14,7 @@ from hlsgen.boards import board
 from hlsgen.cli.console import Console, command
 from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.graph import Graph
+from hlsgen.model.resources import Caps
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.schedule.goal import OBJECTIVES
@@ -26,8 +27,10 @@ HELP = "lower an ONNX network to Intel-FPGA OpenCL kernels"
 # Options that a plan decides.
 DECIDED = (
     "board", "style", "disable", "objective", "fps", "copies", "images", "set", "time_limit",
-    "weights",
+    "weights", "alms", "blocks", "dsps",
 )  # fmt: skip
+# Caps of the search: option, and what it is of.
+CAPPED = {"alms": "ALMs", "blocks": "memory blocks", "dsps": "DSPs"}
 EXAMPLE = "hlsgen build mobilenet.onnx"
 
 
@@ -79,6 +82,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images a launch of a folded or hybrid design: they share weights, for "
         "throughput at the price of latency (default 1)",
     )
+    for name, title in CAPPED.items():
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            metavar="SHARE",
+            help=f"the share of the {title} that the design may use "
+            f"(default {getattr(Caps(), name):g})",
+        )
     parser.add_argument(
         "--set",
         action="append",
@@ -175,6 +186,8 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "time_limit": options.time_limit,
         "sparsify": options.sparsify,
         "calibration": options.calibration,
+        "caps": {name: cap for name in CAPPED if (cap := getattr(options, name)) is not None}
+        or None,
         "plan": options.plan,
     }
     return {name: value for name, value in given.items() if value is not None}

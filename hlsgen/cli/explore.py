@@ -19,7 +19,7 @@ from hlsgen.explore.identity import model_digest
 from hlsgen.explore.points import WITH_COPIES, WITH_IMAGES, Point, front, goal_of, grid
 from hlsgen.explore.results import write_results
 from hlsgen.graph import Graph
-from hlsgen.model.times import rate
+from hlsgen.schedule.explain import rate_with_band
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.style import SELECTABLE
@@ -259,7 +259,7 @@ def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console:
     rows = [
         (
             point_text(r),
-            rate(r["throughput_fps"]),
+            rate_with_band(r["throughput_fps"], r["throughput_low_fps"], r["throughput_high_fps"]),
             f"{r['latency_ms']:.3g}",
             f"{r['alms']:,}",
             f"{r['blocks']:,}",

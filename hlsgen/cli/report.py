@@ -83,7 +83,8 @@ def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) ->
         f"{r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
     )
     console.say(
-        f"{data['roofline_share']:.0%} of the roofline; needs at least "
+        f"{data['roofline_share']:.0%} of the roofline, {data['fixed_roofline_share']:.0%} of that "
+        f"at {data['roofline_clock']:g} MHz; needs at least "
         f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory"
     )
     if "aoc" in data:

@@ -12,7 +12,7 @@ from hlsgen.explore.points import Point, goal_of
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.provenance import headline
+from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.schedule.scheduler import schedule
 
 
@@ -57,9 +57,12 @@ def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]
     except HlsgenError as error:
         return result | {"error": f"{error.where}: {error.reason}" if error.where else error.reason}
     r = predicted.resources
+    low, high = throughput_band(graph, plan, predicted, goal.calibration)
     return result | {
         "built": plan.style,
         "throughput_fps": predicted.throughput,
+        "throughput_low_fps": low,
+        "throughput_high_fps": high,
         "latency_ms": predicted.latency * 1e3,
         "alms": r.alms,
         "alms_low": r.alms_low,

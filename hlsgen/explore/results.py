@@ -24,6 +24,8 @@ COLUMNS = (
     "copies",
     "built",
     "throughput_fps",
+    "throughput_low_fps",
+    "throughput_high_fps",
     "latency_ms",
     "alms",
     "blocks",

@@ -23,13 +23,15 @@ from hlsgen.rewrites.weight_storage import with_storage
 @dataclass(frozen=True)
 class Estimate:
     """Predicted cost of a design. Times in seconds; `roofline_fps` is what the DSPs in reach at the
-    predicted clock, or the memory bandwidth, would allow at best; `least_bandwidth` the GB/s that
-    the design needs on average at its throughput."""
+    predicted clock, or the memory bandwidth, would allow at best, `fixed_roofline_fps` the same at
+    the device's fixed clock; `least_bandwidth` the GB/s that the design needs on average at its
+    throughput."""
 
     resources: Resources
     timing: Timing
     macs: int
     roofline_fps: float
+    fixed_roofline_fps: float
     least_bandwidth: float
 
     def __repr__(self) -> str:
@@ -61,6 +63,8 @@ class Estimate:
             "macs": self.macs,
             "roofline_fps": self.roofline_fps,
             "roofline_share": self.throughput / self.roofline_fps,
+            "fixed_roofline_fps": self.fixed_roofline_fps,
+            "fixed_roofline_share": self.throughput / self.fixed_roofline_fps,
             "least_bandwidth_gbs": self.least_bandwidth,
         }
 
@@ -75,9 +79,11 @@ def estimate(
     timing = design_timing(graph, plan, target, resources.fmax)
     macs = sum(layer_macs(graph).values())
     least = timing.bytes * timing.throughput / 1e9
-    return Estimate(
-        resources, timing, macs, roofline(macs, timing.bytes, resources.fmax, target), least
+    predicted, fixed = (
+        roofline(macs, timing.bytes, clock, target)
+        for clock in (resources.fmax, target.device.roofline_clock)
     )
+    return Estimate(resources, timing, macs, predicted, fixed, least)
 
 
 def roofline(macs: int, moved: float, clock: float, board: Board) -> float:

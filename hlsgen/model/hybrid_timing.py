@@ -11,6 +11,7 @@ from hlsgen.model.pipelined_timing import (
     kernel_times,
     pipelined_latency,
     port_cycles,
+    readers,
     streamed_bytes,
 )
 from hlsgen.model.times import Timing
@@ -20,8 +21,8 @@ from hlsgen.rewrites.prefix import halves, has_prefix
 # Kernels of the prefix that the host launches: reader and writer, beside those that read weights
 # that stream.
 PREFIX_LAUNCHES = 2
-# Kernels that read memory at the same time: of the prefix one, of the engines two or more.
-READERS = 3
+# Kernels of the engines that read memory at the same time as those of the prefix.
+READERS = 2
 
 
 def hybrid_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
@@ -46,11 +47,12 @@ def prefix_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
     launches = PREFIX_LAUNCHES + sum(kernel.row_tiles > 0 for kernel in ahead.kernels)
     stream = (fill + (plan.images - 1) * slowest) / hertz + launches * board.launch_us * 1e-6
     moved = image_bytes(prefix, ahead) + streamed_bytes(prefix, ahead)
-    memory = plan.images * moved / (board.sustained_bandwidth(READERS) * 1e9)
+    mine = readers(prefix, ahead)
+    memory = plan.images * moved / (board.sustained_bandwidth(mine + READERS) * 1e9)
     stream = max(stream, memory)
     alone = folded_run(rest, after, board, clock)
     taken = plan.images * moved / (max(alone.cycles / hertz, stream) + memory)
-    run = folded_run(rest, after, board, clock, taken=taken, readers=1)
+    run = folded_run(rest, after, board, clock, taken=taken, readers=mine)
     steps = run.cycles / hertz + LAUNCHES * board.launch_us * 1e-6
     link = link_seconds(graph, plan, board)
     seconds = {"prefix": stream, "rest": steps, "host link": link}

@@ -61,8 +61,7 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
         name: cycles / plan.copies / (clock * 1e6)
         for name, cycles in (times | port_cycles(graph, plan)).items()
     }
-    readers = len(graph.inputs) + sum(kernel.row_tiles > 0 for kernel in plan.kernels)
-    limits["external memory"] = traffic / (board.sustained_bandwidth(readers) * 1e9)
+    limits["external memory"] = traffic / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
     fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
@@ -70,6 +69,12 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
     return Timing(
         latency, 1 / limits[slowest], slowest, layers, traffic, max(times.values()) / plan.copies
     )
+
+
+def readers(graph: Graph, plan: Plan) -> int:
+    """Kernels that read external memory all the time: those of inputs and of weights that
+    stream."""
+    return len(graph.inputs) + sum(kernel.row_tiles > 0 for kernel in plan.kernels)
 
 
 def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...]:

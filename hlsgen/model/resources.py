@@ -47,8 +47,9 @@ class Caps:
 @dataclass(frozen=True)
 class Resources:
     """What a design takes of a device, static region included, and the clock in MHz. Of ten
-    designs, eight have ALMs and a clock between `*_low` and `*_high`; three of four have no more
-    ALMs than `alms_upper`."""
+    designs, eight have ALMs between `alms_low` and `alms_high`; three of four have no more than
+    `alms_upper`. `fmax_low` is the lowest tenth of clocks with that much logic, `fmax_high` the
+    highest tenth with the logic that is expected."""
 
     alms: int
     alms_low: int
@@ -217,19 +218,19 @@ def fitted(estimate: np.ndarray, board: Board, calibration: Calibration) -> Reso
         round(logic * share) + board.reserved_alms for share in (1, *calibration.band)
     )
     clock = clock_of(alms, blocks, dsps, board, calibration)
-    return Resources(alms, low, upper, high, blocks, dsps, *clock)
+    device, crowded = board.device, clock_of(upper, blocks, dsps, board, calibration)
+    clocks = clock, crowded * device.fmax_low_ratio, clock * device.fmax_high_ratio
+    return Resources(alms, low, upper, high, blocks, dsps, *clocks)
 
 
 def clock_of(
     alms: float, blocks: float, dsps: float, board: Board, calibration: Calibration
-) -> tuple[float, float, float]:
-    """Expected, low and high clock in MHz."""
+) -> float:
+    """The expected clock in MHz: the median of designs that use as much."""
     d = board.device
     line = calibration.clocks.get(
         d.family, (d.fmax, d.fmax_per_alm, d.fmax_per_block, d.fmax_per_dsp)
     )
     percent = 100 * alms / d.alms, 100 * blocks / d.blocks, 100 * dsps / d.dsps
     clock = line[0] - sum(slope * used for slope, used in zip(line[1:], percent, strict=True))
-    clock = min(max(clock, d.fmax_low), d.fmax_high)
-    error = d.fmax_error / 100
-    return clock, max(clock * (1 - error), 1.0), clock * (1 + error)
+    return min(max(clock, d.fmax_low), d.fmax_high)

@@ -17,10 +17,14 @@ class LayerTime:
     bytes: float
     bound: str
 
+    def __post_init__(self) -> None:
+        # Else its multipliers would work in more cycles than there are: a plan, or a law, is wrong.
+        assert self.ideal_cycles <= self.cycles * (1 + 1e-9), self
+
     @property
     def utilisation(self) -> float:
         """Share of the cycles in which its multipliers work."""
-        return min(self.ideal_cycles / self.cycles, 1.0) if self.cycles else 0.0
+        return self.ideal_cycles / self.cycles if self.cycles else 0.0
 
 
 @dataclass(frozen=True)

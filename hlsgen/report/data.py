@@ -15,7 +15,6 @@ from hlsgen.boards import board as find_board
 from hlsgen.calibrate.loops import interval_text, read_loops, summary
 from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
 from hlsgen.errors import HlsgenError, OutputError
-from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import read_manifest
@@ -26,8 +25,8 @@ from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.schedule.explain import explain, rates
-from hlsgen.schedule.provenance import as_searched, headline
+from hlsgen.schedule.explain import explain
+from hlsgen.schedule.provenance import headline, throughput_band
 
 RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 # A layer that keeps its multipliers busy for less than this share of its time gets an explanation.
@@ -42,12 +41,13 @@ def report_data(
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
     predicted, design = headline(graph, plan, calibration), structure(shaped, plan)
-    searched = as_searched(graph, plan, calibration)
-    evidence = plan.evidence if searched else Evidence()
-    _, low, high = rates(graph, plan, predicted, evidence)
+    low, high = throughput_band(graph, plan, predicted, calibration)
+    verdict = read_verdict(folder)
+    interval = (verdict["interval"] or (1, 1))[1] if verdict else 1
     data = predicted.to_dict() | {
-        "throughput_low_fps": low,
+        "throughput_low_fps": low / interval,
         "throughput_high_fps": high,
+        "roofline_clock": target.device.roofline_clock,
         "design": str(folder),
         "network": plan.network,
         "board": plan.board,
@@ -77,7 +77,7 @@ def report_data(
             "bandwidth": target.bandwidth * 1e9,
         },
         "validation": read_validation(folder),
-        "audit": read_verdict(folder),
+        "audit": verdict,
     }
     macs = {layer.name: operator(layer.op).work(layer, graph).macs for layer in graph.layers}
     for item in data["layers"]:

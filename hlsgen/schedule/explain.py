@@ -3,6 +3,8 @@ showed is said of the plan as searched alone."""
 
 from __future__ import annotations
 
+from math import floor
+
 from hlsgen.boards import board as find_board
 from hlsgen.evidence import Alternative, Evidence
 from hlsgen.graph import Graph
@@ -10,10 +12,9 @@ from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import Caps
 from hlsgen.model.times import rate
-from hlsgen.model.timing import design_timing
 from hlsgen.plan import Plan
 from hlsgen.schedule.knobs import first_few
-from hlsgen.schedule.provenance import as_searched
+from hlsgen.schedule.provenance import as_searched, as_simulated, throughput_band
 from hlsgen.schedule.styles import PLANNERS
 
 CHANGED = (
@@ -37,14 +38,17 @@ def explain(
 ) -> str:
     """What the plan is, costs and reaches, what limits it, and why it was chosen. `predicted` is
     its estimate with that calibration."""
-    searched = as_searched(graph, plan, calibration or default_calibration())
+    calibration = calibration or default_calibration()
+    searched = as_searched(graph, plan, calibration)
     evidence = plan.evidence if searched else Evidence()
+    predicted = as_simulated(plan, predicted) if searched else predicted
     parts = [
         chosen(plan, evidence.alternatives),
         PLANNERS[plan.style].describe(graph, plan, predicted),
-        figures(graph, plan, predicted, evidence),
+        figures(graph, plan, predicted, calibration),
     ]
-    parts += [misfit(plan, predicted), showed(graph, plan, predicted, evidence)]
+    parts += [unshown(plan, predicted), misfit(plan, predicted, evidence)]
+    parts += [showed(graph, plan, predicted, evidence)]
     parts += [CHANGED] if plan.evidence.digest and not searched else []
     return " ".join(part for part in parts if part)
 
@@ -77,49 +81,62 @@ def clause(reason: str) -> str:
     return f"it {reason}" if reason.split()[0] in VERBS else reason
 
 
-def rates(
-    graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence
-) -> tuple[float, float, float]:
-    """Images a second as expected, at the lowest and at the highest clock; where the design was
-    simulated, with its FIFOs."""
-    r, board = predicted.resources, find_board(plan.board)
-    found = []
-    for clock in (r.fmax, r.fmax_low, r.fmax_high):
-        fastest = (
-            predicted.throughput
-            if clock == r.fmax
-            else design_timing(graph, plan, board, clock).throughput
-        )
-        simulated = clock * 1e6 * plan.copies / evidence.interval if evidence.interval else fastest
-        found.append(min(fastest, simulated))
-    return found[0], found[1], found[2]
-
-
 def rate_with_band(expected: float, low: float, high: float) -> str:
-    """Images a second as they are printed everywhere: what `rates` gives."""
+    """Images a second as they are printed everywhere, with what `throughput_band` gives."""
     return f"{rate(expected)} ({rate(low)} to {rate(high)})"
 
 
-def figures(graph: Graph, plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
+def figures(graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibration) -> str:
     """What it costs, what it reaches, what limits it."""
-    r, t = predicted.resources, predicted.timing
-    expected, low, high = rates(graph, plan, predicted, evidence)
-    shares = ", ".join(
-        f"{share:.0%} of the {name}" for name, share in r.shares(find_board(plan.board)).items()
-    )
+    r, t, board = predicted.resources, predicted.timing, find_board(plan.board)
+    expected = predicted.throughput
+    low, high = throughput_band(graph, plan, predicted, calibration)
+    shares = ", ".join(f"{share:.0%} of the {name}" for name, share in r.shares(board).items())
     unit = f"a launch of {plan.images} images" if plan.images > 1 else "an image"
     return (
         f"Predicted: {rate_with_band(expected, low, high)} images a second at {r.fmax:.0f} MHz "
-        f"({r.fmax_low:.0f} to {r.fmax_high:.0f}), "
+        f"({r.fmax_low:.0f} to {r.fmax_high:.0f}), II 1 and the least to the most that memory was "
+        f"measured at, "
         f"{t.latency * 1e3:.3g} ms {unit}, with {shares}; "
         f"{PLANNERS[plan.style].limit(plan, predicted)}; "
-        f"{expected / predicted.roofline_fps:.0%} of the roofline."
+        f"{expected / predicted.roofline_fps:.0%} of the roofline, "
+        f"{expected / predicted.fixed_roofline_fps:.0%} of that at "
+        f"{board.device.roofline_clock:g} MHz."
     )
 
 
-def misfit(plan: Plan, predicted: Estimate) -> str:
+def within_shown(plan: Plan, predicted: Estimate) -> tuple[float, float] | None:
+    """Where more of the DSPs are used than any published design uses: the cap that keeps to that,
+    and about how many images a second it leaves, were all layers bound by their multipliers."""
+    board = find_board(plan.board)
+    device, used = board.device, predicted.resources.dsps
+    shown = device.shown_dsps * device.dsps
+    if used <= shown:
+        return None
+    cap = floor(100 * shown / board.available_dsps) / 100
+    fewer = cap * board.available_dsps
+    faster = device.fmax_per_dsp * 100 * (used - fewer) / device.dsps / predicted.resources.fmax
+    return cap, predicted.throughput * fewer / used * (1 + faster)
+
+
+def unshown(plan: Plan, predicted: Estimate) -> str:
+    """A warning where more of the DSPs are used than any published design uses, with the price of
+    staying within that."""
+    found, most = within_shown(plan, predicted), find_board(plan.board).device.shown_dsps
+    if found is None:
+        return ""
+    cap, images = found
+    return (
+        f"Published designs use at most {most:.0%} of this family's DSPs: whether more can be "
+        f"placed at such a clock was not shown. --dsps {cap:g} keeps to that, for about "
+        f"{rate(images)} images a second."
+    )
+
+
+def misfit(plan: Plan, predicted: Estimate, evidence: Evidence) -> str:
     """Whether the design is too large."""
-    if predicted.resources.fits(find_board(plan.board), Caps()):
+    caps = Caps(*evidence.caps) if evidence.caps else Caps()
+    if predicted.resources.fits(find_board(plan.board), caps):
         return ""
     return "It does not fit what may be used of the board."
 

@@ -90,6 +90,11 @@ def check_goal(goal: Goal) -> Goal:
             f"{goal.seconds} s is no time limit", where="--time-limit", remedy="choose 0 or more"
         )
     check_fps(goal)
+    for name, cap in vars(goal.caps).items():
+        if not 0 < cap <= 1:
+            raise UsageError(
+                f"{cap:g} is no share of a device", where=f"--{name}", remedy="choose 0 to 1"
+            )
     for (owner, name), value in goal.pins.items():
         knob = knob_of(owner, name)
         if knob is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.timing import design_timing
 from hlsgen.plan import Plan
 from hlsgen.rewrites.weight_storage import with_storage
 
@@ -61,10 +63,33 @@ def headline(graph: Graph, plan: Plan, calibration: Calibration) -> Estimate:
 
 
 def as_simulated(plan: Plan, predicted: Estimate) -> Estimate:
-    """The estimate of a plan as it was searched, no faster than its simulation. (That of a hybrid
-    design is of its prefix alone.)"""
-    if plan.engines is not None or not plan.evidence.interval:
-        return predicted
-    most = plan.copies * predicted.resources.fmax * 1e6 / plan.evidence.interval
+    """The estimate of a plan as it was searched, no faster than its simulation."""
+    most = simulated_rate(plan, predicted.resources.fmax)
     timing = predicted.timing
     return replace(predicted, timing=replace(timing, throughput=min(timing.throughput, most)))
+
+
+def simulated_rate(plan: Plan, clock: float) -> float:
+    """Images a second of its simulation at `clock` MHz, infinite where there is none. (That of a
+    hybrid design is of its prefix alone.)"""
+    if plan.engines is not None or not plan.evidence.interval:
+        return inf
+    return plan.copies * clock * 1e6 / plan.evidence.interval
+
+
+def throughput_band(
+    graph: Graph, plan: Plan, predicted: Estimate, calibration: Calibration
+) -> tuple[float, float]:
+    """The least and the most images a second that are likely, at II 1: at the lowest clock with
+    much logic, external memory giving the least that was measured; and at the highest clock,
+    memory giving the most that so many kernels were measured at."""
+    board, r = find_board(plan.board), predicted.resources
+    searched = as_searched(graph, plan, calibration)
+    low, high = (
+        min(
+            design_timing(graph, plan, target, clock).throughput,
+            simulated_rate(plan, clock) if searched else inf,
+        )
+        for clock, target in ((r.fmax_low, board.at_worst()), (r.fmax_high, board.at_best()))
+    )
+    return low, high

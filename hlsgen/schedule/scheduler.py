@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from hlsgen.boards import Board, board_key
 from hlsgen.boards import board as find_board
@@ -11,6 +11,7 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Alternative
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.resources import Caps
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan, check_names
 from hlsgen.progress import stage
@@ -75,7 +76,10 @@ def schedule(
 
 def with_evidence(task: Task, plan: Plan, alternatives: Sequence[Alternative] = ()) -> Plan:
     """The plan with what the search showed of it, under the user's pins."""
-    evidence = replace(plan.evidence, pins=pin_texts(task.goal), alternatives=tuple(alternatives))
+    caps = () if task.goal.caps == Caps() else astuple(task.goal.caps)
+    evidence = replace(
+        plan.evidence, pins=pin_texts(task.goal), alternatives=tuple(alternatives), caps=caps
+    )
     return sealed(task.graph, replace(plan, evidence=evidence), task.goal.calibration)
 
 

@@ -1,20 +1,29 @@
 """What holds of the model whatever the plan: no rate above the roofline, no layer slower with more
 units, no simulation faster than the law."""
 
+import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.boards import board
+from benchmarks.model import logic
+from hlsgen.boards import board, boards
+from hlsgen.model.calibration import default_calibration
 from hlsgen.model.estimate import estimate
 from hlsgen.model.pipelined_timing import pipelined_cycles
+from hlsgen.model.resources import Caps, clock_of
 from hlsgen.model.simulate import simulate
+from hlsgen.model.times import LayerTime
+from hlsgen.model.timing import design_timing
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import WIDTHS, Choice, tensor_classes
-from hlsgen.schedule.pipelined.planner import complete
+from hlsgen.schedule.pipelined.planner import SLOWER, complete
+from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.zoo import network
 from tests.support.cases import case
 from tests.support.plans import zoo_plan
@@ -131,3 +140,80 @@ def test_more_units_never_take_more_cycles(name):
                     compared += 1
                     assert kernels[wider] <= cycles, (layer.name, wider)
     assert compared
+
+
+@pytest.mark.parametrize("style", ["folded", "hybrid", "base"])
+@pytest.mark.parametrize("name", ["squeeze_and_excitation", "lenet5"])
+def test_no_style_passes_its_roofline(style, name):
+    graph = graph_of(name)
+    predicted = estimate(graph, hlsgen.schedule(graph, "pac_a10", style))
+    assert predicted.throughput <= predicted.roofline_fps
+
+
+def test_a_layer_cannot_work_in_more_cycles_than_it_has():
+    LayerTime("right", 10.0, 10.0, 0.0, "compute")
+    with pytest.raises(AssertionError):
+        LayerTime("wrong", 10.0, 10.1, 0.0, "compute")
+
+
+@pytest.mark.parametrize("resource", ["alms", "blocks", "dsps"])
+def test_more_of_a_board_is_never_slower(resource):
+    """The slowest kernel of the best design, with more and more of one resource."""
+    graph, found = graph_of("lenet5"), []
+    for share in (0.3, 0.45, 0.63, 0.8, 0.9):
+        goal = Goal(caps=replace(Caps(0.9, 0.9, 0.9), **{resource: share}))
+        plan = hlsgen.schedule(graph, "pac_a10", "pipelined", goal=goal)
+        predicted = estimate(graph, plan)
+        assert predicted.resources.fits(board("pac_a10"), goal.caps)
+        found.append(max(item.cycles for item in predicted.timing.layers))
+    # A design of a few more cycles may be taken, where it leaves the clock higher.
+    for slower, faster in pairwise(found):
+        assert faster <= slower * (1 + max(SLOWER))
+
+
+def test_memory_is_never_better_than_its_best_nor_worse_than_its_worst():
+    for target in boards().values():
+        shares = [target.sustained_bandwidth(n) for n in range(1, 40)]
+        assert shares == sorted(shares, reverse=True)
+        for n, share in enumerate(shares, 1):
+            worst, best = target.at_worst(), target.at_best()
+            assert worst.sustained_bandwidth(n) <= share <= best.sustained_bandwidth(n)
+
+
+@pytest.mark.parametrize(
+    ("name", "style"), [("lenet5", "pipelined"), ("add_residual", "folded"), ("lenet5", "hybrid")]
+)
+def test_the_band_holds_the_rate_and_is_made_of_its_parts(name, style):
+    graph = graph_of(name)
+    plan = hlsgen.schedule(graph, style=style)
+    predicted = headline(graph, plan, default_calibration())
+    low, high = throughput_band(graph, plan, predicted, default_calibration())
+    assert low < predicted.throughput < high
+    r, target = predicted.resources, board("pac_d5005")
+    slow = design_timing(graph, plan, target.at_worst(), r.fmax_low).throughput
+    fast = design_timing(graph, plan, target.at_best(), r.fmax_high).throughput
+    assert low <= slow and high <= fast
+    if plan.engines is None:  # held by what the simulation with its FIFOs shows
+        pace = plan.copies * 1e6 / plan.evidence.interval
+        assert (low, high) == (min(slow, r.fmax_low * pace), min(fast, r.fmax_high * pace))
+    else:
+        assert (low, high) == (slow, fast)
+
+
+def test_published_clocks_lie_within_the_band():
+    """Whole designs on Stratix 10: eight of ten clocks between 0.82 and 1.14 of the line."""
+    within = []
+    for sample in logic.designs():
+        target = board(sample.board)
+        if target.device.family == "stratix10":
+            alm, _, blocks, dsps, _ = sample.fitted
+            line = clock_of(
+                alm + target.reserved_alms,
+                blocks + target.reserved_blocks,
+                dsps,
+                target,
+                default_calibration(),
+            )
+            ratio = float(re.search(r"\((\S+) MHz\)", sample.kernel)[1]) / line
+            within.append(target.device.fmax_low_ratio <= ratio <= target.device.fmax_high_ratio)
+    assert len(within) == 14 and sum(within) / len(within) >= 0.75

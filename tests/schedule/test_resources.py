@@ -51,14 +51,15 @@ def test_the_static_region_is_part_of_a_design():
 
 def test_the_clock_falls_with_what_is_used_and_stays_in_its_band():
     """Stratix 10: 359 MHz less 1.56 for each percent of ALMs, 0.5 of M20Ks, 0.37 of DSPs; 150 at
-    least; 9.3 % off on average."""
+    least. Eight of ten measured clocks are 0.82 to 1.14 of that, the lower ones where logic comes
+    out at its upper quartile."""
     found = fitted(np.array([2 * 36_724.0, 0, 254.1, 576, 0]), BOARD, PLAIN)
     percent = (100 * found.alms / 933_120, 100 * found.blocks / 11_721, 100 * found.dsps / 5_760)
     assert percent == pytest.approx((20, 5, 10), abs=0.01)
     assert found.fmax == pytest.approx(359 - 1.56 * 20 - 0.5 * 5 - 0.37 * 10, abs=0.05)
-    assert (found.fmax_low, found.fmax_high) == pytest.approx(
-        (found.fmax * 0.907, found.fmax * 1.093)
-    )
+    more = 100 * (found.alms_upper - found.alms) / 933_120
+    assert found.fmax_high == pytest.approx(1.14 * found.fmax)
+    assert found.fmax_low == pytest.approx(0.82 * (found.fmax - 1.56 * more))
     assert fitted(np.array([4e6, 0, 0, 0, 0]), BOARD, PLAIN).fmax == 150
 
 
@@ -107,8 +108,13 @@ def test_the_roofline_is_the_lower_roof():
 
 
 def test_readers_share_the_memory():
-    """520N: 76.8 GB/s; measured shares 0.68, 0.61 and 0.44 with one, two and three readers or
-    more."""
+    """520N: 76.8 GB/s; measured shares 0.68, 0.61 and 0.44 with one, two and three readers; more
+    come nearer to 0.26: of what is above it, nine readers keep a third."""
     assert [BOARD.sustained_bandwidth(n) / 76.8 for n in (0, 1, 2, 3, 9)] == pytest.approx(
-        [0.68, 0.68, 0.61, 0.44, 0.44]
+        [0.68, 0.68, 0.61, 0.44, 0.26 + (0.44 - 0.26) / 3]
+    )
+    worst, best = BOARD.at_worst(), BOARD.at_best()
+    assert [worst.sustained_bandwidth(n) / 76.8 for n in (1, 3, 9)] == pytest.approx([0.26] * 3)
+    assert [best.sustained_bandwidth(n) / 76.8 for n in (1, 3, 9)] == pytest.approx(
+        [0.68, 0.44, 0.44]
     )

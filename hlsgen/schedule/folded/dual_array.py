@@ -72,7 +72,7 @@ def pairs(
 ) -> list[Shape]:
     """The most promising of the designs with an array of `dense` and one of `skipping`, where both
     could take less than `limit` seconds a launch."""
-    clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)[0]
+    clock = clock_of(board.reserved_alms, board.reserved_blocks, 0, board, goal.calibration)
     most, possible = limit * clock * 1e6, []
     whole, sparse = arrays()
     for ones, others in families(graph, list(dense), list(skipping), most):

@@ -79,9 +79,7 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> 
         if used > multipliers and not plan.disabled:
             continue
         dsps = used * board.device.multiply_add_dsps
-        clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)[
-            0
-        ]
+        clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)
         least = bound.cycles(array.name, inputs, outputs, clock)
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
         for tile in tile_sizes(graph, plan, pins, array):

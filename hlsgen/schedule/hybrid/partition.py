@@ -116,7 +116,7 @@ def weighed(
         return None
     cycles = max(behind, prefix[0] / (EFFICIENCY * left))
     dsps += prefix[0] / (EFFICIENCY * cycles) * per
-    clock, *_ = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
+    clock = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
     return Partition(count, fitting, cycles, clock * 1e6 / cycles)
 
 

@@ -10,6 +10,7 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
+from hlsgen.model.pipelined_timing import readers
 from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.draft import Draft, Earlier
@@ -20,7 +21,7 @@ from hlsgen.schedule.pipelined.depths import Deepened, deepen, simulated, trimme
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 from hlsgen.schedule.pipelined.problem import OptionCache, build_problem, memory_bytes
 from hlsgen.schedule.pipelined.relaxation import Relaxation
-from hlsgen.schedule.pipelined.search import fewest, solve
+from hlsgen.schedule.pipelined.search import Solution, fewest, solve
 
 # Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
 SLOWER = (0.005, 0.01, 0.02, 0.03)
@@ -127,9 +128,17 @@ def solved(
     if goal.objective != "throughput" or plan.disabled:
         return best, solution.proof, solution.bound
     found = estimate(graph, best, goal.calibration, board)
+    if found.timing.bottleneck == "external memory":
+        shared = memory_bytes(board, plan, found.resources.fmax, readers(graph, best))
+        relaxation = relaxation.with_bandwidth(shared)
+        again = thrifty(solve(relaxation, board, goal, solution.cycles), solution)
+        trial = complete(graph, plan, classes, again.choice)
+        shared_out = estimate(graph, trial, goal.calibration, board)
+        if shared_out.throughput > found.throughput:
+            best, found, solution = trial, shared_out, again
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
     for part in SLOWER:
-        bandwidth = memory_bytes(graph, board, plan, clock)
+        bandwidth = memory_bytes(board, plan, clock, readers(graph, best))
         other = fewest(
             relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal
         )
@@ -141,6 +150,14 @@ def solved(
         if found.throughput > rate:
             best, rate, more = trial, found.throughput, part
     return best, replace(solution.proof, slower=more), solution.bound
+
+
+def thrifty(again: Solution, first: Solution) -> Solution:
+    """A solution that takes less from memory, with what the `first` one has shown: its bound holds
+    for however many kernels read the memory, and nothing else is proven of this one."""
+    gap = again.cycles / first.bound - 1 if first.bound else 0.0
+    proof = replace(again.proof, proof="near" if first.bound else "", gap=gap)
+    return replace(again, proof=proof, bound=first.bound)
 
 
 def better_without_skipping(

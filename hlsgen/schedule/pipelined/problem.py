@@ -42,8 +42,8 @@ from hlsgen.types import FLOAT32, stream_type
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
-# So many readers and more share memory as badly as can be.
-MANY = 3
+# Kernels that take weights from memory, as a search first assumes.
+STREAMS = 3
 # Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
 # for a row tile's rows, wide ones leave less choice of how many vectors are multiplied at once.
 STREAMED_WIDTHS = (4, 8)
@@ -154,7 +154,7 @@ def build_problem(
         channels,
         limits,
         ends,
-        memory_bytes(graph, board, plan, full_clock(board, goal)),
+        memory_bytes(board, plan, full_clock(board, goal), len(graph.inputs) + STREAMS),
         buffering(graph, FLOAT32.bits),
         SCALE[1] / board.device.block_bits,
     )
@@ -173,10 +173,10 @@ def alike(layer: Layer, graph: Graph) -> Any:
     return layer.op, layer.attributes, layer.activation, shapes, weights
 
 
-def memory_bytes(graph: Graph, board: Board, plan: Plan, clock: float) -> float:
-    """Bytes a cycle of `clock` MHz that memory has for weights where many kernels read it; all
+def memory_bytes(board: Board, plan: Plan, clock: float, readers: int) -> float:
+    """Bytes a cycle of `clock` MHz that memory has for weights where so many kernels read it; all
     copies share what is read."""
-    return board.sustained_bandwidth(len(graph.inputs) + MANY) * 1e9 / (clock * 1e6) * plan.copies
+    return board.sustained_bandwidth(readers) * 1e9 / (clock * 1e6) * plan.copies
 
 
 def full_clock(board: Board, goal: Goal) -> float:
@@ -184,7 +184,7 @@ def full_clock(board: Board, goal: Goal) -> float:
     such designs take about as many."""
     caps, device = goal.caps, board.device
     full = caps.alms / 2 * device.alms, caps.blocks * device.blocks, caps.dsps * device.dsps
-    return clock_of(*full, board, goal.calibration)[0]
+    return clock_of(*full, board, goal.calibration)
 
 
 def legal_widths(
