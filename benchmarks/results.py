@@ -27,14 +27,14 @@ from examples.ablation import seen
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
-from hlsgen.model.estimate import Estimate, estimate
+from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import Caps
 from hlsgen.model.times import rate
 from hlsgen.plan import OPTIMISATIONS, Plan
 from hlsgen.rewrites.prefix import has_prefix, prefixes
 from hlsgen.schedule.folded.steps import feeding_layers
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.provenance import headline
+from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.zoo import network
 
 BOARD = "pac_d5005"
@@ -82,11 +82,12 @@ class Row:
     predicted: Estimate | None
     why: str = ""
     behind: str = ""
+    band: tuple[float, float] = (0.0, 0.0)
 
 
 def rows(graph: Graph) -> list[Row]:
     """From base to the finished designs."""
-    found = [Row("base", estimate(graph, hlsgen.schedule(graph, board=BOARD, style="base")))]
+    found = [row(graph, "base", "base", [])]
     for style in ("pipelined", "folded"):
         on: list[str] = []
         for step in LADDER:
@@ -143,9 +144,9 @@ def row(
     except PlanError as error:
         return Row(title, None, error.reason)
     predicted = headline(graph, plan, goal.calibration)
-    return Row(
-        title, predicted, behind=behind_prefix(graph, plan, predicted) if has_prefix(plan) else ""
-    )
+    behind = behind_prefix(graph, plan, predicted) if has_prefix(plan) else ""
+    band = throughput_band(graph, plan, predicted, goal.calibration)
+    return Row(title, predicted, behind=behind, band=band)
 
 
 def behind_prefix(graph: Graph, plan: Plan, predicted: Estimate) -> str:
@@ -202,15 +203,21 @@ def line(item: Row) -> str:
     """One row of Markdown."""
     p = item.predicted
     if p is None:
-        return f"| {item.title} | does not fit: {item.why} |" + " |" * 7
+        return f"| {item.title} | does not fit: {item.why} |" + " |" * 8
     r, target = p.resources, find_board(BOARD)
     shares = " | ".join(f"{share:.0%}" for share in r.shares(target).values())
     fits = "" if all(share <= 1 for share in r.shares(target).values()) else " (does not fit)"
     return (
-        f"| {item.title}{fits} | {rate(p.throughput)} | {p.latency * 1e3:.3g} | {shares} "
+        f"| {item.title}{fits} | {rate(p.throughput)} "
+        f"| {' to '.join(map(rate, item.band))} | {p.latency * 1e3:.3g} | {shares} "
         f"| {r.fmax:.0f} | "
-        f"{'' if fits else f'{p.throughput / p.roofline_fps:.0%}'} | {p.least_bandwidth:.3g} |"
+        f"{'' if fits else roofline_shares(p)} | {p.least_bandwidth:.3g} |"
     )
+
+
+def roofline_shares(p: Estimate) -> str:
+    """Shares of the roofline at the predicted and at the fixed clock."""
+    return f"{p.throughput / p.roofline_fps:.0%} ({p.throughput / p.fixed_roofline_fps:.0%})"
 
 
 def ladder(graph: Graph) -> Iterator[str]:
@@ -240,10 +247,10 @@ def main() -> None:
         found = rows(graph)
         print(f"## {name}\n")
         print(
-            "| design | images/s | latency, ms | ALMs | memory blocks | DSPs | MHz | of "
+            "| design | images/s | band | latency, ms | ALMs | memory blocks | DSPs | MHz | of "
             "roofline | least GB/s |"
         )
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|---|---|")
         for item in found:
             print(line(item))
         if found[-1].behind:
