@@ -5,7 +5,7 @@ from __future__ import annotations
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.plain import PlainNest
-from hlsgen.model.plain_loops import nest_cycles
+from hlsgen.model.plain_loops import nest_cycles, waits_for_sums
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
@@ -44,8 +44,9 @@ def layer_time(
     moved = (operands + (1 + 2 * len(passes)) * result.size) * FLOAT32.bytes
     memory = moved / bandwidth * clock * 1e6
     ideal = work.macs / units if work.macs else 0.0
+    bound = "additions" if any(waits_for_sums(nest) for nest in nests) else "compute"
     return LayerTime(
-        layer.name, max(compute, memory), ideal, moved, "memory" if memory > compute else "compute"
+        layer.name, max(compute, memory), ideal, moved, "memory" if memory > compute else bound
     )
 
 

@@ -30,13 +30,18 @@ PASS = 22
 MISS = 100
 
 
+def waits_for_sums(nest: PlainNest) -> bool:
+    """Whether each addition waits for the one before it."""
+    return len(nest.sums) > INTERLEAVED
+
+
 def nest_cycles(nest: PlainNest, interval: int, missed: float = 0.0) -> float:
     """Cycles of a nest. `interval`: from one addition to the next that needs its sum. `missed`: the
     share of the innermost loop's runs that begin with a word of external memory that is not in the
     cache; 0 for kernels of ours, which read each word several runs in a row."""
     if not nest.sums:
         return nest.entries + NEXT_RUN * (nest.runs - 1)
-    if len(nest.sums) <= INTERLEAVED:
+    if not waits_for_sums(nest):
         paced = nest.entries * (prod(nest.sums) + ENDS[len(nest.sums)])
         return max(paced, interval * prod(nest.sums))
     *outer, last = nest.sums

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class LayerTime:
     """One layer (or step): cycles an image, the least cycles that its multiplications need on the
     units it has, and the bytes it moves to and from external memory; `bound` says what limits it:
-    compute, memory or stream."""
+    compute, memory or stream; in plain kernels also additions that wait for each other."""
 
     name: str
     cycles: float

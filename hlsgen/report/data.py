@@ -112,6 +112,7 @@ def explanation(item: dict[str, Any]) -> str:
         "compute": "its channels or pixels do not fill the unrolled lanes, or another layer sets "
         "the pace",
         "memory": "every operand comes from external memory",
+        "additions": "each addition waits for the one before it",
     }
     return reasons.get(bound, bound)
 

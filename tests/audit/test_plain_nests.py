@@ -64,6 +64,12 @@ def test_no_sum_waits_for_memory(design, kernels):
         assert all(recurrence(kernel, o).interval[1] <= latency for o in kernel.innermost)
 
 
+def test_who_waits_for_sums_says_so(design):
+    """The convolution of a window over several channels; no other."""
+    times = hlsgen.estimate(*design).timing.layers
+    assert [time.name for time in times if time.bound == "additions"] == ["a"]
+
+
 def test_units_of_the_text_are_those_of_the_model(design, kernels):
     counted = {k.name: len(k.lsus) for k in structure(*design).kernels}
     assert {name: len(global_units(kernel)) for name, kernel in kernels.items()} == counted
