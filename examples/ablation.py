@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hlsgen
-from hlsgen.audit.design import read_kernels
-from hlsgen.audit.interfaces import global_units
-from hlsgen.audit.nests import loop_nests
-from hlsgen.audit.recurrences import recurrence
+from hlsgen.audit.design import audit_text
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
 from hlsgen.plan import OPTIMISATIONS, Plan
@@ -32,11 +29,9 @@ class Seen:
 def seen(graph: Graph, plan: Plan) -> Seen:
     """Audit the text of a plan. Raises AuditError where the extra `audit` is not installed."""
     with tempfile.TemporaryDirectory() as folder:
-        kernels = read_kernels(hlsgen.generate(graph, plan, Path(folder) / "design").source)
-    intervals = [recurrence(k, loop).interval[1] for k in kernels for loop in k.innermost]
-    loops = [sum(nest.carried) for k in kernels for nest in loop_nests(k)]
-    units = sum(len(global_units(k)) for k in kernels)
-    return Seen(max(intervals), max(loops), units)
+        kernels = audit_text(hlsgen.generate(graph, plan, Path(folder) / "design").source)
+    loops = [sum(nest.carried) for k in kernels for nest in k.nests]
+    return Seen(max(k.interval[1] for k in kernels), max(loops), sum(len(k.units) for k in kernels))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from hlsgen.audit.banking import Turn, judge, turns
 from hlsgen.audit.depth import depth
 from hlsgen.audit.interfaces import ChannelEnd, GlobalUnit, channel_ends, global_units
 from hlsgen.audit.kernel import Array, Kernel
+from hlsgen.audit.nests import LoopNest, loop_nests
 from hlsgen.audit.recurrences import Recurrence, recurrence
 from hlsgen.audit.rules import rules
 
@@ -49,12 +50,14 @@ class ArrayAudit:
 
 @dataclass(frozen=True)
 class KernelAudit:
-    """All that was measured in a kernel, and what is wrong with it."""
+    """All that was measured in a kernel, and what is wrong with it. `nests`: the loops around each
+    of the innermost `loops`."""
 
     name: str
     line: int
     arithmetic: Arithmetic
     loops: tuple[Recurrence, ...]
+    nests: tuple[LoopNest, ...]
     arrays: tuple[ArrayAudit, ...]
     units: tuple[GlobalUnit, ...]
     ends: tuple[ChannelEnd, ...]
@@ -94,6 +97,7 @@ def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
         kernel.line,
         arithmetic(kernel.function),
         loops,
+        tuple(loop_nests(kernel)),
         arrays,
         units,
         ends,

@@ -4,10 +4,7 @@ the text."""
 import pytest
 
 import hlsgen
-from hlsgen.audit.design import read_kernels
-from hlsgen.audit.interfaces import global_units
-from hlsgen.audit.nests import loop_nests
-from hlsgen.audit.recurrences import recurrence
+from hlsgen.audit.design import audit_text
 from hlsgen.boards import board
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.model.layered_timing import passes_of
@@ -44,7 +41,7 @@ def design():
 @pytest.fixture(scope="module")
 def kernels(design, tmp_path_factory):
     made = hlsgen.generate(*design, tmp_path_factory.mktemp("base") / "design")
-    return {k.name: k for k in read_kernels(made.source)}
+    return {k.name: k for k in audit_text(made.source)}
 
 
 def test_loops_of_the_text_are_those_of_the_model(design, kernels):
@@ -52,7 +49,7 @@ def test_loops_of_the_text_are_those_of_the_model(design, kernels):
     for layer in graph.layers:
         counted = operator(layer.op).layered_nests(layer, graph, plan.kernel(layer.name))
         passes = passes_of(layer, graph.output_tensor(layer), plan)
-        found = [nest.plain for nest in loop_nests(kernels[layer.name])]
+        found = [nest.plain for nest in kernels[layer.name].nests]
         assert found == [*counted, *passes], layer.name
 
 
@@ -60,8 +57,8 @@ def test_no_sum_waits_for_memory(design, kernels):
     """The scratch buffer is never read, and an addition's latency is all that a loop waits for."""
     latency = board(design[1].board).device.add_latency
     for kernel in kernels.values():
-        assert not any(u.argument == "scratch" and not u.store for u in global_units(kernel))
-        assert all(recurrence(kernel, o).interval[1] <= latency for o in kernel.innermost)
+        assert not any(u.argument == "scratch" and not u.store for u in kernel.units)
+        assert kernel.interval[1] <= latency
 
 
 def test_who_waits_for_sums_says_so(design):
@@ -72,7 +69,7 @@ def test_who_waits_for_sums_says_so(design):
 
 def test_units_of_the_text_are_those_of_the_model(design, kernels):
     counted = {k.name: len(k.lsus) for k in structure(*design).kernels}
-    assert {name: len(global_units(kernel)) for name, kernel in kernels.items()} == counted
+    assert {name: len(kernel.units) for name, kernel in kernels.items()} == counted
 
 
 @pytest.mark.parametrize(
