@@ -121,9 +121,9 @@ def test_external_data_outside_its_folder(location, tmp_path, capsys):
 # ---- interrupted builds
 
 
-def big_model(path):
+def big_model(path, width="1"):
     """A network whose build takes a second or so."""
-    assert main(["zoo", "mobilenetv1", "--size", "64", "-o", str(path)]) == 0
+    assert main(["zoo", "mobilenetv1", "--size", "64", "--width", width, "-o", str(path)]) == 0
     return path
 
 
@@ -227,7 +227,7 @@ def test_two_builds_at_once(tmp_path):
     out = tmp_path / "design"
     with workspace(out), pytest.raises(OutputError, match="another build"), workspace(out):
         pass
-    large = big_model(tmp_path / "large.onnx")
+    large = big_model(tmp_path / "large.onnx", "0.25")
     command = [sys.executable, "-m", "hlsgen", "build", str(large), "--out", str(out), "--style"]
     processes = [
         subprocess.Popen(
