@@ -11,14 +11,16 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from math import prod
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-import networkx as nx
 import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.host.manifest import Preparation
 from hlsgen.types import FLOAT32, DataType
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,8 @@ class Graph:
     @cached_property
     def network(self) -> nx.MultiDiGraph:
         """The layers as a networkx graph; each edge carries the `tensor` that flows along it."""
+        import networkx as nx
+
         network: nx.MultiDiGraph = nx.MultiDiGraph()
         for layer in self.layers:
             network.add_node(layer.name, layer=layer)

@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
-import networkx as nx
-
 Node = Hashable
 PRECISION = 1e-9
 
@@ -37,6 +35,8 @@ def heaviest(edges: Iterable[Edge]) -> Cycle:
 
     Every cycle must span a turn at least.
     """
+    import networkx as nx
+
     graph = nx.DiGraph()
     best: dict[tuple[Node, Node], list[Edge]] = {}
     for edge in edges:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-import networkx as nx
-
 from hlsgen.audit.ir import Instruction
 from hlsgen.audit.kernel import READ, WRITE, Kernel, operation
 from hlsgen.audit.recurrences import HIGH, LOW, Turn, apart
@@ -67,6 +65,8 @@ class Arrivals:
     band."""
 
     def __init__(self, turn: Turn, mode: int):
+        import networkx as nx
+
         self.turn, self.mode = turn, mode
         self.before: dict[int, list[int]] = {i.index: [] for i in turn.body}
         pairs = [(p, c) for p, followers in turn.after.items() for c in followers]

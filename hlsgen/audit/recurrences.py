@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
-import networkx as nx
-
 from hlsgen.audit.addresses import Access, Terms
 from hlsgen.audit.cycles import Cycle, Edge, heaviest
 from hlsgen.audit.flow import Loop, deciding
@@ -121,6 +119,8 @@ class Turn:
     @cached_property
     def cyclic(self) -> list[tuple[Instruction, Instruction, int]]:
         """The edges that lie on cycles."""
+        import networkx as nx
+
         pairs = [(p.index, c.index) for p, c, _ in self.edges] + [
             (s.at, load.at) for _, s, load, _, _ in self.memories
         ]
@@ -154,6 +154,8 @@ class Turn:
     @cached_property
     def order(self) -> list[int]:
         """All instructions, each after what it needs of its turn."""
+        import networkx as nx
+
         return list(nx.topological_sort(nx.DiGraph(self.after)))
 
     @cached_property

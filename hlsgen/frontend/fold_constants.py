@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 import onnx
-from onnx.reference import ReferenceEvaluator
 
 from hlsgen.errors import ModelError
 from hlsgen.frontend.model import first_line
@@ -90,6 +89,8 @@ def evaluate(
         ],
         [onnx.helper.make_empty_tensor_value_info(n) for n in node.output if n],
     )
+    from onnx.reference import ReferenceEvaluator
+
     opset = version_with_evaluator(node.op_type, version)
     single = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     try:

@@ -24,7 +24,7 @@ GRACE = 3.0
 # What all workers import, torch above all with what its optimizers import late. The process that
 # they are forked from does so once for all; no modules of hlsgen, since Python before 3.12.8 does
 # not tell that process where this one found its own.
-PRELOADED = ["torch.distributed.pipelining", "onnx", "networkx"]
+PRELOADED = ["torch.distributed.pipelining", "onnx"]
 # The nearer to the cause, the earlier.
 CAUSES = ("own", "memory", "bug", "signal", "neighbour")
 FAILURE = "failure.txt"

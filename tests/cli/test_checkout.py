@@ -149,12 +149,12 @@ def test_a_clone_on_the_path_works_from_any_folder(run, clone, tmp_path):
 
 def test_a_missing_dependency_is_one_message(run, clone):
     hidden = (
-        "import sys; sys.modules['networkx'] = None; import runpy; "
+        "import sys; sys.modules['jinja2'] = None; import runpy; "
         "runpy.run_module('hlsgen', run_name='__main__')"
     )
     message = run("-c", hidden, cwd=clone, fails=True)
     assert (
         "Traceback" not in message
-        and "package networkx is not installed" in message
+        and "package jinja2 is not installed" in message
         and "pip install" in message
     )
