@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from hlsgen.audit.addresses import NUMBER
 from hlsgen.audit.demand import Demand, Lane
-from hlsgen.audit.ir import Function
+from hlsgen.audit.ir import Function, Instruction
 from hlsgen.audit.kernel import UNIT, operation
 from hlsgen.audit.rules import rules
 from hlsgen.audit.types import lanes
+
+# The flags of an addition that a product may become part of.
+CONTRACTS = re.compile(r"\b(fast|contract|reassoc)\b")
+# Of an integer type, or a vector of them.
+BITS = re.compile(r"\bi(\d+)\b")
+# Bits of a factor of which a DSP takes two pairs, and of one that was not widened.
+NARROW, WHOLE = 8, 32
 
 
 @dataclass(frozen=True)
 class Arithmetic:
     """Units by operation, all lanes counted: float operations, functions by name, products of
-    integers."""
+    integers, and those of them whose factors have 8 bits, or one of them 16."""
 
     floats: dict[str, int]
     functions: dict[str, int]
     integer_products: int
+    narrow_products: int = 0
 
     @property
     def dsps(self) -> float:
@@ -30,6 +39,7 @@ class Arithmetic:
             sum(costs["float"][name] * count for name, count in self.floats.items())
             + sum(costs["units"].get(name, 0) * count for name, count in self.functions.items())
             + costs["integer_multiply"] * self.integer_products
+            + costs["narrow_multiply"] * self.narrow_products
         )
 
 
@@ -38,7 +48,7 @@ def arithmetic(function: Function) -> Arithmetic:
     DSP."""
     floats: Counter[str] = Counter()
     functions: Counter[str] = Counter()
-    products = 0
+    products = narrow = 0
     demand = Demand(function)
     fused = Counter(value for value, _ in fusions(demand))
     for i in function.instructions:
@@ -48,17 +58,35 @@ def arithmetic(function: Function) -> Arithmetic:
         elif name in rules()["dsps"]["float"]:
             floats[name] += demand.mask[i.name].bit_count() - fused[i.name]
         elif name == "mul" and not any(NUMBER.match(o) for o in i.operands):
-            products += 1
-    return Arithmetic(
-        {name: count for name, count in floats.items() if count}, dict(functions), products
-    )
+            wanted = [n for n in range(lanes(i.type)) if demand.mask[i.name] >> n & 1]
+            few = sum(is_narrow(demand, i, lane) for lane in wanted)
+            narrow += few
+            products += max(len(wanted), 1) - few
+    used = {name: count for name, count in floats.items() if count}
+    return Arithmetic(used, dict(functions), products, narrow)
+
+
+def is_narrow(demand: Demand, product: Instruction, lane: int) -> bool:
+    """Whether both factors of a lane are widened, one of them from 8 bits."""
+    found = [factor_bits(demand, operand, lane) for operand in product.operands]
+    return min(found) <= NARROW and max(found) <= 2 * NARROW
+
+
+def factor_bits(demand: Demand, operand: str, lane: int) -> int:
+    """Bits that a factor had before it was widened."""
+    i = demand.defined.get(demand.source(operand, lane)[0])
+    if i is None or i.op not in ("sext", "zext"):
+        return WHOLE
+    before = demand.defined.get(i.operands[0])
+    width = BITS.search(before.type) if before is not None else None
+    return int(width[1]) if width else WHOLE
 
 
 def fusions(demand: Demand) -> set[Lane]:
     """The lanes of products that become part of an addition: one for each lane that is added."""
     fused: set[Lane] = set()
     for i in demand.instructions:
-        if i.op in ("fadd", "fsub"):
+        if i.op in ("fadd", "fsub") and CONTRACTS.search(i.code):
             for lane in range(lanes(i.type)):
                 if demand.mask[i.name] >> lane & 1:
                     origins = (demand.source(operand, lane) for operand in i.operands)

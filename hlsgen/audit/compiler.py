@@ -16,7 +16,10 @@ from hlsgen.errors import AuditError
 INSTALL = "pip install 'hlsgen[audit]'"
 PACKAGES = ("llvmlite", "pocl-binary-distribution")
 # Unrolled where a pragma asks and only there; -g so that instructions know their lines.
-OPTIONS = ("-cl-std=CL2.0", "-cl-fast-relaxed-math", "-g", "-w")
+OPTIONS = ("-cl-std=CL2.0", "-g", "-w")
+# How aoc may round, but where a text says that it may not.
+RELAXED = "-cl-fast-relaxed-math"
+EXACT = "#pragma OPENCL FP_CONTRACT OFF"
 # The worker's exit status for a text that clang does not take.
 REFUSED = 3
 # Seconds that a design may take; the largest of the zoo take a few.
@@ -74,7 +77,8 @@ def bitcode(text: str, timeout: float) -> bytes:
             "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path),
             "PYTHONSAFEPATH": "1",
         }
-        command = [sys.executable, "-m", "hlsgen.audit.worker", *OPTIONS]
+        options = OPTIONS if EXACT in text else (*OPTIONS, RELAXED)
+        command = [sys.executable, "-m", "hlsgen.audit.worker", *options]
         try:
             done = subprocess.run(
                 command,

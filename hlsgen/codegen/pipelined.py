@@ -36,16 +36,8 @@ from hlsgen.kernel.text import every_iteration, kernel_text
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.types import (
-    FLOAT32,
-    STORAGE_TYPES,
-    UINT8,
-    DataType,
-    decoded,
-    encoded,
-    pieces,
-    stream_type,
-)
+from hlsgen.rewrites.weight_storage import piece_type
+from hlsgen.types import FLOAT32, STORAGE_TYPES, DataType, decoded, encoded, pieces
 
 
 class PipelinedGenerator:
@@ -53,7 +45,7 @@ class PipelinedGenerator:
 
     def __init__(self, graph: Graph, plan: Plan):
         self.graph, self.plan = graph, plan
-        self.piece = UINT8 if graph.integers else stream_type(plan.weights)
+        self.piece = piece_type(graph, plan.weights)
         self.widths = {edge.tensor: edge.width for edge in plan.edges}
         self.weights = Weights()
         self.streams: list[np.ndarray] = []

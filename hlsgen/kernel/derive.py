@@ -351,14 +351,22 @@ def units(n: Nest, adds: int) -> Arithmetic:
     lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
     conversion = n.epilogue.conversion
     scaled = conversion is None and (n.epilogue.scale is not None or n.epilogue.scales)
-    own = Arithmetic(
-        multiply_adds=multiply_adds(n) if kind == "multiply" else 0,
-        adds=adds + (copies - 1) * lanes if kind == "sum" else adds,
-        multiplies=lanes if scaled else 0,
-        compares=copies * lanes if kind == "maximum" else 0,
-    )
+    products = multiply_adds(n) if kind == "multiply" else 0
+    joined = adds + (copies - 1) * lanes if kind == "sum" else adds
+    compares = copies * lanes if kind == "maximum" else 0
+    if n.types.accumulator.integer:
+        own = Arithmetic(narrow_products=products, integer_adds=products + joined + compares)
+    else:
+        own = Arithmetic(
+            multiply_adds=products,
+            adds=joined,
+            multiplies=lanes if scaled else 0,
+            compares=compares,
+        )
     if conversion is not None:
         own += conversion.units
+    if kind == "sum":
+        own += n.combine.units.times(copies)
     return own + n.combine.units if kind == "each" else own
 
 
@@ -378,7 +386,7 @@ def accumulating_adds(n: Nest) -> int:
     """Adders of running sums and bias. The first product is added to the bias, and a lane's only
     product and the addition that follows are one unit."""
     lanes, steps = n.accumulator.lanes, reduction(n)[0]
-    fused = lanes if multiply_adds(n) == lanes else 0
+    fused = lanes if multiply_adds(n) == lanes and not n.types.accumulator.integer else 0
     if steps == 1:
         return lanes - fused if n.bias else 0
     used = sums(n).used

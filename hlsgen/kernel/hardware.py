@@ -25,7 +25,9 @@ COLLECTED_FIFO = 4
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Floating-point units of a kernel, all unroll factors multiplied out."""
+    """Units of a kernel, all unroll factors multiplied out: of float32, but for `narrow_products`
+    of integers of 9 bits or fewer, `integer_adds`, which comparisons of integers count as too, and
+    `conversions` between the two."""
 
     multiply_adds: int = 0
     adds: int = 0
@@ -34,6 +36,9 @@ class Arithmetic:
     divides: int = 0
     exponentials: int = 0
     powers: int = 0
+    narrow_products: int = 0
+    integer_adds: int = 0
+    conversions: int = 0
 
     def __add__(self, other: Arithmetic) -> Arithmetic:
         return Arithmetic(*map(add, vars(self).values(), vars(other).values()))

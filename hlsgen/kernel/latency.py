@@ -16,6 +16,8 @@ from hlsgen.kernel.memory import Memory
 # power, which are assumed.
 ADD, MULTIPLY, MULTIPLY_ADD, COMPARE, DIVIDE = 3, 3, 4, 3, 26
 EXPONENTIAL, POWER = 21, 44
+# Between integers and float32, and a product of integers: assumed.
+CONVERT, INTEGER_PRODUCT = 3, 3
 LOAD, CHANNEL, SELECT, INTEGER = 5, 1, 1, 1
 # A kernel that puts vectors together: a channel, the choice of the place in the word, a channel.
 COLLECT_DEPTH = 2 * CHANNEL + SELECT
@@ -46,6 +48,8 @@ def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:
     elif a.multiplies:
         cycles += MULTIPLY
     cycles += ADD * tree(1 + a.adds / lanes) + COMPARE * tree(1 + a.compares / lanes)
+    cycles += INTEGER_PRODUCT * (a.narrow_products > 0) + CONVERT * min(a.conversions // lanes, 2)
+    cycles += INTEGER * tree(1 + a.integer_adds / lanes)
     return (
         cycles
         + DIVIDE * (a.divides > 0)

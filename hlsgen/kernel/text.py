@@ -222,6 +222,8 @@ def combined(n: Nest, at: Instance) -> Lines:
         return [f"const {kind} {value} = in.lane[{lane}] * {weight(n, at)};"]
     types = n.types
     start = types.operand.lowest if n.combine.kind == "maximum" else types.accumulator.zero
+    if n.epilogue.conversion and not types.accumulator.integer:
+        start = "-0.0f"  # to which a value is added for free
     lines = [f"{kind} {value} = {types.accumulator.filled(start, n.accumulator.lanes)};"]
     operand = "in.v"
     if n.window:

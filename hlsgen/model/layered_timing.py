@@ -9,7 +9,6 @@ from hlsgen.model.plain_loops import nest_cycles, waits_for_sums
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
-from hlsgen.types import FLOAT32
 
 
 def layered_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
@@ -32,7 +31,8 @@ def layer_time(
     device, kernel, op = board.device, plan.kernel(layer.name), operator(layer.op)
     work, result = op.work(layer, graph), graph.output_tensor(layer)
     units = kernel.input_width * kernel.output_width * op.layered_taps(layer, kernel)
-    nests, passes = op.layered_nests(layer, graph, kernel), passes_of(layer, result, plan)
+    nests = op.layered_nests(layer, graph, kernel)
+    passes = [] if op.conversion(layer, graph, 1) else passes_of(layer, result, plan)
     # What is unrolled adds up one after another, unless the flags let the compiler make a tree.
     chain = 1 if plan.enabled("relaxed_fp") else kernel.input_width
     compute = sum(nest_cycles(nest, chain * device.add_latency) for nest in (*nests, *passes))
@@ -41,7 +41,9 @@ def layer_time(
     # for all products of a lane.
     values = units + units // kernel.output_width if work.macs else 1
     operands = values * sum(nest.iterations for nest in nests)
-    moved = (operands + (1 + 2 * len(passes)) * result.size) * FLOAT32.bytes
+    types = op.roles(layer, graph)
+    moved = operands * types.operand.bytes
+    moved += (1 + 2 * len(passes)) * result.size * types.result.bytes
     memory = moved / bandwidth * clock * 1e6
     ideal = work.macs / units if work.macs else 0.0
     bound = "additions" if any(waits_for_sums(nest) for nest in nests) else "compute"

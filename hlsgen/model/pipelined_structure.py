@@ -9,7 +9,8 @@ from hlsgen.kernel.naming import reader, writer
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
-from hlsgen.types import FLOAT32, stream_type
+from hlsgen.rewrites.weight_storage import piece_type
+from hlsgen.types import FLOAT32
 
 # Depth of a weight channel on the board: weights are loaded once, before anything else.
 WEIGHT_FIFO = 16
@@ -17,14 +18,15 @@ WEIGHT_FIFO = 16
 
 def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     """A kernel a layer, readers, writers and a weight loader."""
-    bits = FLOAT32.bits
     width = {edge.tensor: edge.width for edge in plan.edges}
+    bits = {name: tensor.type.bits for name, tensor in graph.tensors.items()}
     copies = plan.copies
     kernels = [
         kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)
     ] * copies
     for index, port in enumerate(graph.inputs):
-        vector, readers = width[port.tensor] * bits, ends(plan.edges, port.tensor) * copies
+        vector = width[port.tensor] * bits[port.tensor]
+        readers = ends(plan.edges, port.tensor) * copies
         kernels.append(
             transfer(
                 reader(index, len(graph.inputs)),
@@ -34,7 +36,7 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
             )
         )
     for index, port in enumerate(graph.outputs):
-        vector = width[port.tensor] * bits
+        vector = width[port.tensor] * bits[port.tensor]
         kernels.append(
             transfer(
                 writer(index, len(graph.outputs)),
@@ -44,17 +46,25 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
             )
         )
     fifos = [
-        Fifo(f"{edge.tensor} to {edge.consumer or 'output'}", edge.width * bits, edge.depth)
+        Fifo(
+            f"{edge.tensor} to {edge.consumer or 'output'}",
+            edge.width * bits[edge.tensor],
+            edge.depth,
+        )
         for edge in plan.edges
     ]
-    fifos += [collected(kernel, bits) for kernel in plan.kernels if kernel.vectors_per_cycle > 1]
+    fifos += [
+        collected(kernel, input_bits(graph.layer(kernel.layer), graph))
+        for kernel in plan.kernels
+        if kernel.vectors_per_cycle > 1
+    ]
     for kernel in (kernel for kernel in plan.kernels if kernel.row_tiles):
         fifos.append(streamed(kernel, graph.layer(kernel.layer).weight_type.bits))
         vector = fifos[-1].bits
         kernels.append(
             transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies)
         )
-    piece = stream_type(plan.weights).bits
+    piece = piece_type(graph, plan.weights).bits
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
         fifos += [Fifo(f"{layer.name} weights", piece, WEIGHT_FIFO) for layer in weighted]
@@ -78,7 +88,8 @@ def pipelined_kernels(
     main = pipelined_kernel(layer, graph, plan, kernel, readers)
     if kernel.vectors_per_cycle == 1:
         return (main,)
-    vector, word = kernel.input_width * FLOAT32.bits, collected(kernel, FLOAT32.bits).bits
+    bits = input_bits(layer, graph)
+    vector, word = kernel.input_width * bits, collected(kernel, bits).bits
     body = Body(register_bits=word, multiplexer_bits=word)
     return main, Kernel(
         f"{layer.name}_collect", body, main.autorun, channel_bits=vector + word, channel_ends=2
@@ -103,11 +114,12 @@ def pipelined_kernel(
     layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, readers: int
 ) -> Kernel:
     """The kernel of one layer."""
-    bits = FLOAT32.bits
+    given, result = input_bits(layer, graph), graph.output_tensor(layer).type.bits
     streams = kernel.row_tiles > 0
     channel = (
-        len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle
-        + (readers + bool(layer.weights) + streams) * kernel.output_width
+        len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle * given
+        + readers * kernel.output_width * result
+        + (bool(layer.weights) + streams) * kernel.output_width * FLOAT32.bits
     )
     loops = (
         1
@@ -115,16 +127,21 @@ def pipelined_kernel(
         + 2 * bool(layer.weights)
     )
     scratch = not plan.enabled("cached_writes") and operator(layer.op).accumulates
-    vector = kernel.output_width * bits
+    vector = kernel.output_width * FLOAT32.bits
     return Kernel(
         layer.name,
-        operator(layer.op).pipelined_body(layer, graph, kernel, bits),
+        operator(layer.op).pipelined_body(layer, graph, kernel, FLOAT32.bits),
         autorun=plan.enabled("autorun") and not scratch,
         lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
-        channel_bits=channel * bits,
+        channel_bits=channel,
         channel_ends=len(layer.inputs) + readers + bool(layer.weights) + streams,
         loops=loops,
     )
+
+
+def input_bits(layer: Layer, graph: Graph) -> int:
+    """Bits of a value of a layer's first input."""
+    return graph.tensors[layer.inputs[0]].type.bits
 
 
 def ends(edges: tuple[EdgePlan, ...], tensor: str) -> int:

@@ -14,7 +14,6 @@ from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan, Plan
-from hlsgen.types import FLOAT32
 
 
 def initiation_interval(
@@ -25,7 +24,10 @@ def initiation_interval(
     steps, outputs = op.reduction(layer, graph, kernel)
     if steps == 1:
         return 1
-    if not plan.enabled("cached_writes") and op.accumulates:
+    scratch = not plan.enabled("cached_writes") and op.accumulates
+    if not (scratch or op.sums_rest(layer, graph)):
+        return 1
+    if scratch:
         return board.device.load_latency + board.device.add_latency
     distance = kernel.partial_sums * outputs
     return (
@@ -88,7 +90,8 @@ def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...
             macs = round(
                 macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size
             )
-        units = operator(layer.op).pipelined_arithmetic(layer, graph, kernel).multiply_adds
+        found = operator(layer.op).pipelined_arithmetic(layer, graph, kernel)
+        units = found.multiply_adds + found.narrow_products
         moved = layer_bytes(layer, graph, kernel, plan)
         layers.append(
             LayerTime(layer.name, cycles, macs / units if units else 0.0, moved, "compute")
@@ -113,9 +116,9 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
     widths = {edge.tensor: edge.width for edge in plan.edges}
     total = 0
     for port in (*graph.inputs, *graph.outputs):
-        tensor = graph.tensors[port.tensor]
-        total += tensor.pixels * vectors(tensor.channels, widths[port.tensor]) * widths[port.tensor]
-    return total * FLOAT32.bytes
+        tensor, width = graph.tensors[port.tensor], widths[port.tensor]
+        total += tensor.pixels * vectors(tensor.channels, width) * width * tensor.type.bytes
+    return total
 
 
 def streamed_bytes(graph: Graph, plan: Plan) -> float:

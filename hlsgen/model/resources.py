@@ -148,6 +148,7 @@ def body_cost(body: Body, board: Board) -> np.ndarray:
         a.multiply_adds * device.multiply_add_dsps
         + a.adds * device.add_dsps
         + a.multiplies * device.multiply_dsps
+        + a.narrow_products / device.int8_macs_per_dsp
     )
     adds = a.multiply_adds + a.adds
     soft = adds * device.add_alms * 2  # two ALUTs an ALM
@@ -159,6 +160,8 @@ def body_cost(body: Body, board: Board) -> np.ndarray:
         ("divide", a.divides),
         ("exponential", a.exponentials),
         ("power", a.powers),
+        ("integer_add", a.integer_adds),
+        ("conversion", a.conversions),
     ):
         if count:
             cost += count * table[name]

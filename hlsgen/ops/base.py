@@ -168,6 +168,15 @@ class Operator(ABC):
         kind = graph.tensors[layer.inputs[0]].type
         return weighted(layer.weight_type) if kind == FLOAT32 else Roles(kind, kind, kind, kind)
 
+    def sums_rest(self, layer: Layer, graph: Graph) -> bool:
+        """Whether a sum has to rest before it is added to again: the adder of integers is done in a
+        cycle."""
+        return not self.roles(layer, graph).accumulator.integer
+
+    def structure(self, layer: Layer) -> Any:
+        """What of its attributes decides how it can be built, and at what cost."""
+        return layer.attributes
+
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """Why the pipelined or folded `style` cannot take a layer; None where it can."""
         return None

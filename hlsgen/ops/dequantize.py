@@ -64,7 +64,8 @@ class Dequantize(Operator, Importer):
         given: Quantisation = layer.attributes
         less = f" - {given.zero:.1f}f" if given.zero else ""
         expression = f"({requantise.as_float(lanes)}{less}) * {c_float(given.scale)}"
-        return Conversion(expression, units=Arithmetic(multiplies=lanes))
+        units = Arithmetic(multiplies=1, adds=bool(given.zero), conversions=1).times(lanes)
+        return Conversion(expression, units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A vector after another."""

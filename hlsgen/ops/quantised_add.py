@@ -21,7 +21,7 @@ class QuantisedAdd(QuantisedBinary):
         "QLinearAdd": "two feature maps with broadcasting, or a constant number"
     }
     contributed = frozenset(onnx_types)
-    units = Arithmetic(multiply_adds=2)
+    units = Arithmetic(multiply_adds=2, conversions=2)
 
     def values(
         self, a: QuantisedBinaryAttributes, left: np.ndarray, right: np.ndarray

@@ -75,6 +75,10 @@ class QuantisedAveragePool(AveragePool):
         scaled = means / single(a.result.scale) + single(a.result.zero)
         return rounded(scaled, 0, a.result.type)
 
+    def structure(self, layer: Layer) -> Any:
+        """Scales are constants of any kernel."""
+        return requantise.structure(layer.attributes)
+
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Sums of float32."""
         a: QuantisedPoolAttributes = layer.attributes
@@ -97,7 +101,8 @@ class QuantisedAveragePool(AveragePool):
         """Divided by the number of values, `{1}`, and by the scale."""
         a: QuantisedPoolAttributes = layer.attributes
         ending = f" / {c_float(a.result.scale)} + {a.result.zero:.1f}f"
-        return Conversion(f"{{0}} / {{1}}{ending}", units=Arithmetic(divides=2 * lanes, adds=lanes))
+        units = Arithmetic(divides=2, adds=1).times(lanes) + requantise.rounding(a.result, lanes)
+        return Conversion(f"{{0}} / {{1}}{ending}", units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """As of float32, each tap dequantised; divided by what was a factor."""
@@ -107,9 +112,13 @@ class QuantisedAveragePool(AveragePool):
         if not nest.epilogue.scales:
             even = conversion.expression.format("{0}", c_float(a.window.taps))
             conversion = replace(conversion, expression=even)
+            if a.window.taps & (a.window.taps - 1) == 0:  # compilers multiply: it is the same
+                units = replace(conversion.units, divides=lanes, multiplies=lanes)
+                conversion = replace(conversion, units=units)
         sides = tuple(float(max(round(1 / scale), 1)) for scale in nest.epilogue.scales)
         epilogue = replace(nest.epilogue, scale=None, scales=sides, conversion=conversion)
-        combine = Combine("sum", expression=self.value(a, lanes))
+        units = Arithmetic(multiplies=1, adds=bool(a.given.zero), conversions=1).times(lanes)
+        combine = Combine("sum", expression=self.value(a, lanes), units=units)
         return replace(nest, combine=combine, epilogue=epilogue)
 
 

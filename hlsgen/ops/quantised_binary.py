@@ -13,6 +13,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.ops import requantise
 from hlsgen.ops.binary import Binary, BinaryAttributes, join
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.ops.lookup import add_lookup, index_values
@@ -104,7 +105,7 @@ class QuantisedBinary(Binary):
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Rounded: zero points are part of the expression."""
-        return Conversion("{0}")
+        return Conversion("{0}", units=requantise.rounding(layer.attributes.result, lanes))
 
     def layered_context(self, layer: Layer) -> dict[str, Any]:
         """The expression, of single values."""

@@ -89,6 +89,10 @@ class QuantisedConv(Conv):
         """Weights, bias, factors."""
         return requantise.unfolded(layer)
 
+    def structure(self, layer: Layer) -> Any:
+        """Scales are constants of any kernel."""
+        return requantise.structure(layer.attributes)
+
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Sums of int32, however few bits they need."""
         return requantise.roles(layer, graph)

@@ -116,6 +116,10 @@ class QuantisedDense(Dense):
         arrays = requantise.unfolded(layer)
         return arrays | {"weight": arrays["weight"].transpose(0, 2, 3, 1)}
 
+    def structure(self, layer: Layer) -> Any:
+        """Scales are constants of any kernel."""
+        return requantise.structure(layer.attributes)
+
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Sums of int32, however few bits they need."""
         return requantise.roles(layer, graph)

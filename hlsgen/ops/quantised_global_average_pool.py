@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QuantisedMeanAttributes:
-    """What input and result stand for, and what sums are multiplied by."""
+    """What input and result stand for, and how many pixels are averaged."""
 
     given: Quantisation
     result: Quantisation
-    factor: float
+    pixels: int
+
+    @property
+    def factor(self) -> float:
+        """What sums are multiplied by; float32."""
+        return float(single(self.given.scale) / (single(self.result.scale) * single(self.pixels)))
 
 
 class QuantisedGlobalAveragePool(GlobalAveragePool):
@@ -48,8 +53,7 @@ class QuantisedGlobalAveragePool(GlobalAveragePool):
             raise node.unsupported("channels_last", "put a Transpose before it")
         given, result = quantisation(node, places(0)), quantisation(node, Place(0, 3, 4))
         source = node.spatial(0, (3, 4))
-        factor = single(given.scale) / (single(result.scale) * single(source.pixels))
-        attributes = QuantisedMeanAttributes(given, result, float(factor))
+        attributes = QuantisedMeanAttributes(given, result, source.pixels)
         tensor = node.add(
             self.name, attributes, [source], (source.channels, 1, 1), kind=result.type
         )
@@ -62,6 +66,10 @@ class QuantisedGlobalAveragePool(GlobalAveragePool):
         sums = a.given.centred(inputs[0]).sum(axis=(1, 2), keepdims=True)
         return requantised(sums, a.factor, a.result.zero, a.result.type)
 
+    def structure(self, layer: Layer) -> Any:
+        """Scales are constants of any kernel."""
+        return requantise.structure(layer.attributes)
+
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Sums of int32."""
         a: QuantisedMeanAttributes = layer.attributes
@@ -70,10 +78,12 @@ class QuantisedGlobalAveragePool(GlobalAveragePool):
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """What the zero point adds up to is taken off in the end."""
         a: QuantisedMeanAttributes = layer.attributes
-        zeros = a.given.zero * graph.tensors[layer.inputs[0]].pixels
+        zeros = a.given.zero * a.pixels
         total = f"({{0}} - {zeros})" if zeros else "{0}"
         expression = f"{requantise.as_float(lanes).format(total)} * {c_float(a.factor)}"
-        return Conversion(expression, a.result.zero, units=Arithmetic(multiplies=lanes))
+        units = Arithmetic(multiplies=1, conversions=1, integer_adds=bool(zeros)).times(lanes)
+        units += requantise.rounding(a.result, lanes)
+        return Conversion(expression, a.result.zero, units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """As of float32."""

@@ -11,6 +11,7 @@ from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.ops import requantise
 from hlsgen.ops.activation import Activate
 from hlsgen.ops.base import Importer, Operator
 from hlsgen.ops.elementwise import elementwise
@@ -55,7 +56,7 @@ class Quantize(Operator, Importer):
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """A division, rounded: times a reciprocal is another number in one case of 400."""
-        units = Arithmetic(divides=lanes)
+        units = Arithmetic(divides=lanes) + requantise.rounding(layer.attributes, lanes)
         return Conversion(f"{{0}} / {c_float(layer.attributes.scale)}", layer.attributes.zero,
                           units=units)  # fmt: skip
 

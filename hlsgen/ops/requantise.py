@@ -11,6 +11,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Conversion, Nest, Roles, Vector
+from hlsgen.quantised import Quantisation
 from hlsgen.types import FLOAT32, INT8, INT16, INT32
 
 # The weight with a factor for each channel.
@@ -35,8 +36,22 @@ def times_factors(layer: Layer, lanes: int) -> Conversion:
     return Conversion(
         f"{as_float(lanes)} * {{1}}",
         zero=0 if result is None else result.zero,
-        units=Arithmetic(multiplies=lanes),
+        units=Arithmetic(multiplies=1, conversions=1).times(lanes) + rounding(result, lanes),
     )
+
+
+def rounding(result: Quantisation | None, lanes: int) -> Arithmetic:
+    """Units that keep float32 within the range of a result's type and round it."""
+    return Arithmetic(compares=2, conversions=1, integer_adds=1).times(lanes if result else 0)
+
+
+def structure(attributes: Any) -> Any:
+    """Attributes without scales; of zero points whether they are 0."""
+    found = [
+        None if q is None else replace(q, scale=1.0, zero=int(q.zero != 0))
+        for q in (attributes.given, attributes.result)
+    ]
+    return replace(attributes, given=found[0], result=found[1])
 
 
 def by_channel(nest: Nest, layer: Layer) -> Nest:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hlsgen.errors import UsageError
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops import operator
-from hlsgen.types import FLOAT32, STORAGE_TYPES, DataType, overflows, rounded
+from hlsgen.types import FLOAT32, STORAGE_TYPES, UINT8, DataType, overflows, rounded, stream_type
 
 
 @remembered
@@ -43,3 +43,9 @@ def with_type(layer: Layer, kind: DataType) -> Layer:
 def weight_type(graph: Graph) -> DataType:
     """The type in which a graph's weights lie in memory."""
     return next((layer.weight_type for layer in graph.layers if layer.narrow), FLOAT32)
+
+
+def piece_type(graph: Graph, weights: str) -> DataType:
+    """What the weight stream of a pipelined design is made of, by the name of the storage type:
+    bytes where feature maps are integers."""
+    return UINT8 if graph.integers else stream_type(weights)

@@ -27,9 +27,9 @@ class Buffering:
     links: tuple[tuple[str, str], ...]
 
 
-def buffering(graph: Graph, bits: int) -> Buffering:
-    """What the layers of a network would need, for values of so many bits."""
-    size = {name: tensor.pixels * tensor.channels * bits for name, tensor in graph.tensors.items()}
+def buffering(graph: Graph) -> Buffering:
+    """What the layers of a network would need."""
+    size = {name: tensor.size * tensor.type.bits for name, tensor in graph.tensors.items()}
     sides = {layer.name: (size[layer.inputs[0]], size[layer.output]) for layer in graph.layers}
     return Buffering(waiting(graph, size), sides, tuple(links(graph)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
@@ -73,9 +73,14 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             vectors_per_cycle=choice.vectors_per_cycle.get(layer.name, 1),
             row_tiles=choice.row_tiles.get(layer.name, 0),
         )
-        steps, interleaved = operator(layer.op).reduction(layer, graph, kernel)
-        kernels.append(replace(kernel, partial_sums=partial_sums(steps, interleaved)))
+        kernels.append(replace(kernel, partial_sums=partial_sums_of(layer, graph, kernel)))
     return tuple(kernels)
+
+
+def partial_sums_of(layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
+    """Those of a kernel; one where sums need no rest."""
+    op = operator(layer.op)
+    return partial_sums(*op.reduction(layer, graph, kernel)) if op.sums_rest(layer, graph) else 1
 
 
 def partial_sums(steps: int, interleaved: int) -> int:

@@ -23,6 +23,7 @@ from hlsgen.kernel.hardware import Fifo, Lsu
 from hlsgen.model.pipelined_structure import (
     WEIGHT_FIFO,
     collected,
+    input_bits,
     pipelined_kernels,
     streamed,
     transfer,
@@ -34,11 +35,12 @@ from hlsgen.ops.base import vectors
 from hlsgen.ops.skip import nonzeros
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan, Plan
+from hlsgen.rewrites.weight_storage import piece_type
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.buffering import Buffering, buffering
-from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums
+from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums_of
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
-from hlsgen.types import FLOAT32, stream_type
+from hlsgen.types import FLOAT32
 
 # Resources in the solver are whole numbers: ALMs, and hundredths of memory blocks and DSPs.
 SCALE = np.array([1, 100, 100])
@@ -155,7 +157,7 @@ def build_problem(
         limits,
         ends,
         memory_bytes(board, plan, full_clock(board, goal), len(graph.inputs) + STREAMS),
-        buffering(graph, FLOAT32.bits),
+        buffering(graph),
         SCALE[1] / board.device.block_bits,
     )
 
@@ -163,14 +165,19 @@ def build_problem(
 def alike(layer: Layer, graph: Graph) -> Any:
     """What layers have in common that have the same options: all that these depend on but widths,
     or the layer itself where its weights have zeros to skip."""
-    shapes = tuple(graph.tensors[name].shape for name in (*layer.inputs, layer.output))
-    weights: tuple[Any, ...] = tuple((name, w.shape) for name, w in layer.weights.items())
+    shapes = tuple(
+        (graph.tensors[name].shape, graph.tensors[name].type)
+        for name in (*layer.inputs, layer.output)
+    )
+    weights: tuple[Any, ...] = tuple(
+        (name, w.shape, w.dtype.str) for name, w in layer.weights.items()
+    )
     weight = layer.weights.get(
         "weight"
     )  # a bias without values, as of every layer that has none, is no zero to skip
     if weight is not None and nonzeros(weight) < WORTHWHILE * weight.size:
         weights = (("of", layer.name),)
-    return layer.op, layer.attributes, layer.activation, shapes, weights
+    return layer.op, operator(layer.op).structure(layer), layer.activation, shapes, weights
 
 
 def memory_bytes(board: Board, plan: Plan, clock: float, readers: int) -> float:
@@ -292,7 +299,7 @@ def kernels_of(
             if count > 1
         ]
         shapes += streaming(layer, graph, kernel, FLOAT32.bits, row_tiles)
-    sums = [partial_sums(*op.reduction(layer, graph, shape)) for shape in shapes]
+    sums = [partial_sums_of(layer, graph, shape) for shape in shapes]
     return [
         shape if n == shape.partial_sums else replace(shape, partial_sums=n)
         for shape, n in zip(shapes, sums, strict=True)
@@ -372,7 +379,7 @@ def option_cost(
     kernels = pipelined_kernels(layer, graph, plan, kernel, len(graph.consumers[layer.output]))
     cost = sum((kernel_cost(k, board) for k in kernels), np.zeros(5))
     if kernel.vectors_per_cycle > 1:
-        cost = cost + fifo_cost(collected(kernel, FLOAT32.bits), board.device)
+        cost = cost + fifo_cost(collected(kernel, input_bits(layer, graph)), board.device)
     if kernel.row_tiles:
         reader = (Lsu("filters", kernel.output_width * layer.weight_type.bits),)
         cost = cost + fifo_cost(streamed(kernel, layer.weight_type.bits), board.device)
@@ -380,7 +387,7 @@ def option_cost(
         cost = cost + costs(board.device.family)["interconnect_per_lsu"]
     if layer.weights:
         cost = cost + fifo_cost(
-            Fifo("weights", stream_type(plan.weights).bits, WEIGHT_FIFO), board.device
+            Fifo("weights", piece_type(graph, plan.weights).bits, WEIGHT_FIFO), board.device
         )
     return cost
 
@@ -405,9 +412,8 @@ def channel_cost(
         ]
         readers += [("", 0)] * sum(port.tensor == tensor for port in graph.outputs)
         for reader, position in readers:
-            fifo = Fifo(
-                tensor, width * FLOAT32.bits, depth(tensor, reader, position, width, graph, times)
-            )
+            bits = width * graph.tensors[tensor].type.bits
+            fifo = Fifo(tensor, bits, depth(tensor, reader, position, width, graph, times))
             total = total + fifo_cost(fifo, board.device)
     return total
 
@@ -415,12 +421,15 @@ def channel_cost(
 def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
     """Readers, writers and the weight loader at their widest, and the interconnect."""
     device, table = board.device, costs(board.device.family)
-    vector = WIDTHS[-1] * FLOAT32.bits
-    lsus = (
-        [Lsu("in", vector)] * len(graph.inputs) * plan.copies
-        + [Lsu("out", vector, store=True)] * len(graph.outputs) * plan.copies
-        + [Lsu("weights", 32)]
-    )
+    ports = [
+        (name, WIDTHS[-1] * graph.tensors[port.tensor].type.bits)
+        for name, of in (("in", graph.inputs), ("out", graph.outputs))
+        for port in of
+    ]
+    lsus = [
+        Lsu(name, vector, store=name == "out") for name, vector in ports for _ in range(plan.copies)
+    ]
+    lsus.append(Lsu("weights", 32))
     total: np.ndarray = table["interconnect"] + len(lsus) * (
         table["interconnect_per_lsu"] + table["launched_kernel"] + 3 * table["loop"]
     )
