@@ -18,6 +18,7 @@ from hlsgen.kernel.nest import Loop, Roles, Vector, weighted
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import AUTORUN, LAUNCHED, READER, Channel, End, StepKernel
 from hlsgen.ops import operator
+from hlsgen.ops.sparse import row_counts
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.types import STORAGE_TYPES
 
@@ -316,9 +317,16 @@ class Engine(ABC):
         """Multiply-accumulates a cycle."""
         return own.width
 
-    def work(self, layer: Layer, macs: float) -> float:
-        """How many of a layer's multiply-accumulates it must do."""
-        return macs
+    def work(self, graph: Graph, step: StepPlan, engines: Engines, macs: int) -> float:
+        """How many of a layer's multiply-accumulates it must do in a step, an image: zeros that it
+        skips are none."""
+        layer = graph.layer(step.layer)
+        rows = step.vector_count * engines.width
+        if self.skips_zeros:
+            counts = row_counts(layer.weights["weight"])
+            first = step.first_vector * engines.width
+            return macs * int(counts[first : first + rows].sum()) / layer.weights["weight"].size
+        return macs * rows / max(graph.output_tensor(layer).channels, rows)
 
     # ---- explanation
 

@@ -19,7 +19,6 @@ from hlsgen.ops.base import pad_axis
 from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.skipping import list_lengths, step_lists
-from hlsgen.ops.sparse import density
 from hlsgen.plan import EngineSizes, Plan, StepPlan
 from hlsgen.types import DataType
 
@@ -113,10 +112,6 @@ class Skipping(Array):
     def first_turns(self, loads: int, tap_words: int, own: EngineSizes) -> int:
         """Meanwhile the first word's weights come in."""
         return max(loads, tap_words)
-
-    def work(self, layer: Layer, macs: float) -> float:
-        """Zeros are none."""
-        return round(macs * density(layer.weights["weight"]))
 
     def least(self, layer: Layer, depth: int, width: int) -> tuple[float, int]:
         """A step takes as many words as the longest list of its vectors: no fewer than their

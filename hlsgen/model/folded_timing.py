@@ -64,16 +64,10 @@ def folded_run(
         time = step_time(shaped, step, engines, board)
         memory = time.bytes / bandwidth * clock * 1e6
         spent = time.start + max(time.body, memory) + time.tail
-        layer = shaped.layer(step.layer)
-        share = (
-            step.vector_count
-            * engines.width
-            / max(shaped.output_tensor(layer).channels, step.vector_count * engines.width)
-        )
         ideal = 0.0
         if step.engine:
             known = engine(step.engine)
-            macs = known.work(layer, macs_of[step.layer] * share * step.images)
+            macs = known.work(shaped, step, engines, macs_of[step.layer]) * step.images
             ideal = macs / known.macs(engines.of(step.engine))
         bound = "external memory" if memory > time.body else time.busiest
         if step.first_image == 0:
