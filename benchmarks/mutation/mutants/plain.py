@@ -52,8 +52,8 @@ MUTANTS = (
     Mutant(
         "plain: the scratch buffer has no stores",
         "hlsgen/model/layered_structure.py",
-        '[Lsu("scratch", outputs * bits, store=True)] * stores',
-        '[Lsu("scratch", outputs * bits, store=True)] * 0',
+        '[Lsu("scratch", outputs * types.accumulator.bits, store=True)] * stores',
+        '[Lsu("scratch", outputs * types.accumulator.bits, store=True)] * 0',
         (f"{NESTS}::test_units_of_the_text_are_those_of_the_model",),
         "a base design too small",
     ),
