@@ -18,6 +18,7 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.host.manifest import Preparation
 from hlsgen.types import FLOAT32, DataType
+from hlsgen.words import counted
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -197,7 +198,7 @@ class Graph:
     values: tuple[Port, ...] = field(default=(), repr=False, compare=False)
 
     def __repr__(self) -> str:
-        return f"Graph({self.name}: {len(self.layers)} layers)"
+        return f"Graph({self.name}: {counted(len(self.layers), 'layer')})"
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

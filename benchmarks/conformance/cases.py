@@ -157,6 +157,6 @@ def short(error: HlsgenError) -> str:
     useful = [
         line
         for line in lines
-        if line and not line.startswith(("what to do", "1 node(s)", "2 node(s)"))
+        if line and not line.startswith(("what to do", "1 node of", "2 nodes of"))
     ]
     return useful[0] if useful else lines[0]

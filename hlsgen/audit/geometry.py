@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hlsgen.audit.findings import ERROR, WARNING, ArrayAudit, Finding, KernelAudit
+from hlsgen.words import counted
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Geometry:
 
     def __str__(self) -> str:
         return (
-            f"{self.bytes} bytes in {self.banks} bank(s) of {self.bank_bytes}, "
-            f"{self.replicates} replicate(s)"
+            f"{self.bytes} bytes in {counted(self.banks, 'bank')} of {self.bank_bytes}, "
+            f"{counted(self.replicates, 'replicate')}"
         )
 
 

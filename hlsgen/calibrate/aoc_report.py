@@ -12,6 +12,7 @@ from typing import Any
 
 from hlsgen.calibrate.loops import Loop, read_loops
 from hlsgen.calibrate.samples import ReportError, area_kernels, load_lenient, number
+from hlsgen.words import counted
 
 IN_MEMORY = re.compile(r"\((\w+)\)$")
 IN_REGISTERS = re.compile(r"'(\w+)' \([^()]*:\d+\)")
@@ -42,8 +43,8 @@ class AocMemory:
             return "registers"
         stalls = "" if self.stall_free else ", arbitrated"
         return (
-            f"{self.bytes} bytes in {self.banks} bank(s) of {self.bank_bytes}, "
-            f"{self.replicates} replicate(s){stalls}"
+            f"{self.bytes} bytes in {counted(self.banks, 'bank')} of {self.bank_bytes}, "
+            f"{counted(self.replicates, 'replicate')}{stalls}"
         )
 
 

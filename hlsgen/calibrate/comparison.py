@@ -12,6 +12,7 @@ from hlsgen.audit.findings import ArrayAudit, KernelAudit
 from hlsgen.audit.geometry import Geometry
 from hlsgen.calibrate.aoc_report import AocMemory, AocReport
 from hlsgen.calibrate.loops import Loop, interval_text
+from hlsgen.words import counted
 
 RESOURCES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 # What each rule says. Where aoc does otherwise, hlsgen is wrong about aoc.
@@ -159,4 +160,4 @@ def array_checks(
 
 def layout(memory: Geometry) -> str:
     """Banks and replicates of a memory."""
-    return f"{memory.banks} x {memory.bank_bytes} bytes, {memory.replicates} replicate(s)"
+    return f"{memory.banks} x {memory.bank_bytes} bytes, {counted(memory.replicates, 'replicate')}"

@@ -126,26 +126,33 @@ class Status:
 
     def __init__(self, console: rich.console.Console, text: str):
         self.console, self.text = console, text
-        self.spinner: Any = None
+        self.spinner: rich.progress.Progress | None = None
         self.started = self.told = time.monotonic()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """A spinner where there is a terminal."""
+        """A spinner where there is a terminal, with the time that it takes."""
         if not self.console.is_terminal:
             yield
             return
-        with self.console.status(self.text) as self.spinner:
+        columns = (
+            rich.progress.SpinnerColumn(),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TextColumn("{task.description}", markup=False),
+        )
+        with rich.progress.Progress(*columns, console=self.console, transient=True) as spinner:
+            spinner.add_task(self.text, total=None)
+            self.spinner = spinner
             yield
 
     def update(self, text: str) -> None:
         """Say what is done now."""
         now = time.monotonic()
-        line = f"{text}, {now - self.started:.0f} s"
         if self.spinner is not None:
-            self.spinner.update(rich.markup.escape(line))
+            self.spinner.update(self.spinner.task_ids[0], description=text)
         elif now - self.told >= PAUSE:
             self.told = now
+            line = f"{text}, {now - self.started:.0f} s"
             self.console.print(rich.markup.escape(line), soft_wrap=True)
 
 

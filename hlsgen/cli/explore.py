@@ -23,6 +23,7 @@ from hlsgen.schedule.explain import rate_with_band
 from hlsgen.schedule.goal import OBJECTIVES, check_goal
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.style import SELECTABLE
+from hlsgen.words import counted
 
 NAME = "explore"
 HELP = "predict a network's designs over boards and options, and show the Pareto front"
@@ -115,7 +116,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             with console.progress("exploring") as update:
                 results = run_points(options.model, points, out, pool, update)
             best = front(results)
-            paths = write_results(results, out, f"{graph.name}: {len(results)} designs")
+            paths = write_results(results, out, f"{graph.name}: {counted(len(results), 'design')}")
             compiled = compile_front(options, graph, best, out, pool) if options.compile else []
     except OSError as error:
         raise OutputError(
@@ -128,7 +129,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         console.say(
             f"{outcome['design']}: "
             f"{'compiled' if outcome['status'] == 0 else 'failed, see ' + outcome['log']}, "
-            f"{outcome['tries']} tries"
+            f"{outcome['tries']} {'try' if outcome['tries'] == 1 else 'tries'}"
         )
     console.say("written: " + ", ".join(str(path) for path in paths))
     failed = [outcome for outcome in compiled if outcome["status"]]
@@ -271,7 +272,8 @@ def describe(results: list[dict[str, Any]], best: list[dict[str, Any]], console:
     if best:
         console.table(columns, rows)
     refused = [r for r in results if r["error"]]
-    console.say(f"{len(results)} points, {len(best)} on the front, {len(refused)} cannot be built")
+    points = counted(len(results), "point")
+    console.say(f"{points}, {len(best)} on the front, {len(refused)} cannot be built")
     for r in refused if not best else ():
         console.say(f"{r['key']}: {r['error']}")
 

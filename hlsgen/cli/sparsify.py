@@ -21,6 +21,7 @@ from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.report import write_curves
 from hlsgen.sparsify.search import Found, Searcher, curves
 from hlsgen.train import INSTALL_TORCH
+from hlsgen.words import counted
 
 NAME = "sparsify"
 HELP = "zero small weights of an ONNX network, without retraining"
@@ -114,7 +115,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 model,
                 pictures,
                 options.metric,
-                lambda n: update(f"evaluating, {n} networks so far"),
+                lambda n: update(f"evaluating, {counted(n, 'network')} so far"),
             )
             searcher = Searcher(
                 model, evaluator, percent(options.max_loss or "0"), norms, options.depthwise, spare
@@ -290,7 +291,7 @@ def tell(
     if score is not None:
         console.say(f"sparse: {kind} {score.share:.1%} ({interval_text(score)})")
     if found is not None:
-        console.say(f"found with {found.evaluations} evaluations: {found.settings}")
+        console.say(f"found with {counted(found.evaluations, 'evaluation')}: {found.settings}")
 
 
 def interval_text(score: Score) -> str:

@@ -31,6 +31,7 @@ from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.types import DataType
+from hlsgen.words import counted
 
 # What records have where weights are compressed.
 COMPRESSED = "compressed"
@@ -266,7 +267,7 @@ class Convolution(Array):
         """Whose weights are compressed."""
         packed = sum(step.compressed for step in plan.steps)
         return (
-            [f"The weights of {packed} convolution steps are compressed in memory."]
+            [f"The weights of {counted(packed, 'convolution step')} are compressed in memory."]
             if packed
             else []
         )

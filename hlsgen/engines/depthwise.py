@@ -19,6 +19,7 @@ from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import End, Feeding, Registers, Sets, StepKernel
 from hlsgen.ops.conv_steps import depthwise_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+from hlsgen.words import counted
 
 
 class Depthwise(WindowEngine, Feeder):
@@ -128,7 +129,9 @@ class Depthwise(WindowEngine, Feeder):
         """What streams into convolutions."""
         pairs = sum(bool(step.feeder) for step in plan.steps)
         return (
-            [f"{pairs} depthwise layers stream into the convolutions after them."] if pairs else []
+            [f"{counted(pairs, 'depthwise layer', 'stream')} into a convolution of its own."]
+            if pairs
+            else []
         )
 
 

@@ -10,6 +10,7 @@ from hlsgen.kernel.count import Count, fields
 from hlsgen.kernel.nest import Loop
 from hlsgen.ops.sparse import entries_a_word, imbalance, row_counts, step_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
+from hlsgen.words import counted
 
 
 class Sparse(FullyConnected):
@@ -60,10 +61,8 @@ class Sparse(FullyConnected):
         if not mine:
             return []
         worst = max(imbalance(row_counts(graph.layer(name).weights["weight"])) for name in mine)
-        verb = "layers skip" if len(mine) > 1 else "layer skips"
-        return [
-            f"{len(mine)} fully connected {verb} zeros (fullest row {worst:.2f} times the mean)."
-        ]
+        layers = counted(len(mine), "fully connected layer", "skip")
+        return [f"{layers} zeros (fullest row {worst:.2f} times the mean)."]
 
 
 ENGINE = Sparse()

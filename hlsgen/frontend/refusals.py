@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
 from hlsgen.ops import onnx_importers
+from hlsgen.words import counted
 
 # Why some operators that networks are quantised with cannot be built.
 DYNAMIC = "its scales follow the data, so a design would have to see a whole feature map before its"
@@ -36,7 +37,9 @@ def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
         reason, remedy = only.reason, only.remedy
     else:
         where = reading
-        reason = f"{len(problems)} node(s) of the network are not supported:\n{lines(problems)}"
+        nodes = counted(len(problems), "node")
+        verb = "is" if len(problems) == 1 else "are"
+        reason = f"{nodes} of the network {verb} not supported:\n{lines(problems)}"
         remedy = "change or replace them and export the network again"
         if listed:
             remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"

@@ -31,6 +31,7 @@ from hlsgen.ops.depth import depth_among_channels
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.types import DataType
+from hlsgen.words import counted
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -96,7 +97,8 @@ class Conv(ConvKernels, Importer):
         `node.add`."""
         if weight.ndim not in (3, 4, 5):
             raise node.unsupported(
-                f"convolution over {weight.ndim - 2} spatial dimension(s)", "use one, two or three"
+                f"convolution over {counted(weight.ndim - 2, 'spatial dimension')}",
+                "use one, two or three",
             )
         source = node.spatial(0, (weight.ndim,))
         groups, channels = node.attribute("group", 1), node.value(0).view.value_shape[1]

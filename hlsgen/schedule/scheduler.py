@@ -105,7 +105,7 @@ def draft(task: Task, style: str) -> Draft:
     """The plan of a network in one style but for the last simulations. Raises Infeasible."""
     goal = task.goal
     refuse_integers(task.graph, style)
-    stage(f"searching the {style} design")
+    stage(f"{style} search")
     plan = Plan(
         task.graph.name,
         task.board,

@@ -122,7 +122,7 @@ def test_the_cursor_comes_back(models, tmp_path):
     process = subprocess.Popen(arguments, stderr=theirs, env=os.environ | {"TERM": "xterm"})
     os.close(theirs)
     shown = b""
-    while b"searching" not in shown:
+    while b" search" not in shown:
         shown += os.read(ours, 4096)
     process.send_signal(signal.SIGINT)
     assert process.wait(SOON) == 130

@@ -142,7 +142,7 @@ def test_progress_is_told_now_and_then(folder, capsys, monkeypatch):
     assert main(["build", "my net.onnx"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("reading the network, ") and lines[0].endswith(" s")
-    searched = [line for line in lines if line.startswith("searching the folded design: best so")]
+    searched = [line for line in lines if line.startswith("folded search: best so")]
     assert searched and ", bound " in searched[0] and ", gap " in searched[0]
     monkeypatch.setattr(console_module, "PAUSE", 10.0)
     assert main(["build", "my net.onnx"]) == 0 and capsys.readouterr().err == ""

@@ -217,7 +217,7 @@ def test_everything_that_is_wrong_is_told_at_once():
         hlsgen.load_graph(model)
     text = str(raised.value)
     words = (
-        "5 node(s)",
+        "5 nodes",
         "node a (Det), node y (Det): operator Det",
         "node b (Nothing): operator Nothing",
         "node j (Add): it computes with numbers of type uint8",

@@ -7,6 +7,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.words import counted
 
 
 def engines_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
@@ -16,7 +17,8 @@ def engines_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     parts = [text for known in engines().values() for text in known.sentences(shaped, plan)]
     rates = (engine(name).rate(e.of(name)) for name in e.sizes)
     figures = "".join(f"; {rate}" for rate in rates if rate)
-    share = f"{len(plan.steps)} steps share engines of {e.width} channels a vector{figures}."
+    steps = counted(len(plan.steps), "step", "share")
+    share = f"{steps} engines of {e.width} channels a vector{figures}."
     return " ".join((*parts, share))
 
 

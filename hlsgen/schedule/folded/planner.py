@@ -142,7 +142,7 @@ def best_shape(
             continue
         if best is None or score(found, board, goal) < score(best, board, goal):
             best = found
-            told = f"searching the {found.plan.style} design"
+            told = f"{found.plan.style} search"
             stage(told, found.predicted.throughput, found.plan.images / (shape.seconds or inf))
     return Found(best, tried.count, problem)
 

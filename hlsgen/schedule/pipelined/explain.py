@@ -6,6 +6,7 @@ from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate
 from hlsgen.ops.skip import imbalance
 from hlsgen.plan import Plan
+from hlsgen.words import does
 
 
 def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
@@ -14,20 +15,27 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     sparse = [kernel for kernel in plan.kernels if kernel.nonzeros_per_lane]
     worst = max((imbalance(graph.layer(kernel.layer), kernel) for kernel in sparse), default=0.0)
     zeros = (
-        f" {len(sparse)} of them skip zero weights (longest list up to {worst:.2f} times the mean)."
+        f" {len(sparse)} of them {does(len(sparse), 'skip')} zero weights (longest list up to "
+        f"{worst:.2f} times the mean)."
     )
     streams, moved = (
         sum(kernel.row_tiles > 0 for kernel in plan.kernels),
         predicted.timing.bytes / 1e6,
     )
     memory = (
-        f" {streams} of them take their weights from memory for every image anew "
-        f"({moved:.3g} MB an image)."
+        f" {streams} of them {does(streams, 'read')} weights from memory anew for every image "
+        f"({moved:.3g} MB)."
     )
     return (
-        f"{copies}All {len(plan.kernels)} kernels are resident and stream into each other."
-        f"{zeros if sparse else ''}{memory if streams else ''}"
+        f"{copies}{resident(len(plan.kernels))}{zeros if sparse else ''}{memory if streams else ''}"
     )
+
+
+def resident(kernels: int) -> str:
+    """That all kernels are on the device at once."""
+    if kernels == 1:
+        return "Its one kernel stays on the device."
+    return f"All {kernels} kernels are resident and stream into each other."
 
 
 def pipeline_limit(plan: Plan, predicted: Estimate) -> str:

@@ -126,7 +126,7 @@ def fastest(
         best, bound = (
             goal.copies * board.device.fmax * 1e6 / levels[place] for place in (high, low)
         )
-        stage("searching the pipelined design", best, bound)
+        stage("pipelined search", best, bound)
 
     while low < high and not close(levels, low, high):
         tell()
