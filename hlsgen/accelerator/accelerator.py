@@ -51,7 +51,8 @@ class Accelerator:
     The device is programmed at the first `predict` and stays so, in a process of its own: a crash
     or a deadlock ends that process alone, and the next call starts another. `close`, or a `with`
     block, gives it back. `device` is emulator, cpu, pocl or a number from `hlsgen doctor`;
-    `timeout` the seconds after which a batch counts as deadlocked.
+    `timeout` the seconds after which a batch counts as deadlocked. The workers of a `session` of
+    yours stay when it is closed.
 
     Methods raise HostError for inputs that do not fit and for a device that fails, HlsgenError for
     a directory that is no design.
@@ -64,14 +65,16 @@ class Accelerator:
         device: str = "emulator",
         timeout: float = 120.0,
         calibration: str | Path | None = None,
+        session: Session | None = None,
     ):
         self.path = Path(path)
         self.design = HostDesign(self.path)
         self.device = device
         self.timeout = timeout
         self.calibration: Calibration = load_calibration(calibration)
-        self._session = Session(keep=1)
-        self._end = weakref.finalize(self, self._session.close)
+        self._session = session or Session(keep=1)
+        # A session that was given serves others too.
+        self._end = None if session else weakref.finalize(self, self._session.close)
         # Where `compile` put what aoc had made of an earlier design here, "" where there was none.
         self.set_aside = ""
         # A temporary design goes with the object.
@@ -293,7 +296,8 @@ class Accelerator:
 
     def close(self) -> None:
         """Give the device back. A later call gets a process for itself."""
-        self._session.close()
+        if self._end is not None:
+            self._session.close()
 
     def __enter__(self) -> Accelerator:
         return self
@@ -308,7 +312,10 @@ def load(
     device: str = "emulator",
     timeout: float = 120.0,
     calibration: str | Path | None = None,
+    session: Session | None = None,
 ) -> Accelerator:
     """The accelerator of a design directory. Raises HostError where there is none; see
     Accelerator."""
-    return Accelerator(path, device=device, timeout=timeout, calibration=calibration)
+    return Accelerator(
+        path, device=device, timeout=timeout, calibration=calibration, session=session
+    )

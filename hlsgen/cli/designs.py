@@ -9,6 +9,7 @@ from hlsgen.accelerator.accelerator import Accelerator, load
 from hlsgen.data.pictures import PREPARATIONS
 from hlsgen.errors import OutputError, UsageError
 from hlsgen.host.errors import HostError
+from hlsgen.host.session import SHARED
 
 MANIFEST = "design.json"
 
@@ -96,4 +97,5 @@ def opened(options: argparse.Namespace) -> Accelerator:
         device=getattr(options, "device", "emulator"),
         timeout=timeout,
         calibration=getattr(options, "calibration", None),
+        session=SHARED,
     )
