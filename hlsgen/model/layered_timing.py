@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from hlsgen.boards import Board
+from hlsgen.boards import Board, Device
 from hlsgen.graph import Graph, Layer, Tensor
+from hlsgen.kernel.nest import Roles
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.model.plain_loops import nest_cycles, waits_for_sums
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
-from hlsgen.plan import Plan
+from hlsgen.plan import KernelPlan, Plan
 
 
 def layered_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timing:
@@ -33,9 +34,8 @@ def layer_time(
     units = kernel.input_width * kernel.output_width * op.layered_taps(layer, kernel)
     nests = op.layered_nests(layer, graph, kernel)
     passes = [] if op.conversion(layer, graph, 1) else passes_of(layer, result, plan)
-    # What is unrolled adds up one after another, unless the flags let the compiler make a tree.
-    chain = 1 if plan.enabled("relaxed_fp") else kernel.input_width
-    compute = sum(nest_cycles(nest, chain * device.add_latency) for nest in (*nests, *passes))
+    interval = addition_interval(op.roles(layer, graph), kernel, plan, device)
+    compute = sum(nest_cycles(nest, interval) for nest in (*nests, *passes))
     compute += (len(nests) + len(passes)) * device.load_latency
     # Without reuse on chip every operand comes from memory: a weight for each product, an input
     # for all products of a lane.
@@ -50,6 +50,15 @@ def layer_time(
     return LayerTime(
         layer.name, max(compute, memory), ideal, moved, "memory" if memory > compute else bound
     )
+
+
+def addition_interval(types: Roles, kernel: KernelPlan, plan: Plan, device: Device) -> int:
+    """Cycles from an addition to the next that needs its sum. What is unrolled adds up one after
+    another, unless the flags let the compiler make a tree; integers take a cycle in any case, for
+    their additions are joined without being asked."""
+    if types.accumulator.integer:
+        return 1
+    return device.add_latency * (1 if plan.enabled("relaxed_fp") else kernel.input_width)
 
 
 def passes_of(layer: Layer, result: Tensor, plan: Plan) -> list[PlainNest]:

@@ -1,16 +1,21 @@
 """Base designs: what the model counts, loops and units of global memory, is what the audit finds in
 the text."""
 
+from dataclasses import replace
+
 import pytest
 
 import hlsgen
 from hlsgen.audit.design import audit_text
 from hlsgen.boards import board
+from hlsgen.kernel.nest import FLOAT
 from hlsgen.kernel.plain import PlainNest
-from hlsgen.model.layered_timing import passes_of
+from hlsgen.model.layered_timing import addition_interval, passes_of
 from hlsgen.model.plain_loops import nest_cycles
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator
+from hlsgen.plan import KernelPlan
+from hlsgen.types import INT32
 from tests.support.networks import parse
 
 # Every kind of loop: sums through three loops, two, one, none; a bias and an activation after them.
@@ -70,6 +75,15 @@ def test_who_waits_for_sums_says_so(design):
 def test_units_of_the_text_are_those_of_the_model(design, kernels):
     counted = {k.name: len(k.lsus) for k in structure(*design).kernels}
     assert {name: len(kernel.units) for name, kernel in kernels.items()} == counted
+
+
+def test_additions_wait_for_each_other_as_their_type_and_the_flags_say(design):
+    plan, device = design[1], board(design[1].board).device
+    relaxed = replace(plan, style="pipelined", disabled=())
+    wide, integer = KernelPlan("a", input_width=8), replace(FLOAT, accumulator=INT32)
+    assert addition_interval(FLOAT, wide, plan, device) == 8 * device.add_latency
+    assert addition_interval(FLOAT, wide, relaxed, device) == device.add_latency
+    assert addition_interval(integer, wide, plan, device) == 1
 
 
 @pytest.mark.parametrize(
