@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hlsgen.codegen.design import launch, run_mode
@@ -13,7 +14,7 @@ Step = dict[str, Any]
 
 
 def folded_runs(
-    plan: Plan, steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
+    plan: Plan, steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
 ) -> dict[str, Run]:
     """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps
     at once.
@@ -62,7 +63,7 @@ def engine_launches(calls: list[Call], count: int) -> list[Launch]:
 
 
 def sequential_launches(
-    steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
+    steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
 ) -> list[Launch]:
     """Producers before consumers, step by step."""
     found = []
@@ -77,7 +78,7 @@ def sequential_launches(
 
 
 def concurrent_run(
-    plan: Plan, steps: list[Step], used: list[Engine], calls: dict[str, list[Call]]
+    plan: Plan, steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
 ) -> Run:
     """Readers and writer walk the whole table; engines start by themselves, or are launched for all
     their steps."""

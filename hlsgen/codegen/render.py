@@ -9,10 +9,11 @@ from typing import Any
 
 import jinja2
 
-from hlsgen.activation import c_float
+from hlsgen.activation import c_float, of_step
 from hlsgen.codegen.attributes import memory_macros, storage_lines
 from hlsgen.kernel.partial_text import added, total
-from hlsgen.kernel.step_text import head, next_pixel, promises
+from hlsgen.kernel.step_text import head, next_pixel, promises, walked
+from hlsgen.ops.binary import FUNCTIONS
 from hlsgen.types import FLOAT32, lanes_of
 
 
@@ -33,6 +34,9 @@ def environment() -> jinja2.Environment:
     made.filters["head"] = head
     made.globals["promises"] = promises
     made.globals["next_pixel"] = next_pixel
+    made.globals["walked"] = walked
+    made.globals["of_step"] = of_step
+    made.globals["joined"] = joined
     made.globals["added"] = added
     made.globals["total"] = total
     made.globals["ctype"] = FLOAT32.ctype
@@ -46,6 +50,11 @@ def environment() -> jinja2.Environment:
 def render(template: str, /, **context: Any) -> str:
     """Render a template and tidy blank lines at both ends."""
     return environment().get_template(template).render(**context).strip("\n")
+
+
+def joined(name: str) -> str:
+    """The expression in which the epilogue joins a second tensor."""
+    return FUNCTIONS[name].expression.format("value", "other")
 
 
 def placed(lines: Sequence[str], depth: int = 0) -> str:

@@ -4,16 +4,15 @@ after another and have no weights."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.charge import charged, cycles
+from hlsgen.kernel.charge import cycles
 from hlsgen.kernel.count import Count, fields
-from hlsgen.kernel.hardware import Body, Fifo, Kernel
 from hlsgen.kernel.nest import Loop, Roles, Vector, weighted
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import AUTORUN, LAUNCHED, READER, Channel, End, StepKernel
@@ -45,15 +44,6 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Products:
-    """Integers that a kernel multiplies, for addresses and for the lengths of its loops: where a
-    launch takes one image, and where it takes several."""
-
-    single: int
-    several: int
-
-
-@dataclass(frozen=True)
 class Call:
     """A kernel that the host launches, with its buffers and the number of its steps (`STEPS`)."""
 
@@ -77,12 +67,35 @@ def unrolling(plan: Plan) -> str:
     return "#pragma unroll" if plan.enabled("unroll") else "#pragma unroll 1"
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What kernels of a folded design depend on beside the sizes of engines: what streams through
+    them, the `word` of weights as it lies in memory, whether a launch takes `several` images, and
+    whether kernels start `alone`."""
+
+    vector: Vector
+    word: Vector
+    several: bool
+    alone: bool
+
+    @property
+    def tiles(self) -> Count:
+        """Of a step."""
+        if self.several:
+            return fields("tiles")[0]
+        down, across = fields("tiles_y", "tiles_x")
+        return down * across
+
+
+def setting(plan: Plan) -> Setting:
+    """That of a plan."""
+    alone = plan.enabled("autorun") and plan.enabled("concurrent_queues")
+    return Setting(engine_vector(plan), stored_word(plan), plan.images > 1, alone)
+
+
 def tiles(plan: Plan) -> Count:
     """Of a step."""
-    if plan.images > 1:
-        return fields("tiles")[0]
-    down, across = fields("tiles_y", "tiles_x")
-    return down * across
+    return setting(plan).tiles
 
 
 def engine_vector(plan: Plan) -> Vector:
@@ -102,11 +115,6 @@ def weight_word(plan: Plan) -> int:
     return stored_word(plan).bits
 
 
-def same(count: int) -> Products:
-    """So many products, however many images a launch takes."""
-    return Products(count, count)
-
-
 class Engine(ABC):
     """One engine: its sizes, its kernels and channels, the fields of its records, what streams into
     it, and how long a step takes.
@@ -118,8 +126,6 @@ class Engine(ABC):
     name: str = ""
     sizes: tuple[Size, ...] = ()
     fields: tuple[Field, ...] = ()
-    # Products of its kernels beside those that follow from what they compute.
-    products: ClassVar[Mapping[str, Products]] = {}
     # Whether it takes weights, and the reader that sends them where that is not the common one.
     weighted: bool = False
     reader: str = ""
@@ -184,10 +190,6 @@ class Engine(ABC):
         the text."""
         return ()
 
-    def kernels(self, graph: Graph, plan: Plan, bits: int) -> list[Kernel]:
-        """Its kernels as the model counts them."""
-        return [charged(kernel) for kernel in self.described(graph, plan)]
-
     def start(self, plan: Plan) -> str:
         """How its kernels start."""
         return AUTORUN if self.autorun(plan) else LAUNCHED
@@ -204,32 +206,21 @@ class Engine(ABC):
             End(f"{self.name}_out", vector, writes=True),
         )
 
-    def one_kernel(self, body: Body, plan: Plan, bits: int, products: int = 0) -> Kernel:
-        """The only kernel of an engine that vectors stream through."""
-        assert plan.engines is not None
-        channel_bits, ends = 2 * plan.engines.width * bits + WORD, 3 + self.weighted
-        name = f"{self.name}_engine"
-        return Kernel(name, body, self.autorun(plan), (), channel_bits, ends, 2, 768, products)
-
     def autorun(self, plan: Plan) -> bool:
         """Whether its kernels start by themselves."""
         return plan.enabled("autorun") and plan.enabled("concurrent_queues")
 
-    def readers(self, plan: Plan) -> list[Kernel]:
+    def readers(self, plan: Plan) -> list[StepKernel]:
         """The kernels that read global memory for it alone."""
         return []
 
-    def fifos(self, plan: Plan, bits: int, words: int) -> list[Fifo]:
-        """The channels round it but the one of its results; a record of `words` travels word by
-        word."""
-        engines = plan.engines
-        assert engines is not None
-        vector = engines.width * bits
-        found = [Fifo(f"{self.name}_step", WORD, words)]
-        found += [Fifo(f"{self.name}_in", vector, DEPTH)] * self.fed
-        found += [Fifo(f"{self.name}_weights", weight_word(plan), DEPTH)] * self.weighted
-        inner = (channel for group in self.channels(plan) for channel in group)
-        return found + [Fifo(c.name, c.word.bits, c.depth or words) for c in inner]
+    def weights_channel(self, plan: Plan) -> str:
+        """The channel through which the parameter reader sends it weights."""
+        return f"{self.name}_weights"
+
+    def weights_step(self, plan: Plan) -> str:
+        """The channel of records for the kernel that takes them, where that is not its first."""
+        return ""
 
     # ---- record
 
@@ -252,19 +243,10 @@ class Engine(ABC):
         """Compressed words of memory for a word of a step's weights; 1 where it compresses none."""
         return 1.0
 
-    def weight_stream(self, fields: dict[str, Any]) -> int:
-        """Weight words that it receives in a step, by the step's fields."""
-        return int(fields["tiles"] * fields["out_groups"] * fields["weight_words"])
-
-    # ---- text
-
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """What its template needs beyond what all get: `mine` are the fields of its steps, `fed` of
-        the steps that it feeds, if it does. `weights_into`: the channel that takes its weights,
-        where that is not `<name>_weights`."""
-        return {}
+    def weight_stream(self, plan: Plan) -> Count:
+        """Weight words that it receives in a step."""
+        count, groups, words = fields("tiles", "out_groups", "weight_words")
+        return count * groups * words
 
     # ---- launches
 

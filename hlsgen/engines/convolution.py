@@ -22,7 +22,7 @@ from hlsgen.engines.base import (
     weight_word,
 )
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.count import MANY, chosen, counters, fields
+from hlsgen.kernel.count import MANY, Count, chosen, counters, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
 from hlsgen.kernel.nest import Buffer, Loop, Vector
 from hlsgen.kernel.record import Field
@@ -101,7 +101,7 @@ class Convolution(Array):
                 End("convolution_in", vector.bits),
                 End("convolution_pixels", self.word(own, vector).bits, writes=True),
             ),
-            onward=("convolution_array_step",),
+            onward=(("convolution_array_step", ""),),
             counts={"tiles": tiles(plan).named("count")},
             arrays=(
                 Buffer(
@@ -146,7 +146,7 @@ class Convolution(Array):
                 End("convolution_sums", group.bits, writes=True),
             ),
             (self.multiplying(own, types),),
-            onward=("convolution_results_step",),
+            onward=(("convolution_results_step", ""),),
             pointers=(scratch,) if self.spills(plan) else (),
             arrays=weights if self.spills(plan) else (*weights, sums),
             choices=group.bits + own.outputs * products,
@@ -215,18 +215,20 @@ class Convolution(Array):
         """Words of a block in memory, of its words."""
         return compressed_rows(graph, step, engines) / BLOCK
 
-    def weight_stream(self, fields: dict[str, Any]) -> int:
+    def weight_stream(self, plan: Plan) -> Count:
         """Words with their zeros."""
-        return int(fields["tiles"] * fields["out_groups"] * fields["group_words"])
+        if not self.expands(plan):
+            return super().weight_stream(plan)
+        count, groups, words = fields("tiles", "out_groups", "group_words")
+        return count * groups * words
 
-    # ---- text
+    def weights_channel(self, plan: Plan) -> str:
+        """Into the kernel that puts zeros back, if there is one."""
+        return "expander_in" if self.expands(plan) else super().weights_channel(plan)
 
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """The channel of its weights, where zeros are put back in between."""
-        packed = any(s["block_rows"] for s in mine)
-        return {"weights_into": "expander_in"} if packed else {}
+    def weights_step(self, plan: Plan) -> str:
+        """It hears of a step before the engine does."""
+        return "expander_step" * self.expands(plan)
 
     # ---- launches
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from hlsgen.activation import KINDS
-from hlsgen.engines.base import Feeder, Products, engine_vector, roles, same, weight_word
+from hlsgen.engines.base import WORD, Feeder, engine_vector, roles, stored_word
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.count import MANY, fields
-from hlsgen.kernel.hardware import Body, Kernel, Lsu
+from hlsgen.kernel.count import MANY, Count, counters, fields
 from hlsgen.kernel.nest import Combine, Loop
 from hlsgen.kernel.record import Field
-from hlsgen.kernel.step import End, Feeding, Registers, Sets, StepKernel
+from hlsgen.kernel.step import READER, End, Feeding, Pointer, Registers, Sets, StepKernel
 from hlsgen.ops.conv_steps import depthwise_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.words import counted
@@ -34,7 +33,6 @@ class Depthwise(WindowEngine, Feeder):
         Field(690, "filter_base", "int", "depthwise: first weight word"),
         Field(700, "filter_words", "int", "depthwise: weight words of a plane"),
     )
-    products: ClassVar[Mapping[str, Products]] = {"filter_reader": same(2)}
     weighted = True
     reader = "filter_reader"
     parameters = "filter"
@@ -95,19 +93,36 @@ class Depthwise(WindowEngine, Feeder):
             else None
         )
 
-    def readers(self, plan: Plan) -> list[Kernel]:
+    def readers(self, plan: Plan) -> list[StepKernel]:
         """The kernel that sends it its filters."""
-        word = weight_word(plan)
-        lsus = (Lsu("weights", word),)
-        return [Kernel(self.reader, Body(), False, lsus, word, 1, 3, 256)]
+        word = stored_word(plan)
+        groups, words, planes = fields("in_groups", "filter_words", "planes")
+        (at,) = counters("at")
+        return [
+            StepKernel(
+                self.reader,
+                "Sends the depthwise engine its filters: plane after plane, for every tile again. "
+                "A kernel of its own, so that they never wait behind\nthe weights of the "
+                "convolution that the engine feeds.",
+                READER,
+                ((Loop("turn", MANY, count=planes * words),),),
+                (End("filter_steps", WORD), End(f"{self.name}_weights", word.bits, writes=True)),
+                pointers=(Pointer("weights", word),),
+                counts={"last": (at + groups * words - 1).named("last")},
+                logic=256,
+                depth=3,
+                template=self.reader,
+            )
+        ]
 
     def derived(self, fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
         """While a plane passes by, the next one's weights arrive."""
         return {"plane_turns": max(fields["plane"], self.words(engines.of(self.name)))}
 
-    def weight_stream(self, fields: dict[str, Any]) -> int:
+    def weight_stream(self, plan: Plan) -> Count:
         """Plane after plane."""
-        return int(fields["planes"] * fields["filter_words"])
+        planes, words = fields("planes", "filter_words")
+        return planes * words
 
     def feeding_weights(self, layer: Layer, engines: Engines) -> np.ndarray:
         """The words of a layer that feeds a convolution: with the bias, since no epilogue adds

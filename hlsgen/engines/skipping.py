@@ -82,7 +82,7 @@ class Skipping(Array):
                 End("skipping_sums", group.bits, writes=True),
             ),
             (self.multiplying(own, types),),
-            onward=("skipping_results_step",),
+            onward=(("skipping_results_step", ""),),
             counts={"tiles": tiles(plan).named("count")},
             arrays=(
                 Buffer(tile, single, "lane by lane", rests=MEMORY_DISTANCE),

@@ -62,15 +62,10 @@ class Softmax(Engine):
                 ),
                 units=softmax.units(own.width, False)
                 + Arithmetic(adds=own.width * logarithms, exponentials=logarithms),
+                options=("logarithms",) * logarithms,
                 template=self.name,
             ),
         )
-
-    def context(
-        self, mine: list[dict[str, Any]], fed: list[dict[str, Any]], own: EngineSizes
-    ) -> dict[str, Any]:
-        """Whether logarithms are taken."""
-        return {"logarithms": any(s["mode"] for s in mine)}
 
 
 ENGINE = Softmax()

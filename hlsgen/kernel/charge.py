@@ -4,6 +4,7 @@ cycles of a step."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import prod
 
 from hlsgen.activation import FUNCTIONS
@@ -14,7 +15,11 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.step import AUTORUN, StepKernel
 
+# Kernels whose cost is remembered: those that designs share are described once.
+REMEMBERED = 1024
 
+
+@lru_cache(maxsize=REMEMBERED)
 def charged(k: StepKernel) -> Kernel:
     """The kernel as the model counts it."""
     return Kernel(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from math import prod
 from operator import sub
 
@@ -90,6 +90,7 @@ class Count:
 Number = Count | int
 
 
+@cache
 def fields(*names: str) -> tuple[Count, ...]:
     """Those of the record."""
     return tuple(Count("field", name=name) for name in names)

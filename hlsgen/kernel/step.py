@@ -141,12 +141,15 @@ class StepKernel:
 
     `loops`: nests of loops, one after another, outermost first in each. `nests`: what an iteration
     computes, of which the record chooses one. `ends`: of channels, first that of the record; it is
-    handed `onward` to others, which are among them. `arrays`: on chip.
+    handed `onward` to others, each for an engine that must hear of the step, or "" for all; its
+    last word `waits` for a token from another. `walk`: counters that every iteration counts on,
+    innermost first. `arrays`: on chip.
     `counts`: numbers that it works out, by what a template calls them. `units`: what the template
     computes beside the nests. `choices`: bits of the multiplexers in it. `logic`: an estimate of
     the bits of counters, addresses and fields; `depth`: loops that it takes controllers for.
     `ahead`: stands before the readers, which write to its channels, in the text.
     `state`: declarations of what else lasts from step to step.
+    `options`: what the template does beside.
     `template`: prints the loops, "" where they follow from the description.
     """
 
@@ -156,7 +159,9 @@ class StepKernel:
     loops: tuple[tuple[Loop, ...], ...]
     ends: tuple[End, ...]
     nests: tuple[Nest, ...] = ()
-    onward: tuple[str, ...] = ()
+    onward: tuple[tuple[str, str], ...] = ()
+    waits: str = ""
+    walk: tuple[Loop, ...] = ()
     sets: Sets | None = None
     masks: Masks | None = None
     feeding: Feeding | None = None
@@ -169,6 +174,7 @@ class StepKernel:
     depth: int = 2
     state: tuple[str, ...] = ()
     ahead: bool = False
+    options: tuple[str, ...] = ()
     template: str = ""
 
     @property

@@ -15,7 +15,7 @@ from hlsgen.kernel.nest import Buffer, Loop
 from hlsgen.kernel.partial_text import declared as partial_sums
 from hlsgen.kernel.scan_text import scan_declarations, scan_lines
 from hlsgen.kernel.step import AUTORUN, READER, Channel, Registers, StepKernel
-from hlsgen.kernel.writing import Lines, block, indented
+from hlsgen.kernel.writing import Lines, block, carry, indented
 
 ATTRIBUTE = "__attribute__((max_global_work_dim(0)))"
 READER_ATTRIBUTE = "__attribute__((max_global_work_dim(0), uses_global_work_offset(0)))"
@@ -60,7 +60,7 @@ def every_step(k: StepKernel) -> str:
     """The head of the loop over steps."""
     if k.start == AUTORUN:
         return "EVERY_STEP"
-    counter = "n" if k.start == READER else "step"
+    counter = "n" if k.start == READER else "nth"
     return f"for (int {counter} = 0; {counter} < steps; ++{counter})"
 
 
@@ -93,19 +93,32 @@ def promises(k: StepKernel) -> Lines:
 
 def taken(k: StepKernel) -> Lines:
     """Takes the record of a step in word by word and hands it on. Fields are told apart by
-    comparing, so that those which the kernel uses, and no others, become registers."""
+    comparing, so that those which the kernel uses, and no others, become registers. The first word
+    says who hears of the step."""
+    heard = [(channel, name) for channel, name in k.onward if name]
+    listens = bool(heard or k.waits)
+    inner = [
+        f"const int word = read_channel_intel({k.ends[0].channel});",
+        *(f"write_channel_intel({channel}, word);" for channel, name in k.onward if not name),
+        *["listeners = i == 0 ? word : listeners;"] * listens,
+        *(waiting(k.waits) if k.waits else []),
+    ]
+    for channel, name in heard:
+        inner.append(f"if (listeners & HEARS_{name.upper()})")
+        inner += indented([f"write_channel_intel({channel}, word);"])
     return [
         "Record record;",
-        *block(
-            "for (int i = 0; i < STEP_WORDS; ++i) ",
-            [
-                f"const int word = read_channel_intel({k.ends[0].channel});",
-                *(f"write_channel_intel({channel}, word);" for channel in k.onward),
-                *kept(),
-            ],
-        ),
+        *["int listeners = 0;"] * listens,
+        *block("for (int i = 0; i < STEP_WORDS; ++i) ", [*inner, *kept()]),
         "const Step s = record.step;",
     ]
+
+
+def waiting(channel: str) -> Lines:
+    """Before the last word of a step's record the step before must be done."""
+    test = "if (i == STEP_WORDS - 1 && (listeners & HEARS_AFTER)) "
+    fence = "mem_fence(CLK_GLOBAL_MEM_FENCE | CLK_CHANNEL_MEM_FENCE);"
+    return block(test, [f"read_channel_intel({channel});", fence])
 
 
 def kept() -> Lines:
@@ -132,6 +145,12 @@ def next_pixel() -> Lines:
     ]
 
 
+def walked(k: StepKernel) -> Lines:
+    """The counters of a walk move on."""
+    *loops, last = k.walk
+    return carry(loops, [f"++{last.name};"])
+
+
 def head(loop: Loop) -> str:
     """Of a loop that the record bounds."""
     name, end = loop.name, text(loop.count or loop.bound)
@@ -150,5 +169,7 @@ def channel_lines(channels: Sequence[Channel], largest: Mapping[str, int]) -> Li
 
 def channel_line(channel: Channel, largest: int) -> str:
     """A channel in OpenCL."""
-    depth = f"DEPTH({channel.depth}, {largest})" if channel.stream else "STEP_WORDS"
+    depth = str(channel.depth or "STEP_WORDS")
+    if channel.stream:
+        depth = f"DEPTH({channel.depth}, {largest})"
     return f"channel {channel.word.ctype} {channel.name} __attribute__((depth({depth})));"

@@ -42,7 +42,8 @@ def carry(loops: Sequence[Loop], inside: Lines) -> Lines:
     short as it can be."""
     if not loops:
         return inside
-    name, last = loops[0].name, loops[0].bound - 1
+    name, count = loops[0].name, loops[0].count
+    last = f"{count.text} - 1" if count else loops[0].bound - 1
     return [
         f"if ({name} == {last}) {{",
         *indented([f"{name} = 0;", *carry(loops[1:], inside)]),

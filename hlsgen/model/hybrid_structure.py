@@ -8,12 +8,11 @@ from hlsgen.model.folded_structure import folded_structure
 from hlsgen.model.pipelined_structure import pipelined_structure
 from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import halves, has_prefix
-from hlsgen.types import FLOAT32
 
 
 def engines_structure(graph: Graph, plan: Plan) -> Structure:
-    """The engines of a folded design, which compute in float32."""
-    return folded_structure(graph, plan, FLOAT32.bits)
+    """The engines of a folded design."""
+    return folded_structure(graph, plan)
 
 
 def hybrid_structure(graph: Graph, plan: Plan) -> Structure:

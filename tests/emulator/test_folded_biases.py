@@ -6,7 +6,7 @@ import pytest
 import hlsgen
 from hlsgen.host.design import HostDesign
 from hlsgen.kernel.memory import MEMORY_DISTANCE
-from hlsgen.model.folded_structure import bias_words
+from hlsgen.model.shared_kernels import bias_words
 from hlsgen.schedule.goal import Goal
 from tests.support.networks import assert_right, parse
 

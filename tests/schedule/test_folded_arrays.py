@@ -10,11 +10,15 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.codegen.folded import FoldedGenerator
+from hlsgen.codegen.folded_text import steps_by_engine
 from hlsgen.engines import is_array
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.model.folded_structure import shared_kernels
+from hlsgen.model.shared_kernels import engines_used, finish
 from hlsgen.model.step_time import step_time
 from hlsgen.model.structure import structure
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.prefix import halves
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
@@ -76,6 +80,26 @@ def test_a_channel_end_stands_once_in_a_kernel(style, name):
 
 
 @pytest.mark.parametrize("style", STYLES)
+def test_ends_of_channels_and_arguments_are_those_described(style, name):
+    """What a kernel is charged for is what its text has, and no more."""
+    graph, plan, source = designed(name, style)
+    if style == "hybrid":
+        _, (graph, plan) = halves(graph, plan) if plan.kernels else (None, (graph, plan))
+    shaped, texts = reshaped(graph, plan), kernels_of(source)
+    used, end = engines_used(shaped, plan), finish(shaped, plan)
+    kernels = shared_kernels(plan, used, end)
+    for known in used:
+        kernels += [*known.described(shaped, plan), *known.readers(plan)]
+    for kernel in kernels:
+        text = texts[kernel.name]
+        found = re.findall(r"(read|write)_channel_intel\((\w+)", text)
+        said = [("write" if x.writes else "read", x.channel) for x in kernel.ends]
+        assert sorted(found) == sorted(said), kernel.name
+        arguments = re.findall(r"restrict (\w+)", text)
+        assert arguments == [pointer.name for pointer in kernel.pointers]
+
+
+@pytest.mark.parametrize("style", STYLES)
 def test_no_load_through_a_chosen_pointer(style, name):
     """An element of a memory is loaded into a value of its own, and chosen then."""
     for kernel, text in engine_kernels(name, style)[1]:
@@ -107,14 +131,13 @@ def test_words_of_memories_rest_long_enough(images):
     """Rows of line buffers, phases of sums, and the turns between a store into one half of a buffer
     and the first load from it."""
     plan, generator, steps = table(images)
-    entries = generator.context(steps)["engines"]
-    windows = {
-        entry["name"]: nest.window
-        for entry in entries
-        for kernel in entry["kernels"]
-        for nest in kernel.nests
-    }
-    rows = {name: window.row for name, window in windows.items() if window}
+    serving = steps_by_engine(steps, generator.used, generator.numbers).serving
+    rows = {}
+    for known in generator.used:
+        for kernel in known.described(generator.graph, plan, serving[known.name]):
+            windows = [nest.window for nest in kernel.nests if nest.window]
+            if windows:
+                rows[known.name] = windows[0].row
     assert set(rows) == {"depthwise", "pooling"} and min(rows.values()) >= MEMORY_DISTANCE
     for step, fields in zip(plan.steps, steps, strict=True):
         if step.engine in ("depthwise", "pooling"):

@@ -24,9 +24,9 @@ MUTANTS = (
     ),
     Mutant(
         "folded: a group's biases are those of its first vector",
-        "templates/folded/design.cl.j2",
-        "                    if (i == t) {\n",
-        "                    if (i == 0) {\n",
+        "templates/folded/epilogue.cl.j2",
+        "            if (i == t) {\n",
+        "            if (i == 0) {\n",
         (
             "tests/emulator/test_folded_biases.py::test_biases_of_small_and_large_groups[plain-False]",
         ),

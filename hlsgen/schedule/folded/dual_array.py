@@ -20,6 +20,7 @@ from hlsgen.engines import arrays, on_array
 from hlsgen.engines.array import Array
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
+from hlsgen.kernel.charge import charged
 from hlsgen.model.resources import clock_of, fitted, kernel_cost
 from hlsgen.model.step_time import Times, times_on
 from hlsgen.plan import Plan
@@ -28,7 +29,6 @@ from hlsgen.schedule.folded.shapes import Shape
 from hlsgen.schedule.folded.steps import models, use_of
 from hlsgen.schedule.folded.tiling import Pace, timed_way
 from hlsgen.schedule.goal import Goal
-from hlsgen.types import FLOAT32
 
 # So many pairs, the most promising, are planned step by step.
 MOST_PAIRS = 100
@@ -167,8 +167,8 @@ def alone(graph: Graph, plan: Plan, array: Array, board: Board, clock: float) ->
         for model in dict.fromkeys(kinds)
     }
     cycles = np.array([of_kinds[model] for model in kinds])
-    kernels = array.kernels(shaped, plan, FLOAT32.bits)
-    cost = sum((kernel_cost(kernel, board) for kernel in kernels), np.zeros(5))
+    kernels = array.described(shaped, plan)
+    cost = sum((kernel_cost(charged(kernel), board) for kernel in kernels), np.zeros(5))
     return Alone(plan, cycles[:, 0], cycles[:, 1], cost)
 
 

@@ -166,7 +166,6 @@ channel vec softmax_out __attribute__((depth(DEPTH(64, 1))));
 channel vec residual_in __attribute__((depth(DEPTH(64, 256))));
 channel int residual_ready __attribute__((depth(2)));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 4))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 256))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
@@ -725,7 +724,7 @@ __kernel void softmax_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
-    vec bias_kept[1] REGISTERS; // of small groups
+    vec bias_kept[1] REGISTERS;
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {

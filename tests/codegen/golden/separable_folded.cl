@@ -162,7 +162,6 @@ channel int pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec pooling_in __attribute__((depth(DEPTH(64, 54))));
 channel vec pooling_out __attribute__((depth(DEPTH(64, 4))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 2))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 30))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
@@ -702,7 +701,7 @@ __kernel void pooling_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
-    vec bias_kept[1] REGISTERS; // of small groups
+    vec bias_kept[1] REGISTERS;
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {

@@ -155,7 +155,6 @@ channel vec sparse_in __attribute__((depth(DEPTH(64, 64))));
 channel vec sparse_out __attribute__((depth(DEPTH(64, 5))));
 channel weight_word sparse_weights __attribute__((depth(DEPTH(64, 235))));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
-// Biases run ahead by several groups, so that they never hold up the weights that follow them.
 channel vec epilogue_bias __attribute__((depth(DEPTH(64, 5))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 64))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
@@ -530,7 +529,7 @@ __kernel void sparse_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
-    vec bias_kept[2] REGISTERS; // of small groups
+    vec bias_kept[2] REGISTERS;
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
