@@ -18,7 +18,7 @@ CONTRACTS = re.compile(r"\b(fast|contract|reassoc)\b")
 # Of an integer type, or a vector of them.
 BITS = re.compile(r"\bi(\d+)\b")
 # Bits of a factor of which a DSP takes two pairs, and of one that was not widened.
-NARROW, WHOLE = 8, 32
+NARROW, WHOLE = 9, 32
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,17 @@ def arithmetic(function: Function) -> Arithmetic:
 
 
 def is_narrow(demand: Demand, product: Instruction, lane: int) -> bool:
-    """Whether both factors of a lane are widened, one of them from 8 bits."""
+    """Whether both factors of a lane have few bits, one of them no more than a byte and a sign."""
     found = [factor_bits(demand, operand, lane) for operand in product.operands]
     return min(found) <= NARROW and max(found) <= 2 * NARROW
 
 
 def factor_bits(demand: Demand, operand: str, lane: int) -> int:
-    """Bits that a factor had before it was widened."""
+    """Bits that a factor had before it was widened, and one more where a zero point is taken from
+    it."""
     i = demand.defined.get(demand.source(operand, lane)[0])
+    if i is not None and i.op in ("add", "sub") and i.operands[0] in demand.defined:
+        return factor_bits(demand, i.operands[0], lane) + 1
     if i is None or i.op not in ("sext", "zext"):
         return WHOLE
     before = demand.defined.get(i.operands[0])

@@ -55,8 +55,6 @@ int get_compute_id(int dimension);
 #define convert_int4_rte(x) convert_int4(x)
 #define convert_int8_rte(x) convert_int8(x)
 #define convert_int16_rte(x) convert_int16(x)
-// Rounded once: a unit.
-#define fma(a, b, c) __builtin_elementwise_fma((a), (b), (c))
 
 // Functions that are units of hardware of their own, lane by lane.
 #define __LANES __attribute__((overloadable, always_inline))
@@ -76,6 +74,16 @@ int get_compute_id(int dimension);
     __UNIT_OF_PAIRS(__lanes_##name, float4) \
     __UNIT_OF_PAIRS(__lanes_##name, float8) \
     __UNIT_OF_PAIRS(__lanes_##name, float16)
+#define __FMA_OF_LANES(type) \
+    static inline type __LANES __lanes_fma(type x, type y, type z) \
+    { return (type)(__lanes_fma(x.lo, y.lo, z.lo), __lanes_fma(x.hi, y.hi, z.hi)); }
+static inline float __LANES __lanes_fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
+__FMA_OF_LANES(float2)
+__FMA_OF_LANES(float4)
+__FMA_OF_LANES(float8)
+__FMA_OF_LANES(float16)
+#undef fma
+#define fma(x, y, z) __lanes_fma(x, y, z)
 #undef exp
 __UNIT(exp)
 #define exp(x) __lanes_exp(x)

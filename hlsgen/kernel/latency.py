@@ -50,9 +50,10 @@ def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:
     cycles += ADD * tree(1 + a.adds / lanes) + COMPARE * tree(1 + a.compares / lanes)
     cycles += INTEGER_PRODUCT * (a.narrow_products > 0) + CONVERT * min(a.conversions // lanes, 2)
     cycles += INTEGER * tree(1 + a.integer_adds / lanes)
+    divisions = max(a.divides // lanes, 1) if a.conversions else 1  # one after another
     return (
         cycles
-        + DIVIDE * (a.divides > 0)
+        + DIVIDE * divisions * (a.divides > 0)
         + EXPONENTIAL * (a.exponentials > 0)
         + POWER * (a.powers > 0)
     )

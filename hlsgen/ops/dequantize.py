@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Conversion, Nest, Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.activation import Activate
@@ -62,10 +60,8 @@ class Dequantize(Operator, Importer):
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Less the zero point, times the scale."""
         given: Quantisation = layer.attributes
-        less = f" - {given.zero:.1f}f" if given.zero else ""
-        expression = f"({requantise.as_float(lanes)}{less}) * {c_float(given.scale)}"
-        units = Arithmetic(multiplies=1, adds=bool(given.zero), conversions=1).times(lanes)
-        return Conversion(expression, units=units)
+        units = requantise.dequantising(given, lanes)
+        return Conversion(requantise.dequantised(given, lanes), units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A vector after another."""

@@ -88,20 +88,19 @@ class QuantisedAveragePool(AveragePool):
         """The zero point."""
         return str(layer.attributes.given.zero)
 
-    def value(self, a: QuantisedPoolAttributes, lanes: int) -> str:
-        """A tap `{0}` in float32."""
-        less = f" - {a.given.zero:.1f}f" if a.given.zero else ""
-        return f"({requantise.as_float(lanes)}{less}) * {c_float(a.given.scale)}"
-
     def layered_context(self, layer: Layer) -> dict[str, Any]:
         """A tap in float32, and the number of values that count."""
-        return {"operand": self.value(layer.attributes, 1).format, "second": "count"}
+        return {
+            "operand": requantise.dequantised(layer.attributes.given, 1).format,
+            "second": "count",
+        }
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Divided by the number of values, `{1}`, and by the scale."""
         a: QuantisedPoolAttributes = layer.attributes
         ending = f" / {c_float(a.result.scale)} + {a.result.zero:.1f}f"
-        units = Arithmetic(divides=2, adds=1).times(lanes) + requantise.rounding(a.result, lanes)
+        units = Arithmetic(divides=1, adds=1).times(lanes)
+        units += requantise.division(a.result.scale, lanes) + requantise.rounding(a.result, lanes)
         return Conversion(f"{{0}} / {{1}}{ending}", units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
@@ -112,13 +111,13 @@ class QuantisedAveragePool(AveragePool):
         if not nest.epilogue.scales:
             even = conversion.expression.format("{0}", c_float(a.window.taps))
             conversion = replace(conversion, expression=even)
-            if a.window.taps & (a.window.taps - 1) == 0:  # compilers multiply: it is the same
-                units = replace(conversion.units, divides=lanes, multiplies=lanes)
-                conversion = replace(conversion, units=units)
+            units = conversion.units + requantise.division(a.window.taps, lanes)
+            units = replace(units, divides=units.divides - lanes)  # by a constant
+            conversion = replace(conversion, units=units)
         sides = tuple(float(max(round(1 / scale), 1)) for scale in nest.epilogue.scales)
         epilogue = replace(nest.epilogue, scale=None, scales=sides, conversion=conversion)
-        units = Arithmetic(multiplies=1, adds=bool(a.given.zero), conversions=1).times(lanes)
-        combine = Combine("sum", expression=self.value(a, lanes), units=units)
+        units = requantise.dequantising(a.given, lanes)
+        combine = Combine("sum", expression=requantise.dequantised(a.given, lanes), units=units)
         return replace(nest, combine=combine, epilogue=epilogue)
 
 

@@ -21,7 +21,7 @@ class QuantisedMultiply(QuantisedBinary):
         "QLinearMul": "two feature maps with broadcasting, or a constant number"
     }
     contributed = frozenset(onnx_types)
-    units = Arithmetic(multiply_adds=1, narrow_products=1, integer_adds=2, conversions=1)
+    units = Arithmetic(multiplies=1, adds=1, narrow_products=1, integer_adds=2, conversions=1)
 
     def values(
         self, a: QuantisedBinaryAttributes, left: np.ndarray, right: np.ndarray

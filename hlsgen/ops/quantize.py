@@ -9,7 +9,6 @@ import numpy as np
 
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.activation import Activate
@@ -56,9 +55,9 @@ class Quantize(Operator, Importer):
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """A division, rounded: times a reciprocal is another number in one case of 400."""
-        units = Arithmetic(divides=lanes) + requantise.rounding(layer.attributes, lanes)
-        return Conversion(f"{{0}} / {c_float(layer.attributes.scale)}", layer.attributes.zero,
-                          units=units)  # fmt: skip
+        a: Quantisation = layer.attributes
+        units = requantise.division(a.scale, lanes) + requantise.rounding(a, lanes)
+        return Conversion(f"{{0}} / {c_float(a.scale)}", a.zero, units=units)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """A vector after another."""
