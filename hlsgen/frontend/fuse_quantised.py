@@ -24,6 +24,8 @@ CONTRIBUTED = "com.microsoft"
 # Scale of a bias, relative to the product of the scales of input and weight, that passes as equal.
 BIAS_TOLERANCE = 0.0101
 UNSIGNED, SIGNED = MAPS
+# Operators whose float weights onnxruntime rounds by itself between integers.
+ROUNDED = ("Conv", "Gemm")
 
 
 def fuse_quantised(model: PreparedModel) -> None:
@@ -156,11 +158,27 @@ def weights_of(group: Group, axis: int) -> list[str] | None:
     """Integers, scale and zero point of a weight, the second input; None for types that
     onnxruntime has no kernel for."""
     given, found, values = group.map_type(0), group.parameters(1), group.values(1)
+    rounds = group.target is not None and group.node.op_type in ROUNDED
+    if given and rounds and group.node.input[1] in group.nodes.constants:
+        return rounded_weight(group)
     if not given or found is None or values is None or str(values.dtype) not in MAPS:
         return None
     fits = found.single or (found.axis % values.ndim == axis and found.scale.ndim == 1)
     known = given == UNSIGNED or str(values.dtype) == SIGNED
     return group.triple(1) if fits and known else None
+
+
+def rounded_weight(group: Group) -> list[str]:
+    """A float weight as onnxruntime rounds it: to int8, with one scale and a zero point of its
+    own."""
+    name = group.node.input[1]
+    values = group.nodes.constants[name].astype(single)
+    low, high = min(values.min(), single(0)), max(values.max(), single(0))
+    scale = single((high - low) / single(255)) or single(1)
+    zero = np.clip(np.rint(single(-128) - low / scale), -128, 127)
+    rounded = np.clip(np.rint(values / scale) + zero, -128, 127).astype(np.int8)
+    made = (("rounded", rounded), ("scale", scale), ("zero_point", np.int8(zero)))
+    return [group.nodes.constant(f"{name}_{what}", np.asarray(value)) for what, value in made]
 
 
 def bias_of(group: Group, weight: list[str]) -> list[str] | None:

@@ -47,6 +47,19 @@ def case_conv_float_bias(b):
     return b.quantised(b.node("Conv", [x, weight, bias]), low=0.1, high=0.5)
 
 
+def case_conv_float_weight(b):
+    x = b.quantised(b.input((1, 4, 6, 6)))
+    weight = b.constant("w", b.rng.normal(0.1, size=(6, 4, 3, 3)).astype(np.float32))
+    bias = b.constant("bias", b.rng.normal(size=6).astype(np.float32))
+    return b.quantised(b.node("Conv", [x, weight, bias]), low=0.1, high=0.5)
+
+
+def case_gemm_float_weight(b):
+    x = b.quantised(b.input((1, 32)))
+    weight = b.constant("w", b.rng.normal(0.1, size=(32, 9)).astype(np.float32))
+    return b.quantised(b.node("Gemm", [x, weight]), low=0.1, high=0.5)
+
+
 def case_conv_unsigned_weight(b):
     x = b.quantised(b.input((1, 4, 6, 6)))
     values = b.rng.integers(0, 256, (6, 4, 3, 3)).astype(np.uint8)
