@@ -108,7 +108,8 @@ def missing(node: onnx.NodeProto, label: str) -> list[MissingOperator]:
         return []
     prefix = "" if node.domain in (*STANDARD, UNKNOWN_DOMAIN) else f"{node.domain}."
     reason = f", {REASONS[node.op_type]}" if node.op_type in REASONS else ""
-    return [MissingOperator(f"operator {prefix}{node.op_type}{reason}", where=label)]
+    text = f"operator {prefix}{node.op_type} is not supported{reason}"
+    return [MissingOperator(text, where=label)]
 
 
 def with_copies(graph: Graph) -> Graph:

@@ -31,18 +31,18 @@ def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
     """
     listed = [p for p in problems if isinstance(p, MissingOperator)]
     wanted = {n for p in problems if isinstance(p, UnsupportedError) for n in p.needs_constant}
-    if len(problems) == 1 and not listed:
+    if len(problems) == 1:
         (only,) = problems
         where = f"{reading}, {only.where}" if reading and only.where else only.where or reading
-        reason, remedy = only.reason, only.remedy
+        reason, remedy = only.reason, only.remedy or "change it and export the network again"
     else:
         where = reading
         nodes = counted(len(problems), "node")
         verb = "is" if len(problems) == 1 else "are"
         reason = f"{nodes} of the network {verb} not supported:\n{lines(problems)}"
         remedy = "change or replace them and export the network again"
-        if listed:
-            remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"
+    if listed:
+        remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"
     if all(isinstance(p, ModelError) for p in problems):
         return ModelError(reason, where=where, remedy=remedy)
     return UnsupportedError(reason, where=where, remedy=remedy, needs_constant=wanted)

@@ -18,9 +18,13 @@ from hlsgen.errors import ModelError
 from hlsgen.frontend.fold_constants import NOT_FOLDED, QUANTISED, evaluate
 from hlsgen.frontend.model import node_label
 from hlsgen.frontend.refusals import REASONS
+from hlsgen.frontend.sequences import Sequences
 from hlsgen.frontend.source import LARGE_CONSTANT, STANDARD
-from hlsgen.frontend.splice import branch_nodes, function_nodes
+from hlsgen.frontend.splice import body_nodes, copies, function_nodes
 from hlsgen.ops.normalise import KEEPS_SHAPE
+
+# Turns of a Loop beyond which it is left alone.
+MOST_TURNS = 1 << 10
 
 Types = dict[str, onnx.TypeProto]
 
@@ -46,6 +50,9 @@ class Resolver:
         self.constants, self.types = dict(constants), dict(types)
         self.labels = dict(labels)
         self.nodes: list[onnx.NodeProto] = []
+        self.sequences = Sequences(
+            version, self.constants.get, self.shape, self.constants.__setitem__
+        )
 
     def walk(self, nodes: Iterable[onnx.NodeProto]) -> None:
         """Go through nodes in topological order."""
@@ -99,14 +106,20 @@ class Resolver:
         """Whether a node gave way to a body of its own, which was walked through."""
         if node.domain not in STANDARD:
             return False
+        if node.op_type == "Loop":
+            return self.unrolled(node)
         if node.op_type == "If":
             condition = self.constants.get(node.input[0])
             if condition is None:
                 return False
             wanted = "then_branch" if condition.any() else "else_branch"
             (graph,) = (a.g for a in node.attribute if a.name == wanted)
-            body, constants = branch_nodes(node, graph)
+            body, constants, results = body_nodes(graph, node.output[0], {})
             self.constants.update(constants)
+            body += copies(results, node.output)
+        elif (of_lists := self.sequences.nodes(node)) is not None:
+            self.walk(of_lists)
+            return True
         elif node.op_type == "CastLike":
             kind = self.type_of(node.input[1])
             if kind is None:
@@ -124,6 +137,36 @@ class Resolver:
                 )
         self.walk(body)
         return bool(body)
+
+    def unrolled(self, node: onnx.NodeProto) -> bool:
+        """Whether a Loop gave way to its turns: how many there are must be known."""
+        trips, condition, *carried = node.input
+        (graph,) = (a.g for a in node.attribute if a.name == "body")
+        limit = self.constants.get(trips) if trips else np.array(MOST_TURNS + 1)
+        goes_on: np.ndarray | None = self.constants.get(condition, np.array(not condition))
+        if limit is None or (condition and condition not in self.constants):
+            return False
+        before, scanned, turn = len(self.nodes), [], 0
+        while turn < limit and goes_on is not None and goes_on.any() and turn <= MOST_TURNS:
+            number, always = f"{node.output[0]}/turn{turn}", f"{node.output[0]}/always"
+            self.constants |= {number: np.array(turn, np.int64), always: np.array(True)}
+            inputs = [value.name for value in graph.input]
+            given = dict(zip(inputs, (number, always, *carried), strict=True))
+            body, constants, results = body_nodes(graph, number, given)
+            self.constants.update(constants)
+            self.walk(body)
+            goes_on = self.constants.get(results[0])
+            carried = results[1 : 1 + len(carried)]
+            scanned.append(results[1 + len(carried) :])
+            turn += 1
+        known = turn == limit or (goes_on is not None and not goes_on.any())
+        if not known or turn > MOST_TURNS or not (scanned or len(node.output) == len(carried)):
+            del self.nodes[before:]
+            return False
+        self.walk(copies(carried, node.output[: len(carried)]))
+        for place, result in enumerate(node.output[len(carried) :]):
+            self.walk(self.sequences.stacked([turn[place] for turn in scanned], result, 0))
+        return True
 
     def label(self, node: onnx.NodeProto) -> str:
         """How messages name a node: after that of the user's file."""

@@ -79,8 +79,9 @@ def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
     graph.node.extend(model.graph.node)
     graph.output.extend(model.graph.output)
     initialised = {tensor.name for tensor in model.graph.initializer}
+    initialised |= {tensor.values.name for tensor in model.graph.sparse_initializer}
     graph.input.extend(i for i in model.graph.input if i.name not in initialised)
-    for tensor in model.graph.initializer:
+    for tensor in (*model.graph.initializer, *map(dense, model.graph.sparse_initializer)):
         try:
             array = numpy_helper.to_array(tensor)
         except Exception as error:
@@ -97,6 +98,23 @@ def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str,
             )
         constants[tensor.name] = array
     return skeleton, constants
+
+
+def dense(sparse: onnx.SparseTensorProto) -> onnx.TensorProto:
+    """A sparse initializer with its zeros written out. Raises ModelError."""
+    name, shape = sparse.values.name, tuple(sparse.dims)
+    try:
+        array = np.zeros(shape, numpy_helper.to_array(sparse.values).dtype)
+        places = numpy_helper.to_array(sparse.indices)
+        at = places if places.ndim == 1 else np.ravel_multi_index(tuple(places.T), shape)
+        array.reshape(-1)[at] = numpy_helper.to_array(sparse.values)
+    except Exception as error:
+        raise ModelError(
+            f"its places do not fit its shape ({first_line(error)})",
+            where=f"initializer {name}",
+            remedy="export the network again",
+        ) from None
+    return numpy_helper.from_array(array, name)
 
 
 def inlined(skeleton: onnx.ModelProto) -> onnx.ModelProto:

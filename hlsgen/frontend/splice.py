@@ -1,5 +1,5 @@
-"""Bodies of nodes, as nodes of the graph around them: a branch of `If`, the definition of one of
-ONNX's function operators."""
+"""Bodies of nodes, as nodes of the graph around them: a branch of `If`, a turn of `Loop`, the
+definition of one of ONNX's function operators."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from onnx import numpy_helper
 Names = Mapping[str, str]
 
 
-def branch_nodes(
-    node: onnx.NodeProto, graph: onnx.GraphProto
-) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
-    """The nodes and constants of a node's branch, whose results are the node's. Values inside get
-    names that begin with the node's first output."""
-    names = {
-        name: f"{node.output[0]}/{name}"
-        for name in (*(n for inner in graph.node for n in inner.output if n),
-                     *(tensor.name for tensor in graph.initializer))
-    }  # fmt: skip
-    copies = []
-    for inner, outer in zip(graph.output, node.output, strict=True):
-        if outer:
-            source = names.get(inner.name, inner.name)
-            copies.append(onnx.helper.make_node("Identity", [source], [outer]))
-    nodes = [renamed(inner, names) for inner in graph.node]
+def body_nodes(
+    graph: onnx.GraphProto, prefix: str, given: Names
+) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray], list[str]]:
+    """The nodes and constants of a subgraph and the names of its results. Values inside get names
+    that begin with `prefix`, its inputs those that are `given`."""
+    inside = [name for node in graph.node for name in node.output if name]
+    inside += [tensor.name for tensor in graph.initializer]
+    names = {name: f"{prefix}/{name}" for name in inside} | dict(given)
+    nodes = [renamed(node, names) for node in graph.node]
     constants = {names[t.name]: numpy_helper.to_array(t) for t in graph.initializer}
-    return [*nodes, *copies], constants
+    return nodes, constants, [names.get(output.name, output.name) for output in graph.output]
+
+
+def copies(sources: Sequence[str], results: Sequence[str]) -> list[onnx.NodeProto]:
+    """Nodes that pass values on under other names."""
+    return [
+        onnx.helper.make_node("Identity", [source], [result])
+        for source, result in zip(sources, results, strict=True)
+        if result
+    ]
 
 
 def function_nodes(

@@ -67,6 +67,25 @@ MODELS = {
             a = Neg(x) t = Transpose<perm = [0,3,1,2]>(a) u = Transpose<perm = [0,3,1,2]>(x)
             b = Add(x, x) v = Transpose<perm = [0,3,1,2]>(b) w = Add(t, u) y = Add(v, w)
         }""",
+    "a list of parts": """<ir_version: 8, opset_import: ["" : 14]>
+        g (float[1,6,4] x) => (float[1,2,6] y) {
+            two = Constant<value = int64 {2}>() one = Constant<value = int64 {1}>()
+            p = SplitToSequence<axis = 1>(x, two) n = SequenceLength(p) a = SequenceAt(p, one)
+            m = Neg(n) last = Add(m, one) b = SequenceAt(p, last) e = SequenceEmpty()
+            f = SequenceInsert(e, a) i = SequenceInsert(f, b) c = ConcatFromSequence<axis = 2>(i)
+            r = SplitToSequence<axis = 2, keepdims = 0>(c) s = Identity(r)
+            q = ConcatFromSequence<axis = 2, new_axis = 1>(s)
+            k = Constant<value_ints = [0,0,0]>() u = Constant<value_ints = [1,2,6]>()
+            t = Slice(q, k, u) y = Relu(t)
+        }""",
+    "a loop of known length": """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,3] x) => (float[1,3] y, float[a,b,c] z) <int64 n = {4}, float half = {0.5}> {
+            y, z = Loop(n, , x) <body = b (int64 i, bool go, float[1,3] c) =>
+                (bool on, float[1,3] d, float[1,3] e) {
+                f = Cast<to = 1>(i) h = Add(c, f) d = Mul(h, half) e = Neg(d)
+                three = Constant<value_int = 2>() on = Less(i, three)
+            }>
+        }""",
     "a definition in ONNX": """<ir_version: 8, opset_import: ["" : 18]>
         g (float[1,3,5,5] x) => (float[1,3,1,1] y) <int64[2] a = {2,3}> {
             y = ReduceL1(x, a)
@@ -286,6 +305,30 @@ def test_definitions_of_every_opset(opset):
     walk.walk(skeleton.graph.node)
     found = {node.op_type for node in walk.nodes}
     assert "ReduceMean" in found and not found & {"LayerNormalization", "Shape", "Size"}
+
+
+def test_a_loop_whose_end_is_not_known_is_refused():
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1,3] x) => (float[1,3] y) <int64 n = {4}, bool c = {1}, int64[2] a = {0,1}> {
+            y = Loop(n, c, x) <body = b (int64 i, bool go, float[1,3] v) =>
+                (bool on, float[1,3] w) {
+                w = Abs(v) s = ReduceSum<keepdims = 0>(w, a) on = Cast<to = 9>(s)
+            }>
+        }"""
+    )
+    with pytest.raises(HlsgenError, match=r"node y \(Loop\): operator Loop is not supported"):
+        hlsgen.load_graph(model)
+
+
+def test_a_sparse_weight():
+    model = parse("(float[1,3] x) => (float[1,2] y) { y = MatMul(x, w) }")
+    values = numpy_helper.from_array(np.array([2.0, -1.0], np.float32), "w")
+    places = numpy_helper.from_array(np.array([[0, 1], [2, 0]]), "at")
+    sparse = onnx.helper.make_sparse_tensor(values, places, [3, 2])
+    model.graph.sparse_initializer.append(sparse)
+    found = run_network(hlsgen.load_graph(model), {"x": np.array([[1, 2, 3]], np.float32)})
+    np.testing.assert_array_equal(found["y"], [[-3, 2]])
 
 
 def test_the_given_model_is_left_alone():
