@@ -74,7 +74,9 @@ def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         )
     except Exception as error:
         raise ModelError(
-            f"its shapes contradict each other ({first_line(error)})", where="model"
+            f"its shapes contradict each other ({first_line(error)})",
+            where="model",
+            remedy="export the network again, or check what --shape gives",
         ) from None
     found = {}
     for value in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
