@@ -34,7 +34,10 @@ def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
     if len(problems) == 1:
         (only,) = problems
         where = f"{reading}, {only.where}" if reading and only.where else only.where or reading
-        reason, remedy = only.reason, only.remedy or "change it and export the network again"
+        reason, remedy = (
+            only.reason,
+            only.remedy or "change or replace it and export the network again",
+        )
     else:
         where = reading
         nodes = counted(len(problems), "node")
@@ -54,6 +57,6 @@ def lines(problems: Sequence[HlsgenError]) -> str:
     for problem in problems:
         places.setdefault((problem.reason, problem.remedy), []).append(problem.where)
     return "\n".join(
-        f"  - {', '.join(where)}: {reason}" + (f" ({remedy})" if remedy else "")
+        f"  - {', '.join(dict.fromkeys(where))}: {reason}" + (f" ({remedy})" if remedy else "")
         for (reason, remedy), where in places.items()
     )

@@ -41,17 +41,8 @@ def function_nodes(
     """A standard node in the words of its operator's definition; empty where ONNX has none at this
     version. `types`: of its inputs, None where they are not all known."""
     schema: Any = onnx.defs.get_schema(node.op_type, version, "")
-    content = b""
-    plain = [v for v in schema.function_opset_versions if v <= version]
-    by_types = [v for v in schema.context_dependent_function_opset_versions if v <= version]
-    if plain:
-        content = schema.get_function_with_opset_version(max(plain))
-    elif by_types and types is not None:
-        content = schema.get_context_dependent_function_with_opset_version(
-            max(by_types), node.SerializeToString(), [t.SerializeToString() for t in types]
-        )
-    body = onnx.FunctionProto.FromString(content)
-    if not body.node:
+    body = definition(schema, node, version, types)
+    if body is None:
         return []
     names = dict(zip(body.input, (*node.input, *("",) * len(body.input)), strict=False))
     names |= {inner: outer for inner, outer in zip(body.output, node.output, strict=False) if outer}
@@ -66,6 +57,38 @@ def function_nodes(
         if attribute.default_value.name
     }
     return [renamed(inner, names, {**defaults, **given}) for inner in body.node]
+
+
+def definition(
+    schema: Any, node: onnx.NodeProto, version: int, types: Sequence[onnx.TypeProto] | None
+) -> onnx.FunctionProto | None:
+    """The definition of an operator at an opset: the latest one up to it, else the first after it
+    if its words mean the same before."""
+    plain = schema.function_opset_versions
+    by_types = schema.context_dependent_function_opset_versions if types is not None else []
+    earlier = [v for v in (*plain, *by_types) if v <= version]
+    chosen = max(earlier) if earlier else min((*plain, *by_types), default=0)
+    if chosen in plain:
+        content = schema.get_function_with_opset_version(chosen)
+    elif chosen in by_types and types is not None:
+        content = schema.get_context_dependent_function_with_opset_version(
+            chosen, node.SerializeToString(), [t.SerializeToString() for t in types]
+        )
+    else:
+        return None
+    body = onnx.FunctionProto.FromString(content)
+    same = chosen <= version or all(
+        onnx.defs.has(inner.op_type, version)
+        and since(inner.op_type, version) == since(inner.op_type, chosen)
+        for inner in body.node
+    )
+    return body if same else None
+
+
+def since(op_type: str, version: int) -> int:
+    """The opset in which an operator became what it is at a version."""
+    found: int = onnx.defs.get_schema(op_type, version, "").since_version
+    return found
 
 
 def renamed(
