@@ -30,6 +30,9 @@ from hlsgen.ops import onnx_importers
 from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.importing import GraphBuilder, NodeImporter, Value
 
+# Values at which a part that can be built is said to end.
+MOST_ENDS = 4
+
 
 def load(
     source: str | Path | onnx.ModelProto,
@@ -84,7 +87,21 @@ def import_nodes(
             )
     if not problems:
         return finish(builder, model, name)
-    raise joined(problems, f"model, {model.mixing}" if model.mixing else "")
+    reading = f"model, {model.mixing}" if model.mixing else ""
+    raise joined(problems, reading, buildable_part(model, builder))
+
+
+def buildable_part(model: PreparedModel, builder: GraphBuilder) -> str:
+    """How to cut the part out that can be built, up to the values that others need or that are
+    results; empty where that has no weights or ends in many places."""
+    left = {
+        name for node in model.nodes if node.output[0] not in builder.values for name in node.input
+    } | set(model.outputs)
+    ends = [name for name in builder.values if name in left and name not in model.inputs]
+    weighty = any(layer.weights for layer in builder.layers)
+    if not weighty or not 0 < len(ends) <= MOST_ENDS or model.labels.keys() & set(ends):
+        return ""
+    return f"onnx.utils.extract_model(MODEL, PART, {list(model.inputs)}, {ends})"
 
 
 def import_node(node: onnx.NodeProto, model: PreparedModel, builder: GraphBuilder) -> None:

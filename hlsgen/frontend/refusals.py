@@ -23,11 +23,11 @@ class MissingOperator(UnsupportedError):
     """A node whose operator no module imports."""
 
 
-def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
+def joined(problems: Sequence[HlsgenError], reading: str = "", part: str = "") -> HlsgenError:
     """One error for several, each with its place, reason and remedy; equal ones share a line.
 
     Supported operators are listed where one is missing. `reading`: how the network was read, where
-    that matters.
+    that matters. `part`: how to cut out what can be built.
     """
     listed = [p for p in problems if isinstance(p, MissingOperator)]
     wanted = {n for p in problems if isinstance(p, UnsupportedError) for n in p.needs_constant}
@@ -44,6 +44,8 @@ def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
         verb = "is" if len(problems) == 1 else "are"
         reason = f"{nodes} of the network {verb} not supported:\n{lines(problems)}"
         remedy = "change or replace them and export the network again"
+    if part:
+        remedy += f"; or build what comes before, cut out by {part}"
     if listed:
         remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"
     if all(isinstance(p, ModelError) for p in problems):
