@@ -21,6 +21,8 @@ from hlsgen.types import ANY, FLOAT32, DataType
 
 # Kernels count elements in 32-bit integers, with room for sums of offsets.
 LARGEST_TENSOR = 1 << 27
+# How a value with its channels last is read with them first.
+CHANNELS_FIRST = (("transpose", (0, 3, 1, 2)),)
 # Data movement is planned value by value.
 LARGEST_MOVEMENT = 1 << 27
 
@@ -333,10 +335,10 @@ class NodeImporter(NodeArguments):
         return Value(moved, view if view.shape == shape else view.then("reshape", shape))
 
     def packed(self, value: Value) -> Value:
-        """A network input that is read in another order, packed in that by the host; any other
-        value as it is."""
+        """A network input with its channels last that is read with them first, packed so by the
+        host; any other value as it is."""
         is_input = any(known.tensor is value.tensor for _, known in self.builder.ports)
-        return self.in_order(value) if is_input and not value.view.keeps_order else value
+        return self.in_order(value) if is_input and value.view.steps == CHANNELS_FIRST else value
 
 
 def as_stored(weight: np.ndarray) -> np.ndarray:

@@ -388,3 +388,13 @@ def test_a_validated_half_network(tmp_path):
     assert isinstance(design, HostDesign)
     found = verdict_of(design)
     assert found["ok"] and found["onnxruntime"]["max_rel_error"] > 1e-5
+
+
+def test_an_input_in_another_order_keeps_its_channels():
+    """A number for all and then one a channel: of the input's own channels, whatever the order."""
+    model = parse(
+        "(float[1,4,5,3] x, float[1,1,4,1] k) => (float[1,5,4,3] y) <float two = {2}> "
+        "{ t = Transpose<perm = [0,2,1,3]>(x) a = Mul(t, two) y = Mul(a, k) }"
+    )
+    assert [layer.op for layer in hlsgen.load_graph(model).layers] == ["scale"]
+    check_against_onnxruntime(model)
