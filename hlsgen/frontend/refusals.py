@@ -41,8 +41,7 @@ def joined(problems: Sequence[HlsgenError], reading: str = "", part: str = "") -
     else:
         where = reading
         nodes = counted(len(problems), "node")
-        verb = "is" if len(problems) == 1 else "are"
-        reason = f"{nodes} of the network {verb} not supported:\n{lines(problems)}"
+        reason = f"{nodes} of the network are not supported:\n{lines(problems)}"
         remedy = "change or replace them and export the network again"
     if part:
         remedy += f"; or build what comes before, cut out by {part}"
