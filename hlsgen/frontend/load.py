@@ -16,6 +16,7 @@ from hlsgen.frontend.fold_pad import fold_pad
 from hlsgen.frontend.fold_preparation import fold_preparation
 from hlsgen.frontend.fold_scale import fold_scale
 from hlsgen.frontend.fuse_activation import fuse_activation
+from hlsgen.frontend.fuse_function import fuse_function
 from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
 from hlsgen.frontend.fuse_lookup import fuse_lookup
@@ -53,7 +54,7 @@ def load(
     name = re.sub(r"\W+", "_", name, flags=re.ASCII) or "network"
     graph = import_nodes(prepared, name, scoped_names(model.graph.node))
     folds = (fold_pad, fold_scale, fold_preparation)
-    fusions = (fuse_gate, fuse_lookup, fuse_gather, fuse_activation)
+    fusions = (fuse_gate, fuse_function, fuse_lookup, fuse_gather, fuse_activation)
     for normalise in (*folds, *fusions, drop_unused):
         graph = normalise(graph)
     if not graph.layers:

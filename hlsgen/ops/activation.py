@@ -81,6 +81,10 @@ class Activate(Operator, Importer):
             return Activation("relu")
         return Activation("clip", low=max(low, -FLOAT_MAX), high=min(high, FLOAT_MAX))
 
+    def value_by_value(self, layer: Layer) -> bool:
+        """A function of each value."""
+        return True
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The input: the layer's activation does the rest."""
         return inputs[0].astype(np.float64)

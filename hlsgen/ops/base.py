@@ -177,6 +177,10 @@ class Operator(ABC):
         """What of its attributes decides how it can be built, and at what cost."""
         return layer.attributes
 
+    def value_by_value(self, layer: Layer) -> bool:
+        """Whether every value of the result follows from the values at its place alone."""
+        return False
+
     def refusal(self, layer: Layer, graph: Graph, style: str) -> str | None:
         """Why the pipelined or folded `style` cannot take a layer; None where it can."""
         return None

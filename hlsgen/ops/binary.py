@@ -129,6 +129,10 @@ class Binary(Operator, Importer):
             )
         node.bind(current.tensor, current.view)
 
+    def value_by_value(self, layer: Layer) -> bool:
+        """A function of two values at one place, where none is broadcast."""
+        return not layer.attributes.broadcast
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The function; numpy broadcasts a single pixel."""
         return FUNCTIONS[layer.attributes.function].reference(

@@ -88,6 +88,10 @@ class QuantisedBinary(Binary):
         """The formula of onnxruntime."""
         return self.values(layer.attributes, inputs[0], inputs[1])
 
+    def value_by_value(self, layer: Layer) -> bool:
+        """Its integers are no values of a function."""
+        return False
+
     @abstractmethod
     def values(
         self, a: QuantisedBinaryAttributes, left: np.ndarray, right: np.ndarray

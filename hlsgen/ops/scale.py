@@ -119,6 +119,10 @@ class Scale(Operator, Importer):
         tensor = node.add("batch_norm", attributes, [source], source.shape, weights=weights)
         node.bind_spatial(tensor, node.value(0).view.value_shape)
 
+    def value_by_value(self, layer: Layer) -> bool:
+        """Arithmetic with each value."""
+        return True
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Scale and shift, channel by channel or value by value."""
         scale, bias = (layer.weights[k].astype(np.float64) for k in ("scale", "bias"))
