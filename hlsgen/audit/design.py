@@ -19,6 +19,7 @@ from hlsgen.audit.isolated import isolated
 from hlsgen.audit.kernel import Kernel
 from hlsgen.audit.rules import rules
 from hlsgen.audit.source import read_source
+from hlsgen.audit.verdict import line, verdict
 from hlsgen.errors import AuditError
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import Launch, Manifest, read_manifest
@@ -49,6 +50,14 @@ class Audit:
     promises: dict[str, Promise]
     distances: tuple[Distance, ...]
     findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"Audit({self.verdict})"
+
+    @property
+    def verdict(self) -> str:
+        """One line: CLEAN, or BROKEN and by what."""
+        return line(verdict(self.findings, self.interval))
 
     @property
     def ok(self) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hlsgen.audit.design import Audit
 from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
-from hlsgen.audit.verdict import line, verdict
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, opened
 from hlsgen.codegen.render import render
@@ -91,9 +90,7 @@ def describe(found: Audit, console: Console, notes: bool) -> None:
         console.say(f"{proved} of {len(found.distances)} promised distances were run to the end")
     model = sum(p.dsps for p in found.promises.values())
     console.say(f"{found.dsps:,g} DSPs in the text, {model:,} in the model")
-    console.say(
-        line(verdict(found.findings, found.interval)), "bold green" if found.ok else "bold red"
-    )
+    console.say(found.verdict, "bold green" if found.ok else "bold red")
 
 
 def row(found: Audit, k: KernelAudit) -> tuple[str, ...]:

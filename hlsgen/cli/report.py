@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from hlsgen.accelerator.tables import Table
-from hlsgen.cli.console import Console
+from hlsgen.audit.verdict import line
+from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_design, opened
 
 NAME = "report"
@@ -86,6 +87,11 @@ def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) ->
         f"{data['roofline_share']:.0%} of the roofline, {data['fixed_roofline_share']:.0%} of that "
         f"at {data['roofline_clock']:g} MHz; needs at least "
         f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory"
+    )
+    console.say(
+        f"audit: {line(data['audit'])}"
+        if data["audit"]
+        else f"not audited yet: {command('audit', data['design'])}"
     )
     if "aoc" in data:
         names = ("ALUT", "FF", "RAM", "DSP")

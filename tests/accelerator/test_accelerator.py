@@ -163,7 +163,9 @@ def test_what_is_known_without_a_device(accelerator, tmp_path):
     assert report.page.read_text().startswith("<!DOCTYPE html>")
     low, high = (report.data[f"throughput_{end}_fps"] for end in ("low", "high"))
     assert low <= accelerator.estimate.throughput <= high
-    assert accelerator.audit().ok and "CLEAN" in accelerator.summary.html()
+    audited = accelerator.audit()
+    assert audited.ok and "CLEAN" in accelerator.summary.html()
+    assert repr(audited).startswith("Audit(CLEAN: nothing in the text breaks ")
 
 
 @pytest.mark.emulator
