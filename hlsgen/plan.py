@@ -156,11 +156,14 @@ class Engines:
 
     def of(self, engine: str) -> EngineSizes:
         """The sizes of one engine. Raises KeyError where the design does not have it."""
-        return self._of[engine]
+        known = self._of
+        if engine not in known:
+            known[engine] = EngineSizes(self.width, self.burst, self.sizes[engine])
+        return known[engine]
 
     @cached_property
     def _of(self) -> dict[str, EngineSizes]:
-        return {name: EngineSizes(self.width, self.burst, own) for name, own in self.sizes.items()}
+        return {}
 
     def having(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the named engines that the design has."""

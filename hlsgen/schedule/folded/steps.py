@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from hlsgen.engines import array, arrays, engine, engine_of, on_array
@@ -35,8 +36,14 @@ class Use(NamedTuple):
     def engines(self) -> Engines:
         """Engines as the steps see them, with these sizes and no others: what is remembered cannot
         depend on more than its key."""
-        engines = Engines(self.width, self.burst, self.group)
-        return array(self.array).shaped(engines, self.shape) if self.array else engines
+        return engines_of_use(self.width, self.burst, self.group, self.array, self.shape)
+
+
+@lru_cache(maxsize=256)
+def engines_of_use(width: int, burst: int, group: int, own: str, shape: ArrayShape) -> Engines:
+    """See `Use.engines`: those of all layers are the same."""
+    engines = Engines(width, burst, group)
+    return array(own).shaped(engines, shape) if own else engines
 
 
 def use_of(name: str, graph: Graph, e: Engines, plan: Plan, own: str) -> Use:
