@@ -56,7 +56,7 @@ def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
 @pytest.mark.parametrize("model", ["network", "sparse"])
 def test_what_a_kernel_needs_first_is_its_own(model):
     """It is worked out once for all kernels of a layer that work in as many row tiles."""
-    graph = hlsgen.load(
+    graph = hlsgen.load_graph(
         network("mobilenetv1", size=32, width=0.25)
         if model == "network"
         else sparsify(parse(SKIPPING), "relative", sparsity=0.85).model
