@@ -74,12 +74,68 @@ class Printed:
     memories: Mapping[str, Memory]
 
     @property
+    def together(self) -> int:
+        """Vectors of a word."""
+        return self.memories["map"].parts
+
+    @property
+    def lanes(self) -> int:
+        """Of a vector, that hold channels."""
+        return self.tiles.loads // self.together
+
+    @property
+    def rolls(self) -> bool:
+        """Whether rows of the map are used again."""
+        return self.tiles.count > 1 and self.tiles.capacity < self.tiles.height
+
+    @property
+    def taps(self) -> list[tuple[str, int]]:
+        """The counters of a filter word, innermost first."""
+        rows, columns = self.window.kernel
+        return counted(("kx", columns), ("ky", rows), ("c", self.tiles.words))
+
+    @property
+    def pixels(self) -> list[tuple[str, int]]:
+        """Those of an output pixel."""
+        return counted(("x", self.tiles.columns), ("y", self.tiles.rows))
+
+    @property
+    def outs(self) -> list[tuple[str, int]]:
+        """That of an output vector."""
+        return counted(("o", self.tiles.outs))
+
+    @property
+    def output(self) -> str:
+        """The number of an output vector, in the text."""
+        return "o" if self.outs else "0"
+
+    @property
+    def sum(self) -> str:
+        """Which sum is added to."""
+        return "which" if self.outs else "pixel"
+
+    @property
+    def word(self) -> str:
+        """The number of an input word of a pixel."""
+        return "c" if self.tiles.words > 1 else "0"
+
+    @property
+    def begins(self) -> str:
+        """Whether a filter word is the first."""
+        return " && ".join(f"{name} == 0" for name, _ in self.taps)
+
+    @property
     def kept(self) -> str:
         """What of the input is on chip."""
         t = self.tiles
         if t.capacity == t.height:
             return "the input"
         return f"the {'last' if t.count > 1 else 'first'} {t.capacity} rows of the input"
+
+
+def counted(*counters: tuple[str, int]) -> list[tuple[str, int]]:
+    """Counters of more than one iteration, with their bounds."""
+    return [(name, bound) for name, bound in counters if bound != 1]
 
 
 def possible(layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:

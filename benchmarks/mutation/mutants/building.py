@@ -92,8 +92,8 @@ MUTANTS = (
     Mutant(
         "template: a tap too few (base)",
         "templates/layered/conv.cl.j2",
-        "for (int kx = 0; kx < {{ k[1] }}; ++kx) {",
-        "for (int kx = 1; kx < {{ k[1] }}; ++kx) {",
+        "for (int kx = 0; kx < {{ l.attributes.window.kernel[1] }}; ++kx) {",
+        "for (int kx = 1; kx < {{ l.attributes.window.kernel[1] }}; ++kx) {",
         (
             "tests/host/test_guards.py::test_what_is_never_written_is_wrong_even_where_zeros_are_right",
             f"{OPERATOR}[conv_plain-base]",
