@@ -119,8 +119,8 @@ def test_a_broken_pair_is_found(tmp_path):
     design = build(parse(NETWORKS["separable"]), tmp_path / "design", "hybrid", pins=NO_PREFIX)
     file = design.path / design.manifest.kernels[0]
     text = file.read_text()
-    assert "vec value = sum + weights[9];" in text
-    file.write_text(text.replace("vec value = sum + weights[9];", "vec value = sum;"))
+    assert "vec value = product + weights[9];" in text
+    file.write_text(text.replace("vec value = product + weights[9];", "vec value = product;"))
     verdict = verdict_of(design)
     assert verdict["ok"] is False and verdict["first_wrong_layer"] == "c"
 
