@@ -13,9 +13,11 @@ from hlsgen.engines.base import WORD, Engine, Size, engine_vector, tiles
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory, power_of_two
-from hlsgen.kernel.nest import Buffer, Combine, Loop, Nest, Roles, Source, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Source
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import INT, Channel, End, StepKernel
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.types import DataType
 

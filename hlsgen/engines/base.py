@@ -13,9 +13,10 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.charge import cycles
 from hlsgen.kernel.count import Count, fields
-from hlsgen.kernel.nest import Loop, Roles, Vector, weighted
+from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import AUTORUN, LAUNCHED, READER, Channel, End, StepKernel
+from hlsgen.kernel.values import Roles, Vector, weighted
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import row_counts
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan

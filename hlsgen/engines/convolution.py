@@ -24,9 +24,11 @@ from hlsgen.engines.base import (
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, Count, chosen, counters, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import INT, LAUNCHED, Channel, End, Pointer, Registers, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan

@@ -12,7 +12,8 @@ from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, Count, fields
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Buffer, Combine, Loop
+from hlsgen.kernel.nest import Combine, Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import StepKernel
 from hlsgen.ops.base import vectors
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan

@@ -9,9 +9,10 @@ from hlsgen.engines.base import WORD, Engine, engine_vector
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, Count, counters, fields
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Loop, Vector
+from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import INT, READER, End, Pointer, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, EngineSizes, Plan

@@ -10,7 +10,8 @@ from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, counters, fields
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Buffer, Combine, Loop
+from hlsgen.kernel.nest import Combine, Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import READER, Pointer, StepKernel
 from hlsgen.ops.base import vectors

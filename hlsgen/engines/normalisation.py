@@ -8,8 +8,9 @@ from typing import Any
 from hlsgen.engines.base import CHANNELS, CONSTANTS, Engine, Size, engine_vector, roles
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, fields
-from hlsgen.kernel.nest import Loop, Vector
+from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.step import Registers, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import lrn
 from hlsgen.plan import EngineSizes, Plan
 

@@ -12,8 +12,10 @@ from hlsgen.engines.base import WORD, engine_vector, roles, tiles, weight_word
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import End, Registers, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
 from hlsgen.ops.base import pad_axis
 from hlsgen.ops.conv_steps import FEEDER

@@ -9,8 +9,10 @@ from hlsgen.engines.base import CHANNELS, MODE, Engine, Size, engine_vector, rol
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic
-from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import Registers, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import softmax
 from hlsgen.ops.base import vectors
 from hlsgen.plan import EngineSizes, Plan

@@ -9,19 +9,9 @@ from hlsgen.engines.base import Engine, Size
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import (
-    Array,
-    Combine,
-    Index,
-    Loop,
-    Nest,
-    Raster,
-    Roles,
-    SlidingWindow,
-    Source,
-    Vector,
-)
+from hlsgen.kernel.nest import Array, Combine, Index, Loop, Nest, Raster, SlidingWindow, Source
 from hlsgen.kernel.step import StepGuard
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.conv_steps import scan_columns
 from hlsgen.plan import EngineSizes, Plan
 

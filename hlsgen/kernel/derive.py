@@ -15,19 +15,8 @@ from hlsgen.activation import Activation
 from hlsgen.kernel import latency
 from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import (
-    Array,
-    Buffer,
-    Guard,
-    Loop,
-    Nest,
-    Phase,
-    Raster,
-    Source,
-    Weights,
-    row_major,
-    size,
-)
+from hlsgen.kernel.nest import Array, Guard, Loop, Nest, Raster, Source, Weights, row_major, size
+from hlsgen.kernel.phases import Buffer, Phase
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Vector
+from hlsgen.kernel.nest import Array
+from hlsgen.kernel.values import Vector
 from hlsgen.kernel.writing import Lines, block, indented, unrolled
 from hlsgen.types import FLOAT32, DataType, integers
 

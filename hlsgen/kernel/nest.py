@@ -13,8 +13,8 @@ text (`hlsgen.kernel.text`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import ceil, prod
 from typing import Any
 
@@ -24,50 +24,9 @@ from hlsgen.activation import Activation
 from hlsgen.kernel.count import Count
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.types import FLOAT32, DataType
-
-# ---- Values
-
-
-@dataclass(frozen=True)
-class Roles:
-    """The types of values by what they are for."""
-
-    operand: DataType = FLOAT32
-    weight: DataType = FLOAT32
-    accumulator: DataType = FLOAT32
-    result: DataType = FLOAT32
-
-
-FLOAT = Roles()
-
-
-@cache
-def weighted(kind: DataType) -> Roles:
-    """Float32, but for weights that lie in memory as another type."""
-    return replace(FLOAT, weight=kind)
-
-
-@dataclass(frozen=True)
-class Vector:
-    """`lanes` channels of a pixel; a word has `count` such vectors. `name`: what the text calls the
-    type of a vector, "" where it is OpenCL's own."""
-
-    type: DataType
-    lanes: int
-    count: int = 1
-    name: str = ""
-
-    @property
-    def ctype(self) -> str:
-        """A vector in OpenCL."""
-        return self.name or self.type.vector(self.lanes)
-
-    @property
-    def bits(self) -> int:
-        """Of all values."""
-        return self.type.bits * self.lanes * self.count
-
+from hlsgen.kernel.phases import Buffer, Phase, Table
+from hlsgen.kernel.values import FLOAT, Roles, Vector
+from hlsgen.types import DataType
 
 # ---- Loops, and what names an iteration
 
@@ -293,63 +252,7 @@ class Epilogue:
     unused: int = 0
 
 
-# ---- Kernels whose iterations the loops alone do not tell
-
-
-@dataclass(frozen=True)
-class Pace:
-    """`count` words, one in every `every` iterations from number `first` on."""
-
-    count: int = 0
-    first: int = 0
-    every: int = 1
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of `length` iterations, `times` over: in each arrive and leave so many words.
-
-    `whole`: all of it is one iteration of the kernel's loop, which has loops inside.
-    """
-
-    length: int
-    reads: Pace = Pace()
-    writes: Pace = Pace()
-    times: int = 1
-    whole: bool = False
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """An array that a template addresses, `loads` times an iteration. `note`: what it holds.
-
-    `address`: the tables whose entries add up to a place in it; `lanes`: those of a vector among
-    which a load chooses one. `rests`: iterations from a store to the first load of what it stored,
-    where the text promises some.
-    """
-
-    memory: Memory
-    vector: Vector
-    note: str
-    loads: int = 1
-    address: tuple[str, ...] = ()
-    lanes: int = 1
-    rests: int = 0
-
-    @property
-    def declaration(self) -> str:
-        """In OpenCL."""
-        return f"{self.memory.declaration(self.vector.ctype)} // {self.note}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Constants on chip: literals of OpenCL."""
-
-    memory: Memory
-    type: str
-    values: tuple[str, ...]
-    note: str = ""
+# ---- Kernels
 
 
 @dataclass(frozen=True, eq=False)

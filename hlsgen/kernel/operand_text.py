@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hlsgen.kernel.load_text import store_part
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Buffer, Nest, Source
+from hlsgen.kernel.nest import Array, Nest, Source
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.writing import Lines, indented, unrolled
 
 # What operands are called where they have a name.

@@ -14,7 +14,9 @@ from math import prod
 
 from hlsgen.kernel.count import Count
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Buffer, Guard, Loop, Nest, Vector
+from hlsgen.kernel.nest import Guard, Loop, Nest
+from hlsgen.kernel.phases import Buffer
+from hlsgen.kernel.values import Vector
 from hlsgen.types import DataType
 
 # What records, tables and counters are made of.

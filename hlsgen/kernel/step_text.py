@@ -11,8 +11,9 @@ from itertools import groupby
 
 from hlsgen.activation import c_float
 from hlsgen.kernel.count import text
-from hlsgen.kernel.nest import Buffer, Loop
+from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.partial_text import declared as partial_sums
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.scan_text import scan_declarations, scan_lines
 from hlsgen.kernel.step import AUTORUN, READER, Channel, Registers, StepKernel
 from hlsgen.kernel.writing import Lines, block, carry, indented

@@ -19,11 +19,12 @@ from hlsgen.kernel.naming import (
     source_tests,
     word_type,
 )
-from hlsgen.kernel.nest import Index, Loop, Nest, Source, Vector, row_major, size
+from hlsgen.kernel.nest import Index, Loop, Nest, Source, row_major, size
 from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
 from hlsgen.kernel.result_text import concluded, declare_pixel, emit, scale_lines, scales, sliced
 from hlsgen.kernel.skip_text import skip_body, skip_declarations
 from hlsgen.kernel.sums_text import declare_sums, sums_promise
+from hlsgen.kernel.values import Vector
 from hlsgen.kernel.window_text import (
     chosen_tap,
     declare_window,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hlsgen.boards import Board, Device
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.nest import Roles
 from hlsgen.kernel.plain import PlainNest
+from hlsgen.kernel.values import Roles
 from hlsgen.model.plain_loops import nest_cycles, waits_for_sums
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from hlsgen.engines.base import DEPTH, Engine, engine_vector, stored_word
 from hlsgen.kernel.count import fields
-from hlsgen.kernel.nest import Vector
 from hlsgen.kernel.step import INT, Channel
+from hlsgen.kernel.values import Vector
 from hlsgen.model.shared_kernels import Finish, bias_depth, bias_word, listening
 from hlsgen.plan import Plan
 

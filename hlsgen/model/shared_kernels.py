@@ -14,8 +14,10 @@ from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.kernel.count import MANY, Count, counters, fields
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.kernel.nest import Buffer, Loop, Vector
+from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import AUTORUN, INT, LAUNCHED, READER, End, Pointer, Registers, StepKernel
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
 from hlsgen.ops.binary import FUNCTIONS as JOINS
 from hlsgen.ops.binary import NAMES

@@ -17,21 +17,10 @@ from hlsgen.kernel import derive
 from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import (
-    Array,
-    Conversion,
-    Epilogue,
-    Loop,
-    Nest,
-    Roles,
-    Vector,
-    Weights,
-    row_major,
-    size,
-    weighted,
-)
+from hlsgen.kernel.nest import Array, Conversion, Epilogue, Loop, Nest, Weights, row_major, size
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
+from hlsgen.kernel.values import Roles, Vector, weighted
 from hlsgen.types import FLOAT32, DataType
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Source, Vector
+from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Source
+from hlsgen.kernel.values import Vector
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.ops.broadcast import common_shape, expanded, fit, layout_of
 from hlsgen.ops.elementwise import VECTOR, elementwise

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor, View
-from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Source, Vector
+from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Source
 from hlsgen.kernel.plain import PlainNest
+from hlsgen.kernel.values import Vector
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.elementwise import pixels

@@ -10,7 +10,8 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
-from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Vector, Weights, row_major
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights, row_major
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import skip, streamed
 from hlsgen.ops.base import Operator, bias_array, pad_axis, resident_weights, vectors
 from hlsgen.ops.sliding import sliding, tap_loops

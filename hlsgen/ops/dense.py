@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, View
-from hlsgen.kernel.nest import FLOAT, Combine, Index, Loop, Nest, Source, Vector, Weights
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights
 from hlsgen.kernel.plain import PlainNest, plain_nest
+from hlsgen.kernel.values import FLOAT, Vector
 from hlsgen.ops import skip
 from hlsgen.ops.base import (
     LARGEST_STREAM,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Conversion, Nest, Roles
+from hlsgen.kernel.nest import Combine, Conversion, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.activation import Activate
 from hlsgen.ops.base import Importer, Operator

@@ -5,20 +5,8 @@ from __future__ import annotations
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import (
-    FLOAT,
-    Array,
-    Combine,
-    Epilogue,
-    Guard,
-    Index,
-    Loop,
-    Nest,
-    Raster,
-    Roles,
-    Source,
-    Vector,
-)
+from hlsgen.kernel.nest import Array, Combine, Epilogue, Guard, Index, Loop, Nest, Raster, Source
+from hlsgen.kernel.values import FLOAT, Roles, Vector
 from hlsgen.ops.base import vectors
 from hlsgen.plan import KernelPlan
 

@@ -12,19 +12,9 @@ from hlsgen.activation import c_float
 from hlsgen.graph import Tensor
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
-from hlsgen.kernel.nest import (
-    Buffer,
-    Combine,
-    Epilogue,
-    Loop,
-    Nest,
-    Pace,
-    Phase,
-    Roles,
-    Source,
-    Table,
-    Vector,
-)
+from hlsgen.kernel.nest import Combine, Epilogue, Loop, Nest, Source
+from hlsgen.kernel.phases import Buffer, Pace, Phase, Table
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.base import vectors
 from hlsgen.ops.gather_index import NOWHERE, GatherAttributes, Offsets
 from hlsgen.plan import KernelPlan

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Loop, Nest, Source, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Source
 from hlsgen.kernel.plain import PlainNest, plain_nest
+from hlsgen.kernel.values import Vector
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

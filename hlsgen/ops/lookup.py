@@ -10,7 +10,9 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Combine, Epilogue, Nest, Roles, Table, Vector
+from hlsgen.kernel.nest import Combine, Epilogue, Nest
+from hlsgen.kernel.phases import Table
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.base import Importer, Operator
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.ops.quantised_arguments import Place, places, quantisation

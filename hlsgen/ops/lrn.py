@@ -10,8 +10,10 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Source
+from hlsgen.kernel.phases import Pace, Phase
 from hlsgen.kernel.plain import PlainNest, plain_nest
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan

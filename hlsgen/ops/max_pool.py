@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Nest, Roles
+from hlsgen.kernel.nest import Combine, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.types import ANY

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
-from hlsgen.kernel.nest import Combine, Loop, Nest, Roles, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest
 from hlsgen.kernel.plain import PlainNest, plain_nest
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
 from hlsgen.ops.conv_steps import scan_columns, window_fields
 from hlsgen.ops.sliding import sliding, tap_loops

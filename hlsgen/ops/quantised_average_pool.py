@@ -11,7 +11,8 @@ import numpy as np
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Combine, Conversion, Nest, Roles
+from hlsgen.kernel.nest import Combine, Conversion, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.average_pool import AveragePool, counts
 from hlsgen.ops.pool import PoolAttributes

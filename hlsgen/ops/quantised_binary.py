@@ -12,7 +12,8 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.binary import Binary, BinaryAttributes, join
 from hlsgen.ops.elementwise import elementwise

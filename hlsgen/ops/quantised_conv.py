@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Conversion, Nest, Roles
+from hlsgen.kernel.nest import Conversion, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.conv import Conv, ConvAttributes
 from hlsgen.ops.quantised_arguments import (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Conversion, Nest, Roles
+from hlsgen.kernel.nest import Conversion, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.dense import Dense, DenseAttributes
 from hlsgen.ops.quantised_arguments import Place, folded_bias, quantisation, weight_less_zero

@@ -11,7 +11,8 @@ import numpy as np
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
-from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.global_average_pool import GlobalAveragePool
 from hlsgen.ops.quantised_arguments import Place, places, quantisation

@@ -9,7 +9,8 @@ import numpy as np
 
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest, Roles
+from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest
+from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.activation import Activate
 from hlsgen.ops.base import Importer, Operator

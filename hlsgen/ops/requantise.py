@@ -12,7 +12,8 @@ from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Conversion, Nest, Roles, Vector
+from hlsgen.kernel.nest import Array, Conversion, Nest
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.quantised import Quantisation
 from hlsgen.types import FLOAT32, INT8, INT16, INT32
 

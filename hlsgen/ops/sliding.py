@@ -15,10 +15,10 @@ from hlsgen.kernel.nest import (
     Raster,
     SlidingWindow,
     Source,
-    Vector,
     row_major,
     size,
 )
+from hlsgen.kernel.values import Vector
 from hlsgen.ops.window import Window, keeps_history, keeps_lines
 
 # Parts of kernels that are remembered: many options of a search share them.

@@ -11,8 +11,10 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY, Arithmetic
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Buffer, Combine, Loop, Nest, Pace, Phase, Roles, Source, Vector
+from hlsgen.kernel.nest import Combine, Loop, Nest, Source
+from hlsgen.kernel.phases import Buffer, Pace, Phase
 from hlsgen.kernel.plain import PlainNest, plain_nest
+from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops.base import Importer, Operator, Work, vectors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

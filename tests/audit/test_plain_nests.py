@@ -8,8 +8,8 @@ import pytest
 import hlsgen
 from hlsgen.audit.design import audit_text
 from hlsgen.boards import board
-from hlsgen.kernel.nest import FLOAT
 from hlsgen.kernel.plain import PlainNest
+from hlsgen.kernel.values import FLOAT
 from hlsgen.model.layered_timing import addition_interval, passes_of
 from hlsgen.model.plain_loops import nest_cycles
 from hlsgen.model.structure import structure
