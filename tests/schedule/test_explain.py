@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.cli.main import main
+from hlsgen.errors import Infeasible
+from hlsgen.evidence import Evidence
 from hlsgen.model.calibration import default_calibration
 from hlsgen.model.estimate import estimate
+from hlsgen.model.resources import Caps
 from hlsgen.model.times import rate
 from hlsgen.plan import Plan
 from hlsgen.schedule.check import check_plan
-from hlsgen.schedule.explain import CHANGED, explain
+from hlsgen.schedule.explain import CHANGED, explain, within_shown
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline, sealed
 from hlsgen.zoo import network
@@ -131,3 +135,30 @@ def test_fewest_resources_at_the_lowest_clock(lenet):
     assert "the fewest resources for 20,000 images a second, even at the lowest clock" in told(
         lenet, plan
     )
+
+
+def test_caps_are_the_users(lenet, tmp_path, capsys):
+    """A small board's smallest pipeline takes 80 % of its ALMs, at the upper quartile."""
+    with pytest.raises(Infeasible):
+        hlsgen.schedule(lenet, "de10_nano", "pipelined", goal=Goal(caps=Caps(alms=0.7)))
+    goal = Goal(caps=Caps(alms=0.9))
+    plan = hlsgen.schedule(lenet, "de10_nano", "pipelined", goal=goal)
+    assert plan.evidence.caps == (0.9, 0.8, 0.9) and "does not fit" not in told(lenet, plan)
+    assert "does not fit" in told(lenet, replace(plan, evidence=Evidence()))
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    assert main(["build", str(tmp_path / "no.onnx"), "--dsps", "2"]) == 2
+    assert "--dsps: 2 is no share of a device" in capsys.readouterr().err
+
+
+def test_more_dsps_than_were_ever_shown_are_said_with_a_price(lenet, plan):
+    """63 % of 5,760 are 3,628; what is bound by multipliers pays their share, and gets 0.37 MHz for
+    each percent that is free."""
+    predicted = estimate(lenet, plan)
+    assert within_shown(plan, predicted) is None and "--dsps" not in told(lenet, plan)
+    resources = replace(predicted.resources, dsps=5000, fmax=200.0)
+    cap, images = within_shown(plan, replace(predicted, resources=resources))
+    fewer = 0.63 * 5760
+    faster = 1 + 0.37 * 100 * (5000 - fewer) / 5760 / 200
+    assert cap == 0.63
+    assert images == pytest.approx(predicted.throughput * fewer / 5000 * faster)

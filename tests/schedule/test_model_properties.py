@@ -217,3 +217,13 @@ def test_published_clocks_lie_within_the_band():
             ratio = float(re.search(r"\((\S+) MHz\)", sample.kernel)[1]) / line
             within.append(target.device.fmax_low_ratio <= ratio <= target.device.fmax_high_ratio)
     assert len(within) == 14 and sum(within) / len(within) >= 0.75
+
+
+def test_the_search_adds_up_what_a_design_costs():
+    """A board with hardly more ALMs than the smallest design takes is enough for the search."""
+    graph, target = graph_of("lenet5"), board("de10_nano")
+    small = hlsgen.schedule(graph, target.name, "pipelined", goal=Goal("resources", 1.0))
+    taken = estimate(graph, small).resources.alms_upper
+    cap = 1.002 * taken / target.device.alms
+    plan = hlsgen.schedule(graph, target.name, "pipelined", goal=Goal(caps=Caps(alms=cap)))
+    assert estimate(graph, plan).resources.alms_upper <= 1.002 * taken

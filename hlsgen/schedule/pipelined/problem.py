@@ -29,7 +29,7 @@ from hlsgen.model.pipelined_structure import (
     transfer,
 )
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
-from hlsgen.model.resources import clock_of, costs, fifo_cost, kernel_cost, lsu_cost
+from hlsgen.model.resources import clock_of, costs, fifo_cost, kernel_cost
 from hlsgen.ops import operator
 from hlsgen.ops.base import vectors
 from hlsgen.ops.skip import nonzeros
@@ -401,7 +401,8 @@ def channel_cost(
     width: int,
     times: dict[str, np.ndarray],
 ) -> np.ndarray:
-    """Cost of all channels of a class's tensors at a width."""
+    """Cost of all channels of a class's tensors at a width, and of the kernels between them and
+    memory."""
     total = np.zeros(5)
     for tensor in (t for t, owner in classes.items() if owner == name):
         readers = [
@@ -411,30 +412,33 @@ def channel_cost(
             if name == tensor
         ]
         readers += [("", 0)] * sum(port.tensor == tensor for port in graph.outputs)
+        bits = width * graph.tensors[tensor].type.bits
+        kernels = [
+            transfer("reader", (Lsu("image_data", bits),), bits * len(readers), len(readers))
+            for port in graph.inputs
+            if port.tensor == tensor
+        ]
+        kernels += [
+            transfer("writer", (Lsu("image_data", bits, store=True),), bits, 1)
+            for port in graph.outputs
+            if port.tensor == tensor
+        ]
+        total = total + sum((kernel_cost(kernel, board) for kernel in kernels), np.zeros(5))
         for reader, position in readers:
-            bits = width * graph.tensors[tensor].type.bits
             fifo = Fifo(tensor, bits, depth(tensor, reader, position, width, graph, times))
             total = total + fifo_cost(fifo, board.device)
     return total
 
 
 def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
-    """Readers, writers and the weight loader at their widest, and the interconnect."""
-    device, table = board.device, costs(board.device.family)
-    ports = [
-        (name, WIDTHS[-1] * graph.tensors[port.tensor].type.bits)
-        for name, of in (("in", graph.inputs), ("out", graph.outputs))
-        for port in of
-    ]
-    lsus = [
-        Lsu(name, vector, store=name == "out") for name, vector in ports for _ in range(plan.copies)
-    ]
-    lsus.append(Lsu("weights", 32))
-    total: np.ndarray = table["interconnect"] + len(lsus) * (
-        table["interconnect_per_lsu"] + table["launched_kernel"] + 3 * table["loop"]
-    )
-    total += sum((lsu_cost(lsu, device) for lsu in lsus), np.zeros(5))
-    total += len(lsus) * np.array([1000, 1500, 0, 0, 0])
+    """The weight loader and the interconnect, of all copies."""
+    table, piece = costs(board.device.family), piece_type(graph, plan.weights).bits
+    count = plan.copies * sum(bool(layer.weights) for layer in graph.layers)
+    units = plan.copies * (len(graph.inputs) + len(graph.outputs)) + (count > 0)
+    total: np.ndarray = table["interconnect"] + units * table["interconnect_per_lsu"]
+    if count:
+        loader = transfer("weight_loader", (Lsu("weights", piece),), piece * count, count)
+        total = total + kernel_cost(loader, board)
     return total
 
 
