@@ -11,6 +11,7 @@ from hlsgen.frontend.load import load
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
 from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
 from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.scheduler import schedule
@@ -105,6 +106,13 @@ def test_decisions_of_kernels(unrolled, tmp_path):
     plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
     generate(graph, plan, tmp_path / "design")
     equal(model, HostDesign(tmp_path / "design"), feeds)
+
+
+def test_copies(tmp_path):
+    model, feeds = chain()
+    graph = load(model)
+    generate(graph, schedule(graph, "pac_d5005", "pipelined", goal=Goal(copies=2)), tmp_path / "d")
+    equal(model, HostDesign(tmp_path / "d"), feeds, strict=True)
 
 
 @pytest.mark.parametrize("off", ["fuse", "cached_writes", "channels"])
