@@ -143,6 +143,8 @@ RULES: dict[str, Rule] = {
             "QuickGelu",
             "BiasGelu",
             "FastGelu",
+            "CumSum",
+            "OneHot",
             "ReduceMin",
             "ReduceProd",
             "ReduceL1",

@@ -252,6 +252,10 @@ CASES: dict[str, str] = {
     "gru": "(float[1,3,6] x, float[1,21,6] w, float[1,21,7] r, float[1,42] b) => (float[3,1,1,7] y, float[1,1,7] p, float[1,1,7] q) "
     "{ u = Relu(x) t = Transpose<perm=[1,0,2]>(u) y = GRU<hidden_size=7>(t, w, r, b) "
     'none, p = GRU<hidden_size=7, linear_before_reset=1, direction="reverse">(t, w, r, b) other, q = GRU<hidden_size=7>(t, w, r) }',
+    "cumulative_sums": "(float[1,5,4,3] x) => (float[1,5,4,3] y, float[1,5,4,3] z) { a = Constant<value_int=1>() b = Constant<value_int=-1>() "
+    "y = CumSum(x, a) z = CumSum<exclusive=1, reverse=1>(x, b) }",
+    "one_hot_of_the_largest": "(float[1,5,3,2] x) => (float[1,4,3,2] y) { m = ArgMax<axis=1, keepdims=0>(x) d = Constant<value_int=4>() "
+    "v = Constant<value_floats=[-1.0, 2.0]>() y = OneHot<axis=1>(m, d, v) }",
 }
 
 
