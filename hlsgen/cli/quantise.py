@@ -8,15 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.cli.sparsify import interval_text, percent
 from hlsgen.data.evaluate import METRICS, Evaluator, input_shape
-from hlsgen.data.pictures import Pictures, Stored, read_preparation, read_stored
-from hlsgen.errors import ModelError, PlanError
+from hlsgen.data.parts import parted
+from hlsgen.data.pictures import read_preparation
+from hlsgen.errors import PlanError
 from hlsgen.frontend.model import read_model, write_model
 from hlsgen.quantise.flow import Judged, Quantiser, judged, within
 from hlsgen.quantise.static import METHODS, tools
@@ -80,7 +78,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     check_options(options, out)
     tools()
     model = read_model(options.model)
-    calibration, pictures = parted(options, model)
+    preparation = read_preparation(options.prepare)
+    calibration, pictures = parted(options.data, input_shape(model), preparation, options.calibrate)
     if calibration is pictures.inputs:
         console.warn("one picture calibrates and judges: give more")
     evaluator = Evaluator(model, pictures, options.metric)
@@ -108,38 +107,6 @@ def check_options(options: argparse.Namespace, out: Path) -> None:
     if options.max_loss is not None:
         percent(options.max_loss)
     check_absent(out, options.force, "-o")
-
-
-def parted(options: argparse.Namespace, model: onnx.ModelProto) -> tuple[np.ndarray, Pictures]:
-    """Inputs for calibration, and pictures that took no part in it: training and test pictures
-    where the data have both, else some evenly spaced ones and the rest. Raises ModelError."""
-    shape, preparation = input_shape(model), read_preparation(options.prepare)
-    training = read_stored(options.data, shape, preparation, "train")
-    test = read_stored(options.data, shape, preparation, "test")
-    if training is not None and test is not None:
-        chosen = spaced(len(training.images), options.calibrate)
-        return training.inputs(chosen), Pictures(test.inputs(), test.labels)
-    stored = read_stored(options.data, shape, preparation)
-    if stored is None or not len(stored.images):
-        raise ModelError("holds no pictures", where=f"--data {options.data}")
-    return split(stored, options.calibrate)
-
-
-def split(stored: Stored, count: int) -> tuple[np.ndarray, Pictures]:
-    """At most half of the pictures for calibration, and the others."""
-    total = len(stored.images)
-    if total == 1:
-        inputs = stored.inputs()
-        return inputs, Pictures(inputs, stored.labels)
-    chosen = spaced(total, min(count, total // 2))
-    rest = np.setdiff1d(np.arange(total), chosen)
-    labels = None if stored.labels is None else stored.labels[rest]
-    return stored.inputs(chosen), Pictures(stored.inputs(rest), labels)
-
-
-def spaced(total: int, count: int) -> np.ndarray:
-    """Evenly spaced places among `total`: pictures often come sorted by class."""
-    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
 
 
 def chosen(

@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
+from hlsgen.data.parts import parted
 from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
 from hlsgen.errors import HlsgenError, PlanError
 from hlsgen.frontend.model import read_model, write_model
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
+from hlsgen.sparsify.reconstruct import Calibration
 from hlsgen.sparsify.report import write_curves
 from hlsgen.sparsify.search import Found, Searcher, curves
 from hlsgen.train import INSTALL_TORCH
@@ -29,7 +32,7 @@ EXAMPLE = (
     "hlsgen sparsify net.onnx -o sparse.onnx --method relative --max-loss 5% "
     "--metric top5 --data pictures/"
 )
-# Pictures that Wanda looks at.
+# Pictures that Wanda and reconstruction look at.
 CALIBRATION = 64
 
 
@@ -74,6 +77,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_prepare(parser)
     parser.add_argument(
+        "--reconstruct",
+        action="store_true",
+        help="choose weights by what their loss costs when the others make up for it, and fit "
+        "those to the dense network's results, layer by layer; needs --data, without labels",
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=int,
+        default=CALIBRATION,
+        metavar="N",
+        help=f"pictures that --reconstruct fits on (default {CALIBRATION}); the others judge",
+    )
+    parser.add_argument(
         "--curves",
         metavar="DIR",
         help="write accuracy against sparsity of all methods there, CSV and PNG",
@@ -101,16 +117,21 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     check_options(options)
     model = read_model(options.model)
     spare = [name for name in options.spare.split(",") if name]
-    pictures = read_data(options, model) if options.data else None
+    inputs, pictures = read_data(options, model) if options.data else (None, None)
     norms = None
-    if pictures is not None and (options.method == "wanda" or options.curves):
-        norms = input_norms(model, pictures.inputs[:CALIBRATION])
+    if inputs is not None and (options.method == "wanda" or options.curves):
+        norms = input_norms(model, inputs)
     found: Found | None = None
     result: Sparsified | None = None
     files: list[Path] = []
     evaluator: Evaluator | None = None
     if pictures is not None:
         with console.status("evaluating") as update:
+            calibration = None
+            if options.reconstruct and inputs is not None:
+                calibration = Calibration(
+                    inputs, lambda done, of: update(f"fitting, layer {done + 1} of {of}")
+                )
             evaluator = Evaluator(
                 model,
                 pictures,
@@ -118,7 +139,13 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 lambda n: update(f"evaluating, {counted(n, 'network')} so far"),
             )
             searcher = Searcher(
-                model, evaluator, percent(options.max_loss or "0"), norms, options.depthwise, spare
+                model,
+                evaluator,
+                percent(options.max_loss or "0"),
+                norms,
+                options.depthwise,
+                spare,
+                calibration,
             )
             if options.max_loss is not None:
                 found = searcher.search(options.method)
@@ -131,15 +158,19 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 files = write_curves(curves(searcher), Path(options.curves), title)
     if result is None and options.out:
         threshold = None if options.threshold is None else numbers(options.threshold)
-        result = sparsify(
-            model,
-            options.method,
-            sparsity=options.sparsity,
-            threshold=threshold,
-            norms=norms,
-            depthwise=options.depthwise,
-            spare=spare,
-        )
+        with console.progress("fitting") as move:
+            result = sparsify(
+                model,
+                options.method,
+                sparsity=options.sparsity,
+                threshold=threshold,
+                norms=norms,
+                depthwise=options.depthwise,
+                spare=spare,
+                calibration=Calibration(inputs, move)
+                if options.reconstruct and inputs is not None
+                else None,
+            )
     score = None
     if result is not None and options.fine_tune:
         result = replace(result, model=fine_tuned(result.model, options, console))
@@ -178,6 +209,16 @@ def check_options(options: argparse.Namespace) -> None:
             "accuracy needs pictures",
             where="--data",
             remedy="name an image folder, idx files or an .npz file",
+        )
+    if options.reconstruct and not options.data:
+        raise PlanError(
+            "fitting needs pictures, labelled or not",
+            where="--reconstruct",
+            remedy="name them with --data",
+        )
+    if options.calibrate < 1:
+        raise PlanError(
+            f"{options.calibrate} pictures", where="--calibrate", remedy="for example 64"
         )
     if options.fine_tune < 0 or not 0 < options.lr < 1e6:
         raise PlanError(
@@ -239,9 +280,14 @@ def fine_tuned(
         )
 
 
-def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> Pictures:
-    """The user's pictures, prepared."""
-    return read_pictures(options.data, input_shape(model), read_preparation(options.prepare))
+def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> tuple[np.ndarray, Pictures]:
+    """Inputs that a network is calibrated on, and pictures that judge it; with `--reconstruct`
+    these took no part in it."""
+    shape, preparation = input_shape(model), read_preparation(options.prepare)
+    if options.reconstruct:
+        return parted(options.data, shape, preparation, options.calibrate)
+    pictures = read_pictures(options.data, shape, preparation)
+    return pictures.inputs[:CALIBRATION], pictures
 
 
 def show(console: Console, result: Sparsified, out: str) -> None:

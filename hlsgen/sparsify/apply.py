@@ -12,9 +12,10 @@ from onnx import numpy_helper
 
 from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.sparsify.methods import METHODS, Norms, cut, line, span, total
+from hlsgen.sparsify.reconstruct import Calibration, reconstruct
 from hlsgen.sparsify.select import CHUNK
 from hlsgen.sparsify.storage import stored_bytes
-from hlsgen.sparsify.weights import Layer, layers_of, with_weights
+from hlsgen.sparsify.weights import Layer, layers_of, with_values
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,16 @@ def sparsify(
     norms: Norms | None = None,
     depthwise: bool = False,
     spare: Collection[str] = (),
+    calibration: Calibration | None = None,
 ) -> Sparsified:
     """Zero small weights of a copy of `model`.
 
     One of: `sparsity`, the share of all weights that is to be zero, met exactly; `threshold`, one
     for flat and global, two (first and last layer) for triangular; `shares`, for relative, the
     share of each layer. `slope`: of the triangular line. `norms`: for wanda, from
-    `hlsgen.sparsify.norms`. Weights that are spared, and all else of the model, stay bit by bit as
-    they are. Raises PlanError and ModelError.
+    `hlsgen.sparsify.norms`. With a `calibration` the method gives each layer's share alone;
+    its weights, biases and means are fitted. Weights that are spared, and all else of the model,
+    stay bit by bit as they are. Raises PlanError and ModelError.
     """
     check(method, sparsity, threshold, shares, norms)
     layers = layers_of(model, depthwise, spare)
@@ -96,6 +99,7 @@ def sparsify(
         cut(layers, line(threshold[0], threshold[-1], len(layers)))
     else:
         run(layers, method, sparsity, slope, shares, norms)
+    offsets = [] if calibration is None else reconstruct(model, layers, calibration)
     reports = []
     for layer, largest in zip(layers, spans, strict=True):
         kept = int(np.count_nonzero(layer.values))
@@ -105,7 +109,7 @@ def sparsify(
                 layer.name, layer.values.size, kept, gone, largest, stored_bytes(layer.values)
             )
         )
-    return Sparsified(with_weights(model, layers), method, tuple(reports))
+    return Sparsified(with_values(model, [*layers, *offsets]), method, tuple(reports))
 
 
 def largest_zeroed(before: np.ndarray, after: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.errors import PlanError
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS, Norms
+from hlsgen.sparsify.reconstruct import Calibration
 from hlsgen.sparsify.weights import layers_of
 
 # Bisection ends when it knows the sparsity to this much.
@@ -48,6 +49,7 @@ class Searcher:
     norms: Norms | None = None
     depthwise: bool = False
     spare: Collection[str] = ()
+    calibration: Calibration | None = None
 
     @property
     def floor(self) -> float:
@@ -65,6 +67,7 @@ class Searcher:
             norms=norms,
             depthwise=self.depthwise,
             spare=self.spare,
+            calibration=self.calibration,
         )
 
     def with_shares(self, shares: np.ndarray) -> Sparsified:
@@ -75,6 +78,7 @@ class Searcher:
             shares=[float(s) for s in shares],
             depthwise=self.depthwise,
             spare=self.spare,
+            calibration=self.calibration,
         )
 
     def model_at(self, method: str, sparsity: float) -> onnx.ModelProto:

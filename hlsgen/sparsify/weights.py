@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,22 @@ WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "MatMul": 1}
 
 
 @dataclass(eq=False)
-class Layer:
-    """A layer's weights: the node's name, the tensor in the model, its values (a copy, float32, any
-    shape).
+class Changed:
+    """A tensor of the model, and the values that it gets (float32, of the same shape)."""
+
+    tensor: onnx.TensorProto
+    values: np.ndarray
+
+
+@dataclass(eq=False)
+class Layer(Changed):
+    """A layer's weights, at first a copy of the tensor's values, and the node's name.
 
     `source` is the value that the node reads; `filters` the axis of the output channels, `inputs`
     that of the input channels.
     """
 
     name: str
-    tensor: onnx.TensorProto
-    values: np.ndarray
     source: str
     filters: int
     inputs: int
@@ -65,7 +70,7 @@ def layers_of(
             depthwise or not is_depthwise(node, tensor)
         ):
             found[node.input[place]] = Layer(
-                name, tensor, values_of(tensor, name), node.input[0], *axes_of(node)
+                tensor, values_of(tensor, name), name, node.input[0], *axes_of(node)
             )
     if not found:
         raise ModelError(
@@ -103,9 +108,9 @@ def values_of(tensor: onnx.TensorProto, name: str) -> np.ndarray:
     return values
 
 
-def with_weights(model: onnx.ModelProto, layers: list[Layer]) -> onnx.ModelProto:
-    """A copy of the model with the layers' values, which go over into it; nothing else changes."""
-    changed = {id(layer.tensor): layer for layer in layers}
+def with_values(model: onnx.ModelProto, constants: Sequence[Changed]) -> onnx.ModelProto:
+    """A copy of the model with these values, which go over into it; nothing else changes."""
+    changed = {id(constant.tensor): constant for constant in constants}
     copy = onnx.ModelProto()
     for field, value in model.ListFields():
         if field.name == "graph":
@@ -138,11 +143,11 @@ def with_weights(model: onnx.ModelProto, layers: list[Layer]) -> onnx.ModelProto
 
 
 def copy_tensor(
-    tensor: onnx.TensorProto, fresh: onnx.TensorProto, changed: dict[int, Layer]
+    tensor: onnx.TensorProto, fresh: onnx.TensorProto, changed: dict[int, Changed]
 ) -> None:
-    """Copy a tensor, with the values of its layer where it has one."""
-    layer = changed.get(id(tensor))
-    if layer is None:
+    """Copy a tensor, with other values where it gets some."""
+    constant = changed.get(id(tensor))
+    if constant is None:
         fresh.CopyFrom(tensor)
         return
     fresh.Clear()
@@ -150,6 +155,6 @@ def copy_tensor(
     fresh.data_type, fresh.name = tensor.data_type, tensor.name
     if tensor.doc_string:
         fresh.doc_string = tensor.doc_string
-    data = np.ascontiguousarray(layer.values, "<f4").tobytes()
-    layer.values = np.zeros(0, np.float32)  # so that large networks are not held once more
+    data = np.ascontiguousarray(constant.values, "<f4").tobytes()
+    constant.values = np.zeros(0, np.float32)  # so that large networks are not held once more
     fresh.raw_data = data
