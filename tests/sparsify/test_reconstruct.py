@@ -169,3 +169,32 @@ def test_command(network, tmp_path, capsys):
         )
         assert zeros == told["weights"] - told["kept"]
     assert told["accuracy"]["share"] >= 0.8 and told["sparsity"] > 0
+
+
+def test_means_behind_a_normalization_stay():
+    """A convolution without a bias: the BatchNormalization's mean takes the shift."""
+    text = """(float[1,4,6,6] x, float[8,4,3,3] w, float[8] gamma, float[8] beta, float[8] mean,
+    float[8] variance) => (float[1,8,4,4] y) { t = Conv(x, w)
+    y = BatchNormalization(t, gamma, beta, mean, variance) }"""
+    model, x = parse(text), inputs(30, 4, 6, 6) + 2
+    model.graph.initializer[4].CopyFrom(numpy_helper.from_array(np.ones(8, np.float32), "variance"))
+    means, plain, dense = (
+        np.mean([run_onnxruntime(one, {"x": image[None]})["y"] for image in x], axis=(0, 1, 3, 4))
+        for one in (
+            sparsify(model, "lamp", sparsity=0.7, calibration=Calibration(x)).model,
+            sparsify(model, "lamp", sparsity=0.7).model,
+            model,
+        )
+    )
+    np.testing.assert_allclose(means, dense, atol=1e-3)
+    assert np.abs(plain - dense).max() > 0.05
+
+
+def test_weights_that_two_nodes_read_stay_as_the_method_leaves_them():
+    text = "(float[1,6] x, float[6,6] w) => (float[1,6] y) { h = MatMul(x, w) y = MatMul(h, w) }"
+    model = parse(text)
+    plain, fitted_one = (
+        weights(sparsify(model, "relative", sparsity=0.5, calibration=given).model)["w"]
+        for given in (None, Calibration(inputs(9, 6)))
+    )
+    np.testing.assert_array_equal(plain, fitted_one)
