@@ -311,6 +311,7 @@ def show(console: Console, result: Sparsified, out: str) -> None:
         )
         for r in result.layers
     ]
+    rows += [(name, why, "", "", "", "") for name, why in result.left_out.items()]
     console.table(titles, rows)
     data = result.to_dict()
     console.say(

@@ -15,7 +15,7 @@ from hlsgen.sparsify.methods import METHODS, Norms, cut, line, span, total
 from hlsgen.sparsify.reconstruct import Calibration, reconstruct
 from hlsgen.sparsify.select import CHUNK
 from hlsgen.sparsify.storage import stored_bytes
-from hlsgen.sparsify.weights import Layer, layers_of, with_values
+from hlsgen.sparsify.weights import Layer, layers_of, left_out, with_values
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ class LayerReport:
 @dataclass(frozen=True)
 class Sparsified:
     """The network and its table. `weights`, `kept` count what may become zero; bias, depthwise
-    filters and the like are spared."""
+    filters and the like are spared. `left_out`: why a node with weights is not in the table."""
 
     model: onnx.ModelProto
     method: str
     layers: tuple[LayerReport, ...]
+    left_out: dict[str, str]
 
     @property
     def weights(self) -> int:
@@ -67,6 +68,7 @@ class Sparsified:
             "dense_bytes": 4 * self.weights,
             "compressed_bytes": size,
             "layers": [asdict(layer) for layer in self.layers],
+            "left_out": self.left_out,
         }
 
 
@@ -109,7 +111,8 @@ def sparsify(
                 layer.name, layer.values.size, kept, gone, largest, stored_bytes(layer.values)
             )
         )
-    return Sparsified(with_values(model, [*layers, *offsets]), method, tuple(reports))
+    left = left_out(model, layers)
+    return Sparsified(with_values(model, [*layers, *offsets]), method, tuple(reports), left)
 
 
 def largest_zeroed(before: np.ndarray, after: np.ndarray) -> float:

@@ -15,8 +15,8 @@ from onnx import numpy_helper
 from hlsgen.sparsify.offsets import Offset, offset_of
 from hlsgen.sparsify.surgeon import fitted, form
 from hlsgen.sparsify.unfold import Unfolding, unfolding
-from hlsgen.sparsify.walk import Walk, constants_of
-from hlsgen.sparsify.weights import WEIGHTED, Changed, Layer
+from hlsgen.sparsify.walk import Walk
+from hlsgen.sparsify.weights import WEIGHTED, Changed, Layer, tensors_of
 
 # Of the mean square of a layer's inputs, what is added to each: few pictures say little of weights
 # that they hardly use, which then stay as they are.
@@ -61,7 +61,7 @@ def reconstruct(
     Layers that do not unfold, or whose weights other nodes read, stay as they are. Raises
     ModelError.
     """
-    constants, sparse_constants = constants_of(model), dict(constants_of(model))
+    constants, sparse_constants = tensors_of(model), dict(tensors_of(model))
     dense, sparse = Walk(model, calibration.inputs), Walk(model, calibration.inputs)
     readers = readers_of(dense.nodes)
     by_tensor = {id(layer.tensor): layer for layer in layers}

@@ -11,15 +11,7 @@ from onnx.helper import make_tensor_value_info, np_dtype_to_tensor_dtype
 from hlsgen.data.evaluate import input_shape
 from hlsgen.errors import ModelError
 from hlsgen.onnxruntime_session import session
-
-
-def constants_of(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    """Initializers and the tensors of Constant nodes by the name of the value."""
-    found = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            found[node.output[0]] = node.attribute[0].t
-    return found
+from hlsgen.sparsify.weights import tensors_of
 
 
 class Walk:
@@ -28,7 +20,7 @@ class Walk:
     a batch."""
 
     def __init__(self, model: onnx.ModelProto, inputs: np.ndarray):
-        constants = constants_of(model)
+        constants = tensors_of(model)
         self.model = model
         self.nodes = [node for node in model.graph.node if node.output[0] not in constants]
         self.last = {name: i for i, node in enumerate(self.nodes) for name in node.input}

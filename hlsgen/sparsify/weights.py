@@ -37,6 +37,15 @@ class Layer(Changed):
     inputs: int
 
 
+def tensors_of(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    """Initializers and the tensors of Constant nodes, by the name of the value."""
+    found = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            found[node.output[0]] = node.attribute[0].t
+    return found
+
+
 def layers_of(
     model: onnx.ModelProto, depthwise: bool = False, spare: Collection[str] = ()
 ) -> list[Layer]:
@@ -47,10 +56,7 @@ def layers_of(
     Raises ModelError for weights that are not finite, for names in `spare` that do not exist, and
     where nothing is left.
     """
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            tensors[node.output[0]] = node.attribute[0].t
+    tensors = tensors_of(model)
     names = {name for node in model.graph.node for name in (node.name, *node.output)} | set(tensors)
     for name in spare:
         if name not in names:
@@ -79,6 +85,30 @@ def layers_of(
             remedy="see --depthwise and --spare",
         )
     return list(found.values())
+
+
+def left_out(model: onnx.ModelProto, layers: Collection[Layer]) -> dict[str, str]:
+    """Nodes with weights that are none of the layers, by name, and why."""
+    tensors = tensors_of(model)
+    taken = {id(layer.tensor) for layer in layers}
+    found = {}
+    for node in model.graph.node:
+        place = WEIGHTED.get(node.op_type)
+        if place is None or len(node.input) <= place:
+            continue
+        tensor = tensors.get(node.input[place])
+        if tensor is None:
+            found[node.name or node.output[0]] = "its weights are computed"
+        elif id(tensor) not in taken:
+            kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+            found[node.name or node.output[0]] = (
+                f"its weights are {kind}"
+                if tensor.data_type != onnx.TensorProto.FLOAT
+                else "depthwise"
+                if is_depthwise(node, tensor)
+                else "spared"
+            )
+    return found
 
 
 def is_depthwise(node: onnx.NodeProto, tensor: onnx.TensorProto) -> bool:

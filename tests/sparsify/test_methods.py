@@ -203,3 +203,16 @@ def test_a_budget_is_kept_to_the_picture():
     searcher = Searcher(model, evaluator, 0.25)
     evaluator.scores |= {"three": Score(3, 4), "two": Score(2, 4)}
     assert searcher.good("three", lambda: None) and not searcher.good("two", lambda: None)
+
+
+def test_what_is_left_out_is_named():
+    text = """(float[1,6,3,3] x, float[6,1,1,1] d, float[4,6,1,1] c, float[3,3] s, float16[2,3] h)
+    => (float[1,4,3,3] y, float[1,4,3,3] z, float16[2,2] g) {
+    a = Conv<group=6>(x, d) b = Conv(a, c) y = MatMul(b, b) z = MatMul(y, s)
+    t = Constant<value = float16[3,2] {1,2,3,4,5,6}>() g = MatMul(h, t) }"""
+    assert sparsify(parse(text), "relative", sparsity=0.5, spare=["s"]).left_out == {
+        "a": "depthwise",
+        "y": "its weights are computed",
+        "z": "spared",
+        "g": "its weights are float16",
+    }
