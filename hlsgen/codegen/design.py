@@ -12,6 +12,7 @@ from hlsgen.codegen.render import comment_text
 from hlsgen.graph import Layer, Port, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Launch, Layout, Result, Run, Section, Step
 from hlsgen.host.manifest import Port as PortEntry
+from hlsgen.ops import operator
 
 ALIGNMENT = 64  # bytes: a 512-bit word of external memory
 # The number of images of a batch, as an argument.
@@ -136,4 +137,5 @@ def run_mode(
 
 def title(layer: Layer) -> str:
     """How a layer is introduced in a comment: its operator and the ONNX nodes it stands for."""
-    return comment_text(f"{layer.name}, {', '.join(layer.nodes)}")[:160]
+    note = operator(layer.op).note(layer)
+    return comment_text(f"{layer.name}, {', '.join(layer.nodes)}{', ' * bool(note)}{note}")[:160]

@@ -192,6 +192,10 @@ class Operator(ABC):
         attributes = layer.attributes
         return replace(attributes, window=attributes.window.bordered(pads))
 
+    def note(self, layer: Layer) -> str:
+        """What the comment before a kernel says of its layer beside its name."""
+        return ""
+
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion | None:
         """What makes results of finished sums of so many lanes where these have another type."""
         return None

@@ -102,6 +102,10 @@ class QuantisedConv(Conv):
         """The zero point."""
         return str(layer.attributes.given.zero)
 
+    def note(self, layer: Layer) -> str:
+        """How wide its sums are."""
+        return requantise.note(layer)
+
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """A factor for each channel."""
         return requantise.times_factors(layer, lanes)

@@ -125,6 +125,10 @@ class QuantisedDense(Dense):
         """Sums of int32, however few bits they need."""
         return requantise.roles(layer, graph)
 
+    def note(self, layer: Layer) -> str:
+        """How wide its sums are."""
+        return requantise.note(layer)
+
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """A factor for each channel."""
         return requantise.times_factors(layer, lanes)

@@ -14,7 +14,7 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Conversion, Nest
 from hlsgen.kernel.values import Roles, Vector
-from hlsgen.quantised import Quantisation
+from hlsgen.quantised import Quantisation, sum_bits
 from hlsgen.types import FLOAT32, INT8, INT16, INT32
 
 # The weight with a factor for each channel.
@@ -26,6 +26,13 @@ def roles(layer: Layer, graph: Graph) -> Roles:
     weight = INT8 if layer.weights["weight"].dtype == INT8.array else INT16
     given, result = graph.tensors[layer.inputs[0]].type, graph.output_tensor(layer).type
     return Roles(given, weight, INT32, result)
+
+
+def note(layer: Layer) -> str:
+    """The bits of a layer's sums, whatever its input."""
+    weight, bias = layer.weights["weight"], layer.weights["bias"]
+    rows = weight.reshape(len(weight), -1)
+    return f"sums of {sum_bits(rows, layer.attributes.given.type, bias)} bits"
 
 
 def as_float(lanes: int) -> str:

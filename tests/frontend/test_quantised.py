@@ -88,6 +88,13 @@ def case_gemm(b):
     return b.quantised(y, low=0.2, high=0.6)
 
 
+def case_gemm_behind_flatten(b):
+    """onnxruntime moves DequantizeLinear past a Reshape, and not past a Flatten."""
+    x = b.quantised(b.input((1, 2, 4, 4)))
+    weight, _ = b.weight((32, 10), 1)
+    return b.quantised(b.node("Gemm", [b.node("Flatten", [x]), weight]), low=0.2, high=0.6)
+
+
 def case_gemm_to_float(b):
     x = b.quantised(b.input((1, 32)))
     weight, _ = b.weight((10, 32), 0)

@@ -8,6 +8,7 @@ from benchmarks.mutation.mutants import (
     host,
     modelling,
     plain,
+    quantised,
     reducing,
 )
 
@@ -19,5 +20,6 @@ MUTANTS = (
     *building.MUTANTS,
     *describing.MUTANTS,
     *folding.MUTANTS,
+    *quantised.MUTANTS,
     *reducing.MUTANTS,
 )
