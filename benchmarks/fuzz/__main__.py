@@ -1,10 +1,11 @@
-"""python -m benchmarks.fuzz {networks,strict,files,soak} [-n COUNT] [--first SEED]"""
+"""python -m benchmarks.fuzz {networks,strict,quantised,files,soak} [-n COUNT] [--first SEED]"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import warnings
+from functools import partial
 
 from benchmarks.fuzz import files, networks
 
@@ -15,6 +16,7 @@ KINDS = {
         "random branching networks, pipelined, at true FIFO depth on the emulator and in "
         "the simulator",
     ),
+    "quantised": (500, "random quantised networks, base and pipelined, equal to onnxruntime"),
     "files": (5000, "hostile ONNX files"),
     "soak": (200, "designs validated by one process"),
 }
@@ -38,8 +40,11 @@ def main() -> int:
     if options.kind == "files":
         wrong = files.run(count, options.first)
         print(f"{count} files: {wrong} wrong")
+    elif options.kind == "quantised":
+        wrong = networks.run(count, options.first, networks.attempt_quantised)
     else:
-        wrong = networks.run(count, options.first, options.kind == "strict")
+        one = partial(networks.attempt, strict=options.kind == "strict")
+        wrong = networks.run(count, options.first, one)
     return int(wrong > 0)
 
 

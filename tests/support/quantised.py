@@ -9,7 +9,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from hlsgen.host.validation import validate
 from hlsgen.onnxruntime_session import session
+from hlsgen.validation import Reference
 
 
 class Builder:
@@ -136,6 +138,20 @@ def operators(nodes) -> Counter:
 def by_onnxruntime(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     """The outputs as onnxruntime computes them on integers."""
     return session(model.SerializeToString()).run(None, feeds)
+
+
+def assert_equal(design, feeds, *, strict=False, exact=True) -> set[str]:
+    """All integer layers equal the references, and the outputs (if `exact`) those of onnxruntime.
+    Returns the names of the former."""
+    reference = Reference(design, feeds)
+    verdict, outputs = validate(design, feeds, reference, strict=strict)
+    assert verdict["ok"], verdict["first_wrong_layer"]
+    graph = reference.graph
+    whole = {layer.name for layer in graph.layers if graph.output_tensor(layer).type.integer}
+    assert whole and all(x["max_abs_error"] == 0 for x in verdict["layers"] if x["name"] in whole)
+    witness = reference.against_onnxruntime(outputs)
+    assert witness["ok"] and (witness["max_abs_error"] == 0 or not exact)
+    return whole
 
 
 def quantised_statically(
