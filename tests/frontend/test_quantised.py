@@ -1,8 +1,10 @@
 """Quantised networks: what is fused, and that the references equal onnxruntime bit for bit."""
 
 import numpy as np
+import onnx
 import pytest
 
+from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.fuse_quantised import fuse_quantised
 from hlsgen.frontend.load import load
@@ -195,3 +197,54 @@ def test_references_equal_onnxruntime(name, kind, ties):
         (wanted,) = by_onnxruntime(model, feeds)
         assert len(np.unique(wanted)) > 3
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", ["conv", "gemm_to_float", "matmul_to_float", "gate", "concat"])
+def test_files_with_operators_on_integers_are_read(name, tmp_path):
+    """What onnxruntime wrote after it fused."""
+    b = Builder(2, np.uint8)
+    model = b.model(CASES[name](b))
+    fused, feeds = fused_by_onnxruntime(model, tmp_path), b.feeds()
+    assert operators(fused.graph.node)
+    (found,) = run_network(load(fused), feeds).values()
+    np.testing.assert_array_equal(found, by_onnxruntime(model, feeds)[0])
+
+
+@pytest.mark.parametrize("opset", [10, 11, 13, 18, 21, 23])
+def test_opsets(opset):
+    b = Builder(4, np.int8, opset=opset)
+    model = b.model(case_conv_per_tensor_without_bias(b))
+    graph, feeds = load(model), b.feeds()
+    assert "quantised_conv" in [layer.op for layer in graph.layers]
+    (found,) = run_network(graph, feeds).values()
+    np.testing.assert_array_equal(found, by_onnxruntime(model, feeds)[0])
+
+
+def test_inputs_and_outputs_of_integers():
+    """A network that is quantised from end to end."""
+    b = Builder(5, np.int8)
+    x = b.input((1, 3, 6, 6))
+    pair = b.pair()
+    moved = b.node("Transpose", [x], perm=[0, 1, 3, 2])
+    y = b.node("Relu", [b.node("DequantizeLinear", [moved, *pair])])
+    model = b.model(b.node("QuantizeLinear", [y, *b.pair()]))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.INT8
+    graph = load(model)
+    assert [port.dtype for port in (*graph.inputs, *graph.outputs)] == ["int8", "int8"]
+    feeds = {x: b.rng.integers(-128, 128, (1, 3, 6, 6)).astype(np.int8)}
+    (found,) = run_network(graph, feeds).values()
+    np.testing.assert_array_equal(found, by_onnxruntime(model, feeds)[0])
+    assert found.dtype == np.int8
+
+
+@pytest.mark.parametrize("op", ["DynamicQuantizeLinear", "ConvInteger"])
+def test_scales_that_follow_the_data_are_refused(op):
+    b = Builder(0)
+    x = b.input((1, 3, 6, 6))
+    made = onnx.helper.make_node("DynamicQuantizeLinear", [x], ["q", "s", "z"], "dynamic")
+    weight = b.constant("w", np.ones((4, 3, 3, 3), np.int8))
+    b.nodes += [made]
+    y = b.node("Cast", [b.node("ConvInteger", ["q", weight, "z"])], to=1)
+    with pytest.raises(UnsupportedError, match=f"{op}.*scales follow the data"):
+        load(b.model(b.node("Mul", [y, "s"])))
