@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 from hlsgen.errors import UnsupportedError
 from hlsgen.ops.importing import type_name
-from hlsgen.ops.whole_numbers import moves_whole_numbers
+from hlsgen.ops.whole_numbers import moves_whole_numbers, works_on_truth
 
 FLOAT = TensorProto.FLOAT
 # Floating-point types that become float32.
@@ -105,7 +105,7 @@ def carry_integers(
     label: Callable[[onnx.NodeProto], str],
 ) -> dict[str, UnsupportedError]:
     """Have casts of integer inputs, given with their types, do nothing, in place: float32 carries
-    the numbers already.
+    the numbers already. Truth values stay what they are: operators know them.
 
     Returns the refusals of nodes that compute with integers, by the node's first output. `label`
     names a node in messages.
@@ -117,6 +117,8 @@ def carry_integers(
         if not read:
             continue
         kind = kinds[read[0]]
+        if kind == TensorProto.BOOL and works_on_truth(node):
+            continue
         if node.op_type == "Cast":
             target = next(a.i for a in node.attribute if a.name == "to")
             if target == FLOAT or holds(target, kind):

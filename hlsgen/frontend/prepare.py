@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend.element_types import (
@@ -121,14 +121,14 @@ def in_float32(skeleton: onnx.ModelProto, walk: Resolver) -> tuple[str, ...]:
 
 
 def final_shapes(
-    skeleton: onnx.ModelProto, walk: Resolver, integers: Collection[str], refused: Collection[str]
+    skeleton: onnx.ModelProto, walk: Resolver, integers: Mapping[str, int], refused: Collection[str]
 ) -> dict[str, tuple[int, ...]]:
     """All shapes that are known. Raises ModelError where they contradict each other."""
     if refused:  # it is told of these instead
         shapes = {name: static_shape(kind) for name, kind in walk.types.items()}
         return {name: shape for name, shape in shapes.items() if shape is not None}
     for value in skeleton.graph.input:
-        if value.name in integers:
+        if integers.get(value.name, TensorProto.BOOL) != TensorProto.BOOL:
             value.type.tensor_type.elem_type = FLOAT
     if integers:
         for value in skeleton.graph.output:

@@ -27,6 +27,14 @@ MOVES = frozenset(
 # Of these, what joins several feature maps; the others move their first input.
 JOINS = frozenset(("Concat",))
 
+# What takes truth values.
+LOGIC = frozenset(("And", "Cast", "Not", "Or", "Where", "Xor"))
+
+
+def works_on_truth(node: onnx.NodeProto) -> bool:
+    """Whether a node takes truth values as they are handed in."""
+    return node.op_type in LOGIC
+
 
 def moves_whole_numbers(node: onnx.NodeProto, whole: set[str]) -> bool:
     """Whether a node moves the integer values called `whole` that it reads, and nothing else."""

@@ -67,6 +67,11 @@ MODELS = {
             f = Cast<to = 1>(x) a = Div(f, white) b = Sub(mean, a) c = Div(b, scale)
             t = Transpose<perm = [0,3,1,2]>(c) y = Relu(t)
         }""",
+    "a mask": """<ir_version: 8, opset_import: ["" : 17]>
+        g (bool[1,3,4] x) => (float[1,4,3] y) <float a = {2}, float b = {-1}> {
+            t = Transpose<perm = [0,2,1]>(x) n = Not(t) w = Where(n, a, b) c = Cast<to = 1>(t)
+            y = Add(w, c)
+        }""",
     "a value read beside its Transpose": """<ir_version: 8, opset_import: ["" : 17]>
         g (float[1,4,5,3] x) => (float[1,3,4,5] y) {
             a = Neg(x) t = Transpose<perm = [0,3,1,2]>(a) u = Transpose<perm = [0,3,1,2]>(x)
