@@ -161,7 +161,12 @@ def origins(model: onnx.ModelProto, graph: Graph) -> dict[tuple[str, str], Origi
         total += array.size
     low, high = (numbered(model, starts, graph.name, digit) for digit in (1, DIGIT))
     found: dict[tuple[str, str], Origin] = {}
+    layers = {layer.name for layer in low.layers} & {layer.name for layer in high.layers}
     for layer in graph.layers:
+        if layer.name not in layers:
+            raise not_rearranged(
+                f"layer {layer.name}", "which layers it becomes hangs on its values"
+            )
         for what, weight in layer.weights.items():
             digits = [g.layer(layer.name).weights[what] for g in (low, high)]
             if not all(

@@ -43,6 +43,12 @@ def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
     return axis % ranks[0] != 0
 
 
+def other_given_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """As `other_axis`, for an axis that is an input."""
+    axis = node.constant(1)
+    return axis is not None and int(axis.ravel()[0]) % ranks[0] != 0
+
+
 def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """A slice that keeps all images keeps their order too, unless it goes backwards."""
     axes, steps = node.integers(3, "axes"), node.integers(4, "steps")
@@ -143,7 +149,6 @@ RULES: dict[str, Rule] = {
             "QuickGelu",
             "BiasGelu",
             "FastGelu",
-            "CumSum",
             "OneHot",
             "ReduceMin",
             "ReduceProd",
@@ -192,6 +197,7 @@ RULES: dict[str, Rule] = {
         other_axis,
     ),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), never),
+    "CumSum": other_given_axis,
     "Einsum": first_letter,
     "PRelu": same_slopes,
     "Slice": forwards,

@@ -180,6 +180,7 @@ def test_command_line(tmp_path, capsys):
                 "pipelined",
                 "--copies",
                 "3",
+                "--explain",
             ]
         )
         == 0

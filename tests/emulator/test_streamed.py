@@ -313,7 +313,7 @@ def test_chosen_where_weights_do_not_fit():
     assert 0 < sum(kernel.row_tiles > 0 for kernel in plan.kernels) < len(plan.kernels) / 2
     assert found.resources.fits(target, Caps())
     assert found.least_bandwidth <= target.sustained_bandwidth(4) * 1.001
-    assert "take their weights from memory" in explain(graph, plan, found)
+    assert "read weights from memory anew" in explain(graph, plan, found)
     with pytest.raises(PlanError, match="memory blocks"):
         schedule(
             graph,
@@ -330,7 +330,7 @@ float[4,8,1,1] d) => (float[1,4,6,6] y) {
         p = Conv<pads=[1,1,1,1]>(x, a) r = Relu(p) q = Conv<pads=[1,1,1,1]>(r, b) s = Add(q, r)
         t = Conv<group=8, pads=[1,1,1,1]>(s, c) y = Conv(t, d) }"""
     graph = hlsgen.load_graph(parse(text))
-    found = buffering(graph, 32)
+    found = buffering(graph)
     assert found.waiting == {"p": 0, "q": 36 * 8 * 32, "s": 0, "t": 0, "y": 0}
     assert found.sides["y"] == (36 * 8 * 32, 36 * 4 * 32)
     assert found.links == (("", "p"), ("p", "q"), ("q", ""), ("", "y"))

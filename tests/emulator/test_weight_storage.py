@@ -210,7 +210,7 @@ def test_what_is_said_is_of_the_plan_as_searched(style, model):
     rate, low, high = (
         float(n.replace(",", ""))
         for n in re.search(
-            r"([\d,.]+) images a second \(band ([\d,.]+) to ([\d,.]+)", text
+            r"Predicted: ([\d,.]+) \(([\d,.]+) to ([\d,.]+)\) images a second", text
         ).groups()
     )
     assert low <= rate <= high and "not as the search left it" not in text

@@ -21,6 +21,8 @@ MIXING = {
     "a = Constant<value_ints=[0]>() s = Constant<value_ints=[-1]>() r = Relu(x) y = "
     "Slice(r, b, e, a, s) }",
     "softmax": "(float[3,5] x) => (float[3,5] y) { y = Softmax<axis=0>(x) }",
+    "added up": "(float[3,5] x) => (float[3,5] y) { a = Constant<value_ints=[0]>() y = "
+    "CumSum(x, a) }",
 }
 
 
