@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Conversion, Nest
+from hlsgen.kernel.nest import Conversion
 from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
-from hlsgen.ops.activation import Activate
-from hlsgen.ops.base import Importer, Operator
-from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.base import Importer
+from hlsgen.ops.converted import Converted
 from hlsgen.ops.quantised_arguments import places, quantisation
-from hlsgen.plan import KernelPlan
 from hlsgen.quantised import Quantisation
 from hlsgen.types import FLOAT32, INTEGERS
 
@@ -23,14 +21,13 @@ if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class Dequantize(Operator, Importer):
+class Dequantize(Converted, Importer):
     """ONNX DequantizeLinear; the attributes are a `Quantisation`."""
 
     name = "dequantize"
     onnx_types: ClassVar[dict[str, str]] = {
         "DequantizeLinear": "of int8 and uint8, with one constant scale; of constants any"
     }
-    folds = False
     types = INTEGERS
 
     def import_node(self, node: NodeImporter) -> None:
@@ -49,11 +46,6 @@ class Dequantize(Operator, Importer):
         given: Quantisation = layer.attributes
         return given.dequantised(inputs[0])
 
-    @property
-    def layered_template(self) -> str:
-        """A copy, converted."""
-        return Activate.name
-
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Converted at the end."""
         return Roles(layer.attributes.type, FLOAT32, layer.attributes.type, FLOAT32)
@@ -63,13 +55,6 @@ class Dequantize(Operator, Importer):
         given: Quantisation = layer.attributes
         units = requantise.dequantising(given, lanes)
         return Conversion(requantise.dequantised(given, lanes), units=units)
-
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """A vector after another."""
-        conversion = self.conversion(layer, graph, kernel.output_width)
-        epilogue = self.epilogue(layer, graph, kernel, conversion=conversion)
-        types = self.roles(layer, graph)
-        return elementwise(layer, graph, kernel, Combine("each"), epilogue, types=types)
 
 
 OPERATOR = Dequantize()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Conversion, Nest
-from hlsgen.kernel.values import Roles
-from hlsgen.ops import requantise
+from hlsgen.graph import Layer
 from hlsgen.ops.conv import Conv, ConvAttributes
+from hlsgen.ops.integer_sums import IntegerSums
 from hlsgen.ops.quantised_arguments import (
     Place,
     folded_bias,
@@ -21,9 +19,7 @@ from hlsgen.ops.quantised_arguments import (
     quantisation,
     weight_less_zero,
 )
-from hlsgen.plan import KernelPlan
 from hlsgen.quantised import Quantisation, factor, scaled_back
-from hlsgen.types import INTEGERS
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -44,19 +40,13 @@ class QuantisedConvAttributes(ConvAttributes):
     result: Quantisation | None
 
 
-class QuantisedConv(Conv):
+class QuantisedConv(IntegerSums, Conv):
     """QLinearConv: sums of integers, a factor for each filter, rounded."""
 
     name = "quantised_conv"
     onnx_types: ClassVar[dict[str, str]] = {
         "QLinearConv": "as Conv; scales of weights one in all or one a filter; all constant"
     }
-    types = INTEGERS
-    fuses_activation = False
-    scaled_weight = ""
-    stored_weights: tuple[str, ...] = ()
-    folds = False
-    alternative_engines: tuple[str, ...] = ()
 
     def import_node(self, node: NodeImporter) -> None:
         """Import QLinearConv: x, its scale and zero point, the same of weight and result, bias."""
@@ -86,49 +76,13 @@ class QuantisedConv(Conv):
         """That of float32."""
         return Conv.name
 
-    def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
-        """Weights, bias, factors."""
-        return requantise.unfolded(layer)
-
-    def structure(self, layer: Layer) -> Any:
-        """Scales are constants of any kernel."""
-        return requantise.structure(layer.attributes)
-
-    def roles(self, layer: Layer, graph: Graph) -> Roles:
-        """Sums of int32, however few bits they need."""
-        return requantise.roles(layer, graph)
-
     def border(self, layer: Layer) -> str:
         """The zero point."""
         return str(layer.attributes.given.zero)
 
-    def note(self, layer: Layer) -> str:
-        """How wide its sums are."""
-        return requantise.note(layer)
-
-    def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
-        """A factor for each channel."""
-        return requantise.times_factors(layer, lanes)
-
-    def layered_context(self, layer: Layer) -> dict[str, Any]:
-        """The input less its zero point, and the factors."""
-        return requantise.layered(layer)
-
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """As of float32, with a factor for each channel behind it."""
-        return requantise.by_channel(super().nest(layer, graph, kernel), layer)
-
     def absorbs(self, layer: Layer, fill: float) -> bool:
         """The zero point, as its own pads."""
         return bool(fill == layer.attributes.given.zero)
-
-    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """All weights are multiplied."""
-        return (0,)
-
-    def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """Weights are on chip."""
-        return (0,)
 
 
 OPERATOR = QuantisedConv()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Conversion, Nest
-from hlsgen.kernel.values import Roles
-from hlsgen.ops import requantise
+from hlsgen.graph import Layer
 from hlsgen.ops.dense import Dense, DenseAttributes
+from hlsgen.ops.integer_sums import IntegerSums
 from hlsgen.ops.quantised_arguments import Place, folded_bias, quantisation, weight_less_zero
 from hlsgen.ops.quantised_conv import QuantisedConvAttributes
 from hlsgen.ops.window import Window
-from hlsgen.plan import KernelPlan
 from hlsgen.quantised import Quantisation, scaled_back, single
-from hlsgen.types import FLOAT32, INTEGERS
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -50,7 +47,7 @@ INPUTS = {
 }
 
 
-class QuantisedDense(Dense):
+class QuantisedDense(IntegerSums, Dense):
     """QGemm, QLinearMatMul and MatMulIntegerToFloat of one image by a constant matrix."""
 
     name = "quantised_dense"
@@ -61,12 +58,6 @@ class QuantisedDense(Dense):
     }
     contributed = frozenset({"QGemm", "MatMulIntegerToFloat"})
     makes = ("quantised_conv",)
-    types = INTEGERS
-    fuses_activation = False
-    scaled_weight = ""
-    stored_weights: tuple[str, ...] = ()
-    folds = False
-    alternative_engines: tuple[str, ...] = ()
 
     def import_node(self, node: NodeImporter) -> None:
         """Import one of them."""
@@ -114,40 +105,8 @@ class QuantisedDense(Dense):
 
     def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
         """The matrix with its columns in [H][W][C] order, bias, factors."""
-        arrays = requantise.unfolded(layer)
+        arrays = super().layered_arrays(layer)
         return arrays | {"weight": arrays["weight"].transpose(0, 2, 3, 1)}
-
-    def structure(self, layer: Layer) -> Any:
-        """Scales are constants of any kernel."""
-        return requantise.structure(layer.attributes)
-
-    def roles(self, layer: Layer, graph: Graph) -> Roles:
-        """Sums of int32, however few bits they need."""
-        return requantise.roles(layer, graph)
-
-    def note(self, layer: Layer) -> str:
-        """How wide its sums are."""
-        return requantise.note(layer)
-
-    def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
-        """A factor for each channel."""
-        return requantise.times_factors(layer, lanes)
-
-    def layered_context(self, layer: Layer) -> dict[str, Any]:
-        """The input less its zero point, and the factors."""
-        return requantise.layered(layer)
-
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """As of float32, with a factor for each output behind it."""
-        return requantise.by_channel(super().nest(layer, graph, kernel), layer)
-
-    def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """Weights are on chip."""
-        return (0,)
-
-    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """All weights are multiplied."""
-        return (0,)
 
 
 OPERATOR = QuantisedDense()

@@ -9,14 +9,12 @@ import numpy as np
 
 from hlsgen.activation import c_float
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest
+from hlsgen.kernel.nest import Conversion
 from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
-from hlsgen.ops.activation import Activate
-from hlsgen.ops.base import Importer, Operator
-from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.base import Importer
+from hlsgen.ops.converted import Converted
 from hlsgen.ops.quantised_arguments import places, quantisation
-from hlsgen.plan import KernelPlan
 from hlsgen.quantised import Quantisation
 from hlsgen.types import FLOAT32
 
@@ -24,14 +22,13 @@ if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
 
 
-class Quantize(Operator, Importer):
+class Quantize(Converted, Importer):
     """ONNX QuantizeLinear; the attributes are a `Quantisation`."""
 
     name = "quantize"
     onnx_types: ClassVar[dict[str, str]] = {
         "QuantizeLinear": "to int8 and uint8, with one constant scale"
     }
-    folds = False
     fuses_activation = False
 
     def import_node(self, node: NodeImporter) -> None:
@@ -45,11 +42,6 @@ class Quantize(Operator, Importer):
         result: Quantisation = layer.attributes
         return result.quantised(inputs[0])
 
-    @property
-    def layered_template(self) -> str:
-        """A copy, converted."""
-        return Activate.name
-
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Rounded at the end."""
         return Roles(FLOAT32, FLOAT32, FLOAT32, layer.attributes.type)
@@ -59,14 +51,6 @@ class Quantize(Operator, Importer):
         a: Quantisation = layer.attributes
         units = requantise.division(a.scale, lanes) + requantise.rounding(a, lanes)
         return Conversion(f"{{0}} / {c_float(a.scale)}", a.zero, units=units)
-
-    def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """A vector after another."""
-        return elementwise(
-            layer, graph, kernel, Combine("each"),
-            Epilogue(conversion=self.conversion(layer, graph, kernel.output_width)),
-            types=self.roles(layer, graph),
-        )  # fmt: skip
 
 
 OPERATOR = Quantize()
