@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hlsgen.plan import Plan
-from hlsgen.schedule.pipelined.problem import OptionCache
+from hlsgen.schedule.pipelined.options import OptionCache
 
 
 @dataclass(frozen=True)

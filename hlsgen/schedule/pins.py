@@ -19,7 +19,8 @@ from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import ENGINES, FOLDED, PREFIX, first_few, flag_of, knob_of, listed
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
-from hlsgen.schedule.pipelined.problem import kernels_of, legal_widths, window_choices
+from hlsgen.schedule.pipelined.options import kernels_of, window_choices
+from hlsgen.schedule.pipelined.problem import legal_widths
 from hlsgen.style import AUTO, SEARCHED, effective, having
 from hlsgen.types import FLOAT32
 

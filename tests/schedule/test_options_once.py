@@ -8,7 +8,7 @@ from hlsgen.boards import board
 from hlsgen.model.pipelined_timing import lead
 from hlsgen.plan import Plan
 from hlsgen.schedule.goal import Goal, check_goal
-from hlsgen.schedule.pipelined import problem
+from hlsgen.schedule.pipelined import options, problem
 from hlsgen.schedule.pipelined.choices import tensor_classes
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
@@ -27,11 +27,11 @@ def test_equal_layers_without_bias_are_built_once(monkeypatch):
         )
     )
     built = []
-    options = problem.layer_options
+    every = problem.layer_options
     monkeypatch.setattr(
         problem,
         "layer_options",
-        lambda layer, *rest: built.append(layer.name) or options(layer, *rest),
+        lambda layer, *rest: built.append(layer.name) or every(layer, *rest),
     )
     hlsgen.schedule(graph, style="pipelined")
     assert built == ["s", "y"]  # no kernel reads what the last one writes
@@ -41,13 +41,13 @@ def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
     """A sparse network is searched with zeros skipped, then without: the kernels that multiply by
     all weights are the same."""
     graph = hlsgen.load_graph(sparsify(parse(SKIPPING), "relative", sparsity=0.85).model)
-    built, costed = [], problem.option_cost
+    built, costed = [], options.option_cost
 
     def cost(layer, graph, board, plan, kernel):
         built.append(kernel)
         return costed(layer, graph, board, plan, kernel)
 
-    monkeypatch.setattr(problem, "option_cost", cost)
+    monkeypatch.setattr(options, "option_cost", cost)
     plan = hlsgen.schedule(graph, style="pipelined")
     assert any(kernel.nonzeros_per_lane for kernel in plan.kernels)
     assert len(built) == len(set(built))

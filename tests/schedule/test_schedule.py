@@ -28,8 +28,8 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.knobs import parse_pins
 from hlsgen.schedule.pipelined.choices import Choice, partial_sums, tensor_classes
 from hlsgen.schedule.pipelined.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.pipelined.options import Option, undominated
 from hlsgen.schedule.pipelined.planner import complete
-from hlsgen.schedule.pipelined.problem import Option, undominated
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
 from tests.support.plans import resized, zoo_graph, zoo_plan

@@ -20,8 +20,9 @@ from hlsgen.schedule.folded.shapes import with_needed
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.hybrid.partition import Partition
 from hlsgen.schedule.pipelined.choices import WIDTHS, tensor_classes
+from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.planner import complete
-from hlsgen.schedule.pipelined.problem import OptionCache, build_problem
+from hlsgen.schedule.pipelined.problem import build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import solve
 

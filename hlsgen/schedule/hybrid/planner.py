@@ -23,7 +23,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.hybrid.co_scheduling import Prefixes, co_scheduled, merged, outdone
 from hlsgen.schedule.hybrid.partition import partitions
 from hlsgen.schedule.pipelined.depths import WORK, deepen, trimmed
-from hlsgen.schedule.pipelined.problem import OptionCache
+from hlsgen.schedule.pipelined.options import OptionCache
 
 # So many pairs of a prefix and engines are planned, the most promising first, until so many layers
 # of prefixes were searched.

@@ -19,7 +19,8 @@ from hlsgen.schedule.pipelined.check import check_copies
 from hlsgen.schedule.pipelined.choices import Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.pipelined.depths import Deepened, deepen, simulated, trimmed, with_depths
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
-from hlsgen.schedule.pipelined.problem import OptionCache, build_problem, memory_bytes
+from hlsgen.schedule.pipelined.options import OptionCache
+from hlsgen.schedule.pipelined.problem import build_problem, memory_bytes
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import Solution, fewest, solve
 

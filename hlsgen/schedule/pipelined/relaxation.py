@@ -13,7 +13,8 @@ import numpy as np
 
 from hlsgen.schedule.pipelined.choices import Choice, choice_of
 from hlsgen.schedule.pipelined.elimination import cheapest, elimination, marginals
-from hlsgen.schedule.pipelined.problem import Option, Problem
+from hlsgen.schedule.pipelined.options import Option
+from hlsgen.schedule.pipelined.problem import Problem
 
 
 @dataclass(frozen=True)

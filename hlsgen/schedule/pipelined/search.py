@@ -21,9 +21,10 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.progress import stage
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.pipelined.charges import SCALE
 from hlsgen.schedule.pipelined.choices import Choice
 from hlsgen.schedule.pipelined.prices import any_design, least_design
-from hlsgen.schedule.pipelined.problem import SCALE, Problem
+from hlsgen.schedule.pipelined.problem import Problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.solver import Outcome, run
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import Choice, choice_of
+from hlsgen.schedule.pipelined.options import Option, cheapest
 from hlsgen.schedule.pipelined.prices import GAP, worth
-from hlsgen.schedule.pipelined.problem import Option, Problem, cheapest
+from hlsgen.schedule.pipelined.problem import Problem
 
 # An option of a layer under way to the solver, with the variable that says whether it is chosen.
 Chosen = tuple[str, Any, Option]

@@ -1,0 +1,228 @@
+"""The ways to build a layer of a pipelined design, with cycles and cost: widths, window unrolled or
+not, vectors at once, zeros skipped or not, weights on chip or from memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from math import ceil
+from operator import le
+from typing import Any
+
+import numpy as np
+
+from hlsgen.boards import Board
+from hlsgen.errors import Infeasible
+from hlsgen.graph import Graph, Layer
+from hlsgen.model.pipelined_timing import lead, pipelined_cycles
+from hlsgen.ops import operator
+from hlsgen.ops.base import vectors
+from hlsgen.ops.skip import nonzeros
+from hlsgen.ops.sparse import WORTHWHILE
+from hlsgen.plan import KernelPlan, Plan
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.pipelined.charges import option_cost, whole
+from hlsgen.schedule.pipelined.choices import partial_sums_of
+from hlsgen.types import FLOAT32
+
+# Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
+# for a row tile's rows, wide ones leave less choice of how many vectors are multiplied at once.
+STREAMED_WIDTHS = (4, 8)
+# Row tiles that the search tries: more take weights from memory too often.
+STRIPS = (1, 2, 7)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to build a layer: its kernel, cycles an image, (ALMs, blocks, DSPs) scaled by SCALE,
+    bytes of weights that it takes from memory for an image, and the share of its input that it
+    needs before its first output."""
+
+    kernel: KernelPlan
+    cycles: int
+    cost: tuple[int, ...]
+    bytes: int = 0
+    lead: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptionCache:
+    """What was built before within one search, by all that it depends on: options of layers, and of
+    a layer's kernels whether pins allow them and others beat them or not."""
+
+    options: dict[Any, tuple[Option, ...]] = field(default_factory=dict)
+    kernels: dict[Any, dict[KernelPlan, Option]] = field(default_factory=dict)
+
+
+def alike(layer: Layer, graph: Graph) -> Any:
+    """What layers have in common that have the same options: all that these depend on but widths,
+    or the layer itself where its weights have zeros to skip."""
+    shapes = tuple(
+        (graph.tensors[name].shape, graph.tensors[name].type)
+        for name in (*layer.inputs, layer.output)
+    )
+    weights: tuple[Any, ...] = tuple(
+        (name, w.shape, w.dtype.str) for name, w in layer.weights.items()
+    )
+    # A bias without values, as of every layer that has none, is no zero to skip.
+    weight = layer.weights.get("weight")
+    if weight is not None and nonzeros(weight) < WORTHWHILE * weight.size:
+        weights = (("of", layer.name),)
+    return layer.op, operator(layer.op).structure(layer), layer.activation, shapes, weights
+
+
+def layer_options(
+    layer: Layer, graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str],
+    widths: dict[str, tuple[int, ...]], convert: np.ndarray, built: dict[KernelPlan, Option],
+) -> tuple[Option, ...]:  # fmt: skip
+    """Every kernel of a layer that pins allow, with cycles and cost; `built` remembers them."""
+    source, result = classes[layer.inputs[0]], classes[layer.output]
+    windows = window_choices(layer, plan)
+    found = []
+    for width in widths[source]:
+        for output in (width,) if source == result else widths[result]:
+            for window in windows:
+                pinned = goal.pins.get((layer.name, "row_tiles"))
+                choices = kernels_of(
+                    layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned
+                )
+                kernels = [kernel for kernel in choices if goal.allows(kernel)]
+                new = [kernel for kernel in kernels if kernel not in built]
+                built |= zip(new, costed(layer, graph, board, plan, new, convert), strict=True)
+                found += undominated([built[kernel] for kernel in kernels])
+    if not found:
+        raise Infeasible("cannot be built as --set asks for", where=f"layer {layer.name}")
+    return tuple(found)
+
+
+def window_choices(layer: Layer, plan: Plan) -> tuple[bool, ...]:
+    """Whether a layer's window may be unrolled, or must be."""
+    if not plan.enabled("unroll"):
+        return (False,)
+    if hasattr(layer.attributes, "counted_pads"):
+        return (True,)  # pooling always reduces its whole window at once
+    return (False, True) if hasattr(layer.attributes, "window") else (False,)
+
+
+def undominated(options: list[Option]) -> list[Option]:
+    """The options of one pair of widths without those that another beats, or equals, in time and in
+    every resource."""
+    ordered = sorted(options, key=lambda o: (o.cycles, sum(o.cost)))
+    kept: list[Option] = []
+    prices: list[tuple[int, ...]] = []
+    for option in ordered:
+        price = (*option.cost, option.bytes)
+        if not any(all(map(le, best, price)) for best in prices):
+            kept.append(option)
+            prices.append(price)
+    return kept
+
+
+def cheapest(options: list[Option]) -> list[Option]:
+    """The options among which one is best where time does not matter: of every pair of widths, and
+    with every number of row tiles, those that no other one beats, or equals, in every resource."""
+    groups: dict[tuple[int, int, int], list[Option]] = {}
+    for option in sorted(options, key=lambda o: (sum(o.cost), o.bytes)):
+        kernel, price = option.kernel, (*option.cost, option.bytes)
+        kept = groups.setdefault((kernel.input_width, kernel.output_width, kernel.row_tiles), [])
+        if not any(
+            all(a <= b for a, b in zip((*o.cost, o.bytes), price, strict=True)) for o in kept
+        ):
+            kept.append(option)
+    return [option for kept in groups.values() for option in kept]
+
+
+def kernels_of(
+    layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan, row_tiles: int | None = None
+) -> list[KernelPlan]:
+    """The kernels of given widths: folded or not, skipping zeros or not, with one input vector a
+    turn or several, weights on chip or from memory (in so many `row_tiles`, where a pin says
+    so)."""
+    op, free = operator(layer.op), plan.enabled("fuse") and plan.enabled("tile")
+    shapes = [
+        replace(kernel, lane_folding=folding)
+        for folding in (op.lane_folding_options(layer, kernel) if free else (1,))
+    ]
+    if free and plan.enabled("unroll") and plan.enabled("cached_writes"):
+        shapes += [
+            replace(kernel, nonzeros_per_lane=count)
+            for count in op.nonzeros_options(layer, graph, kernel)
+            if count
+        ]
+        shapes += [
+            replace(kernel, vectors_per_cycle=count)
+            for count in op.vectors_per_cycle_options(layer, graph, kernel)
+            if count > 1
+        ]
+        shapes += streaming(layer, graph, kernel, FLOAT32.bits, row_tiles)
+    sums = [partial_sums_of(layer, graph, shape) for shape in shapes]
+    return [
+        shape if n == shape.partial_sums else replace(shape, partial_sums=n)
+        for shape, n in zip(shapes, sums, strict=True)
+    ]
+
+
+def streaming(
+    layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None
+) -> list[KernelPlan]:
+    """The kernels of given widths whose weights stream from memory: those that are `pinned`, else
+    those that have less on chip than the weights are."""
+    op = operator(layer.op)
+    if (
+        pinned is None
+        and op.works_in_row_tiles(layer)
+        and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS)
+    ):
+        return []
+    here, found = on_chip(layer, graph, kernel, bits), []
+    wanted = STRIPS if pinned is None else (pinned,)
+    for shape in (
+        replace(kernel, row_tiles=n)
+        for n in op.row_tile_options(layer, graph, kernel)
+        if n and n in wanted
+    ):
+        if pinned is not None or on_chip(layer, graph, shape, bits) < here:
+            inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
+            counts = {
+                ceil(inputs / n): n
+                for n in reversed(op.vectors_per_cycle_options(layer, graph, shape))
+            }
+            found += [replace(shape, vectors_per_cycle=n) for n in counts.values()]
+    return found
+
+
+def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> int:
+    """Bits of a kernel's memories."""
+    memories = operator(layer.op).pipelined_body(layer, graph, kernel, bits).memories
+    return sum(memory.depth * memory.bits * memory.banks * memory.copies for memory in memories)
+
+
+def costed(
+    layer: Layer,
+    graph: Graph,
+    board: Board,
+    plan: Plan,
+    kernels: list[KernelPlan],
+    convert: np.ndarray,
+) -> list[Option]:
+    """Kernels with cycles and cost."""
+    table = np.array(
+        [option_cost(layer, graph, board, plan, kernel) for kernel in kernels]
+    ).reshape(-1, 5)
+
+    @cache
+    def first(row_tiles: int) -> float:
+        """What a kernel needs before its first output: widths change nothing of it."""
+        kernel = next(kernel for kernel in kernels if kernel.row_tiles == row_tiles)
+        return lead(layer, graph, kernel)
+
+    return [
+        Option(
+            kernel,
+            pipelined_cycles(layer, graph, kernel, plan, board),
+            cost,
+            operator(layer.op).streamed_values(layer, graph, kernel) * layer.weight_type.bytes,
+            first(kernel.row_tiles),
+        )
+        for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)
+    ]
