@@ -27,7 +27,7 @@ from hlsgen.graph import Graph, Tensor
 from hlsgen.host.manifest import Buffer, Layout
 from hlsgen.model.shared_kernels import engines_used, has_scales
 from hlsgen.ops import operator
-from hlsgen.ops.base import pad_axis
+from hlsgen.ops.arrays import pad_axis
 from hlsgen.ops.broadcast import FLOAT_MAX
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Plan, StepPlan

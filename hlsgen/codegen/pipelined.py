@@ -34,7 +34,7 @@ from hlsgen.kernel.operand_text import chosen, stored
 from hlsgen.kernel.result_text import activated, cleared, emit, finish
 from hlsgen.kernel.text import every_iteration, kernel_text
 from hlsgen.ops import operator
-from hlsgen.ops.base import pad_axis, vectors
+from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.rewrites.weight_storage import piece_type
 from hlsgen.types import FLOAT32, STORAGE_TYPES, DataType, decoded, encoded, pieces

@@ -15,7 +15,7 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Combine, Loop
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import StepKernel
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
 

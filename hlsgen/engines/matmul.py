@@ -14,7 +14,7 @@ from hlsgen.kernel.nest import Combine, Loop
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import READER, Pointer, StepKernel
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import EngineSizes, Plan
 
 NAME = "matmul"

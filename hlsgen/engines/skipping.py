@@ -17,7 +17,7 @@ from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import End, Registers, StepKernel
 from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
-from hlsgen.ops.base import pad_axis
+from hlsgen.ops.arrays import pad_axis
 from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.skipping import list_lengths, step_lists

@@ -14,7 +14,7 @@ from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import Registers, StepKernel
 from hlsgen.kernel.values import Vector
 from hlsgen.ops import softmax
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import EngineSizes, Plan
 
 

@@ -130,7 +130,7 @@ def pipelined_kernel(
     vector = kernel.output_width * FLOAT32.bits
     return Kernel(
         layer.name,
-        operator(layer.op).pipelined_body(layer, graph, kernel, FLOAT32.bits),
+        operator(layer.op).pipelined_body(layer, graph, kernel),
         autorun=plan.enabled("autorun") and not scratch,
         lsus=(Lsu("scratch", vector), Lsu("scratch", vector, store=True)) if scratch else (),
         channel_bits=channel,

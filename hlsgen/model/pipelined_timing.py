@@ -12,7 +12,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import KernelPlan, Plan
 
 

@@ -17,7 +17,7 @@ from hlsgen.kernel.derive import Events
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.model.pipelined_timing import initiation_interval
 from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
 
 

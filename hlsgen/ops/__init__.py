@@ -6,7 +6,8 @@ import importlib
 import pkgutil
 from functools import cache
 
-from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.base import Operator
+from hlsgen.ops.importer import Importer
 
 
 @cache

@@ -10,8 +10,9 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.nest import Combine, Nest
-from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.base import Operator
 from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.importer import Importer
 from hlsgen.plan import KernelPlan
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What every operator module provides, and sensible defaults for those that pass vectors straight
+"""What every operator provides, and sensible defaults for those that pass vectors straight
 through."""
 
 from __future__ import annotations
@@ -6,8 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,15 +15,14 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
 from hlsgen.kernel.derive import Events
 from hlsgen.kernel.hardware import Arithmetic, Body
-from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Array, Conversion, Epilogue, Loop, Nest, Weights, row_major, size
+from hlsgen.kernel.nest import Conversion, Epilogue, Nest, Weights
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
-from hlsgen.kernel.values import Roles, Vector, weighted
-from hlsgen.types import FLOAT32, DataType
+from hlsgen.kernel.values import Roles, weighted
+from hlsgen.ops.arrays import pad_axis, vectors
+from hlsgen.types import FLOAT32
 
 if TYPE_CHECKING:
-    from hlsgen.ops.importing import NodeImporter
     from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 Shape = tuple[int, int, int]
@@ -39,65 +37,8 @@ class Work:
     weights: int = 0
 
 
-def vectors(channels: int, width: int) -> int:
-    """Number of `width`-lane vectors that hold `channels` channels."""
-    return ceil(channels / width)
-
-
 # Kernels of a graph whose description is remembered.
 REMEMBERED = 256
-# A step's weights stay below this many vectors: its stream must fit a channel when kernels run one
-# after another.
-LARGEST_STREAM = 1 << 18
-
-
-def pad_axis(array: np.ndarray, axis: int, multiple: int) -> np.ndarray:
-    """Zero-pad `axis` at its end to a multiple."""
-    missing = -array.shape[axis] % multiple
-    if not missing:
-        return array
-    widths = [(0, 0)] * array.ndim
-    widths[axis] = (0, missing)
-    return np.pad(array, widths)
-
-
-def resident_weights(loops: tuple[Loop, ...], vector: Vector) -> Array:
-    """Weights on chip for good: a word for every iteration of a position, with all vectors that it
-    multiplies."""
-    depth = size([loop for loop in loops if not loop.unrolled])
-    parts = size([loop for loop in loops if loop.unrolled])
-    return Array(Memory("weights", depth, vector.bits, parts), vector)
-
-
-def bias_array(loops: tuple[Loop, ...], vector: Vector) -> Array:
-    """A bias for every output vector of a pixel, or slice of one."""
-    own = [loop for loop in loops if not (loop.reduces or loop.unrolled or loop.walks)]
-    return Array(Memory("bias", size(own), vector.bits), vector, row_major(own))
-
-
-class Importer(ABC):
-    """Translates ONNX operators into layers, its own or other operators'."""
-
-    # The ONNX operators it imports, each with what is supported of its attributes and inputs.
-    onnx_types: ClassVar[Mapping[str, str]] = {}
-
-    # Those of them that are not ONNX's own: onnxruntime's, of the domain com.microsoft.
-    contributed: frozenset[str] = frozenset()
-    # The types of feature maps that it reads.
-    types: tuple[DataType, ...] = (FLOAT32,)
-    # Inputs of its nodes that are weights where they are known: an input of the network that stands
-    # there is one in ONNX's own cases.
-    weight_places: tuple[int, ...] = ()
-
-    # The operators whose layers it may make, beside its own.
-    makes: tuple[str, ...] = ()
-    # Those of them that few nodes become: a style that lacks them takes all others.
-    rare: tuple[str, ...] = ()
-
-    @abstractmethod
-    def import_node(self, node: NodeImporter) -> None:
-        """Translate one ONNX node into layers. Raises UnsupportedError for what no template
-        covers."""
 
 
 class Operator(ABC):
@@ -348,7 +289,7 @@ class Operator(ABC):
         """Units of the kernel beside sums, bias and activation, which `pipelined_body` adds."""
         return derive.combining(self.described(layer, graph, kernel))
 
-    def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> Body:
+    def pipelined_body(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Body:
         """Everything in the kernel that the model charges."""
         return derive.body(self.described(layer, graph, kernel))
 

@@ -14,9 +14,11 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.kernel.nest import Array, Combine, Guard, Nest, Source
 from hlsgen.kernel.values import Vector
-from hlsgen.ops.base import Importer, Operator, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.broadcast import common_shape, expanded, fit, layout_of
 from hlsgen.ops.elementwise import VECTOR, elementwise
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 from hlsgen.plan import KernelPlan
 from hlsgen.types import DataType

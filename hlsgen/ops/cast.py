@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from onnx import TensorProto
 
 from hlsgen.activation import Activation
-from hlsgen.ops.base import Importer
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import type_name
 from hlsgen.ops.with_constant import activated
 from hlsgen.types import ANY

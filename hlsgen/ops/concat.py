@@ -11,9 +11,11 @@ from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.kernel.nest import Combine, Guard, Loop, Nest, Source
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.values import Vector
-from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.elementwise import pixels
+from hlsgen.ops.importer import Importer
 from hlsgen.placement import place_tensors
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.types import ANY

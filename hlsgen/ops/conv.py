@@ -13,7 +13,8 @@ from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import skipping
-from hlsgen.ops.base import LARGEST_STREAM, Importer, Shape, Work, pad_axis, vectors
+from hlsgen.ops.arrays import LARGEST_STREAM, pad_axis, vectors
+from hlsgen.ops.base import Shape, Work
 from hlsgen.ops.conv_kernel import ConvKernels
 from hlsgen.ops.conv_steps import (
     FEEDER,
@@ -28,6 +29,7 @@ from hlsgen.ops.conv_steps import (
     window_fields,
 )
 from hlsgen.ops.depth import depth_among_channels
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.types import DataType

@@ -13,7 +13,8 @@ from hlsgen.kernel import derive
 from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights, row_major
 from hlsgen.kernel.values import Vector
 from hlsgen.ops import skip, streamed
-from hlsgen.ops.base import Operator, bias_array, pad_axis, resident_weights, vectors
+from hlsgen.ops.arrays import bias_array, pad_axis, resident_weights, vectors
+from hlsgen.ops.base import Operator
 from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.memory import MEMORY_DISTANCE
-from hlsgen.ops.base import pad_axis, vectors
+from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, EngineSizes, StepPlan
 

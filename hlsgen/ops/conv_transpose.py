@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
 from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.window import Window
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.linear import along_axis
 
 if TYPE_CHECKING:

@@ -13,19 +13,11 @@ from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.kernel.values import FLOAT, Vector
 from hlsgen.ops import skip
-from hlsgen.ops.base import (
-    LARGEST_STREAM,
-    Importer,
-    Operator,
-    Shape,
-    Work,
-    bias_array,
-    pad_axis,
-    resident_weights,
-    vectors,
-)
+from hlsgen.ops.arrays import LARGEST_STREAM, bias_array, pad_axis, resident_weights, vectors
+from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.compose import apply, number
 from hlsgen.ops.conv import ConvAttributes
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 
 if TYPE_CHECKING:

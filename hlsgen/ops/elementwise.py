@@ -7,7 +7,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Combine, Epilogue, Guard, Index, Loop, Nest, Raster, Source
 from hlsgen.kernel.values import FLOAT, Roles, Vector
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import KernelPlan
 
 # The number of a vector in its pixel.

@@ -15,7 +15,8 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.nest import Nest
-from hlsgen.ops.base import Operator, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.gather_index import GatherAttributes, Offsets, elements
 from hlsgen.ops.gather_kernel import Printed, keeps_vectors, movement, printed
 from hlsgen.plan import Engines, KernelPlan, StepPlan

@@ -15,7 +15,7 @@ from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.kernel.nest import Combine, Epilogue, Loop, Nest, Source
 from hlsgen.kernel.phases import Buffer, Pace, Phase, Table
 from hlsgen.kernel.values import Roles, Vector
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.gather_index import NOWHERE, GatherAttributes, Offsets
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32

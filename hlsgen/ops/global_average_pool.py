@@ -11,7 +11,9 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.nest import Combine, Loop, Nest, Source
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.kernel.values import Vector
-from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Shape, Work
+from hlsgen.ops.importer import Importer
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:

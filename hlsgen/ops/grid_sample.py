@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import View
-from hlsgen.ops.base import Importer
 from hlsgen.ops.binary import joined
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 from hlsgen.ops.resize_matrix import cubic, hat
 

@@ -14,7 +14,8 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Array, Conversion, Nest
 from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops import requantise
-from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.base import Operator
+from hlsgen.ops.importer import Importer
 from hlsgen.plan import KernelPlan
 from hlsgen.quantised import sum_bits
 from hlsgen.types import FLOAT32, INT8, INT16, INT32, INTEGERS

@@ -13,8 +13,9 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Combine, Epilogue, Nest
 from hlsgen.kernel.phases import Table
 from hlsgen.kernel.values import Roles, Vector
-from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.base import Operator
 from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.quantised_arguments import Place, places, quantisation
 from hlsgen.plan import KernelPlan
 from hlsgen.quantised import Quantisation, single

@@ -14,9 +14,11 @@ from hlsgen.graph import Graph, Layer, Tensor, View
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.ops import dense
-from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.softmax import plain_step
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.graph import Tensor, View
-from hlsgen.ops.base import Importer
 from hlsgen.ops.binary import BinaryAttributes
 from hlsgen.ops.broadcast import spread_constant
 from hlsgen.ops.compose import apply, number
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR, Value
 from hlsgen.ops.linear import last_as_channels, mixed
 from hlsgen.ops.reduction import spans_channels

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.graph import Layer
-from hlsgen.ops.base import Importer, Operator, Shape
+from hlsgen.ops.base import Operator, Shape
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR
 from hlsgen.types import ANY
 

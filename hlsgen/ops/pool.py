@@ -12,8 +12,10 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.nest import Combine, Loop, Nest
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.kernel.values import Roles, Vector
-from hlsgen.ops.base import Importer, Operator, Shape, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.conv_steps import scan_columns, window_fields
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.sliding import sliding, tap_loops
 from hlsgen.ops.window import Window, imported_window
 from hlsgen.plan import Engines, KernelPlan, StepPlan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from hlsgen.ops.base import Importer
 from hlsgen.ops.concat import concatenate
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 from hlsgen.ops.lookup import add_lookup, index_values
 from hlsgen.ops.quantised_arguments import Place, places, quantisation

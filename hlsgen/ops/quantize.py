@@ -12,8 +12,8 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.nest import Conversion
 from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
-from hlsgen.ops.base import Importer
 from hlsgen.ops.converted import Converted
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.quantised_arguments import places, quantisation
 from hlsgen.quantised import Quantisation
 from hlsgen.types import FLOAT32

@@ -12,9 +12,9 @@ import numpy as np
 
 from hlsgen.activation import Activation
 from hlsgen.graph import Tensor, View
-from hlsgen.ops.base import Importer
 from hlsgen.ops.binary import joined
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 from hlsgen.ops.linear import mixed
 from hlsgen.ops.pool import PoolAttributes

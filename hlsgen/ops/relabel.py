@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
+from hlsgen.ops.importer import Importer
 from hlsgen.types import ANY
 
 if TYPE_CHECKING:

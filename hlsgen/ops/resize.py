@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from hlsgen.graph import Tensor
-from hlsgen.ops.base import Importer
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR
 from hlsgen.ops.linear import along_axis
 from hlsgen.ops.resize_matrix import kernel_of, resize_matrix

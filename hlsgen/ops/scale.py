@@ -13,9 +13,10 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.record import Field
-from hlsgen.ops.base import Importer, Operator, Work
+from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.broadcast import spread_constant
 from hlsgen.ops.elementwise import elementwise
+from hlsgen.ops.importer import Importer
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:

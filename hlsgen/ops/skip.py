@@ -22,7 +22,7 @@ import numpy as np
 from hlsgen.graph import Layer
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Loop
-from hlsgen.ops.base import pad_axis, vectors
+from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32

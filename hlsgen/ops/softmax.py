@@ -15,7 +15,9 @@ from hlsgen.kernel.nest import Combine, Loop, Nest, Source
 from hlsgen.kernel.phases import Buffer, Pace, Phase
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.kernel.values import Roles, Vector
-from hlsgen.ops.base import Importer, Operator, Work, vectors
+from hlsgen.ops.arrays import vectors
+from hlsgen.ops.base import Operator, Work
+from hlsgen.ops.importer import Importer
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 
 if TYPE_CHECKING:

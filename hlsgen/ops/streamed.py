@@ -22,7 +22,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
 from hlsgen.kernel.phases import Pace, Phase
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import KernelPlan
 from hlsgen.types import FLOAT32

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 from hlsgen.ops import importers, operators
-from hlsgen.ops.base import Importer, Operator
+from hlsgen.ops.base import Operator
+from hlsgen.ops.importer import Importer
 
 
 @dataclass(frozen=True)

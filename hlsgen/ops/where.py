@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.base import Importer
 from hlsgen.ops.binary import joined
 from hlsgen.ops.broadcast import common_shape, expanded, finite, spread_constant
 from hlsgen.ops.compose import apply
+from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
 from hlsgen.ops.scale import scaled
 from hlsgen.ops.with_constant import as_map

@@ -16,7 +16,7 @@ import numpy as np
 
 from hlsgen.errors import PlanError
 from hlsgen.graph import Columns, Graph, Layer, Tensor
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.rewrites.prefix import BETWEEN
 

@@ -201,7 +201,7 @@ def test_turns_by_hand():
         )
         assert sum(
             m.elements * m.bits
-            for m in operator("conv").pipelined_body(layer, graph, kernel, 32).memories
+            for m in operator("conv").pipelined_body(layer, graph, kernel).memories
             if m.name == "weights"
         ) == (words * 8 * vectors_per_cycle * 64 * 32)
 

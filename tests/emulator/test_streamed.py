@@ -133,7 +133,7 @@ def test_turns_by_hand():
     assert op.reduction(layer, graph, kernel) == (words * 9, outs * pixels)
     # 4 + 2 rows of 10 pixels, two words of 16 values; the filter word in use and the next one;
     # sums.
-    body = {m.name: m for m in op.pipelined_body(layer, graph, kernel, 32).memories}
+    body = {m.name: m for m in op.pipelined_body(layer, graph, kernel).memories}
     assert (body["map"].depth, body["map"].parts, body["map"].bits) == (6 * 10 * words, 2, 8 * 32)
     for name in ("filter", "next"):
         assert body[name].registers and (body[name].parts, body[name].bits) == (16, 8 * 32)
@@ -211,7 +211,7 @@ def test_counted_as_generated(tmp_path):
         body = {
             m.name: m.depth
             for m in operator("conv")
-            .pipelined_body(graph.layer(name), graph, plan.kernel(name), 32)
+            .pipelined_body(graph.layer(name), graph, plan.kernel(name))
             .memories
         }
         for memory in ("map", "sums"):

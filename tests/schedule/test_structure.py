@@ -229,7 +229,7 @@ def test_dsps_closed_form():
     )
     layer = graph.layers[0]
     kernel = hlsgen.plan.KernelPlan(layer.name, 4, 2, True, 1)
-    arithmetic = operator("conv").pipelined_body(layer, graph, kernel, 32).arithmetic
+    arithmetic = operator("conv").pipelined_body(layer, graph, kernel).arithmetic
     assert arithmetic.multiply_adds == 9 * 4 * 2 and arithmetic.adds == 2
     assert board("pac_a10").device.multiply_add_dsps == 1
 

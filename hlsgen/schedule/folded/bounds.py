@@ -13,7 +13,7 @@ from hlsgen.graph import Graph, remembered
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.folded_timing import LAUNCHES, link_seconds
 from hlsgen.model.step_time import STEP_LATENCY, times_on
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.conv_steps import group_runs
 from hlsgen.plan import Plan
 from hlsgen.schedule.folded.steps import models

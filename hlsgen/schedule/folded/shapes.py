@@ -14,7 +14,7 @@ from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import memory_blocks
 from hlsgen.model.resources import clock_of
 from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.sparse import WORTHWHILE, density
 from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import convolvable, reshaped

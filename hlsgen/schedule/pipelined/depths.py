@@ -17,7 +17,7 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.even_flow import even_flow
 from hlsgen.model.simulate import Run, Simulation, simulate
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
 from hlsgen.schedule.pipelined.fifo import MARGIN
 

@@ -16,14 +16,13 @@ from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
 from hlsgen.ops import operator
-from hlsgen.ops.base import vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.skip import nonzeros
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.charges import option_cost, whole
 from hlsgen.schedule.pipelined.choices import partial_sums_of
-from hlsgen.types import FLOAT32
 
 # Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
 # for a row tile's rows, wide ones leave less choice of how many vectors are multiplied at once.
@@ -154,7 +153,7 @@ def kernels_of(
             for count in op.vectors_per_cycle_options(layer, graph, kernel)
             if count > 1
         ]
-        shapes += streaming(layer, graph, kernel, FLOAT32.bits, row_tiles)
+        shapes += streaming(layer, graph, kernel, row_tiles)
     sums = [partial_sums_of(layer, graph, shape) for shape in shapes]
     return [
         shape if n == shape.partial_sums else replace(shape, partial_sums=n)
@@ -163,7 +162,7 @@ def kernels_of(
 
 
 def streaming(
-    layer: Layer, graph: Graph, kernel: KernelPlan, bits: int, pinned: int | None
+    layer: Layer, graph: Graph, kernel: KernelPlan, pinned: int | None
 ) -> list[KernelPlan]:
     """The kernels of given widths whose weights stream from memory: those that are `pinned`, else
     those that have less on chip than the weights are."""
@@ -174,14 +173,14 @@ def streaming(
         and {kernel.input_width, kernel.output_width} - set(STREAMED_WIDTHS)
     ):
         return []
-    here, found = on_chip(layer, graph, kernel, bits), []
+    here, found = on_chip(layer, graph, kernel), []
     wanted = STRIPS if pinned is None else (pinned,)
     for shape in (
         replace(kernel, row_tiles=n)
         for n in op.row_tile_options(layer, graph, kernel)
         if n and n in wanted
     ):
-        if pinned is not None or on_chip(layer, graph, shape, bits) < here:
+        if pinned is not None or on_chip(layer, graph, shape) < here:
             inputs = vectors(graph.tensors[layer.inputs[0]].channels, kernel.input_width)
             counts = {
                 ceil(inputs / n): n
@@ -191,9 +190,9 @@ def streaming(
     return found
 
 
-def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan, bits: int) -> int:
+def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
     """Bits of a kernel's memories."""
-    memories = operator(layer.op).pipelined_body(layer, graph, kernel, bits).memories
+    memories = operator(layer.op).pipelined_body(layer, graph, kernel).memories
     return sum(memory.depth * memory.bits * memory.banks * memory.copies for memory in memories)
 
 
