@@ -8,10 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hlsgen.cli.accuracy import (
+    add_calibrate,
+    add_data,
+    add_metric,
+    check_accuracy,
+    interval_text,
+    largest_loss,
+    score_json,
+)
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
-from hlsgen.cli.sparsify import interval_text, percent
-from hlsgen.data.evaluate import METRICS, Evaluator, input_shape
+from hlsgen.data.evaluate import Evaluator, input_shape
 from hlsgen.data.parts import parted
 from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import PlanError
@@ -32,20 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", metavar="FILE", help="the quantised network (default MODEL_int8.onnx)"
     )
     add_force(parser)
-    parser.add_argument(
-        "--data",
-        required=True,
-        metavar="DIR|FILE",
-        help="pictures: image folder, idx files or .npz; labels are used where there are some",
-    )
+    add_data(parser, "labels are used where there are some", required=True)
     add_prepare(parser)
-    parser.add_argument(
-        "--calibrate",
-        type=int,
-        default=CALIBRATION,
-        metavar="N",
-        help=f"pictures that set the ranges (default {CALIBRATION}); the others judge the result",
-    )
+    add_calibrate(parser, CALIBRATION, "set the ranges")
     parser.add_argument(
         "--method",
         choices=tuple(METHODS),
@@ -62,9 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="1%",
         help="leave as many layers in float as it takes to lose at most so much accuracy",
     )
-    parser.add_argument(
-        "--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)"
-    )
+    add_metric(parser)
     parser.add_argument(
         "--no-bias-correction",
         action="store_true",
@@ -96,16 +91,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 def check_options(options: argparse.Namespace, out: Path) -> None:
     """Raise PlanError or OutputError for options that cannot be followed."""
-    if options.calibrate < 1:
-        raise PlanError(
-            f"{options.calibrate} pictures", where="--calibrate", remedy="for example 32"
-        )
+    check_accuracy(options)
     if options.keep_float is not None and options.keep_float < 0:
         raise PlanError(
             f"{options.keep_float} layers", where="--keep-float", remedy="for example 2"
         )
-    if options.max_loss is not None:
-        percent(options.max_loss)
     check_absent(out, options.force, "-o")
 
 
@@ -117,7 +107,7 @@ def chosen(
 ) -> Judged:
     """The network that the options ask for."""
     if options.max_loss is not None:
-        return within(quantiser, evaluator, percent(options.max_loss), say)
+        return within(quantiser, evaluator, largest_loss(options), say)
     kept = quantiser.noisiest(options.keep_float or 0)
     if options.keep:
         kept = tuple(name for name in options.keep.split(",") if name)
@@ -177,15 +167,7 @@ def as_json(
         "calibration_pictures": calibrated,
         "metric": options.metric,
         "labels": evaluator.pictures.labels is not None,
-        **{
-            name: {
-                "right": score.right,
-                "pictures": score.pictures,
-                "share": score.share,
-                "interval": score.interval,
-            }
-            for name, score in scores.items()
-        },
+        **{name: score_json(score) for name, score in scores.items()},
         "noise": found.noise,
         "kept_float": list(found.quantised.kept),
         "layers": [asdict(layer) for layer in found.quantised.layers],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,18 @@ from typing import Any
 import numpy as np
 import onnx
 
+from hlsgen.cli.accuracy import (
+    add_calibrate,
+    add_data,
+    add_metric,
+    check_accuracy,
+    interval_text,
+    largest_loss,
+    score_json,
+)
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
-from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
+from hlsgen.data.evaluate import Evaluator, Score, input_shape
 from hlsgen.data.parts import parted
 from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
 from hlsgen.errors import HlsgenError, PlanError
@@ -66,15 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="5%",
         help="search the sparsest network that loses at most so many points of accuracy",
     )
-    parser.add_argument(
-        "--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)"
-    )
-    parser.add_argument(
-        "--data",
-        metavar="DIR|FILE",
-        help="pictures: image folder, idx files or .npz; without labels the dense network's "
-        "answers count",
-    )
+    add_metric(parser)
+    add_data(parser, "without labels the dense network's answers count")
     add_prepare(parser)
     parser.add_argument(
         "--reconstruct",
@@ -82,13 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="choose weights by what their loss costs when the others make up for it, and fit "
         "those to the dense network's results, layer by layer; needs --data, without labels",
     )
-    parser.add_argument(
-        "--calibrate",
-        type=int,
-        default=CALIBRATION,
-        metavar="N",
-        help=f"pictures that --reconstruct fits on (default {CALIBRATION}); the others judge",
-    )
+    add_calibrate(parser, CALIBRATION, "--reconstruct fits on")
     parser.add_argument(
         "--curves",
         metavar="DIR",
@@ -116,71 +113,27 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     check_options(options)
     model = read_model(options.model)
-    spare = [name for name in options.spare.split(",") if name]
     inputs, pictures = read_data(options, model) if options.data else (None, None)
     norms = None
     if inputs is not None and (options.method == "wanda" or options.curves):
         norms = input_norms(model, inputs)
-    found: Found | None = None
-    result: Sparsified | None = None
-    files: list[Path] = []
     evaluator: Evaluator | None = None
+    found: Found | None = None
+    files: list[Path] = []
     if pictures is not None:
-        with console.status("evaluating") as update:
-            calibration = None
-            if options.reconstruct and inputs is not None:
-                calibration = Calibration(
-                    inputs, lambda done, of: update(f"fitting, layer {done + 1} of {of}")
-                )
-            evaluator = Evaluator(
-                model,
-                pictures,
-                options.metric,
-                lambda n: update(f"evaluating, {counted(n, 'network')} so far"),
-            )
-            searcher = Searcher(
-                model,
-                evaluator,
-                percent(options.max_loss or "0"),
-                norms,
-                options.depthwise,
-                spare,
-                calibration,
-            )
-            if options.max_loss is not None:
-                found = searcher.search(options.method)
-                result = found.result
-            if options.curves:
-                title = (
-                    f"{Path(options.model).stem}: {options.metric} of "
-                    f"{len(pictures.inputs)} pictures"
-                )
-                files = write_curves(curves(searcher), Path(options.curves), title)
+        evaluator, found, files = searched(options, console, model, inputs, pictures, norms)
+    result = found.result if found else None
     if result is None and options.out:
-        threshold = None if options.threshold is None else numbers(options.threshold)
-        with console.progress("fitting") as move:
-            result = sparsify(
-                model,
-                options.method,
-                sparsity=options.sparsity,
-                threshold=threshold,
-                norms=norms,
-                depthwise=options.depthwise,
-                spare=spare,
-                calibration=Calibration(inputs, move)
-                if options.reconstruct and inputs is not None
-                else None,
-            )
-    score = None
+        result = sparsified(options, console, model, inputs, norms)
     if result is not None and options.fine_tune:
         result = replace(result, model=fine_tuned(result.model, options, console))
+    score = None
     if result is not None:
-        if evaluator is not None:
-            score = (
-                found.score
-                if found and not options.fine_tune
-                else evaluator("result", lambda: result.model)
-            )
+        if found and not options.fine_tune:
+            score = found.score
+        elif evaluator is not None:
+            sparse = result.model
+            score = evaluator("result", lambda: sparse)
         write_model(result.model, options.out)
         show(console, result, options.out)
     if evaluator is not None:
@@ -189,6 +142,78 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         console.say(f"curves: {file}")
     console.result(as_json(options, result, evaluator, score, found, files))
     return 0
+
+
+def spared(options: argparse.Namespace) -> list[str]:
+    """The layers that are left alone."""
+    return [name for name in options.spare.split(",") if name]
+
+
+def fitting(
+    options: argparse.Namespace, inputs: np.ndarray | None, progress: Callable[[int, int], None]
+) -> Calibration | None:
+    """What weights are fitted on, where that is asked for."""
+    return Calibration(inputs, progress) if options.reconstruct and inputs is not None else None
+
+
+def searched(
+    options: argparse.Namespace,
+    console: Console,
+    model: onnx.ModelProto,
+    inputs: np.ndarray | None,
+    pictures: Pictures,
+    norms: Mapping[str, np.ndarray] | None,
+) -> tuple[Evaluator, Found | None, list[Path]]:
+    """The judge of networks, what it found within the loss that is allowed, and the files of the
+    curves, as far as these are asked for."""
+    found, files = None, []
+    with console.status("evaluating") as update:
+        calibration = fitting(
+            options, inputs, lambda done, of: update(f"fitting, layer {done + 1} of {of}")
+        )
+        evaluator = Evaluator(
+            model,
+            pictures,
+            options.metric,
+            lambda n: update(f"evaluating, {counted(n, 'network')} so far"),
+        )
+        searcher = Searcher(
+            model,
+            evaluator,
+            largest_loss(options),
+            norms,
+            options.depthwise,
+            spared(options),
+            calibration,
+        )
+        if options.max_loss is not None:
+            found = searcher.search(options.method)
+        if options.curves:
+            count = counted(len(pictures.inputs), "picture")
+            title = f"{Path(options.model).stem}: {options.metric} of {count}"
+            files = write_curves(curves(searcher), Path(options.curves), title)
+    return evaluator, found, files
+
+
+def sparsified(
+    options: argparse.Namespace,
+    console: Console,
+    model: onnx.ModelProto,
+    inputs: np.ndarray | None,
+    norms: Mapping[str, np.ndarray] | None,
+) -> Sparsified:
+    """The network of a given sparsity or threshold."""
+    with console.progress("fitting") as move:
+        return sparsify(
+            model,
+            options.method,
+            sparsity=options.sparsity,
+            threshold=None if options.threshold is None else numbers(options.threshold),
+            norms=norms,
+            depthwise=options.depthwise,
+            spare=spared(options),
+            calibration=fitting(options, inputs, move),
+        )
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -216,10 +241,7 @@ def check_options(options: argparse.Namespace) -> None:
             where="--reconstruct",
             remedy="name them with --data",
         )
-    if options.calibrate < 1:
-        raise PlanError(
-            f"{options.calibrate} pictures", where="--calibrate", remedy="for example 64"
-        )
+    check_accuracy(options)
     if options.fine_tune < 0 or not 0 < options.lr < 1e6:
         raise PlanError(
             f"{options.fine_tune} epochs at a rate of {options.lr}",
@@ -232,21 +254,6 @@ def check_options(options: argparse.Namespace) -> None:
         )
     if options.out:
         check_absent(Path(options.out), options.force, "-o")
-    if options.max_loss is not None:
-        percent(options.max_loss)
-
-
-def percent(text: str) -> float:
-    """ "5%" or "0.05" as a share. Raises PlanError."""
-    try:
-        value = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise PlanError(
-            f"{text!r} is no share between 0 and 100%", where="--max-loss", remedy="for example 5%"
-        )
-    return value
 
 
 def numbers(text: str) -> list[float]:
@@ -341,12 +348,6 @@ def tell(
         console.say(f"found with {counted(found.evaluations, 'evaluation')}: {found.settings}")
 
 
-def interval_text(score: Score) -> str:
-    """The interval in words."""
-    low, high = score.interval
-    return f"95% interval {low:.1%} to {high:.1%}"
-
-
 def as_json(
     options: argparse.Namespace,
     result: Sparsified | None,
@@ -367,12 +368,7 @@ def as_json(
     if evaluator is not None:
         for name, value in (("dense_accuracy", evaluator.reference), ("accuracy", score)):
             if value is not None:
-                data[name] = {
-                    "right": value.right,
-                    "pictures": value.pictures,
-                    "share": value.share,
-                    "interval": value.interval,
-                }
+                data[name] = score_json(value)
         data["metric"] = options.metric
     if found is not None:
         data |= {"settings": found.settings, "evaluations": found.evaluations}
