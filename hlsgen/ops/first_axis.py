@@ -71,10 +71,13 @@ def never(node: NodeArguments, ranks: Sequence[int]) -> bool:
 
 
 def first_letter(node: NodeArguments, ranks: Sequence[int]) -> bool:
-    """All feature maps and the result of an Einsum begin with the same letter."""
+    """All feature maps and the result of an Einsum begin with the same letter, which no constant
+    has: it would hold numbers of each image."""
     terms, _, result = node.attribute("equation", "").replace(" ", "").partition("->")
-    maps = [term for i, term in enumerate(terms.split(",")) if node.constant(i) is None]
-    return bool(result) and all(term[:1] == result[0] for term in maps)
+    return bool(result) and all(
+        term[:1] == result[0] if node.constant(i) is None else result[0] not in term
+        for i, term in enumerate(terms.split(","))
+    )
 
 
 RULES: dict[str, Rule] = {

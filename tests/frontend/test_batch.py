@@ -37,6 +37,10 @@ MIXING = {
     "transposed": ("", "r = Relu(x) y = Transpose<perm=[2,1,0,3]>(r)"),
     "folded": ("<int64[4] t = {3,4,4,8}>", "r = Relu(x) y = Reshape(r, t)"),
     "summed": ("<int64[1] a = {0}>", "r = Relu(x) y = ReduceSum(r, a)"),
+    "numbers of each image": (
+        "<float[4,3] c = {1,2,3,4,5,6,7,8,9,10,11,12}>",
+        'r = Relu(x) y = Einsum<equation="bijk,bi->bijk">(r, c)',
+    ),
     "side by side": ("", "r = Relu(x) y = Concat<axis=0>(r, x)"),
     "shuffled": ("<int64[4] i = {2,3,0,1}>", "r = Relu(x) y = Gather(r, i)"),
 }
