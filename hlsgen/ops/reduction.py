@@ -57,9 +57,6 @@ class Reduction(Importer):
         value = node.value(0)
         shape = value.view.value_shape
         axes = reduced_axes(node, shape)
-        if not axes:
-            node.bind(value.tensor, value.view)
-            return
         result = REDUCERS[node.op_type](node, value, axes)
         if node.op_type != "GlobalMaxPool" and not node.attribute("keepdims", 1):
             kept = tuple(n for i, n in enumerate(shape) if i not in axes)
@@ -68,7 +65,7 @@ class Reduction(Importer):
 
 
 def reduced_axes(node: NodeImporter, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that a node reduces, in order; none where it does nothing."""
+    """The axes that a node reduces, in order; none where it only computes, each value by itself."""
     if node.op_type == "GlobalMaxPool":
         return tuple(range(2, len(shape)))
     axes = node.integers(1, "axes")
@@ -84,7 +81,9 @@ def by_planes(
     node: NodeImporter, value: Value, axes: Sequence[int], pool: Callable[[Tensor], Tensor]
 ) -> Value:
     """The reduced axes become pixels, all others channels; then every channel is reduced to one
-    pixel."""
+    pixel. Without axes the value stays what it is."""
+    if not axes:
+        return value
     pooled = pool(as_planes(node, value.tensor, grouped(value, axes)))
     shape = without(value.view.value_shape, axes)
     return Value(pooled, View((1, *pooled.shape)).then("reshape", shape))
@@ -125,7 +124,8 @@ def total(node: NodeImporter, value: Value, axes: Sequence[int]) -> Value:
     if spans_channels(value, axes):
         return over_channels(node, value, axes, 1.0)
     count = prod(value.view.value_shape[axis] for axis in axes)
-    return apply(node, "Mul", mean(node, value, axes), np.float32(count))
+    found = mean(node, value, axes)
+    return found if count == 1 else apply(node, "Mul", found, np.float32(count))
 
 
 def spans_channels(value: Value, axes: Sequence[int]) -> bool:

@@ -110,9 +110,8 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
         scales = [1.0] * rank
         for axis, scale in zip(axes, found.ravel(), strict=True):
             scales[axis] = float(scale)
-        return tuple(int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)), tuple(
-            scales
-        )
+        lengths = np.floor(np.array(shape, np.float32) * np.array(scales, np.float32))
+        return tuple(int(n) for n in lengths), tuple(scales)
     sizes = list(shape)
     for axis, size in zip(axes, node.need_constant(3, "sizes").ravel(), strict=True):
         sizes[axis] = int(size)
@@ -127,8 +126,8 @@ def target(node: NodeImporter, shape: tuple[int, ...]) -> tuple[tuple[int, ...],
 
 def coordinates(node: NodeImporter, length: int, size: int, scale: float) -> np.ndarray:
     """Input coordinate of every output position along one axis, by ONNX's
-    coordinate_transformation_mode."""
-    x = np.arange(size, dtype=np.float64)
+    coordinate_transformation_mode; in float32 as onnxruntime, so that halves are rounded alike."""
+    x = np.arange(size, dtype=np.float32)
     mode = node.attribute("coordinate_transformation_mode", "half_pixel")
     if mode == "half_pixel":
         return (x + 0.5) / scale - 0.5

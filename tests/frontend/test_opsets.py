@@ -58,6 +58,11 @@ NETWORKS = {
     "reduce nothing": [
         (18, 0, constants(a=[]) + " r = Relu(x) y = ReduceMax<noop_with_empty_axes=1>(r, a)")
     ],
+    # What is no reduction is computed all the same.
+    "squares of nothing reduced": [
+        (18, 0, constants(a=[]) + " y = ReduceSumSquare<noop_with_empty_axes=1>(x, a)"),
+        (18, 0, " y = ReduceL1<noop_with_empty_axes=1>(x)"),
+    ],
     "split": [
         (7, 12, "y, z = Split<axis=1, split=[1, 3]>(x)"),
         (13, 0, constants(s=[1, 3]) + " y, z = Split<axis=1>(x, s)"),
@@ -119,6 +124,11 @@ NETWORKS = {
         (13, 0, constants(s=[1.0, 1.0, 1.5, 0.5]) + " y = Resize(x, , s)"),
     ],
     "resize by fractions": [(10, 10, constants(s=[1.0, 1.0, 1.3, 2.7]) + " y = Resize(x, s)")],
+    # 0.7 has a tie between two rows, 0.8333333 gives 5 columns, only where float32 rounds.
+    "resize as float32 rounds": [
+        (13, 0, constants(s=[1.0, 1.0, 0.7, 1.0]) + " y = Resize(x, , s)"),
+        (18, 0, constants(s=[1.0, 1.0, 1.0, 0.8333333]) + " y = Resize(x, , s)"),
+    ],
     "linear resize": [
         (10, 10, constants(s=[1.0, 1.0, 1.5, 0.5]) + ' y = Resize<mode="linear">(x, s)'),
         (
