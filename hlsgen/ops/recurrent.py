@@ -106,8 +106,9 @@ def refuse(node: NodeImporter) -> None:
         raise node.unsupported("sequence_lens", "give sequences of full length")
     if node.input_name(PEEPHOLES) or node.attribute("input_forget", 0):
         raise node.unsupported("peepholes or input_forget", "export a plain LSTM")
-    if node.attribute("clip", 0.0) or node.attribute("activation_alpha", ()):
-        raise node.unsupported("clip or activation_alpha", "export the network without them")
+    for name in ("clip", "activation_alpha", "activation_beta"):
+        if node.attribute(name, 0):
+            raise node.unsupported(name, "export the network without it")
     if not set(activations(node)) <= KNOWN:
         known = ", ".join(sorted(KNOWN))
         raise node.unsupported(f"activations {activations(node)}", f"known: {known}")

@@ -39,6 +39,10 @@ REFUSED = {
     "'u' has been used": f"({X}) => ({Y}) {{ u = Relu(x) u = Relu(u) y = Relu(u) }}",
     "computes with numbers of type bool (input t)": f"({X}, bool t) => ({Y}) {BRANCHES}",
 }
+REFUSED["activation_beta"] = (
+    "(float[2,1,3] x, float[1,4,3] w, float[1,4,4] r) => (float[2,1,1,4] y) { y = "
+    'RNN<hidden_size=4, activations=["HardSigmoid"], activation_beta=[0.3]>(x, w, r) }'
+)
 
 
 @pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
