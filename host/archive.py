@@ -1,5 +1,5 @@
-"""Stores arrays under any name in an .npz file (`numpy.savez` cannot take every name, such as
-"file")."""
+"""Arrays in .npz files: written under any name (`numpy.savez` cannot take every name, such as
+"file"), and read."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .errors import HostError
+
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an uncompressed .npz file that `numpy.load` reads, one array a name."""
@@ -16,3 +18,17 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file. Raises HostError for a file that is none."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            raise ValueError("it holds one array without a name")
+        with found as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise HostError(
+            f"{path}: cannot be read ({error})", remedy="save arrays with numpy.savez"
+        ) from None

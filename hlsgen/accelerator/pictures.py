@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hlsgen.accelerator.inputs import Tensors
-from hlsgen.data.formats import is_picture, read_picture
+from hlsgen.data.formats import channels_first, is_picture, read_picture
 from hlsgen.data.pictures import Preparation, prepared
+from hlsgen.host.archive import load_arrays
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import Port
@@ -46,9 +46,8 @@ def read_images(
         )
     else:
         parts = [{ports[0].name: read_one(path, ports[0], preparation)} for path in paths]
+    counts = [design.check_inputs(part) for part in parts]
     inputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    design.check_inputs(inputs)
-    counts = [len(next(iter(part.values()))) for part in parts]
     names = [
         path.name if count == 1 else f"{path.name} {index}"
         for path, count in zip(paths, counts, strict=True)
@@ -69,11 +68,7 @@ def listed(path: Path) -> list[Path]:
 
 def read_npz(path: Path, ports: Sequence[Port], preparation: Preparation) -> Tensors:
     """The arrays of an .npz file. Raises HostError."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise unreadable(path, error) from None
+    arrays = load_arrays(path)
     known = {port.name: port for port in ports}
     return {
         name: shaped(array, known[name], preparation) if name in known else array
@@ -88,7 +83,8 @@ def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
             raise HostError(f"{path}: the network takes no pictures, but {list(port.shape)}")
         picture = read_picture(path, port.shape, preparation.side(port.shape))
         if port.dtype == "uint8":
-            return picture[None]
+            last = channels_first(port.shape) != port.shape
+            return (np.moveaxis(picture, 0, -1) if last else picture)[None]
         return prepared(picture[None], port.shape, preparation)
     if path.suffix != ".npy":
         raise HostError(
@@ -98,14 +94,9 @@ def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
     try:
         return shaped(np.load(path, allow_pickle=False), port, preparation)
     except (OSError, ValueError, EOFError) as error:
-        raise unreadable(path, error) from None
-
-
-def unreadable(path: Path, error: Exception) -> HostError:
-    """The error for a file that holds no arrays."""
-    return HostError(
-        f"{path}: cannot be read ({error})", remedy="save images with numpy.savez or numpy.save"
-    )
+        raise HostError(
+            f"{path}: cannot be read ({error})", remedy="save images with numpy.save"
+        ) from None
 
 
 def shaped(array: np.ndarray, port: Port, preparation: Preparation) -> np.ndarray:

@@ -7,12 +7,14 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hlsgen.errors import ModelError
+from hlsgen.host.archive import load_arrays
+from hlsgen.host.errors import HostError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 # How files and folders of a part are called.
@@ -46,7 +48,7 @@ def read_arrays(
         return cifar(path, part)
     if (path / "0.json").is_file():
         return None if part == "test" else digits(path)
-    folders = of_part(path, "*/", part) if part else []
+    folders = [p for p in of_part(path, "*", part) if part and not is_class(p)]
     if folders:
         return read_arrays(folders[0], shape, resize)
     if part == "test":
@@ -59,14 +61,19 @@ def of_part(folder: Path, pattern: str, part: str) -> list[Path]:
     return sorted(p for p in folder.glob(pattern) if p.name.startswith(PARTS[part]))
 
 
+def is_class(path: Path) -> bool:
+    """Whether an entry of a folder is none of its parts, but a class that is called like one: it
+    holds pictures itself."""
+    return not path.is_dir() or any(is_picture(file) for file in path.iterdir())
+
+
 def npz_file(path: Path, part: str) -> Arrays | None:
     """`input` or `images`, and `labels`; with parts `train_images`, `train_labels`, `test_images`,
     `test_labels`, or Keras's x_train, y_train, x_test, y_test."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"cannot be read ({error})", where=f"--data {path}") from None
+        arrays = load_arrays(path)
+    except HostError as error:
+        raise ModelError(error.reason, where="--data", remedy=error.remedy) from None
     for kind in (part,) if part else ("train", "test"):
         for name, label in ((f"{kind}_images", f"{kind}_labels"), (f"x_{kind}", f"y_{kind}")):
             if name in arrays:
@@ -167,8 +174,16 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def channels_first(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape `(1, C, H, W)` of pictures for an input of `shape`, which may have its channels
+    last: as TensorFlow's networks do."""
+    if len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3):
+        return shape[0], shape[3], *shape[1:3]
+    return tuple(shape)
+
+
 def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndarray:
-    """A picture for an input of `shape` (1, C, H, W), as bytes `(C, H, W)`: its shorter side
+    """A picture for an input of `shape`, as bytes `(C, H, W)`: its shorter side
     resized to `resize` pixels (0: so that it just covers the input) and the middle cut out. Raises
     ModelError."""
     try:
@@ -177,7 +192,7 @@ def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndar
         raise ModelError(
             "pictures need Pillow", where=str(file), remedy="pip install 'hlsgen[pictures]'"
         ) from None
-    channels, height, width = shape[1:]
+    channels, height, width = channels_first(shape)[1:]
     try:
         picture = Image.open(file).convert("RGB" if channels == 3 else "L")
     except (OSError, UnidentifiedImageError) as error:

@@ -21,7 +21,7 @@ def parted(
     if training is not None and test is not None:
         chosen = spaced(len(training.images), count)
         return training.inputs(chosen), Pictures(test.inputs(), test.labels)
-    stored = read_stored(path, shape, preparation)
+    stored = training or test or read_stored(path, shape, preparation)
     if stored is None or not len(stored.images):
         raise ModelError("holds no pictures", where=f"--data {path}")
     return split(stored, count)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hlsgen.data.formats import read_arrays
+from hlsgen.data.formats import channels_first, read_arrays
 from hlsgen.data.known import locate
 from hlsgen.errors import ModelError
 
@@ -27,7 +27,8 @@ class Preparation:
 
     def side(self, shape: tuple[int, ...]) -> int:
         """Pixels of the shorter side for an input of `shape`; 0 where it just covers that."""
-        return self.resize or (round(min(shape[2:]) / self.crop) if self.crop else 0)
+        sides = channels_first(shape)[2:]
+        return self.resize or (round(min(sides) / self.crop) if self.crop else 0)
 
 
 # Preparations that go by a name.
@@ -136,8 +137,13 @@ def read_preparation(path: str | Path | None) -> Preparation:
 
 
 def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparation) -> np.ndarray:
-    """Bytes as inputs; smaller pictures are put in the middle of a frame of zeros, grey ones fill
-    all channels."""
+    """Bytes `(N, C, H, W)`, or as an input of `shape` has them, as inputs; smaller pictures are put
+    in the middle of a frame of zeros, grey ones fill all channels."""
+    first = channels_first(shape)
+    if first != tuple(shape):
+        if images.shape[1:] == tuple(shape[1:]):
+            images = np.moveaxis(images, -1, 1)
+        return np.moveaxis(prepared(images, first, preparation), 1, -1)
     if images.ndim == 3:
         images = images[:, None]
     if images.ndim == 4 and len(shape) == 4:

@@ -6,9 +6,11 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hlsgen.data.evaluate import any_batch, run
 from hlsgen.data.known import KNOWN, locate
+from hlsgen.data.parts import parted
 from hlsgen.data.pictures import Preparation, read_pictures, read_stored
 from hlsgen.errors import ModelError
 from tests.support.networks import parse
@@ -47,8 +49,6 @@ def test_parts_of_npz_files(tmp_path):
 
 
 def test_parts_of_image_folders(tmp_path):
-    from PIL import Image
-
     for part, count in (("train", 3), ("val", 1)):
         for label in ("cat", "dog"):
             folder = tmp_path / part / label
@@ -127,3 +127,34 @@ def test_many_pictures_at_once_are_the_same_as_one_by_one(shape):
     found = run(model, inputs)
     one = np.concatenate([run(model, inputs[i : i + 1]) for i in range(len(inputs))])
     assert found.shape == (70, 4) and np.allclose(found, one, rtol=1e-4, atol=1e-6)
+
+
+def save_pictures(folder, *shades):
+    for number, shade in enumerate(shades):
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8, 3), shade, np.uint8)).save(folder / f"{number}.png")
+
+
+def test_a_folder_with_training_pictures_alone(tmp_path):
+    for name in ("cat", "dog"):
+        save_pictures(tmp_path / "train" / name, 10, 20)
+    inputs, judges = parted(tmp_path, (1, 3, 8, 8), Preparation(), 2)
+    assert len(inputs) == len(judges.inputs) == 2
+
+
+def test_a_class_may_be_called_like_a_part(tmp_path):
+    for name in ("bus", "train", "valley"):
+        save_pictures(tmp_path / name, 10, 20)
+    inputs, judges = parted(tmp_path, (1, 3, 8, 8), Preparation(), 3)
+    assert len(inputs) == 3 and set(judges.labels) == {0, 1, 2}
+    assert len(read_pictures(tmp_path, (1, 3, 8, 8)).inputs) == 6
+
+
+def test_pictures_of_a_network_with_channels_last(tmp_path):
+    """As TensorFlow's are exported."""
+    save_pictures(tmp_path / "a", [10, 20, 30])
+    for where in (tmp_path, tmp_path / "x.npz"):
+        if where.suffix:
+            np.savez(where, input=np.full((1, 8, 8, 3), [10, 20, 30], np.uint8))
+        found = read_pictures(where, (1, 8, 8, 3), Preparation(scale=1.0, mean=(1.0, 2.0, 3.0)))
+        np.testing.assert_array_equal(found.inputs, np.full((1, 8, 8, 3), [9, 18, 27]))
