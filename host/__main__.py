@@ -8,9 +8,7 @@ import json
 import sys
 from typing import Any
 
-import numpy as np
-
-from .archive import save_arrays
+from .archive import load_arrays, save_arrays
 from .design import HostDesign
 from .errors import HostError
 from .finite import non_finite, warning
@@ -21,8 +19,7 @@ from .validation import Tensors, validate
 def stored_reference(path: str) -> tuple[Tensors, Any]:
     """Inputs, and the function from image number to (tensors, outputs), of a file that `hlsgen
     reference` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+    arrays = load_arrays(path)
 
     def part(prefix: str) -> Tensors:
         return {
@@ -87,8 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(verdict))
             warn(verdict.get("non_finite", {}))
             return 0 if verdict["ok"] else 1
-        with np.load(options.input, allow_pickle=False) as file:
-            images = dict(file)
+        images = load_arrays(options.input)
         result = run(design, images, device=options.device, timeout=options.timeout)
         save_arrays(options.output, result.outputs)
         warn(non_finite(result.outputs))

@@ -23,6 +23,8 @@ DEVICES_LIMIT = 60.0
 # and saves 0.4 to 1.5 s a thousand million of them; compiled programs are kept, so the limit is
 # below what pays the first time.
 OPTIMISED = 200e6
+# The longest time limit, in seconds: operating systems count to some weeks.
+LONGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,13 @@ def run(
     W)` by layer name, while the next image is computed. `timeout` is the limit in seconds of one
     batch. `repeat` runs each batch several times, for timing. `optimise` is whether the emulator
     compiles with optimisation; None leaves that to `worthwhile`. `poison`: which one a run for its
-    layers finds in memory. The workers of `session` serve the
-    run, and wait for the next one. Raises HostError; DeadlockError when kernels do not finish.
+    layers finds in memory. The workers of `session` serve the run, and wait for the next one.
+    Raises HostError; DeadlockError when kernels do not finish.
     """
+    if not 0 < timeout <= LONGEST:
+        raise HostError(
+            f"a timeout of {timeout:g} seconds", remedy=f"give one above 0, {LONGEST:g} at most"
+        )
     images = design.check_inputs(inputs)
     mode = "concurrent" if strict else "sequential"
     kernels = len(design.run(mode).launches) + len(design.run(mode).autorun) if strict else 0

@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 
 from hlsgen.accelerator.accelerator import Accelerator, load
+from hlsgen.accelerator.inputs import Tensors, random_images
+from hlsgen.accelerator.pictures import read_images
 from hlsgen.data.pictures import PREPARATIONS
 from hlsgen.errors import OutputError, UsageError
+from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.session import SHARED
 
@@ -87,15 +90,35 @@ def chosen(given: str | None) -> Path:
     raise UsageError(f"there are {len(found)} designs in this folder", remedy=f"name one: {names}")
 
 
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Declare the images that a design is checked on."""
+    parser.add_argument(
+        "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="number of random images (default 1), or of images taken from --input",
+    )
+
+
+def images_of(options: argparse.Namespace, design: HostDesign) -> Tensors:
+    """The images that a design is checked on, `(N, ...)` by input name. Raises HostError."""
+    if options.samples is not None and options.samples < 1:
+        raise HostError(f"--samples {options.samples} is not a positive number of images")
+    if not options.input:
+        return random_images(design, options.samples or 1)
+    images = read_images(design, [options.input]).inputs
+    return {name: array[: options.samples] for name, array in images.items()}
+
+
 def opened(options: argparse.Namespace) -> Accelerator:
     """The accelerator of a command's design on its device. Raises HostError."""
-    timeout = getattr(options, "timeout", 120.0)
-    if timeout <= 0:
-        raise HostError(f"--timeout {timeout:g} is not a positive number of seconds")
     return load(
         chosen(options.design),
         device=getattr(options, "device", "emulator"),
-        timeout=timeout,
+        timeout=getattr(options, "timeout", 120.0),
         calibration=getattr(options, "calibration", None),
         session=SHARED,
     )

@@ -6,10 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hlsgen.accelerator.inputs import random_images
-from hlsgen.accelerator.pictures import read_images
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_design, add_force, check_absent, opened
+from hlsgen.cli.designs import add_design, add_force, add_images, check_absent, images_of, opened
 from hlsgen.host.archive import save_arrays
 from hlsgen.host.errors import HostError
 from hlsgen.validation import Reference
@@ -26,12 +24,7 @@ EXAMPLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_design(parser)
-    parser.add_argument(
-        "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
-    )
-    parser.add_argument(
-        "--samples", type=int, default=1, metavar="N", help="number of random images (default 1)"
-    )
+    add_images(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=".npz file to write (default reference.npz)"
     )
@@ -46,11 +39,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         raise HostError(f"--output {target}: use a name that ends in .npz")
     check_absent(target, options.force, "--output")
     design = opened(options).design
-    inputs = (
-        read_images(design, [options.input]).inputs
-        if options.input
-        else random_images(design, max(1, options.samples))
-    )
+    inputs = images_of(options, design)
     reference = Reference(design, inputs)
     arrays = {f"input/{name}": array for name, array in inputs.items()}
     count = len(next(iter(inputs.values())))

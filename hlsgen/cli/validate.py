@@ -6,13 +6,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hlsgen.accelerator.inputs import Tensors
-from hlsgen.accelerator.pictures import read_images
 from hlsgen.accelerator.results import Validation
 from hlsgen.audit.verdict import line, read_verdict
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_design, add_device, opened
-from hlsgen.host.errors import HostError
+from hlsgen.cli.designs import add_design, add_device, add_images, images_of, opened
 from hlsgen.host.finite import warning
 
 NAME = "validate"
@@ -24,15 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_design(parser)
     add_device(parser)
-    parser.add_argument(
-        "--input", metavar="FILE", help=".npz or .npy with images (N, ...); random images otherwise"
-    )
-    parser.add_argument(
-        "--samples",
-        type=int,
-        metavar="N",
-        help="number of random images, or of images taken from --input",
-    )
+    add_images(parser)
     parser.add_argument(
         "--strict", action="store_true", help="all kernels at once over FIFOs of their true depth"
     )
@@ -40,19 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Validate and print the verdict. Status 0 when everything is right, 1 when not."""
-    if options.samples is not None and options.samples < 1:
-        raise HostError(f"--samples {options.samples} is not a positive number of images")
     with opened(options) as accelerator:
-        inputs: Tensors | None = None
-        if options.input:
-            images = read_images(accelerator.design, [options.input]).inputs
-            inputs = {name: array[: options.samples] for name, array in images.items()}
+        images = images_of(options, accelerator.design)
         with console.status("computing references") as update:
             found = accelerator.validate(
-                inputs,
-                samples=options.samples or 1,
-                strict=options.strict,
-                progress=lambda event: update(step(event)),
+                images, strict=options.strict, progress=lambda event: update(step(event))
             )
         describe(found, console)
         if audited := read_verdict(accelerator.path):

@@ -12,6 +12,7 @@ from hlsgen.accelerator.pictures import PLAIN, read_images
 from hlsgen.cli.main import main
 from hlsgen.data.pictures import PREPARATIONS, Preparation
 from hlsgen.errors import ModelError
+from hlsgen.host.__main__ import main as host_main
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from tests.support.networks import parse, run_onnxruntime
@@ -80,6 +81,30 @@ def test_pictures_and_folders(design, here):
     assert read(design, "grey.jpg")[0].shape == (1, 3, 8, 12)
 
 
+@pytest.mark.parametrize("kind", ["float", "uint8"])
+def test_pictures_of_a_network_with_channels_last(kind, tmp_path, monkeypatch):
+    """As TensorFlow's are exported."""
+    monkeypatch.chdir(tmp_path)
+    cast = "z = Cast<to=1>(x) y" if kind == "uint8" else "y"
+    text = f"({kind}[1,8,12,3] x) => (float[1,3,8,12] y) {{ {cast} = "
+    onnx.save(
+        parse(f"{text}Transpose<perm=[0,3,1,2]>({'z' if kind == 'uint8' else 'x'}) }}"), "last.onnx"
+    )
+    assert main(["build", "last.onnx", "--style", "base", "-q"]) == 0
+    Image.fromarray(BYTES[0]).save("cat.png")
+    np.save("cat.npy", BYTES[0])
+    design = Path("last_design")
+    found, _ = read(design, "cat.png", preparation=IMAGENET)
+    array, _ = read(design, "cat.npy", preparation=IMAGENET)
+    assert found.shape == array.shape == (1, 8, 12, 3)
+    same, _ = read(design, "cat.png")
+    scale = np.uint8(1) if kind == "uint8" else np.float32(255)
+    np.testing.assert_array_equal(same[0], BYTES[0] / scale)
+    if kind == "float":
+        wanted = (BYTES[0] / 255 - np.array(IMAGENET.mean)) / np.array(IMAGENET.deviation)
+        np.testing.assert_allclose(array[0], wanted, atol=1e-5)
+
+
 def test_a_preparation_by_name(design, here):
     np.save("x.npy", BYTES)
     found, _ = read(design, "x.npy", preparation=IMAGENET)
@@ -97,6 +122,15 @@ def test_what_is_no_picture_is_refused(design, here):
     Path("empty").mkdir()
     for name, word in (("x.png", "cannot be read as a picture"), ("empty", "no pictures")):
         with pytest.raises((HostError, ModelError), match=word):
+            read(design, name)
+    np.save("right.npy", CHANNELS_FIRST.astype(np.float32))
+    np.save("small.npy", np.zeros((1, 3, 8, 11), np.float32))
+    with pytest.raises(HostError, match="1, 3, 8, 11"):
+        read(design, "right.npy", "small.npy")
+    Path("right.npy").rename("named.npz")
+    Path("broken.npz").write_bytes(b"PK\3\4 no archive")
+    for name in ("named.npz", "broken.npz"):
+        with pytest.raises(HostError, match="cannot be read"):
             read(design, name)
     np.save("nan.npy", np.full((3, 8, 12), np.nan))
     with pytest.raises(HostError, match="NaN"):
@@ -122,3 +156,32 @@ def test_classes_are_named(design, here, capsys):
     (best, *_) = found["classes"][0]["classes"]
     assert best["label"] == names[order[0]] and best["class"] == order[0]
     assert np.load("y.npy").shape == (1, 6)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf", "1e7"])
+def test_a_time_limit_that_is_none_is_refused(limit, design, here, capsys):
+    np.save("x.npy", BYTES)
+    assert main(["run", str(design), "--input", "x.npy", "--timeout", limit]) == 2
+    assert f"a timeout of {float(limit):g} seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_what_holds_no_named_arrays_is_refused_by_the_host_alone(name, design, here, capsys):
+    if name == "x.npy":
+        np.save(name, BYTES)
+    else:
+        Path(name).write_bytes(b"PK\3\4 no archive")
+    for arguments in (["run", str(design), name, "y.npz"], ["check", str(design), name]):
+        assert host_main(arguments) == 2
+        assert f"{name}: cannot be read" in capsys.readouterr().err
+    assert not Path("y.npz").exists()
+
+
+def test_reference_takes_as_many_images_as_validate(design, here, capsys):
+    np.save("x.npy", BYTES)
+    arguments = ["reference", str(design), "--input", "x.npy", "--samples"]
+    assert main([*arguments, "3"]) == 0
+    with np.load("reference.npz") as stored:
+        assert stored["input/x"].shape == (3, 3, 8, 12)
+    assert main([*arguments, "0", "--force"]) == 2
+    assert "not a positive number of images" in capsys.readouterr().err
