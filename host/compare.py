@@ -77,8 +77,9 @@ def compare(
 
 def equality(result: np.ndarray, reference: np.ndarray) -> Comparison:
     """Compare integers of the same shape: any difference is an error."""
-    error = np.abs(result.astype(np.int64) - reference)
-    largest, scale = float(error.max(initial=0)), float(np.abs(reference.astype(np.int64)).max())
+    wanted = reference.astype(np.float64)
+    error = np.nan_to_num(np.abs(result.astype(np.float64) - wanted), nan=np.inf)
+    largest, scale = float(error.max(initial=0)), float(np.abs(wanted).max(initial=0))
     if not largest:
         return Comparison(0.0, 0.0, True)
     place = tuple(int(n) for n in np.unravel_index(np.flatnonzero(error)[0], error.shape))

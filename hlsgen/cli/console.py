@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,10 @@ class Console:
                 self._out.print(rich.markup.escape(line), style=look or None, soft_wrap=True)
 
     def result(self, value: dict[str, Any]) -> None:
-        """Print the command's JSON object, if that was asked for."""
+        """Print the command's JSON object, if that was asked for. Numbers that JSON lacks are text:
+        inf, -inf, nan."""
         if self.as_json:
-            print(json.dumps(value))
+            print(json.dumps(jsonable(value), allow_nan=False))
 
     @contextmanager
     def status(self, text: str) -> Iterator[Any]:
@@ -154,6 +156,15 @@ class Status:
             self.told = now
             line = f"{text}, {now - self.started:.0f} s"
             self.console.print(rich.markup.escape(line), soft_wrap=True)
+
+
+def jsonable(value: Any) -> Any:
+    """A value with text in place of the numbers that JSON lacks."""
+    if isinstance(value, dict):
+        return {name: jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def progress_text(told: Progress) -> str:

@@ -84,3 +84,18 @@ def test_backend(device):
         prepared.run([np.array([1, 0, -1, 1], np.float32).reshape(1, 1, 2, 2)])
     with pytest.raises(HostError, match="input x, image 0 holds NaN"):
         prepared.run([np.full((1, 1, 2, 2), np.nan, np.float32)])
+
+
+@pytest.mark.emulator
+def test_json_holds_no_numbers_that_json_lacks(tmp_path, capsys):
+    logs = parse("(float[1,4] x) => (float[1,4] y) { y = Log(x) }")
+    design = build(logs, tmp_path / "design", "base").path
+    np.save(tmp_path / "x.npy", np.array([[0, -1, 1, 2]], np.float32))
+    assert main(["run", str(design), "--input", str(tmp_path / "x.npy"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["classes"]
+    assert {one["class"]: one["score"] for one in found["classes"]} == {
+        0: "-inf",
+        1: "nan",
+        2: 0.0,
+        3: pytest.approx(np.log(2)),
+    }

@@ -4,6 +4,7 @@ reference."""
 import warnings
 
 import numpy as np
+import pytest
 
 from hlsgen.host.compare import TOLERANCE, Comparison, compare
 
@@ -54,3 +55,9 @@ def test_infinities_and_nan_must_be_where_the_reference_has_them():
             wrong = reference.copy()
             wrong[index] = value
             assert not compare(wrong, reference).ok
+
+
+@pytest.mark.parametrize("value", [3.25, np.nan, np.inf])
+def test_what_lies_between_integers_equals_none(value):
+    found = compare(np.array([2, value], np.float32), np.array([2, 3], np.int32))
+    assert not found.ok and found.wrong.startswith("[1]") and found.max_abs_error > 0
