@@ -12,6 +12,7 @@ import onnx
 from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
 from hlsgen.frontend.inputs import fixed_size
+from hlsgen.frontend.model import first_line
 from hlsgen.onnxruntime_session import session
 
 METRICS = {"top1": 1, "top5": 5}
@@ -128,7 +129,7 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
         return scores(model, inputs)
     except Exception as error:  # onnxruntime raises kinds of its own
         raise ModelError(
-            f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model"
+            f"onnxruntime cannot run it ({first_line(error)})", where="model"
         ) from None
 
 

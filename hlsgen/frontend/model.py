@@ -98,7 +98,7 @@ def refuse_text(model: onnx.ModelProto, where: str) -> None:
             )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an exception's text that says something."""
     return next(
         (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__

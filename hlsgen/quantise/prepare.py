@@ -11,7 +11,7 @@ import onnx
 from onnx import numpy_helper, version_converter
 
 from hlsgen.errors import ModelError
-from hlsgen.frontend.model import opset_of
+from hlsgen.frontend.model import first_line, opset_of
 
 # DequantizeLinear has an axis, which weights a channel need, from here on.
 OPSET = 13
@@ -41,7 +41,7 @@ def converted(model: onnx.ModelProto) -> onnx.ModelProto:
         return version_converter.convert_version(model, OPSET)
     except Exception as error:  # the converter raises what its C++ throws
         raise ModelError(
-            f"opset {opset_of(model)} cannot be raised to {OPSET} ({str(error).splitlines()[0]})",
+            f"opset {opset_of(model)} cannot be raised to {OPSET} ({first_line(error)})",
             where="model",
             remedy=f"export it with opset {OPSET} or later",
         ) from None
@@ -64,7 +64,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
             )
         except Exception as error:  # onnxruntime raises kinds of its own
             raise ModelError(
-                f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model"
+                f"onnxruntime cannot run it ({first_line(error)})", where="model"
             ) from None
         return onnx.load(path)
 

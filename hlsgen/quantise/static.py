@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ import onnx
 
 from hlsgen.data.evaluate import input_shape
 from hlsgen.errors import HlsgenError, ModelError
+from hlsgen.frontend.model import first_line
 
 METHODS = {"minmax": "MinMax", "percentile": "Percentile"}
 # Share of the values that a range holds under "percentile". 99.9 costs MobileNetV2 2 of 16 right
@@ -89,6 +91,21 @@ def tools() -> Any:
     return quantization
 
 
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Silences advice to preprocess the network, which is done."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "pre-process" not in record.getMessage()
+
+    root = logging.getLogger()
+    root.addFilter(other)
+    try:
+        yield
+    finally:
+        root.removeFilter(other)
+
+
 def with_activations(graph: onnx.GraphProto, names: Sequence[str]) -> list[str]:
     """The nodes called so and the activations behind them: a float result is not to be rounded
     over all of its range, and clipped then."""
@@ -130,9 +147,7 @@ def quantised(
     """A prepared network (`hlsgen.quantise.prepare`) as QDQ, calibrated on inputs `(N, ...)`; the
     nodes in `keep` stay float. Raises ModelError."""
     kit = tools()
-    # Advice to preprocess, which is done.
-    logging.getLogger().addFilter(lambda record: "pre-process" not in record.getMessage())
-    with TemporaryDirectory(prefix="hlsgen-") as folder:
+    with TemporaryDirectory(prefix="hlsgen-") as folder, without_advice():
         out = Path(folder) / "quantised.onnx"
         try:
             kit.quantize_static(
@@ -151,6 +166,6 @@ def quantised(
             )
         except Exception as error:  # onnxruntime's tools raise many kinds
             raise ModelError(
-                f"onnxruntime cannot quantise it ({str(error).splitlines()[0]})", where="model"
+                f"onnxruntime cannot quantise it ({first_line(error)})", where="model"
             ) from None
         return shielded(onnx.load(out), keep)

@@ -39,7 +39,10 @@ def offset_of(
     something that serves others too."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     if len(node.input) > 2:
-        name, factor = node.input[2], attributes.get("alpha", 1.0) / attributes.get("beta", 1.0)
+        alpha, beta = attributes.get("alpha", 1.0), attributes.get("beta", 1.0)
+        if not beta:
+            return None
+        name, factor = node.input[2], alpha / beta
     else:
         behind = readers.get(node.output[0], [])
         if [reader.op_type for reader in behind] != ["BatchNormalization"]:

@@ -10,6 +10,7 @@ from onnx.helper import make_tensor_value_info, np_dtype_to_tensor_dtype
 
 from hlsgen.data.evaluate import input_shape
 from hlsgen.errors import ModelError
+from hlsgen.frontend.model import first_line
 from hlsgen.onnxruntime_session import session
 from hlsgen.sparsify.weights import tensors_of
 
@@ -76,6 +77,6 @@ class Walk:
             ]
         except Exception as error:  # onnxruntime raises kinds of its own
             raise ModelError(
-                f"onnxruntime cannot run it ({str(error).splitlines()[0]})", where="model"
+                f"onnxruntime cannot run it ({first_line(error)})", where="model"
             ) from None
         self.live |= {name: [v[i] for v in values] for i, name in enumerate(results)}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from hlsgen.errors import TrainingError
+from hlsgen.frontend.model import first_line
 
 EPOCHS, LOSSES, CURVES, CHECKPOINT = "epochs.csv", "losses.csv", "curves.png", "checkpoint.pt"
 FORMAT = 1
@@ -145,9 +146,7 @@ def read_checkpoint(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for files that are not its own
         raise TrainingError(
-            f"cannot be read ({str(error).splitlines()[0]})",
-            where=where,
-            remedy="start without --resume",
+            f"cannot be read ({first_line(error)})", where=where, remedy="start without --resume"
         ) from None
     different = sorted(k for k in identity if content.get("identity", {}).get(k) != identity[k])
     if content.get("format") != FORMAT or different:

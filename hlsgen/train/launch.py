@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.errors import HlsgenError, TrainingError
+from hlsgen.frontend.model import first_line
 from hlsgen.interrupts import no_interrupts
 
 # Seconds that workers have to fall over by themselves when one has: the first to be noticed is
@@ -141,7 +142,7 @@ def end_with_parent() -> None:
 
 def describe(error: BaseException) -> tuple[str, str]:
     """Cause and message of a failure."""
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = first_line(error)
     if isinstance(error, HlsgenError):
         return "own", str(error)
     if (

@@ -2,6 +2,7 @@
 biases are corrected, layers stay in float, and wrong input is refused."""
 
 import json
+import logging
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from hlsgen.onnxruntime_session import session
 from hlsgen.quantise.flow import Quantiser
 from hlsgen.quantise.network import quantised_layers
 from hlsgen.quantise.prepare import prepared
+from hlsgen.quantise.static import quantised
 from tests.support.networks import parse
 
 NETWORK = """(float[1,3,8,8] x, float[8,3,3,3] a, float[8] s, float[8] b, float[8] m, float[8] v,
@@ -191,3 +193,20 @@ def test_what_is_quantised_already(files, capsys):
     assert main(["quantise", "net.onnx", "--data", "data.npz", "-o", "q.onnx"]) == 0
     assert main(["quantise", "q.onnx", "--data", "data.npz", "-o", "r.onnx"]) == 2
     assert "quantised already" in capsys.readouterr().err
+
+
+def test_errors_without_a_text_are_told_by_their_kind(model, inputs, monkeypatch):
+    from onnxruntime import quantization
+
+    def fail(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(quantization, "quantize_static", fail)
+    with pytest.raises(ModelError, match="cannot quantise it"):
+        Quantiser(model, inputs)
+
+
+def test_logging_is_left_as_it_was(quantiser):
+    before = list(logging.getLogger().filters)
+    quantised(quantiser.model, quantiser.inputs[:1])
+    assert logging.getLogger().filters == before

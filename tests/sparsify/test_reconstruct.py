@@ -198,3 +198,14 @@ def test_weights_that_two_nodes_read_stay_as_the_method_leaves_them():
         for given in (None, Calibration(inputs(9, 6)))
     )
     np.testing.assert_array_equal(plain, fitted_one)
+
+
+def test_a_bias_that_does_not_count_shifts_nothing():
+    text = """(float[1,6] x, float[6,5] w, float[5] b) => (float[1,5] y) {
+    y = Gemm<beta=0.0>(x, w, b) }"""
+    model = parse(text)
+    new = weights(
+        sparsify(model, "relative", sparsity=0.5, calibration=Calibration(inputs(40, 6))).model
+    )
+    np.testing.assert_array_equal(new["b"], weights(model)["b"])
+    assert (new["w"] == 0).sum() == 15
