@@ -288,6 +288,8 @@ class Accelerator:
         """Copy the design to a directory that is new, empty, or holds an earlier design. Raises
         OutputError."""
         target = Path(path)
+        if self.path.resolve() in target.resolve().parents:
+            raise OutputError("lies in the design itself", where=str(target))
         check_target(target)
         with workspace(target.resolve()) as folder:
             shutil.copytree(self.path, folder / target.name)

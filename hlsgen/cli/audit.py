@@ -9,7 +9,7 @@ from pathlib import Path
 from hlsgen.audit.design import Audit
 from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_design, opened
+from hlsgen.cli.designs import add_design, add_force, check_page, opened
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="",
         help="write a page too (default DIR/audit.html)",
     )
+    add_force(parser)
     parser.add_argument(
         "--notes", action="store_true", help="list findings that cost next to nothing, too"
     )
@@ -40,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Audit and print the verdict. Status 0 when nothing breaks what the model counts on, 1 when
     something does."""
+    if options.html:
+        check_page(Path(options.html), options.force, "--html")
     with opened(options) as accelerator, console.status("compiling the kernels"):
         found = accelerator.audit()
     describe(found, console, options.notes)

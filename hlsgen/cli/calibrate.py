@@ -6,13 +6,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hlsgen.calibrate.fit import evaluate, fit, overall
+from hlsgen.accelerator.tables import LEFT, RIGHT, Table
+from hlsgen.calibrate.fit import Errors, evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import ReportError, read_sources
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.errors import OutputError
-from hlsgen.model.calibration import load_calibration
+from hlsgen.model.calibration import Calibration, load_calibration
 
 NAME = "calibrate"
 HELP = "fit the resource model to aoc's reports, or measure its errors on them"
@@ -48,17 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Fit or evaluate."""
-    if bool(options.evaluate) == bool(options.sources):
-        raise ReportError("give either reports to fit, or --evaluate FILE", where="calibrate")
-    if options.output:
-        check_absent(Path(options.output), options.force, "--output")
+    check_options(options)
     sources = [options.evaluate] if options.evaluate else options.sources
     samples, clocks, notes = read_sources(sources)
-    for note in notes:
-        console.say(f"note: {note}")
-    for source in sources:
-        if Path(source).is_dir() and (loops := read_loops(Path(source))) is not None:
-            console.say(f"{source}: {summary(loops)}")
+    tell_sources(sources, notes, console)
     if options.evaluate:
         if not samples:
             raise ReportError(
@@ -66,37 +60,19 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             )
         calibration = load_calibration(options.calibration)
         errors = evaluate(samples, calibration.packing)
-        title = "present calibration"
     else:
         calibration, errors = fit(
             samples,
             clocks,
             source=f"{len(samples)} kernels of {len({s.design for s in samples})} designs",
         )
-        title = "each design left out of its fit"
-    rows = [
-        (e.design, str(e.kernels), *(percent(v) for v in (e.alm, e.ram, e.dsp))) for e in errors
-    ]
-    columns = [
-        ("design", "left"),
-        ("kernels", "right"),
-        ("ALM error", "right"),
-        ("RAM error", "right"),
-        ("DSP error", "right"),
-    ]
-    console.table(columns, rows)
     total = overall(errors)
-    console.say(
-        f"mean relative error, {title}: "
-        + ", ".join(f"{name} {value:.1%}" for name, value in total.items())
-    )
-    if options.output and not options.evaluate:
-        try:
-            Path(options.output).write_text(calibration.to_json())
-        except OSError as error:
-            raise OutputError(
-                f"cannot be written ({error.strerror})", where=f"--output {options.output}"
-            ) from None
+    console.show(errors_table(errors))
+    title = "present calibration" if options.evaluate else "each design left out of its fit"
+    figures = ", ".join(f"{name} {value:.1%}" for name, value in total.items())
+    console.say(f"mean relative error, {title}: {figures}")
+    if options.output:
+        write(calibration, options.output)
         console.say(f"{options.output}: written. Use it with --calibration {options.output}")
     console.result(
         {
@@ -108,6 +84,55 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         }
     )
     return 0
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise ReportError or OutputError for options that cannot be followed."""
+    if bool(options.evaluate) == bool(options.sources):
+        raise ReportError("give either reports to fit, or --evaluate FILE", where="calibrate")
+    if options.evaluate and options.output:
+        raise ReportError(
+            "--evaluate fits nothing that could be written",
+            where="--output",
+            remedy="leave it out, or give the reports without --evaluate",
+        )
+    if options.calibration and not options.evaluate:
+        raise ReportError(
+            "a fit starts from the reports alone",
+            where="--calibration",
+            remedy="leave it out, or add --evaluate FILE",
+        )
+    if options.output:
+        check_absent(Path(options.output), options.force, "--output")
+
+
+def tell_sources(sources: list[str], notes: list[str], console: Console) -> None:
+    """Print what was left out of the reports, and their loops."""
+    for note in notes:
+        console.say(f"note: {note}")
+    for source in sources:
+        if Path(source).is_dir() and (loops := read_loops(Path(source))) is not None:
+            console.say(f"{source}: {summary(loops)}")
+
+
+def errors_table(errors: list[Errors]) -> Table:
+    """A line a design."""
+    titles = ("kernels", "ALM error", "RAM error", "DSP error")
+    rows = (
+        (e.design, str(e.kernels), *(percent(value) for value in (e.alm, e.ram, e.dsp)))
+        for e in errors
+    )
+    return Table((("design", LEFT), *((title, RIGHT) for title in titles)), tuple(rows))
+
+
+def write(calibration: Calibration, path: str) -> None:
+    """Write a calibration. Raises OutputError."""
+    try:
+        Path(path).write_text(calibration.to_json())
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror})", where=f"--output {path}"
+        ) from None
 
 
 def percent(value: float | None) -> str:

@@ -15,6 +15,8 @@ from hlsgen.host.errors import HostError
 from hlsgen.host.session import SHARED
 
 MANIFEST = "design.json"
+# What is in the first lines of every page that hlsgen writes.
+PAGE = b'<meta name="generator" content="hlsgen">'
 
 
 def add_design(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +69,13 @@ def check_absent(path: Path, force: bool, flag: str) -> None:
             where=f"{flag} {path}",
             remedy="name another file, or overwrite it with --force",
         )
+
+
+def check_page(path: Path, force: bool, flag: str) -> None:
+    """Raise OutputError for a file that is there already and is no earlier page of hlsgen's, unless
+    it may be overwritten."""
+    if not path.is_file() or PAGE not in path.read_bytes()[:1000]:
+        check_absent(path, force, flag)
 
 
 def chosen(given: str | None) -> Path:

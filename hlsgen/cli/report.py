@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from hlsgen.accelerator.tables import Table
 from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console, command
-from hlsgen.cli.designs import add_design, opened
+from hlsgen.cli.designs import add_design, add_force, check_page, opened
 
 NAME = "report"
 HELP = "print a design's predicted resources, times and bottlenecks, and write them as an HTML page"
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="where the page goes (default DIR/report.html)"
     )
+    add_force(parser)
     parser.add_argument(
         "--aoc", metavar="REPORTDIR", help="set aoc's own report of this design beside the estimate"
     )
@@ -36,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Print tables, write the page."""
+    if options.output:
+        check_page(Path(options.output), options.force, "--output")
     with opened(options) as accelerator:
         found = accelerator.report(options.output, aoc=options.aoc)
         data = dict(found.data)

@@ -8,6 +8,7 @@ import pytest
 
 import hlsgen
 from hlsgen.accelerator.results import LayerCheck
+from hlsgen.errors import OutputError
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.process import WorkerProcess
 from tests.support.networks import parse, run_onnxruntime
@@ -230,3 +231,10 @@ def test_the_package_shows_its_interface():
     assert {"compile", "load", "Accelerator"} <= set(dir(hlsgen)) == set(hlsgen.__all__)
     assert all(getattr(hlsgen, name) for name in dir(hlsgen))
     assert (Path(hlsgen.__file__).parent / "py.typed").is_file()
+
+
+def test_a_design_is_not_saved_into_itself(accelerator):
+    before = sorted(accelerator.path.rglob("*"))
+    with pytest.raises(OutputError, match="lies in the design itself"):
+        accelerator.save(accelerator.path / "copies" / "first")
+    assert sorted(accelerator.path.rglob("*")) == before

@@ -95,6 +95,18 @@ def test_force_overwrites_what_is_there(folder, capsys):
     assert Path("y.npz").read_text() == "mine" != Path("reference.npz").read_bytes()
 
 
+def test_only_pages_of_hlsgen_are_overwritten_unasked(folder, capsys):
+    output_of(["build", "my net.onnx", "--style", "base"], capsys)
+    for arguments in (["report", "-o"], ["audit", "--html"]):
+        page = Path(f"{arguments[0]}.html")
+        page.write_text("mine")
+        assert main([*arguments, str(page)]) == 2 and "--force" in capsys.readouterr().err
+        assert page.read_text() == "mine"
+        output_of([*arguments, str(page), "--force"], capsys)
+        output_of([*arguments, str(page)], capsys)
+        assert "</html>" in page.read_text()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["build"], ["buidl", "m"], ["zoo", "lenet5", "--size", "x"], ["build", "m", "--style", "z"]],

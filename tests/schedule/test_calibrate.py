@@ -3,6 +3,7 @@ ones are refused."""
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,3 +278,14 @@ def test_a_band_holds_what_it_says():
     ratios = [0.5, 0.8, 0.9, 1.0, 1.0, 1.1, 1.2, 1.3, 1.6, 2.0]
     assert quantiles(ratios) == (0.5, 1.3, 2.0)
     assert quantiles([*ratios, 1.0]) == (0.8, 1.3, 1.6)
+
+
+def test_options_without_effect_are_refused(tmp_path, capsys):
+    reports, other = str(tmp_path / "a.csv"), str(tmp_path / "c.json")
+    write_csv(Path(reports), samples())
+    for arguments, flag in (
+        (["--evaluate", reports, "-o", other], "--output"),
+        ([reports, "--calibration", other], "--calibration"),
+    ):
+        assert main(["calibrate", *arguments]) == 2
+        assert f"{flag}: " in capsys.readouterr().err
