@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from hlsgen.ops.compose import apply
+from hlsgen.ops.compose import apply, number
 from hlsgen.ops.importer import Importer
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class OneHot(Importer):
     def import_node(self, node: NodeImporter) -> None:
         """Import OneHot."""
         value, depth = node.value(0), int(node.need_constant(1, "depth").ravel()[0])
-        off, on = (np.float32(n) for n in node.need_constant(2, "values").ravel())
+        off, on = (number(value) for value in node.need_constant(2, "values").ravel())
         rank = len(value.view.value_shape) + 1
         axis = node.attribute("axis", -1) % rank
         wide = apply(node, "Unsqueeze", value, np.array([axis], np.int64))
@@ -30,7 +30,7 @@ class OneHot(Importer):
         # A negative number counts from the end.
         found = apply(node, "Equal", wide, numbers)
         found = apply(node, "Max", found, apply(node, "Equal", wide, numbers - depth))
-        result = apply(node, "Add", apply(node, "Mul", found, on - off), off)
+        result = apply(node, "Where", found, on, off)
         node.bind(result.tensor, result.view)
 
 

@@ -37,11 +37,15 @@ class Where(Importer):
         condition, chosen, other = operands
         if not isinstance(condition, Value):
             result = by_constant(node, condition, chosen, other, beside)
-        elif not isinstance(chosen, Value) and not isinstance(other, Value):
+        elif (
+            not isinstance(chosen, Value)
+            and not isinstance(other, Value)
+            and is_linear(chosen, other)
+        ):
             result = of_constants(node, expanded(node, condition, shape), chosen, other)
         else:
-            first = kept(node, chosen, condition, beside)
-            second = kept(node, other, apply(node, "Not", condition), beside)
+            first = kept(node, chosen, condition)
+            second = kept(node, other, apply(node, "Not", condition))
             result = joined(node, "add", first, second)
         node.bind(result.tensor, result.view)
 
@@ -74,6 +78,14 @@ def by_constant(
     return found if not rest.any() else apply(node, "Add", found, rest.astype(np.float32))
 
 
+def is_linear(chosen: np.ndarray, other: np.ndarray) -> bool:
+    """Whether a scale and a shift in float32 give both: beside a number that masks, a small one
+    would be lost."""
+    first, second = finite(chosen), finite(other)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.allclose(second + (first - second), first, rtol=1e-6, atol=0))
+
+
 def of_constants(
     node: NodeImporter, condition: Value, chosen: np.ndarray, other: np.ndarray
 ) -> Value:
@@ -84,7 +96,7 @@ def of_constants(
     return scaled(node, condition, scale, shift)
 
 
-def kept(node: NodeImporter, operand: Value | np.ndarray, condition: Value, beside: Value) -> Value:
+def kept(node: NodeImporter, operand: Value | np.ndarray, condition: Value) -> Value:
     """An operand where a condition holds, else 0."""
     if isinstance(operand, Value):
         return joined(node, "keep", operand, condition)

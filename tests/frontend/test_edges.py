@@ -30,6 +30,15 @@ BRANCHES = (
 )
 ACCEPTED["a condition that is known"] = f"({X}) => ({Y}) <bool t = {{1}}> {BRANCHES}"
 ACCEPTED["a constant output"] = f"({X}) => ({Y}, float[3] c) {K} {{ y = Relu(x) c = Identity(k) }}"
+MASKS = (
+    "<float a = {0.1}, float b = {-1000000000.0}, float[2] v = {-1000000000.0, 0.1}, int64 d = {4}>"
+)
+ACCEPTED["a small number beside a mask"] = (
+    f"({X}) => ({Y}) {MASKS} {{ c = Less(x, a) y = Where(c, a, b) }}"
+)
+ACCEPTED["one hot beside a mask"] = (
+    f"({X}) => (float[1,4,3,4,4] y) {MASKS} {{ i = Cast<to=7>(x) y = OneHot<axis=1>(i, d, v) }}"
+)
 REFUSED = {
     "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
     "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
