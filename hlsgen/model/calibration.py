@@ -65,10 +65,10 @@ class Calibration:
 
 def quantiles(ratios: Sequence[float]) -> tuple[float, float, float]:
     """The band of fitted over predicted: measured ratios, none interpolated, so that it holds what
-    it says of the samples."""
+    it says of the samples; and what is predicted, where these all lie on one side of it."""
     low = float(np.quantile(ratios, 0.1, method="lower"))
     upper, high = (float(np.quantile(ratios, q, method="higher")) for q in (0.75, 0.9))
-    return round(low, 3), round(upper, 3), round(high, 3)
+    return round(min(low, 1.0), 3), round(max(upper, 1.0), 3), round(max(high, 1.0), 3)
 
 
 @cache
@@ -105,9 +105,12 @@ def parse(text: str, where: str) -> Calibration:
     if (
         len(numbers) != 4
         or not all(0 < n < 100 for n in numbers)
-        or sorted(numbers[1:]) != list(numbers[1:])
+        or not numbers[1] <= 1 <= numbers[2] <= numbers[3]
     ):
         raise PlanError(
-            "needs a packing, and a band of three rising factors", where=where, remedy=remedy
+            "needs a packing, and a band of three rising factors, of which the first is at most 1 "
+            "and the second at least 1",
+            where=where,
+            remedy=remedy,
         )
     return calibration

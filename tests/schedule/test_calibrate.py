@@ -12,7 +12,14 @@ from hlsgen.calibrate.fit import evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
 from hlsgen.calibrate.samples import COLUMNS, Clock, ReportError, Sample, load_lenient, read_sources
 from hlsgen.cli.main import main
-from hlsgen.model.calibration import default_calibration, full_alms, load_calibration, quantiles
+from hlsgen.errors import PlanError
+from hlsgen.model.calibration import (
+    default_calibration,
+    full_alms,
+    load_calibration,
+    parse,
+    quantiles,
+)
 
 PACKING = 0.8
 
@@ -289,3 +296,14 @@ def test_options_without_effect_are_refused(tmp_path, capsys):
     ):
         assert main(["calibrate", *arguments]) == 2
         assert f"{flag}: " in capsys.readouterr().err
+
+
+def test_a_band_holds_what_is_predicted():
+    """Small kernels that pack less densely than the large ones, which decide what is predicted, all
+    lie above it: the band begins there. A file with another band is refused."""
+    assert quantiles([1.2, 1.3, 1.4, 1.5]) == (1.0, 1.5, 1.5)
+    assert quantiles([0.5, 0.6, 0.7, 0.8]) == (0.5, 1.0, 1.0)
+    text = default_calibration().to_json()
+    for band in ([1.1, 1.2, 1.3], [0.7, 0.8, 1.3], [0.9, 1.4, 1.2]):
+        with pytest.raises(PlanError, match="three rising factors"):
+            parse(json.dumps(json.loads(text) | {"band": band}), "calibration")
