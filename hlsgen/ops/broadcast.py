@@ -3,6 +3,7 @@ that the data have."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -66,25 +67,30 @@ def expanded(node: NodeImporter, value: Value, shape: tuple[int, ...]) -> Value:
     return Value(node.gather(value.tensor, index, "broadcast"), view)
 
 
-def spread_constant(
-    node: NodeImporter, constant: np.ndarray, value: Value
-) -> tuple[np.ndarray, Value]:
-    """A constant that broadcasts to a value's shape, and the value: one number a channel `(C,)`
-    where it does not vary within one, if need be with the value moved into canonical order; else
+def spread_constants(
+    node: NodeImporter, value: Value, *constants: np.ndarray
+) -> tuple[list[np.ndarray], Value]:
+    """Constants that broadcast to a value's shape, and the value: one number a channel `(C,)` each
+    where none varies within one, if need be with the value moved into canonical order; else
     `(C, H, W)` as the value lies."""
     value = node.packed(value)
-    shape, tensor = value.view.value_shape, value.tensor
-    full = np.broadcast_to(finite(constant), shape)
-    if constant.size == 1:
-        return np.full(tensor.channels, full.flat[0], np.float32), value
-    own = value.view.invert(full)
-    found = one_a_channel(own)
+    shape = value.view.value_shape
+    full = [np.broadcast_to(finite(constant), shape) for constant in constants]
+    own = [value.view.invert(array) for array in full]
+    found = numbers_of_channels(own)
     if found is not None:
         return found, value
-    found = one_a_channel(full.reshape(1, *canonical_shape(shape)))
-    if found is None:
-        return np.ascontiguousarray(own[0], np.float32), value
-    return found, node.in_order(value)
+    found = numbers_of_channels([array.reshape(1, *canonical_shape(shape)) for array in full])
+    if found is not None:
+        return found, node.in_order(value)
+    return [np.ascontiguousarray(array[0], np.float32) for array in own], value
+
+
+def numbers_of_channels(canonical: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+    """The numbers of the channels of `(1, C, H, W)` arrays; None where one varies within one."""
+    found = [one_a_channel(array) for array in canonical]
+    known = [numbers for numbers in found if numbers is not None]
+    return known if len(known) == len(found) else None
 
 
 def constant_map(node: NodeImporter, constant: np.ndarray, view: View, pace: Tensor) -> Tensor:

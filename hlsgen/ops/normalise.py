@@ -14,7 +14,7 @@ import numpy as np
 from hlsgen.activation import Activation
 from hlsgen.graph import Tensor, View
 from hlsgen.ops.binary import BinaryAttributes
-from hlsgen.ops.broadcast import spread_constant
+from hlsgen.ops.broadcast import spread_constants
 from hlsgen.ops.compose import apply, number
 from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import LARGEST_TENSOR, Value
@@ -128,8 +128,7 @@ def over_last_axes(node: NodeImporter, centred: bool) -> None:
         unit = unit_values(node, value, axes, epsilon, centred)
     scale = node.need_constant(1, "scale")
     shift = node.need_constant(2, "bias") if centred and node.input_name(2) else np.zeros(())
-    factor, unit = spread_constant(node, scale, unit)
-    addend, unit = spread_constant(node, shift, unit)
+    (factor, addend), unit = spread_constants(node, unit, scale, shift)
     result = scaled(node, unit, factor, addend)
     node.bind(result.tensor, result.view)
 

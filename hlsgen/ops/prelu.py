@@ -12,7 +12,7 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.record import Field
 from hlsgen.ops.base import Operator, Work
-from hlsgen.ops.broadcast import spread_constant
+from hlsgen.ops.broadcast import spread_constants
 from hlsgen.ops.compose import apply, number
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.ops.importer import Importer
@@ -41,7 +41,7 @@ class PRelu(Operator, Importer):
                 -1, *(1,) * (len(shape) - 2)
             )  # before opset 7 one axis meant the channels
         given = slope
-        slope, value = spread_constant(node, given, value)
+        (slope,), value = spread_constants(node, value, given)
         if slope.ndim > 1:
             below = apply(node, "Mul", apply(node, "Min", value, number(0)), given)
             result = apply(node, "Add", apply(node, "Relu", value), below)

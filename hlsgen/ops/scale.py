@@ -14,7 +14,7 @@ from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.record import Field
 from hlsgen.ops.base import Operator, Work
-from hlsgen.ops.broadcast import spread_constant
+from hlsgen.ops.broadcast import spread_constants
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.ops.importer import Importer
 from hlsgen.plan import Engines, KernelPlan, StepPlan
@@ -40,14 +40,9 @@ class BatchNormAttributes:
 
 
 def scaled(node: NodeImporter, value: Value, scale: np.ndarray, shift: np.ndarray) -> Value:
-    """A value times a scale plus a shift, `(C,)` or `(C, H, W)` each."""
+    """A value times a scale plus a shift, both `(C,)` or both `(C, H, W)`."""
     from hlsgen.ops.importing import Value
 
-    if scale.ndim != shift.ndim:
-        scale, shift = (
-            np.broadcast_to(a if a.ndim > 1 else a[:, None, None], value.tensor.shape)
-            for a in (scale, shift)
-        )
     tensor = node.add(
         "scale", None, [value.tensor], value.tensor.shape, weights={"scale": scale, "bias": shift}
     )
@@ -99,8 +94,8 @@ class Scale(Operator, Importer):
             )
             return
         spread = (1, -1) + (1,) * (len(shape) - 2)
-        scale, value = spread_constant(node, factor.reshape(spread), value)
-        shift, value = spread_constant(node, shift.reshape(spread), value)
+        constants = factor.reshape(spread), shift.reshape(spread)
+        (scale, shift), value = spread_constants(node, value, *constants)
         result = scaled(node, value, scale, shift)
         node.bind(result.tensor, result.view)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from hlsgen.ops.binary import joined
-from hlsgen.ops.broadcast import common_shape, expanded, finite, spread_constant
+from hlsgen.ops.broadcast import common_shape, expanded, finite, spread_constants
 from hlsgen.ops.compose import apply
 from hlsgen.ops.importer import Importer
 from hlsgen.ops.importing import Value
@@ -83,7 +83,7 @@ def is_linear(chosen: np.ndarray, other: np.ndarray) -> bool:
     would be lost."""
     first, second = finite(chosen), finite(other)
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.allclose(second + (first - second), first, rtol=1e-6, atol=0))
+        return bool(np.allclose(second + (first - second), first, rtol=1e-5, atol=0))
 
 
 def of_constants(
@@ -91,8 +91,7 @@ def of_constants(
 ) -> Value:
     """Both values are known: a scale and a shift of 1 and 0."""
     low = finite(other).astype(np.float64)
-    scale, condition = spread_constant(node, finite(chosen) - low, condition)
-    shift, condition = spread_constant(node, low, condition)
+    (scale, shift), condition = spread_constants(node, condition, finite(chosen) - low, low)
     return scaled(node, condition, scale, shift)
 
 

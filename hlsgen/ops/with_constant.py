@@ -17,7 +17,7 @@ from hlsgen.ops.broadcast import (
     expanded,
     finite,
     layout_of,
-    spread_constant,
+    spread_constants,
 )
 from hlsgen.ops.importing import Value
 from hlsgen.ops.scale import scaled
@@ -61,7 +61,7 @@ def linear(
         value, function = activated(node, value, Activation("reciprocal")), "mul"
     if function == "div":
         constant, function = 1 / constant, "mul"
-    amount, value = spread_constant(node, constant, value)
+    (amount,), value = spread_constants(node, value, constant)
     one, none = np.ones_like(amount), np.zeros_like(amount)
     scale, shift = {
         "add": (one, amount),

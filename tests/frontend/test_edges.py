@@ -39,6 +39,16 @@ ACCEPTED["a small number beside a mask"] = (
 ACCEPTED["one hot beside a mask"] = (
     f"({X}) => (float[1,4,3,4,4] y) {MASKS} {{ i = Cast<to=7>(x) y = OneHot<axis=1>(i, d, v) }}"
 )
+TURNED = "r = Relu(x) t = Transpose<perm=[0,2,3,1]>(r)"
+ACCEPTED["scales alike, shifts of another axis than the channels"] = (
+    f"({X}) => (float[1,4,4,3] y) <float[4] g = {{1,1,1,1}}, float[4] b = {{1,2,3,4}}> "
+    f"{{ {TURNED} y = BatchNormalization(t, g, b, b, g) }}"
+)
+ACCEPTED["a scale a channel, a shift a row"] = (
+    "(float[1,4,4,4] x) => (float[1,4,4,4] y) "
+    "<float[4] g = {1,2,3,4}, float[4,1,1] b = {1,2,3,4}> "
+    f"{{ {TURNED} y = LayerNormalization<axis=1>(t, g, b) }}"
+)
 REFUSED = {
     "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
     "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
@@ -64,7 +74,7 @@ def test_loaded_right(text):
     graph = hlsgen.load_graph(model)
     assert [port.name for port in graph.inputs] == ["x"]
     inputs = {"x": random_inputs(model)["x"]}
-    wanted = OwnModel(model, {"x": (1, 3, 4, 4)})(inputs)
+    wanted = OwnModel(model, {"x": inputs["x"].shape})(inputs)
     found = run_network(graph, inputs)
     assert set(found) == set(wanted)
     for name, value in found.items():
