@@ -68,7 +68,7 @@ def chain_above(
 ) -> list[onnx.NodeProto]:
     """The nodes from an input of the network, or a Transpose, to a Transpose, in order; none where
     another reads between them, or one of them does more than work value by value. `inputs`: where
-    to end, with ranks."""
+    to end, with ranks, 0 where a rank is not known."""
     chain: list[onnx.NodeProto] = []
     name = node.input[0]
     while name not in inputs:
@@ -78,7 +78,7 @@ def chain_above(
         chain.append(above)
         name = runtime_input(above, constants)
     ranks = [constants[n].ndim for link in chain for n in link.input if n in constants]
-    return chain[::-1] if max(ranks, default=0) <= inputs[name] else []
+    return chain[::-1] if max(ranks, default=0) <= inputs[name] > 0 else []
 
 
 def turned(

@@ -49,6 +49,9 @@ ACCEPTED["a scale a channel, a shift a row"] = (
     "<float[4] g = {1,2,3,4}, float[4,1,1] b = {1,2,3,4}> "
     f"{{ {TURNED} y = LayerNormalization<axis=1>(t, g, b) }}"
 )
+ACCEPTED["turned and turned back"] = (
+    f"({X}) => ({Y}) {{ r = Relu(x) t = Transpose(r) c = Clip(t) y = Transpose(c) }}"
+)
 REFUSED = {
     "computes a constant": f"({X}) => (float[3] c) {K} {{ c = Identity(k) }}",
     "'q' is not an output": f"({X}) => ({Y}, float[3] q) {{ y = Relu(x) }}",
