@@ -23,7 +23,10 @@ KNOWN = (
     Activation("sigmoid"),
 )
 # Where functions are compared, and by how much constants in float32 may set them apart.
-POINTS = np.concatenate([np.linspace(-40, 40, 1601), np.geomspace(1e-3, 1, 50)])
+NEAR = np.concatenate([np.linspace(-40, 40, 1601), np.geomspace(1e-3, 1, 50)])
+# Further out parts may overflow, but what is finite must be the same: a bound may lie anywhere.
+FAR = np.geomspace(40, np.finfo(np.float32).max, 200)
+POINTS = np.concatenate([NEAR, FAR, -FAR])
 TOLERANCE = 1e-6
 # Layers of a function in parts.
 LARGEST = 12
@@ -98,7 +101,8 @@ def recognised(graph: Graph, source: str, parts: list[Layer]) -> Activation | No
             values[part.output] = found if function is None else function.reference(found)
         result = values[parts[-1].output]
         room = TOLERANCE * (1 + np.abs(POINTS))
+        overflows = ~np.isfinite(result) & (np.abs(POINTS) > NEAR.max())
         for known in KNOWN:
-            if np.all(np.abs(known.reference(POINTS) - result) <= room):
+            if np.all((np.abs(known.reference(POINTS) - result) <= room) | overflows):
                 return known
     return None

@@ -59,3 +59,11 @@ def test_left_as_it_is(name):
     np.testing.assert_allclose(
         run_network(graph, x)["y"], run_onnxruntime(model, x)["y"], rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("bounded", ["s = Sigmoid(t) m = Mul(t, s) y = Min(m, k)",
+                                     "m = Min(t, k) s = Sigmoid(m) y = Mul(m, s)"])  # fmt: skip
+def test_a_bound_far_out_stays(bounded):
+    model = network(f"k = Constant<value_float=1000.0>() {bounded}")
+    x = {"x": np.full((1, 5, 4, 3), 3000, np.float32)}
+    assert run_network(load(model), x)["y"].max() == 1000
