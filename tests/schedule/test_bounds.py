@@ -11,6 +11,7 @@ from hlsgen.errors import PlanError
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import folded_run
 from hlsgen.plan import Plan
+from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.folded import dual_array, planner
 from hlsgen.schedule.folded.planner import Candidate, evaluate, plan_folded, score
 from hlsgen.schedule.folded.shapes import candidates
@@ -119,3 +120,22 @@ def test_no_design_takes_less_than_the_bound_of_its_shape(images, graph):
             shape.seconds / (folded_run(graph, found.plan, target, clock).cycles / (clock * 1e6))
         )
     assert 0.5 < np.max(ratios) <= 1
+
+
+def test_narrow_weights_come_sooner_than_those_of_float32():
+    """Layers of one pixel wait for their weights: the bound counts the bytes that these have in
+    memory."""
+    graph = hlsgen.load_graph(
+        parse(
+            "(float[1,64,2,2] x, float[128,64,2,2] a, float[256,128,1,1] c) => "
+            "(float[1,256,1,1] y) { t = Conv(x, a) y = Conv(t, c) }"
+        )
+    )
+    target, goal = board("de10_standard"), Goal(pins={("engines", "width"): 4}, weights="float16")
+    narrow = with_storage(graph, goal.weights)
+    plan = Plan(graph.name, target.name, "folded", weights=goal.weights)
+    shape = next(candidates(narrow, target, plan, goal, arrays()[0]))
+    found = evaluate(narrow, shape.plan, target, goal)
+    clock = found.predicted.resources.fmax
+    cycles = folded_run(narrow, found.plan, target, clock).cycles
+    assert 0.5 < shape.seconds * clock * 1e6 / cycles <= 1

@@ -63,7 +63,7 @@ def works(graph: Graph, name: str, width: int) -> dict[str, Work]:
             depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
             words, weights = array(name).least(layer, depth, width)
             vector = width * FLOAT32.bytes
-            moved = runs * count * weights * vector
+            moved = runs * count * weights * width * layer.weight_type.bytes
             results = runs * count * result.pixels * vector
             found[layer.name] = Work(runs, result.pixels, count, words, moved, results)
     return found
