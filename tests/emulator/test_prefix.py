@@ -23,6 +23,7 @@ from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.rewrites.prefix import check_between, halves, prefixes, split_after
+from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.folded.planner import plan_folded
@@ -239,6 +240,19 @@ def test_structure_is_that_of_both_parts():
         k.name for part in parts for k in part.kernels
     )
     assert len(whole.fifos) == sum(len(part.fifos) for part in parts)
+
+
+def test_a_prefix_of_narrow_weights_needs_half_the_memory_blocks():
+    """Within so few blocks the dense layers of LeNet-5 find no place in a prefix as float32."""
+    graph, target = hlsgen.load_graph(network("lenet5")), board("pac_a10")
+    start = hlsgen.schedule(graph, board=target.name, style="folded")
+    longest = {}
+    for weights in ("float32", "float16"):
+        stored, plan = with_storage(graph, weights), replace(start, weights=weights)
+        goal = Goal(weights=weights, caps=Caps(blocks=0.32))
+        pairs = partitions(stored, target, plan, goal, estimate(stored, plan, board=target))
+        longest[weights] = max(pair.count for pair in pairs)
+    assert longest["float32"] == 4 and longest["float16"] == len(graph.layers) - 1
 
 
 @pytest.mark.slow

@@ -27,7 +27,6 @@ from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.folded.bounds import least_cycles
 from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit
 from hlsgen.schedule.goal import Goal
-from hlsgen.types import FLOAT32
 
 # Share of a prefix's multipliers that work in every cycle, as prefixes of ResNets and MobileNets
 # had it (0.78 to 0.9).
@@ -58,7 +57,12 @@ def partitions(
     limits; the other layers take what they take there.
     """
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
-    weights = np.cumsum([sum(w.size for w in layer.weights.values()) for layer in graph.layers])
+    weights = np.cumsum(
+        [
+            sum(w.size for w in layer.weights.values()) * layer.weight_type.bits
+            for layer in graph.layers
+        ]
+    )
     wanted, least = goal.pins.get(("prefix", "layers")), pinned_layers(graph, goal)
     options, blocks = [], cache(lambda option: tile_blocks(option, board))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
@@ -100,15 +104,15 @@ def weighed(
     goal: Goal,
     tiles: Callable[[Engines], float],
 ) -> Partition | None:
-    """A pair whose prefix has so many multiply-accumulates and weights, and whose engines take
-    `behind` cycles an image. The prefix gets the DSPs that engines and caps leave, and its weights
-    must find memory blocks beside the engines' tiles, else there is no such pair; both set the
-    clock. `tiles`: memory blocks of the tiles of engines."""
+    """A pair whose prefix has so many multiply-accumulates and bits of weights, and whose engines
+    take `behind` cycles an image. The prefix gets the DSPs that engines and caps leave, and its
+    weights must find memory blocks beside the engines' tiles, else there is no such pair; both set
+    the clock. `tiles`: memory blocks of the tiles of engines."""
     e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
-    blocks += prefix[1] * FLOAT32.bits / (FILLED * board.device.block_bits)
+    blocks += prefix[1] / (FILLED * board.device.block_bits)
     most = board.device.blocks * goal.caps.blocks
     fitting = tuple(option for option in engines if blocks + tiles(option) <= most)
     left = (board.available_dsps * goal.caps.dsps - dsps) / per
