@@ -2,6 +2,7 @@
 too large by its least layers alone."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,9 +13,14 @@ from hlsgen.plan import Plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined import search
 from hlsgen.schedule.pipelined.choices import tensor_classes
+from hlsgen.schedule.pipelined.depths import deepen
+from hlsgen.schedule.pipelined.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.pipelined.prices import Answer
 from hlsgen.schedule.pipelined.problem import build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
+from hlsgen.schedule.pipelined.solver import Outcome
 from hlsgen.zoo import network
+from tests.support.cases import case
 
 
 def test_a_bound_saves_targets_and_changes_nothing(monkeypatch):
@@ -47,3 +53,65 @@ def test_a_network_whose_least_layers_are_too_large_is_refused_without_the_solve
     limits = problem.limits[0], int(least[1]) - 1, problem.limits[2]
     with pytest.raises(PlanError, match=r"memory blocks; .* may be used"):
         search.solve(Relaxation(replace(problem, limits=limits)), target, goal)
+
+
+@pytest.mark.parametrize("relaxed", [True, False])
+def test_the_lowest_levels_come_first_and_the_fastest_is_found(relaxed, monkeypatch):
+    """The relaxation rules out what is below level 100, and knows a design of level 900; the solver
+    is asked in between."""
+    levels, target, goal = list(range(1000)), board("de5_net"), Goal()
+    relaxation = SimpleNamespace(steps=() if relaxed else None)
+    design = object()
+    monkeypatch.setattr(
+        search,
+        "any_design",
+        lambda _, level: Answer(not 100 <= level < 900, design if level >= 900 else None),
+    )
+    asked = []
+
+    def anyone(_, level, __):
+        asked.append(level)
+        return Outcome(design if level >= possible else None)
+
+    monkeypatch.setattr(search, "anyone", anyone)
+    for possible in (*range(100, 110), 400, 899, 900):
+        asked.clear()
+        found, proof, bound = search.fastest(relaxation, levels, target, goal)
+        assert (found, proof.proof, bound) == (possible, "optimal", possible)
+        if relaxed and possible < 104:
+            assert len(asked) <= 5
+
+
+def test_levels_that_the_solver_cannot_decide_are_halved(monkeypatch):
+    """Each of them takes as long as the time limit lets it."""
+    levels, target, goal = list(range(1, 1001)), board("de5_net"), Goal()
+    design, asked = object(), []
+    monkeypatch.setattr(
+        search,
+        "any_design",
+        lambda _, level: Answer(level >= 900, design if level >= 900 else None),
+    )
+
+    def anyone(_, level, __):
+        asked.append(level)
+        return Outcome(design if level >= 300 else None, decided=level >= 300)
+
+    monkeypatch.setattr(search, "anyone", anyone)
+    found, proof, bound = search.fastest(SimpleNamespace(steps=()), levels, target, goal)
+    assert (found, proof.proof, bound) == (300, "open", 1)
+    assert len(asked) <= 12
+
+
+def test_what_fifos_need_is_no_less_than_what_cannot_deadlock():
+    """Evenly fed, the branch beside two convolutions holds less than its FIFO must: room that is
+    sought for the FIFOs must hold both."""
+    graph = hlsgen.load_graph(case("add_residual"))
+    plan = hlsgen.schedule(graph, board="de5_net", style="pipelined")
+    times = pixel_times(graph)
+    edges = tuple(
+        replace(e, depth=depth(e.tensor, e.consumer, e.position, e.width, graph, times))
+        for e in plan.edges
+    )
+    deepened = deepen(graph, replace(plan, edges=edges), board("de5_net"), lambda plan: True)
+    assert deepened.complete and max(deepened.least.values()) > MARGIN
+    assert {i: edge.depth for i, edge in enumerate(deepened.plan.edges)} == deepened.needed

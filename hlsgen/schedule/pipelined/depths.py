@@ -50,7 +50,7 @@ def edge_tokens(graph: Graph, plan: Plan) -> list[int]:
 class Deepened:
     """A plan with FIFO depths. `interval`: cycles between images where FIFOs are unlimited (0: the
     network is too large to simulate); `complete`: the FIFOs are as deep as they need be; `least`:
-    the depths that cannot deadlock; `needed`: those that sustain the rate."""
+    the depths that cannot deadlock; `needed`: those that sustain the rate besides."""
 
     plan: Plan
     interval: int
@@ -68,7 +68,10 @@ def deepen(graph: Graph, plan: Plan, board: Board, fits: Callable[[Plan], bool])
     if images < LEAST_IMAGES + 1:
         return Deepened(plan, 0, True, least, least)
     flow = even_flow(graph, plan, images, board)
-    needed = {i: min(flow.occupancy[i] + 1, IMAGES * carried[i] + MARGIN) for i in least}
+    needed = {
+        i: max(depth, min(flow.occupancy[i] + 1, IMAGES * carried[i] + MARGIN))
+        for i, depth in least.items()
+    }
     for part in range(PARTS, -1, -1):
         depths = {i: max(depth, ceil(needed[i] * part / PARTS)) for i, depth in least.items()}
         deeper = with_depths(plan, depths)

@@ -129,10 +129,16 @@ def fastest(
         )
         stage("pipelined search", best, bound)
 
+    # What the relaxation does not rule out is mostly possible, or nearly so: the lowest levels come
+    # first, in steps that double, and the middle where the solver cannot decide them.
+    step = 1 if relaxation.steps is not None else len(levels)
     while low < high and not close(levels, low, high):
         tell()
-        middle = (low + high) // 2
-        low, high = (low, middle) if possible(middle) else (middle + 1, high)
+        middle = min((low + high) // 2, low + step - 1)
+        if possible(middle):
+            high = middle
+        else:
+            low, step = middle + 1, len(levels) if undecided else 2 * step
     if undecided:
         return (
             levels[high],
