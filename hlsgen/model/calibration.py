@@ -23,6 +23,8 @@ SCHEMA = 2
 # Registers round a DSP beside those that aoc estimates. Fitted less estimated, kernels of more than
 # 500 multipliers have 33 to 155 of them; the packing that two authors' designs show agrees at 100.
 DSP_REGISTERS = 100
+# An intercept and a slope each for ALMs, memory blocks and DSPs.
+CLOCK_FIGURES = 4
 # ALMs of an ALUT, a register, a memory block, a DSP and an MLAB that are packed full.
 FULL = (1 / 2, 1 / 4, 0.0, DSP_REGISTERS / 4, 10.0)
 
@@ -112,5 +114,9 @@ def parse(text: str, where: str) -> Calibration:
             "and the second at least 1",
             where=where,
             remedy=remedy,
+        )
+    if not all(len(c) == CLOCK_FIGURES and np.isfinite(c).all() for c in data["clocks"].values()):
+        raise PlanError(
+            "needs an intercept and three slopes of each family's clock", where=where, remedy=remedy
         )
     return calibration

@@ -307,3 +307,10 @@ def test_a_band_holds_what_is_predicted():
     for band in ([1.1, 1.2, 1.3], [0.7, 0.8, 1.3], [0.9, 1.4, 1.2]):
         with pytest.raises(PlanError, match="three rising factors"):
             parse(json.dumps(json.loads(text) | {"band": band}), "calibration")
+
+
+@pytest.mark.parametrize("line", [[300.0], [300.0, 1, 1, 1, 1], [float("nan"), 1, 1, 1]])
+def test_a_clock_of_other_figures_is_refused(line):
+    data = json.loads(default_calibration().to_json())
+    with pytest.raises(PlanError, match="three slopes"):
+        parse(json.dumps(data | {"clocks": {"stratix10": line}}), "calibration")
