@@ -103,8 +103,3 @@ def concurrent_run(
 def uses(step: Step, known: Engine, number: int) -> bool:
     """Whether a step runs an engine, which has that number."""
     return step["engine"] == number or (known.feeds and bool(step["fused"]))
-
-
-def bias_stream(step: dict[str, Any]) -> int:
-    """Bias vectors that the epilogue receives in a step."""
-    return int(step["tiles"] * step["out_groups"] * step["out_vectors"])

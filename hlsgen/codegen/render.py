@@ -62,11 +62,6 @@ def placed(lines: Sequence[str], depth: int = 0) -> str:
     return f"\n{' ' * depth}".join(lines)
 
 
-def vector_type(width: int, ctype: str = "float") -> str:
-    """The OpenCL type of a vector of `width` lanes."""
-    return ctype if width == 1 else f"{ctype}{width}"
-
-
 def comment_text(text: str) -> str:
     """Text of a user's file, safe inside a one-line comment: printable ASCII, no line breaks, no
     line splicing."""
