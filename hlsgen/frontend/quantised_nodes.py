@@ -150,6 +150,11 @@ class Nodes:
             raise UnsupportedError(
                 "its scales are given block by block", where=label, remedy="use one a channel"
             )
+        if zero.size not in (1, scale.size):
+            raise UnsupportedError(
+                f"{zero.size} zero points for {scale.size} scales", where=label,
+                remedy="quantise the network again",
+            )  # fmt: skip
         if scale.dtype != np.float32 or str(zero.dtype) not in CONSTANTS:
             raise UnsupportedError(
                 f"it has values of type {zero.dtype} and scales of type {scale.dtype}", where=label,

@@ -46,7 +46,7 @@ def other_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
 def other_given_axis(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """As `other_axis`, for an axis that is an input."""
     axis = node.constant(1)
-    return axis is not None and int(axis.ravel()[0]) % ranks[0] != 0
+    return axis is not None and axis.size == 1 and int(axis.item()) % ranks[0] != 0
 
 
 def forwards(node: NodeArguments, ranks: Sequence[int]) -> bool:

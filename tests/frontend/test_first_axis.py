@@ -23,6 +23,7 @@ MIXING = {
     "softmax": "(float[3,5] x) => (float[3,5] y) { y = Softmax<axis=0>(x) }",
     "added up": "(float[3,5] x) => (float[3,5] y) { a = Constant<value_ints=[0]>() y = "
     "CumSum(x, a) }",
+    "along no axis": "(float[3,5] x) => (float[3,5] y) <int64[0] a = {}> { y = CumSum(x, a) }",
 }
 
 

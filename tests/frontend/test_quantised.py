@@ -239,6 +239,14 @@ def test_inputs_and_outputs_of_integers():
     assert found.dtype == np.int8
 
 
+def test_zero_points_that_are_none_are_refused():
+    b = Builder(0)
+    pair = [b.constant("s", np.float32(0.1)), b.constant("z", np.zeros(0, np.uint8))]
+    y = b.node("Relu", [b.quantised(b.input((1, 3, 6, 6)), pair)])
+    with pytest.raises(UnsupportedError, match="0 zero points for 1 scales"):
+        load(b.model(b.quantised(y, pair)))
+
+
 @pytest.mark.parametrize("op", ["DynamicQuantizeLinear", "ConvInteger"])
 def test_scales_that_follow_the_data_are_refused(op):
     b = Builder(0)
