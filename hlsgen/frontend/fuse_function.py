@@ -41,7 +41,7 @@ def fuse_function(graph: Graph) -> Graph:
         if layer.name in gone or not element_wise(layer) or not layer.inputs:
             continue
         for source, parts in cones(graph, layer):
-            function = recognised(graph, source, parts) if len(parts) > 1 else None
+            function = recognised(source, parts) if len(parts) > 1 else None
             if function is not None:
                 gone |= {part.name for part in parts} - {layer.name}
                 nodes = tuple(node for part in parts for node in part.nodes)
@@ -89,7 +89,7 @@ def cones(graph: Graph, last: Layer) -> Iterator[tuple[str, list[Layer]]]:
             return
 
 
-def recognised(graph: Graph, source: str, parts: list[Layer]) -> Activation | None:
+def recognised(source: str, parts: list[Layer]) -> Activation | None:
     """The function that layers compute of a tensor; None where it is none that is known."""
     values = {source: POINTS[None, None]}
     with np.errstate(all="ignore"):
