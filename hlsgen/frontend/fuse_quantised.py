@@ -34,7 +34,7 @@ def fuse_quantised(model: PreparedModel) -> None:
     if not any(node.op_type in (QUANTISE, DEQUANTISE) for node in model.nodes):
         return
     nodes = Nodes(model.nodes, model.constants, model.outputs, model.shapes)
-    prepare_quantised(nodes)
+    prepare_quantised(nodes, model.types)
     model.nodes = nodes.ordered()
     fold_again(model, QUANTISED)
     nodes = Nodes(model.nodes, model.constants, model.outputs, model.shapes)

@@ -3,19 +3,24 @@ QuantizeLinear or DequantizeLinear, as onnxruntime moves or removes it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import onnx
 from onnx import helper
 
 from hlsgen.frontend.quantised_nodes import DEQUANTISE, QUANTISE, Nodes
+from hlsgen.ops.whole_numbers import MOVES
 from hlsgen.quantised import limits, single
-from hlsgen.types import TENSOR_TYPES
+from hlsgen.types import TENSOR_TYPES, DataType
 
 # Operators that onnxruntime moves QuantizeLinear and DequantizeLinear past.
 PASSED = ("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
 
 
-def prepare_quantised(nodes: Nodes) -> None:
-    """All of it, in place."""
+def prepare_quantised(nodes: Nodes, inputs: Mapping[str, DataType]) -> None:
+    """All of it, in place. `inputs`: those of the network that are integers."""
+    give_zero_points(nodes, {name: kind.array for name, kind in inputs.items()})
     for node in nodes.nodes:
         if node.op_type in (QUANTISE, DEQUANTISE):
             nodes.parameters(node)
@@ -26,6 +31,21 @@ def prepare_quantised(nodes: Nodes) -> None:
         pass
     while move_on(nodes):
         pass
+
+
+def give_zero_points(nodes: Nodes, kinds: dict[str, str]) -> None:
+    """A DequantizeLinear without a zero point gets one of the type that it reads. `kinds`: numpy's
+    names of the types of integers, which grow by those of results."""
+    for node in nodes.nodes:
+        kind = kinds.get(node.input[0]) if node.input else None
+        if node.op_type == QUANTISE:
+            kinds[node.output[0]] = str(nodes.parameters(node).zero.dtype)
+        elif node.op_type == DEQUANTISE and kind and not any(node.input[2:]):
+            zero = np.zeros_like(nodes.parameters(node).scale, kind)
+            del node.input[2:]
+            node.input.append(nodes.constant(f"{node.output[0]}_zero_point", zero))
+        elif kind and node.op_type in (*PASSED, *MOVES):
+            kinds |= dict.fromkeys(filter(None, node.output), kind)
 
 
 def skip_identities(nodes: Nodes) -> None:

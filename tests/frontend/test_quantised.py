@@ -239,6 +239,21 @@ def test_inputs_and_outputs_of_integers():
     assert found.dtype == np.int8
 
 
+@pytest.mark.parametrize("op", ["Relu", "Abs", "GlobalAveragePool"])
+def test_zero_points_that_are_left_out_have_the_type_of_what_is_read(op):
+    b = Builder(0, np.int8)
+    pair = b.pair(zero=0)
+    x = b.node("QuantizeLinear", [b.input((1, 3, 6, 6)), *pair])
+    moved = b.node("Transpose", [x], perm=[0, 1, 3, 2])
+    y = b.node(
+        "QuantizeLinear", [b.node(op, [b.node("DequantizeLinear", [moved, pair[0]])]), *pair]
+    )
+    model = b.model(b.node("DequantizeLinear", [y, pair[0]]))
+    feeds = b.feeds()
+    (found,) = run_network(load(model), feeds).values()
+    np.testing.assert_array_equal(found, by_onnxruntime(model, feeds)[0])
+
+
 def test_zero_points_that_are_none_are_refused():
     b = Builder(0)
     pair = [b.constant("s", np.float32(0.1)), b.constant("z", np.zeros(0, np.uint8))]
