@@ -105,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Explore, write, show."""
+    check_workers(options)
     points = wanted_points(options)
     out = Path(options.out or f"{Path(options.model).stem}_explored")
     check_folder(out)
@@ -143,6 +144,17 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         }
     )
     return 0 if best and not failed else 1
+
+
+def check_workers(options: argparse.Namespace) -> None:
+    """Raise UsageError for processes and tries that cannot be."""
+    if options.scheduler and options.jobs is not None:
+        raise UsageError(
+            "the scheduler's workers do the work", where="--jobs", remedy="leave it out"
+        )
+    for flag, value, least in (("--jobs", options.jobs, 1), ("--retries", options.retries, 0)):
+        if value is not None and value < least:
+            raise UsageError(f"{value} is less than {least}", where=flag)
 
 
 def check_folder(out: Path) -> None:

@@ -37,7 +37,8 @@ class Score:
         """Wilson's 95 % interval of the accuracy (E. B. Wilson, 1927)."""
         z, n, p = 1.96, self.pictures, self.share
         middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+        low, high = (side / (1 + z * z / n) for side in (middle - half, middle + half))
+        return max(low, 0.0), min(high, 1.0)
 
 
 @dataclass

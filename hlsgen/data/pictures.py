@@ -94,6 +94,8 @@ def read_stored(
             where=where,
             remedy="prepare them to that shape",
         )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise ModelError("pictures hold NaN or infinities", where=where)
     if labels is not None and len(labels) != len(images):
         raise ModelError(f"{len(labels)} labels for {len(images)} pictures", where=where)
     return stored

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import onnx
 
 from hlsgen.errors import HlsgenError, did_you_mean
@@ -24,7 +26,7 @@ def network(
         )
     build, default = NETWORKS[name]
     size = default if size is None else size
-    if size < 1 or width <= 0 or seed < 0:
+    if size < 1 or not 0 < width < inf or seed < 0:
         raise HlsgenError(
             f"size {size}, width {width} and seed {seed} make no network",
             where="zoo",

@@ -355,3 +355,21 @@ def test_bad_plan(change, word, design, model, tmp_path, capsys):
         ["build", model, "--out", tmp_path / "o", "--plan", tmp_path / "plan.json"], capsys, word
     )
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--jobs", "0"], "--jobs: 0 is less than 1"),
+        (["--retries", "-1"], "--retries: -1 is less than 0"),
+        (["--scheduler", "tcp://nowhere:1", "--jobs", "2"], "--jobs: the scheduler's"),
+    ],
+)
+def test_workers_of_an_exploration_that_cannot_be(options, word, model, tmp_path, capsys):
+    refuse(["explore", model, "--out", tmp_path / "out", *options], capsys, word)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("width", ["0", "nan", "inf"])
+def test_widths_of_no_network(width, tmp_path, capsys):
+    refuse(["zoo", "lenet5", "--width", width, "-o", tmp_path / "n.onnx"], capsys, "no network")

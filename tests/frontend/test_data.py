@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hlsgen.data.evaluate import any_batch, run
+from hlsgen.data.evaluate import Score, any_batch, run
 from hlsgen.data.known import KNOWN, locate
 from hlsgen.data.parts import parted
 from hlsgen.data.pictures import Preparation, read_pictures, read_stored
@@ -158,3 +158,17 @@ def test_pictures_of_a_network_with_channels_last(tmp_path):
             np.savez(where, input=np.full((1, 8, 8, 3), [10, 20, 30], np.uint8))
         found = read_pictures(where, (1, 8, 8, 3), Preparation(scale=1.0, mean=(1.0, 2.0, 3.0)))
         np.testing.assert_array_equal(found.inputs, np.full((1, 8, 8, 3), [9, 18, 27]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pictures_of_numbers_that_are_none_are_refused(value, tmp_path):
+    np.savez(tmp_path / "x.npz", input=np.full((2, 3, 8, 8), value, np.float32))
+    with pytest.raises(ModelError, match="NaN"):
+        read_pictures(tmp_path / "x.npz", (1, 3, 8, 8))
+
+
+def test_intervals_of_shares_are_shares():
+    for pictures in range(1, 40):
+        for right in (0, pictures):
+            low, high = Score(right, pictures).interval
+            assert 0 <= low < high <= 1
