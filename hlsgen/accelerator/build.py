@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.accelerator.sources import Source, as_onnx, name_of
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.generate import check_target, generate
-from hlsgen.errors import UsageError
+from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
@@ -83,7 +84,7 @@ def compile(
             pins=parse_pins(list(pins)),
             calibration=load_calibration(calibration),
             seconds=time_limit,
-            caps=Caps(**(caps or {})),
+            caps=caps_of(caps or {}),
             images=images,
             copies=copies,
             weights=weights,
@@ -106,6 +107,19 @@ def compile(
     # Both are known, and need not be read again.
     made.graph, made.plan = with_storage(graph, decided.weights), decided
     return made
+
+
+def caps_of(shares: Mapping[str, float]) -> Caps:
+    """The caps with these shares in place of the usual ones. Raises UsageError for other names."""
+    known = [f.name for f in fields(Caps)]
+    for name in shares:
+        if name not in known:
+            raise UsageError(
+                f"there is no cap {name!r}{did_you_mean(name, known)}",
+                where="caps",
+                remedy=f"choose from {', '.join(known)}",
+            )
+    return Caps(**shares)
 
 
 def read(model: Source, example: Any, shapes: Shapes | None, name: str, sparsity: str) -> Graph:

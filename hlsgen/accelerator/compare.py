@@ -18,7 +18,7 @@ from hlsgen.stored_model import with_stored_weights
 
 def compare_layers(graph: Graph, inputs: Mapping[str, np.ndarray], found: Trace) -> LayerComparison:
     """Compare what was computed for inputs `(images, ...)` with onnxruntime, layer by layer. Raises
-    HostError where onnxruntime is missing or refuses the model."""
+    HostError where onnxruntime is missing or refuses the model, or nothing can be compared."""
     model = with_stored_weights(graph)
     if model is None:
         raise HostError("the design's weights are not the model's, rounded: it has no layers alike")
@@ -39,6 +39,8 @@ def compare_layers(graph: Graph, inputs: Mapping[str, np.ndarray], found: Trace)
         checks.append(
             LayerCheck(layer.name, layer.op, worst.max_abs_error, worst.max_rel_error, worst.ok)
         )
+    if not checks:
+        raise HostError("no layer's value is both kept on the device and in the model")
     return LayerComparison(tuple(checks), tuple(missing))
 
 

@@ -40,8 +40,13 @@ def as_inputs(design: HostDesign, given: Inputs) -> tuple[Tensors, bool]:
 
 def as_typed(value: npt.ArrayLike, port: Port | None) -> np.ndarray:
     """Numbers in the type of an input, where that loses nothing but float32's rounding; others as
-    they are, to be refused. Raises HostError for bytes where float32 is wanted."""
-    array, wanted = np.asarray(value), np.dtype(port.dtype if port else np.float32)
+    they are, to be refused. Raises HostError for what is no array, and for bytes where float32 is
+    wanted."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise HostError(f"it is no array ({error})") from None
+    wanted = np.dtype(port.dtype if port else np.float32)
     if array.dtype == np.uint8 and wanted.kind == "f":
         raise HostError(
             f"{'input ' + port.name if port else 'it'} is of type uint8, the network needs "

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.accelerator.results import LayerCheck
-from hlsgen.errors import OutputError
+from hlsgen.accelerator.compare import compare_layers
+from hlsgen.accelerator.results import LayerCheck, Trace
+from hlsgen.errors import OutputError, UsageError
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.process import WorkerProcess
 from tests.support.networks import parse, run_onnxruntime
@@ -238,3 +239,15 @@ def test_a_design_is_not_saved_into_itself(accelerator):
     with pytest.raises(OutputError, match="lies in the design itself"):
         accelerator.save(accelerator.path / "copies" / "first")
     assert sorted(accelerator.path.rglob("*")) == before
+
+
+def test_nothing_that_was_compared_is_no_agreement(accelerator):
+    with pytest.raises(HostError, match="no layer's value"):
+        compare_layers(accelerator.graph, {"x": IMAGES[:1]}, Trace({}, {"y": np.zeros((1, 5))}))
+
+
+def test_caps_and_arrays_that_are_none(accelerator, model):
+    with pytest.raises(UsageError, match="did you mean 'dsps'"):
+        hlsgen.compile(model, caps={"dsp": 0.5})
+    with pytest.raises(HostError, match="no array"):
+        accelerator.predict([[1.0, 2.0], [3.0]])
