@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hlsgen.accelerator.tables import Table
+from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_design, add_force, check_page, opened
@@ -51,22 +51,36 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) -> None:
     """Tables for the terminal."""
-    r = data["resources"]
     console.show(lines)
     if why:
         console.say("")
         console.prose(data["reason"])
     console.say("")
-    columns = [
-        ("layer", "left"),
-        ("MACs", "right"),
-        ("cycles", "right"),
-        ("busy", "right"),
-        ("MB", "right"),
-        ("bound by", "left"),
-        ("why idle", "left"),
-    ]
-    rows = [
+    console.show(layers_table(data["layers"]))
+    console.say("")
+    for text in costs(data):
+        console.say(text)
+    console.say(
+        f"audit: {line(data['audit'])}"
+        if data["audit"]
+        else f"not audited yet: {command('audit', data['design'])}"
+    )
+    if "aoc" in data:
+        console.show(aoc_table(data["aoc"]["kernels"]))
+        if data["aoc"]["loops"]:
+            console.say(f"aoc's loops: {data['aoc']['loops']}")
+
+
+def layers_table(layers: list[dict[str, Any]]) -> Table:
+    """A line a layer."""
+    titles = ("MACs", "cycles", "busy", "MB")
+    columns = (
+        ("layer", LEFT),
+        *((title, RIGHT) for title in titles),
+        ("bound by", LEFT),
+        ("why idle", LEFT),
+    )
+    rows = (
         (
             layer["name"],
             f"{layer['macs']:,}",
@@ -76,34 +90,31 @@ def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) ->
             layer["bound"],
             layer["why"],
         )
-        for layer in data["layers"]
-    ]
-    console.table(columns, rows)
-    share = data["shares"]
-    console.say("")
-    console.say(
+        for layer in layers
+    )
+    return Table(columns, tuple(rows))
+
+
+def costs(data: dict[str, Any]) -> tuple[str, str]:
+    """What the design takes of the board, and how near it comes to the roofline."""
+    r, share = data["resources"], data["shares"]
+    return (
         f"{r['alms']:,} ALMs ({share['ALMs']:.0%}, band {r['alms_low']:,} to "
         f"{r['alms_high']:,}), {r['blocks']:,} memory blocks "
         f"({share['memory blocks']:.0%}), {r['dsps']:,} DSPs ({share['DSPs']:.0%}), "
-        f"{r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})"
-    )
-    console.say(
+        f"{r['fmax']:.0f} MHz (band {r['fmax_low']:.0f} to {r['fmax_high']:.0f})",
         f"{data['roofline_share']:.0%} of the roofline, {data['fixed_roofline_share']:.0%} of that "
         f"at {data['roofline_clock']:g} MHz; needs at least "
-        f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory"
+        f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory",
     )
-    console.say(
-        f"audit: {line(data['audit'])}"
-        if data["audit"]
-        else f"not audited yet: {command('audit', data['design'])}"
+
+
+def aoc_table(kernels: list[dict[str, Any]]) -> Table:
+    """The estimate and aoc's own, a line a kernel."""
+    names = ("ALUT", "FF", "RAM", "DSP")
+    columns = (("kernel", LEFT), *((title, RIGHT) for n in names for title in (n, "aoc")))
+    rows = (
+        (k["name"], *(f"{v:,.0f}" for n in names for v in (k["ours"][n], k["aoc"][n])))
+        for k in kernels
     )
-    if "aoc" in data:
-        names = ("ALUT", "FF", "RAM", "DSP")
-        columns = [("kernel", "left"), *((t, "right") for n in names for t in (n, "aoc"))]
-        rows = [
-            (k["name"], *(f"{v:,.0f}" for n in names for v in (k["ours"][n], k["aoc"][n])))
-            for k in data["aoc"]["kernels"]
-        ]
-        console.table(columns, rows)
-        if data["aoc"]["loops"]:
-            console.say(f"aoc's loops: {data['aoc']['loops']}")
+    return Table(columns, tuple(rows))
