@@ -61,7 +61,8 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
         for flag, action in known.items():
             if words := values_of(flag, action):
                 values.append(case(f"{name} {flag}", words))
-    values += [case("zoo zoo", NETWORKS), case(f"{NAME} {NAME}", SHELLS)]
+    arguments: dict[str, Iterable[str]] = {"zoo": NETWORKS, "boards": board_names(), NAME: SHELLS}
+    values += [case(f"{name} {name}", words) for name, words in arguments.items()]
     text = SCRIPT.format(
         commands=" ".join(commands.choices), values="\n".join(values), options="\n".join(options)
     )

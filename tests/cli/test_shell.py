@@ -179,6 +179,7 @@ def test_progress_reaches_the_listener_alone():
         (["build", "--style", "f"], ["folded"]),
         (["build", "--board", "pac_a"], ["pac_a10"]),
         (["zoo", "lenet"], ["lenet5"]),
+        (["boards", "pac_a"], ["pac_a10"]),
         (["build", "my"], ["my net.onnx"]),
     ],
 )
