@@ -86,9 +86,10 @@ def load_calibration(path: str | Path | None) -> Calibration:
     if path is None:
         return default_calibration()
     try:
-        return parse(Path(path).read_text(), f"calibration {path}")
-    except OSError as error:
-        raise PlanError(f"cannot be read ({error.strerror})", where=f"calibration {path}") from None
+        text = Path(path).read_text()
+    except (OSError, ValueError) as error:
+        raise PlanError(f"cannot be read ({error})", where=f"calibration {path}") from None
+    return parse(text, f"calibration {path}")
 
 
 def parse(text: str, where: str) -> Calibration:

@@ -373,3 +373,11 @@ def test_workers_of_an_exploration_that_cannot_be(options, word, model, tmp_path
 @pytest.mark.parametrize("width", ["0", "nan", "inf"])
 def test_widths_of_no_network(width, tmp_path, capsys):
     refuse(["zoo", "lenet5", "--width", width, "-o", tmp_path / "n.onnx"], capsys, "no network")
+
+
+@pytest.mark.parametrize("option", ["--calibration", "--plan", "--board"])
+def test_files_that_are_no_text(option, model, tmp_path, capsys):
+    (tmp_path / "bytes.json").write_bytes(b"\x89PNG")
+    refuse_build(
+        model, tmp_path, capsys, "cannot be read", options=[option, tmp_path / "bytes.json"]
+    )
