@@ -35,6 +35,7 @@ from hlsgen.host.validation import validate
 from hlsgen.model.calibration import Calibration, load_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
+from hlsgen.quantise.request import read_quantisation
 from hlsgen.report.data import read_validation, report_data
 from hlsgen.report.page import page
 from hlsgen.rewrites.weight_storage import with_storage
@@ -132,6 +133,7 @@ class Accelerator:
             self.plan,
             self.estimate,
             self.calibration,
+            read_quantisation(self.path),
             read_validation(self.path),
             read_verdict(self.path),
         )

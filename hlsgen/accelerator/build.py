@@ -14,7 +14,8 @@ from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.accelerator.sources import Source, as_onnx, name_of
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.generate import check_target, generate
-from hlsgen.errors import UsageError, did_you_mean
+from hlsgen.errors import ModelError, UsageError, did_you_mean
+from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
@@ -22,6 +23,8 @@ from hlsgen.model.calibration import load_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Plan, check_names
 from hlsgen.progress import stage
+from hlsgen.quantise.request import Outcome, QuantiseOptions, leave
+from hlsgen.quantise.request import quantise as quantise_model
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import SECONDS, Goal, check_goal
@@ -54,6 +57,7 @@ def compile(
     caps: Mapping[str, float] | None = None,
     time_limit: float = SECONDS,
     sparsify: str = "",
+    quantise: str | Path | QuantiseOptions | None = None,
     plan: str | Path | Plan | None = None,
     calibration: str | Path | None = None,
     device: str = "emulator",
@@ -69,8 +73,10 @@ def compile(
     lie in memory as `weights`. `pins` fixes decisions, as in `["conv2.unroll_oc=8"]`; `disable`
     lists optimisations to switch off; `caps` are the shares of "alms", "blocks" and "dsps" that the
     design may use; each call of the solver may take `time_limit` seconds.
-    `sparsify` zeroes weights on the way, as in "relative:0.5". `plan` is built as it is, and
-    decides all of that alone. `device` and `timeout` are the accelerator's.
+    `sparsify` zeroes weights on the way, as in "relative:0.5"; `quantise` makes 8-bit integers of
+    the network then, calibrated on the pictures there; what it costs in accuracy is in the summary
+    and in quantisation.json. `plan` is built as it is, and decides the design alone. `device` and
+    `timeout` are the accelerator's.
 
     Raises ModelError or UnsupportedError for models that cannot be built, UsageError for decisions
     that cannot be, Infeasible where no style fits the board, OutputError.
@@ -92,7 +98,7 @@ def compile(
     )
     if out is not None:
         check_target(Path(out))
-    graph = read(model, example, shapes, name, sparsify)
+    graph, quantised = read(model, example, shapes, name, sparsify, quantise)
     stage("scheduling")
     if plan is None:
         decided = schedule(graph, board, style, disable, goal)
@@ -102,6 +108,8 @@ def compile(
     folder = tempfile.TemporaryDirectory(prefix="hlsgen-") if out is None else None
     place = Path(folder.name) / f"{graph.name}_design" if folder else Path(out or "")
     design = generate(graph, decided, place)
+    if quantised is not None:
+        leave(place, quantised)
     made = Accelerator(place, device=device, timeout=timeout, calibration=calibration)
     made.set_aside, made._folder = design.set_aside, folder
     # Both are known, and need not be read again.
@@ -122,15 +130,50 @@ def caps_of(shares: Mapping[str, float]) -> Caps:
     return Caps(**shares)
 
 
-def read(model: Source, example: Any, shapes: Shapes | None, name: str, sparsity: str) -> Graph:
-    """The network, sparsified if that is wanted."""
+def read(
+    model: Source,
+    example: Any,
+    shapes: Shapes | None,
+    name: str,
+    sparsity: str,
+    quantise: str | Path | QuantiseOptions | None,
+) -> tuple[Graph, Outcome | None]:
+    """The network, sparsified and quantised if that is wanted, and what quantising came to."""
     stage("reading the network")
     source, name = as_onnx(model, example), name or name_of(model)
+    outcome = None
     if sparsity:
         given = source if isinstance(source, onnx.ModelProto) else read_model(source)
         stage("sparsifying")
         source = sparse_model(given, sparsity)
-    return load(source, shapes, name)
+    if quantise is not None:
+        given = source if isinstance(source, onnx.ModelProto) else read_model(source)
+        outcome = quantised_model(given, shapes or {}, quantise)
+        source = outcome.model
+    return load(source, shapes, name), outcome
+
+
+def quantised_model(
+    model: onnx.ModelProto, shapes: Shapes, wanted: str | Path | QuantiseOptions
+) -> Outcome:
+    """The model quantised, for inputs of these shapes. Raises what `quantise` of the command line
+    does, for the option `--quantise`."""
+    options = wanted if isinstance(wanted, QuantiseOptions) else QuantiseOptions(wanted)
+    stage("quantising")
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    if shapes:
+        bind_shapes(fixed, [tensor.name for tensor in fixed.graph.initializer], shapes)
+    try:
+        return quantise_model(
+            fixed,
+            options,
+            lambda done, of: stage(f"quantising, picture {done} of {of}"),
+            lambda text: stage(f"quantising, {text}"),
+        )
+    except ModelError as error:
+        where = error.where.replace("--data", "--quantise", 1)
+        raise ModelError(error.reason, where=where, remedy=error.remedy) from None
 
 
 def sparse_model(model: onnx.ModelProto, text: str) -> onnx.ModelProto:

@@ -16,6 +16,7 @@ from hlsgen.model.estimate import Estimate
 from hlsgen.model.times import rate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.quantise.request import in_words
 from hlsgen.schedule.explain import rate_with_band, within_shown
 from hlsgen.schedule.provenance import as_searched, throughput_band
 from hlsgen.words import counted
@@ -29,11 +30,12 @@ def summary(
     plan: Plan,
     predicted: Estimate,
     calibration: Calibration,
+    quantised: Mapping[str, Any] | None,
     validation: Mapping[str, Any] | None,
     audited: Mapping[str, Any] | None,
 ) -> Table:
-    """A line for each of: style, images a second, latency, resources, bottleneck, search,
-    validation, audit. The last two are verdicts as they lie in a design directory."""
+    """A line for each of: accuracy, style, images a second, latency, resources, bottleneck, search,
+    validation, audit. The last three arguments are what lies in a design directory."""
     searched = as_searched(graph, plan, calibration)
     evidence = plan.evidence if searched else Evidence()
     macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
@@ -43,6 +45,7 @@ def summary(
         "network": f"{graph.name}, {counted(len(graph.layers), 'layer')}, "
         f"{macs / 1e6:,.1f} M multiply-accumulates an image",
         "weights": weights(graph, plan),
+        "accuracy": in_words(quantised) if quantised else "",
         "board": find_board(plan.board).title,
         "style": f"{plan.style}{others(evidence, plan)}",
         "images/s": rate_with_band(predicted.throughput, *band),

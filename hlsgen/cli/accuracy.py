@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from hlsgen.data.evaluate import METRICS, Score
 from hlsgen.errors import PlanError
@@ -19,14 +18,14 @@ def add_data(parser: argparse.ArgumentParser, labels: str, required: bool = Fals
     )
 
 
-def add_metric(parser: argparse.ArgumentParser) -> None:
+def add_metric(parser: argparse._ActionsContainer) -> None:
     """Declare --metric."""
     parser.add_argument(
         "--metric", choices=tuple(METRICS), default="top1", help="what accuracy is (default top1)"
     )
 
 
-def add_calibrate(parser: argparse.ArgumentParser, default: int, purpose: str) -> None:
+def add_calibrate(parser: argparse._ActionsContainer, default: int, purpose: str) -> None:
     """Declare --calibrate; `purpose` says what its pictures do."""
     parser.add_argument(
         "--calibrate",
@@ -65,13 +64,3 @@ def interval_text(score: Score) -> str:
     """The interval in words."""
     low, high = score.interval
     return f"95% interval {low:.1%} to {high:.1%}"
-
-
-def score_json(score: Score) -> dict[str, Any]:
-    """A score in a command's JSON object."""
-    return {
-        "right": score.right,
-        "pictures": score.pictures,
-        "share": score.share,
-        "interval": score.interval,
-    }

@@ -12,11 +12,13 @@ from hlsgen.accelerator.build import compile
 from hlsgen.audit.compiler import check_installed
 from hlsgen.boards import board
 from hlsgen.cli.console import Console, command
+from hlsgen.cli.quantising import add_quantising, quantising
 from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.graph import Graph
 from hlsgen.model.resources import Caps
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS
+from hlsgen.quantise.request import QuantiseOptions
 from hlsgen.schedule.goal import OBJECTIVES
 from hlsgen.schedule.knobs import KNOBS
 from hlsgen.style import SELECTABLE
@@ -115,6 +117,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="zero that share of the weights on the way, for example relative:0.5",
     )
     parser.add_argument(
+        "--quantise",
+        metavar="DIR|FILE",
+        help="make 8-bit integers of the network on the way, calibrated on pictures there, as "
+        "`hlsgen quantise` does",
+    )
+    parser.add_argument(
         "--calibration",
         metavar="FILE",
         help="use this calibration, as `hlsgen calibrate` writes it",
@@ -138,6 +146,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="list layers, too, and explain the design"
     )
+    add_quantising(parser.add_argument_group("with --quantise"))
 
 
 def knob_names() -> str:
@@ -185,6 +194,7 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "weights": options.weights,
         "time_limit": options.time_limit,
         "sparsify": options.sparsify,
+        "quantise": quantising(options, options.quantise) if options.quantise else None,
         "calibration": options.calibration,
         "caps": {name: cap for name in CAPPED if (cap := getattr(options, name)) is not None}
         or None,
@@ -221,6 +231,12 @@ def check_options(options: argparse.Namespace) -> None:
             "the plan already decides that",
             where=", ".join(given),
             remedy="leave it out, or edit the plan",
+        )
+    if not options.quantise and quantising(options, "") != QuantiseOptions(""):
+        raise UsageError(
+            "there is nothing to quantise",
+            where="options of --quantise",
+            remedy="name the pictures with --quantise",
         )
 
 

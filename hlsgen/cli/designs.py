@@ -51,7 +51,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
 
 
-def add_prepare(parser: argparse.ArgumentParser) -> None:
+def add_prepare(parser: argparse._ActionsContainer) -> None:
     """Declare how pictures become inputs."""
     parser.add_argument(
         "--prepare",

@@ -18,7 +18,6 @@ from hlsgen.cli.accuracy import (
     check_accuracy,
     interval_text,
     largest_loss,
-    score_json,
 )
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
@@ -368,7 +367,7 @@ def as_json(
     if evaluator is not None:
         for name, value in (("dense_accuracy", evaluator.reference), ("accuracy", score)):
             if value is not None:
-                data[name] = score_json(value)
+                data[name] = value.to_dict()
         data["metric"] = options.metric
     if found is not None:
         data |= {"settings": found.settings, "evaluations": found.evaluations}

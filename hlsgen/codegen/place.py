@@ -18,7 +18,9 @@ from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 
 # What other commands leave in a design directory, and a new build makes untrue.
-OUTDATED = {"validation.json", "report.html", "audit.json", "audit.html"}
+OUTDATED = {
+    "quantisation.json", "validation.json", "report.html", "audit.json", "audit.html",
+}  # fmt: skip
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 

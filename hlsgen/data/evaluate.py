@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import onnx
@@ -39,6 +40,15 @@ class Score:
         middle, half = p + z * z / (2 * n), z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         low, high = (side / (1 + z * z / n) for side in (middle - half, middle + half))
         return max(low, 0.0), min(high, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "right": self.right,
+            "pictures": self.pictures,
+            "share": self.share,
+            "interval": self.interval,
+        }
 
 
 @dataclass

@@ -154,8 +154,9 @@ def within(
         say(f"{count} of {total} layers in float")
         kept = quantiser.noisiest(count)
         model = quantiser.network(kept)
-        if evaluator.reference.share - measured(model, evaluator)[0].share <= max_loss:
-            return judged(quantiser, model, kept, evaluator)
+        score, noise = measured(model, evaluator)
+        if evaluator.reference.share - score.share <= max_loss:
+            return Judged(quantiser.result(model, kept), score, noise)
         count = 2 * count or 1
     raise ModelError(
         f"it loses more than {max_loss:.1%} even with most layers in float",

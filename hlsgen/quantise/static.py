@@ -3,9 +3,10 @@ with a scale an output channel."""
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,7 +94,7 @@ def tools() -> Any:
 
 @contextmanager
 def without_advice() -> Iterator[None]:
-    """Silences advice to preprocess the network, which is done."""
+    """Silences advice to preprocess the network, which is done, and what calibration prints."""
 
     def other(record: logging.LogRecord) -> bool:
         return "pre-process" not in record.getMessage()
@@ -101,7 +102,8 @@ def without_advice() -> Iterator[None]:
     root = logging.getLogger()
     root.addFilter(other)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.removeFilter(other)
 

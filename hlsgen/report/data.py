@@ -24,6 +24,7 @@ from hlsgen.model.resources import kernel_cost
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.quantise.request import read_quantisation
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
@@ -76,6 +77,7 @@ def report_data(
             * 1e6,
             "bandwidth": target.bandwidth * 1e9,
         },
+        "quantisation": read_quantisation(folder),
         "validation": read_validation(folder),
         "audit": verdict,
     }

@@ -11,8 +11,11 @@ import pytest
 from onnx import numpy_helper
 
 from hlsgen.cli.main import main
+from hlsgen.data.evaluate import Evaluator, run
+from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
 from hlsgen.onnxruntime_session import session
+from hlsgen.quantise import flow
 from hlsgen.quantise.flow import Quantiser
 from hlsgen.quantise.network import quantised_layers
 from hlsgen.quantise.prepare import prepared
@@ -169,6 +172,22 @@ def test_a_loss_that_is_kept_within(files, capsys):
     )
     told = json.loads(capsys.readouterr().out)
     assert found == 0 and told["int8"]["share"] == told["float32"]["share"]
+
+
+def test_a_network_within_the_loss_is_measured_once(quantiser, model, inputs, monkeypatch):
+    runs = []
+    monkeypatch.setattr(flow, "run", lambda *given: runs.append(given) or run(*given))
+    evaluator = Evaluator(model, Pictures(inputs, None))
+    found = flow.within(quantiser, evaluator, 1.0, lambda text: None)
+    assert len(runs) == 1 and found.score.pictures == len(inputs)
+
+
+def test_one_picture_is_told_as_one(files, capsys):
+    np.savez("one.npz", input=np.load("data.npz")["input"][:1])
+    assert main(["quantise", "net.onnx", "--data", "one.npz"]) == 0
+    told = capsys.readouterr()
+    assert "of 1 picture (" in told.out and "calibrated on 1 picture," in told.out
+    assert "one picture calibrates and judges" in told.err
 
 
 @pytest.mark.parametrize(
