@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import hlsgen
-from hlsgen.accelerator.inputs import random_images
 from hlsgen.host.design import HostDesign
+from hlsgen.host.images import random_images
 from hlsgen.host.validation import validate
 from hlsgen.validation import Reference
 from hlsgen.zoo import network

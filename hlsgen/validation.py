@@ -12,6 +12,7 @@ from hlsgen.frontend.element_types import model_in_float32
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import first_line
 from hlsgen.graph import Graph
+from hlsgen.host.classes import is_vector
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.ort_tolerance import compare_with_onnxruntime
@@ -121,8 +122,3 @@ class Reference:
             flat = (outputs[name].reshape(count, -1), expected[name].reshape(count, -1))
             result["top1_equal"] = int((flat[0].argmax(axis=1) == flat[1].argmax(axis=1)).sum())
         return result
-
-
-def is_vector(array: np.ndarray) -> bool:
-    """Whether one axis holds all values."""
-    return array.size == max(array.shape, default=1)

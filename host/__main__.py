@@ -6,27 +6,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
 from .archive import load_arrays, save_arrays
+from .bench import bench
 from .design import HostDesign
 from .errors import HostError
 from .finite import non_finite, warning
+from .reference import read_reference
 from .runner import find_devices, run
-from .validation import Tensors, validate
-
-
-def stored_reference(path: str) -> tuple[Tensors, Any]:
-    """Inputs, and the function from image number to (tensors, outputs), of a file that `hlsgen
-    reference` wrote."""
-    arrays = load_arrays(path)
-
-    def part(prefix: str) -> Tensors:
-        return {
-            name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)
-        }
-
-    return part("input/"), lambda image: (part(f"tensor/{image}/"), part(f"output/{image}/"))
+from .validation import validate
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,9 +34,18 @@ def parser() -> argparse.ArgumentParser:
     execute.add_argument("design")
     execute.add_argument("input", help=".npz file with one array (N, ...) for each input")
     execute.add_argument("output", help=".npz file to write")
-    for command in (check, execute):
+    measure = commands.add_parser(
+        "bench", help="measure images a second and latency, beside the prediction"
+    )
+    measure.add_argument("design")
+    measure.add_argument("--images", type=int, default=64, help="for the throughput (default 64)")
+    measure.add_argument(
+        "--launches", type=int, default=64, help="single ones, for the latency (default 64)"
+    )
+    measure.add_argument("--json", action="store_true", help="print one JSON object")
+    for command in (check, execute, measure):
         command.add_argument(
-            "--device", default="emulator", help="emulator, cpu, pocl, or a device number"
+            "--device", default="emulator", help="emulator, cpu, pocl, board, or a device number"
         )
         command.add_argument(
             "--timeout", type=float, default=120.0, help="seconds until a run counts as deadlocked"
@@ -64,7 +61,7 @@ def warn(found: dict[str, dict[str, int]]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command, print JSON; status 0 right, 1 wrong, 2 the input is at fault."""
+    """Run one command; status 0 right, 1 wrong, 2 the input is at fault."""
     options = parser().parse_args(arguments)
     try:
         if options.command == "devices":
@@ -72,10 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         design = HostDesign(options.design)
         if options.command == "check":
-            inputs, reference = stored_reference(options.reference)
+            reference = read_reference(options.reference)
             verdict, _ = validate(
                 design,
-                inputs,
+                reference.inputs,
                 reference,
                 device=options.device,
                 strict=options.strict,
@@ -84,6 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(verdict))
             warn(verdict.get("non_finite", {}))
             return 0 if verdict["ok"] else 1
+        if options.command == "bench":
+            measured = bench(
+                design,
+                images=options.images,
+                launches=options.launches,
+                device=options.device,
+                timeout=options.timeout,
+            )
+            lines = [json.dumps(measured.as_dict())] if options.json else measured.lines()
+            print(*lines, sep="\n")
+            return 0
         images = load_arrays(options.input)
         result = run(design, images, device=options.device, timeout=options.timeout)
         save_arrays(options.output, result.outputs)

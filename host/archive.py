@@ -16,7 +16,9 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an uncompressed .npz file that `numpy.load` reads, one array a name."""
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+            # The same arrays give the same bytes: an entry made so has no date.
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 

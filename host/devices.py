@@ -13,7 +13,7 @@ from .errors import HostError, did_you_mean
 
 # Which library, or the system's list, a kind of device comes from.
 LIBRARIES = {"emulator": "libintelocl_emu.so", "cpu": "libintelocl.so"}
-KINDS = ("emulator", "cpu", "pocl")
+KINDS = ("emulator", "cpu", "pocl", "board")
 INSTALL = {
     "emulator": "pip install 'hlsgen[emulator]'",
     "cpu": "pip install 'hlsgen[emulator]'",
@@ -69,15 +69,15 @@ def environment(kind: str, kernels: int) -> dict[str, str]:
 
 
 def family(device: str) -> str:
-    """Which kind of library `--device` asks for: emulator, cpu, or system (pocl and device
+    """Which kind of library `--device` asks for: emulator, cpu, or system (pocl, board and device
     numbers)."""
     if device in LIBRARIES:
         return device
-    if device == "pocl" or device.isdigit():
+    if device in ("pocl", "board") or device.isdigit():
         return "system"
     raise HostError(
         f"unknown device {device!r}{did_you_mean(device, KINDS)}",
-        remedy="use emulator, cpu, pocl, or a number that doctor lists",
+        remedy="use emulator, cpu, pocl, board, or a number that doctor lists",
     )
 
 
@@ -98,11 +98,13 @@ def select(device: str) -> Any:
     kind = family(device)
     if device == "pocl":
         found = [d for d in found if "Portable Computing Language" in d.platform.name]
+    if device == "board":
+        found = [d for d in found if is_board(d)]
     if device.isdigit():
         if int(device) >= len(found):
             raise HostError(
                 f"there is no OpenCL device number {device}; {len(found)} are installed",
-                remedy="list them with doctor",
+                remedy="list them with `hlsgen doctor`, or with the host's own command `devices`",
             )
         return found[int(device)]
     if not found:
@@ -111,6 +113,16 @@ def select(device: str) -> Any:
             remedy=INSTALL.get(device, INSTALL[kind]),
         )
     return found[0]
+
+
+def is_emulator(device: Any) -> bool:
+    """Whether a device is the Intel FPGA emulator."""
+    return "FPGA" in device.platform.name and "Emulation" in device.platform.name
+
+
+def is_board(device: Any) -> bool:
+    """Whether a device is a physical FPGA, which runs compiled designs alone."""
+    return "FPGA" in device.platform.name and not is_emulator(device)
 
 
 def describe(device: Any) -> dict[str, Any]:

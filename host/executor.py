@@ -11,6 +11,7 @@ import numpy as np
 import pyopencl as cl
 
 from .design import HostDesign
+from .devices import is_board, is_emulator
 from .errors import DeadlockError, HostError
 from .guards import POISONS, Guarded
 from .layout import apply_steps, pack, prepared, unpack
@@ -87,7 +88,7 @@ class Executor:
         """Whether this program is as good for so many images as one that is built for them."""
         if optimise and not self.optimise:
             return False
-        if self.mode == "concurrent":
+        if self.mode == "concurrent" and not is_board(self.device):
             return self.batch == self.batch_size(images)
         return self.batch >= self.batch_size(images)
 
@@ -281,16 +282,6 @@ class Executor:
             for layer in self.design.manifest.layers
             if layer.layout.buffer in self.buffers
         }
-
-
-def is_emulator(device: Any) -> bool:
-    """Whether a device is the Intel FPGA emulator."""
-    return "FPGA" in device.platform.name and "Emulation" in device.platform.name
-
-
-def is_board(device: Any) -> bool:
-    """Whether a device is a physical FPGA, which runs compiled designs alone."""
-    return "FPGA" in device.platform.name and not is_emulator(device)
 
 
 def wait(

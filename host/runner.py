@@ -32,6 +32,7 @@ class RunResult:
     """Outputs by name `(images, ...)`, the device's name, timings in seconds, and what the kernels
     printed.
 
+    `image_seconds` are those of an image, launch by launch; `kernel_seconds` those of all launches.
     `build_seconds` is 0 where the device still had the design's program from the run before.
     """
 
@@ -39,6 +40,7 @@ class RunResult:
     device: str
     build_seconds: float
     image_seconds: list[float]
+    kernel_seconds: float
     printed: str
 
 
@@ -99,7 +101,12 @@ def run(
     outputs = done["outputs"]
     assert all(len(array) == images for array in outputs.values())
     return RunResult(
-        outputs, done["device"]["name"], done["build_seconds"], done["image_seconds"], printed
+        outputs,
+        done["device"]["name"],
+        done["build_seconds"],
+        done["image_seconds"],
+        done["kernel_seconds"],
+        printed,
     )
 
 

@@ -101,10 +101,13 @@ def passes(design: HostDesign, strict: bool) -> list[tuple[bool, int]]:
 def summary(
     design: HostDesign, layers: dict[str, Comparison], outputs: dict[str, Comparison]
 ) -> dict[str, Any]:
-    """The part of the verdict that follows from the comparisons."""
+    """The part of the verdict that follows from the comparisons. Layers that a board keeps nothing
+    of are left out."""
+    buffers = design.manifest.buffers
     listed = [
         {"name": layer.name, "op": layer.op, **layers[layer.name].as_dict()}
         for layer in design.manifest.layers
+        if layer.name in layers or not buffers[layer.layout.buffer].tap
     ]
     worst = max(outputs.values(), key=lambda comparison: comparison.max_rel_error)
     return {

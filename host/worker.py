@@ -82,7 +82,7 @@ class Server:
         self.connection.send({"event": "build"})
         executor, build_seconds = self.executor_for(job, design, count)
         self.connection.send({"event": "built", "seconds": build_seconds})
-        seconds: list[float] = []
+        seconds, kernel_seconds = [], 0.0
         results: list[dict[str, np.ndarray]] = []
         repeat, batch = job["repeat"], executor.batch
         firsts = [first for first in range(0, count, batch) for _ in range(repeat)]
@@ -93,6 +93,7 @@ class Server:
         for number, taken in enumerate(executor.batches(batches, job["timeout"])):
             first, size = firsts[number], min(batch, count - firsts[number])
             seconds.append(taken / size)
+            kernel_seconds += taken
             if (number + 1) % repeat:
                 continue
             for index in range(size):
@@ -107,6 +108,7 @@ class Server:
             "device": describe(executor.device),
             "build_seconds": build_seconds,
             "image_seconds": seconds,
+            "kernel_seconds": kernel_seconds,
             # Kernels that start by themselves never end: on a CPU they would go on polling.
             "reusable": not executor.endless,
         }
@@ -127,9 +129,12 @@ class Server:
         buffers, lest a kernel that writes nothing is taken for right by what is there from the run
         before.
         """
-        from .devices import select
+        from .devices import is_board, select
         from .executor import Executor
 
+        device = select(job["device"])
+        if is_board(device) and "concurrent" in design.manifest.runs:
+            job = job | {"mode": "concurrent"}  # its kernels are compiled for no other one
         choice = {name: job[name] for name in ("device", "mode", "layers")}
         kept = self.executor is not None and self.choice == choice and self.executor.poison is None
         if kept and self.executor.serves(count, job["optimise"]):
@@ -138,7 +143,7 @@ class Server:
         # A run for its layers is a validation.
         self.executor = Executor(
             design,
-            select(job["device"]),
+            device,
             job["mode"],
             tapped=job["layers"],
             # Batches that grow image by image would each build a program.

@@ -19,12 +19,12 @@ import onnx
 
 from benchmarks.exporters.export import EXPORTERS
 from benchmarks.exporters.patterns import PATTERNS
-from hlsgen.accelerator.inputs import random_images
 from hlsgen.codegen.generate import generate
 from hlsgen.errors import HlsgenError
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import first_line
 from hlsgen.host.design import HostDesign
+from hlsgen.host.images import random_images
 from hlsgen.host.validation import validate
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.validation import Reference

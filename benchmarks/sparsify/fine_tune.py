@@ -14,8 +14,9 @@ import onnx
 
 from benchmarks.train.runs import table
 from hlsgen.data.evaluate import Evaluator, input_shape
-from hlsgen.data.pictures import Preparation, read_pictures
+from hlsgen.data.pictures import read_pictures
 from hlsgen.frontend.model import read_model
+from hlsgen.host.pictures import Preparation
 from hlsgen.sparsify import sparsify
 from hlsgen.train.fine_tune import fine_tune
 

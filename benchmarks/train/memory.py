@@ -12,8 +12,9 @@ import argparse
 import numpy as np
 
 from benchmarks.train.runs import NETWORKS, table
-from hlsgen.data.pictures import Preparation, Stored
+from hlsgen.data.pictures import Stored
 from hlsgen.frontend.training import load_for_training
+from hlsgen.host.pictures import Preparation
 from hlsgen.train.batches import Batches
 from hlsgen.train.cut import split
 from hlsgen.train.meter import Meter

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from hlsgen.accelerator.compare import compare_layers
-from hlsgen.accelerator.inputs import Inputs, Tensors, as_inputs, random_images
+from hlsgen.accelerator.deploy import deploy
+from hlsgen.accelerator.inputs import Inputs, as_inputs
 from hlsgen.accelerator.results import LayerComparison, Profile, Report, Trace, Validation, range_of
 from hlsgen.accelerator.summary import summary
 from hlsgen.accelerator.tables import Table
@@ -26,8 +27,11 @@ from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.errors import OutputError
 from hlsgen.frontend.load import load as load_graph
 from hlsgen.graph import Graph
+from hlsgen.host.bench import Prediction
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.images import Tensors, random_images, read_labels
+from hlsgen.host.pictures import read_preparation
 from hlsgen.host.runner import RunResult
 from hlsgen.host.runner import run as run_design
 from hlsgen.host.session import Session
@@ -40,7 +44,7 @@ from hlsgen.report.data import read_validation, report_data
 from hlsgen.report.page import page
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.explain import explain
-from hlsgen.schedule.provenance import headline
+from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.validation import Reference
 
 Progress = Callable[[dict[str, Any]], None]
@@ -51,7 +55,7 @@ class Accelerator:
 
     The device is programmed at the first `predict` and stays so, in a process of its own: a crash
     or a deadlock ends that process alone, and the next call starts another. `close`, or a `with`
-    block, gives it back. `device` is emulator, cpu, pocl or a number from `hlsgen doctor`;
+    block, gives it back. `device` is emulator, cpu, pocl, board or a number from `hlsgen doctor`;
     `timeout` the seconds after which a batch counts as deadlocked. The workers of a `session` of
     yours stay when it is closed.
 
@@ -115,6 +119,17 @@ class Accelerator:
         """Predicted time and resources."""
         return headline(self.graph, self.plan, self.calibration)
 
+    @cached_property
+    def prediction(self) -> Prediction:
+        """The figures that a measurement on the board is held against."""
+        band = throughput_band(self.graph, self.plan, self.estimate, self.calibration)
+        return Prediction(self.estimate.throughput, *band, self.estimate.latency)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether aoc's result for the board is there."""
+        return (self.path / "bin" / f"{self.name}.aocx").is_file()
+
     @property
     def reason(self) -> str:
         """Why the plan is as it is, in sentences."""
@@ -132,6 +147,7 @@ class Accelerator:
             self.graph,
             self.plan,
             self.estimate,
+            (self.prediction.low, self.prediction.high),
             self.calibration,
             read_quantisation(self.path),
             read_validation(self.path),
@@ -297,6 +313,27 @@ class Accelerator:
             shutil.copytree(self.path, folder / target.name)
             put_in_place(folder / target.name, target.resolve())
         return target
+
+    def deploy(
+        self,
+        archive: str | Path,
+        x: Inputs | None = None,
+        *,
+        labels: str | Path | None = None,
+        preparation: str | Path | None = None,
+    ) -> Path:
+        """Pack the design for the machine with the board: with a host that needs no hlsgen, a
+        script, what it should give on images `x` or on a random one, `labels` (a file with a line
+        a class; else the design's own labels.txt) and the `preparation` of pictures (a name or a
+        file). The `archive` is .tar.gz or .zip. Raises OutputError, HostError."""
+        own = self.path / "labels.txt"
+        file = Path(labels) if labels else own if own.is_file() else None
+        if file:
+            read_labels(file)
+        inputs = random_images(self.design, 1) if x is None else as_inputs(self.design, x)[0]
+        chosen = read_preparation(preparation) if preparation else None
+        deploy(self.design, Path(archive), inputs, self.prediction, file, chosen)
+        return Path(archive)
 
     def close(self) -> None:
         """Give the device back. A later call gets a process for itself."""

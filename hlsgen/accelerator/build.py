@@ -19,6 +19,7 @@ from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
+from hlsgen.host.bench import PREDICTION
 from hlsgen.model.calibration import load_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Plan, check_names
@@ -114,6 +115,7 @@ def compile(
     made.set_aside, made._folder = design.set_aside, folder
     # Both are known, and need not be read again.
     made.graph, made.plan = with_storage(graph, decided.weights), decided
+    (place / PREDICTION).write_text(made.prediction.to_json())
     return made
 
 

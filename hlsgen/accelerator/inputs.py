@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.images import Tensors
 from hlsgen.host.manifest import Port
 
-Tensors = dict[str, np.ndarray]
 # One array for a network of one input, else arrays by the inputs' names.
 Inputs: TypeAlias = "npt.ArrayLike | Mapping[str, npt.ArrayLike]"
 
@@ -56,23 +56,3 @@ def as_typed(value: npt.ArrayLike, port: Port | None) -> np.ndarray:
     widens = array.dtype.kind == wanted.kind and np.can_cast(array.dtype, wanted, "safe")
     fits = widens or array.dtype.kind == wanted.kind == "f"
     return np.ascontiguousarray(array, wanted if fits else None)
-
-
-def random_images(design: HostDesign, count: int, seed: int = 0) -> Tensors:
-    """`count` images for every input, `(count, ...)`: standard normal numbers, of integers those
-    that a byte holds."""
-    random = np.random.default_rng(seed)
-    return {
-        port.name: random_values(random, (count, *port.shape[1:]), port.dtype)
-        for port in design.manifest.inputs
-    }
-
-
-def random_values(random: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """An array of numpy's type `name`."""
-    dtype = np.dtype(name)
-    if dtype.kind == "f":
-        return random.standard_normal(shape, dtype=np.float32)
-    if dtype.kind == "b":
-        return random.integers(0, 2, shape).astype(dtype)
-    return random.integers(0, min(256, int(np.iinfo(dtype).max) + 1), shape, dtype)

@@ -18,7 +18,7 @@ from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import in_words
 from hlsgen.schedule.explain import rate_with_band, within_shown
-from hlsgen.schedule.provenance import as_searched, throughput_band
+from hlsgen.schedule.provenance import as_searched
 from hlsgen.words import counted
 
 # Share of weights that are 0 from which on it is worth a word.
@@ -29,18 +29,19 @@ def summary(
     graph: Graph,
     plan: Plan,
     predicted: Estimate,
+    band: tuple[float, float],
     calibration: Calibration,
     quantised: Mapping[str, Any] | None,
     validation: Mapping[str, Any] | None,
     audited: Mapping[str, Any] | None,
 ) -> Table:
     """A line for each of: accuracy, style, images a second, latency, resources, bottleneck, search,
-    validation, audit. The last three arguments are what lies in a design directory."""
+    validation, audit. The last three arguments are what lies in a design directory. `band`: the
+    least and the most images a second that are likely."""
     searched = as_searched(graph, plan, calibration)
     evidence = plan.evidence if searched else Evidence()
     macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
     unit = f" a launch of {plan.images} images" if plan.images > 1 else ""
-    band = throughput_band(graph, plan, predicted, calibration)
     lines = {
         "network": f"{graph.name}, {counted(len(graph.layers), 'layer')}, "
         f"{macs / 1e6:,.1f} M multiply-accumulates an image",

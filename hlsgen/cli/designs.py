@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 
 from hlsgen.accelerator.accelerator import Accelerator, load
-from hlsgen.accelerator.inputs import Tensors, random_images
-from hlsgen.accelerator.pictures import read_images
-from hlsgen.data.pictures import PREPARATIONS
 from hlsgen.errors import OutputError, UsageError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.images import Tensors, random_images, read_images
+from hlsgen.host.pictures import PREPARATIONS
 from hlsgen.host.session import SHARED
 
 MANIFEST = "design.json"
@@ -35,7 +34,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="emulator",
-        help="emulator, cpu, pocl, or a number from `hlsgen doctor` (default emulator)",
+        help="emulator, cpu, pocl, board, or a number from `hlsgen doctor` (default emulator)",
     )
     parser.add_argument(
         "--timeout",

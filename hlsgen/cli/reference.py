@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_force, add_images, check_absent, images_of, opened
-from hlsgen.host.archive import save_arrays
 from hlsgen.host.errors import HostError
+from hlsgen.host.reference import save_reference
 from hlsgen.validation import Reference
 from hlsgen.words import counted
 
@@ -32,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
-    """Write one array an input, and one a tensor and output and image: `input/NAME`,
-    `tensor/I/NAME`, `output/I/NAME`."""
+    """Write what the design should compute. Raises HostError, OutputError."""
     target = Path(options.output or "reference.npz")
     if target.suffix != ".npz":
         raise HostError(f"--output {target}: use a name that ends in .npz")
@@ -41,16 +40,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     design = opened(options).design
     inputs = images_of(options, design)
     reference = Reference(design, inputs)
-    arrays = {f"input/{name}": array for name, array in inputs.items()}
+    save_reference(target, inputs, reference, (layer.tensor for layer in design.manifest.layers))
     count = len(next(iter(inputs.values())))
-    wanted = {layer.tensor for layer in design.manifest.layers}
-    for image in range(count):
-        tensors, outputs = reference(image)
-        arrays |= {
-            f"tensor/{image}/{name}": array for name, array in tensors.items() if name in wanted
-        }
-        arrays |= {f"output/{image}/{name}": array for name, array in outputs.items()}
-    save_arrays(target, arrays)
     console.say(f"{target}: references of {counted(count, 'image')}")
     console.result({"ok": True, "output": str(target), "images": count})
     return 0

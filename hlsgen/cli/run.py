@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from hlsgen.accelerator.pictures import read_images, read_labels
 from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_device, add_force, add_prepare, check_absent, opened
-from hlsgen.data.pictures import read_preparation
 from hlsgen.host.archive import save_arrays
+from hlsgen.host.classes import Classes, label, likeliest
 from hlsgen.host.errors import HostError
 from hlsgen.host.finite import non_finite, warning
-from hlsgen.validation import is_vector
+from hlsgen.host.images import read_images, read_labels
+from hlsgen.host.pictures import read_preparation
 from hlsgen.words import counted
 
 NAME = "run"
 HELP = "run a design on images, show the likeliest classes, and store its outputs"
 EXAMPLE = "hlsgen run design --input cat.jpg dogs/ --prepare imagenet --labels labels.txt"
-# Classes that are shown of an image, and images of which they are.
-SHOWN, MOST = 5, 20
+# Images whose classes are shown.
+MOST = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,25 +104,6 @@ def save(target: Path, outputs: dict[str, np.ndarray]) -> None:
         save_arrays(target, outputs)
     else:
         np.save(target, next(iter(outputs.values())))
-
-
-Classes = list[list[tuple[int, float]]]
-
-
-def likeliest(outputs: dict[str, np.ndarray]) -> Classes | None:
-    """The numbers and scores of the classes that each image's output is largest for; None for
-    outputs that are no vector of scores."""
-    (scores, *more) = outputs.values()
-    if more or not is_vector(scores[0]) or scores[0].size < 2:
-        return None
-    flat = scores.reshape(len(scores), -1)
-    order = np.argsort(-flat, axis=1, kind="stable")[:, :SHOWN]
-    return [[(int(n), float(row[n])) for n in best] for row, best in zip(flat, order, strict=True)]
-
-
-def label(number: int, labels: list[str]) -> str:
-    """What a class is called."""
-    return labels[number] if number < len(labels) else f"class {number}"
 
 
 def classes_table(classes: Classes, names: tuple[str, ...], labels: list[str]) -> Table:

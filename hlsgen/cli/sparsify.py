@@ -23,9 +23,10 @@ from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.data.evaluate import Evaluator, Score, input_shape
 from hlsgen.data.parts import parted
-from hlsgen.data.pictures import Pictures, read_pictures, read_preparation
+from hlsgen.data.pictures import Pictures, read_pictures
 from hlsgen.errors import HlsgenError, PlanError
 from hlsgen.frontend.model import read_model, write_model
+from hlsgen.host.pictures import read_preparation
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms

@@ -12,9 +12,9 @@ from typing import Any
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
 from hlsgen.data.known import KNOWN
-from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import HlsgenError, OutputError, PlanError
 from hlsgen.frontend.training import load_for_training
+from hlsgen.host.pictures import read_preparation
 from hlsgen.train import INSTALL_TORCH
 from hlsgen.train.cut import split
 from hlsgen.train.launch import launch, take_part

@@ -19,8 +19,9 @@ from hlsgen.errors import OutputError
 
 # What other commands leave in a design directory, and a new build makes untrue.
 OUTDATED = {
-    "quantisation.json", "validation.json", "report.html", "audit.json", "audit.html",
-}  # fmt: skip
+    *("quantisation.json", "prediction.json", "validation.json", "audit.json"),
+    *("report.html", "audit.html"),
+}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 

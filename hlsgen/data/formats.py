@@ -7,7 +7,6 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,8 @@ import numpy as np
 from hlsgen.errors import ModelError
 from hlsgen.host.archive import load_arrays
 from hlsgen.host.errors import HostError
+from hlsgen.host.pictures import is_picture, read_picture
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 # How files and folders of a part are called.
 PARTS = {"train": ("train",), "test": ("test", "t10k", "val", "valid", "validation"), "": ("",)}
 Arrays = tuple[np.ndarray, np.ndarray | None]
@@ -167,43 +166,3 @@ def image_folder(
             "holds neither idx files nor subfolders with pictures", where=f"--data {folder}"
         )
     return np.stack(images), np.array(labels)
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is called like a picture."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def channels_first(shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape `(1, C, H, W)` of pictures for an input of `shape`, which may have its channels
-    last: as TensorFlow's networks do."""
-    if len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3):
-        return shape[0], shape[3], *shape[1:3]
-    return tuple(shape)
-
-
-def read_picture(file: Path, shape: tuple[int, ...], resize: int = 0) -> np.ndarray:
-    """A picture for an input of `shape`, as bytes `(C, H, W)`: its shorter side
-    resized to `resize` pixels (0: so that it just covers the input) and the middle cut out. Raises
-    ModelError."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise ModelError(
-            "pictures need Pillow", where=str(file), remedy="pip install 'hlsgen[pictures]'"
-        ) from None
-    channels, height, width = channels_first(shape)[1:]
-    try:
-        picture = Image.open(file).convert("RGB" if channels == 3 else "L")
-    except (OSError, UnidentifiedImageError) as error:
-        raise ModelError(f"cannot be read as a picture ({error})", where=str(file)) from None
-    factor = resize / min(picture.size) or max(width / picture.width, height / picture.height)
-    wide, high = (
-        max(round(factor * side), least)
-        for side, least in zip(picture.size, (width, height), strict=True)
-    )
-    resized = picture.resize((wide, high), Image.Resampling.BILINEAR)
-    array = np.asarray(resized).reshape(high, wide, -1)
-    top, left = (high - height) // 2, (wide - width) // 2
-    cut: np.ndarray = array[top : top + height, left : left + width].transpose(2, 0, 1)
-    return cut

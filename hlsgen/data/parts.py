@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hlsgen.data.pictures import Pictures, Preparation, Stored, read_stored
+from hlsgen.data.pictures import Pictures, Stored, read_stored
 from hlsgen.errors import ModelError
+from hlsgen.host.pictures import Preparation
 
 
 def parted(

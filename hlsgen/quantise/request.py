@@ -14,8 +14,8 @@ import onnx
 
 from hlsgen.data.evaluate import METRICS, Evaluator, Score, input_shape
 from hlsgen.data.parts import parted
-from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import UsageError, did_you_mean
+from hlsgen.host.pictures import read_preparation
 from hlsgen.quantise.flow import Judged, Quantiser, judged, within
 from hlsgen.quantise.static import METHODS, Progress, silent, tools
 from hlsgen.words import counted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from hlsgen.data.pictures import Preparation
+from hlsgen.host.pictures import Preparation
 from hlsgen.train.settings import Settings
 from hlsgen.train.trainer import Trainer, Watcher
 

@@ -8,7 +8,7 @@ from math import cos, pi
 from pathlib import Path
 from typing import Any
 
-from hlsgen.data.pictures import Preparation
+from hlsgen.host.pictures import Preparation
 
 SCHEMES = ("pipelined", "sequential", "gpipe")
 # How feature maps lie in memory; "auto": whichever makes the network's layers faster.

@@ -78,6 +78,7 @@ def test_other_kernels_put_the_compiled_ones_aside(design, tmp_path, capsys):
         "model.onnx",
         "notes.txt",
         "plan.json",
+        "prediction.json",
         "weights",
     }
     old = design / "compiled.old"

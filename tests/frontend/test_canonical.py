@@ -8,7 +8,6 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 import hlsgen
-from hlsgen.accelerator.inputs import random_images, random_values
 from hlsgen.errors import HlsgenError, UnsupportedError
 from hlsgen.frontend.element_types import model_in_float32, to_float32
 from hlsgen.frontend.prepare import resolved
@@ -16,6 +15,7 @@ from hlsgen.frontend.resolve import Resolver
 from hlsgen.frontend.source import open_model
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.images import random_images, random_values
 from hlsgen.ort_tolerance import half_errors
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_network

@@ -11,8 +11,9 @@ from PIL import Image
 from hlsgen.data.evaluate import Score, any_batch, run
 from hlsgen.data.known import KNOWN, locate
 from hlsgen.data.parts import parted
-from hlsgen.data.pictures import Preparation, read_pictures, read_stored
+from hlsgen.data.pictures import read_pictures, read_stored
 from hlsgen.errors import ModelError
+from hlsgen.host.pictures import Preparation
 from tests.support.networks import parse
 
 SHAPE = (1, 1, 28, 28)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import hlsgen
-from hlsgen.accelerator.inputs import random_values
+from hlsgen.host.images import random_values
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_network
 

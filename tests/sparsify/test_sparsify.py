@@ -12,8 +12,9 @@ from onnx import numpy_helper
 
 from hlsgen.cli.main import main
 from hlsgen.data.evaluate import Evaluator, Score
-from hlsgen.data.pictures import Preparation, read_pictures
+from hlsgen.data.pictures import read_pictures
 from hlsgen.errors import ModelError, PlanError
+from hlsgen.host.pictures import Preparation
 from hlsgen.sparsify import METHODS, sparsify
 from hlsgen.sparsify.norms import input_norms
 from hlsgen.sparsify.search import Searcher

@@ -18,9 +18,10 @@ import torch
 from onnx import numpy_helper
 
 from hlsgen.cli.main import main
-from hlsgen.data.pictures import Preparation, Stored
+from hlsgen.data.pictures import Stored
 from hlsgen.errors import PlanError, TrainingError, UnsupportedError
 from hlsgen.frontend.training import load_for_training
+from hlsgen.host.pictures import Preparation
 from hlsgen.train.balance import LayerTime, choose_cuts
 from hlsgen.train.batches import Batches
 from hlsgen.train.cut import Part, split

@@ -1,4 +1,4 @@
-"""Files of users as inputs of a design: arrays, pictures, folders of pictures."""
+"""Inputs of a design: files of users (arrays, pictures, folders of pictures), or random numbers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hlsgen.accelerator.inputs import Tensors
-from hlsgen.data.formats import channels_first, is_picture, read_picture
-from hlsgen.data.pictures import Preparation, prepared
-from hlsgen.host.archive import load_arrays
-from hlsgen.host.design import HostDesign
-from hlsgen.host.errors import HostError
-from hlsgen.host.manifest import Port
+from .archive import load_arrays
+from .design import HostDesign
+from .errors import HostError
+from .manifest import Port
+from .pictures import PLAIN, Preparation, channels_first, is_picture, prepared, read_picture
 
-PLAIN = Preparation()
+Tensors = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def read_npz(path: Path, ports: Sequence[Port], preparation: Preparation) -> Ten
 
 
 def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
-    """The images of one file, `(images, ...)`. Raises HostError, and ModelError for pictures."""
+    """The images of one file, `(images, ...)`. Raises HostError."""
     if is_picture(path):
         if len(port.shape) != 4:
             raise HostError(f"{path}: the network takes no pictures, but {list(port.shape)}")
@@ -119,3 +117,23 @@ def read_labels(path: Path) -> list[str]:
         return [line.strip() for line in path.read_text().splitlines()]
     except (OSError, ValueError) as error:
         raise HostError(f"{path}: cannot be read ({error})") from None
+
+
+def random_images(design: HostDesign, count: int, seed: int = 0) -> Tensors:
+    """`count` images for every input, `(count, ...)`: standard normal numbers, of integers those
+    that a byte holds."""
+    random = np.random.default_rng(seed)
+    return {
+        port.name: random_values(random, (count, *port.shape[1:]), port.dtype)
+        for port in design.manifest.inputs
+    }
+
+
+def random_values(random: np.random.Generator, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """An array of numpy's type `name`."""
+    dtype = np.dtype(name)
+    if dtype.kind == "f":
+        return random.standard_normal(shape, dtype=np.float32)
+    if dtype.kind == "b":
+        return random.integers(0, 2, shape).astype(dtype)
+    return random.integers(0, min(256, int(np.iinfo(dtype).max) + 1), shape, dtype)

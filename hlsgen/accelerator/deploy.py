@@ -1,0 +1,157 @@
+"""One archive for the machine with the board: the design, its host, references, a script."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+
+import hlsgen.host
+from hlsgen.boards import board as find_board
+from hlsgen.codegen.render import render
+from hlsgen.errors import OutputError
+from hlsgen.host.bench import PREDICTION, Prediction
+from hlsgen.host.design import HostDesign
+from hlsgen.host.images import Tensors
+from hlsgen.host.pictures import Preparation
+from hlsgen.host.reference import save_reference
+from hlsgen.validation import Reference
+from hlsgen.version import __version__
+from hlsgen.words import counted
+
+SUFFIXES = (".tar.gz", ".tgz", ".zip")
+REQUIREMENTS = "numpy>=1.24\npyopencl>=2024.1\n"
+# Contents by name in the archive, or files that hold them.
+Members = Mapping[str, "bytes | Path"]
+
+
+def suffix_of(archive: Path) -> str:
+    """How an archive's name ends. Raises OutputError for no kind of archive."""
+    for suffix in SUFFIXES:
+        if archive.name.endswith(suffix) and archive.name != suffix:
+            return suffix
+    raise OutputError(
+        "is no name of an archive",
+        where=f"-o {archive}",
+        remedy=f"use one that ends in {', '.join(SUFFIXES)}",
+    )
+
+
+def deploy(
+    design: HostDesign,
+    archive: Path,
+    inputs: Tensors,
+    prediction: Prediction,
+    labels: Path | None = None,
+    preparation: Preparation | None = None,
+) -> None:
+    """Write the archive: same input, same bytes. What it holds lies in a folder of the archive's
+    name.
+
+    `inputs` `(images, ...)` are the reference's. Raises OutputError, HostError.
+    """
+    suffix = suffix_of(archive)
+    members: dict[str, bytes | Path] = design_members(design) | host_members()
+    members[f"design/{PREDICTION}"] = as_json(asdict(prediction))
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "reference.npz"
+        tensors = (layer.tensor for layer in design.manifest.layers)
+        save_reference(stored, inputs, Reference(design, inputs), tensors)
+        members["reference.npz"] = stored
+        if labels is not None:
+            members["labels.txt"] = labels
+        if preparation is not None:
+            members["preparation.json"] = as_json(asdict(preparation))
+        count = len(next(iter(inputs.values())))
+        members["README.md"] = readme(design, members, count, prediction).encode()
+        root = archive.name[: -len(suffix)]
+        write = write_zip if suffix == ".zip" else write_tar
+        try:
+            write(archive, {f"{root}/{name}": members[name] for name in sorted(members)})
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written ({error.strerror})", where=f"-o {archive}"
+            ) from None
+
+
+def design_members(design: HostDesign) -> dict[str, bytes | Path]:
+    """The design's files, and the compiled one where there is one."""
+    manifest = design.manifest
+    compiled = f"bin/{manifest.name}.aocx"
+    names = [*manifest.files, *([compiled] if (design.path / compiled).is_file() else [])]
+    return {f"design/{name}": design.path / name for name in names}
+
+
+def host_members() -> dict[str, bytes | Path]:
+    """The host, the script, what both need."""
+    folder = Path(hlsgen.host.__file__).parent
+    paths = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    files = (path for path in paths if path.is_file())
+    script = resources.files("hlsgen.templates.deploy") / "run.py"
+    return {
+        **{f"host/{path.relative_to(folder)}": path for path in files},
+        "run.py": script.read_bytes(),
+        "requirements.txt": REQUIREMENTS.encode(),
+    }
+
+
+def readme(design: HostDesign, members: Members, images: int, prediction: Prediction) -> str:
+    """What is in the archive and how it is used."""
+    manifest = design.manifest
+    target = find_board(manifest.board)
+    text = render(
+        "deploy/README.md.j2",
+        name=manifest.name,
+        kernel=manifest.name,
+        board=target.title,
+        aoc_board=target.aoc_board,
+        style=manifest.style,
+        version=__version__,
+        images=counted(images, "image"),
+        labels="labels.txt" in members,
+        preparation="preparation.json" in members,
+        compiled=f"design/bin/{manifest.name}.aocx" in members,
+        prediction=f"{prediction.throughput:,.0f} images a second, {prediction.low:,.0f} to "
+        f"{prediction.high:,.0f}",
+    )
+    return text + "\n"
+
+
+def as_json(value: object) -> bytes:
+    """A value as a JSON file."""
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def content(member: bytes | Path) -> bytes:
+    """The bytes of a member."""
+    return member.read_bytes() if isinstance(member, Path) else member
+
+
+def write_tar(archive: Path, members: Members) -> None:
+    """A gzipped tar archive without dates and owners."""
+    with (
+        open(archive, "wb") as file,
+        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name, member in members.items():
+            data = content(member)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+
+
+def write_zip(archive: Path, members: Members) -> None:
+    """A zip archive without dates."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, member in members.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            packed.writestr(entry, content(member), zipfile.ZIP_DEFLATED)

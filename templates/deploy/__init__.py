@@ -1,0 +1,1 @@
+"""Files of the archive that `hlsgen deploy` makes."""
