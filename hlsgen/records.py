@@ -1,8 +1,9 @@
 """From JSON to the frozen dataclasses of a plan, as the host decodes its manifest: what is wrong is
-a PlanError."""
+a PlanError; and to JSON, which has not all numbers."""
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from hlsgen.errors import PlanError
@@ -31,3 +32,12 @@ def record(kind: Any, data: Any, where: str) -> Any:
 def inside(where: str, place: str) -> str:
     """A place in a plan, as messages name it."""
     return f"{where}, {place}" if place else where
+
+
+def jsonable(value: Any) -> Any:
+    """A value with text in place of the numbers that JSON lacks."""
+    if isinstance(value, dict):
+        return {name: jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value

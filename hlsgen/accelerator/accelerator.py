@@ -40,8 +40,9 @@ from hlsgen.model.calibration import Calibration, load_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import read_quantisation
-from hlsgen.report.data import read_validation, report_data
+from hlsgen.report.data import report_data
 from hlsgen.report.page import page
+from hlsgen.report.verdicts import read_validation
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band

@@ -181,7 +181,8 @@ def promised(folder: Path) -> dict[str, Promise]:
     from hlsgen.model.structure import structure
     from hlsgen.ops import operator
     from hlsgen.plan import Plan
-    from hlsgen.report.data import built_shapes, kernel_rows
+    from hlsgen.report.data import built_shapes
+    from hlsgen.report.kernels import kernel_rows
     from hlsgen.rewrites.dense_as_convolution import reshaped
 
     plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))

@@ -82,7 +82,7 @@ class Comparison:
 
 
 def compare(found: Audit, rows: list[dict[str, Any]], report: AocReport) -> Comparison:
-    """Set a design's audit and the model's estimate (`rows`, of hlsgen.report.data.kernel_rows)
+    """Set a design's audit and the model's estimate (`rows`, of hlsgen.report.kernels.kernel_rows)
     beside aoc's report."""
     areas = tuple(
         Area(

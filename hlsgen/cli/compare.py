@@ -14,7 +14,7 @@ from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_force, check_absent, opened
 from hlsgen.errors import OutputError
 from hlsgen.model.structure import structure
-from hlsgen.report.data import kernel_rows
+from hlsgen.report.kernels import kernel_rows
 from hlsgen.rewrites.dense_as_convolution import reshaped
 
 NAME = "compare"

@@ -9,7 +9,6 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from hlsgen.accelerator.tables import Table
 from hlsgen.cli.columns import wrapped_rows
 from hlsgen.model.times import rate
 from hlsgen.progress import Progress, listening
+from hlsgen.records import jsonable
 
 # Columns of tables that are piped or stored.
 COLUMNS = 80
@@ -156,15 +156,6 @@ class Status:
             self.told = now
             line = f"{text}, {now - self.started:.0f} s"
             self.console.print(rich.markup.escape(line), soft_wrap=True)
-
-
-def jsonable(value: Any) -> Any:
-    """A value with text in place of the numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {name: jsonable(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def progress_text(told: Progress) -> str:

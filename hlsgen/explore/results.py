@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hlsgen.codegen.render import render
 from hlsgen.explore.points import front
-from hlsgen.model.times import rate
-from hlsgen.report.charts import svg, text
+from hlsgen.report.page import EXPLORATION, document
 
 COLUMNS = (
     "key",
@@ -102,65 +99,12 @@ def colours(results: Sequence[dict[str, Any]]) -> dict[str, str]:
     return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
 
 
-def page(results: Sequence[dict[str, Any]], title: str) -> str:
-    """One HTML page with the pictures (hover names a point) and the table."""
-    valid = [r for r in results if not r["error"]]
-    pictures = [scatter(valid, *axes) for axes in PLOTS] if valid else []
+def page(results: Sequence[Mapping[str, Any]], title: str) -> str:
+    """One HTML page with the pictures and the table."""
     order = sorted(
         results, key=lambda r: (not r["pareto"], bool(r["error"]), -r.get("throughput_fps", 0))
     )
-    return render(
-        "explore.html.j2", title=title, pictures=pictures, results=order, colours=colours(valid)
-    )
-
-
-def scatter(results: Sequence[dict[str, Any]], x: str, y: str, x_title: str, y_title: str) -> str:
-    """One picture: points of the front are large."""
-    width, height, left, top = 520, 330, 70, 16
-    low = [min(r[n] for r in results) * 0.9 for n in (x, y)]
-    high = [max(r[n] for r in results) * 1.05 for n in (x, y)]
-
-    def at(r: dict[str, Any]) -> tuple[float, float]:
-        spans = [(r[n] - a) / ((b - a) or 1) for n, a, b in zip((x, y), low, high, strict=True)]
-        return left + spans[0] * (width - left - 20), height - 50 - spans[1] * (height - 50 - top)
-
-    body = [
-        f'<line x1="{left}" y1="{height - 50}" x2="{width - 10}" y2="{height - 50}" class="axis"/>'
+    plots = [
+        {"x": x, "y": y, "xTitle": x_title, "yTitle": y_title} for x, y, x_title, y_title in PLOTS
     ]
-    body.append(f'<line x1="{left}" y1="{top}" x2="{left}" y2="{height - 50}" class="axis"/>')
-    for i in range(5):
-        value = [a + (b - a) * i / 4 for a, b in zip(low, high, strict=True)]
-        body.append(
-            text(
-                left + (width - left - 20) * i / 4,
-                height - 34,
-                f"{value[0]:,.4g}",
-                10,
-                "middle",
-                'class="small"',
-            )
-        )
-        body.append(
-            text(
-                left - 6,
-                height - 46 - (height - 50 - top) * i / 4,
-                f"{value[1]:,.4g}",
-                10,
-                "end",
-                'class="small"',
-            )
-        )
-    body.append(text((width + left) / 2, height - 14, f"{x_title} (up: {y_title})", 12, "middle"))
-    colour = colours(results)
-    for r in sorted(results, key=lambda r: r["pareto"]):
-        cx, cy = at(r)
-        label = (
-            f"{r['key']}: {rate(r['throughput_fps'])} images a second, {r['latency_ms']:.3g} "
-            f"ms, {r['dsps']:,} DSPs, {r['blocks']:,} blocks, {r['alms']:,} ALMs"
-        )
-        body.append(
-            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{7 if r["pareto"] else 4}" '
-            f'fill="{colour[r["board"]]}" '
-            f'fill-opacity="0.8"><title>{escape(label)}</title></circle>'
-        )
-    return svg(width, height, body, f"{y_title} against {x_title}")
+    return document(title, {"title": title, "plots": plots, "results": order}, EXPLORATION)

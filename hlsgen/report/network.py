@@ -1,0 +1,80 @@
+"""The network as the report draws it: what computes each layer, and what lies between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hlsgen.graph import Graph, Port
+from hlsgen.plan import EdgePlan, Plan
+from hlsgen.report.kernels import area_of, layer_kernels
+
+INPUT, OUTPUT = "input", "output"
+
+
+def network(
+    graph: Graph,
+    plan: Plan,
+    layers: list[dict[str, Any]],
+    areas: list[dict[str, Any]],
+    held: Mapping[int, int],
+) -> dict[str, Any]:
+    """Nodes and links. A node is the network's input or output, or a layer with what its kernels
+    take; `held` is the most vectors that each FIFO of the plan held, where that was simulated."""
+    by_name, kernels = {row["name"]: row for row in areas}, layer_kernels(graph, plan)
+    times = {item["name"]: item for item in layers}
+    engines = {step.layer: step.engine for step in plan.steps}
+    nodes: list[dict[str, Any]] = [end(INPUT, graph.inputs, graph)]
+    for layer in graph.layers:
+        tensor, time = graph.output_tensor(layer), times.get(layer.name, {})
+        nodes.append(
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "engine": engines.get(layer.name, ""),
+                "shape": list(tensor.shape),
+                "cycles": time.get("cycles", 0),
+                "load": time.get("load", 0),
+                **area_of(kernels.get(layer.name, ()), by_name),
+            }
+        )
+    nodes.append(end(OUTPUT, graph.outputs, graph))
+    return {"nodes": nodes, "links": links(graph, plan, held)}
+
+
+def end(name: str, ports: tuple[Port, ...], graph: Graph) -> dict[str, Any]:
+    """The node of the network's inputs, or of its outputs."""
+    shapes = [list(graph.tensors[port.tensor].shape) for port in ports]
+    return {"name": name, "op": "", "shape": shapes[0] if len(shapes) == 1 else shapes}
+
+
+def links(graph: Graph, plan: Plan, held: Mapping[int, int]) -> list[dict[str, Any]]:
+    """From layer or input to layer or output, with the FIFO where there is one: its lanes, bits and
+    depth, and the most vectors that it held in the simulation."""
+    fifos = {(e.tensor, e.consumer, e.position): (i, e) for i, e in enumerate(plan.edges)}
+    ends = [
+        (name, layer.name, position)
+        for layer in graph.layers
+        for position, name in enumerate(layer.inputs)
+    ]
+    ends += [(port.tensor, "", position) for position, port in enumerate(graph.outputs)]
+    found = []
+    for tensor, consumer, position in ends:
+        producer = graph.producers.get(tensor)
+        index, edge = fifos.get((tensor, consumer, position), (-1, None))
+        found.append(
+            {
+                "from": producer.name if producer else INPUT,
+                "to": consumer or OUTPUT,
+                **fifo(edge, graph.tensors[tensor].type.bits),
+                "held": held.get(index),
+            }
+        )
+    return found
+
+
+def fifo(edge: EdgePlan | None, bits: int) -> dict[str, int]:
+    """Lanes, bits and depth of a FIFO; all 0 of what passes through memory."""
+    if edge is None:
+        return {"width": 0, "bits": 0, "depth": 0}
+    return {"width": edge.width, "bits": edge.width * bits, "depth": edge.depth}
