@@ -71,8 +71,11 @@ def read_preparation(path: str | Path | None) -> Preparation:
 
 def parsed(path: Path) -> dict[str, Any]:
     """The content of a TOML or JSON file. Raises OSError, ValueError."""
-    if path.suffix == ".json":
-        return dict(json.loads(path.read_text()))
+    return dict(json.loads(path.read_text())) if path.suffix == ".json" else read_toml(path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises OSError, ValueError."""
     try:
         import tomllib
     except ImportError:  # before Python 3.11

@@ -18,6 +18,7 @@ from hlsgen.cli import (
     deploy,
     doctor,
     explore,
+    flow,
     ops,
     quantise,
     reference,
@@ -36,6 +37,7 @@ from hlsgen.interrupts import exit_status, polite_end
 from hlsgen.version import __version__
 
 COMMANDS = (
+    flow,
     train,
     sparsify,
     quantise,

@@ -17,12 +17,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and message, and raise Misused."""
-        found = INVALID.search(message)
-        if found:
-            message += did_you_mean(found[1], (name.strip(" '") for name in found[2].split(",")))
+        message = suggested(message)
         self.print_usage(sys.stderr)
         print(f"{self.prog}: error: {message}", file=sys.stderr)
         raise Misused(message)
+
+
+def suggested(message: str) -> str:
+    """A message of argparse's, with the likeliest choice where one was misspelt."""
+    found = INVALID.search(message)
+    if not found:
+        return message
+    return message + did_you_mean(found[1], (name.strip(" '") for name in found[2].split(",")))
 
 
 class Misused(SystemExit):

@@ -19,7 +19,7 @@ from hlsgen.train import INSTALL_TORCH
 from hlsgen.train.cut import split
 from hlsgen.train.launch import launch, take_part
 from hlsgen.train.roles import stage_count, worker_count
-from hlsgen.train.settings import DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
+from hlsgen.train.settings import CHECKPOINT, DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
 
 NAME = "train"
 HELP = "train an ONNX network on pictures, its stages in a pipeline with stale weights"
@@ -276,7 +276,7 @@ def check_targets(options: argparse.Namespace, folder: Path) -> None:
     if options.force or options.resume:
         return
     check_absent(Path(options.out), options.force, "-o")
-    if (folder / "checkpoint.pt").exists():
+    if (folder / CHECKPOINT).exists():
         raise OutputError(
             "holds the checkpoint of an earlier run",
             where=f"--log {folder}",

@@ -3,6 +3,7 @@ the network."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from hlsgen.frontend.model import write_model
 from hlsgen.train.cut import Part
 from hlsgen.train.journal import CURVES, EPOCHS, Epoch
 from hlsgen.train.schedule import Sequential, Stale, stale_share
-from hlsgen.train.settings import Settings
+from hlsgen.train.settings import RUN, Settings
 from hlsgen.train.trainer import Outcome, StageReport, Survey, Trainer, Watcher, join, leave
 from hlsgen.words import counted
 
@@ -116,21 +117,21 @@ def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console
         f"{outcome.seconds:.1f} s of training"
     )
     console.say(f"curves: {folder / CURVES}; tables: {folder / EPOCHS}")
-    console.result(
-        {
-            "ok": True,
-            "out": out,
-            "cuts": list(outcome.survey.cuts),
-            "layout": outcome.survey.layout,
-            "accuracy": right / len(scores),
-            "torch_accuracy": last.test_accuracy,
-            "pictures": len(scores),
-            "seconds": outcome.seconds,
-            "epochs": [vars(epoch) for epoch in outcome.journal.epochs],
-            "workers": [worker_record(report) for report in outcome.reports],
-            "folder": str(folder),
-        }
-    )
+    told = {
+        "ok": True,
+        "out": out,
+        "cuts": list(outcome.survey.cuts),
+        "layout": outcome.survey.layout,
+        "accuracy": right / len(scores),
+        "torch_accuracy": last.test_accuracy,
+        "pictures": len(scores),
+        "seconds": outcome.seconds,
+        "epochs": [vars(epoch) for epoch in outcome.journal.epochs],
+        "workers": [worker_record(report) for report in outcome.reports],
+        "folder": str(folder),
+    }
+    (folder / RUN).write_text(json.dumps(told, indent=1) + "\n")
+    console.result(told)
 
 
 def worker_record(report: StageReport) -> dict[str, Any]:

@@ -76,3 +76,14 @@ def read_pictures(
     stored = read_stored(path, shape, preparation, "test") or read_stored(path, shape, preparation)
     assert stored is not None
     return Pictures(stored.inputs(), stored.labels)
+
+
+def read_test_pictures(
+    data: str, test: str, shape: tuple[int, ...], preparation: Preparation = PLAIN
+) -> Stored | None:
+    """The pictures that trained networks are tested on: those of `test`, else the test part of
+    `data`; None where that has none. See `read_stored`."""
+    if not test:
+        return read_stored(data, shape, preparation, "test")
+    part = read_stored(test, shape, preparation, "test")
+    return part or read_stored(test, shape, preparation)

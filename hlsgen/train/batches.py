@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from hlsgen.data.pictures import Stored, read_stored
+from hlsgen.data.pictures import Stored, read_stored, read_test_pictures
 from hlsgen.errors import ModelError
 from hlsgen.train.settings import Settings
 
@@ -73,11 +73,7 @@ def read_batches(
     """Pictures to learn from and pictures to test on. Raises ModelError."""
     train = read_stored(settings.data, shape, settings.preparation, "train")
     assert train is not None
-    if settings.test:
-        test = read_stored(settings.test, shape, settings.preparation, "test")
-        test = test or read_stored(settings.test, shape, settings.preparation)
-    else:
-        test = read_stored(settings.data, shape, settings.preparation, "test")
+    test = read_test_pictures(settings.data, settings.test, shape, settings.preparation)
     for stored, option in (
         (train, f"--data {settings.data}"),
         (test, f"--test {settings.test or settings.data}"),

@@ -13,8 +13,9 @@ import torch
 
 from hlsgen.errors import TrainingError
 from hlsgen.frontend.model import first_line
+from hlsgen.train.settings import CHECKPOINT
 
-EPOCHS, LOSSES, CURVES, CHECKPOINT = "epochs.csv", "losses.csv", "curves.png", "checkpoint.pt"
+EPOCHS, LOSSES, CURVES = "epochs.csv", "losses.csv", "curves.png"
 FORMAT = 1
 # Minibatches whose losses are averaged in the picture.
 WINDOW = 20

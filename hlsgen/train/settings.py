@@ -18,7 +18,8 @@ DECAYS = ("constant", "step", "cosine")
 # With the step schedule the rate falls to a tenth after these shares of the run (as He et al.
 # trained ResNets).
 MILESTONES = (0.5, 0.75)
-
+# Files of a run's folder: what it goes on from, and what it came to.
+CHECKPOINT, RUN = "checkpoint.pt", "run.json"
 
 UNPREPARED = Preparation()
 
