@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnx
 
@@ -39,7 +41,9 @@ def main() -> None:
         scores: dict[str, list[float]] = {"without": [], "with": []}
         for share in SHARES:
             sparse = sparsify(model, method, sparsity=share).model
-            tuned = fine_tune(sparse, options.data, Preparation(), options.epochs, 0.005)
+            with TemporaryDirectory() as name:
+                folder, plain = Path(name), Preparation()
+                tuned = fine_tune(sparse, options.data, plain, options.epochs, 0.005, folder)
             scores["without"].append(
                 evaluator(
                     f"{method} {share}",

@@ -10,7 +10,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from hlsgen.cli import audit, build, quantise, report, sparsify, train, validate, zoo
+from hlsgen.cli import (
+    audit,
+    build,
+    quantise,
+    report,
+    sparsify,
+    sparsify_options,
+    train,
+    validate,
+    zoo,
+)
 from hlsgen.cli.parser import Parser, suggested
 from hlsgen.cli.quantising import quantising
 from hlsgen.data.known import KNOWN
@@ -53,6 +63,11 @@ class Step:
         return self.command in (validate, audit, report)
 
 
+# Of `build --quantise`, which is a step of its own here.
+QUANTISING = (
+    "prepare", "calibrate", "method", "keep_float", "keep", "max_loss", "metric",
+    "no_bias_correction",
+)  # fmt: skip
 TRAINED = ("out", "force", "resume", "log", "log_folder")
 STEPS = {
     step.name: step
@@ -66,7 +81,7 @@ STEPS = {
             "--out",
             ("out", "force", "curves", "fine_tune", "lr"),
             ("--force",),
-            sparsify.check_options,
+            sparsify_options.check_options,
         ),
         Step(
             "fine_tune",
@@ -91,7 +106,7 @@ STEPS = {
             build,
             "design",
             "--out",
-            ("out", "audit", "validate"),
+            ("out", "audit", "validate", "quantise", *QUANTISING),
             check=build.check_options,
         ),
         Step("validate", validate),

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from hlsgen.cli.accuracy import (
-    add_calibrate,
-    add_data,
-    add_metric,
-    check_accuracy,
-    interval_text,
-    largest_loss,
-)
+from hlsgen.cli.accuracy import add_calibrate, add_data, add_metric, interval_text, largest_loss
 from hlsgen.cli.console import Console
-from hlsgen.cli.designs import add_force, add_prepare, check_absent
+from hlsgen.cli.designs import add_force, add_prepare
+from hlsgen.cli.sparsify_options import (
+    CALIBRATION,
+    RATE,
+    check_options,
+    training_folder,
+    with_defaults,
+)
 from hlsgen.data.evaluate import Evaluator, Score, input_shape
 from hlsgen.data.parts import parted
 from hlsgen.data.pictures import Pictures, read_pictures
@@ -42,8 +42,6 @@ EXAMPLE = (
     "hlsgen sparsify net.onnx -o sparse.onnx --method relative --max-loss 5% "
     "--metric top5 --data pictures/"
 )
-# Pictures that Wanda and reconstruction look at.
-CALIBRATION = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="choose weights by what their loss costs when the others make up for it, and fit "
         "those to the dense network's results, layer by layer; needs --data, without labels",
     )
-    add_calibrate(parser, CALIBRATION, "--reconstruct fits on")
+    add_calibrate(parser, CALIBRATION, "--reconstruct fits on, and Wanda looks at")
     parser.add_argument(
         "--curves",
         metavar="DIR",
@@ -99,19 +97,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train N epochs on --data's training pictures, zeros kept",
     )
     parser.add_argument(
-        "--lr",
-        type=float,
-        default=0.005,
-        metavar="R",
-        help="learning rate of fine-tuning (default 0.005)",
+        "--lr", type=float, metavar="R", help=f"learning rate of fine-tuning (default {RATE})"
     )
     parser.add_argument("--depthwise", action="store_true", help="sparsify depthwise filters too")
     parser.add_argument("--spare", default="", metavar="NODE,...", help="leave these layers alone")
+    # None: not given. What is given and not used is refused.
+    parser.set_defaults(metric=None, calibrate=None)
 
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the command."""
     check_options(options)
+    options = with_defaults(options)
     model = read_model(options.model)
     inputs, pictures = read_data(options, model) if options.data else (None, None)
     norms = None
@@ -127,6 +124,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         result = sparsified(options, console, model, inputs, norms)
     if result is not None and options.fine_tune:
         result = replace(result, model=fine_tuned(result.model, options, console))
+        files.append(training_folder(options))
     score = None
     if result is not None:
         if found and not options.fine_tune:
@@ -216,46 +214,6 @@ def sparsified(
         )
 
 
-def check_options(options: argparse.Namespace) -> None:
-    """Raise PlanError for options that do not go together."""
-    goals = (options.sparsity, options.threshold, options.max_loss)
-    if not options.out and not options.curves:
-        raise PlanError(
-            "nothing to write", where="-o", remedy="name the sparse network's file with -o"
-        )
-    if options.out and all(goal is None for goal in goals):
-        raise PlanError(
-            "how sparse?", where="--sparsity", remedy="give --sparsity, --threshold or --max-loss"
-        )
-    if (
-        options.max_loss is not None or options.curves or options.method == "wanda"
-    ) and not options.data:
-        raise PlanError(
-            "accuracy needs pictures",
-            where="--data",
-            remedy="name an image folder, idx files or an .npz file",
-        )
-    if options.reconstruct and not options.data:
-        raise PlanError(
-            "fitting needs pictures, labelled or not",
-            where="--reconstruct",
-            remedy="name them with --data",
-        )
-    check_accuracy(options)
-    if options.fine_tune < 0 or not 0 < options.lr < 1e6:
-        raise PlanError(
-            f"{options.fine_tune} epochs at a rate of {options.lr}",
-            where="--fine-tune",
-            remedy="for example 2",
-        )
-    if options.fine_tune and not options.data:
-        raise PlanError(
-            "training needs labelled pictures", where="--fine-tune", remedy="name them with --data"
-        )
-    if options.out:
-        check_absent(Path(options.out), options.force, "-o")
-
-
 def numbers(text: str) -> list[float]:
     """Comma-separated numbers. Raises PlanError."""
     try:
@@ -283,6 +241,7 @@ def fine_tuned(
             read_preparation(options.prepare),
             options.fine_tune,
             options.lr,
+            training_folder(options),
             update,
         )
 
@@ -294,7 +253,7 @@ def read_data(options: argparse.Namespace, model: onnx.ModelProto) -> tuple[np.n
     if options.reconstruct:
         return parted(options.data, shape, preparation, options.calibrate)
     pictures = read_pictures(options.data, shape, preparation)
-    return pictures.inputs[:CALIBRATION], pictures
+    return pictures.inputs[: options.calibrate], pictures
 
 
 def show(console: Console, result: Sparsified, out: str) -> None:

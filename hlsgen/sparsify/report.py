@@ -8,6 +8,8 @@ from pathlib import Path
 from hlsgen.data.evaluate import Score
 from hlsgen.errors import OutputError
 
+# What `write_curves` writes.
+FILES = TABLE, PICTURE = "curves.csv", "curves.png"
 Curves = dict[str, list[tuple[float, Score]]]
 
 
@@ -15,7 +17,7 @@ def write_curves(curves: Curves, folder: Path, title: str) -> list[Path]:
     """Write curves.csv and, where matplotlib is installed, curves.png. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "curves.csv", "w", newline="") as file:
+        with open(folder / TABLE, "w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["method", "sparsity", "right", "pictures", "accuracy", "low", "high"])
             for method, points in curves.items():
@@ -34,7 +36,7 @@ def write_curves(curves: Curves, folder: Path, title: str) -> list[Path]:
         raise OutputError(
             f"cannot be written ({error.strerror})", where=f"--curves {folder}"
         ) from None
-    return [folder / "curves.csv", *draw(curves, folder / "curves.png", title)]
+    return [folder / TABLE, *draw(curves, folder / PICTURE, title)]
 
 
 def draw(curves: Curves, path: Path, title: str) -> list[Path]:

@@ -260,6 +260,12 @@ def test_command(model, pictures, tmp_path, capsys):
     lines = (tmp_path / "curves" / "curves.csv").read_text().splitlines()
     assert {line.split(",")[0] for line in lines[1:]} == set(METHODS)
     assert (tmp_path / "curves" / "curves.png").stat().st_size > 5000
+    assert main(["sparsify", dense, "--data", str(pictures), "--curves", f"{tmp_path}/curves"]) == 2
+    assert "curves.csv: exists" in capsys.readouterr().err
+    goal = ["--curves", f"{tmp_path}/new", "--sparsity", "0.5"]
+    assert main(["sparsify", dense, "--data", str(pictures), *goal]) == 2
+    assert "--sparsity: it says nothing without -o" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
     assert main(arguments) == 2  # nothing is overwritten unless asked
     assert "--force" in capsys.readouterr().err
     assert main([*arguments, "--force"]) == 0
@@ -274,6 +280,10 @@ def test_command(model, pictures, tmp_path, capsys):
         (["--max-loss", "x", "--data", "."], "is no share"),
         (["--threshold", "a"], "not one or two numbers"),
         ([], "how sparse"),
+        (["--sparsity", "0.5", "--lr", "0.1"], "--lr: it says nothing without --fine-tune"),
+        (["--sparsity", "0.5", "--prepare", "unit"], "--prepare: it says nothing without --data"),
+        (["--sparsity", "0.5", "--metric", "top5"], "--metric: it says nothing without --data"),
+        (["--sparsity", "0.5", "--calibrate", "9"], "nothing without --reconstruct"),
     ],
 )
 def test_bad_options(options, words, model, tmp_path, capsys):
@@ -414,6 +424,8 @@ def test_fine_tuning_keeps_the_zeros_and_learns(tmp_path, capsys):
         assert main([*command, *options, "-o", str(tmp_path / name)]) == 0
         shares.append(json.loads(capsys.readouterr().out)["accuracy"]["share"])
     assert shares[1] > 0.9 > shares[0]
+    left = {path.name for path in (tmp_path / "tuned.onnx.training").iterdir()}
+    assert {"sparse.onnx", "losses.csv", "epochs.csv", "curves.png", "checkpoint.pt"} <= left
     plain, tuned = (weights(onnx.load(tmp_path / name)) for name in ("plain.onnx", "tuned.onnx"))
     assert all(np.array_equal(plain[name] == 0, tuned[name] == 0) for name in LAYERS)
     assert main([*command[:4], "--fine-tune", "2", "-o", str(tmp_path / "no.onnx")]) == 2
