@@ -18,6 +18,7 @@ from hlsgen.cli import (
     sparsify,
     sparsify_options,
     train,
+    train_options,
     validate,
     zoo,
 )
@@ -73,7 +74,7 @@ STEPS = {
     step.name: step
     for step in (
         Step("zoo", zoo, "model.onnx", "--output", ("output", "force"), ("--force",)),
-        Step("train", train, "trained.onnx", "--out", TRAINED, check=train.read_settings),
+        Step("train", train, "trained.onnx", "--out", TRAINED, check=train_options.read_settings),
         Step(
             "sparsify",
             sparsify,
@@ -90,7 +91,7 @@ STEPS = {
             "--out",
             (*TRAINED, "keep_zeros"),
             ("--keep-zeros",),
-            train.read_settings,
+            train_options.read_settings,
         ),
         Step(
             "quantise",

@@ -11,6 +11,8 @@ from typing import Any
 
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare, check_absent
+from hlsgen.cli.train_options import read_settings
+from hlsgen.data.augment import AUGMENTATIONS, BORDER
 from hlsgen.data.known import KNOWN
 from hlsgen.errors import HlsgenError, OutputError, PlanError
 from hlsgen.frontend.training import load_for_training
@@ -19,7 +21,16 @@ from hlsgen.train import INSTALL_TORCH
 from hlsgen.train.cut import split
 from hlsgen.train.launch import launch, take_part
 from hlsgen.train.roles import stage_count, worker_count
-from hlsgen.train.settings import CHECKPOINT, DECAYS, LAYOUTS, PLACEMENTS, SCHEMES, Settings
+from hlsgen.train.settings import (
+    CHECKPOINT,
+    CORRECTIONS,
+    DECAYS,
+    LAYOUTS,
+    OPTIMIZERS,
+    PLACEMENTS,
+    SCHEMES,
+    Settings,
+)
 
 NAME = "train"
 HELP = "train an ONNX network on pictures, its stages in a pipeline with stale weights"
@@ -91,6 +102,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="learn from N pictures alone, chosen at random",
     )
     parser.add_argument(
+        "--augment",
+        default="",
+        metavar="KIND,...",
+        help=f"vary the pictures: {', '.join(AUGMENTATIONS)} (shifted by up to {BORDER} pixels, "
+        "mirrored)",
+    )
+    parser.add_argument(
         "--batch", type=int, default=128, metavar="N", help="pictures in a minibatch (default 128)"
     )
     parser.add_argument(
@@ -116,7 +134,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="minibatches in which the learning rate rises to R",
     )
-    parser.add_argument("--momentum", type=float, default=0.9, metavar="M", help="default 0.9")
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="the learning rate begins anew where a --hybrid run goes on without a pipeline",
+    )
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, default="sgd", help="default sgd, with momentum"
+    )
+    parser.add_argument(
+        "--momentum",
+        type=float,
+        default=0.9,
+        metavar="M",
+        help="default 0.9; of adamw its first beta",
+    )
+    parser.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
+    parser.add_argument(
+        "--correct",
+        choices=CORRECTIONS,
+        default="none",
+        help="make up for stale weights: foresee the weights, add what late gradients have missed, "
+        "begin with lower rates in early stages, or look ahead with Nesterov's momentum",
+    )
     parser.add_argument("--weight-decay", type=float, default=0.0, metavar="D", help="default 0")
     parser.add_argument(
         "--keep-zeros",
@@ -202,73 +242,6 @@ def check_stages(settings: Settings, workers: int) -> None:
     stage_count(workers, settings.placement)
     if settings.cuts:
         split(load_for_training(settings.model).graph, settings.cuts)
-
-
-def read_settings(options: argparse.Namespace) -> Settings:
-    """The options as settings. Raises PlanError for values that make no sense."""
-    positive = ("epochs", "batch", "microbatches", "threads")
-    for name in positive:
-        if getattr(options, name) < 1:
-            raise PlanError(f"{getattr(options, name)} is less than 1", where=f"--{name}")
-    for name, low, high in (
-        ("hybrid", 0, 1),
-        ("lr", 0, 1e6),
-        ("momentum", 0, 1),
-        ("weight_decay", 0, 1e6),
-        ("warmup", 0, 1e9),
-        ("limit", 0, 1e12),
-        ("seed", 0, 2**32),
-    ):
-        if not low <= getattr(options, name) <= high:
-            raise PlanError(
-                f"{getattr(options, name)} is not between {low} and {high:g}",
-                where=f"--{name.replace('_', '-')}",
-            )
-    if options.workers is not None and options.workers < 1:
-        raise PlanError(f"{options.workers} workers", where="--workers", remedy="1 or more")
-    if options.hybrid < 1 and options.scheme != "pipelined":
-        raise PlanError(
-            "only a pipelined run has a pipelined share",
-            where="--hybrid",
-            remedy="leave it or --scheme out",
-        )
-    if options.placement == "apart" and options.scheme == "gpipe":
-        raise PlanError(
-            "torch's GPipe runs both passes of a stage on one worker", where="--placement apart"
-        )
-    if options.batch % options.microbatches and options.scheme == "gpipe":
-        raise PlanError(
-            f"{options.batch} pictures do not divide into {options.microbatches} microbatches",
-            where="--microbatches",
-        )
-    names = (
-        "model",
-        "data",
-        "test",
-        "scheme",
-        "placement",
-        "hybrid",
-        "epochs",
-        "limit",
-        "batch",
-        "microbatches",
-        "warmup",
-        "momentum",
-        "weight_decay",
-        "keep_zeros",
-        "seed",
-        "threads",
-        "layout",
-        "device",
-    )
-    return Settings(
-        **{name: getattr(options, name) for name in names},
-        preparation=read_preparation(options.prepare),
-        cuts=tuple(name for name in options.cut.split(",") if name),
-        workers=options.workers or 0,
-        rate=options.lr,
-        decay=options.schedule,
-    )
 
 
 def check_targets(options: argparse.Namespace, folder: Path) -> None:

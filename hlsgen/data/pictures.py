@@ -39,6 +39,11 @@ class Stored:
             images = prepared(images, self.shape, self.preparation)
         return np.ascontiguousarray(images, np.float32)
 
+    def black(self) -> np.ndarray:
+        """A black picture `(1, ...)` as the network would take it."""
+        first = self.images[:1]
+        return Stored(np.zeros_like(first), None, self.shape, self.preparation).inputs()
+
 
 def read_stored(
     path: str | Path, shape: tuple[int, ...], preparation: Preparation = PLAIN, part: str = ""

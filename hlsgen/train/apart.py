@@ -170,6 +170,7 @@ class BackwardWorker:
         self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
     ) -> None:
         """Run the backward passes."""
+        self.stage.staleness = schedule.staleness(self.number)
         self.saved.expect(steps)
         self.gradients.expect(steps)
         with self.clock.measure("total"):

@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from hlsgen.data.augment import augmented
+from hlsgen.data.formats import channels_first
 from hlsgen.data.pictures import Stored, read_stored, read_test_pictures
 from hlsgen.errors import ModelError
 from hlsgen.train.settings import Settings
@@ -20,12 +22,14 @@ HELD_OUT = 10
 class Batches:
     """Labelled pictures in minibatches of `batch`. In training every epoch has an order of its own
     and the rest that fills no minibatch is left out; else (`seed` None) they come as they are
-    stored, the last minibatch filled up with pictures that come again."""
+    stored, the last minibatch filled up with pictures that come again. `augment`: how pictures vary
+    from epoch to epoch."""
 
     stored: Stored
     chosen: np.ndarray
     batch: int
     seed: int | None
+    augment: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Minibatches of an epoch."""
@@ -45,7 +49,15 @@ class Batches:
 
     def inputs(self, step: int) -> torch.Tensor:
         """The pictures, as the network takes them."""
-        return torch.from_numpy(self.stored.inputs(self.places(step)))
+        inputs = self.stored.inputs(self.places(step))
+        if self.augment and self.seed is not None:
+            last = channels_first(self.stored.shape) != tuple(self.stored.shape)
+            images, black = (
+                np.moveaxis(x, -1, 1) if last else x for x in (inputs, self.stored.black())
+            )
+            images = augmented(images, black, self.augment, (self.seed, step, len(inputs)))
+            inputs = np.ascontiguousarray(np.moveaxis(images, 1, -1) if last else images)
+        return torch.from_numpy(inputs)
 
     def labels(self, step: int) -> torch.Tensor:
         """Their classes, int64."""
@@ -91,7 +103,11 @@ def read_batches(
             where="--data",
             remedy="lower --batch",
         )
-    learnt = Batches(train, kept, settings.batch, settings.seed)
+    if settings.augment and len(shape) != 4:
+        raise ModelError(
+            f"inputs {list(shape[1:])} are no pictures", where="--augment", remedy="leave it out"
+        )
+    learnt = Batches(train, kept, settings.batch, settings.seed, settings.augment)
     tested = places[held] if test is None else np.arange(len(test.images))
     return learnt, Batches(test or train, tested, settings.batch, None)
 

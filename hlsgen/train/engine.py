@@ -52,6 +52,7 @@ class Worker:
         self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
     ) -> None:
         """Run `steps` minibatches from `offset` on, from an empty to an empty pipeline."""
+        self.stage.staleness = schedule.staleness(self.number)
         for inbox in (self.activations, self.gradients):
             if inbox is not None:
                 inbox.expect(steps)

@@ -34,6 +34,8 @@ def run_cycles(
     """All cycles. What one stage hands to the next arrives a cycle later."""
     losses: list[float] = []
     last = len(stages) - 1
+    for number, stage in enumerate(stages):
+        stage.staleness = schedule.staleness(number)
     forward: dict[tuple[int, int], Tensors] = {}
     backward: dict[tuple[int, int], Tensors] = {}
     for cycle in range(schedule.cycles(steps)):

@@ -14,6 +14,9 @@ SCHEMES = ("pipelined", "sequential", "gpipe")
 # How feature maps lie in memory; "auto": whichever makes the network's layers faster.
 LAYOUTS = ("auto", "channels_first", "channels_last")
 PLACEMENTS = ("together", "apart")
+# What makes up for stale weights.
+CORRECTIONS = ("none", "predict", "spike", "pipemare", "nesterov")
+OPTIMIZERS = ("sgd", "adamw")
 DECAYS = ("constant", "step", "cosine")
 # With the step schedule the rate falls to a tenth after these shares of the run (as He et al.
 # trained ResNets).
@@ -27,7 +30,8 @@ UNPREPARED = Preparation()
 @dataclass(frozen=True)
 class Settings:
     """All options of `hlsgen train` but where results go. `hybrid`: the share of the minibatches
-    that is pipelined; `threads` 0: as many as torch takes by itself."""
+    that is pipelined, `restart`: after it the rate begins anew; `threads` 0: as many as torch takes
+    by itself."""
 
     model: str
     data: str
@@ -37,15 +41,20 @@ class Settings:
     workers: int = 0
     scheme: str = "pipelined"
     placement: str = "together"
+    correct: str = "none"
     hybrid: float = 1.0
+    restart: bool = False
     epochs: int = 1
     limit: int = 0
+    augment: tuple[str, ...] = ()
     batch: int = 128
     microbatches: int = 4
     rate: float = 0.05
     decay: str = "constant"
     warmup: int = 0
+    optimizer: str = "sgd"
     momentum: float = 0.9
+    nesterov: bool = False
     weight_decay: float = 0.0
     keep_zeros: bool = False
     seed: int = 0
@@ -55,7 +64,12 @@ class Settings:
 
     def rate_at(self, step: int, steps: int) -> float:
         """The learning rate of a minibatch's update: it rises over `warmup` minibatches, then keeps
-        to the schedule."""
+        to the schedule; with `restart` once in the pipelined share and once after it."""
+        switch = round(self.hybrid * steps) if self.restart else 0
+        if step >= switch:
+            step, steps = step - switch, steps - switch
+        else:
+            steps = switch
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
         done = step / max(steps, 1)

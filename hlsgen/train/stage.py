@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hlsgen.frontend.training import Trainable
+from hlsgen.train.correct import Momentum, look_ahead, rate_factor, shares
 from hlsgen.train.cut import Part
 from hlsgen.train.layers import Tensor
 from hlsgen.train.meter import Meter
@@ -18,6 +20,8 @@ from hlsgen.train.module import PartModule
 from hlsgen.train.settings import Settings
 
 Tensors = tuple[Tensor, ...]
+# Of AdamW; the first beta is the momentum.
+BETA2 = 0.999
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Stage:
     # For every forward pass the number of updates that its weights had seen.
     versions: dict[int, int] = field(default_factory=dict)
     updates: int = 0
+    # Updates that its forward passes miss once the pipeline is full, as it runs now.
+    staleness: int = 0
 
     def __post_init__(self) -> None:
         self.module = PartModule(
@@ -59,13 +65,15 @@ class Stage:
         self.masks = (
             [(w, w.data != 0) for w in self.ours if w.dim() > 1] if self.settings.keep_zeros else []
         )
-        s = self.settings
-        self.optimizer = torch.optim.SGD(
-            self.ours or [nn.Parameter(torch.zeros(1))],
-            s.rate,
-            momentum=s.momentum,
-            weight_decay=s.weight_decay,
-        )
+        self.optimizer = self.make_optimizer()
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """What updates the weights; `momentum` is AdamW's first beta."""
+        s, weights = self.settings, self.ours or [nn.Parameter(torch.zeros(1))]
+        if s.optimizer == "adamw":
+            betas = (s.momentum, BETA2)
+            return torch.optim.AdamW(weights, s.rate, betas, weight_decay=s.weight_decay)
+        return Momentum(weights, s.rate, s.momentum, s.weight_decay)
 
     def run(self, step: int, inputs: Sequence[Tensor], training: bool = True) -> Tensors:
         """The outputs for these inputs."""
@@ -85,13 +93,30 @@ class Stage:
         autograd."""
         self.versions[step] = self.updates
         own = tuple(x if self.part.first else x.detach().requires_grad_() for x in inputs)
-        if self.meter is None:
+        watched = self.meter.watch(step, self.learnt) if self.meter else nullcontext()
+        with watched, self.moved_on():
             outputs = self.run(step, own)
-        else:
-            with self.meter.watch(step, self.learnt):
-                outputs = self.run(step, own)
         self.flying[step] = Flight(own, outputs)
         return tuple(output.detach() for output in outputs)
+
+    @contextmanager
+    def moved_on(self) -> Iterator[None]:
+        """Weights as a correction foresees them, for the pass inside; backward passes meet them as
+        they are by then."""
+        s, ours = self.settings, list[Tensor](self.ours)
+        ahead = look_ahead(s.correct, s.momentum, len(self.flying))
+        if not (ahead and ours and isinstance(self.optimizer, Momentum)):
+            yield
+            return
+        with torch.no_grad():
+            kept = [weight.clone() for weight in ours]
+            rate, velocities = self.optimizer.param_groups[0]["lr"], self.optimizer.velocities(ours)
+            torch._foreach_add_(ours, velocities, alpha=-rate * ahead)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_(ours, kept)
 
     def loss(self, step: int, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Of the last stage's minibatch in flight: the mean cross entropy, and how many pictures
@@ -119,8 +144,12 @@ class Stage:
         """Apply the gradients to the weights as they are now."""
         for ours, weight in zip(self.ours, self.learnt, strict=True):
             ours.grad = weight.grad
+        s, delay = self.settings, self.updates - self.versions.get(step, self.updates)
+        scale = rate_factor(s.correct, self.staleness, step / self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.rate_at(step, self.steps)
+            group["lr"] = s.rate_at(step, self.steps) * scale
+            if isinstance(self.optimizer, Momentum):
+                group["shares"] = shares(s.correct, s.nesterov, s.momentum, delay)
         self.optimizer.step()
         for weight, mask in self.masks:
             weight.data.mul_(mask)

@@ -281,6 +281,17 @@ def test_learning_rates():
     ]
 
 
+def test_a_restart_of_the_learning_rate():
+    """Each share of a hybrid run has a schedule of its own."""
+    run = Settings("m", "d", rate=2.0, decay="cosine", warmup=2, hybrid=0.4, restart=True)
+    steps = range(100)
+    halves = Settings("m", "d", rate=2.0, decay="cosine", warmup=2)
+    expected = [halves.rate_at(s, 40) for s in range(40)] + [
+        halves.rate_at(s, 60) for s in range(60)
+    ]
+    assert [run.rate_at(step, 100) for step in steps] == expected
+
+
 @pytest.mark.parametrize("stages", [1, 2, 3, 4])
 def test_roles(stages):
     for placement in ("together", "apart"):
@@ -427,19 +438,23 @@ def test_zeros_stay_zero():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("cuts", "placement", "layout"),
+    ("cuts", "placement", "layout", "correct"),
     [
-        (CUTS[0], "together", "channels_last"),
-        (CUTS[0], "apart", "channels_first"),
-        (CUTS[1], "together", "channels_first"),
-        (CUTS[1], "apart", "channels_last"),
-        (CUTS[2], "together", "channels_first"),
-        (CUTS[2], "apart", "channels_first"),
+        (CUTS[0], "together", "channels_last", "predict"),
+        (CUTS[0], "apart", "channels_first", "none"),
+        (CUTS[1], "together", "channels_first", "none"),
+        (CUTS[1], "apart", "channels_last", "pipemare"),
+        (CUTS[2], "together", "channels_first", "spike"),
+        (CUTS[2], "apart", "channels_first", "none"),
     ],
 )
-def test_workers_equal_one_process_after_every_step(cuts, placement, layout, tmp_path, model, data):
+def test_workers_equal_one_process_after_every_step(
+    cuts, placement, layout, correct, tmp_path, model, data
+):
     torch.set_num_threads(1)
-    settings = settings_for(model, data, cuts=cuts, placement=placement, layout=layout)
+    settings = settings_for(
+        model, data, cuts=cuts, placement=placement, layout=layout, correct=correct
+    )
     stages = len(cuts) + 1
     launch(train_workers.record, worker_count(stages, placement), tmp_path, settings, tmp_path)
     net = load_for_training(model)
@@ -743,12 +758,18 @@ def test_torchrun(tmp_path, model, data):
         (("--cut", "nothing"), "no such layer"),
         (("--cut", "t,p"), "do not come one after another"),
         (("--cut", "i"), "nothing is left for the last stage"),
-        (("--workers", 0), "0 workers"),
+        (("--workers", 0), "--workers: 0 is not between 1"),
         (("--hybrid", 2), "--hybrid"),
         (("--batch", 1000), "fill no minibatch"),
         (("--scheme", "gpipe", "--microbatches", 7), "do not divide"),
         (("--scheme", "gpipe", "--placement", "apart"), "both passes"),
         (("--scheme", "sequential", "--hybrid", 0.5), "pipelined share"),
+        (("--scheme", "sequential", "--correct", "spike"), "only a pipeline has stale weights"),
+        (("--placement", "apart", "--correct", "predict"), "does not know the momentum"),
+        (("--optimizer", "adamw", "--correct", "nesterov"), "SGD's momentum"),
+        (("--nesterov", "--correct", "spike"), "--nesterov"),
+        (("--restart",), "nothing follows"),
+        (("--augment", "crop,flp"), "did you mean"),
         (("--lr", 1e6), "the loss is"),
         (("--resume",), "no checkpoint"),
         (("--device", "cuda"), "no GPU"),

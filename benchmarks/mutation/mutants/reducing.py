@@ -251,7 +251,7 @@ MUTANTS = (
     Mutant(
         "train: momentum without its rate",
         "hlsgen/train/stage.py",
-        'group["lr"] = self.settings.rate_at(step, self.steps)',
+        'group["lr"] = s.rate_at(step, self.steps) * scale',
         "pass",
         (f"{TRAIN}::test_no_cut_is_plain_sgd",),
         "no schedule of the learning rate",
