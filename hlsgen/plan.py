@@ -27,7 +27,7 @@ SCHEMA = 2
 # Fields that may be 0; all others are positive.
 MAY_BE_ZERO = (
     *("first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles"),
-    *("unlimited", "shapes", "pairs"),
+    *("unlimited", "shapes", "pairs", "weight_readers"),
 )
 # No size of a design comes near to it; sizes beyond would overflow kernels' counters.
 LARGEST = (1 << 31) - 1
@@ -195,6 +195,8 @@ class Plan:
     images a launch; `im2col` names the convolutions whose window columns the host unfolds into
     channels, `dense_as_convolution` the fully connected layers that the convolution engine
     computes. A pipelined design may stand on the board in `copies`, which work on different images.
+    Weights that stream from memory come through `weight_readers` kernels, each from a bank of its
+    own for many layers in turn, or (0) through a kernel a layer.
     """
 
     network: str
@@ -210,6 +212,7 @@ class Plan:
     dense_as_convolution: tuple[str, ...] = ()
     images: int = 1
     copies: int = 1
+    weight_readers: int = 0
     evidence: Evidence = field(default_factory=Evidence)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 # is none.
 PARTS = (
     "kernels", "edges", "engines", "steps", "im2col", "dense_as_convolution", "images", "copies",
-    "weights",
+    "weights", "weight_readers",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ STYLES = {
         Style("base", frozenset({"kernels"}), searched=False, optimised=False, integers=True),
         Style(
             "pipelined",
-            frozenset(PIPELINE | {"copies"}),
+            frozenset(PIPELINE | {"copies", "weight_readers"}),
             frozenset({"channels"}),
             any_batch=True,
             integers=True,

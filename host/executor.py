@@ -145,10 +145,13 @@ class Executor:
             if entry.section is not None:
                 cl.enqueue_copy(queue, guard.buffer, self.design.section(entry.section))
             return guard.buffer
+        bank = bank_flag(entry) if is_board(self.device) else 0
         if entry.section is not None:
-            array = self.design.section(entry.section)
-            return cl.Buffer(self.context, flags.READ_ONLY | flags.COPY_HOST_PTR, hostbuf=array)
-        return cl.Buffer(self.context, flags.READ_WRITE, count * np.dtype(entry.dtype).itemsize)
+            array, kind = self.design.section(entry.section), flags.READ_ONLY | bank
+            return cl.Buffer(self.context, kind | flags.COPY_HOST_PTR, hostbuf=array)
+        return cl.Buffer(
+            self.context, flags.READ_WRITE | bank, count * np.dtype(entry.dtype).itemsize
+        )
 
     def queue(self, name: str) -> Any:
         """The queue of a launch: one in-order queue in sequential mode, else one a name."""
@@ -282,6 +285,12 @@ class Executor:
             for layer in self.design.manifest.layers
             if layer.layout.buffer in self.buffers
         }
+
+
+def bank_flag(entry: Buffer) -> int:
+    """Intel's flag for the bank of the memory in which a buffer lies (`CL_CHANNEL_1_INTELFPGA` to
+    7)."""
+    return entry.bank << 16
 
 
 def wait(

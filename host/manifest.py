@@ -53,7 +53,8 @@ class Weights:
 class Buffer:
     """A device buffer. `section` of the weights file fills it; it holds `elements` for each image
     of a launch (`per_image`), exists in tapped builds alone (`tap`), or twice where a run has
-    launches `ahead` (`alternating`)."""
+    launches `ahead` (`alternating`). On a board it lies in this `bank` of the memory, from 1 on (0:
+    where the board's software puts it)."""
 
     elements: int
     dtype: str
@@ -61,6 +62,7 @@ class Buffer:
     per_image: bool = False
     tap: bool = False
     alternating: bool = False
+    bank: int = 0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,11 @@ extern int sched_yield(void);
 #define write_channel_intel(end, vector) ({ \\
     const __typeof__(read_channel_nb_intel(end, (bool *)0)) value_ = (vector); \\
     while (!write_channel_nb_intel(end, value_)) sched_yield(); })
+#define read_channel_nb_intel(end, taken) ({ \\
+    const __typeof__(read_channel_nb_intel(end, taken)) \\
+        value_ = read_channel_nb_intel(end, taken); \\
+    if (!*(taken)) sched_yield(); \\
+    value_; })
 #line 1
 """
 

@@ -5,6 +5,8 @@ __global void *__read_channel(__global void *end) __attribute__((nomerge));
 __global void *__write_channel(__global void *end) __attribute__((nomerge));
 #define read_channel_intel(end) (*(__typeof__(&(end)))__read_channel(&(end)))
 #define write_channel_intel(end, value) (*(__typeof__(&(end)))__write_channel(&(end)) = (value))
+// Of a token only whether it was there matters: it stands for that.
+#define read_channel_nb_intel(end, taken) (*(taken) = read_channel_intel(end) != 0)
 #define CLK_CHANNEL_MEM_FENCE 4
 int get_compute_id(int dimension);
 

@@ -132,7 +132,9 @@ class Board:
 
     def at_worst(self) -> Board:
         """The board where memory gives the least, however few kernels read it."""
-        return replace(self, interleaved_efficiency=(self.least_efficiency,))
+        least = self.least_efficiency
+        bank = min(self.bank_efficiency, least)
+        return replace(self, interleaved_efficiency=(least,), bank_efficiency=bank)
 
     def at_best(self) -> Board:
         """The board where more readers than were measured take nothing more."""

@@ -16,7 +16,6 @@ from hlsgen.data.augment import AUGMENTATIONS, BORDER
 from hlsgen.data.known import KNOWN
 from hlsgen.errors import HlsgenError, OutputError, PlanError
 from hlsgen.frontend.training import load_for_training
-from hlsgen.host.pictures import read_preparation
 from hlsgen.train import INSTALL_TORCH
 from hlsgen.train.cut import split
 from hlsgen.train.launch import launch, take_part

@@ -21,6 +21,7 @@ from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
 from hlsgen.host.manifest import SCHEMA, Manifest, check
 from hlsgen.host.manifest import Weights as WeightsEntry
+from hlsgen.model.weight_banks import apart, weight_banks
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.rewrites.weight_storage import with_storage
@@ -155,11 +156,18 @@ def relaxes(graph: Graph, plan: Plan) -> bool:
 
 
 def aoc_flags(board: Board, graph: Graph, plan: Plan) -> list[str]:
-    """Command-line flags of aoc for the board's SDK version.
+    """Command-line flags of aoc for the board's SDK version. Memory whose banks have readers of
+    their own is not interleaved.
 
     Reassociation and contraction are -fp-relaxed and -fpc before 21.2, -ffp-reassoc and
     -ffp-contract=fast from there on (docs/aoc-rules.md).
     """
+    apart_flags = ["-no-interleaving=default"] if apart(weight_banks(graph, plan), board) else []
+    return apart_flags + arithmetic_flags(board, graph, plan)
+
+
+def arithmetic_flags(board: Board, graph: Graph, plan: Plan) -> list[str]:
+    """Those that let the compiler reassociate and contract."""
     if not relaxes(graph, plan):
         return []
     if older(board.sdk, REASSOCIATION):

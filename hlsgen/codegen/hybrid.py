@@ -41,8 +41,8 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
     port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
     text = render("pipelined/kernels.j2", **context)
     found = engines.generate(board, prefix=text, prefix_widths=stream.lane_unions())
-    stream.store(found.weights, BUFFERS["weights"], BUFFERS["filters"])
-    ahead_of_it = stream.manifest("", context["layers"])
+    stream.store(found.weights, BUFFERS)
+    ahead_of_it = stream.manifest("", context["layers"], board)
     pairs = zip(ahead_of_it.layers, prefix.layers, strict=True)
     layers = [replace(result, name=layer.name) for result, layer in pairs]
     return joined(found, replace(ahead_of_it, layers=layers), plan.images)

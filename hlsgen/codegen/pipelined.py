@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from hlsgen.codegen.design import (
     title,
 )
 from hlsgen.codegen.render import render
+from hlsgen.codegen.weight_banks import bank_buffer, bank_context, bank_launches, in_banks
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.host.manifest import Argument, Buffer, Layout
 from hlsgen.kernel.collector import Collector
@@ -33,6 +35,8 @@ from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
 from hlsgen.kernel.result_text import activated, cleared, emit, finish
 from hlsgen.kernel.text import every_iteration, kernel_text
+from hlsgen.kernel.weight_banks import BLOCK_BYTES
+from hlsgen.model.weight_banks import apart, weight_banks
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
@@ -50,8 +54,8 @@ class PipelinedGenerator:
         self.weights = Weights()
         self.streams: list[np.ndarray] = []
         self.offset = 0
-        self.filters: list[np.ndarray] = []  # what streams from memory
-        self.filters_offset = 0
+        self.filters: dict[str, np.ndarray] = {}  # what streams from memory, by layer
+        self.banks = weight_banks(graph, plan)
         self.own = "[COPY]" if plan.copies > 1 else ""  # the channel of a kernel's own copy
 
     def channel(self, edge: EdgePlan) -> str:
@@ -240,17 +244,15 @@ class PipelinedGenerator:
 
     def add_filters(self, layer: Layer, kernel: KernelPlan) -> dict[str, Any] | None:
         """Append the layer's weights to those that stream from memory, aligned so that vectors of
-        any width may start there."""
+        any width may start there, or whole blocks of a bank."""
         if not kernel.row_tiles:
             return None
         words = operator(layer.op).pipelined_stream(layer, self.graph, kernel)[
             self.biases(layer, kernel) :
         ]
-        start = self.filters_offset // kernel.output_width
-        kind = layer.weight_type
-        values = pad_axis(encoded(words, kind).ravel(), 0, ALIGNMENT // kind.bytes)
-        self.filters.append(values)
-        self.filters_offset += values.size
+        start = sum(values.size for values in self.filters.values()) // kernel.output_width
+        kind, unit = layer.weight_type, BLOCK_BYTES if self.banks else ALIGNMENT
+        self.filters[layer.name] = pad_axis(encoded(words, kind).ravel(), 0, unit // kind.bytes)
         return {
             "kernel": f"{layer.name}_filters",
             "channel": f"{layer.name}_streamed",
@@ -299,11 +301,13 @@ class PipelinedGenerator:
             "fifos": fifos,
             "copies": self.plan.copies,
             "piece": self.piece.ctype,
-            "helpers": any(kernel.vectors_per_cycle > 1 for kernel in self.plan.kernels),
+            "helpers": bool(self.banks)
+            or any(kernel.vectors_per_cycle > 1 for kernel in self.plan.kernels),
             "inputs": inputs,
             "outputs": outputs,
             "layers": layers,
             "filters": [context["filters"] for context in layers if context["filters"]],
+            **bank_context(self.banks, layers),
             "weighted": [context for context in layers if context["weights"]["count"]],
         }
 
@@ -321,24 +325,31 @@ class PipelinedGenerator:
             exact=bool(self.graph.integers),
             **context,
         )
-        self.store(self.weights, "weights", "filters")
-        return self.manifest(source, context["layers"])
+        self.store(self.weights, {})
+        return self.manifest(source, context["layers"], board)
 
-    def store(self, weights: Weights, name: str, filters: str) -> None:
+    def store(self, weights: Weights, names: Mapping[str, str]) -> None:
         """Add the streams of all layers to the weights file as one section, and the weights that
-        stay in memory as another."""
+        stay in memory as another, or one a bank; `names`: what sections are called here."""
         if self.offset:
             meaning = (
                 "per layer, in the order of the kernels: the stream its kernel reads "
                 "(biases, then weight words)"
             )
-            weights.add(name, np.concatenate(self.streams), meaning)
-        if self.filters:
-            meaning = (
-                "per layer: the filter words that stream from memory, in the order in which its "
-                "kernel multiplies"
-            )
-            weights.add(filters, np.concatenate(self.filters), meaning)
+            weights.add(names.get("weights", "weights"), np.concatenate(self.streams), meaning)
+        meaning = (
+            "per layer: the filter words that stream from memory, in the order in which its "
+            "kernel multiplies"
+        )
+        for name, layers in self.streamed_buffers().items():
+            values = np.concatenate([self.filters[layer] for layer in layers])
+            weights.add(names.get(name, name), values, meaning)
+
+    def streamed_buffers(self) -> dict[str, list[str]]:
+        """The buffers of weights that stream from memory, with the layers in each."""
+        if self.banks:
+            return {bank_buffer(bank): [s.layer for s in bank.streams] for bank in self.banks}
+        return {"filters": list(self.filters)} if self.filters else {}
 
     def lane_unions(self) -> list[int]:
         """Widths of the vectors whose lanes the kernels take apart."""
@@ -354,15 +365,14 @@ class PipelinedGenerator:
         kinds = {(self.graph.tensors[name].type, n) for name, n in self.widths.items()}
         return sorted((k for k in kinds if k[0].integer), key=lambda k: (k[0].name, k[1]))
 
-    def manifest(self, source: str, layers: list[dict[str, Any]]) -> Generated:
+    def manifest(self, source: str, layers: list[dict[str, Any]], board: Board) -> Generated:
         """Buffers, ports, launches."""
         buffers: dict[str, Buffer] = {}
         if self.offset:
             buffers["weights"] = Buffer(self.offset, self.piece.array, "weights")
-        if self.filters:
-            buffers["filters"] = Buffer(
-                self.filters_offset, STORAGE_TYPES[self.plan.weights].array, "filters"
-            )
+        for name, inside in self.streamed_buffers().items():
+            size = sum(self.filters[layer].size for layer in inside)
+            buffers[name] = Buffer(size, STORAGE_TYPES[self.plan.weights].array, name)
         inputs, outputs, first, last = [], [], [], []
         for index, port in enumerate(self.graph.inputs):
             layout = self.port_buffer(buffers, f"input_{index + 1}", port.tensor)
@@ -372,7 +382,8 @@ class PipelinedGenerator:
             layout = self.port_buffer(buffers, f"output_{position + 1}", port.tensor)
             outputs.append(output_entry(port, layout))
             last.append(launch(self.output_kernel(position), layout.buffer, IMAGES))
-        first += [
+        taken_apart = [launch(s.kernel, IMAGES) for bank in self.banks for s in bank.streams]
+        first += bank_launches(self.banks) or [
             launch(context["filters"]["kernel"], "filters", IMAGES)
             for context in layers
             if context["filters"]
@@ -400,7 +411,9 @@ class PipelinedGenerator:
         # Kernels that the host launches for every batch read their weights anew each time.
         before, once = (load, []) if resident else ([], load)
         runs = {
-            "sequential": run_mode([*load, *first, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"])
+            "sequential": run_mode(
+                [*load, *first, *taken_apart, *middle, *last], options=["-DHLSGEN_SEQUENTIAL"]
+            )
         }
         if self.plan.enabled("concurrent_queues"):
             autorun = [c["name"] for c in layers if c["autorun"]]
@@ -409,10 +422,13 @@ class PipelinedGenerator:
                 for c in layers
                 if c["autorun"] and c["kernel"].vectors_per_cycle > 1
             ]
+            autorun += [item.kernel for item in taken_apart]
             launches = [*before, *first, *resident, *last]
             runs["concurrent"] = run_mode(
                 launches, options=["-DHLSGEN_EMULATION"], once=once, autorun=autorun
             )
+        if apart(self.banks, board):
+            buffers = in_banks(buffers, self.banks)
         return Generated(source, self.weights, buffers, inputs, outputs, entries, runs)
 
     def port_buffer(

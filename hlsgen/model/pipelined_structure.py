@@ -6,6 +6,8 @@ from __future__ import annotations
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Body, Fifo, Kernel, Lsu, Structure
 from hlsgen.kernel.naming import reader, writer
+from hlsgen.kernel.weight_banks import bank_fifo, bank_kernels, stream_fifos, stream_kernel
+from hlsgen.model.weight_banks import weight_banks
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
@@ -58,12 +60,9 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
         for kernel in plan.kernels
         if kernel.vectors_per_cycle > 1
     ]
-    for kernel in (kernel for kernel in plan.kernels if kernel.row_tiles):
-        fifos.append(streamed(kernel, graph.layer(kernel.layer).weight_type.bits))
-        vector = fifos[-1].bits
-        kernels.append(
-            transfer(f"{kernel.layer}_filters", (Lsu("filters", vector),), vector * copies, copies)
-        )
+    reading = shared_readers(graph, plan) if plan.weight_readers else own_readers(graph, plan)
+    kernels += reading.kernels
+    fifos += reading.fifos
     piece = piece_type(graph, plan.weights).bits
     weighted = [layer for layer in graph.layers if layer.weights]
     if weighted:
@@ -108,6 +107,37 @@ def collected(kernel: KernelPlan, bits: int) -> Fifo:
 def streamed(kernel: KernelPlan, bits: int) -> Fifo:
     """The channel of weights that come from memory."""
     return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
+
+
+def own_readers(graph: Graph, plan: Plan) -> Structure:
+    """A reader for each layer whose weights stream from memory."""
+    fifos = {
+        kernel.layer: streamed(kernel, graph.layer(kernel.layer).weight_type.bits)
+        for kernel in plan.kernels
+        if kernel.row_tiles
+    }
+    return Structure(
+        tuple(
+            transfer(
+                f"{name}_filters",
+                (Lsu("filters", fifo.bits),),
+                fifo.bits * plan.copies,
+                plan.copies,
+            )
+            for name, fifo in fifos.items()
+        ),
+        tuple(fifos.values()),
+    )
+
+
+def shared_readers(graph: Graph, plan: Plan) -> Structure:
+    """A reader a bank of the memory, and what stands between it and the layers."""
+    banks = weight_banks(graph, plan)
+    streams = [stream for bank in banks for stream in bank.streams]
+    return Structure(
+        (*(k for bank in banks for k in bank_kernels(bank)), *map(stream_kernel, streams)),
+        (*map(bank_fifo, banks), *(fifo for s in streams for fifo in stream_fifos(s))),
+    )
 
 
 def pipelined_kernel(

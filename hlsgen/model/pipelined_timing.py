@@ -11,6 +11,7 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY
 from hlsgen.model.times import LayerTime, Timing
+from hlsgen.model.weight_banks import bank_bandwidth, weight_banks
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import KernelPlan, Plan
@@ -58,19 +59,38 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
     layers = kernel_times(graph, plan, board)
     times = {item.name: item.cycles for item in layers}
     bytes_moved = image_bytes(graph, plan)
-    traffic = bytes_moved + streamed_bytes(graph, plan)
+    streamed = streamed_bytes(graph, plan)
     limits = {
         name: cycles / plan.copies / (clock * 1e6)
         for name, cycles in (times | port_cycles(graph, plan)).items()
     }
-    limits["external memory"] = traffic / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)
+    limits["external memory"] = memory_seconds(graph, plan, board, clock, bytes_moved, streamed)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
     fill = pipelined_latency(graph, plan, times) / (clock * 1e6)
     latency = fill + bytes_moved / (board.pcie_bandwidth * 1e9) + board.launch_us * 1e-6
     return Timing(
-        latency, 1 / limits[slowest], slowest, layers, traffic, max(times.values()) / plan.copies
+        latency,
+        1 / limits[slowest],
+        slowest,
+        layers,
+        bytes_moved + streamed,
+        max(times.values()) / plan.copies,
     )
+
+
+def memory_seconds(
+    graph: Graph, plan: Plan, board: Board, clock: float, moved: float, streamed: float
+) -> float:
+    """Seconds that memory takes for an image: `moved` bytes of inputs and results, `streamed` ones
+    of weights. Banks with a reader each work side by side."""
+    banks = weight_banks(graph, plan) if plan.weight_readers else ()
+    if not banks:
+        return (moved + streamed) / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)
+    ports = len(graph.inputs)
+    each = bank_bandwidth(board, ports, len(banks), clock)
+    slowest = max(bank.bytes for bank in banks) / each
+    return max(slowest, moved / (board.sustained_bandwidth(ports) * 1e9))
 
 
 def readers(graph: Graph, plan: Plan) -> int:

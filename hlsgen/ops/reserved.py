@@ -40,11 +40,11 @@ RESERVED = frozenset(WORDS.split()) | {
 # Families of built-in functions, and kernels that the templates add.
 PREFIXES = (
     "as_", "convert_", "native_", "half_", "atomic_", "atom_", "get_", "vload", "vstore", "async_",
-    "work_group_", "read_", "write_", "sub_group_", "intel_", "cl_",
+    "work_group_", "read_", "write_", "sub_group_", "intel_", "cl_", "weights_bank_",
 )  # fmt: skip
 # What the templates append to a layer's name to name something of its own.
 SUFFIXES = (
     "_weights", "_parts", "_reciprocal", "_rows", "_columns", "_channels", "_other_rows",
     "_other_columns", "_other_channels", "_needed", "_weight", "_vectors", "_collected", "_collect",
-    "_filters", "_streamed",
+    "_filters", "_streamed", "_words", "_room",
 )  # fmt: skip

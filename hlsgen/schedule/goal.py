@@ -10,7 +10,7 @@ from hlsgen.errors import UsageError, did_you_mean
 from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Engines, KernelPlan
-from hlsgen.schedule.knobs import ENGINES, PREFIX, flag_of, knob_of, listed, owned
+from hlsgen.schedule.knobs import ENGINES, NO_LAYERS, flag_of, knob_of, listed, owned
 from hlsgen.types import FLOAT32, STORAGE_TYPES
 
 OBJECTIVES = ("throughput", "latency", "resources")
@@ -48,7 +48,7 @@ class Goal:
 
     def layer_pins(self) -> dict[tuple[str, str], int]:
         """Pinned fields of kernels."""
-        return {key: value for key, value in self.pins.items() if key[0] not in (ENGINES, PREFIX)}
+        return {key: value for key, value in self.pins.items() if key[0] not in NO_LAYERS}
 
     def allows(self, kernel: KernelPlan) -> bool:
         """Whether a kernel obeys the pins."""

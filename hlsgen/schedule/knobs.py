@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from hlsgen.engines import engines
 from hlsgen.errors import UsageError, did_you_mean
+from hlsgen.model.weight_banks import NAMED_BANKS
 from hlsgen.schedule.pipelined.choices import WIDTHS
 from hlsgen.style import having
 
 # Owners of decisions beside the layers of the network.
-ENGINES, PREFIX = "engines", "prefix"
+ENGINES, PREFIX, MEMORY = "engines", "prefix", "memory"
+NO_LAYERS = (ENGINES, PREFIX, MEMORY)
 PIPELINES, FOLDED = having("edges"), having("steps")
 WITH_PREFIX = tuple(name for name in PIPELINES if name in FOLDED)
 COUNTS = range(257)
@@ -55,14 +57,13 @@ KNOBS = (
         if size.values
     ),
     Knob(PREFIX, "layers", "layers", WITH_PREFIX, range(1 << 16)),
+    Knob(MEMORY, "weight_readers", "weight_readers", having("weight_readers"), range(NAMED_BANKS)),
 )
 
 
 def owned(owner: str) -> tuple[Knob, ...]:
-    """The decisions on the engines, on the prefix, or on a layer."""
-    return tuple(
-        knob for knob in KNOBS if knob.owner == (owner if owner in (ENGINES, PREFIX) else "")
-    )
+    """The decisions on the engines, on the prefix, on memory, or on a layer."""
+    return tuple(knob for knob in KNOBS if knob.owner == (owner if owner in NO_LAYERS else ""))
 
 
 def knob_of(owner: str, field: str) -> Knob | None:

@@ -40,8 +40,11 @@ float[24,16,1,1] c) => (float[1,24,3,3] y) {
   pooled = MaxPool<kernel_shape=[3,3], strides=[3,3]>(stem_relu)
   inner = Conv<pads=[1,1,1,1]>(pooled, b) inner_relu = Relu(inner)
   joined = Add(inner_relu, pooled) y = Conv(joined, c) }"""
-# Weights of a convolution and of the fully connected layer stream from memory.
+# Weights of a convolution and of the fully connected layer stream from memory, each by itself or
+# both from one bank.
 STRIPS = {("inner", "row_tiles"): 2, ("scores", "row_tiles"): 1}
+BANK = STRIPS | {("memory", "weight_readers"): 1}
+STREAMED = ("row_tiles", "weight_bank")
 SPARSITY = {"sparse": 0.85}
 
 
@@ -56,11 +59,12 @@ SPARSITY = {"sparse": 0.85}
         ("ahead", "hybrid", 2, {("prefix", "layers"): 2}),
         ("residual", "folded", 4, {}),
         ("row_tiles", "pipelined", 1, STRIPS),
+        ("weight_bank", "pipelined", 1, BANK),
     ],
 )
 def test_generated_text(name, style, images, pins, tmp_path, request):
     model = sparsify(
-        parse((NETWORKS | {"ahead": AHEAD, "row_tiles": NETWORKS["residual"]})[name]),
+        parse((NETWORKS | {"ahead": AHEAD} | dict.fromkeys(STREAMED, NETWORKS["residual"]))[name]),
         "relative",
         sparsity=SPARSITY.get(name, 0.0),
     ).model

@@ -245,7 +245,7 @@ MUTANTS = (
         "timing: memory holds up no pipelined design",
         "hlsgen/model/pipelined_timing.py",
         '    limits["external memory"] = '
-        "traffic / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)\n",
+        "memory_seconds(graph, plan, board, clock, bytes_moved, streamed)\n",
         "",
         (LIMITS,),
         "images a second that memory cannot deliver",

@@ -7,6 +7,7 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import Fifo, Lsu
+from hlsgen.kernel.weight_banks import Bank, bank_fifo, bank_kernels, stream_fifos, stream_kernel
 from hlsgen.model.pipelined_structure import (
     WEIGHT_FIFO,
     collected,
@@ -16,6 +17,7 @@ from hlsgen.model.pipelined_structure import (
     transfer,
 )
 from hlsgen.model.resources import costs, fifo_cost, kernel_cost
+from hlsgen.model.weight_banks import stream_of
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.rewrites.weight_storage import piece_type
 from hlsgen.schedule.goal import Goal
@@ -34,14 +36,38 @@ def option_cost(
     if kernel.vectors_per_cycle > 1:
         cost = cost + fifo_cost(collected(kernel, input_bits(layer, graph)), board.device)
     if kernel.row_tiles:
-        reader = (Lsu("filters", kernel.output_width * layer.weight_type.bits),)
-        cost = cost + fifo_cost(streamed(kernel, layer.weight_type.bits), board.device)
-        cost = cost + kernel_cost(transfer("filters", reader, reader[0].bits, 1), board)
-        cost = cost + costs(board.device.family)["interconnect_per_lsu"]
+        cost = cost + streaming_cost(layer, graph, board, plan, kernel)
     if layer.weights:
         cost = cost + fifo_cost(
             Fifo("weights", piece_type(graph, plan.weights).bits, WEIGHT_FIFO), board.device
         )
+    return cost
+
+
+def streaming_cost(
+    layer: Layer, graph: Graph, board: Board, plan: Plan, kernel: KernelPlan
+) -> np.ndarray:
+    """What brings a layer's weights from memory: a reader of its own, or its part of a bank's."""
+    device = board.device
+    if plan.weight_readers:
+        stream = stream_of(graph, kernel)
+        cost: np.ndarray = bank_cost(Bank(1, (stream,)), board) - bank_cost(Bank(1, ()), board)
+        cost += kernel_cost(stream_kernel(stream), board)
+        for fifo in stream_fifos(stream):
+            cost += fifo_cost(fifo, device)
+        return cost
+    reader = (Lsu("filters", kernel.output_width * layer.weight_type.bits),)
+    cost = np.array(costs(device.family)["interconnect_per_lsu"])
+    cost += fifo_cost(streamed(kernel, layer.weight_type.bits), device)
+    cost += kernel_cost(transfer("filters", reader, reader[0].bits, 1), board)
+    return cost
+
+
+def bank_cost(bank: Bank, board: Board) -> np.ndarray:
+    """A bank's reader and the kernel that gives turns; linear in the layers that it serves."""
+    cost = np.array(fifo_cost(bank_fifo(bank), board.device))
+    for kernel in bank_kernels(bank):
+        cost += kernel_cost(kernel, board)
     return cost
 
 
@@ -92,6 +118,8 @@ def fixed_cost(graph: Graph, board: Board, plan: Plan) -> np.ndarray:
     if count:
         loader = transfer("weight_loader", (Lsu("weights", piece),), piece * count, count)
         total = total + kernel_cost(loader, board)
+    for number in range(plan.weight_readers):
+        total = total + bank_cost(Bank(number, ()), board) + table["interconnect_per_lsu"]
     return total
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError, UsageError
 from hlsgen.graph import Graph
+from hlsgen.model.weight_banks import most_readers
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.pipelined.choices import WIDTHS
@@ -22,9 +24,21 @@ def check_copies(plan: Plan) -> None:
         )
 
 
+def check_readers(plan: Plan) -> None:
+    """Raise PlanError for readers of weights that the board or the plan cannot have."""
+    most = most_readers(find_board(plan.board))
+    if plan.weight_readers > most:
+        raise PlanError(
+            f"weight_readers is {plan.weight_readers}; at most {most} can be", where="plan"
+        )
+    if plan.weight_readers and (plan.copies > 1 or plan.disabled):
+        raise PlanError("weight_readers need one copy, and all optimisations", where="plan")
+
+
 def check_pipelined(graph: Graph, plan: Plan) -> None:
     """Raise PlanError when a (perhaps edited) plan does not fit the network."""
     check_copies(plan)
+    check_readers(plan)
     widths: dict[str, int] = {}
     for layer in graph.layers:
         kernel, op = plan.kernel(layer.name), operator(layer.op)

@@ -24,11 +24,20 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     )
     memory = (
         f" {streams} of them {does(streams, 'read')} weights from memory anew for every image "
-        f"({moved:.3g} MB)."
+        f"({moved:.3g} MB){through(plan)}."
     )
     return (
         f"{copies}{resident(len(plan.kernels))}{zeros if sparse else ''}{memory if streams else ''}"
     )
+
+
+def through(plan: Plan) -> str:
+    """How many kernels bring these weights, where they are fewer than the layers."""
+    if not plan.weight_readers:
+        return ""
+    if plan.weight_readers == 1:
+        return ", through one reader that serves them in turn"
+    return f", through {plan.weight_readers} readers that serve them in turn"
 
 
 def resident(kernels: int) -> str:

@@ -14,7 +14,9 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer
+from hlsgen.kernel.weight_banks import BLOCK_BYTES
 from hlsgen.model.pipelined_timing import lead, pipelined_cycles
+from hlsgen.model.weight_banks import stream_of
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.ops.skip import nonzeros
@@ -196,6 +198,14 @@ def on_chip(layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
     return sum(memory.depth * memory.bits * memory.banks * memory.copies for memory in memories)
 
 
+def option_bytes(layer: Layer, graph: Graph, plan: Plan, kernel: KernelPlan) -> int:
+    """Bytes of weights that a kernel takes from memory for an image, in whole blocks where a bank's
+    reader brings them."""
+    if plan.weight_readers and kernel.row_tiles:
+        return stream_of(graph, kernel).blocks * kernel.row_tiles * BLOCK_BYTES
+    return operator(layer.op).streamed_values(layer, graph, kernel) * layer.weight_type.bytes
+
+
 def costed(
     layer: Layer,
     graph: Graph,
@@ -220,7 +230,7 @@ def costed(
             kernel,
             pipelined_cycles(layer, graph, kernel, plan, board),
             cost,
-            operator(layer.op).streamed_values(layer, graph, kernel) * layer.weight_type.bytes,
+            option_bytes(layer, graph, plan, kernel),
             first(kernel.row_tiles),
         )
         for kernel, cost in zip(kernels, map(tuple, whole(table @ convert.T).tolist()), strict=True)

@@ -10,7 +10,7 @@ from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import estimate
-from hlsgen.model.pipelined_timing import readers
+from hlsgen.model.weight_banks import weight_banks
 from hlsgen.ops import operator
 from hlsgen.plan import EdgePlan, Plan
 from hlsgen.schedule.draft import Draft, Earlier
@@ -21,6 +21,7 @@ from hlsgen.schedule.pipelined.depths import Deepened, deepen, simulated, trimme
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.problem import build_problem, memory_bytes
+from hlsgen.schedule.pipelined.readers import with_readers
 from hlsgen.schedule.pipelined.relaxation import Relaxation
 from hlsgen.schedule.pipelined.search import Solution, fewest, solve
 
@@ -39,7 +40,9 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier:
     refuse(graph, plan.style)
     check_copies(plan)
     cache = earlier.options
-    best, proof, bound = search(graph, board, plan, goal, cache)
+    plan, (best, proof, bound) = with_readers(
+        graph, board, plan, goal, lambda trial: search(graph, board, trial, goal, cache)
+    )
 
     def fits(candidate: Plan) -> bool:
         resources = estimate(graph, candidate, goal.calibration, board).resources
@@ -130,8 +133,9 @@ def solved(
         return best, solution.proof, solution.bound
     found = estimate(graph, best, goal.calibration, board)
     if found.timing.bottleneck == "external memory":
-        shared = memory_bytes(board, plan, found.resources.fmax, readers(graph, best))
-        relaxation = relaxation.with_bandwidth(shared)
+        relaxation = relaxation.with_bandwidth(
+            weight_bytes(graph, board, best, found.resources.fmax)
+        )
         again = thrifty(solve(relaxation, board, goal, solution.cycles), solution)
         trial = complete(graph, plan, classes, again.choice)
         shared_out = estimate(graph, trial, goal.calibration, board)
@@ -139,7 +143,7 @@ def solved(
             best, found, solution = trial, shared_out, again
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
     for part in SLOWER:
-        bandwidth = memory_bytes(board, plan, clock, readers(graph, best))
+        bandwidth = weight_bytes(graph, board, best, clock)
         other = fewest(
             relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal
         )
@@ -151,6 +155,15 @@ def solved(
         if found.throughput > rate:
             best, rate, more = trial, found.throughput, part
     return best, replace(solution.proof, slower=more), solution.bound
+
+
+def weight_bytes(graph: Graph, board: Board, best: Plan, clock: float) -> float:
+    """Bytes a cycle of `clock` MHz that memory has for weights of kernels like these: as many
+    readers, or banks filled as unevenly."""
+    banks = [bank.bytes for bank in weight_banks(graph, best)]
+    even = sum(banks) / max(banks) / best.weight_readers if banks else 1.0
+    ports, streams = len(graph.inputs), sum(k.row_tiles > 0 for k in best.kernels)
+    return even * memory_bytes(board, best, clock, ports, streams)
 
 
 def thrifty(again: Solution, first: Solution) -> Solution:
@@ -206,7 +219,8 @@ def refuse(graph: Graph, style: str) -> None:
 
 
 def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) -> Plan:
-    """The plan with the kernels and channels of a choice."""
+    """The plan with the kernels and channels of a choice, and no more readers of weights than
+    these have use for."""
     kernels = plan_kernels(graph, classes, choice)
     times = pixel_times(graph, {kernel.layer: kernel for kernel in kernels})
     edges = []
@@ -231,4 +245,5 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
                         name, "", position, width, depth(name, "", position, width, graph, times)
                     )
                 )
-    return replace(plan, kernels=kernels, edges=tuple(edges))
+    shared = min(plan.weight_readers, sum(kernel.row_tiles > 0 for kernel in kernels))
+    return replace(plan, kernels=kernels, edges=tuple(edges), weight_readers=shared)

@@ -16,6 +16,7 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.resources import clock_of
+from hlsgen.model.weight_banks import bank_bandwidth
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.schedule.goal import Goal
@@ -82,9 +83,11 @@ def build_problem(
             )
         )
         readers = len(graph.consumers[layer.output])
-        key = alike(layer, graph), source == result, widths[source], widths[result], readers, pins
+        shared = plan.weight_readers > 0
+        same = source == result
+        key = alike(layer, graph), same, widths[source], widths[result], readers, pins, shared
         if key not in cache.options:
-            built = cache.kernels.setdefault((key[0], readers), {})
+            built = cache.kernels.setdefault((key[0], readers, shared), {})
             found = layer_options(layer, graph, board, plan, goal, classes, widths, convert, built)
             cache.options[key] = found
             cache.options[key, "on chip"] = tuple(option for option in found if not option.bytes)
@@ -110,16 +113,22 @@ def build_problem(
         channels,
         limits,
         ends,
-        memory_bytes(board, plan, full_clock(board, goal), len(graph.inputs) + STREAMS),
+        memory_bytes(board, plan, full_clock(board, goal), len(graph.inputs), STREAMS),
         buffering(graph),
         SCALE[1] / board.device.block_bits,
     )
 
 
-def memory_bytes(board: Board, plan: Plan, clock: float, readers: int) -> float:
-    """Bytes a cycle of `clock` MHz that memory has for weights where so many kernels read it; all
-    copies share what is read."""
-    return board.sustained_bandwidth(readers) * 1e9 / (clock * 1e6) * plan.copies
+def memory_bytes(board: Board, plan: Plan, clock: float, ports: int, streams: int) -> float:
+    """Bytes a cycle of `clock` MHz that memory has for weights where so many kernels read inputs,
+    and weights for so many layers; all copies share what is read."""
+    count = plan.weight_readers
+    rate = (
+        count * bank_bandwidth(board, ports, count, clock)
+        if count
+        else board.sustained_bandwidth(ports + streams) * 1e9
+    )
+    return rate / (clock * 1e6) * plan.copies
 
 
 def full_clock(board: Board, goal: Goal) -> float:
