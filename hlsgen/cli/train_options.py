@@ -6,8 +6,8 @@ import argparse
 from dataclasses import fields
 
 from hlsgen.data.augment import AUGMENTATIONS
-from hlsgen.data.pictures import read_preparation
 from hlsgen.errors import PlanError, did_you_mean
+from hlsgen.host.pictures import read_preparation
 from hlsgen.train.settings import Settings
 
 # Least and largest values.

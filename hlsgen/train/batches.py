@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from hlsgen.data.augment import augmented
-from hlsgen.data.formats import channels_first
 from hlsgen.data.pictures import Stored, read_stored, read_test_pictures
 from hlsgen.errors import ModelError
+from hlsgen.host.pictures import channels_first
 from hlsgen.train.settings import Settings
 
 # Where there is no test set, every so many of the pictures is held out for it.
