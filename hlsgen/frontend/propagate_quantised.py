@@ -3,13 +3,13 @@ QuantizeLinear or DequantizeLinear, as onnxruntime moves or removes it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from hlsgen.frontend.quantised_nodes import DEQUANTISE, QUANTISE, Nodes
+from hlsgen.frontend.quantised_nodes import DEQUANTISE, QUANTISE, Nodes, Parameters
 from hlsgen.ops.whole_numbers import MOVES
 from hlsgen.quantised import limits, single
 from hlsgen.types import TENSOR_TYPES, DataType
@@ -20,6 +20,7 @@ PASSED = ("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice")
 
 def prepare_quantised(nodes: Nodes, inputs: Mapping[str, DataType]) -> None:
     """All of it, in place. `inputs`: those of the network that are integers."""
+    join_pairs(nodes)
     give_zero_points(nodes, {name: kind.array for name, kind in inputs.items()})
     for node in nodes.nodes:
         if node.op_type in (QUANTISE, DEQUANTISE):
@@ -31,6 +32,69 @@ def prepare_quantised(nodes: Nodes, inputs: Mapping[str, DataType]) -> None:
         pass
     while move_on(nodes):
         pass
+
+
+def join_pairs(nodes: Nodes) -> None:
+    """Of two pairs of QuantizeLinear and DequantizeLinear in a row, each with zero points that are
+    given, one is left, for the values that both can hold."""
+    for middle in [node for node in nodes.nodes if node.op_type == DEQUANTISE]:
+        chain = pairs_around(nodes, middle)
+        if not chain:
+            continue
+        first, _, following, last = chain
+        joined = common(nodes.parameters(first), nodes.parameters(following))
+        if joined is None:
+            continue
+        own = [nodes.constant(f"{first.output[0]}_{what}", value) for what, value in joined]
+        for node in (first, last):
+            del node.input[1:]
+            node.input.extend(own)
+        last.input[0] = first.output[0]
+        nodes.replace(middle)
+        nodes.replace(following)
+
+
+def pairs_around(nodes: Nodes, middle: onnx.NodeProto) -> tuple[onnx.NodeProto, ...]:
+    """Two pairs of which the first ends in a DequantizeLinear; empty where there are none, or
+    something else reads in between."""
+    readers = nodes.readers()
+    first = nodes.producers().get(middle.input[0])
+    following = nodes.only_reader(middle.output[0], readers)
+    if first is None or following is None or following.op_type != QUANTISE:
+        return ()
+    last = nodes.only_reader(following.output[0], readers)
+    if last is None or (first.op_type, last.op_type) != (QUANTISE, DEQUANTISE):
+        return ()
+    chain = (first, middle, following, last)
+    alone = nodes.only_reader(first.output[0], readers) is middle
+    given = all(len(node.input) > 2 and node.input[2] for node in chain)
+    found = [nodes.parameters(node) for node in chain]
+    return chain if alone and given and paired(found[:2]) and paired(found[2:]) else ()
+
+
+def paired(found: Sequence[Parameters]) -> bool:
+    """Whether a QuantizeLinear and a DequantizeLinear agree."""
+    return found[0].same(found[1])
+
+
+def common(one: Parameters, other: Parameters) -> tuple[tuple[str, np.ndarray], ...] | None:
+    """Scale and zero point of what two pairs of one type can hold, as onnxruntime has them; None
+    where there is none."""
+    if one.zero.dtype != other.zero.dtype:
+        return None
+    if one.same(other):
+        return (("scale", one.scale), ("zero_point", one.zero))
+    least, most = limits(TENSOR_TYPES[str(one.zero.dtype)])
+    low, high = (
+        [single(limit - int(p.zero.ravel()[0])) * single(p.scale.ravel()[0]) for p in (one, other)]
+        for limit in (least, most)
+    )
+    scale = (min(high) - max(low)) / single(most - least)
+    if not scale > 0:
+        return None
+    exact = single(least) - max(low) / scale
+    zero = np.trunc(exact + np.copysign(single(0.5), exact))
+    return (("scale", np.asarray(scale)), ("zero_point", np.asarray(zero, one.zero.dtype)))
 
 
 def give_zero_points(nodes: Nodes, kinds: dict[str, str]) -> None:

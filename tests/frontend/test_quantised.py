@@ -162,6 +162,27 @@ def case_rescaled_movement(b):
     return b.node("Transpose", [y], perm=[0, 1, 3, 2])
 
 
+def case_two_pairs(b):
+    x = b.quantised(b.quantised(b.input((1, 4, 5, 5))))
+    y = conv(b, x, 4, 6)
+    return b.quantised(b.quantised(y, low=0.1, high=0.5), low=0.1, high=0.5)
+
+
+def case_three_pairs(b):
+    return b.quantised(b.quantised(b.quantised(b.input((1, 4, 5, 5)))))
+
+
+def case_pairs_around_a_movement(b):
+    x = b.quantised(b.input((1, 4, 6, 6)))
+    moved = b.node("Transpose", [x], perm=[0, 1, 3, 2])
+    return b.quantised(conv(b, b.quantised(moved), 4, 4), low=0.1, high=0.5)
+
+
+def case_two_pairs_with_two_readers(b):
+    x = b.quantised(b.input((1, 4, 5, 5)))
+    return b.node("Add", [x, b.quantised(x)])
+
+
 def case_float_island(b):
     x = b.quantised(b.input((1, 4, 4, 4)))
     y = b.node("Sub", [x, b.quantised(b.input((1, 4, 4, 4)))])
