@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hlsgen.schema import STRICT
+
 # What is known of a pipeline's slowest kernel: none is faster, none is faster by more than the gap,
 # none of more than the gap was found in time.
 PROOFS = ("", "optimal", "near", "open")
@@ -14,6 +16,8 @@ PROOFS = ("", "optimal", "near", "open")
 class Alternative:
     """A style that the search weighed: its predicted images a second and seconds an image, or why
     it cannot be built."""
+
+    __pydantic_config__ = STRICT
 
     style: str
     throughput: float = 0.0
@@ -35,6 +39,8 @@ class Evidence:
     most. `limited`: a call of the solver ended at its time limit, with the best so far. `caps`: the
     shares of ALMs, memory blocks and DSPs that the user let it use, where they are not the usual.
     """
+
+    __pydantic_config__ = STRICT
 
     digest: str = ""
     pins: tuple[str, ...] = ()

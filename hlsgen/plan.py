@@ -19,7 +19,7 @@ from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
 from hlsgen.host.fields import Frozen
 from hlsgen.plan_schema_1 import upgraded
-from hlsgen.records import inside, record
+from hlsgen.schema import STRICT, checked, read
 from hlsgen.style import SELECTABLE, STYLES
 from hlsgen.types import FLOAT32, STORAGE_TYPES
 
@@ -60,6 +60,8 @@ class KernelPlan:
     tiles of the output's rows.
     """
 
+    __pydantic_config__ = STRICT
+
     layer: str
     input_width: int = 1
     output_width: int = 1
@@ -78,6 +80,8 @@ class EdgePlan:
     `consumer` is "" for the writer of the network's output number `position`. `depth` counts
     vectors of `width` lanes.
     """
+
+    __pydantic_config__ = STRICT
 
     tensor: str
     consumer: str
@@ -99,6 +103,8 @@ class StepPlan:
     launch, the first being number `first_image`; a tile holds `tile_images` of them, so that its
     weights serve them all.
     """
+
+    __pydantic_config__ = STRICT
 
     layer: str
     engine: str
@@ -149,10 +155,17 @@ class Engines:
     engine that no step runs has none.
     """
 
+    __pydantic_config__ = STRICT
+
     width: int
     burst: int
     group: int
     sizes: Mapping[str, Mapping[str, int]] = field(default_factory=Frozen)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sizes, Frozen):  # as a file gives them
+            own = {name: Frozen(sizes) for name, sizes in self.sizes.items()}
+            object.__setattr__(self, "sizes", Frozen(own))
 
     def of(self, engine: str) -> EngineSizes:
         """The sizes of one engine. Raises KeyError where the design does not have it."""
@@ -198,6 +211,8 @@ class Plan:
     Weights that stream from memory come through `weight_readers` kernels, each from a bank of its
     own for many layers in turn, or (0) through a kernel a layer.
     """
+
+    __pydantic_config__ = STRICT
 
     network: str
     board: str
@@ -246,23 +261,15 @@ class Plan:
     def load(path: str | Path) -> Plan:
         """Read a plan. Raises PlanError when the file is missing, malformed or of another
         schema."""
-        where = f"plan {path}"
-        try:
-            data = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
-            raise PlanError(
-                f"cannot be read ({error})",
-                where=where,
-                remedy="save a plan with build and edit that",
-            ) from None
-        if not isinstance(data, dict) or (schema := data.pop("schema", None)) not in (1, SCHEMA):
+        where, remedy = f"plan {path}", "save a plan with build and edit that"
+        data = read(dict[str, Any], path, where, PlanError, remedy)
+        if (schema := data.pop("schema", None)) not in (1, SCHEMA):
             raise PlanError(
                 f"is not a plan of schema 1 or {SCHEMA}",
                 where=where,
                 remedy="save a new one with build",
             )
-        data = upgraded(data) if schema == 1 else data
-        plan: Plan = record(Plan, data, where)
+        plan = checked(Plan, upgraded(data) if schema == 1 else data, where, PlanError, remedy)
         check_fields(plan, where)
         return plan
 
@@ -289,15 +296,14 @@ def check_fields(plan: Plan, where: str) -> None:
         for i, item in enumerate(getattr(plan, name))
     ]
     for place, item in named:
+        inside = f"{where}, {place}" if place else where
         for name, value in item.items():
             if type(value) is not int:
                 continue
             if value < (0 if name in MAY_BE_ZERO else 1):
-                raise PlanError(f"{name} must be positive, not {value}", where=inside(where, place))
+                raise PlanError(f"{name} must be positive, not {value}", where=inside)
             if value > LARGEST:
-                raise PlanError(
-                    f"{name} must be at most {LARGEST:,}, not {value}", where=inside(where, place)
-                )
+                raise PlanError(f"{name} must be at most {LARGEST:,}, not {value}", where=inside)
 
 
 def check_names(style: str, disabled: tuple[str, ...]) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval, MinLen
 
 from hlsgen.errors import BoardError, did_you_mean
+from hlsgen.schema import STRICT, checked, read
 
 # Names reach file names, Makefiles and command lines.
 NAME = re.compile(r"[\w./:-]+", re.ASCII)
@@ -21,6 +23,11 @@ VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
 # the guides to 18.1 have numreadports and numwriteports alone, that to 22.4 max_replicates, and
 # 19.2 and 19.4 still build what the old ones ask for. That 19.1 has the new ones is assumed.
 MAX_REPLICATES = (19, 1)
+Count = Annotated[int, Interval(gt=0, lt=10**12)]
+CountOrNone = Annotated[int, Interval(ge=0, lt=10**12)]
+Figure = Annotated[float, Interval(gt=0, lt=1e12)]
+FigureOrZero = Annotated[float, Interval(ge=0, lt=1e12)]
+Share = Annotated[float, Interval(gt=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -36,31 +43,33 @@ class Device:
     design uses.
     """
 
+    __pydantic_config__ = STRICT
+
     name: str
     title: str
     family: str
-    alms: int
-    blocks: int
-    block_bits: int
-    dsps: int
-    multiply_add_dsps: float
-    add_dsps: float
-    multiply_dsps: float
-    add_alms: int
-    int8_macs_per_dsp: int
-    mlab_bits: int
-    add_latency: int
-    load_latency: int
-    fmax: float
-    fmax_per_alm: float
-    fmax_per_block: float
-    fmax_per_dsp: float
-    fmax_low: float
-    fmax_high: float
-    fmax_low_ratio: float
-    fmax_high_ratio: float
-    roofline_clock: float
-    shown_dsps: float
+    alms: Count
+    blocks: Count
+    block_bits: Count
+    dsps: Count
+    multiply_add_dsps: Figure
+    add_dsps: FigureOrZero
+    multiply_dsps: Figure
+    add_alms: CountOrNone
+    int8_macs_per_dsp: Count
+    mlab_bits: Count
+    add_latency: CountOrNone
+    load_latency: Count
+    fmax: Figure
+    fmax_per_alm: FigureOrZero
+    fmax_per_block: FigureOrZero
+    fmax_per_dsp: FigureOrZero
+    fmax_low: Figure
+    fmax_high: Figure
+    fmax_low_ratio: Figure
+    fmax_high_ratio: Figure
+    roofline_clock: Figure
+    shown_dsps: Share
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     unverified: tuple[str, ...] = ()
 
@@ -79,6 +88,8 @@ class Board:
     too.
     """
 
+    __pydantic_config__ = STRICT
+
     name: str
     title: str
     device: Device
@@ -86,16 +97,16 @@ class Board:
     sdk: str
     sdk_versions: tuple[str, ...]
     opencl: bool
-    reserved_alms: int
-    reserved_blocks: int
-    reserved_dsps: int
-    memory_banks: int
-    bandwidth: float
-    bank_efficiency: float
-    interleaved_efficiency: tuple[float, ...]
-    least_efficiency: float
-    pcie_bandwidth: float
-    launch_us: float
+    reserved_alms: CountOrNone
+    reserved_blocks: CountOrNone
+    reserved_dsps: CountOrNone
+    memory_banks: Count
+    bandwidth: Figure
+    bank_efficiency: Share
+    interleaved_efficiency: Annotated[tuple[Share, ...], MinLen(1)]
+    least_efficiency: Share
+    pcie_bandwidth: Figure
+    launch_us: FigureOrZero
     aliases: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     unverified: tuple[str, ...] = ()
@@ -146,26 +157,25 @@ def older(sdk: str, version: tuple[int, int]) -> bool:
     return tuple(map(int, sdk.split(".")[:2])) < version
 
 
-def read_all(kind: Any, folder: Any) -> dict[str, Any]:
-    """All records of the JSON files in a package folder, by name."""
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".json")), key=lambda f: f.name)
-    found = [
-        read_record(kind, json.loads(f.read_text()), f"{kind.__name__.lower()} file {f.name}")
-        for f in files
-    ]
-    return {record.name: record for record in found}
+def data_files(folder: Any) -> Iterator[tuple[Any, str]]:
+    """Contents of the JSON files in a package folder, and what messages call them."""
+    for file in sorted(folder.iterdir(), key=lambda file: str(file.name)):
+        if file.name.endswith(".json"):
+            yield json.loads(file.read_text()), f"{file.name} of hlsgen"
 
 
 @cache
 def devices() -> dict[str, Device]:
     """All devices that ship with hlsgen, by name."""
-    return read_all(Device, resources.files(__name__).joinpath("devices"))
+    files = data_files(resources.files(__name__).joinpath("devices"))
+    return {(found := read_device(data, where)).name: found for data, where in files}
 
 
 @cache
 def boards() -> dict[str, Board]:
     """All boards that ship with hlsgen, by name."""
-    return read_all(Board, resources.files(__name__))
+    files = data_files(resources.files(__name__))
+    return {(found := read_board(data, where)).name: found for data, where in files}
 
 
 @cache
@@ -183,12 +193,8 @@ def board(name: str) -> Board:
     if name in board_names():
         return board_names()[name]
     if name.endswith(".json"):
-        try:
-            data = json.loads(Path(name).read_text())
-        except (OSError, ValueError) as error:
-            raise BoardError(f"cannot be read ({error})", where=f"board file {name}") from None
-        described: Board = read_record(Board, data, f"board file {name}")
-        return described
+        where = f"board file {name}"
+        return read_board(read(dict[str, Any], name, where, BoardError), where)
     raise BoardError(
         f"unknown board {name!r}{did_you_mean(name, board_names())}",
         where="--board",
@@ -203,130 +209,70 @@ def board_key(name: str) -> str:
     return found.name if name in board_names() else name
 
 
-def read_record(kind: Any, data: object, where: str) -> Any:
-    """Build a Device or a Board from a JSON object. Raises BoardError that names the field at
-    fault."""
-    if not isinstance(data, dict):
-        raise BoardError("is not a JSON object", where=where)
-    names = {f.name: str(f.type) for f in fields(kind)}
-    values = {}
-    for name in (*names, *data):
-        if name not in data:
-            if name in ("aliases", "sources", "unverified"):
-                continue
-            raise BoardError(f"field {name!r} is missing", where=where)
-        if name not in names:
+def read_board(data: Any, where: str) -> Board:
+    """A board from the content of its file; its device may be the name of one that ships with
+    hlsgen. Raises BoardError that names the field at fault."""
+    if isinstance(data, dict) and isinstance(named := data.get("device"), str):
+        if named not in devices():
+            meant = did_you_mean(named, devices())
             raise BoardError(
-                f"field {name!r} is unknown",
-                where=where,
-                remedy=f"known fields: {', '.join(names)}",
-            )
-        values[name] = read_field(name, names[name], data[name], where)
-    check_consistent(kind, values, where)
-    return kind(**values)
-
-
-def read_field(name: str, kind: str, value: Any, where: str) -> Any:
-    """One field's value, checked. Raises BoardError."""
-    if kind == "Device":
-        return read_device(value, where)
-    if kind.startswith("Mapping"):
-        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-            raise BoardError(f"field {name!r} must map names to texts", where=where)
-        return value
-    if kind.startswith("tuple"):
-        item = float if "float" in kind else str
-        if not isinstance(value, (list, tuple)) or not all(
-            isinstance(v, (int, float) if item is float else str) for v in value
-        ):
-            raise BoardError(
-                f"field {name!r} must be a list of {'numbers' if item is float else 'texts'}",
-                where=where,
-            )
-        if item is float and not (value and all(0 < v <= 1 for v in value)):
-            raise BoardError(
-                f"field {name!r} must hold shares between 0 and 1, not {value}", where=where
-            )
-        return tuple(item(v) for v in value)
-    wanted: Any = {"str": str, "bool": bool, "int": (int,), "float": (int, float)}[kind]
-    if not isinstance(value, wanted) or (kind != "bool" and isinstance(value, bool)):
-        text = {"str": "text", "bool": "true or false", "int": "a whole number"}.get(
-            kind, "a number"
-        )
-        raise BoardError(f"field {name!r} must be {text}, not {value!r}", where=where)
-    may_be_zero = name.startswith(("reserved", "fmax_per", "add_", "launch"))
-    if kind in ("int", "float") and not (0 < value < 1e12 or (value == 0 and may_be_zero)):
-        raise BoardError(f"field {name!r} must be positive, not {value!r}", where=where)
-    return value
-
-
-def read_device(value: Any, where: str) -> Device:
-    """A device by name, or described in place. Raises BoardError."""
-    if isinstance(value, str):
-        if value not in devices():
-            raise BoardError(
-                "field 'device' names the unknown device "
-                f"{value!r}{did_you_mean(value, devices())}",
+                f"field 'device' names the unknown device {named!r}{meant}",
                 where=where,
                 remedy=f"choose one of {', '.join(devices())}, or describe it in place",
             )
-        return devices()[value]
-    described: Device = read_record(Device, value, f"{where}, device")
-    return described
+        data = data | {"device": asdict(devices()[named])}
+    found = checked(Board, data, where, BoardError)
+    check_device(found.device, where)
+    check_board(found, where)
+    return found
 
 
-def check_consistent(kind: Any, values: dict[str, Any], where: str) -> None:
+def read_device(data: Any, where: str) -> Device:
+    """A device from the content of its file. Raises BoardError that names the field at fault."""
+    found = checked(Device, data, where, BoardError)
+    check_device(found, where)
+    return found
+
+
+def check_device(device: Device, where: str) -> None:
     """Raise BoardError for names that may not be written into a command, and for figures that
     contradict each other."""
-    check_names(values, where)
-    if kind is Device:
-        if not values["fmax_low"] <= values["fmax"] <= values["fmax_high"]:
-            raise BoardError(
-                "field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where
-            )
-        if not values["fmax_low_ratio"] <= 1 <= values["fmax_high_ratio"]:
-            raise BoardError(
-                "fields 'fmax_low_ratio' and 'fmax_high_ratio' must hold 1 between them",
-                where=where,
-            )
-        check_shares(values, ("shown_dsps",), where)
-        return
+    check_names("name", (device.name,), NAME, where)
+    check_names("family", (device.family,), NAME, where)
+    if not device.fmax_low <= device.fmax <= device.fmax_high:
+        raise BoardError("field 'fmax' must lie between 'fmax_low' and 'fmax_high'", where=where)
+    if not device.fmax_low_ratio <= 1 <= device.fmax_high_ratio:
+        raise BoardError(
+            "fields 'fmax_low_ratio' and 'fmax_high_ratio' must hold 1 between them", where=where
+        )
+
+
+def check_board(board: Board, where: str) -> None:
+    """Raise BoardError as `check_device` does."""
+    check_names("name", (board.name,), NAME, where)
+    check_names("aoc_board", (board.aoc_board,), NAME, where)
+    check_names("aliases", board.aliases, NAME, where)
+    check_names("sdk", (board.sdk,), VERSION, where)
+    check_names("sdk_versions", board.sdk_versions, VERSION, where)
     for resource in ("alms", "blocks", "dsps"):
-        if values[f"reserved_{resource}"] >= getattr(values["device"], resource):
+        if getattr(board, f"reserved_{resource}") >= getattr(board.device, resource):
             raise BoardError(
                 f"field 'reserved_{resource}' leaves nothing of {resource}", where=where
             )
-    check_shares(values, ("bank_efficiency",), where)
-    if values["least_efficiency"] > min(values["interleaved_efficiency"]):
+    if board.least_efficiency > min(board.interleaved_efficiency):
         raise BoardError(
             "field 'least_efficiency' must not be above those of 'interleaved_efficiency'",
             where=where,
         )
 
 
-def check_shares(values: dict[str, Any], names: tuple[str, ...], where: str) -> None:
-    """Raise BoardError for shares of more than all."""
-    for name in names:
-        if values[name] > 1:
-            raise BoardError(f"field {name!r} must be a share between 0 and 1", where=where)
-
-
-def check_names(values: dict[str, Any], where: str) -> None:
-    """Raise BoardError for names and versions of other characters than they need."""
-    for field_name in ("name", "family", "aoc_board", "aliases"):
-        given = values.get(field_name, ())
-        for name in (given,) if isinstance(given, str) else given:
-            if not NAME.fullmatch(name):
-                raise BoardError(
-                    f"field {field_name!r} must be a name of letters, digits and _ . / : -, not "
-                    f"{name!r}",
-                    where=where,
-                )
-    for field_name in ("sdk", "sdk_versions"):
-        given = values.get(field_name, ())
-        for version in (given,) if isinstance(given, str) else given:
-            if not VERSION.fullmatch(version):
-                raise BoardError(
-                    f"field {field_name!r} must be a version such as 19.4, not {version!r}",
-                    where=where,
-                )
+def check_names(
+    field_name: str, values: tuple[str, ...], form: re.Pattern[str], where: str
+) -> None:
+    """Raise BoardError for a name or version of other characters than it needs."""
+    wanted = {NAME: "a name of letters, digits and _ . / : -", VERSION: "a version such as 19.4"}
+    for value in values:
+        if not form.fullmatch(value):
+            raise BoardError(
+                f"field {field_name!r} must be {wanted[form]}, not {value!r}", where=where
+            )

@@ -3,19 +3,19 @@ estimates, loops, memories, units of global memory."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hlsgen.calibrate.loops import Loop, read_loops
-from hlsgen.calibrate.samples import ReportError, area_kernels, load_lenient, number
+from hlsgen.calibrate.nodes import Node, ReportError, number, read_nodes
+from hlsgen.calibrate.samples import area_kernels
 from hlsgen.words import counted
 
 IN_MEMORY = re.compile(r"\((\w+)\)$")
 IN_REGISTERS = re.compile(r"'(\w+)' \([^()]*:\d+\)")
+INTERCONNECT = re.compile(r"Global interconnect for ([^.]*)\.")
 # Three spellings: rows with the data last or first, and nodes.
 VERSION = re.compile(
     r'"AOC Version", *"data": *\["(\d+\.\d+)'
@@ -73,7 +73,7 @@ def read_report(folder: Path) -> AocReport:
             where=str(folder),
             remedy="give the folder that aoc made of this design; `aoc -rtl` is enough",
         )
-    tree = load_lenient(area)
+    tree = read_nodes(area)
     return AocReport(
         version(found["info.json"]),
         area_kernels(tree),
@@ -91,19 +91,19 @@ def version(info: Path | None) -> str:
     return next(filter(None, match.groups())) if match else ""
 
 
-def memories(tree: Any) -> Iterator[AocMemory]:
+def memories(tree: Node) -> Iterator[AocMemory]:
     """All arrays of all kernels."""
-    for node in tree.get("children", ()) if isinstance(tree, dict) else ():
-        if node.get("type") == "function":
-            for resource in node.get("children", ()):
-                yield from arrays(str(node.get("name", "")), resource)
+    for node in tree.children:
+        if node.type == "function":
+            for resource in node.children:
+                yield from arrays(str(node.name), resource)
         else:
             yield from memories(node)
 
 
-def arrays(kernel: str, node: dict[str, Any]) -> Iterator[AocMemory]:
+def arrays(kernel: str, node: Node) -> Iterator[AocMemory]:
     """The arrays that a resource of a kernel speaks of: a memory, or variables in registers."""
-    name, text = str(node.get("name", "")).strip(), json.dumps(node.get("details", ""))
+    name, text = str(node.name).strip(), node.text
     if "Type: Register" in text:
         yield from (AocMemory(kernel, variable, True) for variable in IN_REGISTERS.findall(name))
     elif (array := IN_MEMORY.search(name)) and "Requested size" in text:
@@ -131,9 +131,9 @@ def first(text: str, pattern: str) -> int:
     return int(number(match[1])) if match else 0
 
 
-def global_units(tree: Any) -> int | None:
+def global_units(tree: Node) -> int | None:
     """Loads and stores of global memory, which the interconnect's text counts."""
-    text = json.dumps(tree.get("children", "")) if isinstance(tree, dict) else ""
-    match = re.search(r"Global interconnect for ([^.]*)\.", text)
+    texts = (INTERCONNECT.search(node.text) for node in tree.walk())
+    match = next(filter(None, texts), None)
     counts = re.findall(r"(\d+) global (?:load|store)", match[1]) if match else []
     return sum(map(int, counts)) if counts else None

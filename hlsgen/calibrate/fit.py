@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hlsgen.calibrate.samples import Clock, ReportError, Sample
+from hlsgen.calibrate.nodes import ReportError
+from hlsgen.calibrate.samples import Clock, Sample
 from hlsgen.model.calibration import Calibration, full_alms, quantiles
 
 # Kernels with fewer fitted units than this say little about relative errors of memory blocks and
@@ -119,7 +120,7 @@ def overall(errors: Sequence[Errors]) -> dict[str, float]:
     return result
 
 
-def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
+def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, float, float, float]]:
     """(intercept, slopes a percent of ALMs, blocks, DSPs) for each device family with enough
     designs."""
     found = {}
@@ -128,5 +129,6 @@ def clock_lines(clocks: Sequence[Clock]) -> dict[str, tuple[float, ...]]:
         if len(mine) >= LEAST_CLOCKS:
             features = np.column_stack([np.ones(len(mine)), -np.array([c.percent for c in mine])])
             line = nnls(features, np.array([c.fmax for c in mine]))
-            found[family] = tuple(round(float(v), 3) for v in line)
+            base, alms, blocks, dsps = (round(float(v), 3) for v in line)
+            found[family] = (base, alms, blocks, dsps)
     return found

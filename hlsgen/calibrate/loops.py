@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hlsgen.calibrate.samples import load_lenient, number
+from hlsgen.calibrate.nodes import Node, number, read_nodes
 
 
 @dataclass(frozen=True)
@@ -37,42 +36,30 @@ def read_loops(folder: Path) -> tuple[Loop, ...] | None:
     path = next(iter(sorted(folder.rglob("loops.json"))), None)
     if path is None:
         return None
-    tree = load_lenient(path)
-    kernels = tree.get("children", ()) if isinstance(tree, dict) else ()
     return tuple(
         loop
-        for node in kernels
-        if not any(detail.get("text") == "ND-Range" for detail in node.get("details", ()))
+        for node in read_nodes(path).children
+        if '"text": "ND-Range"' not in node.text
         for loop in innermost(node, kernel_name(node))
     )
 
 
-def kernel_name(node: Any) -> str:
+def kernel_name(node: Node) -> str:
     """A kernel's own name, without "Kernel: " before it and the place in the source behind it."""
-    return re.sub(r"^Kernel:\s*|\s*\(.*$", "", str(node.get("name", "")))
+    return re.sub(r"^Kernel:\s*|\s*\(.*$", "", str(node.name))
 
 
-def innermost(node: Any, kernel: str) -> Iterator[Loop]:
+def innermost(node: Node, kernel: str) -> Iterator[Loop]:
     """The loops of a kernel's tree that hold no others. Unrolled loops, for which aoc gives n/a,
     are none."""
-    below = [child for child in node.get("children", ()) if isinstance(child, dict)]
-    inner = [loop for child in below for loop in innermost(child, kernel)]
-    data = [str(value) for value in node.get("data", ())]
+    inner = [loop for child in node.children for loop in innermost(child, kernel)]
+    data = [str(value) for value in node.data]
     if inner or len(data) < 2 or data[0].strip().lower() not in ("yes", "no"):
         yield from inner
         return
     found = number(data[1]) if any(c.isdigit() for c in data[1]) else None
-    name, pipelined = str(node.get("name", "")), data[0].strip().lower() == "yes"
-    yield Loop(kernel, name, pipelined, found, line_of(node))
-
-
-def line_of(node: Any) -> int:
-    """The line of the text that a node speaks of, 0 where it tells none."""
-    for places in node.get("debug", ()):
-        for place in places:
-            if place.get("line"):
-                return int(place["line"])
-    return 0
+    pipelined = data[0].strip().lower() == "yes"
+    yield Loop(kernel, str(node.name), pipelined, found, node.line)
 
 
 def summary(loops: tuple[Loop, ...]) -> str:

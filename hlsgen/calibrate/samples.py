@@ -4,15 +4,14 @@ file."""
 from __future__ import annotations
 
 import csv
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hlsgen.boards import devices
-from hlsgen.errors import HlsgenError
+from hlsgen.calibrate.nodes import Node, ReportError, number, read_nodes, read_objects
 
 ESTIMATES = ("ALUT", "FF", "RAM", "DSP", "MLAB")
 FITTED = ("ALM", "FF", "RAM", "DSP", "MLAB")
@@ -24,10 +23,14 @@ COLUMNS = (
     *(f"est_{n}" for n in ESTIMATES),
     *(f"fit_{n}" for n in FITTED),
 )
-
-
-class ReportError(HlsgenError):
-    """A report folder or CSV file that cannot be used."""
+# Under which titles Quartus gives a kernel's ALMs, registers, memory blocks, DSPs and MLABs.
+TITLES = (
+    ("alm", "alms"),
+    ("reg", "ff", "ffs", "registers"),
+    ("ram", "rams"),
+    ("dsp", "dsps"),
+    ("mlab", "mlabs"),
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,8 @@ def read_folder(folder: Path, name: str) -> Sources:
         )
     found = Sources([], [], [])
     if area is not None and quartus is not None:
-        fitted = quartus_kernels(load_lenient(quartus))
-        for kernel, estimate in area_kernels(load_lenient(area)).items():
+        fitted = quartus_kernels(read_objects(quartus))
+        for kernel, estimate in area_kernels(read_nodes(area)).items():
             if kernel in fitted:
                 found.samples.append(Sample(name, "", kernel, estimate, fitted[kernel]))
         if not fitted:
@@ -163,7 +166,7 @@ def read_folder(folder: Path, name: str) -> Sources:
         )
     clock = read_clock(name, text) if text is not None else None
     if clock is None and area is not None and quartus is not None:
-        clock = fitted_clock(name, load_lenient(quartus), load_lenient(area))
+        clock = fitted_clock(name, read_objects(quartus), read_nodes(area))
     if clock is not None:
         found.clocks.append(clock)
     elif text is not None:
@@ -171,100 +174,35 @@ def read_folder(folder: Path, name: str) -> Sources:
     return found
 
 
-def load_lenient(path: Path) -> Any:
-    """JSON, also as aoc 19 writes it: with commas before closing brackets, missing between objects,
-    bare backslashes, and members of objects between square brackets."""
-    try:
-        text = path.read_text(errors="replace")
-    except OSError as error:
-        raise ReportError(f"cannot be read ({error.strerror})", where=str(path)) from None
-    text = re.sub(r"^\s*var\s+\w+\s*=\s*", "", text).strip().rstrip(";")
-    for attempt in (text, repaired(text)):
-        try:
-            return json.loads(attempt, strict=False)
-        except ValueError as error:
-            problem = error
-    raise ReportError(
-        f"is not JSON, not even after repair ({problem})",
-        where=str(path),
-        remedy="was it written by aoc 17.1 to 21.2?",
-    )
-
-
-def repaired(text: str) -> str:
-    """The text with the mistakes mended that quartus.json of aoc 19 has."""
-    text = re.sub(r'\\(?!["\\/bfnrtu])', r"\\\\", text)
-    text = re.sub(r",(\s*[}\]])", r"\1", text)
-    text = re.sub(r'\[(\s*"[^"]*"\s*:[^\[\]{}]*)\]', r"{\1}", text)
-    text = re.sub(r"([}\]\"])(\s*)(?=[{\[])", r"\1,\2", text)
-    text = re.sub(r'("|[}\]\d])(\s*\n\s*)(?=")', r"\1,\2", text)
-    return re.sub(r",\s*,+", ",", text)
-
-
-def walk(node: Any) -> Iterator[dict[str, Any]]:
-    """All objects of a tree of `children`."""
-    if isinstance(node, dict):
-        yield node
-        for child in node.get("children", ()):
-            yield from walk(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from walk(child)
-
-
-def area_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
+def area_kernels(tree: Node) -> dict[str, tuple[float, ...]]:
     """Estimates of every kernel: nodes of type function. aoc 17.1 and 18.1 have no MLAB column."""
     found = {}
-    for node in walk(tree):
-        if node.get("type") == "function" and "name" in node:
-            data = node.get("total_kernel_resources") or node.get("data") or node.get("total") or []
-            if isinstance(data, list) and len(data) >= 4:
-                found[str(node["name"])] = tuple(
-                    float(v) for v in (*data[:5], *[0.0] * (5 - len(data[:5])))
-                )
+    for node in tree.walk():
+        data = node.total_kernel_resources or node.data
+        if node.type == "function" and node.name and len(data) >= 4:
+            figures = [number(value) for value in data[:5]]
+            found[str(node.name)] = (*figures, *[0.0] * (5 - len(figures)))
     return found
 
 
-def quartus_kernels(tree: Any) -> dict[str, tuple[float, ...]]:
+def quartus_kernels(found: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
     """Fitted figures of every kernel: objects with a name and the five figures under their usual
     titles, there or in `data`.
 
     Placeholders, which aoc writes before Quartus has run, are no figures: such kernels are left
     out.
     """
-    titles = {
-        "ALM": ("alm", "alms"),
-        "FF": ("reg", "ff", "ffs", "registers"),
-        "RAM": ("ram", "rams"),
-        "DSP": ("dsp", "dsps"),
-        "MLAB": ("mlab", "mlabs"),
-    }
-    found = {}
-
-    def visit(node: Any) -> None:
-        if isinstance(node, dict):
-            data = node.get("data")
-            members = {**node, **data} if isinstance(data, dict) else node
-            low = {str(k).lower(): v for k, v in members.items()}
-            figures = [
-                next((number(low[t]) for t in names if t in low), 0.0) for names in titles.values()
-            ]
-            if "name" in low and figures[0] > 0:
-                found[str(low["name"])] = tuple(figures)
-            for value in node.values():
-                visit(value)
-        elif isinstance(node, list):
-            for value in node:
-                visit(value)
-
-    visit(tree)
-    return found
-
-
-def number(value: Any) -> float:
-    """A figure that may be text with thousands' commas."""
-    match = re.search(r"[\d,]*\.?\d+", str(value))
-    return float(match.group().replace(",", "")) if match else 0.0
+    kernels = {}
+    for node in found:
+        data = node.get("data")
+        members = {**node, **data} if isinstance(data, dict) else node
+        low = {str(name).lower(): value for name, value in members.items()}
+        figures = [
+            next((number(low[title]) for title in titles if title in low), 0.0) for titles in TITLES
+        ]
+        if "name" in low and figures[0] > 0:
+            kernels[str(low["name"])] = tuple(figures)
+    return kernels
 
 
 def read_clock(design: str, path: Path) -> Clock | None:
@@ -289,21 +227,18 @@ def family_of(alms: float) -> str:
     return {device.alms: device.family for device in devices().values()}.get(int(alms), "")
 
 
-def fitted_clock(design: str, quartus: Any, area: Any) -> Clock | None:
+def fitted_clock(design: str, found: Iterable[Mapping[str, Any]], area: Node) -> Clock | None:
     """The same from quartus.json, as versions from 20.4 on tell it: the clock, and what the whole
     device holds; area.json says how much there is."""
-    most = [float(v) for v in area.get("max_resources", ())] if isinstance(area, dict) else []
-    nodes = [
-        node
-        for summary in (quartus.values() if isinstance(quartus, dict) else ())
-        for node in (summary.get("nodes", ()) if isinstance(summary, dict) else ())
-    ]
+    nodes, most = list(found), area.max_resources
     clock = next((number(n["kernel clock"]) for n in nodes if "kernel clock" in n), 0.0)
     used = next((n for n in nodes if n.get("type") == "aclsystem"), None)
     if not clock or used is None or len(most) < 4 or not family_of(most[0] / 2):
         return None
     pairs = (("alm", most[0] / 2), ("ram", most[2]), ("dsp", most[3]))
-    alms, blocks, dsps = (100 * number(used.get(name, 0)) / total for name, total in pairs)
+    alms, blocks, dsps = (
+        100 * number(used.get(name, 0)) / total if total else 0.0 for name, total in pairs
+    )
     return Clock(design, family_of(most[0] / 2), clock, (alms, blocks, dsps))
 
 

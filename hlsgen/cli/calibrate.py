@@ -9,7 +9,8 @@ from pathlib import Path
 from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.calibrate.fit import Errors, evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
-from hlsgen.calibrate.samples import ReportError, read_sources
+from hlsgen.calibrate.nodes import ReportError
+from hlsgen.calibrate.samples import read_sources
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, check_absent
 from hlsgen.errors import OutputError

@@ -14,17 +14,20 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 
 from hlsgen.errors import PlanError
+from hlsgen.schema import STRICT, checked, contents, parsed
 
 SCHEMA = 2
+REMEDY = "write one with `hlsgen calibrate`"
+Factor = Annotated[float, Interval(gt=0, lt=100)]
 # Registers round a DSP beside those that aoc estimates. Fitted less estimated, kernels of more than
 # 500 multipliers have 33 to 155 of them; the packing that two authors' designs show agrees at 100.
 DSP_REGISTERS = 100
-# An intercept and a slope each for ALMs, memory blocks and DSPs.
-CLOCK_FIGURES = 4
 # ALMs of an ALUT, a register, a memory block, a DSP and an MLAB that are packed full.
 FULL = (1 / 2, 1 / 4, 0.0, DSP_REGISTERS / 4, 10.0)
 
@@ -44,11 +47,13 @@ class Calibration:
     ALMs, of memory blocks, of DSPs) in MHz.
     """
 
-    packing: float
-    band: tuple[float, float, float]
+    __pydantic_config__ = STRICT
+
+    packing: Factor
+    band: tuple[Factor, Factor, Factor]
     errors: Mapping[str, float]
     source: str = ""
-    clocks: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    clocks: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
 
     @property
     def alm(self) -> tuple[float, ...]:
@@ -85,39 +90,22 @@ def load_calibration(path: str | Path | None) -> Calibration:
     """A calibration from a file, or the shipped one. Raises PlanError."""
     if path is None:
         return default_calibration()
-    try:
-        text = Path(path).read_text()
-    except (OSError, ValueError) as error:
-        raise PlanError(f"cannot be read ({error})", where=f"calibration {path}") from None
-    return parse(text, f"calibration {path}")
+    where = f"calibration {path}"
+    return parse(contents(path, where, PlanError, REMEDY), where)
 
 
-def parse(text: str, where: str) -> Calibration:
+def parse(text: str | bytes, where: str) -> Calibration:
     """Read and check. Raises PlanError."""
-    remedy = "write one with `hlsgen calibrate`"
-    try:
-        data = json.loads(text)
-        if data.pop("schema") != SCHEMA:
-            raise PlanError(f"is not of schema {SCHEMA}", where=where, remedy=remedy)
-        data["band"] = tuple(float(share) for share in data["band"])
-        data["clocks"] = {k: tuple(float(c) for c in v) for k, v in data.get("clocks", {}).items()}
-        calibration = Calibration(**data)
-        numbers = (float(calibration.packing), *calibration.band)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise PlanError(f"is malformed ({error})", where=where, remedy=remedy) from None
-    if (
-        len(numbers) != 4
-        or not all(0 < n < 100 for n in numbers)
-        or not numbers[1] <= 1 <= numbers[2] <= numbers[3]
-    ):
+    data = parsed(dict[str, Any], text, where, PlanError, REMEDY)
+    if data.pop("schema", None) != SCHEMA:
+        raise PlanError(f"is not of schema {SCHEMA}", where=where, remedy=REMEDY)
+    found = checked(Calibration, data, where, PlanError, REMEDY)
+    low, upper, high = found.band
+    if not low <= 1 <= upper <= high:
         raise PlanError(
-            "needs a packing, and a band of three rising factors, of which the first is at most 1 "
-            "and the second at least 1",
+            "needs a band of three rising factors, of which the first is at most 1 and the second "
+            "at least 1",
             where=where,
-            remedy=remedy,
+            remedy=REMEDY,
         )
-    if not all(len(c) == CLOCK_FIGURES and np.isfinite(c).all() for c in data["clocks"].values()):
-        raise PlanError(
-            "needs an intercept and three slopes of each family's clock", where=where, remedy=remedy
-        )
-    return calibration
+    return found

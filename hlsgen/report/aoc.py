@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.calibrate.loops import interval_text, read_loops, summary
-from hlsgen.calibrate.samples import area_kernels, load_lenient, read_clock
+from hlsgen.calibrate.nodes import read_nodes
+from hlsgen.calibrate.samples import area_kernels, read_clock
 from hlsgen.errors import HlsgenError
 from hlsgen.report.kernels import RESOURCES
 
@@ -21,7 +22,7 @@ def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
             where=f"--aoc {folder}",
             remedy="give the reports folder that aoc made of this design",
         )
-    theirs = area_kernels(load_lenient(area))
+    theirs = area_kernels(read_nodes(area))
     rows = []
     for kernel in kernels:
         if kernel["name"] in theirs:

@@ -10,7 +10,8 @@ import pytest
 
 from hlsgen.calibrate.fit import evaluate, fit, overall
 from hlsgen.calibrate.loops import read_loops, summary
-from hlsgen.calibrate.samples import COLUMNS, Clock, ReportError, Sample, load_lenient, read_sources
+from hlsgen.calibrate.nodes import ReportError, load_lenient
+from hlsgen.calibrate.samples import COLUMNS, Clock, Sample, read_sources
 from hlsgen.cli.main import main
 from hlsgen.errors import PlanError
 from hlsgen.model.calibration import (
@@ -309,8 +310,15 @@ def test_a_band_holds_what_is_predicted():
             parse(json.dumps(json.loads(text) | {"band": band}), "calibration")
 
 
-@pytest.mark.parametrize("line", [[300.0], [300.0, 1, 1, 1, 1], [float("nan"), 1, 1, 1]])
-def test_a_clock_of_other_figures_is_refused(line):
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ([300.0], "clocks.stratix10: lacks item 2"),
+        ([300.0, 1, 1, 1, 1], "at most 4 items"),
+        ([float("nan"), 1, 1, 1], "finite number, not NaN"),
+    ],
+)
+def test_a_clock_of_other_figures_is_refused(line, words):
     data = json.loads(default_calibration().to_json())
-    with pytest.raises(PlanError, match="three slopes"):
+    with pytest.raises(PlanError, match=words):
         parse(json.dumps(data | {"clocks": {"stratix10": line}}), "calibration")

@@ -110,13 +110,13 @@ def test_any_value_anywhere(graph, plans, tmp_path_factory, data):
     [
         ("folded", {"weights": "int8"}, "unknown storage type of weights 'int8'.*bfloat16"),
         ("folded", {"style": "auto"}, "unknown style"),
-        ("folded", {"disabled": "unroll"}, "disabled must be a list"),
+        ("folded", {"disabled": "unroll"}, "disabled must be a valid array"),
         ("folded", {"disabled": ["unrol"]}, "unknown optimisation"),
-        ("folded", {"im2col": [1]}, r"im2col\[0\] must be str"),
+        ("folded", {"im2col": [1]}, r"im2col\[0\] must be a valid string"),
         ("folded", {"images": 1 << 40}, "at most"),
         ("base", {"evidence": {"shapes": 1 << 40}}, "evidence: shapes must be at most"),
-        ("base", {"evidence": {"gap": 10**400}}, "evidence.gap must be float"),
-        ("base", {"evidence": {"gap": float("inf")}}, "evidence.gap must be float"),
+        ("base", {"evidence": {"gap": 10**400}}, "evidence.gap must be a finite number"),
+        ("base", {"evidence": {"gap": float("inf")}}, "evidence.gap must be a finite number"),
         ("base", {"evidence": {"alternatives": [{}]}}, r"alternatives\[0\]: lacks the field"),
         ("folded", {"images": 65}, "at most 64"),
         ("folded", {"engines": None}, "needs engines"),
@@ -174,7 +174,7 @@ def test_engines_too_small_for_the_network(engine, field, value, graph, plans, t
         ({"pooling": {"extent": 4}}, "its sizes are extent, line"),
         ({"softmax": {"vectors": 9, "extent": 1}}, "its sizes are vectors"),
         ({"softmax": 3}, "softmax must be an object"),
-        ({"softmax": {"vectors": "3"}}, "vectors must be int"),
+        ({"softmax": {"vectors": "3"}}, "vectors must be a valid integer"),
     ],
 )
 def test_sizes_that_no_engine_has(sizes, words, graph, plans, tmp_path):
