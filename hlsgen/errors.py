@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from hlsgen.host.errors import did_you_mean as did_you_mean
+
+
+# Characters of a name that a message shows: names of hostile files have hundreds of thousands.
+LONGEST_NAME = 160
+
+
+def abbreviated(text: str) -> str:
+    """A message whose long words are cut in the middle."""
+    half = LONGEST_NAME // 2
+    return re.sub(
+        rf"\S{{{LONGEST_NAME},}}", lambda word: f"{word[0][:half]}...{word[0][-half // 2 :]}", text
+    )
 
 
 class HlsgenError(Exception):

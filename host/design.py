@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from .errors import HostError
 from .finite import check_exact, check_finite
+from .hashes import compiled_from, file_hash
 from .manifest import Run, read_manifest
 
 # Name, inode, bytes and date of each file.
@@ -27,8 +29,39 @@ class HostDesign:
         weights, size = self.path / self.manifest.weights.file, self.manifest.weights.bytes
         if not weights.is_file() or weights.stat().st_size != size:
             raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
+        if self.differs(self.manifest.weights.file):
+            raise HostError(f"{path}: weights is not what build wrote (SHA-256)", remedy=remedy)
         self.sections = {section.name: section for section in self.manifest.weights.sections}
         self.stamp = self.current_stamp()
+
+    def differs(self, name: str) -> bool:
+        """Whether a file is not the one of the build. Of designs of earlier builds, which name no
+        hashes, none is."""
+        known = self.manifest.sha256.get(name)
+        return known is not None and file_hash(self.path / name) != known
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """The kernel files that were edited since the build."""
+        return tuple(name for name in self.manifest.kernels if self.differs(name))
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides what the design computes: the manifest, which names the
+        weights' hash, and the kernels as they are now."""
+        kernels = [file_hash(self.path / name) for name in self.manifest.kernels]
+        digest = self.manifest.digest or self.manifest.to_json()
+        return hashlib.sha256("\n".join((digest, *kernels)).encode()).hexdigest()
+
+    def check_bitstream(self, image: Path) -> None:
+        """Raise HostError for a bitstream that was compiled from other sources than those that lie
+        here now."""
+        for name, known in compiled_from(image).items():
+            if not (self.path / name).is_file() or file_hash(self.path / name) != known:
+                raise HostError(
+                    f"{image} was compiled from another {name}",
+                    remedy="run `make hardware` in the design directory again",
+                )
 
     @property
     def source(self) -> str:

@@ -15,10 +15,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 class HostError(Exception):
-    """A problem that the user can act on: what went wrong and what to do."""
+    """A problem that the user can act on: what went wrong and what to do. `details`: the trace of
+    what nobody foresaw."""
 
-    def __init__(self, reason: str, *, remedy: str = ""):
-        self.reason, self.remedy = reason, remedy
+    def __init__(self, reason: str, *, remedy: str = "", details: str = ""):
+        self.reason, self.remedy, self.details = reason, remedy, details
         super().__init__(f"{reason}\n  what to do: {remedy}" if remedy else reason)
 
 

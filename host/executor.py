@@ -109,6 +109,7 @@ class Executor:
                     f"{image} is missing: a board needs a compiled design",
                     remedy="run `make hardware` in the design directory",
                 )
+            self.design.check_bitstream(image)
             return cl.Program(self.context, [device], [image.read_bytes()]).build()
         uses_channels = "cl_intel_channels" in self.design.source
         if uses_channels and "cl_intel_channels" not in device.extensions:

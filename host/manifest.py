@@ -18,6 +18,7 @@ from typing import Any
 
 from .errors import HostError
 from .fields import FieldError, decoded, encoded
+from .hashes import manifest_digest
 
 SCHEMA = 1
 REMEDY = "build the design again, or use the host of the version that built it"
@@ -174,7 +175,8 @@ class Run:
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that the host needs to know of a design. `images` a launch takes, unless `batched`: then
-    any number."""
+    any number. `sha256`: of the design's files, and of the board's description (`board`); `digest`:
+    of the manifest without it."""
 
     schema: int
     generator: str
@@ -195,10 +197,14 @@ class Manifest:
     batched: bool
     runs: Mapping[str, Run]
     step_fields: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     def to_json(self) -> str:
-        """The text of design.json; `checked(json.loads(text))` gives the manifest back."""
-        return json.dumps(encoded(self), indent=1) + "\n"
+        """The text of design.json with its digest; `checked(json.loads(text))` gives the manifest
+        back."""
+        content = encoded(self)
+        return json.dumps(content | {"digest": manifest_digest(content)}, indent=1) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -229,6 +235,11 @@ def checked(data: Any, where: str) -> Manifest:
         check(found)
     except FieldError as error:
         raise HostError(f"{where}: design.json, {error}", remedy=REMEDY) from None
+    if found.digest not in ("", manifest_digest(data)):
+        raise HostError(
+            f"{where}: design.json is not what build wrote (its digest is another)",
+            remedy="edit plan.json and build it with --plan; a manifest by hand has no digest",
+        )
     return found
 
 

@@ -88,7 +88,9 @@ class WorkerProcess:
             if event == "error":
                 raise HostError(message["reason"], remedy=message["remedy"])
             if event == "crash":
-                raise HostError(f"running the design failed\n{message['reason']}")
+                raise HostError(
+                    f"running the design failed ({message['reason']})", details=message["details"]
+                )
             if event == "done":
                 self.spent = not message["reusable"]
                 yield message

@@ -69,8 +69,9 @@ class Server:
             return {"event": "deadlock", "kernels": error.kernels, "seconds": job["timeout"]}
         except HostError as error:
             return {"event": "error", "reason": error.reason, "remedy": error.remedy}
-        except Exception:
-            return {"event": "crash", "reason": traceback.format_exc()}
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            return {"event": "crash", "reason": reason, "details": traceback.format_exc()}
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Run all images of a job, sending progress and layers. Returns the closing message."""

@@ -116,12 +116,12 @@ def ends(command: tuple[str, ...]) -> str:
         status = error.code
     except BaseException:
         return f"traceback:\n{traceback.format_exc()[-1500:]}"
+    if status == 70:
+        return f"internal error:\n{err.getvalue()[-800:]}"
     if status not in (0, 1, 2):
         return f"status {status}"
     if "Traceback" in err.getvalue():
         return f"traceback in the message:\n{err.getvalue()[-800:]}"
-    if "internal error" in err.getvalue():
-        return f"internal error:\n{err.getvalue()[-800:]}"
     if status == 2 and len(err.getvalue()) > 4000:
         return f"a message of {len(err.getvalue())} characters"
     return "" if status != 2 or "error" in err.getvalue() else "no message"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 
 from hlsgen.cli import (
@@ -31,7 +32,8 @@ from hlsgen.cli import (
 )
 from hlsgen.cli.console import Console
 from hlsgen.cli.parser import Misused, Parser
-from hlsgen.errors import HlsgenError
+from hlsgen.cli.unforeseen import STATUS, told
+from hlsgen.errors import HlsgenError, abbreviated
 from hlsgen.host.errors import HostError
 from hlsgen.interrupts import exit_status, polite_end
 from hlsgen.version import __version__
@@ -93,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 success, 1 a check failed, 2 the input is at
-    fault, 130 interrupted (128 and the signal's number)."""
+    fault, 70 an internal error, 130 interrupted (128 and the signal's number)."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         options = parser().parse_args(given)
@@ -106,7 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with polite_end():
             return int(options.execute(options, console))
     except (HlsgenError, HostError) as error:
-        message = str(error)
+        message = abbreviated(str(error))
+        if details := getattr(error, "details", ""):
+            message, status = told(error, details, given), STATUS
     except KeyboardInterrupt as error:
         message, status = "interrupted", exit_status(error)
     except BrokenPipeError:
@@ -116,6 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = "out of memory\n  what to do: use a smaller network or a machine with more memory"
     except OSError as error:
         message = f"{error.filename or 'file'}: {error.strerror or error}"
+    except Exception as error:
+        message, status = told(error, traceback.format_exc(), given), STATUS
     if options.json:
         print(json.dumps({"ok": False, "error": message}))
     console.error(message)

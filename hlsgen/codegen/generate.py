@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -19,7 +20,8 @@ from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
-from hlsgen.host.manifest import SCHEMA, Manifest, check
+from hlsgen.host.hashes import file_hash
+from hlsgen.host.manifest import SCHEMA, Manifest, check, read_manifest
 from hlsgen.host.manifest import Weights as WeightsEntry
 from hlsgen.model.weight_banks import apart, weight_banks
 from hlsgen.ops import operator
@@ -81,7 +83,7 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
         with workspace(target_path) as folder:
             temporary = folder / out.name
             temporary.mkdir()
-            write_files(temporary, graph, plan, target, generated, manifest)
+            manifest = write_files(temporary, graph, plan, target, generated, manifest)
             temporary.chmod(0o777 & ~current_umask())
             set_aside = put_in_place(temporary, target_path)
     except OSError as error:
@@ -177,13 +179,13 @@ def arithmetic_flags(board: Board, graph: Graph, plan: Plan) -> list[str]:
 
 def write_files(
     folder: Path, graph: Graph, plan: Plan, board: Board, generated: Generated, manifest: Manifest
-) -> None:
-    """Write every file of the design into an empty folder."""
+) -> Manifest:
+    """Write every file of the design into an empty folder. Returns the manifest with their
+    hashes."""
     (folder / "kernels").mkdir()
     (folder / "kernels" / f"{graph.name}.cl").write_text(generated.source + "\n")
     with open(folder / "weights", "wb") as file:
         file.writelines(generated.weights.chunks)
-    (folder / "design.json").write_text(manifest.to_json())
     plan.save(folder / "plan.json")
     (folder / "model.onnx").write_bytes(model_bytes(graph.model))
     makefile = render(
@@ -194,6 +196,11 @@ def write_files(
         emulator_flag="-board=$(call quoted,$(BOARD)) " if older(board.sdk, FAST_EMULATOR) else "",
     )
     (folder / "Makefile").write_text(makefile + "\n")
+    hashes = {name: file_hash(folder / name) for name in manifest.files if name != "design.json"}
+    hashes["board"] = hashlib.sha256(repr(board).encode()).hexdigest()
+    hashed = replace(manifest, sha256=hashes)
+    (folder / "design.json").write_text(hashed.to_json())
+    return read_manifest(folder)
 
 
 def model_bytes(model: onnx.ModelProto | None) -> bytes:

@@ -95,8 +95,36 @@ def test_wrong_weights_are_found(tmp_path):
     values = np.frombuffer(data, np.float32)
     values[np.flatnonzero(values)[3]] += 1
     (design.path / "weights").write_bytes(data)
+    with pytest.raises(HostError, match="weights is not what build wrote"):
+        verdict_of(design)
+    without_hashes(design.path)
     verdict = verdict_of(design)
     assert verdict["ok"] is False and verdict["first_wrong_layer"] == "first"
+
+
+def without_hashes(folder):
+    """Make a design one by hand, which nothing vouches for."""
+    manifest = json.loads((folder / "design.json").read_text())
+    (folder / "design.json").write_text(json.dumps(manifest | {"sha256": {}, "digest": ""}))
+
+
+def test_a_bitstream_names_its_sources(tmp_path):
+    design = build(parse(NETWORK), tmp_path / "design", "folded")
+    image = design.path / "bin" / f"{design.manifest.name}.aocx"
+    image.parent.mkdir()
+    image.write_bytes(b"bitstream")
+    found = HostDesign(design.path)
+    found.check_bitstream(image)  # made by hand: it names none
+    sources = (*design.manifest.kernels, "Makefile")
+    note = "".join(f"{file_hash(design.path / name)}  {name}\n" for name in sources)
+    image.with_name(image.name + ".sources").write_text(note)
+    found.check_bitstream(image)
+    before = found.identity
+    with open(design.path / design.manifest.kernels[0], "a") as file:
+        file.write("// edited\n")
+    with pytest.raises(HostError, match="was compiled from another kernels/"):
+        found.check_bitstream(image)
+    assert found.edited == design.manifest.kernels and found.identity != before
 
 
 @pytest.mark.emulator

@@ -75,10 +75,21 @@ def test_a_wrong_field_is_named(change, words, folded, tmp_path):
 
 def test_fields_that_are_newer_than_a_design(folded, tmp_path):
     def older(data):
-        del data["images"], data["multiply_accumulates"], data["step_fields"]
+        for name in ("images", "multiply_accumulates", "step_fields", "sha256", "digest"):
+            del data[name]
 
     found = read_manifest(changed(folded, older, tmp_path))
     assert found.images == 1 and found.multiply_accumulates is None and not found.step_fields
+
+
+def test_a_manifest_of_other_content_is_refused(folded, tmp_path):
+    """A field that is right by itself, and not what build wrote."""
+
+    def moved(data):
+        data["inputs"][0]["layout"]["base"] += 1
+
+    with pytest.raises(HostError, match="not what build wrote"):
+        read_manifest(changed(folded, moved, tmp_path))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", "null"])
