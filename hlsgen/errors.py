@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 from hlsgen.host.errors import did_you_mean as did_you_mean
 
-
 # Characters of a name that a message shows: names of hostile files have hundreds of thousands.
 LONGEST_NAME = 160
 

@@ -85,6 +85,7 @@ def test_other_kernels_put_the_compiled_ones_aside(design, tmp_path, capsys):
     assert {str(p.relative_to(old)) for p in old.rglob("*")} == {
         "bin",
         "bin/model.aocx",
+        "bin/model.aocx.sources",
         "aoc.json",
         "aoc.log",
     }

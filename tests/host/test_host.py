@@ -13,6 +13,7 @@ from hlsgen.host.compare import TOLERANCE, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.executor import errors_of
+from hlsgen.host.hashes import file_hash
 from hlsgen.host.runner import find_devices, run
 from tests.support.cases import case
 from tests.support.networks import assert_right, build, parse, verdict_of
