@@ -11,7 +11,7 @@ import numpy as np
 
 from hlsgen.activation import KINDS
 from hlsgen.engines import engine, engine_of, engines
-from hlsgen.engines.base import Engine
+from hlsgen.engines.base import Engine, integer_roles
 from hlsgen.graph import Graph, Layer, Tensor, remembered
 from hlsgen.kernel.record import Field
 from hlsgen.ops import operator, operators
@@ -19,9 +19,11 @@ from hlsgen.ops.base import Operator
 from hlsgen.ops.binary import NAMES as FUNCTION_NAMES
 from hlsgen.placement import Placement
 from hlsgen.plan import Engines, StepPlan
+from hlsgen.quantised import limits
+from hlsgen.types import FLOAT32
 
 # Traits of steps that decide on fields, beside operators and engines.
-IMAGES, COMPRESSED = "images", "compressed"
+IMAGES, COMPRESSED, INTEGERS = "images", "compressed", "integers"
 # What readers, epilogue and writer need of every step, and what several engines share.
 COMMON = (
     Field(
@@ -106,6 +108,20 @@ COMMON = (
     Field(1070, "low", "float", "parameter of the activation"),
     Field(1080, "high", "float", "parameter of the activation"),
     Field(1120, "number", "int", "the step's own number"),
+    Field(1150, "in_float", "int", "1: the input is float32, not integers", INTEGERS),
+    Field(1155, "of_float", "int", "1: what an engine sends is float32, no sum", INTEGERS),
+    Field(1160, "out_float", "int", "1: the result is float32, not integers", INTEGERS),
+    Field(1170, "residual_float", "int", "1: so is the second tensor", INTEGERS),
+    Field(1180, "zero", "int", "what is added to a result once it is rounded", INTEGERS),
+    Field(1190, "least", "float", "the least that is rounded", INTEGERS),
+    Field(1200, "most", "float", "the most that is rounded", INTEGERS),
+    Field(1210, "divisor", "float", "by which float32 is divided before; 0: it is not", INTEGERS),
+    Field(1215, "offset", "float", "what is added once it is divided", INTEGERS),
+    Field(1220, "swapped", "int", "1: the second tensor is the join's first operand", INTEGERS),
+    *(
+        Field(1230 + 10 * n, f"join_{n}", "float", "constant of the join", INTEGERS)
+        for n in range(4)
+    ),
     Field(1130, "next_step", "int", "1: another step follows"),
     Field(1140, "next_residual", "int", "1: the step that follows joins a second tensor"),
 )
@@ -128,7 +144,7 @@ def nothing() -> dict[str, Any]:
 
 def record_fields(graph: Graph, steps: Sequence[StepPlan]) -> tuple[Field, ...]:
     """The fields of the records of a network's steps."""
-    traits = {step.engine for step in steps}
+    traits = {step.engine for step in steps} | ({INTEGERS} if graph.integers else set())
     traits |= {COMPRESSED} if any(step.compressed for step in steps) else set()
     traits |= {IMAGES} if any(step.images > 1 or step.first_image for step in steps) else set()
     return fields_of(present_operators(graph) | traits)
@@ -172,7 +188,8 @@ def step_fields(
     for prefix, name in operator(layer.op).folded_reads(layer).items() if step.engine else ():
         place = placement.locations[name]
         fields |= {f"{prefix}_base": image + place.base, f"{prefix}_stride": place.stride}
-    return fields | epilogue_fields(graph, step, result_layer, placement)
+    fields |= epilogue_fields(graph, step, result_layer, placement)
+    return fields | rounding_fields(graph, step, source) if graph.integers else fields
 
 
 def step_source(graph: Graph, step: StepPlan) -> Tensor:
@@ -282,6 +299,25 @@ def epilogue_fields(
         fields |= {"feeder_activation": KINDS.index(b.kind) + 1}
         fields |= {"feeder_alpha": b.alpha, "feeder_low": b.low, "feeder_high": b.high}
     return fields
+
+
+def rounding_fields(graph: Graph, step: StepPlan, source: Tensor) -> dict[str, Any]:
+    """What is an integer, and how results become one."""
+    layer = graph.layer(step.layer)
+    join = graph.layer(step.addition) if step.addition else layer
+    result, kind = graph.output_tensor(join).type, graph.output_tensor(layer).type
+    accumulated = integer_roles(graph)[step.engine].accumulator if step.engine else None
+    fields: dict[str, Any] = {
+        "in_float": int(source.type == FLOAT32),
+        "of_float": int((accumulated or source.type) == FLOAT32),
+        "out_float": int(result == FLOAT32),
+        "residual_float": int(bool(step.residual) and graph.tensors[step.residual].type == FLOAT32),
+        "swapped": int(step.addition != "" and join.inputs[0] != layer.output),
+    }
+    if kind.integer:
+        zero, (low, high) = operator(layer.op).rounded_to(layer), limits(kind)
+        fields |= {"zero": zero, "least": low - zero, "most": high - zero}
+    return fields | operator(layer.op).epilogue_fields(layer)
 
 
 def clears_lanes(graph: Graph, step: StepPlan, engines: Engines) -> bool:

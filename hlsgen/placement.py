@@ -7,6 +7,7 @@ from math import ceil
 
 from hlsgen.graph import Graph, remembered
 from hlsgen.ops import operator
+from hlsgen.types import DataType
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class Location:
 
 @dataclass(frozen=True)
 class Placement:
-    """All locations, the total size in vectors, and the (concat layer, input position) pairs that
-    must be copied."""
+    """All locations, the size in vectors, and the (concat layer, input position) pairs that must be
+    copied. Beside integers float32 has a memory of its own, which is as large: one number leads
+    from image to image in both."""
 
     locations: dict[str, Location]
     size: int
@@ -46,16 +48,17 @@ def place_tensors(graph: Graph, width: int) -> Placement:
                 home[name] = (layer.output, offset)
             offset += ceil(graph.tensors[name].channels / width)
     locations: dict[str, Location] = {}
-    size = 0
+    sizes: dict[DataType, int] = {}
     for name, tensor in graph.tensors.items():
         if name not in home:
             stride = ceil(tensor.channels / width)
+            size = sizes.get(tensor.type, 0)
             locations[name] = Location(size, stride)
-            size += tensor.pixels * stride
+            sizes[tensor.type] = size + tensor.pixels * stride
     for name in home:
         outer, offset = name, 0
         while outer in home:
             outer, more = home[outer]
             offset += more
         locations[name] = Location(locations[outer].base + offset, locations[outer].stride)
-    return Placement(locations, size, frozenset(copies))
+    return Placement(locations, max(sizes.values()), frozenset(copies))

@@ -53,12 +53,18 @@ STYLES = {
             any_batch=True,
             integers=True,
         ),
-        Style("folded", frozenset(ENGINES | {"images"}), frozenset({"channels", "parameterised"})),
+        Style(
+            "folded",
+            frozenset(ENGINES | {"images"}),
+            frozenset({"channels", "parameterised"}),
+            integers=True,
+        ),
         Style(
             "hybrid",
             frozenset(PIPELINE | ENGINES | {"images"}),
             frozenset({"channels", "parameterised"}),
             paired=True,
+            integers=True,
         ),
         Style("layered", frozenset({"kernels"}), searched=False, selectable=False, integers=True),
     )

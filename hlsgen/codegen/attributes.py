@@ -4,6 +4,7 @@ FPGA SDK for OpenCL spells them (docs/aoc-rules.md), and decoders of weights."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hlsgen.boards import MAX_REPLICATES, older
 from hlsgen.types import (
@@ -19,6 +20,41 @@ from hlsgen.types import (
     DataType,
     integers,
 )
+
+
+@dataclass(frozen=True)
+class Unions:
+    """Vectors that the text takes apart: `widths` of those of float32, types and widths of
+    `integers`, widths of those that arrive in `pieces`, of which some are integers (`whole`).
+    `exact`: no rounding may be moved."""
+
+    widths: frozenset[int] = frozenset()
+    integers: frozenset[tuple[DataType, int]] = frozenset()
+    pieces: frozenset[int] = frozenset()
+    whole: bool = False
+    exact: bool = False
+
+    def __or__(self, other: Unions) -> Unions:
+        """Those of both."""
+        return Unions(
+            self.widths | other.widths,
+            self.integers | other.integers,
+            self.pieces | other.pieces,
+            self.whole or other.whole,
+            self.exact or other.exact,
+        )
+
+    @property
+    def sorted_integers(self) -> list[tuple[DataType, int]]:
+        """By name and width."""
+        return sorted(self.integers, key=lambda own: (own[0].name, own[1]))
+
+    def storage(self, weights: str) -> tuple[str, ...]:
+        """See `storage_lines`."""
+        return storage_lines(weights, sorted(self.pieces), self.whole)
+
+
+NO_UNIONS = Unions()
 
 
 def memory_macros(sdk: str) -> tuple[str, ...]:

@@ -3,12 +3,12 @@ read them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.codegen.attributes import NO_UNIONS, Unions
 from hlsgen.codegen.design import (
     Generated,
     Weights,
@@ -22,17 +22,21 @@ from hlsgen.codegen.folded_runs import folded_runs, uses
 from hlsgen.codegen.folded_text import FoldedText, steps_by_engine
 from hlsgen.descriptors import clears_lanes, record_fields, step_fields, table_array, with_order
 from hlsgen.engines import engine, engine_of
-from hlsgen.engines.base import Engine, Feeder
+from hlsgen.engines.base import Engine, Feeder, feature_type, weight_type
 from hlsgen.graph import Graph, Tensor
 from hlsgen.host.manifest import Buffer, Layout
-from hlsgen.model.shared_kernels import engines_used, has_scales
+from hlsgen.model.finishing import engines_used, finish, has_scales
+from hlsgen.model.folded_structure import shared_kernels
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis
 from hlsgen.ops.broadcast import FLOAT_MAX
 from hlsgen.placement import Placement, place_tensors
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.types import FLOAT32, STORAGE_TYPES, encoded
+from hlsgen.types import FLOAT32, INT32, encoded
+
+# Memories of feature maps: the second is of float32 beside integers.
+FEATURES, FLOATS = "features", "floats"
 
 
 class FoldedGenerator:
@@ -41,7 +45,7 @@ class FoldedGenerator:
     def __init__(self, graph: Graph, plan: Plan):
         assert plan.engines is not None
         self.graph, self.plan, self.engines = graph, plan, plan.engines
-        self.storage = STORAGE_TYPES[plan.weights]
+        self.storage = weight_type(graph, plan)
         self.placement: Placement = place_tensors(graph, self.engines.width)
         self.used = engines_used(graph, plan)
         self.numbers = {"": 0} | {known.name: i for i, known in enumerate(self.used, start=1)}
@@ -115,7 +119,11 @@ class FoldedGenerator:
         """Append `(groups, vectors, V)` for an engine; returns the fields that hold the first word
         and the words of a group."""
         base, per_group = self.word_count, packed.shape[1] // self.engines.burst
-        self.words.append(encoded(packed, self.storage).ravel())
+        if self.storage.integer:
+            words = packed.astype(self.storage.array, casting="same_kind")
+        else:
+            words = encoded(packed, self.storage)
+        self.words.append(words.ravel())
         self.word_count += packed.shape[0] * per_group
         return {f"{known.parameters}_base": base, f"{known.parameters}_words": per_group}
 
@@ -129,8 +137,11 @@ class FoldedGenerator:
         first, count = step.first_vector * v, step.groups * step.output_vectors * v
         values = []
         for array, default in ((op.folded_shift(layer), 0.0), (op.folded_scale(layer), 1.0)):
+            if array is not None and array.ndim == 0:
+                array = np.full(self.graph.output_tensor(layer).channels, array)
             planes = np.zeros((0, 1)) if array is None else array.reshape(len(array), -1)
-            full = np.full((planes.shape[1], count), default, np.float32)
+            whole = array is not None and np.issubdtype(array.dtype, np.integer)
+            full = np.full((planes.shape[1], count), default, INT32.array if whole else np.float32)
             if step.finish:
                 part = pad_axis(planes, 0, v)[first : first + count].T
                 full[:, : part.shape[1]] = part
@@ -138,17 +149,16 @@ class FoldedGenerator:
         if clears_lanes(self.graph, step, self.engines):
             lanes = values[0].reshape(-1, count)
             lanes[:, self.graph.output_tensor(layer).channels - first :] = FLOAT_MAX
+        values = [own.view(INT32.array) for own in values] if self.graph.integers else values
         vectors = np.stack(values, axis=1) if self.scaled else values[0]
         base = self.bias_count
         self.biases.append(vectors.ravel())
         self.bias_count += len(vectors)
         return {"bias_base": base}
 
-    def generate(
-        self, board: Board, prefix: str = "", prefix_widths: Sequence[int] = ()
-    ) -> Generated:
-        """The whole design, with the text of a prefix's kernels (which handle vectors of
-        `prefix_widths`) where it has one."""
+    def generate(self, board: Board, prefix: str = "", unions: Unions = NO_UNIONS) -> Generated:
+        """The whole design, with the text of a prefix's kernels (which take apart vectors of their
+        own, `unions`) where it has one."""
         e, steps = self.engines, self.steps()
         text = FoldedText(
             self.graph,
@@ -159,7 +169,7 @@ class FoldedGenerator:
             steps_by_engine(steps, self.used, self.numbers),
             self.placement.size,
         )
-        source = text.source(board, prefix, prefix_widths)
+        source = text.source(board, prefix, unions)
         weights = Weights()
         empty = np.zeros(e.width * e.burst, self.storage.array)
         weights.add(
@@ -192,11 +202,15 @@ class FoldedGenerator:
             for name in ("weights", "biases", "table", "tables")
             if name in sections
         }
-        buffers["features"] = Buffer(
-            self.placement.size * e.width, FLOAT32.name, per_image=self.plan.images > 1
-        )
+        size, several = self.placement.size * e.width, self.plan.images > 1
+        buffers[FEATURES] = Buffer(size, feature_type(self.graph).name, per_image=several)
+        movers = shared_kernels(self.graph, self.plan, self.used, finish(self.graph, self.plan))
+        movers += [k for known in self.used for k in known.readers(self.graph, self.plan)]
+        if any(pointer.name == FLOATS for kernel in movers for pointer in kernel.pointers):
+            buffers[FLOATS] = Buffer(size, FLOAT32.name, per_image=several)
         if scratch := sum(known.scratch(self.plan) for known in self.used):
-            buffers["scratch"] = Buffer(scratch, FLOAT32.name)
+            kind = INT32 if self.graph.integers else FLOAT32
+            buffers["scratch"] = Buffer(scratch, kind.name)
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
@@ -212,7 +226,7 @@ class FoldedGenerator:
             output_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.outputs
         ]
         calls = {known.name: known.calls(self.graph, self.plan) for known in self.used}
-        runs = folded_runs(self.plan, steps, self.used, calls)
+        runs = folded_runs(self.plan, steps, self.used, calls, movers)
         fields = record_fields(self.graph, self.plan.steps)
         meanings = {field.name: field.meaning for field in fields}
         return Generated(source, weights, buffers, inputs, outputs, entries, runs, meanings)
@@ -220,7 +234,13 @@ class FoldedGenerator:
     def layout(self, tensor: Tensor) -> Layout:
         """Where a tensor lies in the feature memory."""
         at = self.placement.locations[tensor.name]
-        return feature_layout("features", tensor, self.engines.width, at.base, at.stride)
+        buffer = memory_of(self.graph, tensor)
+        return feature_layout(buffer, tensor, self.engines.width, at.base, at.stride)
+
+
+def memory_of(graph: Graph, tensor: Tensor) -> str:
+    """The memory of feature maps that holds a tensor."""
+    return FEATURES if tensor.type == feature_type(graph) else FLOATS
 
 
 def generate_folded(graph: Graph, plan: Plan, board: Board) -> Generated:

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hlsgen.codegen.design import launch, run_mode
-from hlsgen.engines.base import Call, Engine
+from hlsgen.engines.base import Call, Engine, call
 from hlsgen.host.manifest import Launch, Run
+from hlsgen.kernel.step import StepKernel
 from hlsgen.plan import Plan
 
 Step = dict[str, Any]
 
 
+# The launch of a reader or the writer for so many steps.
+Walk = Callable[[str, int], Launch]
+
+
 def folded_runs(
-    plan: Plan, steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
+    plan: Plan,
+    steps: list[Step],
+    used: Sequence[Engine],
+    calls: dict[str, list[Call]],
+    movers: Sequence[StepKernel],
 ) -> dict[str, Run]:
     """Sequential: the kernels of each step in turn. Concurrent: readers and writer over all steps
     at once.
 
     `used` are the engines in the order of their numbers in the step table, `calls` the launches of
-    each.
+    each; `movers` the kernels that move data.
     """
-    launches = sequential_launches(steps, used, calls)
+    buffers = {k.name: call(k).arguments[:-1] for k in movers if k.pointers}
+
+    def walk(kernel: str, count: int) -> Launch:
+        return launch(kernel, *buffers[kernel], count)
+
+    launches = sequential_launches(steps, used, calls, walk)
     runs = {"sequential": run_mode(launches, options=["-DHLSGEN_SEQUENTIAL"])}
     if plan.enabled("concurrent_queues"):
-        runs["concurrent"] = concurrent_run(plan, steps, used, calls)
+        runs["concurrent"] = concurrent_run(plan, steps, used, calls, walk)
     return runs
-
-
-# Buffers of the kernels that move data, beside the step table.
-BUFFERS = {
-    "feature_reader": ("features",),
-    "residual_reader": ("features",),
-    "parameter_reader": ("weights", "biases"),
-    "filter_reader": ("weights",),
-    "writer": ("features",),
-}
-
-
-def walk(kernel: str, count: int) -> Launch:
-    """A reader or the writer, for `count` steps."""
-    return launch(kernel, *BUFFERS[kernel], count)
 
 
 def read_steps(first: int, last: int) -> Launch:
@@ -63,7 +62,7 @@ def engine_launches(calls: list[Call], count: int) -> list[Launch]:
 
 
 def sequential_launches(
-    steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
+    steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]], walk: Walk
 ) -> list[Launch]:
     """Producers before consumers, step by step."""
     found = []
@@ -78,7 +77,7 @@ def sequential_launches(
 
 
 def concurrent_run(
-    plan: Plan, steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]]
+    plan: Plan, steps: list[Step], used: Sequence[Engine], calls: dict[str, list[Call]], walk: Walk
 ) -> Run:
     """Readers and writer walk the whole table; engines start by themselves, or are launched for all
     their steps."""

@@ -3,13 +3,13 @@ the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 
 from hlsgen.boards import Board
 from hlsgen.codegen.design import Generated
-from hlsgen.codegen.folded import FoldedGenerator, generate_folded
+from hlsgen.codegen.folded import FoldedGenerator, generate_folded, memory_of
 from hlsgen.codegen.pipelined import PipelinedGenerator
 from hlsgen.codegen.render import render
 from hlsgen.graph import Graph
@@ -22,9 +22,9 @@ from hlsgen.rewrites.prefix import halves, has_prefix
 # (`hlsgen/ops/reserved.py`).
 READERS = ("step_reader", "filter_reader", "weight_expander")
 ENGINE_SUFFIXES = ("_weights", "_engine", "_tiles", "_results")
-# Buffers of a pipelined design under their names beside a folded one: results go into the memory of
+# Buffers of a pipelined design under their names beside a folded one; results go into a memory of
 # feature maps.
-BUFFERS = {"weights": "prefix_weights", "filters": "prefix_filters", "output_1": "features"}
+BUFFERS = {"weights": "prefix_weights", "filters": "prefix_filters"}
 
 
 def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
@@ -40,12 +40,13 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
     place = engines.placement.locations[between.tensor]
     port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
     text = render("pipelined/kernels.j2", **context)
-    found = engines.generate(board, prefix=text, prefix_widths=stream.lane_unions())
-    stream.store(found.weights, BUFFERS)
+    found = engines.generate(board, prefix=text, unions=stream.unions())
+    names = BUFFERS | {"output_1": memory_of(rest, rest.tensors[between.tensor])}
+    stream.store(found.weights, names)
     ahead_of_it = stream.manifest("", context["layers"], board)
     pairs = zip(ahead_of_it.layers, prefix.layers, strict=True)
     layers = [replace(result, name=layer.name) for result, layer in pairs]
-    return joined(found, replace(ahead_of_it, layers=layers), plan.images)
+    return joined(found, replace(ahead_of_it, layers=layers), plan.images, names)
 
 
 def with_own_names(prefix: Graph, plan: Plan, engines: Iterable[str]) -> tuple[Graph, Plan]:
@@ -64,16 +65,18 @@ def with_own_names(prefix: Graph, plan: Plan, engines: Iterable[str]) -> tuple[G
     return replace(prefix, layers=layers), replace(plan, kernels=kernels, edges=edges)
 
 
-def joined(rest: Generated, prefix: Generated, images: int) -> Generated:
+def joined(rest: Generated, prefix: Generated, images: int, names: Mapping[str, str]) -> Generated:
     """The manifest of both parts. The host runs the prefix for the next launch while the engines
-    run; it swaps the alternating buffers."""
-    buffers = {BUFFERS.get(name, name): buffer for name, buffer in prefix.buffers.items()}
-    for name in (BUFFERS["weights"], BUFFERS["filters"]):
+    run; it swaps the alternating buffers. `names`: of the prefix's buffers."""
+    buffers = {names.get(name, name): buffer for name, buffer in prefix.buffers.items()}
+    for name in (names["weights"], names["filters"]):
         if name in buffers:
             buffers[name] = replace(buffers[name], section=name)
     buffers |= rest.buffers
-    buffers["features"] = replace(buffers["features"], alternating=True)
-    first, then = {mode: adapted(run, images) for mode, run in prefix.runs.items()}, rest.runs
+    between = names["output_1"]
+    buffers[between] = replace(buffers[between], alternating=True)
+    first = {mode: adapted(run, images, names) for mode, run in prefix.runs.items()}
+    then = rest.runs
     runs = {
         mode: Run(
             tuple(dict.fromkeys([*first[mode].options, *then[mode].options])),
@@ -97,7 +100,7 @@ def joined(rest: Generated, prefix: Generated, images: int) -> Generated:
     )
 
 
-def adapted(run: Run, images: int) -> Run:
+def adapted(run: Run, images: int, names: Mapping[str, str]) -> Run:
     """A run of the prefix with this design's buffers, always for all images of a launch."""
 
     def argument(given: Argument) -> Argument:
@@ -105,7 +108,7 @@ def adapted(run: Run, images: int) -> Run:
             return replace(given, images=False, number=images)
         if given.buffer is None:
             return given
-        return replace(given, buffer=BUFFERS.get(given.buffer, given.buffer))
+        return replace(given, buffer=names.get(given.buffer, given.buffer))
 
     def all_of(launches: tuple[Launch, ...]) -> tuple[Launch, ...]:
         return tuple(

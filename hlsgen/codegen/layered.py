@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hlsgen.boards import Board
+from hlsgen.codegen.attributes import Unions
 from hlsgen.codegen.design import (
     Generated,
     Weights,
@@ -52,9 +53,7 @@ def generate_layered(graph: Graph, plan: Plan, board: Board) -> Generated:
         plan=plan,
         board=board,
         channels=False,
-        widths=[],
-        integers=[],
-        exact=bool(graph.integers),
+        unions=Unions(exact=bool(graph.integers)),
         layers=texts,
     )
     tensors = graph.tensors

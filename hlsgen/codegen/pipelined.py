@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.boards import Board
+from hlsgen.codegen.attributes import Unions
 from hlsgen.codegen.design import (
     ALIGNMENT,
     IMAGES,
@@ -41,7 +42,7 @@ from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.rewrites.weight_storage import piece_type
-from hlsgen.types import FLOAT32, STORAGE_TYPES, DataType, decoded, encoded, pieces
+from hlsgen.types import FLOAT32, STORAGE_TYPES, decoded, encoded, pieces
 
 
 class PipelinedGenerator:
@@ -320,9 +321,7 @@ class PipelinedGenerator:
             plan=self.plan,
             board=board,
             channels=True,
-            widths=self.lane_unions(),
-            integers=self.integer_unions(),
-            exact=bool(self.graph.integers),
+            unions=self.unions(),
             **context,
         )
         self.store(self.weights, {})
@@ -351,19 +350,14 @@ class PipelinedGenerator:
             return {bank_buffer(bank): [s.layer for s in bank.streams] for bank in self.banks}
         return {"filters": list(self.filters)} if self.filters else {}
 
-    def lane_unions(self) -> list[int]:
-        """Widths of the vectors whose lanes the kernels take apart."""
-        return sorted(
-            {
-                *self.widths.values(),
-                *(w for kernel in self.plan.kernels for w in lane_widths(kernel)),
-            }
-        )
-
-    def integer_unions(self) -> list[tuple[DataType, int]]:
-        """Types and widths of the vectors of integers whose lanes the kernels take apart."""
+    def unions(self) -> Unions:
+        """The vectors that the kernels take apart; all that arrive in pieces are among those of
+        float32."""
         kinds = {(self.graph.tensors[name].type, n) for name, n in self.widths.items()}
-        return sorted((k for k in kinds if k[0].integer), key=lambda k: (k[0].name, k[1]))
+        widths = frozenset(self.widths.values())
+        widths |= {w for kernel in self.plan.kernels for w in lane_widths(kernel)}
+        whole = frozenset(k for k in kinds if k[0].integer)
+        return Unions(widths, whole, widths, bool(whole), bool(self.graph.integers))
 
     def manifest(self, source: str, layers: list[dict[str, Any]], board: Board) -> Generated:
         """Buffers, ports, launches."""

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from hlsgen.activation import c_float, of_step
-from hlsgen.codegen.attributes import memory_macros, storage_lines
+from hlsgen.codegen.attributes import memory_macros
 from hlsgen.kernel.partial_text import added, total
 from hlsgen.kernel.step_text import head, next_pixel, promises, walked
 from hlsgen.ops.binary import FUNCTIONS
@@ -42,7 +42,6 @@ def environment() -> jinja2.Environment:
     made.globals["ctype"] = FLOAT32.ctype
     made.globals["zero"] = FLOAT32.zero
     made.globals["memory_macros"] = memory_macros
-    made.globals["storage_lines"] = storage_lines
     made.globals["lanes_of"] = lanes_of
     return made
 

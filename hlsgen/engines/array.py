@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, NamedTuple
 
-from hlsgen.engines.base import WORD, Engine, Size, engine_vector, tiles
+from hlsgen.engines.base import WORD, Engine, Size, sum_vector, tiles
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory, power_of_two
@@ -207,22 +207,23 @@ class Array(Engine):
         """All output vectors of one pixel."""
         return replace(vector, count=own.outputs, name=f"{self.name}_group")
 
-    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+    def channels(self, graph: Graph, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
         """To the kernel of its results."""
         assert plan.engines is not None
-        group = self.group_word(self.own(plan.engines), engine_vector(plan))
+        sums = sum_vector(graph, plan, self.name)
+        group = self.group_word(self.own(plan.engines), sums)
         count, groups, pixels = fields("tiles", "out_groups", "pixels")
         return (
             (
                 Channel(f"{self.name}_results_step", Vector(INT, 1)),
-                Channel(f"{self.name}_sums", group, 16, count * groups * pixels, struct=True),
+                Channel(f"{self.name}_sums", group, 16, count * groups * pixels, sums.ctype),
             ),
         )
 
-    def results(self, plan: Plan) -> StepKernel:
+    def results(self, graph: Graph, plan: Plan) -> StepKernel:
         """The kernel that sends results one by one."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        own, vector = plan.engines.of(self.name), sum_vector(graph, plan, self.name)
         turns, groups = fields("result_turns", "out_groups")
         group = self.group_word(own, vector)
         memory = Memory("results", 2 * own.tile_pixels, vector.bits, own.outputs)
@@ -238,7 +239,7 @@ class Array(Engine):
                 End(f"{self.name}_sums", group.bits),
                 End(f"{self.name}_out", vector.bits, writes=True),
             ),
-            counts={"groups": (tiles(plan) * groups).named("count")},
+            counts={"groups": (tiles(graph, plan) * groups).named("count")},
             arrays=(Buffer(memory, vector, "two halves", rests=MEMORY_DISTANCE),),
             choices=group.bits,
             logic=512,

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
+from hlsgen.errors import Infeasible
+from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.kernel.charge import cycles
 from hlsgen.kernel.count import Count, fields
 from hlsgen.kernel.nest import Loop
@@ -20,7 +21,7 @@ from hlsgen.kernel.values import Roles, Vector, weighted
 from hlsgen.ops import operator
 from hlsgen.ops.sparse import row_counts
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
-from hlsgen.types import STORAGE_TYPES
+from hlsgen.types import FLOAT32, INT8, INT16, STORAGE_TYPES, DataType
 
 # Bits of a word of a record; depth of the channels between readers, engines, epilogue and writer.
 WORD, DEPTH = 32, 64
@@ -52,9 +53,61 @@ class Call:
     arguments: tuple[str, ...] = (STEPS,)
 
 
-def roles(plan: Plan) -> Roles:
-    """The types of an engine's values."""
-    return weighted(STORAGE_TYPES[plan.weights])
+def roles(graph: Graph, plan: Plan, engine: str) -> Roles:
+    """The types of an engine's values; its results are finished elsewhere."""
+    if not graph.integers:
+        return weighted(STORAGE_TYPES[plan.weights])
+    return replace(integer_roles(graph)[engine], weight=weight_type(graph, plan))
+
+
+def feature_type(graph: Graph) -> DataType:
+    """What the feature maps of a design are made of: of one that computes on integers, those."""
+    return graph.integers[0].type if graph.integers else FLOAT32
+
+
+def weight_type(graph: Graph, plan: Plan) -> DataType:
+    """What the weights of a design lie in memory as."""
+    return integer_weights(graph) if graph.integers else STORAGE_TYPES[plan.weights]
+
+
+def memory_type(graph: Graph, layer: Layer) -> DataType:
+    """What a layer's weights lie in memory as."""
+    return integer_weights(graph) if graph.integers else layer.weight_type
+
+
+def integer_weights(graph: Graph) -> DataType:
+    """The type that holds all weights of a design that computes on integers."""
+    wide = any(own.weight == INT16 for own in integer_roles(graph).values())
+    return INT16 if wide else INT8
+
+
+@remembered
+def integer_roles(graph: Graph) -> dict[str, Roles]:
+    """The types of the engines' values in a design that computes on integers. Raises Infeasible
+    where an engine would need two."""
+    found: dict[str, Roles] = {}
+    for layer in graph.layers:
+        op = operator(layer.op)
+        own = op.roles(layer, graph)
+        if own.operand == FLOAT32 and op.engine_weights:
+            raise Infeasible(
+                "weights of float32 are not kept beside those of integers",
+                where=f"layer {layer.name}",
+                remedy="use --style pipelined, or quantise the layer",
+            )
+        own = replace(own, result=own.accumulator)
+        for name in (op.folded_engine(layer), *op.alternative_engines):
+            other = found.setdefault(name, own)
+            if name and (own.operand, own.accumulator) != (other.operand, other.accumulator):
+                raise Infeasible(
+                    f"the {name} engine would take values of type {other.operand.name} and of "
+                    f"type {own.operand.name}",
+                    where=f"layer {layer.name}",
+                    remedy="use --style pipelined, or quantise all such layers",
+                )
+            if own.weight == INT16:
+                found[name] = replace(other, weight=INT16)
+    return found
 
 
 def call(kernel: StepKernel) -> Call:
@@ -72,12 +125,17 @@ def unrolling(plan: Plan) -> str:
 class Setting:
     """What kernels of a folded design depend on beside the sizes of engines: what streams through
     them, the `word` of weights as it lies in memory, whether a launch takes `several` images, and
-    whether kernels start `alone`."""
+    whether kernels start `alone`. `floats`: vectors of float32 beside integers."""
 
     vector: Vector
     word: Vector
     several: bool
     alone: bool
+    floats: Vector
+
+    def name_of(self, kind: DataType) -> str:
+        """What the text calls a vector of a type, "" for OpenCL's own name."""
+        return self.vector.name * (kind == self.vector.type)
 
     @property
     def tiles(self) -> Count:
@@ -88,32 +146,50 @@ class Setting:
         return down * across
 
 
-def setting(plan: Plan) -> Setting:
+def setting(graph: Graph, plan: Plan) -> Setting:
     """That of a plan."""
     alone = plan.enabled("autorun") and plan.enabled("concurrent_queues")
-    return Setting(engine_vector(plan), stored_word(plan), plan.images > 1, alone)
+    return Setting(
+        vector_of(graph, plan, feature_type(graph)),
+        stored_word(graph, plan),
+        plan.images > 1,
+        alone,
+        vector_of(graph, plan, FLOAT32),
+    )
 
 
-def tiles(plan: Plan) -> Count:
+def tiles(graph: Graph, plan: Plan) -> Count:
     """Of a step."""
-    return setting(plan).tiles
+    return setting(graph, plan).tiles
 
 
-def engine_vector(plan: Plan) -> Vector:
-    """What streams through the engines."""
+def vector_of(graph: Graph, plan: Plan, kind: DataType) -> Vector:
+    """As many values of a type as the engines take at once."""
     assert plan.engines is not None
-    return Vector(roles(plan).operand, plan.engines.width, name="vec")
+    return Vector(kind, plan.engines.width, name="vec" if kind == feature_type(graph) else "")
 
 
-def stored_word(plan: Plan) -> Vector:
+def engine_vector(graph: Graph, plan: Plan, engine: str) -> Vector:
+    """What streams into an engine."""
+    return vector_of(graph, plan, roles(graph, plan, engine).operand)
+
+
+def sum_vector(graph: Graph, plan: Plan, engine: str) -> Vector:
+    """What an engine sends to be finished."""
+    return vector_of(graph, plan, roles(graph, plan, engine).accumulator)
+
+
+def kept_weights(graph: Graph, plan: Plan, engine: str) -> Vector:
+    """A vector of weights as an engine multiplies it: decoded, but of integers."""
+    types = roles(graph, plan, engine)
+    return vector_of(graph, plan, types.weight if types.weight.integer else types.operand)
+
+
+def stored_word(graph: Graph, plan: Plan) -> Vector:
     """The weights that come in at once, as they lie in memory."""
     assert plan.engines is not None
-    return Vector(roles(plan).weight, plan.engines.width, plan.engines.burst, "weight_word")
-
-
-def weight_word(plan: Plan) -> int:
-    """Bits of the weights that come in at once."""
-    return stored_word(plan).bits
+    kind = weight_type(graph, plan)
+    return Vector(kind, plan.engines.width, plan.engines.burst, "weight_word")
 
 
 class Engine(ABC):
@@ -146,6 +222,8 @@ class Engine(ABC):
     skips_zeros: bool = False
     # Whether it decodes weights that lie in memory in a narrow type.
     decodes: bool = False
+    # Whether it takes words of weights apart into single values.
+    takes_apart: bool = False
     # Kernels that a step's record goes through one after another.
     hops: int = 1
 
@@ -186,7 +264,7 @@ class Engine(ABC):
         """Its kernels in the order of the data. `records`: the fields of its steps, and of those
         that it feeds, where the text is to be printed."""
 
-    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+    def channels(self, graph: Graph, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
         """Those between its kernels, in groups; each but the first stands before its own kernel in
         the text."""
         return ()
@@ -195,23 +273,22 @@ class Engine(ABC):
         """How its kernels start."""
         return AUTORUN if self.autorun(plan) else LAUNCHED
 
-    def ends(self, plan: Plan) -> tuple[End, ...]:
+    def ends(self, graph: Graph, plan: Plan) -> tuple[End, ...]:
         """Of the channels of the only kernel of an engine that vectors stream through: of records,
         inputs, weights and results."""
-        vector = engine_vector(plan).bits
-        weights = (End(f"{self.name}_weights", weight_word(plan)),) * self.weighted
+        weights = (End(f"{self.name}_weights", stored_word(graph, plan).bits),) * self.weighted
         return (
             End(f"{self.name}_step", WORD),
-            End(f"{self.name}_in", vector),
+            End(f"{self.name}_in", engine_vector(graph, plan, self.name).bits),
             *weights,
-            End(f"{self.name}_out", vector, writes=True),
+            End(f"{self.name}_out", sum_vector(graph, plan, self.name).bits, writes=True),
         )
 
     def autorun(self, plan: Plan) -> bool:
         """Whether its kernels start by themselves."""
         return plan.enabled("autorun") and plan.enabled("concurrent_queues")
 
-    def readers(self, plan: Plan) -> list[StepKernel]:
+    def readers(self, graph: Graph, plan: Plan) -> list[StepKernel]:
         """The kernels that read global memory for it alone."""
         return []
 

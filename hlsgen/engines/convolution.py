@@ -15,11 +15,12 @@ from hlsgen.engines.base import (
     DEPTH,
     WORD,
     engine_vector,
+    kept_weights,
     roles,
     stored_word,
+    sum_vector,
     tiles,
     unrolling,
-    weight_word,
 )
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, Count, chosen, counters, fields
@@ -68,18 +69,23 @@ class Convolution(Array):
         self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
     ) -> tuple[StepKernel, ...]:
         """Weights, tiles, multiplier array, results."""
-        expands = (expander(self.start(plan), plan),) if self.expands(plan) else ()
-        return (*expands, self.tiles(plan), self.array(plan), self.results(plan))
+        expands = (expander(self.start(plan), graph, plan),) if self.expands(plan) else ()
+        return (
+            *expands,
+            self.tiles(graph, plan),
+            self.array(graph, plan),
+            self.results(graph, plan),
+        )
 
     def start(self, plan: Plan) -> str:
         """By the host where one of them accumulates in global memory."""
         return LAUNCHED if self.spills(plan) else super().start(plan)
 
-    def tiles(self, plan: Plan) -> StepKernel:
+    def tiles(self, graph: Graph, plan: Plan) -> StepKernel:
         """The kernel that keeps a tile of the input, with a copy for each tap that is read at
         once."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
         fed = (End(f"{FEEDER}_to_{self.name}", vector.bits),) * self.fused(plan)
         taps = f"{own.inputs} taps that are" if own.inputs > 1 else "a tap that is"
         (turns,) = fields("tile_turns")
@@ -104,7 +110,7 @@ class Convolution(Array):
                 End("convolution_pixels", self.word(own, vector).bits, writes=True),
             ),
             onward=(("convolution_array_step", ""),),
-            counts={"tiles": tiles(plan).named("count")},
+            counts={"tiles": tiles(graph, plan).named("count")},
             arrays=(
                 Buffer(
                     self.tile_memory(own, vector.type), vector, "two halves", rests=MEMORY_DISTANCE
@@ -120,16 +126,18 @@ class Convolution(Array):
         bits = own.width * operand.bits
         return Memory("tiles", 2 * own.tile_vectors, bits, copies=own.inputs)
 
-    def array(self, plan: Plan) -> StepKernel:
+    def array(self, graph: Graph, plan: Plan) -> StepKernel:
         """The multiplier array, with the weights in use and the next word's."""
         assert plan.engines is not None
-        own, vector, types = plan.engines.of(self.name), engine_vector(plan), roles(plan)
-        sums, products = self.sums(own, vector), own.inputs * own.width
+        own, types = plan.engines.of(self.name), roles(graph, plan, self.name)
+        vector = engine_vector(graph, plan, self.name)
+        sums, products = sum_vector(graph, plan, self.name), own.inputs * own.width
+        kept = kept_weights(graph, plan, self.name)
         weights = tuple(
-            Registers(name, vector, (own.outputs, products)) for name in ("weights", "next_weights")
+            Registers(name, kept, (own.outputs, products)) for name in ("weights", "next_weights")
         )
-        group = self.group_word(own, vector)
-        scratch = Pointer("scratch", vector, loads=1, stores=1, qualifier="")
+        group = self.group_word(own, sums)
+        scratch = Pointer("scratch", sums, loads=1, stores=1, qualifier="")
         (turns,) = fields("array_turns")
         return StepKernel(
             "convolution_engine",
@@ -143,14 +151,14 @@ class Convolution(Array):
             (
                 End("convolution_array_step", WORD),
                 End("convolution_results_step", WORD, writes=True),
-                End("convolution_weights", weight_word(plan)),
+                End("convolution_weights", stored_word(graph, plan).bits),
                 End("convolution_pixels", self.word(own, vector).bits),
                 End("convolution_sums", group.bits, writes=True),
             ),
             (self.multiplying(own, types),),
             onward=(("convolution_results_step", ""),),
             pointers=(scratch,) if self.spills(plan) else (),
-            arrays=weights if self.spills(plan) else (*weights, sums),
+            arrays=weights if self.spills(plan) else (*weights, self.sums(own, sums)),
             choices=group.bits + own.outputs * products,
             logic=512,
             template="convolution_engine",
@@ -160,20 +168,21 @@ class Convolution(Array):
         """Input vectors of one pixel that are multiplied at once."""
         return replace(vector, count=own.inputs, name="convolution_word")
 
-    def channels(self, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
+    def channels(self, graph: Graph, plan: Plan) -> tuple[tuple[Channel, ...], ...]:
         """With those to the array, and into the weight expander."""
         assert plan.engines is not None
         own, step = self.own(plan.engines), Vector(INT, 1)
+        vector = engine_vector(graph, plan, self.name)
         count, groups, taps, pixels = fields("tiles", "out_groups", "taps", "pixels")
-        word, sent = self.word(own, engine_vector(plan)), count * groups * taps * pixels
+        word, sent = self.word(own, vector), count * groups * taps * pixels
         found = (
-            *super().channels(plan),
+            *super().channels(graph, plan),
             (
                 Channel("convolution_array_step", step),
-                Channel("convolution_pixels", word, 16, sent, struct=True),
+                Channel("convolution_pixels", word, 16, sent, vector.ctype),
             ),
         )
-        return (expander_channels(plan), *found) if self.expands(plan) else found
+        return (expander_channels(graph, plan), *found) if self.expands(plan) else found
 
     def spills(self, plan: Plan) -> bool:
         """Whether it accumulates in global memory."""
@@ -283,26 +292,26 @@ def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
     return block_rows(packed, engines.burst)
 
 
-def expander_channels(plan: Plan) -> tuple[Channel, ...]:
+def expander_channels(graph: Graph, plan: Plan) -> tuple[Channel, ...]:
     """Those into the weight expander."""
     count, groups, words = fields("tiles", "out_groups", "weight_words")
     return (
         Channel("expander_step", Vector(INT, 1)),
-        Channel("expander_in", stored_word(plan), DEPTH, count * groups * words),
+        Channel("expander_in", stored_word(graph, plan), DEPTH, count * groups * words),
     )
 
 
-def expander(start: str, plan: Plan) -> StepKernel:
+def expander(start: str, graph: Graph, plan: Plan) -> StepKernel:
     """The kernel that puts zeros back between compressed weights."""
     assert plan.engines is not None
-    e, word, types = plan.engines, stored_word(plan), roles(plan)
-    lanes, value = e.width * e.burst, Vector(types.weight, 1)
+    e, word = plan.engines, stored_word(graph, plan)
+    lanes, value = e.width * e.burst, Vector(word.type, 1)
     # One block comes in, one rests, one goes out: four of them, each with a flag for every place.
     memory = Memory("block", 4 * BLOCK, value.bits, lanes, granule=1)
     flags = Vector(DataType("uint64", BLOCK, "ulong", "uint64"), 1)
     groups, blocks, words = fields("out_groups", "blocks", "group_words")
     packed, turns = counters("packed", "turns")
-    groups = (tiles(plan) * groups).named("groups")
+    groups = (tiles(graph, plan) * groups).named("groups")
     count = (groups * blocks).named("count")
     return StepKernel(
         "weight_expander",

@@ -12,7 +12,7 @@ from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, Count, fields
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Combine, Loop
+from hlsgen.kernel.nest import Combine, Loop, Nest
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import StepKernel
 from hlsgen.ops.arrays import vectors
@@ -70,7 +70,7 @@ class FullyConnected(Engine):
     ) -> tuple[StepKernel, ...]:
         """Lanes of inputs are chosen, those of each copy."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
         inputs = Memory("inputs", own.vectors, vector.bits, copies=self.copies(own))
         return (
             StepKernel(
@@ -78,14 +78,20 @@ class FullyConnected(Engine):
                 self.title(own),
                 self.start(plan),
                 self.loops(own),
-                self.ends(plan),
-                (summing(plan, Combine("multiply", lane="i"), self.at_once(own)),),
+                self.ends(graph, plan),
+                (self.adding(graph, plan),),
                 counts=self.named_counts(own),
                 arrays=(Buffer(inputs, vector, "the input vector"),),
                 choices=inputs.copies * vector.bits,
                 template=self.name,
             ),
         )
+
+    def adding(self, graph: Graph, plan: Plan) -> Nest:
+        """The products of a word, added up."""
+        assert plan.engines is not None
+        products = self.at_once(plan.engines.of(self.name))
+        return summing(graph, plan, self.name, Combine("multiply", lane="i"), products)
 
     def macs(self, own: EngineSizes) -> int:
         """All products."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.activation import KINDS
-from hlsgen.engines.base import WORD, Feeder, engine_vector, roles, stored_word
+from hlsgen.engines.base import WORD, Feeder, engine_vector, kept_weights, roles, stored_word
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, Count, counters, fields
@@ -53,15 +53,16 @@ class Depthwise(WindowEngine, Feeder):
         """All taps of a window, and two sets of weights. A layer that feeds a convolution gets its
         bias and activation here."""
         assert plan.engines is not None
-        own, types, vector = plan.engines.of(self.name), roles(plan), engine_vector(plan)
+        own, types = plan.engines.of(self.name), roles(graph, plan, self.name)
+        vector, weight = (kind(graph, plan, self.name) for kind in (engine_vector, kept_weights))
         extent, words, feeding = own.extent, self.words(own), self.feeding(graph, plan)
         planes, turns = fields("planes", "plane_turns")
         used = extent**2 + bool(feeding)
         kept = tuple(
-            Registers(name, vector, (words * own.burst,), words * own.burst - used)
+            Registers(name, weight, (words * own.burst,), words * own.burst - used)
             for name in ("weights", "next_weights")
         )
-        ends = self.ends(plan)
+        ends = self.ends(graph, plan)
         if feeding:
             others = tuple(End(name, vector.bits, writes=True) for _, name in feeding.arrays)
             ends = (*ends[:-1], *others, *ends[-1:] * bool(feeding.beside))
@@ -93,9 +94,9 @@ class Depthwise(WindowEngine, Feeder):
             else None
         )
 
-    def readers(self, plan: Plan) -> list[StepKernel]:
+    def readers(self, graph: Graph, plan: Plan) -> list[StepKernel]:
         """The kernel that sends it its filters."""
-        word = stored_word(plan)
+        word = stored_word(graph, plan)
         groups, words, planes = fields("in_groups", "filter_words", "planes")
         (at,) = counters("at")
         return [

@@ -58,7 +58,7 @@ class Gather(Engine):
         """A load unit for whole vectors, one for every lane otherwise, and those of the tables;
         twice where two values are blended."""
         assert plan.engines is not None
-        own, vector = self.own(plan.engines), engine_vector(plan)
+        own, vector = self.own(plan.engines), engine_vector(graph, plan, self.name)
         moved = self.moved(graph, plan.engines)
         whole, single = any(w for w, _ in moved), any(not w for w, _ in moved)
         blend, v = any(b for _, b in moved), own.width

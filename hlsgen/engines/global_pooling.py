@@ -38,9 +38,9 @@ class GlobalPooling(Engine):
                 "Global average pooling engine: a plane of vectors after another.",
                 self.start(plan),
                 self.loops(self.own(plan.engines)),
-                self.ends(plan),
-                (summing(plan, Combine("sum")),),
-                units=Arithmetic(multiplies=plan.engines.width),
+                self.ends(graph, plan),
+                (summing(graph, plan, self.name, Combine("sum")),),
+                units=Arithmetic(multiplies=0 if graph.integers else plan.engines.width),
                 template=self.name,
             ),
         )

@@ -62,7 +62,7 @@ class MatMul(Engine):
     ) -> tuple[StepKernel, ...]:
         """A lane of a row by a vector of columns."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
+        own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
         right, row = (
             Memory("right", own.words, vector.bits),
             Memory("row", own.vectors, vector.bits),
@@ -80,8 +80,8 @@ class MatMul(Engine):
                 "once for all rows that\nmeet it, and stays on chip.",
                 READER,
                 self.loops(own),
-                self.ends(plan),
-                (summing(plan, Combine("multiply")),),
+                self.ends(graph, plan),
+                (summing(graph, plan, self.name, Combine("multiply")),),
                 pointers=(Pointer("features", vector, qualifier="const volatile "),),
                 arrays=(
                     Buffer(right, vector, "the right-hand matrix, row by row"),

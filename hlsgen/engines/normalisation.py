@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hlsgen.engines.base import CHANNELS, CONSTANTS, Engine, Size, engine_vector, roles
+from hlsgen.engines.base import CHANNELS, CONSTANTS, Engine, Size, engine_vector
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.nest import Loop
@@ -39,8 +39,8 @@ class Normalisation(Engine):
     ) -> tuple[StepKernel, ...]:
         """Two shift registers as long as the window, those of a vector in and one out."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
-        single = Vector(roles(plan).accumulator, 1)
+        own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
+        single = Vector(vector.type, 1)
         window = [Registers(name, single, (own.size,)) for name in ("square", "late")]
         lanes = [Registers(name, vector, inside=True) for name in ("in", "out")]
         return (
@@ -50,7 +50,7 @@ class Normalisation(Engine):
                 "another, one channel a cycle.",
                 self.start(plan),
                 self.loops(own),
-                self.ends(plan),
+                self.ends(graph, plan),
                 arrays=(*window, *lanes),
                 units=lrn.units(own.size),
                 choices=2 * own.size * single.bits,

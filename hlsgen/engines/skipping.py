@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hlsgen.engines.array import Array
-from hlsgen.engines.base import WORD, engine_vector, roles, tiles, weight_word
+from hlsgen.engines.base import WORD, engine_vector, roles, stored_word, tiles
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
@@ -48,7 +48,8 @@ class Skipping(Array):
         """Tile and multipliers in one kernel, results. Every multiplier has a copy of its lane, at
         the place that comes with its weight."""
         assert plan.engines is not None
-        own, vector, types = plan.engines.of(self.name), engine_vector(plan), roles(plan)
+        own, types = plan.engines.of(self.name), roles(graph, plan, self.name)
+        vector = engine_vector(graph, plan, self.name)
         single = Vector(types.operand, 1)
         tile = self.tile_memory(own, types.operand)
         shape = own.outputs, own.inputs * own.width, own.width
@@ -80,12 +81,12 @@ class Skipping(Array):
                 End("skipping_results_step", WORD, writes=True),
                 *fed,
                 End("skipping_in", vector.bits),
-                End("skipping_weights", weight_word(plan)),
+                End("skipping_weights", stored_word(graph, plan).bits),
                 End("skipping_sums", group.bits, writes=True),
             ),
             (self.multiplying(own, types),),
             onward=(("skipping_results_step", ""),),
-            counts={"tiles": tiles(plan).named("count")},
+            counts={"tiles": tiles(graph, plan).named("count")},
             arrays=(
                 Buffer(tile, single, "lane by lane", rests=MEMORY_DISTANCE),
                 *kept,
@@ -96,7 +97,7 @@ class Skipping(Array):
             depth=4,
             template="skipping_engine",
         )
-        return engine, self.results(plan)
+        return engine, self.results(graph, plan)
 
     def tile_memory(self, own: EngineSizes, operand: DataType) -> Memory:
         """Every multiplier has a copy of its lane."""

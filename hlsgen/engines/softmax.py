@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hlsgen.engines.base import CHANNELS, MODE, Engine, Size, engine_vector, roles
+from hlsgen.engines.base import CHANNELS, MODE, Engine, Size, engine_vector
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic
@@ -42,8 +42,8 @@ class Softmax(Engine):
     ) -> tuple[StepKernel, ...]:
         """What it is taken of, and the exponentials, one lane after another."""
         assert plan.engines is not None
-        own, vector = plan.engines.of(self.name), engine_vector(plan)
-        single = Vector(roles(plan).accumulator, 1)
+        own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
+        single = Vector(vector.type, 1)
         layers = [layer for layer in graph.layers if self.serves(layer)]
         logarithms = any(layer.attributes.logarithm for layer in layers)
         value, terms = softmax.arrays(own.vectors, vector.bits)
@@ -53,7 +53,7 @@ class Softmax(Engine):
                 "Softmax engine: over the channels of one pixel after another, a channel a cycle.",
                 self.start(plan),
                 self.loops(own),
-                self.ends(plan),
+                self.ends(graph, plan),
                 arrays=(
                     Buffer(value, vector, "a pixel"),
                     Buffer(terms, vector, "its exponentials"),

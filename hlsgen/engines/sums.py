@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from hlsgen.engines.base import engine_vector, roles
+from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY
 from hlsgen.kernel.nest import Combine, Loop, Nest, Source
 from hlsgen.plan import Plan
 
 
-def summing(plan: Plan, combine: Combine, *unrolled: Loop) -> Nest:
-    """Partial sums of vectors take turns in a shift register, so that II is 1."""
-    vector = engine_vector(plan)
+def summing(graph: Graph, plan: Plan, engine: str, combine: Combine, *unrolled: Loop) -> Nest:
+    """Partial sums of vectors take turns in a shift register, so that II is 1; integers, which are
+    added in a cycle, need none."""
+    vector, types = engine_vector(graph, plan, engine), roles(graph, plan, engine)
     return Nest(
         what="",
         lanes=vector.lanes,
         sources=(Source(vector, MANY, 1),),
         loops=(Loop("turn", MANY, reduces=True), *unrolled),
         combine=combine,
-        partial_sums=ACCUMULATION_LATENCY,
-        types=roles(plan),
+        partial_sums=1 if types.accumulator.integer else ACCUMULATION_LATENCY,
+        types=types,
     )

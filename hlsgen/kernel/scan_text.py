@@ -7,10 +7,11 @@ from __future__ import annotations
 from hlsgen.activation import of_step
 from hlsgen.kernel.naming import RUNNING, due_tests
 from hlsgen.kernel.nest import Nest, SlidingWindow, row_major, size
+from hlsgen.kernel.result_text import scale_name
 from hlsgen.kernel.step import Feeding, Sets, StepGuard, StepKernel
 from hlsgen.kernel.window_text import kept_rows, tap, window_promises
 from hlsgen.kernel.writing import Lines, block, indented, unrolled, unrolled_block
-from hlsgen.types import decoded
+from hlsgen.types import DataType, converted, decoded
 
 
 def scan_declarations(n: Nest) -> Lines:
@@ -87,7 +88,8 @@ def shifted(n: Nest, channel: str) -> Lines:
     w, vector = n.window, n.sources[0].word.ctype
     assert w is not None
     above, last = w.rows - 1, w.length - 1
-    border = f"y + r < {above} ? {n.types.operand.zero} : " if above else ""
+    zero = n.types.operand.filled(n.types.operand.zero, n.lanes)
+    border = f"y + r < {above} ? {zero} : " if above else ""
     moved = [
         *unrolled("c", 0, last, ["window[r][c] = window[r][c + 1];"]),
         f"window[r][{last}] = {border}column[r];",
@@ -116,7 +118,10 @@ def reduced(k: StepKernel, unroll: str) -> Lines:
         lines.append(f"{nest.accumulator.ctype} {name} = {start};")
         if nest.combine.kind == "multiply":
             index = row_major(nest.unrolled).text([loop.name for loop in nest.unrolled])
-            value = f"{value} * weights[{index}]"
+            value = f"{widened(nest, value, types.operand)} * " + widened(
+                nest, f"weights[{index}]", types.weight
+            )
+        value = nest.combine.expression.format(value)
         folded = f"{types.accumulator.maximum}({name}, {value})"
         steps.append(f"{name} = {folded};" if maximum else f"{name} += {value};")
         lines += counted(k, w, unroll) if nest.epilogue.scales else []
@@ -125,6 +130,11 @@ def reduced(k: StepKernel, unroll: str) -> Lines:
         steps = block(f"if ({rows} >> r & {columns} >> c & 1) ", steps)
     heads = [line for loop in n.unrolled for line in (unroll, over(loop.name, loop.bound))]
     return [*lines, *heads[:2], *indented([*heads[2:], *indented(steps)])]
+
+
+def widened(n: Nest, value: str, kind: DataType) -> str:
+    """Integers as they are multiplied."""
+    return converted(value, n.lanes, kind, n.types.accumulator) if kind.integer else value
 
 
 def over(counter: str, end: int) -> str:
@@ -151,11 +161,12 @@ def result(k: StepKernel) -> str:
     """The value of an output: where nests differ, of that which the record chooses."""
     found = []
     for nest in k.nests:
-        name = RUNNING[nest.combine.kind]
-        scale = (
-            f" * {k.name}_reciprocal[{k.counts['counted'].text}]" if nest.epilogue.scales else ""
-        )
-        found.append(name + scale)
+        name, ends = RUNNING[nest.combine.kind], nest.epilogue
+        if ends.scales:
+            entry = f"{k.name}_{scale_name(nest)}[{k.counts['counted'].text}]"
+            scaling = ends.conversion.expression if ends.conversion else "{0} * {1}"
+            name = scaling.format(name, entry)
+        found.append(name)
     if len(found) == 1:
         return found[0]
     one, other = found
@@ -192,7 +203,7 @@ def fed(n: Nest, feeding: Feeding, value: str) -> Lines:
 def incoming(n: Nest, sets: Sets, unroll: str) -> Lines:
     """A word of the next plane's weights."""
     words, burst, kind = sets.words, sets.burst, n.types.weight
-    value = decoded("next.v[b]", n.lanes, kind)
+    value = "next.v[b]" if kind.integer else decoded("next.v[b]", n.lanes, kind)
     stored = ["if (w == word)", *indented([f"next_weights[w * {burst} + b] = {value};"])]
     inner = [unroll, over("w", words), *indented([unroll, over("b", burst), *indented(stored)])]
     read = f"const weight_word next = read_channel_intel({sets.channel});"

@@ -76,13 +76,14 @@ class Registers:
 @dataclass(frozen=True)
 class Channel:
     """A channel of words, `depth` of them on the board, where `stream` of them pass in a step;
-    None: a record travels word by word. `struct`: the words are of a type of their own."""
+    None: a record travels word by word. `struct`: what the words, which are of a type of their own,
+    are made of."""
 
     name: str
     word: Vector
     depth: int = 0
     stream: Count | None = None
-    struct: bool = False
+    struct: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hlsgen.kernel.count import text
 from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.partial_text import declared as partial_sums
 from hlsgen.kernel.phases import Buffer
+from hlsgen.kernel.result_text import scale_name
 from hlsgen.kernel.scan_text import scan_declarations, scan_lines
 from hlsgen.kernel.step import AUTORUN, READER, Channel, Registers, StepKernel
 from hlsgen.kernel.writing import Lines, block, carry, indented
@@ -36,9 +37,9 @@ def step_kernel(k: StepKernel, body: Lines, unroll: str) -> Lines:
 
 
 def reciprocals(k: StepKernel) -> Lines:
-    """A table of factors, by how many values count."""
+    """A table of factors, or of what is divided by, by how many values count."""
     return [
-        f"__constant {nest.types.accumulator.ctype} {k.name}_reciprocal"
+        f"__constant {nest.types.accumulator.ctype} {k.name}_{scale_name(nest)}"
         f"[{len(nest.epilogue.scales)}] = {{ {', '.join(map(c_float, nest.epilogue.scales))} }};"
         for nest in k.nests
         if nest.epilogue.scales
@@ -161,9 +162,12 @@ def head(loop: Loop) -> str:
 def channel_lines(channels: Sequence[Channel], largest: Mapping[str, int]) -> Lines:
     """Types of words that are no vectors, and channels: as deep as on the board, and as many words
     as are `largest` in a step, by name."""
-    kinds = {c.word.ctype: c.word for c in channels if c.struct}
+    kinds = {c.word.ctype: c for c in channels if c.struct}
     return [
-        *(f"typedef struct {{ vec v[{word.count}]; }} {name};" for name, word in kinds.items()),
+        *(
+            f"typedef struct {{ {c.struct} v[{c.word.count}]; }} {name};"
+            for name, c in kinds.items()
+        ),
         *(channel_line(channel, largest.get(channel.name, 0)) for channel in channels),
     ]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from hlsgen.descriptors import record_fields
 from hlsgen.engines import engine_of
-from hlsgen.engines.base import Engine, setting
+from hlsgen.engines.base import Engine, setting, sum_vector
 from hlsgen.graph import Graph
 from hlsgen.kernel.charge import charged
 from hlsgen.kernel.hardware import Fifo, Structure
 from hlsgen.kernel.step import Channel, StepKernel
+from hlsgen.model.finishing import Finish, engines_used, finish
 from hlsgen.model.shared_channels import shared_channels
 from hlsgen.model.shared_kernels import (
-    Finish,
     bias_words,
-    engines_used,
     epilogue,
     feature_reader,
-    finish,
     parameter_reader,
     residual_reader,
     step_reader,
@@ -30,11 +28,11 @@ def folded_structure(graph: Graph, plan: Plan) -> Structure:
     """All kernels and channels of a folded plan."""
     used, end = engines_used(graph, plan), finish(graph, plan)
     words = len(record_fields(graph, plan.steps))
-    kernels = shared_kernels(plan, used, end)
+    kernels = shared_kernels(graph, plan, used, end)
     for known in used:
-        kernels += [*known.described(graph, plan), *known.readers(plan)]
-    channels = [*shared_channels(plan, used, end, pairs_fed(graph, plan))]
-    channels += [channel for known in used for group in known.channels(plan) for channel in group]
+        kernels += [*known.described(graph, plan), *known.readers(graph, plan)]
+    channels = [*shared_channels(graph, plan, used, end, pairs_fed(graph, plan))]
+    channels += [c for known in used for group in known.channels(graph, plan) for c in group]
     return Structure(
         tuple(charged(kernel) for kernel in kernels),
         tuple(fifo(channel, words) for channel in channels),
@@ -46,15 +44,23 @@ def fifo(channel: Channel, words: int) -> Fifo:
     return Fifo(channel.name, channel.word.bits, channel.depth or words)
 
 
-def shared_kernels(plan: Plan, used: tuple[Engine, ...], end: Finish) -> list[StepKernel]:
+def shared_kernels(
+    graph: Graph, plan: Plan, used: tuple[Engine, ...], end: Finish
+) -> list[StepKernel]:
     """Those that serve all engines."""
-    at = setting(plan)
+    at = setting(graph, plan)
+    given = [
+        (f"{name}_out", sum_vector(graph, plan, name)) if name else ("plain_in", at.vector)
+        for name in end.sources
+    ]
+    if end.rounding and end.rounding.passed:
+        given.append(("plain_floats", at.floats))
     return [
         step_reader(used, end),
         feature_reader(at, used, end),
-        *[residual_reader(at)] * bool(end.joins),
+        *[residual_reader(at, end)] * end.takes_in,
         parameter_reader(at, taking(plan, used), end),
-        epilogue(at, end, *bias_words(plan.steps)),
+        epilogue(at, end, tuple(given), *bias_words(plan.steps)),
         writer(at, end),
     ]
 

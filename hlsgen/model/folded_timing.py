@@ -12,7 +12,6 @@ from hlsgen.model.times import LayerTime, Timing
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
-from hlsgen.types import FLOAT32
 
 # Kernels that the host launches for an image: step reader, readers and writer.
 LAUNCHES = 5
@@ -45,8 +44,9 @@ def folded_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Timin
 
 def link_seconds(graph: Graph, plan: Plan, board: Board) -> float:
     """Seconds in which a launch's inputs and outputs pass the link to the host."""
-    sizes = sum(graph.tensors[p.tensor].size for p in (*graph.inputs, *graph.outputs))
-    return plan.images * sizes * FLOAT32.bytes / (board.pcie_bandwidth * 1e9)
+    tensors = (graph.tensors[p.tensor] for p in (*graph.inputs, *graph.outputs))
+    moved = sum(tensor.size * tensor.type.bytes for tensor in tensors)
+    return plan.images * moved / (board.pcie_bandwidth * 1e9)
 
 
 def folded_run(

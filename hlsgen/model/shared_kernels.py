@@ -6,21 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hlsgen.activation import FUNCTIONS, KINDS
-from hlsgen.descriptors import clears_lanes, record_fields
-from hlsgen.engines import engine, engines_of
+from hlsgen.engines import engine
 from hlsgen.engines.base import DEPTH, WORD, Engine, Setting
-from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.kernel.count import MANY, Count, counters, fields
-from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import AUTORUN, INT, LAUNCHED, READER, End, Pointer, Registers, StepKernel
 from hlsgen.kernel.values import Vector
-from hlsgen.ops import operator
-from hlsgen.ops.binary import FUNCTIONS as JOINS
-from hlsgen.ops.binary import NAMES
+from hlsgen.model.finishing import Finish
 from hlsgen.plan import Engines, Plan, StepPlan
 
 # Feature maps change while a kernel reads them, so its load unit must not cache.
@@ -31,76 +25,10 @@ REMEMBERED = 1024
 TOKEN = 32
 
 
-@dataclass(frozen=True)
-class Finish:
-    """What happens to a vector on its way to memory: of its `sources`, names of engines and "" of a
-    tensor that no engine computes, comes one; `scaled` by a factor, below zero alone where there
-    are `negatives`; a second tensor by one of `joins`; one of the activations `functions`; lanes
-    that hold no channel, where it `clears` them. Factors and biases may be `varying` by tile."""
-
-    sources: tuple[str, ...]
-    scaled: bool
-    negatives: bool
-    joins: tuple[str, ...]
-    functions: tuple[str, ...]
-    clears: bool
-    varying: bool
-
-    def units(self, lanes: int) -> Arithmetic:
-        """With scales, product and shift are one unit."""
-        adds = self.negatives if self.scaled else 1
-        found = Arithmetic(multiply_adds=self.scaled, adds=adds, compares=self.clears)
-        for function in self.joins:
-            found += JOINS[function].units
-        for kind in self.functions:
-            found += FUNCTIONS[kind].units
-        return found.times(lanes)
-
-    @property
-    def words(self) -> tuple[tuple[str, str], ...]:
-        """What is kept of a group of output vectors, and what the text calls a word of it."""
-        return (("bias", "shift"), ("scale", "factor"))[: 1 + self.scaled]
-
-
-def finish(graph: Graph, plan: Plan) -> Finish:
-    """That of a design."""
-    assert plan.engines is not None
-    e, ends = plan.engines, [(step, result_layer(graph, step)) for step in plan.steps]
-    joins = {layer.attributes.function for step, layer in ends if step.residual}
-    kinds = {layer.activation.kind for s, layer in ends if s.finish and layer.activation}
-    writing = {step.engine for step in plan.steps}
-    engines = [known.name for known in engines_used(graph, plan) if known.name in writing]
-    return Finish(
-        (*engines, *[""] * ("" in writing)),
-        has_scales(graph),
-        any(operator(layer.op).epilogue_fields(layer).get("scale_negative") for _, layer in ends),
-        tuple(sorted(joins, key=NAMES.index)),
-        tuple(sorted(kinds, key=KINDS.index)),
-        any(clears_lanes(graph, step, e) for step in plan.steps),
-        any(field.name == "constants_vary" for field in record_fields(graph, plan.steps)),
-    )
-
-
-@remembered
-def has_scales(graph: Graph) -> bool:
-    """Whether the epilogue multiplies by factors."""
-    return any(operator(layer.op).folded_scale(layer) is not None for layer in graph.layers)
-
-
-def result_layer(graph: Graph, step: StepPlan) -> Layer:
-    """The layer whose output a step gives: the join itself, fused or not."""
-    return graph.layer(step.addition or step.layer)
-
-
-def engines_used(graph: Graph, plan: Plan) -> tuple[Engine, ...]:
-    """The engines that a plan's steps run, in the order in which they first do."""
-    return tuple(dict.fromkeys(used for step in plan.steps for used in engines_of(graph, step)))
-
-
 def listening(used: Iterable[Engine], end: Finish) -> tuple[str, ...]:
     """Those that the step reader tells of a step, as the channels of their records are called."""
     own = (known.reader.removesuffix("_reader") for known in used if known.reader)
-    return ("feature", "parameter", *own, *["residual"] * bool(end.joins), "writer")
+    return ("feature", "parameter", *own, *["residual"] * end.takes_in, "writer")
 
 
 # ---- Addresses
@@ -170,7 +98,7 @@ def step_reader(used: tuple[Engine, ...], end: Finish) -> StepKernel:
 @lru_cache(maxsize=REMEMBERED)
 def feature_reader(at: Setting, used: tuple[Engine, ...], end: Finish) -> StepKernel:
     """Sends inputs."""
-    vector, several = at.vector, at.several
+    several = at.several
     ty, tx, g, y, x, t = counters("ty", "tx", "g", "y", "x", "t")
     down, across, top, left, pitch, stride, count, first, loads = fields(
         "in_step_y", "in_step_x", "pad_top", "pad_left", "in_pitch", "in_stride", "in_vectors",
@@ -179,7 +107,15 @@ def feature_reader(at: Setting, used: tuple[Engine, ...], end: Finish) -> StepKe
     row = (ty * down - top + y).named("row")
     column = (tx * across - left + x).named("column")
     place = sum_of(first, *image(several), row * pitch, column * stride, g * count, t)
-    fed = [known.name for known in used if known.fed] + ["plain"] * ("" in end.sources)
+    floats = end.rounding
+    fed = [
+        (f"{known.name}_in", at.floats if floats and known.name in floats.of_floats else at.vector)
+        for known in used
+        if known.fed
+    ]
+    fed += [("plain_in", at.vector)] * ("" in end.sources)
+    fed += [("plain_floats", at.floats)] * (floats is not None and floats.passed)
+    wide = floats is not None and (floats.passed or bool(floats.of_floats))
     return StepKernel(
         "feature_reader",
         "Sends the input of each step: tile by tile with its halo, borders filled in, so that "
@@ -192,11 +128,11 @@ def feature_reader(at: Setting, used: tuple[Engine, ...], end: Finish) -> StepKe
             End("feature_steps", WORD),
             End("step_done", TOKEN),
             *(End(f"{known.name}_step", WORD, writes=True) for known in used),
-            *(End(f"{name}_in", vector.bits, writes=True) for name in fed),
+            *(End(channel, word.bits, writes=True) for channel, word in fed),
         ),
         onward=tuple((f"{known.name}_step", known.name) for known in used),
         waits="step_done",
-        pointers=(Pointer("features", vector, qualifier=CHANGING),),
+        pointers=maps(at, CHANGING, wide),
         counts={"row": row, "column": column, "address": place},
         walk=walk("in_vectors", "in_rows", "in_columns", "in_groups", several),
         logic=1536,
@@ -205,28 +141,45 @@ def feature_reader(at: Setting, used: tuple[Engine, ...], end: Finish) -> StepKe
     )
 
 
+def maps(
+    at: Setting, qualifier: str, floats: bool, loads: int = 1, stores: int = 0
+) -> tuple[Pointer, ...]:
+    """The feature maps in memory, and where a kernel needs them beside integers those of
+    `floats`."""
+    found = Pointer("features", at.vector, loads, stores, qualifier)
+    if not floats:
+        return (found,)
+    return found, Pointer("floats", at.floats, loads, stores, qualifier)
+
+
 @lru_cache(maxsize=REMEMBERED)
-def residual_reader(at: Setting) -> StepKernel:
+def residual_reader(at: Setting, end: Finish) -> StepKernel:
     """Sends the second tensor."""
-    vector, several, (results,) = at.vector, at.several, fields("results")
+    several, (results,) = at.several, fields("results")
+    ends = taken_in(at, end, writes=True)
     return StepKernel(
         "residual_reader",
         "Sends the second tensor that the epilogue takes in, in the order in which results leave "
         "it.",
         READER,
         ((Loop("turn", MANY, count=results),),),
-        (
-            End("residual_steps", WORD),
-            End("residual_ready", TOKEN),
-            End("residual_in", vector.bits, writes=True),
-        ),
-        pointers=(Pointer("features", vector, qualifier=CHANGING),),
+        (End("residual_steps", WORD), End("residual_ready", TOKEN), *ends),
+        pointers=maps(at, CHANGING, end.rounding is not None and end.rounding.joined),
         counts=of_result("residual_base", "residual_stride", several),
         walk=walk("out_vectors", "tile_height", "tile_width", "out_groups", several),
         logic=1024,
         depth=1,
         template="residual_reader",
     )
+
+
+def taken_in(at: Setting, end: Finish, writes: bool) -> tuple[End, ...]:
+    """The channels of second tensors."""
+    floats = end.rounding is not None and end.rounding.joined
+    whole = end.takes_in if end.rounding is None else bool(end.rounding.joins)
+    return (End("residual_in", at.vector.bits, writes),) * whole + (
+        End("residual_floats", at.floats.bits, writes),
+    ) * floats
 
 
 @dataclass(frozen=True)
@@ -279,24 +232,30 @@ def parameter_reader(at: Setting, takes: Taking, end: Finish) -> StepKernel:
 
 def bias_word(vector: Vector, end: Finish) -> Vector:
     """What the epilogue gets for an output vector."""
-    return replace(vector, count=2, name="bias_word") if end.scaled else vector
+    (_, _, kind), *scale = end.words
+    return Vector(kind, vector.lanes, 2, "bias_word") if scale else vector
 
 
 @lru_cache(maxsize=REMEMBERED)
-def epilogue(at: Setting, end: Finish, kept: int, stored: int) -> StepKernel:
-    """Scale, bias, second tensor and activation of one vector a cycle. So many bias vectors are
-    `kept` in registers and `stored` in a memory (`bias_words`)."""
+def epilogue(
+    at: Setting, end: Finish, given: tuple[tuple[str, Vector], ...], kept: int, stored: int
+) -> StepKernel:
+    """Scale, bias, second tensor and activation of one vector a cycle, which comes through one of
+    the channels `given`. So many bias vectors are `kept` in registers and `stored` in a memory
+    (`bias_words`)."""
     vector, (results,) = at.vector, fields("results")
-    names = [name for name, _ in end.words]
-    registers = tuple(Registers(f"{name}_kept", vector, (kept,)) for name in names if kept)
+    names = [
+        (name, replace(vector, type=kind, name=at.name_of(kind))) for name, _, kind in end.words
+    ]
+    registers = tuple(Registers(f"{name}_kept", word, (kept,)) for name, word in names if kept)
     note = f"of groups so large that a word rests for {MEMORY_DISTANCE} turns"
     memories = tuple(
-        Buffer(Memory(name, stored, vector.bits), vector, note, rests=MEMORY_DISTANCE)
-        for name in names
+        Buffer(Memory(name, stored, word.bits), word, note, rests=MEMORY_DISTANCE)
+        for name, word in names
         if stored
     )
     bits = sum(array.bits for array in registers)
-    choices = len(end.sources) + len(end.functions) + len(names)
+    choices = len(given) + len(end.functions) + len(names)
     return StepKernel(
         "epilogue",
         "",
@@ -305,17 +264,23 @@ def epilogue(at: Setting, end: Finish, kept: int, stored: int) -> StepKernel:
         (
             End("epilogue_step", WORD),
             End("epilogue_bias", bias_word(vector, end).bits),
-            *(End(f"{name}_out" if name else "plain_in", vector.bits) for name in end.sources),
-            *[End("residual_in", vector.bits)] * bool(end.joins),
-            End("epilogue_out", vector.bits, writes=True),
+            *(End(channel, word.bits) for channel, word in given),
+            *taken_in(at, end, writes=False),
+            *(End(channel, word.bits, writes=True) for channel, word in finished(at, end)),
         ),
         arrays=(*registers, *memories),
         units=end.units(vector.lanes),
-        choices=choices * vector.bits + bits,
+        choices=choices * names[0][1].bits + bits,
         logic=512,
         depth=1,
         template="epilogue",
     )
+
+
+def finished(at: Setting, end: Finish) -> tuple[tuple[str, Vector], ...]:
+    """The channels of results, with what they carry."""
+    floats = end.rounding is not None and end.rounding.written
+    return (("epilogue_out", at.vector), *(("epilogue_floats", at.floats),) * floats)
 
 
 def bias_words(steps: Iterable[StepPlan]) -> tuple[int, int]:
@@ -342,8 +307,8 @@ def bias_depth(e: Engines) -> int:
 @lru_cache(maxsize=REMEMBERED)
 def writer(at: Setting, end: Finish) -> StepKernel:
     """Stores results."""
-    vector, several, (results,) = at.vector, at.several, fields("results")
-    ready = (End("residual_ready", TOKEN, writes=True),) * bool(end.joins)
+    several, (results,) = at.several, fields("results")
+    ready = (End("residual_ready", TOKEN, writes=True),) * end.takes_in
     return StepKernel(
         "writer",
         "Stores results; positions beyond the tensor (tiles at its edges, vectors beyond its "
@@ -352,11 +317,11 @@ def writer(at: Setting, end: Finish) -> StepKernel:
         ((Loop("turn", MANY, count=results),),),
         (
             End("writer_steps", WORD),
-            End("epilogue_out", vector.bits),
+            *(End(channel, word.bits) for channel, word in finished(at, end)),
             End("step_done", TOKEN, writes=True),
             *ready,
         ),
-        pointers=(Pointer("features", vector, loads=0, stores=1, qualifier=""),),
+        pointers=maps(at, "", len(finished(at, end)) > 1, loads=0, stores=1),
         counts=of_result("out_base", "out_stride", several),
         walk=walk("out_vectors", "tile_height", "tile_width", "out_groups", several),
         logic=1024,

@@ -7,8 +7,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hlsgen.boards import Board
-from hlsgen.descriptors import own_fields, step_counts
+from hlsgen.descriptors import own_fields, step_counts, step_source
 from hlsgen.engines import engine, engine_of, timed_sizes
+from hlsgen.engines.base import memory_type
 from hlsgen.graph import Graph, remembered
 from hlsgen.kernel.hardware import KERNEL_LATENCY
 from hlsgen.model.kinds import layer_kinds
@@ -124,10 +125,15 @@ def timed(graph: Graph, step: StepPlan, engines: Engines, latency: int) -> StepT
         "weight stream": weight_cycles,
         "compute": own.cycles(graph, step, engines, f),
     }
-    vector = engines.width * FLOAT32.bytes
-    moved = (f["loads"] + f["results"] * (2 if step.residual else 1) + own.loaded(f)) * vector
-    weights = engines.width * engines.burst * graph.layer(step.layer).weight_type.bytes
-    moved += f["tiles"] * step.groups * (stored * weights + step.output_vectors * vector)
+    layer, result = graph.layer(step.layer), graph.layer(step.addition or step.layer)
+    given, made = step_source(graph, step).type.bytes, graph.output_tensor(result).type.bytes
+    joined = graph.tensors[step.residual].type.bytes if step.residual else 0
+    moved = f["loads"] * given + f["results"] * (made + joined) + own.loaded(f) * given
+    moved *= engines.width
+    weights = engines.width * engines.burst * memory_type(graph, layer).bytes
+    # Sums of integers have a factor beside each bias.
+    biases = step.output_vectors * engines.width * FLOAT32.bytes * (2 if graph.integers else 1)
+    moved += f["tiles"] * step.groups * (stored * weights + biases)
     if step.feeder:
         feeding = engine_of(graph.layer(step.feeder))
         streams[feeding.name] = feeding.cycles(graph, step, engines, f)

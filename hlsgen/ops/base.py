@@ -63,12 +63,14 @@ class Operator(ABC):
     fields: tuple[Field, ...] = ()
     # Whether the epilogue of a folded design takes in its second input.
     joins: bool = False
+    # The function of both in OpenCL, of integers (int32) that are called `first` and `second`, and
+    # the units of one lane of it.
+    joined: str = ""
+    units: Arithmetic = Arithmetic()
     # Whether its inputs lie side by side in its result, one after another along channels.
     concatenates: bool = False
     # The weight that a scale a channel behind it may be multiplied into; "" where there is none.
     scaled_weight: str = ""
-    # Whether folded designs have the layer.
-    folds: bool = True
     # Whether an activation may become part of the layer.
     fuses_activation: bool = True
 
@@ -380,13 +382,23 @@ class Operator(ABC):
         return {}
 
     def folded_scale(self, layer: Layer) -> np.ndarray | None:
-        """Per-channel scale that the epilogue multiplies in, or None."""
+        """Scale that the epilogue multiplies in, for each channel or (no dimensions) all; or
+        None."""
         return None
 
     def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
         """Descriptor fields for the epilogue of the layer's steps."""
         return {}
 
+    def takes_either(self, layer: Layer) -> bool:
+        """Of one that joins two tensors: whether the epilogue may take in either of them."""
+        return False
+
+    def rounded_to(self, layer: Layer) -> int:
+        """The zero point of integer results, which is added to what is rounded."""
+        return 0
+
     def folded_shift(self, layer: Layer) -> np.ndarray | None:
-        """Per-channel shift (bias) that the epilogue adds, or None."""
+        """Shift (bias) that the epilogue adds, for each channel or (no dimensions) all; or
+        None."""
         return layer.weights.get("bias")

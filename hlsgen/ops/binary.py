@@ -72,7 +72,9 @@ FUNCTIONS = {
         "{1} != 0.0f ? {0} : 0.0f", lambda a, b: np.where(b != 0, a, 0), Arithmetic(compares=1), ""
     ),
 }
-NAMES = tuple(FUNCTIONS)
+# Of integers, which have operators of their own.
+INTEGER_FUNCTIONS = ("quantised_add", "quantised_multiply")
+NAMES = (*FUNCTIONS, *INTEGER_FUNCTIONS)
 ONNX_NAMES = {"Sum": "add", "And": "min", "Or": "max"}
 ONNX_NAMES |= {"GreaterOrEqual": "greater_equal", "LessOrEqual": "less_equal"}
 
@@ -131,6 +133,11 @@ class Binary(Operator, Importer):
                 node, function, current, np.asarray(node.constant(index)), swapped
             )
         node.bind(current.tensor, current.view)
+
+    def takes_either(self, layer: Layer) -> bool:
+        """Whether a design may compute with the operands in the other order."""
+        a: BinaryAttributes = layer.attributes
+        return not a.broadcast and FUNCTIONS[a.function].swapped == a.function
 
     def value_by_value(self, layer: Layer) -> bool:
         """A function of two values at one place, where none is broadcast."""

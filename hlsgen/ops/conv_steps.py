@@ -134,7 +134,7 @@ def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) 
     first, last = outputs.start, min(outputs.stop, weight.shape[0])
     block = np.zeros(
         (last - first, min(inputs.stop, per_in * groups) - inputs.start, *weight.shape[2:]),
-        np.float32,
+        weight.dtype,
     )
     for o in range(first, last):
         start = o // per_out * per_in - inputs.start
@@ -148,13 +148,13 @@ def depthwise_words(
     """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias,
     `(C/V, words * burst, V)`."""
     v, extent = own.width, own.extent
-    full = np.zeros((filters.shape[0], extent, extent), np.float32)
+    full = np.zeros((filters.shape[0], extent, extent), filters.dtype)
     top, left = extent - window.extent[0], extent - window.extent[1]
     full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
     lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
     words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
     spare = (
-        np.zeros((words.shape[0], 1, v), np.float32)
+        np.zeros((words.shape[0], 1, v), filters.dtype)
         if bias is None
         else pad_axis(bias, 0, v).reshape(-1, 1, v)
     )

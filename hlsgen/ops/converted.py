@@ -13,8 +13,6 @@ from hlsgen.plan import KernelPlan
 class Converted(Operator):
     """A copy, with the operator's `conversion` at its end."""
 
-    folds = False
-
     @property
     def layered_template(self) -> str:
         """A copy, converted."""

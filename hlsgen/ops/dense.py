@@ -145,6 +145,11 @@ class Dense(Operator, Importer):
             View((1, outputs, 1, rows)).then("transpose", (0, 2, 3, 1)).then("reshape", shape),
         )
 
+    def as_convolution(self, attributes: DenseAttributes, window: Window) -> ConvAttributes:
+        """The attributes of the convolution, of the operator that it makes first, which computes
+        the same with a window as large as its input."""
+        return ConvAttributes(attributes.outputs, 1, window)
+
     def output_shape(self, attributes: DenseAttributes, inputs: Sequence[Shape]) -> Shape:
         """(outputs, 1, 1)."""
         return (attributes.outputs, 1, 1)

@@ -50,6 +50,14 @@ class Dequantize(Converted, Importer):
         """Converted at the end."""
         return Roles(layer.attributes.type, FLOAT32, layer.attributes.type, FLOAT32)
 
+    def folded_shift(self, layer: Layer) -> np.ndarray:
+        """Less the zero point."""
+        return np.array(-layer.attributes.zero)
+
+    def folded_scale(self, layer: Layer) -> np.ndarray:
+        """Times the scale."""
+        return np.array(layer.attributes.scale, np.float32)
+
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Less the zero point, times the scale."""
         given: Quantisation = layer.attributes

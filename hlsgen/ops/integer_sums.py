@@ -16,7 +16,7 @@ from hlsgen.kernel.values import Roles, Vector
 from hlsgen.ops import requantise
 from hlsgen.ops.base import Operator
 from hlsgen.ops.importer import Importer
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.quantised import sum_bits
 from hlsgen.types import FLOAT32, INT8, INT16, INT32, INTEGERS
 
@@ -33,7 +33,6 @@ class IntegerSums(Operator, Importer):
     fuses_activation = False
     scaled_weight = ""
     stored_weights: tuple[str, ...] = ()
-    folds = False
     alternative_engines: tuple[str, ...] = ()
 
     def structure(self, layer: Layer) -> Any:
@@ -61,6 +60,22 @@ class IntegerSums(Operator, Importer):
             zero=0 if result is None else result.zero,
             units=units + requantise.rounding(result, lanes),
         )
+
+    def folded_scale(self, layer: Layer) -> np.ndarray:
+        """A factor for each channel."""
+        return layer.weights[FACTORS]
+
+    def rounded_to(self, layer: Layer) -> int:
+        """That of the result."""
+        result = layer.attributes.result
+        return 0 if result is None else result.zero
+
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """Borders hold the input's zero point."""
+        found = super().folded_fields(layer, graph, step, engines)
+        return found | {"pad_value": layer.attributes.given.zero}
 
     def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
         """Weights, bias, factors. The kernel takes the zero point from each input: the bias is the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Combine, Epilogue, Nest
 from hlsgen.kernel.phases import Table
 from hlsgen.kernel.values import Roles, Vector
+from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.ops.base import Operator
 from hlsgen.ops.elementwise import elementwise
 from hlsgen.ops.importer import Importer
 from hlsgen.ops.quantised_arguments import Place, places, quantisation
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.quantised import Quantisation, single
 from hlsgen.types import INTEGERS, DataType
 
@@ -48,7 +49,8 @@ class Lookup(Operator, Importer):
     name = "lookup"
     onnx_types: ClassVar[dict[str, str]] = {"QLinearSigmoid": "", "QLinearLeakyRelu": "alpha"}
     contributed = frozenset(onnx_types)
-    folds = False
+    engine = "lookup"
+    engine_weights = True
     types = INTEGERS
     fuses_activation = False
 
@@ -75,6 +77,10 @@ class Lookup(Operator, Importer):
         found: np.ndarray = layer.attributes.entries[inputs[0].view(np.uint8)]
         return found
 
+    def structure(self, layer: Layer) -> Any:
+        """Entries are constants of any table."""
+        return replace(layer.attributes, table=())
+
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """What the table has is the result."""
         a: LookupAttributes = layer.attributes
@@ -83,6 +89,19 @@ class Lookup(Operator, Importer):
     def layered_arrays(self, layer: Layer) -> dict[str, np.ndarray]:
         """The table."""
         return {"table": layer.attributes.entries}
+
+    def folded_steps(self, layer: Layer, graph: Graph, engines: Engines) -> tuple[StepPlan, ...]:
+        """One pass, pixel by pixel, so that the table comes once."""
+        tensor = graph.output_tensor(layer)
+        count = vectors(tensor.channels, engines.width)
+        return (StepPlan(layer.name, self.engine, tensor.height, tensor.width, count, 0, count),)
+
+    def folded_weights(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> np.ndarray:
+        """The entries by the bits of the index, lane by lane, whole words of them."""
+        bits = layer.attributes.entries.view(np.int8)
+        return pad_axis(bits, 0, engines.width * engines.burst).reshape(1, -1, engines.width)
 
     def nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """Every lane looks its value up."""

@@ -12,7 +12,8 @@ from hlsgen.kernel.nest import Combine, Nest
 from hlsgen.kernel.values import Roles
 from hlsgen.ops.pool import Pool, PoolAttributes
 from hlsgen.plan import Engines, KernelPlan, StepPlan
-from hlsgen.types import ANY
+from hlsgen.quantised import limits
+from hlsgen.types import ANY, DataType
 
 
 class MaxPool(Pool):
@@ -52,8 +53,13 @@ class MaxPool(Pool):
         there is none)."""
         return super().folded_fields(layer, graph, step, engines) | {
             "mode": 0,
-            "pad_value": np.finfo(np.float32).min,
+            "pad_value": least(graph.tensors[layer.inputs[0]].type),
         }
+
+
+def least(kind: DataType) -> float:
+    """The least number of a type."""
+    return float(limits(kind)[0] if kind.integer else np.finfo(np.float32).min)
 
 
 OPERATOR = MaxPool()

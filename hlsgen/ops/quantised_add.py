@@ -22,6 +22,10 @@ class QuantisedAdd(QuantisedBinary):
     }
     contributed = frozenset(onnx_types)
     units = Arithmetic(multiply_adds=2, conversions=2)
+    joined = (
+        "fma(convert_{vector}(first), ({vector})(s.join_0), "
+        "fma(convert_{vector}(second), ({vector})(s.join_1), ({vector})(s.join_2)))"
+    )
 
     def values(
         self, a: QuantisedBinaryAttributes, left: np.ndarray, right: np.ndarray
@@ -30,6 +34,10 @@ class QuantisedAdd(QuantisedBinary):
         ra, rb, fixed = factors(a)
         inner = fused_multiply_add(right.astype(single), rb, fixed)
         return rounded(fused_multiply_add(left.astype(single), ra, inner), 0, a.result.type)
+
+    def constants(self, a: QuantisedBinaryAttributes) -> tuple[float, ...]:
+        """Two factors, and what is added."""
+        return factors(a)
 
     def expression(self, a: QuantisedBinaryAttributes, lanes: int) -> str:
         """The same in OpenCL."""

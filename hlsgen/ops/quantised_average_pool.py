@@ -17,7 +17,7 @@ from hlsgen.ops import requantise
 from hlsgen.ops.average_pool import AveragePool, counts
 from hlsgen.ops.pool import PoolAttributes
 from hlsgen.ops.quantised_arguments import Place, places, quantisation
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.quantised import Quantisation, rounded, single
 from hlsgen.types import FLOAT32, INTEGERS
 
@@ -42,7 +42,7 @@ class QuantisedAveragePool(AveragePool):
     contributed = frozenset(onnx_types)
     types = INTEGERS
     fuses_activation = False
-    folds = False
+    engine = "quantised_pooling"
 
     def import_node(self, node: NodeImporter) -> None:
         """Import QLinearAveragePool."""
@@ -95,6 +95,19 @@ class QuantisedAveragePool(AveragePool):
             "operand": requantise.dequantised(layer.attributes.given, 1).format,
             "second": "count",
         }
+
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """A tap less the zero point, which borders hold, times the scale."""
+        given: Quantisation = layer.attributes.given
+        scaled = {"pad_value": given.zero, "constant_0": given.scale}
+        return super().folded_fields(layer, graph, step, engines) | scaled
+
+    def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
+        """Divided by the scale; the zero point is added before rounding."""
+        result: Quantisation = layer.attributes.result
+        return {"divisor": result.scale, "offset": float(result.zero)}
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Divided by the number of values, `{1}`, and by the scale."""

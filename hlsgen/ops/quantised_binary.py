@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlsgen.graph import Graph, Layer
-from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Conversion, Epilogue, Nest
 from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
@@ -44,12 +43,8 @@ class QuantisedBinaryAttributes(BinaryAttributes):
 class QuantisedBinary(Binary):
     """A function in float32 of two integers, rounded. Subclasses say which."""
 
-    folds = False
     types = INTEGERS
-    joins = False
     makes = ("lookup", "gather")
-    # Units of one lane.
-    units = Arithmetic()
 
     def import_node(self, node: NodeImporter) -> None:
         """Import the operator: a, its scale and zero point, the same of b, those of the result."""
@@ -89,6 +84,10 @@ class QuantisedBinary(Binary):
         """The formula of onnxruntime."""
         return self.values(layer.attributes, inputs[0], inputs[1])
 
+    def takes_either(self, layer: Layer) -> bool:
+        """The record says which operand is the first."""
+        return not layer.attributes.broadcast
+
     def value_by_value(self, layer: Layer) -> bool:
         """Its integers are no values of a function."""
         return False
@@ -107,6 +106,14 @@ class QuantisedBinary(Binary):
     def layered_template(self) -> str:
         """That of float32."""
         return Binary.name
+
+    @abstractmethod
+    def constants(self, a: QuantisedBinaryAttributes) -> tuple[float, ...]:
+        """What the function that folded designs compute asks for."""
+
+    def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
+        """The constants."""
+        return {f"join_{n}": value for n, value in enumerate(self.constants(layer.attributes))}
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """Rounded: zero points are part of the expression."""

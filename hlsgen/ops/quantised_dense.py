@@ -91,6 +91,14 @@ class QuantisedDense(IntegerSums, Dense):
             FLOAT32 if result is None else result.type,
         )  # fmt: skip
 
+    def as_convolution(
+        self, attributes: DenseAttributes, window: Window
+    ) -> QuantisedConvAttributes:
+        """Of integers too."""
+        a = attributes
+        assert isinstance(a, QuantisedDenseAttributes)
+        return QuantisedConvAttributes(a.outputs, 1, window, a.given, a.result)
+
     def reference(self, layer: Layer, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """The formula of onnxruntime."""
         weight = layer.weights["weight"]

@@ -16,7 +16,7 @@ from hlsgen.kernel.values import Roles
 from hlsgen.ops import requantise
 from hlsgen.ops.global_average_pool import GlobalAveragePool
 from hlsgen.ops.quantised_arguments import Place, places, quantisation
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.quantised import Quantisation, requantised, single
 from hlsgen.types import INT32, INTEGERS
 
@@ -46,7 +46,6 @@ class QuantisedGlobalAveragePool(GlobalAveragePool):
     contributed = frozenset(onnx_types)
     types = INTEGERS
     fuses_activation = False
-    folds = False
 
     def import_node(self, node: NodeImporter) -> None:
         """Import QLinearGlobalAveragePool."""
@@ -75,6 +74,25 @@ class QuantisedGlobalAveragePool(GlobalAveragePool):
         """Sums of int32."""
         a: QuantisedMeanAttributes = layer.attributes
         return Roles(a.given.type, a.given.type, INT32, a.result.type)
+
+    def folded_fields(
+        self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
+    ) -> dict[str, Any]:
+        """The engine's factor is not used."""
+        return super().folded_fields(layer, graph, step, engines) | {"constant_0": 0.0}
+
+    def folded_shift(self, layer: Layer) -> np.ndarray:
+        """Less what the zero point adds up to."""
+        a: QuantisedMeanAttributes = layer.attributes
+        return np.array(-a.given.zero * a.pixels)
+
+    def folded_scale(self, layer: Layer) -> np.ndarray:
+        """The factor."""
+        return np.array(layer.attributes.factor, np.float32)
+
+    def rounded_to(self, layer: Layer) -> int:
+        """That of the result."""
+        return int(layer.attributes.result.zero)
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """What the zero point adds up to is taken off in the end."""

@@ -21,6 +21,10 @@ class QuantisedMultiply(QuantisedBinary):
         "QLinearMul": "two feature maps with broadcasting, or a constant number"
     }
     contributed = frozenset(onnx_types)
+    joined = (
+        "convert_{vector}((first - ({kind})s.join_0) * (second - ({kind})s.join_1)) "
+        "* s.join_2 + s.join_3"
+    )
     units = Arithmetic(multiplies=1, adds=1, narrow_products=1, integer_adds=2, conversions=1)
 
     def values(
@@ -29,6 +33,10 @@ class QuantisedMultiply(QuantisedBinary):
         """The formula of onnxruntime."""
         products = (a.left.centred(left) * a.right.centred(right)).astype(single)
         return rounded(products * single(scale(a)) + single(a.result.zero), 0, a.result.type)
+
+    def constants(self, a: QuantisedBinaryAttributes) -> tuple[float, ...]:
+        """Three zero points, and between them the factor."""
+        return float(a.left.zero), float(a.right.zero), scale(a), float(a.result.zero)
 
     def expression(self, a: QuantisedBinaryAttributes, lanes: int) -> str:
         """The same in OpenCL. `mad` and contraction would round once: the preamble forbids them."""

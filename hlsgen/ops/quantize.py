@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,14 @@ class Quantize(Converted, Importer):
     def roles(self, layer: Layer, graph: Graph) -> Roles:
         """Rounded at the end."""
         return Roles(FLOAT32, FLOAT32, FLOAT32, layer.attributes.type)
+
+    def epilogue_fields(self, layer: Layer) -> dict[str, Any]:
+        """The scale, by which float32 is divided."""
+        return {"divisor": layer.attributes.scale}
+
+    def rounded_to(self, layer: Layer) -> int:
+        """The zero point."""
+        return int(layer.attributes.zero)
 
     def conversion(self, layer: Layer, graph: Graph, lanes: int) -> Conversion:
         """A division, rounded: times a reciprocal is another number in one case of 400."""

@@ -52,7 +52,7 @@ def has_template(name: str, style: str) -> bool:
     if style == "pipelined":
         return type(op).nest is not Operator.nest
     if style == "folded":
-        return op.folds
+        return True
     templates = resources.files("hlsgen.templates")
     return templates.joinpath(f"layered/{op.layered_template}.cl.j2").is_file()
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from hlsgen.errors import PlanError
 from hlsgen.graph import Graph, Layer, remembered
-from hlsgen.ops.conv import ConvAttributes
-from hlsgen.ops.dense import DenseAttributes
+from hlsgen.ops import operator
+from hlsgen.ops.dense import Dense, DenseAttributes
 from hlsgen.ops.window import Window
 from hlsgen.plan import Plan
 from hlsgen.rewrites.im2col import unfold
@@ -60,4 +60,6 @@ def as_convolution(graph: Graph, layer: Layer) -> Layer:
     """One fully connected layer (outputs, C, H, W) as a convolution with an H x W window."""
     source = graph.tensors[layer.inputs[0]]
     window = Window((source.height, source.width))
-    return replace(layer, op="conv", attributes=ConvAttributes(layer.attributes.outputs, 1, window))
+    op = operator(layer.op)
+    assert isinstance(op, Dense)
+    return replace(layer, op=op.makes[0], attributes=op.as_convolution(layer.attributes, window))

@@ -6,29 +6,18 @@ import pytest
 from hlsgen.audit.design import audit
 from hlsgen.boards import board
 from hlsgen.codegen.generate import generate
+from hlsgen.descriptors import own_fields, step_counts
 from hlsgen.frontend.load import load
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.model.resources import body_cost
+from hlsgen.model.step_time import step_time
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
-from tests.support.quantised import Builder
-
-
-def joined():
-    """A convolution, its sum with the input, a product, averages of windows and of all."""
-    b = Builder(3, np.uint8)
-    x = b.quantised(b.input((1, 8, 8, 8)))
-    weight, _ = b.weight((8, 8, 3, 3), 0)
-    y = b.quantised(b.node("Conv", [x, weight], pads=[1] * 4), low=0.2, high=0.4)
-    b.nodes[-3].name = "conv"
-    total = b.quantised(b.node("Add", [y, x]), low=0.3, high=0.5)
-    mean = b.quantised(b.node("AveragePool", [total], kernel_shape=[2, 2], strides=[2, 2]))
-    whole = b.quantised(b.node("GlobalAveragePool", [mean]))
-    return b.model(b.quantised(b.node("Mul", [mean, whole]), low=0.3, high=0.5))
+from tests.support.quantised import Builder, joined_network
 
 
 def test_dsps_of_the_text_are_those_of_the_model(tmp_path):
-    graph = load(joined())
+    graph = load(joined_network()[0])
     plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins={("conv", "unroll_window"): 1}))
     generate(graph, plan, tmp_path / "design")
     found = audit(tmp_path / "design")
@@ -38,6 +27,31 @@ def test_dsps_of_the_text_are_those_of_the_model(tmp_path):
     products = 9 * plan.kernel("conv").input_width * lanes
     assert conv.arithmetic.narrow_products == products
     assert conv.arithmetic.dsps == products / 2 + lanes  # and a factor a lane
+
+
+def test_engines_on_integers(tmp_path):
+    """Two products a DSP and a factor a lane; bytes in memory where float32 takes four times as
+    many."""
+    graph = load(joined_network()[0])
+    plan = schedule(graph, "pac_d5005", "folded")
+    generate(graph, plan, tmp_path / "design")
+    found = audit(tmp_path / "design")
+    # What a window counts is multiplied in fewer bits than the model charges, as of float32.
+    wrong = {f.kernel for f in found.findings if f.severity != "note"}
+    assert wrong <= {"quantised_pooling_engine"}
+    array = next(k for k in found.kernels if k.name == "convolution_engine")
+    own = plan.engines.of("convolution")
+    products = own.width**2 * own.inputs * own.outputs
+    assert array.arithmetic.narrow_products == products
+    assert array.arithmetic.dsps == products / 2
+    step = next(step for step in plan.steps if step.engine == "convolution")
+    moved = step_time(graph, step, plan.engines, board("pac_d5005")).bytes
+    fields = step_counts(graph, step, plan.engines, own_fields(graph, step, plan.engines))
+    vectors = fields["loads"] + 2 * fields["results"]  # with what is joined
+    parameters = (
+        fields["tiles"] * step.groups * (fields["taps"] * fields["tap_words"] * own.burst + 8)
+    )
+    assert moved == own.width * (vectors + parameters)
 
 
 @pytest.mark.parametrize(("name", "share"), [("pac_d5005", 2), ("de10_nano", 2)])

@@ -9,6 +9,7 @@ import pytest
 from hlsgen.sparsify import sparsify
 from tests.emulator.test_ablation import MOVEMENT
 from tests.support.networks import NO_PREFIX, build, parse
+from tests.support.quantised import joined_network
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -60,14 +61,14 @@ SPARSITY = {"sparse": 0.85}
         ("residual", "folded", 4, {}),
         ("row_tiles", "pipelined", 1, STRIPS),
         ("weight_bank", "pipelined", 1, BANK),
+        ("integers", "folded", 1, {}),
     ],
 )
 def test_generated_text(name, style, images, pins, tmp_path, request):
-    model = sparsify(
-        parse((NETWORKS | {"ahead": AHEAD} | dict.fromkeys(STREAMED, NETWORKS["residual"]))[name]),
-        "relative",
-        sparsity=SPARSITY.get(name, 0.0),
-    ).model
+    others = {"ahead": AHEAD} | dict.fromkeys(STREAMED, NETWORKS["residual"])
+    model = joined_network()[0]
+    if text := (NETWORKS | others).get(name):
+        model = sparsify(parse(text), "relative", sparsity=SPARSITY.get(name, 0.0)).model
     design = build(model, tmp_path / "design", style, board="pac_a10", images=images, pins=pins)
     style += f"_{images}_images" if images > 1 else ""
     for file in ("kernels/network.cl", "Makefile"):

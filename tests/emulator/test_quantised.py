@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.conformance.cases import node_case, run_case
 from hlsgen.codegen.generate import generate
+from hlsgen.errors import Infeasible
 from hlsgen.frontend.load import load
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
@@ -18,7 +19,7 @@ from hlsgen.schedule.scheduler import schedule
 from hlsgen.validation import Reference
 from hlsgen.zoo.networks import lenet5
 from tests.support.networks import build, parse
-from tests.support.quantised import Builder, assert_equal, quantised_statically
+from tests.support.quantised import Builder, assert_equal, joined_network, quantised_statically
 from tests.support.random_quantised import random_network
 
 pytestmark = pytest.mark.emulator
@@ -39,7 +40,9 @@ NODES = {
 }
 
 
-@pytest.mark.parametrize(("style", "strict"), [("base", False), ("pipelined", True)])
+@pytest.mark.parametrize(
+    ("style", "strict"), [("base", False), ("pipelined", True), ("folded", False)]
+)
 def test_lenet5(style, strict, tmp_path):
     model = quantised_statically(lenet5(28, 1.0, 0), tmp_path, np.uint8, ("softmax",))
     design = build(model, tmp_path / "design", style)
@@ -48,15 +51,15 @@ def test_lenet5(style, strict, tmp_path):
     assert len(assert_equal(design, feeds, strict=strict, exact=False)) == 8  # all but the softmax
 
 
-@pytest.mark.parametrize("style", ["base", "pipelined"])
+@pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
 def test_mnist(style, tmp_path):
     model = quantised_statically(parse(MNIST), tmp_path, np.int8)
     feeds = {"x": np.random.default_rng(1).normal(size=(3, 1, 28, 28)).astype(np.float32)}
-    assert_equal(build(model, tmp_path / "design", style), feeds)
+    assert_equal(build(model, tmp_path / "design", style), feeds, strict=style == "folded")
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["base", "pipelined"]))
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["base", "pipelined", "folded"]))
 def test_random_networks(tmp_path_factory, seed, style):
     model, feeds = random_network(seed)
     assert_equal(build(model, tmp_path_factory.mktemp("random") / "design", style), feeds)
@@ -104,6 +107,44 @@ def test_copies(tmp_path):
 def test_optimisations_switched_off(off, tmp_path):
     model, feeds = chain()
     assert_equal(build(model, tmp_path / "design", "pipelined", disable=[off]), feeds)
+
+
+def test_a_prefix_before_engines(tmp_path):
+    """The prefix works a launch ahead, and hands bytes on."""
+    model = quantised_statically(parse(MNIST), tmp_path, np.uint8)
+    pins = {("prefix", "layers"): 4}
+    design = build(model, tmp_path / "design", "hybrid", images=2, pins=pins)
+    feeds = {"x": np.random.default_rng(1).normal(size=(3, 1, 28, 28)).astype(np.float32)}
+    assert_equal(design, feeds)
+
+
+def test_engines_for_several_images(tmp_path):
+    """With joins, averages and a sum that stays where it was computed."""
+    model, feeds = joined_network()
+    assert_equal(build(model, tmp_path / "design", "folded", images=2), feeds)
+
+
+@pytest.mark.parametrize("find", ["_rte(", "s.offset", "+ shift", "s.swapped ? other"])
+def test_wrong_engines_are_found(find, tmp_path):
+    model, feeds = joined_network()
+    design = build(model, tmp_path / "design", "folded")
+    (path,) = (design.path / name for name in design.manifest.kernels)
+    other = {"_rte(": "_rtz(", "s.offset": "0.0f", "+ shift": "", "s.swapped ? other": "1 ? other"}
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, other[find]))
+    verdict, _ = validate(HostDesign(design.path), feeds, Reference(design, feeds))
+    assert not verdict["ok"] and verdict["first_wrong_layer"]
+
+
+def test_weights_of_float32_beside_integers(tmp_path):
+    b = Builder(1, np.uint8)
+    x = b.quantised(b.input((1, 8, 4, 4)))
+    weight, _ = b.weight((8, 8, 3, 3), 0)
+    y = b.quantised(b.node("Conv", [x, weight]))
+    w = b.constant("w", b.rng.normal(size=(8, 8, 1, 1)).astype(np.float32))
+    with pytest.raises(Infeasible, match="weights of float32 are not kept"):
+        build(b.model(b.node("ConvTranspose", [y, w])), tmp_path / "design", "folded")
 
 
 def test_a_wrong_value_is_named(tmp_path):

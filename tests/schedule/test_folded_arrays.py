@@ -13,8 +13,8 @@ from hlsgen.codegen.folded import FoldedGenerator
 from hlsgen.codegen.folded_text import steps_by_engine
 from hlsgen.engines import is_array
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.model.finishing import engines_used, finish
 from hlsgen.model.folded_structure import shared_kernels
-from hlsgen.model.shared_kernels import engines_used, finish
 from hlsgen.model.step_time import step_time
 from hlsgen.model.structure import structure
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -87,9 +87,9 @@ def test_ends_of_channels_and_arguments_are_those_described(style, name):
         _, (graph, plan) = halves(graph, plan) if plan.kernels else (None, (graph, plan))
     shaped, texts = reshaped(graph, plan), kernels_of(source)
     used, end = engines_used(shaped, plan), finish(shaped, plan)
-    kernels = shared_kernels(plan, used, end)
+    kernels = shared_kernels(shaped, plan, used, end)
     for known in used:
-        kernels += [*known.described(shaped, plan), *known.readers(plan)]
+        kernels += [*known.described(shaped, plan), *known.readers(shaped, plan)]
     for kernel in kernels:
         text = texts[kernel.name]
         found = re.findall(r"(read|write)_channel_intel\((\w+)", text)

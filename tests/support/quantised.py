@@ -115,6 +115,19 @@ class Builder:
         }
 
 
+def joined_network() -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """A convolution, its sum with the input, a product, averages of windows and of all; inputs."""
+    b = Builder(3, np.uint8)
+    x = b.quantised(b.input((1, 8, 8, 8)))
+    weight, _ = b.weight((8, 8, 3, 3), 0)
+    y = b.quantised(b.node("Conv", [x, weight], pads=[1] * 4), low=0.2, high=0.4)
+    b.nodes[-3].name = "conv"
+    total = b.quantised(b.node("Add", [y, x]), low=0.3, high=0.5)
+    mean = b.quantised(b.node("AveragePool", [total], kernel_shape=[2, 2], strides=[2, 2]))
+    whole = b.quantised(b.node("GlobalAveragePool", [mean]))
+    return b.model(b.quantised(b.node("Mul", [mean, whole]), low=0.3, high=0.5)), b.feeds(2)
+
+
 def fused_by_onnxruntime(model: onnx.ModelProto, folder) -> onnx.ModelProto:
     """The model with the operators that onnxruntime makes of it."""
     options = onnxruntime.SessionOptions()

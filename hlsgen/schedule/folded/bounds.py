@@ -9,6 +9,7 @@ from math import ceil, inf
 
 from hlsgen.boards import Board
 from hlsgen.engines import array, on_array
+from hlsgen.engines.base import memory_type
 from hlsgen.graph import Graph, remembered
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.folded_timing import LAUNCHES, link_seconds
@@ -19,7 +20,6 @@ from hlsgen.plan import Plan
 from hlsgen.schedule.folded.steps import models
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.goal import Goal
-from hlsgen.types import FLOAT32
 
 # Times that differ by less are equal, and then resources decide: rounding must not.
 EQUAL = 1 + 1e-9
@@ -62,9 +62,8 @@ def works(graph: Graph, name: str, width: int) -> dict[str, Work]:
             runs = group_runs(source.channels, a.filters, a.groups, width)
             depth, count = (ceil(vectors(n, width) / runs) for n in (source.channels, a.filters))
             words, weights = array(name).least(layer, depth, width)
-            vector = width * FLOAT32.bytes
-            moved = runs * count * weights * width * layer.weight_type.bytes
-            results = runs * count * result.pixels * vector
+            moved = runs * count * weights * width * memory_type(graph, layer).bytes
+            results = runs * count * result.pixels * width * result.type.bytes
             found[layer.name] = Work(runs, result.pixels, count, words, moved, results)
     return found
 

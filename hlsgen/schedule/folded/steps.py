@@ -224,7 +224,7 @@ def feeding_layers(graph: Graph) -> dict[str, str]:
         producer = graph.producers.get(layer.inputs[0])
         if producer is None or not on_array(layer) or not engine_of(producer).feeds:
             continue
-        if producer.narrow:  # its bias lies among its weights
+        if producer.narrow or graph.integers:  # its bias lies among its weights, nothing rounds
             continue
         window = layer.attributes.window
         plain = (
@@ -260,12 +260,7 @@ def fused_additions(graph: Graph) -> dict[str, str]:
         if not operator(layer.op).joins or layer.inputs[0] == layer.inputs[1]:
             continue
         # The fused layer's result must be the first operand, or as good as it.
-        either = not layer.attributes.broadcast and layer.attributes.function in (
-            "add",
-            "mul",
-            "max",
-            "min",
-        )
+        either = operator(layer.op).takes_either(layer)
         producers = [graph.producers[name] for name in layer.inputs if name in graph.producers]
         last = max(producers, key=lambda p: order[p.name], default=None)
         if (
