@@ -2,10 +2,12 @@
 
 Think of time as the number of input pixels that have arrived. A streaming kernel emits an output
 pixel as soon as the last input pixel it needs is there (`Operator.needed_pixels`), so every pixel
-of every tensor has an earliest time. Where two branches join, the earlier branch waits in its FIFO:
-the most it ever holds is what has been produced by the time the join consumes pixel p, less the p
-pixels consumed before. With FIFOs that deep there is a sequential schedule that never blocks, and a
-network of deterministic kernels with blocking channels that has one never deadlocks.
+of every tensor has an earliest time. Pixels that need no more than the one before them (those of a
+row tile, the last rows of an image) still leave one after another, an instant apart. Where two
+branches join, the earlier branch waits in its FIFO: the most it ever holds is what has been
+produced by the time the join consumes pixel p, less the p pixels consumed before. All that pixel p
+cannot do without is among it, so with FIFOs that deep every pixel can be had when it is asked for,
+and a network of deterministic kernels with blocking channels that can do this never deadlocks.
 """
 
 from __future__ import annotations
@@ -21,23 +23,33 @@ from hlsgen.plan import KernelPlan
 # Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of
 # any FIFO.
 MARGIN = 16
+# Instants between two input pixels: more than all pixels of an image that may follow one.
+INSTANTS = 1 << 32
 
 
 def pixel_times(
     graph: Graph, kernels: Mapping[str, KernelPlan] | None = None
 ) -> dict[str, np.ndarray]:
     """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in
-    input pixels. `kernels`: those of the layers, where they are known."""
+    instants. `kernels`: those of the layers, where they are known."""
     times = {
-        port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs
+        port.tensor: INSTANTS * np.arange(1, graph.tensors[port.tensor].pixels + 1)
+        for port in graph.inputs
     }
     for layer in graph.layers:
         kernel = (kernels or {}).get(layer.name)
         arrivals = [
             arrival(layer, graph, i, times[name], kernel) for i, name in enumerate(layer.inputs)
         ]
-        times[layer.output] = np.max(arrivals, axis=0)
+        times[layer.output] = one_by_one(np.max(arrivals, axis=0))
     return times
+
+
+def one_by_one(times: np.ndarray) -> np.ndarray:
+    """No earlier, and each later than the one before."""
+    places = np.arange(len(times))
+    later: np.ndarray = np.maximum.accumulate(times - places) + places
+    return later
 
 
 def arrival(
