@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,9 @@ class Run:
 
 
 RUNS = {
-    "lenet5": Run("lenet5", 1.0, 5, 12000, 0.01),
-    "resnet20": Run("resnet20", 0.25, 3, 6000, 0.05),
-    "vgg16": Run("vgg16", 0.125, 3, 6000, 0.02),
+    "lenet5": Run("lenet5", 1.0, 4, 10000, 0.01),
+    "resnet20": Run("resnet20", 0.25, 3, 4000, 0.05),
+    "vgg16": Run("vgg16", 0.125, 3, 4000, 0.02),
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"correct": name} for name in CORRECTIONS},
@@ -69,7 +70,7 @@ def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
         warmup=20, weight_decay=1e-4, seed=seed, layout="channels_last",
     )  # fmt: skip
     settings = replace(settings, **variant)
-    learnt, test = read_batches(settings, shape, net.graph.tensors[scores].channels)
+    learnt, test = pictures(shape, net.graph.tensors[scores].channels, run.limit, seed)
     parts = split(net.graph, even_cuts([layer.name for layer in layers], cuts))
     total = settings.epochs * len(learnt)
     stages = [Stage(net, part, settings, total) for part in parts]
@@ -81,6 +82,14 @@ def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
     except TrainingError:
         return 1 / net.graph.tensors[scores].channels
     return right(stages, test) / len(test.chosen)
+
+
+@lru_cache
+def pictures(
+    shape: tuple[int, ...], classes: int, limit: int, seed: int
+) -> tuple[Batches, Batches]:
+    """What is learnt from, and what is tested on."""
+    return read_batches(Settings("", "fashion-mnist", limit=limit, seed=seed), shape, classes)
 
 
 def right(stages: list[Stage], test: Batches) -> int:
