@@ -10,6 +10,7 @@ from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_design, add_force, check_page, opened
+from hlsgen.model.times import rate
 
 NAME = "report"
 HELP = "print a design's predicted resources, times and bottlenecks, and write them as an HTML page"
@@ -65,6 +66,9 @@ def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) ->
         if data["audit"]
         else f"not audited yet: {command('audit', data['design'])}"
     )
+    if data["advice"]:
+        console.say("")
+        console.show(advice_table(data["advice"]))
     if "aoc" in data:
         console.show(aoc_table(data["aoc"]["kernels"]))
         if data["aoc"]["loops"]:
@@ -107,6 +111,22 @@ def costs(data: dict[str, Any]) -> tuple[str, str]:
         f"at {data['roofline_clock']:g} MHz; needs at least "
         f"{data['least_bandwidth_gbs']:.3g} GB/s of external memory",
     )
+
+
+def advice_table(advice: list[dict[str, Any]]) -> Table:
+    """What would be better by the model, a line each."""
+    titles = ("images/s", "DSPs", "blocks", "ALMs")
+    columns = (("instead", LEFT), *((title, RIGHT) for title in titles), ("fits", LEFT))
+    rows = (
+        (
+            piece["change"],
+            rate(piece["throughput_fps"]),
+            *(f"{piece[name]:+,}" for name in ("dsps", "blocks", "alms")),
+            "yes" if piece["fits"] else piece["short"],
+        )
+        for piece in advice
+    )
+    return Table(columns, tuple(rows))
 
 
 def aoc_table(kernels: list[dict[str, Any]]) -> Table:

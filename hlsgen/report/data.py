@@ -22,6 +22,7 @@ from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import read_quantisation
+from hlsgen.report.advice import advice
 from hlsgen.report.aoc import aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
 from hlsgen.report.kernels import kernel_rows, shares
@@ -57,6 +58,7 @@ def report_data(
     data["steps"] = steps_data(plan, data["layers"])
     held = dict(enumerate(run.simulation.occupancy)) if run else {}
     data["graph"] = network(shaped, plan, data["layers"], areas, held)
+    data["advice"] = advice(graph, plan, predicted, calibration)
     reports = aoc or next((path.parent for path in sorted(folder.rglob("area.json"))), None)
     if reports is not None:
         data["aoc"] = aoc_rows(Path(reports), kernels)

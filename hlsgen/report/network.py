@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from hlsgen.graph import Graph, Port
-from hlsgen.plan import EdgePlan, Plan
+from hlsgen.plan import EdgePlan, KernelPlan, Plan, StepPlan
 from hlsgen.report.kernels import area_of, layer_kernels
 
 INPUT, OUTPUT = "input", "output"
@@ -24,6 +25,8 @@ def network(
     by_name, kernels = {row["name"]: row for row in areas}, layer_kernels(graph, plan)
     times = {item["name"]: item for item in layers}
     engines = {step.layer: step.engine for step in plan.steps}
+    planned: tuple[KernelPlan | StepPlan, ...] = (*plan.steps, *plan.kernels)
+    decisions = {item.layer: decided(item) for item in planned}
     nodes: list[dict[str, Any]] = [end(INPUT, graph.inputs, graph)]
     for layer in graph.layers:
         tensor, time = graph.output_tensor(layer), times.get(layer.name, {})
@@ -35,11 +38,22 @@ def network(
                 "shape": list(tensor.shape),
                 "cycles": time.get("cycles", 0),
                 "load": time.get("load", 0),
+                "decisions": decisions.get(layer.name, {}),
                 **area_of(kernels.get(layer.name, ()), by_name),
             }
         )
     nodes.append(end(OUTPUT, graph.outputs, graph))
     return {"nodes": nodes, "links": links(graph, plan, held)}
+
+
+def decided(item: KernelPlan | StepPlan) -> dict[str, Any]:
+    """The decisions on a layer, but those that are as they usually are."""
+    usual = {field.name: field.default for field in fields(item)}
+    return {
+        name: value
+        for name, value in asdict(item).items()
+        if name not in ("layer", "engine") and (usual[name] is MISSING or value != usual[name])
+    }
 
 
 def end(name: str, ports: tuple[Port, ...], graph: Graph) -> dict[str, Any]:

@@ -26,10 +26,10 @@ function counted(count, noun) {
   return `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-// A name of at most so many letters, its middle left out.
+// A name of at most so many letters, its middle left out: names of one network differ at the end.
 function shorten(name, most) {
   if (name.length <= most) return name;
-  const end = Math.ceil((most - 1) / 2);
+  const end = Math.ceil(2 * (most - 1) / 3);
   return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
 }
 

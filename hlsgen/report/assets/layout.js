@@ -2,11 +2,13 @@
 // from top to bottom where it is narrow.
 "use strict";
 
-const BOX = { width: 132, label: 38, body: 72 };
+const BOX = { width: 138, label: 38, body: 72 };
 // Pages of less width have the network from top to bottom.
 const NARROW = 700;
 // Between lines and round all of them; between links that run there side by side.
 const GUTTER = 34, LANE = 5;
+// Room for the label of a link that leaves a line.
+const LABEL = 84;
 
 // Bits and depth of a FIFO.
 function fifoText(link) {
@@ -24,9 +26,11 @@ function layout(nodes, links, size, width) {
   });
   const found = graph.edges().map((edge) => {
     const { link, points, x, y } = graph.edge(edge);
-    return { link, points, label: link.depth ? { x, y } : null };
+    // Beside links that go downwards, above others.
+    const label = narrow ? { x: x + 8, y: y + 4, anchor: "start" } : { x, y: y - 5, anchor: "middle" };
+    return { link, points, label: link.depth ? label : null };
   });
-  return inLines(boxes, found, narrow ? [] : cuts(boxes, found, width - 2 * GUTTER));
+  return inLines(boxes, found, narrow ? [] : cuts(boxes, found, width - 2 * GUTTER - LABEL));
 }
 
 // The graph with the places that dagre gives it.
@@ -34,13 +38,13 @@ function ranked(nodes, links, size, narrow) {
   const most = d3.max(nodes, (node) => node[size] || 0) || 1;
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: narrow ? "TB" : "LR", nodesep: 16, edgesep: 12,
-    ranksep: narrow ? 12 : 10 });
+    ranksep: narrow ? 14 : 10 });
   for (const node of nodes) {
     const body = node.op ? Math.max(2, BOX.body * (node[size] || 0) / most) : 0;
     graph.setNode(node.name, { node, width: BOX.width, height: BOX.label + body });
   }
   links.forEach((link, index) => graph.setEdge(link.from, link.to, { link, labelpos: "c",
-    width: link.depth ? 6.2 * fifoText(link).length : 0, height: link.depth ? 14 : 0 },
+    width: link.depth ? 6.2 * fifoText(link).length + 10 : 0, height: link.depth ? 14 : 0 },
   `${index}`));
   dagre.layout(graph);
   return graph;
@@ -84,7 +88,7 @@ function inLines(boxes, links, where) {
     y += line.height + GUTTER;
   }
   const side = where.length ? GUTTER : GUTTER / 2;
-  const width = d3.max(lines, (line) => line.width) + 2 * side;
+  const width = d3.max(lines, (line) => line.width) + 2 * side + (where.length ? LABEL : 0);
   const moved = (point, n) => ({ ...point, x: point.x - lines[n].left + side,
     y: point.y - lines[n].top + lines[n].y });
   let lane = 0;
@@ -92,10 +96,11 @@ function inLines(boxes, links, where) {
     const [from, to] = [lineOf(points[0].x), lineOf(points.at(-1).x)];
     const placed = label && moved(label, lineOf(label.x));
     if (from === to) return { link, points: points.map((p) => moved(p, from)), label: placed };
-    const first = points.filter(({ x }) => lineOf(x) === from).map((p) => moved(p, from));
-    const last = points.filter(({ x }) => lineOf(x) === to).map((p) => moved(p, to));
     const off = LANE * (lane++ % 4), turn = lines[to].y - GUTTER / 2 + off - 2 * LANE;
     const [right, left] = [width - 4 - off, 4 + off];
+    const within = (n) => points.filter(({ x }) => lineOf(x) === n).map((p) => moved(p, n))
+      .filter(({ x }) => x <= right);
+    const first = within(from), last = within(to);
     return { link, label: placed, points: [...first, { x: right, y: first.at(-1).y },
       { x: right, y: turn }, { x: left, y: turn }, { x: left, y: last[0].y }, ...last] };
   });

@@ -133,8 +133,9 @@ function draw(world, placed, choose, piped, size) {
     .attr("stroke-width", ({ link }) => (link.bits ? 1 + Math.log2(1 + link.bits / 32) / 2 : 1))
     .attr("stroke-dasharray", ({ link }) => (link.depth ? null : "4,4"));
   links.append("title").text(({ link }) => linkText(link));
-  links.filter(({ label }) => label).append("text").attr("text-anchor", "middle")
-    .attr("x", ({ label }) => label.x).attr("y", ({ label }) => label.y - 5)
+  links.filter(({ label }) => label).append("text")
+    .attr("text-anchor", ({ label }) => label.anchor)
+    .attr("x", ({ label }) => label.x).attr("y", ({ label }) => label.y)
     .text(({ link }) => fifoText(link));
   const boxes = world.selectAll(".node").data(placed.boxes).join("g").attr("class", "node")
     .attr("transform", ({ x, y }) => `translate(${x},${y})`)
@@ -148,7 +149,7 @@ function draw(world, placed, choose, piped, size) {
   kernels.selectAll("rect:not(.frame)")
     .attr("fill", ({ node }) => `var(--heat${heat(node, piped(node))})`);
   boxes.append("text").attr("x", 12).attr("y", 15).attr("class", "name")
-    .text(({ node }) => shorten(node.name, 18));
+    .text(({ node }) => shorten(node.name, 15));
   boxes.append("text").attr("x", 12).attr("y", 30)
     .text(({ node }) => (node.op ? sizeText(node, size) : [node.shape].flat().join(" × ")));
   boxes.append("title").text(({ node }) => node.name);

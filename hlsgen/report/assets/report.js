@@ -43,9 +43,32 @@ function verdicts(data) {
     verdict(data.audit, data.audit_line, "audit"),
     findings.length ? table("findings of the audit", [
       ["rule", (found) => found.rule], ["severity", (found) => found.severity],
-      ["kernel", (found) => found.kernel || ""], ["finding", (found) => found.message || ""],
+      ["kernel", (found) => found.kernel],
+      ["line", (found) => String(found.line), true], ["finding", (found) => found.detail],
     ], findings) : "",
   ];
+}
+
+// +4 %, 32 more DSPs.
+function signed(value, text = whole) {
+  return value ? `${value > 0 ? "+" : "−"}${text(Math.abs(value))}` : "0";
+}
+
+// What would make the design better, as the model reckons.
+function adviceSection(data, prefix) {
+  const note = data.advice.length ? "Each line is a second estimate of the model: the same design " +
+    "but for one decision, FIFOs as deep as they are. A build with the options may find better."
+    : "No design near this one is notably faster, or as fast for less, by the model.";
+  return section(prefix, "Advice", note, data.advice.length ? table("advice", [
+    ["instead", (row) => row.change],
+    ["images/s", (row) => figure(row.throughput_fps), true],
+    ["gain", (row) => (row.saves && row.gain < 0.01 ? "same"
+      : signed(row.gain, d3.format(".1%"))), true],
+    ["ms", (row) => String(Number(row.latency_ms.toPrecision(3))), true],
+    ...AREAS.map(([name, title]) => [title, (row) => signed(row[name]), true]),
+    ["fits", (row) => (row.fits ? "yes" : row.short)],
+    ["options of build", (row) => command(row.flags.join(" "))],
+  ], data.advice) : "");
 }
 
 function networkSection(data, prefix) {
@@ -153,7 +176,7 @@ function designView(data, prefix) {
     element("p", { class: "dim" }, "Predicted by the model from the plan; nothing here was " +
       "measured on a board." + (data.unverified.length
       ? ` Board figures not verified: ${data.unverified.join(", ")}.` : "")),
-    section(prefix, "Verdicts", "", verdicts(data)),
+    section(prefix, "Verdicts", "", verdicts(data)), adviceSection(data, prefix),
     networkSection(data, prefix), timeSection(data, prefix), rooflineSection(data, prefix),
     resourcesSection(data, prefix),
     section(prefix, "Decisions", "", element("p", {}, data.reason)),
