@@ -40,6 +40,7 @@ from hlsgen.model.calibration import Calibration, load_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import read_quantisation
+from hlsgen.report.beside import beside as side_by_side
 from hlsgen.report.data import report_data
 from hlsgen.report.page import page
 from hlsgen.report.verdicts import read_validation
@@ -287,12 +288,20 @@ class Accelerator:
         """All that is known of the design, JSON-ready: predictions, layers, kernels, verdicts."""
         return report_data(self.path, self.graph, self.plan, self.calibration, aoc)
 
-    def report(self, page_file: str | Path | None = None, *, aoc: str | None = None) -> Report:
+    def report(
+        self,
+        page_file: str | Path | None = None,
+        *,
+        aoc: str | None = None,
+        beside: Accelerator | None = None,
+    ) -> Report:
         """Predicted time and resources of every layer, written as a page too (`page_file`, else
-        report.html in the design). `aoc` is the reports folder of aoc, to be set beside. Raises
-        OutputError."""
+        report.html in the design). `aoc` is the reports folder of aoc, `beside` another design, to
+        be set beside. Raises OutputError."""
         path = Path(page_file or self.path / "report.html")
         data = self.data(aoc)
+        if beside is not None:
+            data = side_by_side(data, beside.data())
         try:
             path.write_text(page(data))
         except OSError as error:

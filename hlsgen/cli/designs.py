@@ -121,10 +121,11 @@ def images_of(options: argparse.Namespace, design: HostDesign) -> Tensors:
     return {name: array[: options.samples] for name, array in images.items()}
 
 
-def opened(options: argparse.Namespace) -> Accelerator:
-    """The accelerator of a command's design on its device. Raises HostError."""
+def opened(options: argparse.Namespace, design: str | None = None) -> Accelerator:
+    """The accelerator of a command's design, or of another `design`, on its device. Raises
+    HostError."""
     return load(
-        chosen(options.design),
+        chosen(design or options.design),
         device=getattr(options, "device", "emulator"),
         timeout=getattr(options, "timeout", 120.0),
         calibration=getattr(options, "calibration", None),

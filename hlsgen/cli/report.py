@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ EXAMPLE = "hlsgen report design"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_design(parser)
+    parser.add_argument(
+        "other", metavar="OTHER", nargs="?", help="another design, to be set beside the first"
+    )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="where the page goes (default DIR/report.html)"
     )
@@ -42,12 +46,32 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if options.output:
         check_page(Path(options.output), options.force, "--output")
     with opened(options) as accelerator:
-        found = accelerator.report(options.output, aoc=options.aoc)
-        data = dict(found.data)
-        describe(data, accelerator.summary, options.explain, console)
+        if options.other:
+            with opened(options, options.other) as other:
+                found = accelerator.report(options.output, aoc=options.aoc, beside=other)
+            console.show(figures_table(found.data))
+        else:
+            found = accelerator.report(options.output, aoc=options.aoc)
+            describe(dict(found.data), accelerator.summary, options.explain, console)
     console.say(f"report: {found.page}")
-    console.result({"ok": True, "page": str(found.page), **data})
+    console.result({"ok": True, "page": str(found.page), **found.data})
     return 0
+
+
+def figures_table(data: Mapping[str, Any]) -> Table:
+    """Two designs, a line a figure."""
+    titles = (*(str(design["design"]) for design in data["designs"]), "ratio")
+    columns = (("", LEFT), *((title, RIGHT) for title in titles))
+    rows = (
+        (
+            row["figure"],
+            rate(row["first"]),
+            rate(row["second"]),
+            "" if row["ratio"] is None else f"{row['ratio']:.2f}",
+        )
+        for row in data["figures"]
+    )
+    return Table(columns, tuple(rows))
 
 
 def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) -> None:

@@ -21,7 +21,7 @@ from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
-from hlsgen.quantise.request import read_quantisation
+from hlsgen.quantise.request import in_words, read_quantisation
 from hlsgen.report.advice import advice
 from hlsgen.report.aoc import aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
@@ -72,6 +72,7 @@ def about(
     target = find_board(plan.board)
     low, high = throughput_band(graph, plan, predicted, calibration)
     verdict, validation = read_verdict(folder), read_validation(folder)
+    quantised = read_quantisation(folder)
     interval = (verdict["interval"] or (1, 1))[1] if verdict else 1
     return predicted.to_dict() | {
         "throughput_low_fps": low / interval,
@@ -94,7 +95,8 @@ def about(
             "dsps": target.available_dsps,
         },
         "unverified": sorted({*target.unverified, *target.device.unverified}),
-        "quantisation": read_quantisation(folder),
+        "quantisation": quantised,
+        "accuracy_line": in_words(quantised) if quantised else "",
         "validation": validation,
         "validation_lines": validation_lines(validation),
         "audit": verdict,

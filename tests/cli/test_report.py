@@ -10,36 +10,40 @@ from pathlib import Path
 import onnx
 import pytest
 
+import hlsgen
 from hlsgen.cli.main import main
+from hlsgen.model.calibration import default_calibration
+from hlsgen.report.beside import beside
+from hlsgen.report.data import report_data
+from hlsgen.report.page import page
 from hlsgen.zoo import network
 from tests.schedule.test_calibrate import AREA, LOOPS, REPORT
 from tests.support.browser import looked_at
+from tests.support.networks import parse
 from tests.support.paths import ROOT
 
+STYLES = ("pipelined", "folded", "base")
 
-@pytest.fixture(scope="module", params=["pipelined", "folded", "base"])
-def design(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
+
+@pytest.fixture(scope="module")
+def designs(tmp_path_factory):
+    """A design of each style, by its style."""
+    folder = tmp_path_factory.mktemp("designs")
     onnx.save(network("lenet5"), folder / "lenet5.onnx")
-    assert (
-        main(
-            [
-                "build",
-                str(folder / "lenet5.onnx"),
-                "--style",
-                request.param,
-                "--out",
-                str(folder / "design"),
-            ]
-        )
-        == 0
-    )
-    return folder / "design"
+    for style in STYLES:
+        build = ["build", str(folder / "lenet5.onnx"), "--style", style]
+        assert main([*build, "--out", str(folder / style)]) == 0
+    return {style: folder / style for style in STYLES}
+
+
+@pytest.fixture(params=STYLES)
+def design(request, designs):
+    return designs[request.param]
 
 
 def report(design, capsys, *options):
     capsys.readouterr()
-    assert main(["report", str(design), "--json", *options]) == 0
+    assert main(["report", str(design), *options, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -63,12 +67,12 @@ def test_keys(design, capsys):
 def test_page_is_self_contained(design, capsys):
     """Nothing is loaded, and the data are those that --json prints."""
     data = report(design, capsys)
-    page = Path(data["page"]).read_text()
-    document = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    text = Path(data["page"]).read_text()
+    document = re.sub(r"<script.*?</script>", "", text, flags=re.S)
     assert not re.search(r"(src|href)=\"(?!data:)", document)
     assert "default-src 'none'" in document
-    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
-    assert json.loads(text) == {k: v for k, v in data.items() if k not in ("ok", "page")}
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
+    assert json.loads(found) == {k: v for k, v in data.items() if k not in ("ok", "page")}
 
 
 def test_libraries_are_those_that_are_recorded():
@@ -121,20 +125,68 @@ def test_not_a_design(tmp_path, capsys):
     assert "no design.json there" in capsys.readouterr().err
 
 
+def test_two_designs_side_by_side(designs, capsys, tmp_path):
+    first, second = designs["pipelined"], designs["folded"]
+    both = tmp_path / "both.html"
+    data = report(first, capsys, str(second), "--output", str(both))
+    assert [d["style"] for d in data["designs"]] == ["pipelined", "folded"]
+    one, two = data["designs"]
+    figures = {row["figure"]: row for row in data["figures"]}
+    assert figures["DSPs"]["first"] == one["resources"]["dsps"]
+    assert figures["DSPs"]["ratio"] == two["resources"]["dsps"] / one["resources"]["dsps"]
+    assert {row["layer"] for row in data["layers"]} == {row["name"] for row in one["layers"]}
+    assert one == {k: v for k, v in report(first, capsys).items() if k not in ("ok", "page")}
+    assert main(["report", str(first), str(tmp_path / "nowhere")]) == 2
+
+
+def test_layers_of_one_design_alone_are_compared():
+    def data(**layers):
+        figures = {"fmax": 1, "alms": 1, "blocks": 1, "dsps": 0}
+        named = [{"name": name, "cycles": cycles} for name, cycles in layers.items()]
+        whole = dict.fromkeys(("throughput_fps", "latency_ms", "least_bandwidth_gbs"), 1)
+        return whole | {"roofline_share": 1, "resources": figures, "layers": named}
+
+    found = beside(data(a=10, b=4), data(b=2, c=1))
+    assert found["layers"] == [
+        {"layer": "a", "first": 10, "second": None, "ratio": None},
+        {"layer": "b", "first": 4, "second": 2, "ratio": 0.5},
+        {"layer": "c", "first": None, "second": 1, "ratio": None},
+    ]
+    assert next(row for row in found["figures"] if row["figure"] == "DSPs")["ratio"] is None
+
+
+def long_chain(folder):
+    """The page of a pipeline with branches that needs several lines, and how many boxes it has."""
+    text, last = "", "x"
+    for n in range(8):
+        text += f"a{n} = LeakyRelu({last}) b{n} = Sigmoid(a{n}) c{n} = Add(a{n}, b{n}) "
+        last = f"c{n}"
+    graph = hlsgen.load_graph(parse(f"(float[1,4,6,6] x) => (float[1,4,6,6] {last}) {{ {text} }}"))
+    plan = hlsgen.schedule(graph, style="pipelined")
+    return page(report_data(folder, graph, plan, default_calibration())), len(graph.layers) + 2
+
+
+def assert_well_shown(seen, width, dark):
+    assert seen["scroll"] <= width and not seen["cut"] and not seen["loaded"]
+    assert seen["least"] >= 11 and seen["charts"] >= 4
+    assert seen["dark"] == dark and (seen["paper"] != "rgb(255, 255, 255)") == dark
+    assert seen["keys"]["focused"] and seen["keys"]["zooms"] and seen["keys"]["chosen"]
+    assert "cycles an image" in seen["keys"]["details"]
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.slow
-def test_in_a_browser(design, dark, capsys, tmp_path):
+def test_in_a_browser(designs, dark, capsys, tmp_path):
     """Nothing is cut off or too small to read, the console stays silent, keys move the network."""
-    data = report(design, capsys)
-    page = Path(data["page"]).read_text()
-    widths = (1400, 390)
-    found, said = looked_at([(width, page) for width in widths], tmp_path, dark)
+    both = tmp_path / "both.html"
+    report(designs["pipelined"], capsys, str(designs["folded"]), "--output", str(both))
+    text = {style: Path(report(designs[style], capsys)["page"]).read_text() for style in STYLES}
+    shown = [(1400, both.read_text(), 20), (390, text["pipelined"], 10)]
+    if not dark:
+        shown += [(1400, text["pipelined"], 10), (390, text["folded"], 10)]
+        shown += [(1400, text["base"], 10), (1400, *long_chain(tmp_path))]
+    found, said = looked_at([(width, html) for width, html, _ in shown], tmp_path, dark)
     assert not said
-    for width, seen in zip(widths, found, strict=True):
-        assert seen["scroll"] <= width and not seen["cut"] and not seen["loaded"]
-        assert seen["least"] >= 11 and seen["charts"] >= 4
-        assert seen["nodes"] == len(data["layers"]) + 2
-        assert seen["dark"] == dark and (seen["paper"] != "rgb(255, 255, 255)") == dark
-        first = data["layers"][0]["name"]
-        assert seen["keys"]["focused"] and seen["keys"]["zooms"]
-        assert seen["keys"]["chosen"] == first and "cycles an image" in seen["keys"]["details"]
+    for (width, _, boxes), seen in zip(shown, found, strict=True):
+        assert_well_shown(seen, width, dark)
+        assert seen["nodes"] == boxes

@@ -65,7 +65,15 @@ function measured(frame) {
     keys: keys(d),
   };
 }
-setTimeout(() => { document.title = JSON.stringify(frames.map(measured)); }, 3000);
+function ready({ contentDocument: d }) {
+  return d.querySelector("h1") && [...d.querySelectorAll(".chart, svg.network")].every((part) =>
+    part.querySelector("svg, .node"));
+}
+const wait = setInterval(() => {
+  if (!frames.every(ready)) return;
+  clearInterval(wait);
+  document.title = JSON.stringify(frames.map(measured));
+}, 500);
 </script></body></html>"""
 FLAGS = (
     "--headless",
@@ -76,7 +84,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--enable-logging=stderr",
-    "--virtual-time-budget=6000",
+    "--virtual-time-budget=20000",
     "--window-size=1500,1300",
     "--dump-dom",
 )

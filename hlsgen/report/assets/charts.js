@@ -150,7 +150,7 @@ function rooflineChart(data, width) {
     y: data.macs * data.throughput_fps });
   const { macs, used_macs: used, bandwidth, channels } = data.peak;
   const xs = around([...points.map((point) => point.x), macs / bandwidth], 2);
-  const ys = around([...points.map((point) => point.y), macs], 2);
+  const ys = around([...points.map((point) => point.y), macs, used], 2);
   const slope = (rate, text, dash) => ({ rate, text, dash, line: d3.range(0, 65).map((n) => {
     const x = xs[0] * (xs[1] / xs[0]) ** (n / 64);
     return { x, y: x * rate };
@@ -167,10 +167,10 @@ function rooflineChart(data, width) {
     y: logScale(ys, "multiply-accumulates a second", 8),
     marks: [
       Plot.ruleY([macs], { stroke: "var(--ink)", strokeWidth: 2 }),
-      Plot.ruleY([used], { stroke: "var(--ink)", strokeDasharray: "4,3" }),
+      Plot.ruleY(used ? [used] : [], { stroke: "var(--ink)", strokeDasharray: "4,3" }),
       Plot.text([[xs[1], macs, "all DSPs"]], { x: "0", y: "1", text: "2", dy: -8,
         textAnchor: "end" }),
-      Plot.text([[xs[1], used, "DSPs of the design"]], { x: "0", y: "1", text: "2", dy: 10,
+      Plot.text(used ? [[xs[1], used, "DSPs of the design"]] : [], { x: "0", y: "1", text: "2", dy: 10,
         textAnchor: "end" }),
       ...slopes.map((roof) => Plot.line(roof.line, { x: "x", y: "y", stroke: "var(--ink)",
         strokeWidth: 2, strokeDasharray: roof.dash })),

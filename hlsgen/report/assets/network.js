@@ -82,6 +82,7 @@ function networkView(data) {
     if (nodes[next]) choose(nodes[next].name);
   };
   svg.on("keydown", (event) => {
+    if (!state.placed) return;
     const way = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60],
       ArrowDown: [0, -60] }[event.key];
     if (way && event.shiftKey) pan(...way);

@@ -41,6 +41,7 @@ function verdicts(data) {
   return [
     verdict(data.validation, data.validation_lines.join(" "), "validate"),
     verdict(data.audit, data.audit_line, "audit"),
+    data.accuracy_line ? element("p", {}, `Quantised: ${data.accuracy_line}.`) : "",
     findings.length ? table("findings of the audit", [
       ["rule", (found) => found.rule], ["severity", (found) => found.severity],
       ["kernel", (found) => found.kernel],
@@ -192,13 +193,26 @@ function contents(view) {
     (part) => element("a", { href: `#${part.id}` }, part.querySelector("h2").textContent)));
 }
 
+// Figures of two designs, and the cycles of their layers.
+function comparison({ designs, figures, layers }) {
+  const titles = designs.map((design) => design.design);
+  const columns = (name) => [[name, (row) => row[name]],
+    [titles[0], (row) => figure(row.first), true], [titles[1], (row) => figure(row.second), true],
+    ["ratio", (row) => (row.ratio == null ? "" : `${row.ratio.toFixed(2)} ×`), true]];
+  return element("article", {}, element("h1", {}, titles.join(" beside ")),
+    element("div", { class: "two" },
+      element("section", { id: "figures" }, element("h2", {}, "Figures"),
+        table("figures", columns("figure"), figures)),
+      element("section", { id: "cycles" }, element("h2", {}, "Cycles of the layers"),
+        table("cycles of the layers", columns("layer"), layers))));
+}
+
 function show(data) {
   const designs = data.designs || [data];
-  const main = document.querySelector("main");
   const views = designs.map((design, index) => designView(design, `design${index}-`));
   views.forEach((view) => view.querySelector(".cards").after(contents(view)));
-  main.classList.toggle("pair", views.length > 1);
-  main.replaceChildren(...views);
+  document.querySelector("main").replaceChildren(...(data.designs
+    ? [comparison(data), element("div", { class: "pair" }, views)] : views));
 }
 
 show(JSON.parse(document.getElementById("data").textContent));
