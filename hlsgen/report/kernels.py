@@ -79,7 +79,7 @@ def engine_kernels(name: str, graph: Graph, plan: Plan) -> tuple[str, ...]:
     if not name:
         return ("epilogue",)
     known = engine(name)
-    kernels = (*known.described(graph, plan), *known.readers(plan))
+    kernels = (*known.described(graph, plan), *known.readers(graph, plan))
     return tuple(kernel.name for kernel in kernels)
 
 
