@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hlsgen.errors import PlanError, UsageError, did_you_mean
 from hlsgen.evidence import Evidence
 from hlsgen.host.fields import Frozen
+from hlsgen.host.files import write_whole
 from hlsgen.plan_schema_1 import upgraded
 from hlsgen.schema import STRICT, checked, read
 from hlsgen.style import SELECTABLE, STYLES
@@ -255,7 +256,7 @@ class Plan:
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON."""
-        Path(path).write_text(self.to_json())
+        write_whole(Path(path), self.to_json())
 
     @staticmethod
     def load(path: str | Path) -> Plan:

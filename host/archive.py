@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from .errors import HostError
+from .files import whole
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an uncompressed .npz file that `numpy.load` reads, one array a name."""
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+    """Write an uncompressed .npz file that `numpy.load` reads, one array a name; whole or not at
+    all."""
+    with whole(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             # The same arrays give the same bytes: an entry made so has no date.
             entry = zipfile.ZipInfo(f"{name}.npy")

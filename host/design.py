@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from .errors import HostError
 from .finite import check_exact, check_finite
-from .hashes import compiled_from, file_hash
+from .hashes import compiled_from, design_identity, file_hash
 from .manifest import Run, read_manifest
 
 # Name, inode, bytes and date of each file.
@@ -49,9 +48,7 @@ class HostDesign:
     def identity(self) -> str:
         """A hash of all that decides what the design computes: the manifest, which names the
         weights' hash, and the kernels as they are now."""
-        kernels = [file_hash(self.path / name) for name in self.manifest.kernels]
-        digest = self.manifest.digest or self.manifest.to_json()
-        return hashlib.sha256("\n".join((digest, *kernels)).encode()).hexdigest()
+        return design_identity(self.path)
 
     def check_bitstream(self, image: Path) -> None:
         """Raise HostError for a bitstream that was compiled from other sources than those that lie

@@ -36,6 +36,14 @@ def manifest_digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def design_identity(folder: Path) -> str:
+    """A hash of all that decides what a design computes: its manifest, which names the weights'
+    hash, and the kernels as they are now. Raises OSError, ValueError, KeyError."""
+    content = json.loads((folder / "design.json").read_text())
+    kernels = [file_hash(folder / str(name)) for name in content["kernels"]]
+    return hashlib.sha256("\n".join((manifest_digest(content), *kernels)).encode()).hexdigest()
+
+
 def compiled_from(image: Path) -> dict[str, str]:
     """The sources that a bitstream was compiled from, with their SHA-256; none where `make` left no
     note."""

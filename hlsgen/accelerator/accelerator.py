@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,11 @@ from hlsgen.accelerator.results import LayerComparison, Profile, Report, Trace, 
 from hlsgen.accelerator.summary import summary
 from hlsgen.accelerator.tables import Table
 from hlsgen.audit.design import Audit, audit
-from hlsgen.audit.verdict import leave, read_verdict, verdict
+from hlsgen.audit.verdict import verdict
 from hlsgen.codegen.generate import check_target
 from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.errors import OutputError
+from hlsgen.files import write_output
 from hlsgen.frontend.load import load as load_graph
 from hlsgen.graph import Graph
 from hlsgen.host.bench import Prediction
@@ -36,14 +35,13 @@ from hlsgen.host.runner import RunResult
 from hlsgen.host.runner import run as run_design
 from hlsgen.host.session import Session
 from hlsgen.host.validation import validate
+from hlsgen.left import AUDIT, QUANTISATION, VALIDATION, leave, left
 from hlsgen.model.calibration import Calibration, load_calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
-from hlsgen.quantise.request import read_quantisation
 from hlsgen.report.beside import beside as side_by_side
 from hlsgen.report.data import report_data
 from hlsgen.report.page import page
-from hlsgen.report.verdicts import read_validation
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
@@ -151,9 +149,9 @@ class Accelerator:
             self.estimate,
             (self.prediction.low, self.prediction.high),
             self.calibration,
-            read_quantisation(self.path),
-            read_validation(self.path),
-            read_verdict(self.path),
+            left(self.path, QUANTISATION),
+            left(self.path, VALIDATION),
+            left(self.path, AUDIT),
         )
 
     def __repr__(self) -> str:
@@ -252,9 +250,7 @@ class Accelerator:
         record["onnxruntime_note"] = reference.note
         if record["onnxruntime"] is not None and not record["onnxruntime"]["ok"]:
             record["ok"] = False
-        # A design directory that cannot be written is still validated.
-        with suppress(OSError):
-            (self.path / "validation.json").write_text(json.dumps(record, indent=1) + "\n")
+        leave(self.path, VALIDATION, record)
         return Validation(record)
 
     def compare(self, x: Inputs | None = None) -> LayerComparison:
@@ -281,7 +277,7 @@ class Accelerator:
         """Judge from the kernels' text whether aoc would build them at the pace and size that the
         model counts on. The verdict stays in the design directory. Raises AuditError."""
         found = audit(self.path)
-        leave(self.path, verdict(found.findings, found.interval))
+        leave(self.path, AUDIT, verdict(found.findings, found.interval))
         return found
 
     def data(self, aoc: str | None = None) -> dict[str, Any]:
@@ -302,12 +298,7 @@ class Accelerator:
         data = self.data(aoc)
         if beside is not None:
             data = side_by_side(data, beside.data())
-        try:
-            path.write_text(page(data))
-        except OSError as error:
-            raise OutputError(
-                f"cannot be written ({error.strerror})", where=f"--output {path}"
-            ) from None
+        write_output(path, page(data), f"--output {path}")
         return Report(data, path)
 
     # ---- keeping it

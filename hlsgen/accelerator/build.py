@@ -20,11 +20,13 @@ from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
 from hlsgen.host.bench import PREDICTION
+from hlsgen.host.files import write_whole
+from hlsgen.left import QUANTISATION, leave
 from hlsgen.model.calibration import load_calibration
 from hlsgen.model.resources import Caps
 from hlsgen.plan import Plan, check_names
 from hlsgen.progress import stage
-from hlsgen.quantise.request import Outcome, QuantiseOptions, leave
+from hlsgen.quantise.request import Outcome, QuantiseOptions
 from hlsgen.quantise.request import quantise as quantise_model
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.check import check_plan
@@ -110,12 +112,12 @@ def compile(
     place = Path(folder.name) / f"{graph.name}_design" if folder else Path(out or "")
     design = generate(graph, decided, place)
     if quantised is not None:
-        leave(place, quantised)
+        leave(place, QUANTISATION, quantised.to_dict())
     made = Accelerator(place, device=device, timeout=timeout, calibration=calibration)
     made.set_aside, made._folder = design.set_aside, folder
     # Both are known, and need not be read again.
     made.graph, made.plan = with_storage(graph, decided.weights), decided
-    (place / PREDICTION).write_text(made.prediction.to_json())
+    write_whole(place / PREDICTION, made.prediction.to_json())
     return made
 
 

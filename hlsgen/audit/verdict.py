@@ -3,13 +3,9 @@ nothing of the extra `audit`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from hlsgen.audit.findings import ERROR, WARNING, Finding
@@ -32,29 +28,6 @@ def verdict(findings: Sequence[Finding], interval: tuple[int, int] | None = None
         "warnings": counts[WARNING],
         "findings": kept,
     }
-
-
-def digest(folder: Path) -> str:
-    """The digest of a design's kernels. Raises OSError, ValueError, KeyError."""
-    names = json.loads((folder / "design.json").read_text())["kernels"]
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
-
-
-def leave(folder: Path, found: dict[str, Any]) -> None:
-    """Keep a verdict in a design directory, with what it is about. One that cannot be written is
-    audited nevertheless."""
-    with suppress(OSError):
-        (folder / FILE).write_text(json.dumps({"kernels": digest(folder)} | found, indent=1) + "\n")
-
-
-def read_verdict(folder: Path) -> dict[str, Any] | None:
-    """The verdict that was left in a design directory, if any; one on other kernels than those that
-    lie there says nothing."""
-    try:
-        kept = json.loads((folder / FILE).read_text())
-        return kept if kept["kernels"] == digest(folder) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def line(found: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from hlsgen.audit.findings import ERROR, NOTE, Finding, KernelAudit
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_force, check_page, opened
 from hlsgen.codegen.render import render
-from hlsgen.errors import OutputError
+from hlsgen.files import write_output
 
 NAME = "audit"
 HELP = (
@@ -49,19 +49,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     result = found.to_dict()
     if options.html is not None:
         path = Path(options.html or accelerator.path / "audit.html")
-        write_page(found, path)
+        write_output(path, render("audit.html.j2", a=found) + "\n", f"--html {path}")
         console.say(f"page: {path}")
         result["page"] = str(path)
     console.result(result)
     return 0 if found.ok else 1
-
-
-def write_page(found: Audit, path: Path) -> None:
-    """The audit as one HTML page that needs nothing else. Raises OutputError."""
-    try:
-        path.write_text(render("audit.html.j2", a=found) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--html {path}") from None
 
 
 def describe(found: Audit, console: Console, notes: bool) -> None:

@@ -13,8 +13,8 @@ from hlsgen.calibrate.nodes import ReportError
 from hlsgen.calibrate.samples import read_sources
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, check_absent
-from hlsgen.errors import OutputError
-from hlsgen.model.calibration import Calibration, load_calibration
+from hlsgen.files import write_output
+from hlsgen.model.calibration import load_calibration
 
 NAME = "calibrate"
 HELP = "fit the resource model to aoc's reports, or measure its errors on them"
@@ -73,7 +73,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     figures = ", ".join(f"{name} {value:.1%}" for name, value in total.items())
     console.say(f"mean relative error, {title}: {figures}")
     if options.output:
-        write(calibration, options.output)
+        write_output(Path(options.output), calibration.to_json(), f"--output {options.output}")
         console.say(f"{options.output}: written. Use it with --calibration {options.output}")
     console.result(
         {
@@ -124,16 +124,6 @@ def errors_table(errors: list[Errors]) -> Table:
         for e in errors
     )
     return Table((("design", LEFT), *((title, RIGHT) for title in titles)), tuple(rows))
-
-
-def write(calibration: Calibration, path: str) -> None:
-    """Write a calibration. Raises OutputError."""
-    try:
-        Path(path).write_text(calibration.to_json())
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})", where=f"--output {path}"
-        ) from None
 
 
 def percent(value: float | None) -> str:

@@ -12,7 +12,7 @@ from hlsgen.calibrate.aoc_report import read_report
 from hlsgen.calibrate.comparison import RESOURCES, RULES, Check, Comparison, compare
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_force, check_absent, opened
-from hlsgen.errors import OutputError
+from hlsgen.files import write_output
 from hlsgen.model.structure import structure
 from hlsgen.report.kernels import kernel_rows
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -50,18 +50,12 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     compared = compare(found, rows, report)
     describe(compared, console)
     if options.send:
-        send(Path(options.send), anonymous(compared, found.style, shaped, plan.board))
+        content = anonymous(compared, found.style, shaped, plan.board)
+        text = json.dumps(content, indent=1) + "\n"
+        write_output(Path(options.send), text, f"--send {options.send}")
         console.say(f"{options.send}: the same without names of yours")
     console.result({"ok": not compared.contradictions, **compared.to_dict()})
     return 1 if compared.contradictions else 0
-
-
-def send(path: Path, data: dict[str, object]) -> None:
-    """Write what can be sent. Raises OutputError."""
-    try:
-        path.write_text(json.dumps(data, indent=1) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"--send {path}") from None
 
 
 def describe(compared: Comparison, console: Console) -> None:

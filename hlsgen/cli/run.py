@@ -13,6 +13,7 @@ from hlsgen.cli.designs import add_design, add_device, add_force, add_prepare, c
 from hlsgen.host.archive import save_arrays
 from hlsgen.host.classes import Classes, label, likeliest
 from hlsgen.host.errors import HostError
+from hlsgen.host.files import whole
 from hlsgen.host.finite import non_finite, warning
 from hlsgen.host.images import read_images, read_labels
 from hlsgen.host.pictures import read_preparation
@@ -103,7 +104,8 @@ def save(target: Path, outputs: dict[str, np.ndarray]) -> None:
     if target.suffix == ".npz":
         save_arrays(target, outputs)
     else:
-        np.save(target, next(iter(outputs.values())))
+        with whole(target) as temporary, open(temporary, "wb") as file:
+            np.save(file, next(iter(outputs.values())))
 
 
 def classes_table(classes: Classes, names: tuple[str, ...], labels: list[str]) -> Table:

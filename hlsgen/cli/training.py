@@ -12,6 +12,7 @@ from typing import Any
 from hlsgen.cli.console import Console
 from hlsgen.data.evaluate import run as run_onnxruntime
 from hlsgen.frontend.model import write_model
+from hlsgen.host.files import write_whole
 from hlsgen.train.cut import Part
 from hlsgen.train.journal import CURVES, EPOCHS, Epoch
 from hlsgen.train.schedule import Sequential, Stale, stale_share
@@ -130,7 +131,7 @@ def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console
         "workers": [worker_record(report) for report in outcome.reports],
         "folder": str(folder),
     }
-    (folder / RUN).write_text(json.dumps(told, indent=1) + "\n")
+    write_whole(folder / RUN, json.dumps(told, indent=1) + "\n")
     console.result(told)
 
 

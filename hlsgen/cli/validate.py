@@ -7,10 +7,11 @@ import argparse
 from typing import Any
 
 from hlsgen.accelerator.results import Validation
-from hlsgen.audit.verdict import line, read_verdict
+from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_design, add_device, add_images, images_of, opened
 from hlsgen.host.finite import warning
+from hlsgen.left import AUDIT, left
 
 NAME = "validate"
 HELP = "run a design on the emulator (or a device) and check every layer"
@@ -36,7 +37,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
                 images, strict=options.strict, progress=lambda event: update(step(event))
             )
         describe(found, console)
-        if audited := read_verdict(accelerator.path):
+        if audited := left(accelerator.path, AUDIT):
             console.say(f"audit: {line(audited)}")
     console.result(dict(found.record))
     return 0 if found.ok else 1

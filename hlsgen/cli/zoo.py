@@ -9,6 +9,7 @@ import onnx
 
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_force, check_absent
+from hlsgen.files import write_output
 from hlsgen.zoo import network
 from hlsgen.zoo.networks import NETWORKS
 
@@ -50,7 +51,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     # The same network again is no other file.
     if not (target.is_file() and target.read_bytes() == content):
         check_absent(target, options.force, "-o")
-        target.write_bytes(content)
+        write_output(target, content, f"-o {target}")
     weights = sum(max(1, _size(t)) for t in model.graph.initializer)
     console.say(
         f"{target}: {options.network}, {len(model.graph.node)} nodes, {weights:,} "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from hlsgen.codegen.place import own_files, put_in_place, workspace
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
+from hlsgen.host.files import umask
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.manifest import SCHEMA, Manifest, check, read_manifest
 from hlsgen.host.manifest import Weights as WeightsEntry
@@ -84,7 +84,7 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
             temporary = folder / out.name
             temporary.mkdir()
             manifest = write_files(temporary, graph, plan, target, generated, manifest)
-            temporary.chmod(0o777 & ~current_umask())
+            temporary.chmod(0o777 & ~umask())
             set_aside = put_in_place(temporary, target_path)
     except OSError as error:
         raise OutputError(
@@ -93,13 +93,6 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
             remedy="free space, or choose a writable directory",
         ) from None
     return Design(out, manifest, set_aside)
-
-
-def current_umask() -> int:
-    """The process's umask (which can be read only by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def check_target(out: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hlsgen.codegen.compiled import sources_digest
+from hlsgen.host.files import write_whole
 from hlsgen.interrupts import polite_end
 
 LOG = "aoc.log"
@@ -68,7 +69,7 @@ def compile_design(
         "sources": sources_digest(path),
         "log": str(path / LOG),
     }
-    (path / OUTCOME).write_text(json.dumps(outcome, indent=1) + "\n")
+    write_whole(path / OUTCOME, json.dumps(outcome, indent=1) + "\n")
     return outcome
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hlsgen.explore.points import front
+from hlsgen.host.files import write_whole
 from hlsgen.report.page import EXPLORATION, document
 
 COLUMNS = (
@@ -49,12 +51,13 @@ def write_results(results: Sequence[dict[str, Any]], out: Path, title: str) -> l
     best = {r["key"] for r in front(results)}
     marked = [r | {"pareto": r["key"] in best} for r in results]
     paths = [out / "results.csv", out / "results.json", out / "explore.html"]
-    with open(paths[0], "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", restval="")
-        writer.writeheader()
-        writer.writerows(marked)
-    paths[1].write_text(json.dumps(marked, indent=1) + "\n")
-    paths[2].write_text(page(marked, title) + "\n")
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore", restval="")
+    writer.writeheader()
+    writer.writerows(marked)
+    write_whole(paths[0], table.getvalue())
+    write_whole(paths[1], json.dumps(marked, indent=1) + "\n")
+    write_whole(paths[2], page(marked, title) + "\n")
     return paths + plot(marked, out / "pareto.png", title)
 
 

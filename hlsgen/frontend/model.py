@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
-from hlsgen.errors import ModelError, OutputError
+from hlsgen.errors import ModelError
+from hlsgen.files import write_output
 
 # Every model below this opset is converted to it; newer ones are read as they are.
 TARGET_OPSET = 17
@@ -58,19 +57,7 @@ def read_model(path: str | Path) -> onnx.ModelProto:
 
 def write_model(model: onnx.ModelProto, name: str | Path) -> None:
     """Write an ONNX file, all of it or nothing. Raises OutputError."""
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(model.SerializeToString(deterministic=True))
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", where=f"-o {name}") from None
+    write_output(Path(name), model.SerializeToString(deterministic=True), f"-o {name}")
 
 
 def refuse_text(model: onnx.ModelProto, where: str) -> None:

@@ -3,9 +3,7 @@ it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -126,22 +124,6 @@ def quantise(
     caution = "one picture calibrates and judges: give more" if same else ""
     labels = pictures.labels is not None
     return Outcome(options, found, evaluator.reference, labels, len(calibration), caution)
-
-
-def leave(folder: Path, outcome: Outcome) -> None:
-    """Keep in a design directory what quantising its network came to. A directory that cannot be
-    written does without."""
-    with suppress(OSError):
-        (folder / FILE).write_text(json.dumps(outcome.to_dict(), indent=1) + "\n")
-
-
-def read_quantisation(folder: Path) -> dict[str, Any] | None:
-    """What was kept in a design directory, if anything."""
-    try:
-        kept: dict[str, Any] = json.loads((folder / FILE).read_text())
-        return kept
-    except (OSError, ValueError):
-        return None
 
 
 def in_words(kept: Mapping[str, Any]) -> str:

@@ -8,27 +8,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hlsgen.audit.verdict import line, read_verdict
+from hlsgen.audit.verdict import line
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import read_manifest
+from hlsgen.left import AUDIT, QUANTISATION, VALIDATION, left
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.structure import structure
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
-from hlsgen.quantise.request import in_words, read_quantisation
+from hlsgen.quantise.request import in_words
 from hlsgen.report.advice import advice
 from hlsgen.report.aoc import aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
 from hlsgen.report.kernels import kernel_rows, shares
 from hlsgen.report.network import network
 from hlsgen.report.timeline import simulated, simulation_data, steps_data
-from hlsgen.report.verdicts import read_validation, validation_lines
+from hlsgen.report.verdicts import validation_lines
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
@@ -71,8 +72,8 @@ def about(
     """What the design is, reaches and costs as a whole, and the verdicts on it."""
     target = find_board(plan.board)
     low, high = throughput_band(graph, plan, predicted, calibration)
-    verdict, validation = read_verdict(folder), read_validation(folder)
-    quantised = read_quantisation(folder)
+    verdict, validation = left(folder, AUDIT), left(folder, VALIDATION)
+    quantised = left(folder, QUANTISATION)
     interval = (verdict["interval"] or (1, 1))[1] if verdict else 1
     return predicted.to_dict() | {
         "throughput_low_fps": low / interval,

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hlsgen.words import counted
-
-
-def read_validation(folder: Path) -> dict[str, Any] | None:
-    """The verdict that `validate` left in the design directory, if any."""
-    try:
-        verdict: dict[str, Any] = json.loads((folder / "validation.json").read_text())
-        return verdict
-    except (OSError, ValueError):
-        return None
 
 
 def validation_lines(verdict: Mapping[str, Any] | None) -> list[str]:

@@ -194,11 +194,11 @@ def test_impossible_board_file(model, tmp_path, capsys):
     from hlsgen.boards import board
 
     for change, word in (
-        ({"memory_banks": -4}, "'memory_banks'"),
-        ({"bandwidth": "much"}, "'bandwidth'"),
-        ({"device": "abacus"}, "'device'"),
-        ({"interleaved_efficiency": [2.0]}, "'interleaved_efficiency'"),
-        ({"reserved_blocks": 10**6}, "'reserved_blocks'"),
+        ({"memory_banks": -4}, "memory_banks"),
+        ({"bandwidth": "much"}, "bandwidth"),
+        ({"device": "abacus"}, "device"),
+        ({"interleaved_efficiency": [2.0]}, "interleaved_efficiency"),
+        ({"reserved_blocks": 10**6}, "reserved_blocks"),
     ):
         (tmp_path / "board.json").write_text(json.dumps(asdict(board("pac_a10")) | change))
         refuse_build(
@@ -334,7 +334,8 @@ def test_json_error_is_one_object(tmp_path, capsys):
 def test_zoo_refuses(tmp_path, capsys):
     refuse(["zoo", "lenet6", "-o", tmp_path / "x.onnx"], capsys, "unknown network 'lenet6'")
     refuse(["zoo", "lenet5", "--size", "4", "-o", tmp_path / "x.onnx"], capsys, "lenet5", "--size")
-    refuse(["zoo", "lenet5", "-o", tmp_path / "absent" / "x.onnx"], capsys, "absent")
+    (tmp_path / "file").touch()
+    refuse(["zoo", "lenet5", "-o", tmp_path / "file" / "x.onnx"], capsys, "cannot be written")
     assert not list(tmp_path.iterdir())
 
 
@@ -378,6 +379,4 @@ def test_widths_of_no_network(width, tmp_path, capsys):
 @pytest.mark.parametrize("option", ["--calibration", "--plan", "--board"])
 def test_files_that_are_no_text(option, model, tmp_path, capsys):
     (tmp_path / "bytes.json").write_bytes(b"\x89PNG")
-    refuse_build(
-        model, tmp_path, capsys, "cannot be read", options=[option, tmp_path / "bytes.json"]
-    )
+    refuse_build(model, tmp_path, capsys, "is not JSON", options=[option, tmp_path / "bytes.json"])
