@@ -1,13 +1,18 @@
-"""From OpenCL text to LLVM's IR: PoCL's clang, in a process of its own, and llvmlite, which reads
+"""From OpenCL text to LLVM's IR: PoCL's clang, in processes of its own, and llvmlite, which reads
 the bitcode."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import re
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib import metadata, resources, util
 from pathlib import Path
 
@@ -20,8 +25,10 @@ OPTIONS = ("-cl-std=CL2.0", "-g", "-w")
 # How aoc may round, but where a text says that it may not.
 RELAXED = "-cl-fast-relaxed-math"
 EXACT = "#pragma OPENCL FP_CONTRACT OFF"
-# The worker's exit status for a text that clang does not take.
+# The exit status for a text that clang does not take.
 REFUSED = 3
+# The file, beside the bitcode, of what clang prints.
+LOG = "clang.log"
 # Seconds that a design may take; the largest of the zoo take a few.
 TIMEOUT = 300.0
 
@@ -69,36 +76,81 @@ def bitcode(text: str, timeout: float) -> bytes:
     """The bitcode that PoCL's clang makes of an OpenCL text, before it becomes a program of a
     CPU."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-audit-") as folder:
+        options = OPTIONS if EXACT in text else (*OPTIONS, RELAXED)
+        status = WORKER.compile({"folder": folder, "options": options, "text": text}, timeout)
+        log = Path(folder, LOG)
+        printed = log.read_text(errors="replace") if log.is_file() else ""
+        if status == REFUSED:
+            raise AuditError(f"clang refuses the design's text\n{reason(printed)}", where="audit")
+        made = next(Path(folder).rglob("program.bc"), None)
+        if status or made is None:
+            raise AuditError(f"PoCL failed\n{reason(printed)}", where="audit", remedy=INSTALL)
+        return made.read_bytes()
+
+
+class Worker:
+    """A process that has imported what compiling needs, and forks for every text: so the start is
+    paid once. It is started when it is needed, and leaves with this process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.child: subprocess.Popen[str] | None = None
+
+    def compile(self, job: dict[str, object], timeout: float) -> int:
+        """The exit status of a job (`hlsgen.audit.worker`). Raises AuditError where it takes longer
+        than `timeout` seconds."""
+        with self.lock:
+            if self.child is None or self.child.poll() is not None:
+                self.child = self.started()
+            try:
+                return answered(self.child, json.dumps(job), timeout)
+            except BaseException:  # an interrupt too must leave no clang behind
+                self.end()
+                raise
+
+    def started(self) -> subprocess.Popen[str]:
+        """A new process, the leader of a group of its own."""
         variables = os.environ | {
             # This library alone: another PoCL on the system may be of another LLVM.
             "OCL_ICD_VENDORS": str(library()),
-            "POCL_CACHE_DIR": folder,
             "PYOPENCL_NO_CACHE": "1",
+            "OPENBLAS_NUM_THREADS": "1",  # a process with threads does not fork well
             "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path),
             "PYTHONSAFEPATH": "1",
         }
-        options = OPTIONS if EXACT in text else (*OPTIONS, RELAXED)
-        command = [sys.executable, "-m", "hlsgen.audit.worker", *options]
-        try:
-            done = subprocess.run(
-                command,
-                input=text,
-                env=variables,
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise AuditError(f"clang did not finish within {timeout:g} s", where="audit") from None
-        if done.returncode == REFUSED:
-            raise AuditError(
-                f"clang refuses the design's text\n{reason(done.stdout)}", where="audit"
-            )
-        made = next(Path(folder).rglob("program.bc"), None)
-        if done.returncode or made is None:
-            raise AuditError(f"PoCL failed\n{reason(done.stderr)}", where="audit", remedy=INSTALL)
-        return made.read_bytes()
+        return subprocess.Popen(
+            [sys.executable, "-m", "hlsgen.audit.worker"],
+            env=variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def end(self) -> None:
+        """End the process, and what it has started."""
+        child, self.child = self.child, None
+        if child is not None:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+
+
+def answered(child: subprocess.Popen[str], job: str, timeout: float) -> int:
+    """The status that a worker answers a job with, -1 where it does not. Raises AuditError."""
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        print(job, file=child.stdin, flush=True)
+    except OSError:
+        return -1
+    if not select.select([child.stdout], [], [], timeout)[0]:
+        raise AuditError(f"clang did not finish within {timeout:g} s", where="audit")
+    return int(child.stdout.readline() or -1)
+
+
+WORKER = Worker()
+atexit.register(WORKER.end)
 
 
 def reason(log: str, most: int = 8) -> str:
