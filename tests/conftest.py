@@ -1,6 +1,7 @@
 """Options of the test suite, what all its processes share (threads, the cache of compiled
 programs, plans), the order of tests, and who may use a device."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: [not item.get_closest_marker(mark) for mark in ("slow", "emulator")]
     )
+
+
+def pytest_collection_finish():
+    """Modules and collected tests stay: no collection of garbage looks at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.sparsify import sparsify
 from hlsgen.zoo import network
 from tests.support.faults import change_kernels
-from tests.support.networks import assert_right, parse
+from tests.support.networks import assert_right, assert_right_in_both_modes, parse
 
 NETWORKS = {
     "windows": "(float[1,40,6,6] x, float[70,40,3,3] w, float[70] b, float[5,70,1,1] v) => "
@@ -67,15 +67,14 @@ def test_packing_is_undone_by_its_definition():
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("name", "style"), [("windows", "folded"), ("groups", "folded"), ("pair", "hybrid")]
 )
-def test_right_on_the_emulator(name, style, strict, tmp_path):
+def test_right_on_the_emulator(name, style, tmp_path):
     for share in (0.0, 0.7, 0.97):  # even where it does not pay
         _, _, design = design_of(name, share, tmp_path / str(share), style)
         assert "weight_expander" in design.source
-        assert_right(design, images=2, strict=strict)
+        assert_right_in_both_modes(design, images=2)
 
 
 @pytest.mark.emulator
@@ -171,7 +170,9 @@ def test_a_sparse_residual_network_validates(tmp_path):
     graph = hlsgen.load_graph(
         sparsify(network("resnet18", size=64, width=0.5), "lamp", sparsity=0.8).model
     )
-    plan = hlsgen.schedule(graph, style="folded")
+    # All weights are multiplied: less to search.
+    goal = Goal(pins={("engines", "skipping.outputs"): 0})
+    plan = hlsgen.schedule(graph, style="folded", goal=goal)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     assert any(step.compressed for step in plan.steps)
     assert_right(HostDesign(design.path))

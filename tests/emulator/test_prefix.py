@@ -32,8 +32,16 @@ from hlsgen.schedule.hybrid.co_scheduling import Prefixes, co_scheduled
 from hlsgen.schedule.hybrid.partition import EFFICIENCY, layer_cycles, partitions
 from hlsgen.schedule.hybrid.planner import with_prefix
 from hlsgen.schedule.knobs import parse_pins
+from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.zoo import network
-from tests.support.networks import assert_right, parse, random_inputs, run_onnxruntime, verdict_of
+from tests.support.networks import (
+    assert_right,
+    assert_right_in_both_modes,
+    parse,
+    random_inputs,
+    run_onnxruntime,
+    verdict_of,
+)
 
 # A stem and pooling; a residual block, whose input the block and the addition read; a map that is
 # left over twice.
@@ -98,25 +106,23 @@ def test_no_prefix_where_more_is_needed_later():
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("layers", "images", "given"), [(1, 1, 3), (2, 1, 2), (2, 3, 7), (5, 2, 4)]
 )
-def test_right(layers, images, given, strict, tmp_path):
+def test_right(layers, images, given, tmp_path):
     """Also where the last launch is not full. Launches alternate between two memories, so that
     there are some of each."""
     graph, plan = planned(STEM, layers, images)
     assert [kernel.layer for kernel in plan.kernels] == LAYERS[:layers]
-    assert_right(generated(graph, plan, tmp_path / "d"), images=given, strict=strict)
+    assert_right_in_both_modes(generated(graph, plan, tmp_path / "d"), images=given)
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("strict", [False, True])
-def test_right_beside_pairs(strict, tmp_path):
+def test_right_beside_pairs(tmp_path):
     """A prefix, and a depthwise layer after it that streams into its convolution."""
     graph, plan = planned(SEPARABLE, 1, images=2)
     assert any(step.feeder for step in plan.steps)
-    assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
+    assert_right_in_both_modes(generated(graph, plan, tmp_path / "d"), images=5)
 
 
 @pytest.mark.emulator
@@ -130,8 +136,7 @@ def test_right_with_vectors_as_wide_as_the_engines(tmp_path):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("strict", [False, True])
-def test_right_with_several_vectors_at_once(strict, tmp_path):
+def test_right_with_several_vectors_at_once(tmp_path):
     """A 1x1 convolution in the prefix, with a kernel of its own that puts its input vectors
     together."""
     graph = hlsgen.load_graph(parse(SEPARABLE))
@@ -143,7 +148,7 @@ def test_right_with_several_vectors_at_once(strict, tmp_path):
     }
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
     assert plan.kernel("c").vectors_per_cycle == 3
-    assert_right(generated(graph, plan, tmp_path / "d"), images=5, strict=strict)
+    assert_right_in_both_modes(generated(graph, plan, tmp_path / "d"), images=5)
 
 
 @pytest.mark.emulator
@@ -263,10 +268,9 @@ def test_the_best_prefix_is_taken(name, on):
     graph, target = hlsgen.load_graph(network(name, size=64, width=0.5)), board(on)
     goal = Goal(images=4, pins={("engines", "convolution.inputs"): 2})
     start = plan_folded(graph, target, Plan(graph.name, on, "hybrid", images=4), goal)
-    found, pipelines = (
-        with_prefix(graph, target, start, goal),
-        Prefixes(graph, target, goal, start.engines.width),
-    )
+    cache = OptionCache()
+    found = with_prefix(graph, target, start, goal, cache)
+    pipelines = Prefixes(graph, target, goal, start.engines.width, cache)
     pairs = partitions(graph, target, start, goal, estimate(graph, start))
     options = [option for pair in pairs if (option := co_scheduled(start, goal, pair, pipelines))]
     assert len({len(option.plan.kernels) for option in options}) > 5

@@ -19,7 +19,7 @@ from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify import sparsify
-from tests.support.networks import assert_right, lines_printed, parse
+from tests.support.networks import assert_right, assert_right_in_both_modes, lines_printed, parse
 
 # 1x1 convolutions with and without bias, channels that fill no vector, a branch, and fully
 # connected layers behind a feature map.
@@ -80,16 +80,15 @@ def test_stream_by_hand():
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("share", "skips"), [(0.85, (2, 2, 4, 8, 2)), (0.8, (4, 4, 2, 16, 4)), (0.97, (2, 2, 2, 2, 2))]
 )
-def test_right_on_the_emulator(share, skips, strict, tmp_path):
+def test_right_on_the_emulator(share, skips, tmp_path):
     graph = graph_of(share)
     plan = planned(graph, *skips)
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     assert design.source.count("zeros are skipped") == 5
-    assert_right(HostDesign(design.path), images=3, strict=strict)
+    assert_right_in_both_modes(HostDesign(design.path), images=3)
 
 
 @pytest.mark.emulator

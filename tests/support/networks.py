@@ -127,6 +127,13 @@ def assert_right(design: HostDesign, **options) -> dict:
     return verdict
 
 
+def assert_right_in_both_modes(design: HostDesign, **options) -> None:
+    """`assert_right` with one kernel after another, then with all at once over FIFOs of their true
+    depth."""
+    for strict in (False, True):
+        assert_right(design, strict=strict, **options)
+
+
 def lines_printed(design: HostDesign, word: str, images: int = 1) -> list[list[str]]:
     """Run a design, and return the words behind `word` of each line of its kernels' printf that
     begins with it."""

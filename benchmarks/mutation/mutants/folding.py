@@ -27,9 +27,7 @@ MUTANTS = (
         "templates/folded/epilogue.cl.j2",
         "            if (i == t) {\n",
         "            if (i == 0) {\n",
-        (
-            "tests/emulator/test_folded_biases.py::test_biases_of_small_and_large_groups[plain-False]",
-        ),
+        ("tests/emulator/test_folded_biases.py::test_biases_of_small_and_large_groups[plain]",),
         "biases of other vectors are never kept",
     ),
     Mutant(

@@ -244,7 +244,7 @@ MUTANTS = (
         "host/executor.py",
         "buffers = self.buffers | (self.other if any(item is one for one in self.ahead) else {})",
         "buffers = self.buffers",
-        ("tests/emulator/test_prefix.py::test_right[1-1-3-True]",),
+        ("tests/emulator/test_prefix.py::test_right[1-1-3]",),
         "a batch is computed from the memories of the next one",
     ),
     Mutant(

@@ -51,17 +51,19 @@ def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier:
     def seconds(found: Deepened, cycles: float) -> float:
         return cycles / estimate(graph, found.plan, goal.calibration, board).resources.fmax
 
+    def behind(roomy: Deepened) -> bool:
+        """Whether a design with room for its FIFOs is no quicker than the crowded one, which is at
+        best as quick as with unlimited FIFOs."""
+        mine = seconds(roomy, roomy.interval)
+        return mine >= seconds(deepened, deepened.interval) and mine >= seconds(
+            deepened, simulated(graph, deepened.plan, board).interval
+        )
+
     deepened = deepen(graph, best, board, fits)
     possible = fits(deepened.plan)
     if not possible or (not deepened.complete and goal.objective == "throughput"):
         roomy, roomy_proof = with_room(graph, board, plan, goal, fits, cache, deepened, bound)
-        behind = (
-            possible
-            and roomy
-            and seconds(roomy, roomy.interval)
-            >= seconds(deepened, simulated(graph, deepened.plan, board).interval)
-        )
-        if roomy and not behind:
+        if roomy and not (possible and behind(roomy)):
             deepened, proof = roomy, roomy_proof
         elif not possible:
             estimate(graph, deepened.plan, goal.calibration, board).resources.check(
@@ -89,12 +91,18 @@ def with_room(
 ) -> tuple[Deepened | None, Evidence]:
     """The plan with the best kernels that leave room for FIFOs as deep as these need, with what is
     known of it; None where none does. A `crowded` plan of all room tells about how much it takes,
-    and no design with less goes below the `bound` of its search."""
-    full = estimate(
-        graph, with_depths(crowded.plan, crowded.needed), goal.calibration, board
-    ).resources
-    lacking = full.shares(board)["memory blocks"] - goal.caps.blocks
-    for room in (room for room in ROOMS if room >= lacking / 2):
+    and so does every one that has too little; no design with less goes below the `bound` of its
+    search."""
+
+    def lacking(found: Deepened) -> float:
+        """The share of the memory blocks that a plan lacks for FIFOs as deep as they need be."""
+        full = estimate(graph, with_depths(found.plan, found.needed), goal.calibration, board)
+        return full.resources.shares(board)["memory blocks"] - goal.caps.blocks
+
+    least = lacking(crowded) / 2
+    for room in ROOMS:
+        if room < least:
+            continue
         smaller = replace(goal, caps=replace(goal.caps, blocks=goal.caps.blocks - room))
         try:
             kernels, proof, shown = search(graph, board, plan, smaller, cache, bound)
@@ -104,6 +112,7 @@ def with_room(
         deepened = deepen(graph, kernels, board, fits)
         if deepened.complete and fits(deepened.plan):
             return deepened, replace(proof, room=room)
+        least = room + lacking(deepened) / 2
     return None, Evidence()
 
 
