@@ -80,14 +80,23 @@ def estimate(
     macs = sum(layer_macs(graph).values())
     least = timing.bytes * timing.throughput / 1e9
     predicted, fixed = (
-        roofline(macs, timing.bytes, clock, target)
+        roofline(dsp_work(graph, target), timing.bytes, clock, target)
         for clock in (resources.fmax, target.device.roofline_clock)
     )
     return Estimate(resources, timing, macs, predicted, fixed, least)
 
 
-def roofline(macs: int, moved: float, clock: float, board: Board) -> float:
-    """Images a second if every DSP in reach multiplied in every cycle, or memory did nothing but
-    this design's traffic."""
-    compute = board.available_dsps / board.device.multiply_add_dsps * clock * 1e6 / max(macs, 1)
+def dsp_work(graph: Graph, board: Board) -> float:
+    """Cycles of a DSP that an image's multiply-accumulates take; bytes share DSPs."""
+    device, found = board.device, 0.0
+    for name, macs in layer_macs(graph).items():
+        whole = graph.tensors[graph.layer(name).inputs[0]].type.integer
+        found += macs / device.int8_macs_per_dsp if whole else macs * device.multiply_add_dsps
+    return found
+
+
+def roofline(work: float, moved: float, clock: float, board: Board) -> float:
+    """Images a second if every DSP in reach multiplied in every cycle (`work` cycles of one an
+    image), or memory did nothing but this design's traffic."""
+    compute = board.available_dsps * clock * 1e6 / max(work, 1.0)
     return min(compute, board.bandwidth * 1e9 / max(moved, 1.0))

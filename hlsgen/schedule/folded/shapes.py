@@ -10,6 +10,7 @@ from hlsgen.boards import Board
 from hlsgen.engines import arrays, on_array
 from hlsgen.engines import engines as engines_by_name
 from hlsgen.engines.array import Array, ArrayShape
+from hlsgen.engines.base import feature_type, integer_weights
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.memory import memory_blocks
 from hlsgen.model.resources import clock_of
@@ -23,7 +24,6 @@ from hlsgen.rewrites.weight_storage import weight_type
 from hlsgen.schedule.folded.bounds import Bound
 from hlsgen.schedule.folded.steps import models
 from hlsgen.schedule.goal import Goal
-from hlsgen.types import FLOAT32
 
 WIDTHS = (16, 8, 4, 2, 1)
 # Output vectors that the array computes at once. Counts between the powers of two use up a device's
@@ -33,6 +33,7 @@ OUTPUTS = (20, 18, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2, 1)
 INPUTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 18, 20)
 # Words of 512 bits are one burst of a DDR4 channel: the weight stream may take this many a cycle.
 BURSTS = (4, 2, 1)
+LONG_BURSTS = (16, 8, *BURSTS)  # of bytes
 # Sizes of the input tile and the accumulators that are tried, in vectors and pixels.
 TILES = ((16384, 4096), (8192, 2048), (4096, 1024), (2048, 512), (1024, 256), (512, 64), (256, 16))
 
@@ -72,13 +73,14 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> 
     """All sizes of an array in a design whose other engines are fixed, with all tile buffers."""
     e, shaped, pins = plan.engines, reshaped(graph, plan), goal.engine_pins()
     assert e is not None
-    multipliers = board.available_dsps * goal.caps.dsps / board.device.multiply_add_dsps
+    price = product_dsps(shaped, array, board)
+    multipliers = board.available_dsps * goal.caps.dsps / price
     bound = Bound(shaped, plan, board)
     for inputs, outputs in array_sizes(shaped, plan, pins, array):
         used = e.width**2 * inputs * outputs
         if used > multipliers and not plan.disabled:
             continue
-        dsps = used * board.device.multiply_add_dsps
+        dsps = used * price
         clock = clock_of(board.reserved_alms, board.reserved_blocks, dsps, board, goal.calibration)
         least = bound.cycles(array.name, inputs, outputs, clock)
         seconds = sum(least[model] for model in models(shaped, plan).values()) / (clock * 1e6)
@@ -87,8 +89,18 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> 
             engines = replace(e, group=outputs)
             if any(map(on_array, shaped.layers)):
                 engines = array.shaped(engines, ArrayShape(inputs, outputs, *tile))
-            if plan.disabled or tiles_fit(engines, board, goal):
+            if plan.disabled or tiles_fit(graph, engines, board, goal):
                 yield Shape(replace(plan, engines=engines), seconds, clock, least)
+
+
+def product_dsps(graph: Graph, array: Array, board: Board) -> float:
+    """DSPs of a multiplier of an array: bytes share one."""
+    computes_on_integers = any(
+        array.serves(layer) and graph.tensors[layer.inputs[0]].type.integer
+        for layer in graph.layers
+    )
+    device = board.device
+    return 1 / device.int8_macs_per_dsp if computes_on_integers else device.multiply_add_dsps
 
 
 def array_sizes(
@@ -128,21 +140,21 @@ def is_sparse(layer: Layer) -> bool:
     return not layer.narrow and on_array(layer) and density(layer.weights["weight"]) <= WORTHWHILE
 
 
-def tiles_fit(engines: Engines, board: Board, goal: Goal) -> bool:
+def tiles_fit(graph: Graph, engines: Engines, board: Board, goal: Goal) -> bool:
     """Whether the copies of the tile buffers alone leave the caps in peace. (What needs less than
     the whole buffer comes again with a smaller one.)"""
     return (
-        tile_blocks(engines, board) + board.reserved_blocks
+        tile_blocks(graph, engines, board) + board.reserved_blocks
         <= goal.caps.blocks * board.device.blocks
     )
 
 
-def tile_blocks(engines: Engines, board: Board) -> int:
+def tile_blocks(graph: Graph, engines: Engines, board: Board) -> int:
     """Memory blocks of the copies of the tile buffers."""
     blocks = 0
     for known in arrays():
         if known.name in engines.sizes:
-            tile = known.tile_memory(engines.of(known.name), FLOAT32)
+            tile = known.tile_memory(engines.of(known.name), feature_type(graph))
             size = memory_blocks(tile.depth, tile.bits, board.device.block_bits)
             blocks += tile.copies * tile.parts * size
     return blocks
@@ -150,8 +162,10 @@ def tile_blocks(engines: Engines, board: Board) -> int:
 
 def weight_burst(graph: Graph, width: int, board: Board) -> int:
     """The most weight vectors a cycle that the memory delivers at its peak."""
-    vector = width * weight_type(graph).bytes * board.device.fmax * 1e6
-    return next(b for b in BURSTS if b <= width and (b == 1 or b * vector <= board.bandwidth * 1e9))
+    kind = integer_weights(graph) if graph.integers else weight_type(graph)
+    vector = width * kind.bytes * board.device.fmax * 1e6
+    bursts = LONG_BURSTS if graph.integers else BURSTS
+    return next(b for b in bursts if b <= width and (b == 1 or b * vector <= board.bandwidth * 1e9))
 
 
 def aligned(graph: Graph, width: int) -> bool:

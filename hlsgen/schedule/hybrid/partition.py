@@ -17,7 +17,7 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.engines import arrays, on_array
 from hlsgen.engines.array import ArrayShape
-from hlsgen.graph import Graph
+from hlsgen.graph import Graph, Layer
 from hlsgen.model.estimate import Estimate
 from hlsgen.model.resources import clock_of
 from hlsgen.ops import operator
@@ -25,7 +25,7 @@ from hlsgen.plan import Engines, Plan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import prefixes
 from hlsgen.schedule.folded.bounds import least_cycles
-from hlsgen.schedule.folded.shapes import TILES, array_sizes, tile_blocks, tiles_fit
+from hlsgen.schedule.folded.shapes import TILES, array_sizes, product_dsps, tile_blocks, tiles_fit
 from hlsgen.schedule.goal import Goal
 
 # Share of a prefix's multipliers that work in every cycle, as prefixes of ResNets and MobileNets
@@ -58,13 +58,11 @@ def partitions(
     """
     work = np.cumsum([operator(layer.op).work(layer, graph).macs for layer in graph.layers])
     weights = np.cumsum(
-        [
-            sum(w.size for w in layer.weights.values()) * layer.weight_type.bits
-            for layer in graph.layers
-        ]
+        [sum(map(memory_bits(layer), layer.weights.values())) for layer in graph.layers]
     )
+    per = product_dsps(graph, arrays()[0], board)
     wanted, least = goal.pins.get(("prefix", "layers")), pinned_layers(graph, goal)
-    options, blocks = [], cache(lambda option: tile_blocks(option, board))
+    options, blocks = [], cache(lambda option: tile_blocks(graph, option, board))
     for (inputs, outputs), engines in sizes(graph, board, plan, goal).items():
         times = layer_cycles(graph, plan, found, inputs, outputs)
         for count in prefixes(graph):
@@ -80,6 +78,7 @@ def partitions(
                     board,
                     goal,
                     blocks,
+                    per,
                 )
                 options += [option] if option else []
     return sorted(options, key=lambda option: -option.rate)
@@ -103,12 +102,13 @@ def weighed(
     board: Board,
     goal: Goal,
     tiles: Callable[[Engines], float],
+    per: float,
 ) -> Partition | None:
     """A pair whose prefix has so many multiply-accumulates and bits of weights, and whose engines
     take `behind` cycles an image. The prefix gets the DSPs that engines and caps leave, and its
     weights must find memory blocks beside the engines' tiles, else there is no such pair; both set
-    the clock. `tiles`: memory blocks of the tiles of engines."""
-    e, r, per = plan.engines, found.resources, board.device.multiply_add_dsps
+    the clock. `tiles`: memory blocks of the tiles of engines; `per`: DSPs of a multiplier."""
+    e, r = plan.engines, found.resources
     assert e is not None
     dsps = r.dsps + (multipliers(engines[0]) - multipliers(e)) * per
     blocks = r.blocks - tiles(e)
@@ -122,6 +122,13 @@ def weighed(
     dsps += prefix[0] / (EFFICIENCY * cycles) * per
     clock = clock_of(r.alms, blocks + tiles(fitting[0]), dsps, board, goal.calibration)
     return Partition(count, fitting, cycles, clock * 1e6 / cycles)
+
+
+def memory_bits(layer: Layer) -> Callable[[np.ndarray], int]:
+    """Bits of a weight of a layer as it lies on chip."""
+    return lambda weight: (
+        weight.size * (8 * weight.itemsize if weight.dtype.kind == "i" else layer.weight_type.bits)
+    )
 
 
 def multipliers(engines: Engines) -> int:
@@ -148,7 +155,7 @@ def sizes(
         fitting = tuple(
             option
             for option in options
-            if tiles_fit(option, board, goal) and goal.allows_engines(option)
+            if tiles_fit(graph, option, board, goal) and goal.allows_engines(option)
         )
         if fitting:
             found[inputs, outputs] = fitting

@@ -36,7 +36,7 @@ typedef union { uchar16 v; uchar lane[16]; } lanes16_uchar;
 
 typedef uchar16 vec; // a vector of channels
 typedef lanes16_uchar lanes;
-typedef struct { char16 v[2]; } weight_word; // what the weight memory delivers in a cycle
+typedef struct { char16 v[8]; } weight_word; // what the weight memory delivers in a cycle
 typedef struct { int16 shift; float16 factor; } bias_word; // bias and scale
 
 typedef struct {
@@ -172,7 +172,7 @@ typedef union { Step step; int word[STEP_WORDS]; } Record;
 channel int convolution_step __attribute__((depth(STEP_WORDS)));
 channel vec convolution_in __attribute__((depth(DEPTH(64, 120))));
 channel int16 convolution_out __attribute__((depth(DEPTH(64, 64))));
-channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 160))));
+channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 40))));
 channel int quantised_pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec quantised_pooling_in __attribute__((depth(DEPTH(64, 72))));
 channel float16 quantised_pooling_out __attribute__((depth(DEPTH(64, 16))));
@@ -511,14 +511,14 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
-                    for (int i = 0; i < 80; i += 2)
+                    for (int i = 0; i < 80; i += 8)
                         if (t == output && i == input) {
                             #pragma unroll
-                            for (int b = 0; b < 2; ++b)
+                            for (int b = 0; b < 8; ++b)
                                 next_weights[t][i + b] = next.v[b];
                         }
-                output = input == 78 ? output + 1 : output;
-                input = input == 78 ? 0 : input + 2;
+                output = input == 72 ? output + 1 : output;
+                input = input == 72 ? 0 : input + 8;
             }
             if (phase >= 0 && pixel < s.pixels) {
                 const convolution_word word = read_channel_intel(convolution_pixels);

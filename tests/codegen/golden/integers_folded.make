@@ -24,6 +24,7 @@ bin/network_emulator.aocx: $(SOURCE) Makefile
 bin/network.aocx: $(SOURCE) Makefile
 	mkdir -p bin
 	$(call quoted,$(AOC)) -board=$(call quoted,$(BOARD)) $(FLAGS) $(SOURCE) -o $@
+	sha256sum $(SOURCE) Makefile > $@.sources
 
 .PHONY: report emulator hardware
 # What a failed compile leaves is no result.
