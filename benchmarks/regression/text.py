@@ -24,7 +24,7 @@ KEYWORDS = (
     "ifdef ifndef include line pragma undef unroll ivdep array safelen ii loop_coalesce OPENCL "
     "EXTENSION enable disable cl_intel_channels max_global_work_dim autorun "
     "uses_global_work_offset num_compute_units depth memory numbanks bankwidth singlepump "
-    "doublepump max_replicates register attribute "
+    "simple_dual_port doublepump max_replicates register attribute "
 )
 FUNCTIONS = (
     "abs acos acosh asin asinh atan atan2 atanh ceil clamp cos cosh erf erfc exp exp10 exp2 "

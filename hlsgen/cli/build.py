@@ -19,7 +19,7 @@ from hlsgen.model.resources import Caps
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.quantise.request import QuantiseOptions
-from hlsgen.schedule.goal import OBJECTIVES
+from hlsgen.schedule.goal import ANY_COPIES, OBJECTIVES
 from hlsgen.schedule.knobs import KNOBS
 from hlsgen.style import SELECTABLE
 from hlsgen.types import STORAGE_TYPES
@@ -73,9 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--copies",
-        type=int,
+        type=copies,
         metavar="N",
-        help="copies of a pipelined design, which work on different images (default 1)",
+        help="copies of a pipelined design, which work on different images, or auto: as many as "
+        "make it faster (default 1)",
     )
     parser.add_argument(
         "--images",
@@ -147,6 +148,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-v", "--verbose", action="store_true", help="list layers, too, and explain the design"
     )
     add_quantising(parser.add_argument_group("with --quantise"))
+
+
+def copies(text: str) -> int:
+    """A number of copies, or "auto". Raises ValueError."""
+    return ANY_COPIES if text == "auto" else int(text)
 
 
 def knob_names() -> str:

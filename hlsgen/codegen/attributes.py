@@ -59,13 +59,14 @@ NO_UNIONS = Unions()
 
 def memory_macros(sdk: str) -> tuple[str, ...]:
     """The macros that declarations of on-chip arrays use (`hlsgen.kernel.memory`): banks, bytes of
-    a bank, replicates."""
+    a bank, replicates. Where the SDK knows the attribute, no port of a block both reads and writes:
+    such a block would lack the mode of 40 bits that the model charges."""
     if older(sdk, MAX_REPLICATES):
         ports = "numreadports(replicates), numwriteports(1)"
         kinds = {"BLOCKS": "memory", "MLABS": "memory"}
     else:
         ports = "max_replicates(replicates)"
-        kinds = {"BLOCKS": 'memory("BLOCK_RAM")', "MLABS": 'memory("MLAB")'}
+        kinds = {"BLOCKS": 'memory("BLOCK_RAM"), simple_dual_port', "MLABS": 'memory("MLAB")'}
     geometry = "numbanks(banks), bankwidth(bytes), singlepump"
     return (
         *(

@@ -149,7 +149,8 @@ def pipelined_kernel(
     channel = (
         len(layer.inputs) * kernel.input_width * kernel.vectors_per_cycle * given
         + readers * kernel.output_width * result
-        + (bool(layer.weights) + streams) * kernel.output_width * FLOAT32.bits
+        + bool(layer.weights) * piece_type(graph, plan.weights).bits
+        + streams * kernel.output_width * layer.weight_type.bits
     )
     loops = (
         1

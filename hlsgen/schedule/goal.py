@@ -18,6 +18,8 @@ OBJECTIVES = ("throughput", "latency", "resources")
 MOST_IMAGES = 64
 # Copies of a pipelined design.
 MOST_COPIES = 16
+# As many copies as make it faster.
+ANY_COPIES = 0
 # Of a call of the solver.
 SECONDS = 5.0
 
@@ -29,8 +31,8 @@ class Goal:
     field): value}. `seconds` bounds each call of the solver, in its own deterministic
     time, so that equal inputs give equal designs. A folded design takes `images` images a
     launch, so that their layers share weights: more throughput, at the price of latency. A
-    pipelined design stands on the board in `copies`. Weights lie in memory as `weights`, the name
-    of a type."""
+    pipelined design stands on the board in `copies`, or ANY_COPIES: as many as make it faster.
+    Weights lie in memory as `weights`, the name of a type."""
 
     objective: str = "throughput"
     fps: float = 0.0
@@ -81,7 +83,7 @@ def check_goal(goal: Goal) -> Goal:
         raise UsageError(
             f"{goal.images} images a launch", where="--images", remedy=f"choose 1 to {MOST_IMAGES}"
         )
-    if not 1 <= goal.copies <= MOST_COPIES:
+    if not ANY_COPIES <= goal.copies <= MOST_COPIES:
         raise UsageError(
             f"{goal.copies} copies", where="--copies", remedy=f"choose 1 to {MOST_COPIES}"
         )

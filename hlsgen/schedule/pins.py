@@ -37,7 +37,7 @@ def demands(goal: Goal) -> dict[str, tuple[str, ...]]:
         found["--images"] = having("images")
     if goal.weights != FLOAT32.name:
         found["--weights"] = having("weights")
-    if goal.copies > 1:
+    if goal.copies != 1:
         found["--copies"] = having("copies")
     return found
 

@@ -113,7 +113,7 @@ def draft(task: Task, style: str) -> Draft:
         goal.weights,
         task.disabled,
         images=goal.images,
-        copies=goal.copies,
+        copies=goal.copies or 1,
     )
     drafted = PLANNERS[style].draft(task.graph, task.target, plan, goal, task.earlier)
     task.earlier.plans[style] = drafted.plan

@@ -5,6 +5,7 @@ from benchmarks.mutation.mutant import Mutant
 RESOURCES, FACTS = "tests/schedule/test_resources.py", "tests/schedule/test_device_facts.py"
 SCHEDULE, PARETO = "tests/schedule/test_schedule.py", "tests/cli/test_pareto.py"
 LIMITS = "tests/schedule/test_limits.py"
+BANKS = "tests/emulator/test_weight_banks.py"
 FIGURES = "tests/schedule/test_simulation_figures.py"
 TOO_MUCH = f"{RESOURCES}::test_each_resource_alone_can_be_too_much"
 
@@ -333,13 +334,37 @@ MUTANTS = (
     Mutant(
         "fifo: a join waits for its first input alone",
         "hlsgen/schedule/pipelined/fifo.py",
-        "times[layer.output] = np.max(arrivals, axis=0)",
-        "times[layer.output] = arrivals[0]",
+        "one_by_one(np.max(arrivals, axis=0))",
+        "one_by_one(arrivals[0])",
         (
             f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag",
             f"{LIMITS}::test_a_gate_waits_for_its_map",
         ),
         "a deadlock on the board",
+    ),
+    Mutant(
+        "fifo: a row tile waits at once",
+        "hlsgen/schedule/pipelined/fifo.py",
+        "one_by_one(np.max(arrivals, axis=0))",
+        "np.max(arrivals, axis=0)",
+        ("tests/emulator/test_streamed.py::test_a_branch_waits_for_a_strip",),
+        "a tenth of the memory blocks for nothing",
+    ),
+    Mutant(
+        "banks: a reader is faster than its port",
+        "hlsgen/model/weight_banks.py",
+        "min(share * 1e9, clock * 1e6 * WORD_BITS / 8)",
+        "share * 1e9",
+        (f"{BANKS}::test_time_by_hand",),
+        "images a second that memory cannot deliver",
+    ),
+    Mutant(
+        "banks: all layers in the first",
+        "hlsgen/model/weight_banks.py",
+        "min(loads, key=lambda load: sum(map(blocks, load)))",
+        "loads[0]",
+        (f"{BANKS}::test_banks_by_hand",),
+        "a third of the bandwidth",
     ),
     Mutant(
         "simulate: a deadlock is none",

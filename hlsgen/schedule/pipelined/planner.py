@@ -17,6 +17,7 @@ from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.check import check_copies
 from hlsgen.schedule.pipelined.choices import Choice, plan_kernels, tensor_classes
+from hlsgen.schedule.pipelined.copies import with_copies
 from hlsgen.schedule.pipelined.depths import Deepened, deepen, simulated, trimmed, with_depths
 from hlsgen.schedule.pipelined.fifo import depth, pixel_times
 from hlsgen.schedule.pipelined.options import OptionCache
@@ -33,13 +34,24 @@ ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
 
 
 def draft_pipelined(graph: Graph, board: Board, plan: Plan, goal: Goal, earlier: Earlier) -> Draft:
-    """Complete `plan` with the kernels that serve the goal best, and FIFO depths.
+    """Complete `plan` with the kernels that serve the goal best, FIFO depths, and copies where the
+    search may choose their number.
 
     Raises Infeasible when not even the smallest design fits.
     """
     refuse(graph, plan.style)
+    return with_copies(
+        graph,
+        board,
+        plan,
+        goal,
+        lambda trial, aim: drafted(graph, board, trial, aim, earlier.options),
+    )
+
+
+def drafted(graph: Graph, board: Board, plan: Plan, goal: Goal, cache: OptionCache) -> Draft:
+    """The plan with so many copies. Raises Infeasible."""
     check_copies(plan)
-    cache = earlier.options
     plan, (best, proof, bound) = with_readers(
         graph, board, plan, goal, lambda trial: search(graph, board, trial, goal, cache)
     )

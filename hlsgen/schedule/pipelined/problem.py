@@ -135,7 +135,11 @@ def full_clock(board: Board, goal: Goal) -> float:
     """The clock of a design that fills memory blocks and DSPs to their caps, and half as many ALMs:
     such designs take about as many."""
     caps, device = goal.caps, board.device
-    full = caps.alms / 2 * device.alms, caps.blocks * device.blocks, caps.dsps * device.dsps
+    full = (
+        caps.alms / 2 * device.alms,
+        caps.blocks * device.blocks,
+        caps.dsps * board.available_dsps,
+    )
     return clock_of(*full, board, goal.calibration)
 
 
