@@ -28,6 +28,8 @@ from hlsgen.words import counted
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
 REQUIREMENTS = "numpy>=1.24\npyopencl>=2024.1\n"
+# The files of the host.
+HOST = ("*.py", "cpp/*.cpp", "cpp/*.hpp", "cpp/*.h", "cpp/Makefile")
 # Contents by name in the archive, or files that hold them.
 Members = Mapping[str, "bytes | Path"]
 
@@ -92,8 +94,7 @@ def design_members(design: HostDesign) -> dict[str, bytes | Path]:
 def host_members() -> dict[str, bytes | Path]:
     """The host, the script, what both need."""
     folder = Path(hlsgen.host.__file__).parent
-    paths = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
-    files = (path for path in paths if path.is_file())
+    files = [path for pattern in HOST for path in folder.glob(pattern)]
     script = resources.files("hlsgen.templates.deploy") / "run.py"
     return {
         **{f"host/{path.relative_to(folder)}": path for path in files},

@@ -26,6 +26,8 @@ from tests.support.paths import ROOT
 
 NETWORK = """(float[1,3,8,8] x, float[4,3,3,3] a, float[5,144] w) => (float[1,5] y) {
   c = Conv(x, a) r = Relu(c) f = Flatten(r) g = Gemm<transB=1>(f, w) y = Softmax(g) }"""
+# Built and run by tests/host/test_cpp.py.
+CPP = ROOT / "host" / "cpp"
 EMULATOR = ("intel-opencl-fpga-emu-rt", "intel-opencl-rt", "intel-cmplr-lib-rt")
 
 
@@ -75,8 +77,8 @@ def test_same_design_same_bytes(made, tmp_path):
     with zipfile.ZipFile(zipped[0]) as packed:
         names = packed.namelist()
         assert all((made.there.parent / name).read_bytes() == packed.read(name) for name in names)
-    found = [path for path in made.there.rglob("*") if path.is_file()]
-    assert len(names) == len([path for path in found if "__pycache__" not in path.parts])
+    with tarfile.open(made.archive) as packed:
+        assert packed.getnames() == names
 
 
 def test_what_is_refused(made, tmp_path, capsys):
@@ -109,7 +111,13 @@ def test_its_commands_work_as_printed(made):
     """On the emulator in place of the board, with the packages that it names installed."""
     assert run(made, "-c", "import hlsgen").returncode == 1
     lines = re.findall(r"^    (.*)", (made.there / "README.md").read_text(), re.M)
-    assert [line for line in lines if not line.startswith("python ")] == ["make -C design hardware"]
+    assert [line for line in lines if not line.startswith("python ")] == [
+        "make -C design hardware",
+        "make -C host/cpp",
+        "host/cpp/hlsgen_host design images.npy --output .",
+    ]
+    for name in ("Makefile", "hlsgen_host.cpp", "design.hpp", "picojson.h"):
+        assert (made.there / "host" / "cpp" / name).read_bytes() == (CPP / name).read_bytes()
     ran = [line.split()[1:] for line in lines if line.startswith("python ") and " pip " not in line]
     assert len(ran) == 4
     for words in ran:

@@ -37,7 +37,12 @@ SOURCES = ("hlsgen", "host", "benchmarks", "tests", "examples")
 ELSEWHERE = re.compile(r"\b(foo|mine|compiled)\b|<|NAME|OUT|DIR\b")
 FILE = re.compile(r"[\w.*/<>-]*\w\.(?:py|j2|csv|json|md)\b|(?:[\w.-]+/)+(?![\w*<])")
 # Options of other programs, which the documents show.
-FOREIGN = {"--index-url": "pip", "--nnodes": "torchrun", "--nproc-per-node": "torchrun"}
+FOREIGN = {
+    "--concurrent": "hlsgen_host",
+    "--index-url": "pip",
+    "--nnodes": "torchrun",
+    "--nproc-per-node": "torchrun",
+}
 # Names of aoc's that no source of hlsgen has, and of examples.
 OTHERS = {"force_pow2_depth", "memory_impl", "loop_ivdep", "hld_ram", "foo_engine"}
 # What a pin is set to where the documents leave the number open.
