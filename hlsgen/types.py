@@ -61,6 +61,8 @@ BFLOAT16 = DataType("bfloat16", 16, "ushort", "uint16")
 STORAGE_TYPES = {kind.name: kind for kind in (FLOAT32, FLOAT16, BFLOAT16)}
 # What the weight stream of a design with narrow weights is made of: half a float32, or a weight.
 PIECE = DataType("uint16", 16, "ushort", "uint16")
+# Of the place of a weight in a list without zeros.
+PLACE_BITS = 16
 # Bits of float32's mantissa that bfloat16 drops.
 DROPPED = 16
 

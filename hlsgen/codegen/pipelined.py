@@ -42,7 +42,7 @@ from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.plan import EdgePlan, KernelPlan, Plan
 from hlsgen.rewrites.weight_storage import piece_type
-from hlsgen.types import FLOAT32, STORAGE_TYPES, decoded, encoded, pieces
+from hlsgen.types import FLOAT32, STORAGE_TYPES, DataType, decoded, encoded, pieces
 
 
 class PipelinedGenerator:
@@ -227,8 +227,6 @@ class PipelinedGenerator:
 
     def pieces(self, layer: Layer, kernel: KernelPlan, stream: np.ndarray) -> np.ndarray:
         """A stream of vectors, piece by piece: biases as they are, weights as they are stored."""
-        if self.piece == FLOAT32:
-            return np.ascontiguousarray(stream, np.float32).ravel()
         nest = operator(layer.op).described(layer, self.graph, kernel)
         found, values = [np.zeros(0, self.piece.array)], stream.ravel()
         for array in (nest.bias, *nest.constants):
@@ -236,6 +234,9 @@ class PipelinedGenerator:
                 count = array.memory.elements * array.vector.lanes
                 found.append(pieces(values[:count], array.vector.type, self.piece))
                 values = values[count:]
+        if nest.fills:
+            lists = values.reshape(-1, 2, kernel.output_width)
+            return np.concatenate([*found, listed(lists, nest.types.weight, self.piece)])
         weights = nest.weights.vector.type if nest.weights else layer.weight_type
         return np.concatenate([*found, pieces(values, weights, self.piece)])
 
@@ -354,6 +355,11 @@ class PipelinedGenerator:
         """The vectors that the kernels take apart; all that arrive in pieces are among those of
         float32."""
         kinds = {(self.graph.tensors[name].type, n) for name, n in self.widths.items()}
+        for layer in self.graph.layers:
+            kernel = self.plan.kernel(layer.name)
+            if kernel.nonzeros_per_lane:
+                types = operator(layer.op).roles(layer, self.graph)
+                kinds |= {(k, kernel.output_width) for k in (types.weight, types.accumulator)}
         widths = frozenset(self.widths.values())
         widths |= {w for kernel in self.plan.kernels for w in lane_widths(kernel)}
         whole = frozenset(k for k in kinds if k[0].integer)
@@ -442,6 +448,15 @@ def lane_widths(kernel: KernelPlan) -> tuple[int, ...]:
     return kernel.output_width // kernel.lane_folding, kernel.input_width // max(
         kernel.nonzeros_per_lane, 1
     )
+
+
+def listed(lists: np.ndarray, kind: DataType, piece: DataType) -> np.ndarray:
+    """Vectors of values and of their places by turns, `(words, 2, lanes)`, piece by piece; a place
+    is half as wide as a float32, of which it takes a whole one where all pieces are that."""
+    places = lists[:, 1].astype(np.int32 if piece == FLOAT32 else np.uint16)
+    values = pieces(lists[:, 0], kind, piece).reshape(len(lists), -1)
+    patterns = places.view(np.dtype(piece.array))
+    return np.concatenate([values, patterns], axis=1).ravel()
 
 
 def generate_pipelined(graph: Graph, plan: Plan, board: Board) -> Generated:

@@ -19,10 +19,9 @@ from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis
 from hlsgen.ops.conv_steps import FEEDER
-from hlsgen.ops.skip import PLACE_BITS
 from hlsgen.ops.skipping import list_lengths, step_lists
 from hlsgen.plan import EngineSizes, Plan, StepPlan
-from hlsgen.types import DataType
+from hlsgen.types import PLACE_BITS, DataType
 
 # Where the input lies that a weight multiplies.
 PLACE = Vector(DataType("place", PLACE_BITS, "ushort", "uint16"), 1)

@@ -21,13 +21,20 @@ def next_weights(
     elements `before`.
     """
     lanes, sizes = vectors[0].lanes, [vector.bits // piece.bits for vector in vectors]
-    count, member, union = str(sizes[0]), "lane", f"lanes{lanes}"
+    if len(set(sizes)) > 1:
+        # Biases and the like come first, weights last.
+        return read_pieces(lanes, channel, piece, f"n < {before} ? {sizes[0]} : {sizes[-1]}")
+    return read_pieces(lanes, channel, piece, str(sizes[0]))
+
+
+def read_pieces(lanes: int, channel: str, piece: DataType, count: str) -> Lines:
+    """Reads so many pieces, or as many as an expression says, into `incoming`."""
+    member, union = "lane", f"lanes{lanes}"
     if piece != FLOAT32:
         member, union = "piece", f"pieces{lanes}"
     choice: Lines = []
-    if len(set(sizes)) > 1:
-        # Biases and the like come first, weights last.
-        choice = [f"const int pieces = n < {before} ? {sizes[0]} : {sizes[-1]};"]
+    if not count.isdecimal():
+        choice = [f"const int pieces = {count};"]
         count = "pieces"
     return [
         f"{union} incoming;",
@@ -40,7 +47,12 @@ def next_weights(
 
 def arrived(array: Array) -> str:
     """The vector that came in, as the array keeps it."""
-    kind = array.vector.type
+    return arrived_as(array.vector)
+
+
+def arrived_as(vector: Vector) -> str:
+    """The vector that came in, as one of that type."""
+    kind = vector.type
     if kind.integer:
         return f"incoming.{integers(kind)}"
     return "incoming.v" if kind == FLOAT32 else "incoming.stored"
@@ -79,7 +91,7 @@ def store_in_turn(arrays: Sequence[Array]) -> Lines:
     if len(arrays) == 1:
         return store_next(arrays[0], 0)
     if sum(array.memory.parts == 1 for array in arrays) > 1:
-        return store_apart(arrays)
+        return store_apart(arrays, sum(array.memory.elements for array in arrays))
     lines, first = [], 0
     for number, array in enumerate(arrays):
         head = "if" if number == 0 else "} else if"
@@ -91,11 +103,12 @@ def store_in_turn(arrays: Sequence[Array]) -> Lines:
     return [*lines, "}"]
 
 
-def store_apart(arrays: Sequence[Array]) -> Lines:
-    """The same in a statement an array: of two stores that look alike, in branches of one choice,
-    LLVM makes one whose array is chosen, and that is no longer a memory of its own."""
+def store_apart(arrays: Sequence[Array], count: int) -> Lines:
+    """The same, of `count` elements in all, in a statement an array: of two stores that look alike,
+    in branches of one choice, LLVM makes one whose array is chosen, and that is no longer a memory
+    of its own."""
     lines: Lines = []
-    first, count = 0, sum(array.memory.elements for array in arrays)
+    first = 0
     for array in arrays:
         end = first + array.memory.elements
         tests = [f"n >= {first}"] * (first > 0) + [f"n < {end}"] * (end < count)

@@ -151,6 +151,11 @@ class Source:
         """Words of a pixel."""
         return ceil(self.vectors / self.word.count)
 
+    @property
+    def beyond(self) -> str:
+        """A vector of what it reads as beyond its edges."""
+        return self.word.type.filled(self.border, self.word.lanes)
+
 
 # ---- Storage and arithmetic
 

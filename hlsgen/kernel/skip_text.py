@@ -4,14 +4,25 @@ inputs. With a window, what every tap sees goes into banks of its own."""
 
 from __future__ import annotations
 
-from hlsgen.kernel.load_text import next_weights, store_part
+from collections.abc import Sequence
+
+from hlsgen.kernel.load_text import (
+    arrived_as,
+    next_weights,
+    read_pieces,
+    store_apart,
+    store_next,
+    store_part,
+)
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.naming import Instance, counters, due_tests, source_tests
-from hlsgen.kernel.nest import Loop, Nest, size
+from hlsgen.kernel.nest import Array, Loop, Nest, size
 from hlsgen.kernel.result_text import concluded, declare_pixel
 from hlsgen.kernel.sums_text import declare_sums
+from hlsgen.kernel.values import Vector
 from hlsgen.kernel.window_text import declare_window, next_position, shift_window
 from hlsgen.kernel.writing import Lines, block, carry, indented, unrolled
+from hlsgen.types import FLOAT32, PLACE_BITS, lanes_of
 
 
 def stores(n: Nest) -> dict[str, Memory]:
@@ -62,24 +73,16 @@ def skip_declarations(n: Nest, at: Instance) -> Lines:
 def load_entries(n: Nest, at: Instance) -> Lines:
     """Biases come first; then a word of values and one of places by turns, for every bank."""
     values, places = stores(n)["values"], stores(n)["places"]
-    assert n.bias is not None
-    biases, word = n.bias.memory.depth, "word" if entries(n) > 1 else "0"
-    place = places.at(word, f"k * {n.lanes} + i")
-    count = biases + 2 * values.elements
-    taken = unrolled("i", 0, n.lanes, [f"{place} = (ushort)as_int(incoming.lane[i]);"])
-    inner = [
-        *next_weights([n.result], at.weights),
-        f"if (n < {biases}) {{",
-        f"    bias[{'n' if biases > 1 else 0}] = incoming.v;",
-        "} else if (!place) {",
-        *indented([*store_part(values, word, "k", "incoming.v"), "place = true;"]),
-        "} else {",
-        *indented([*taken, "place = false;", *carry([Loop("k", values.parts)], ["++word;"])]),
-        "}",
-    ]
+    first = [array for array in (n.bias, *n.constants) if array]
+    before = sum(array.memory.depth for array in first)
+    count = before + 2 * values.elements
+    inner = [*next_entries(n, at, first, before), *store_entry(n, at, first, before)]
     return [
-        f"{n.bias.memory.declaration(n.result.ctype)} // on chip for good, as are",
-        f"{values.declaration(n.result.ctype)} // values of weights",
+        *(
+            f"{array.memory.declaration(array.vector.ctype)} // on chip for good, as are"
+            for array in first
+        ),
+        f"{values.declaration(weights(n).ctype)} // values of weights",
         f"{places.declaration('ushort')} // and the places of what they multiply",
         *block(
             "",
@@ -90,6 +93,46 @@ def load_entries(n: Nest, at: Instance) -> Lines:
             ],
         ),
     ]
+
+
+def weights(n: Nest) -> Vector:
+    """A vector of weights."""
+    return n.vector(n.types.weight, n.lanes)
+
+
+def next_entries(n: Nest, at: Instance, first: Sequence[Array], before: int) -> Lines:
+    """Reads the next vector, which has as many pieces as its values have."""
+    if at.piece == FLOAT32:
+        return next_weights([array.vector for array in first], at.weights)
+    sizes = [array.vector.bits // at.piece.bits for array in first]
+    assert len(set(sizes)) == 1, "vectors that come before the weights are as wide"
+    values, places = weights(n).bits // at.piece.bits, n.lanes * PLACE_BITS // at.piece.bits
+    later = f"place ? {places} : {values}" if places != values else str(values)
+    return read_pieces(n.lanes, at.weights, at.piece, f"n < {before} ? {sizes[0]} : {later}")
+
+
+def store_entry(n: Nest, at: Instance, first: Sequence[Array], before: int) -> Lines:
+    """Stores `incoming`, element number n of the arrays that come first and of the lists."""
+    values, places = stores(n)["values"], stores(n)["places"]
+    word = "word" if entries(n) > 1 else "0"
+    place, value = places.at(word, f"k * {n.lanes} + i"), arrived_as(weights(n))
+    number = "(ushort)as_int(incoming.lane[i])"
+    if at.piece != FLOAT32:
+        size = PLACE_BITS // at.piece.bits
+        parts = [f"incoming.piece[i * {size} + {b}] << {b * at.piece.bits}" for b in range(size)]
+        number = f"(ushort)({' | '.join(parts)})"
+    taken = unrolled("i", 0, n.lanes, [f"{place} = {number};"])
+    listed = [
+        "if (!place) {",
+        *indented([*store_part(values, word, "k", value), "place = true;"]),
+        "} else {",
+        *indented([*taken, "place = false;", *carry([Loop("k", values.parts)], ["++word;"])]),
+        "}",
+    ]
+    if len(first) == 1:
+        stored = indented(store_next(first[0], 0))
+        return [f"if (n < {before}) {{", *stored, f"}} else {listed[0]}", *listed[1:]]
+    return [*store_apart(first, before + 1), *block(f"if (n >= {before}) ", listed)]
 
 
 def skip_body(n: Nest, at: Instance) -> Lines:
@@ -122,16 +165,17 @@ def arrival(n: Nest, at: Instance) -> Lines:
     lanes, place = source.word.lanes, "c" if inputs.depth > 1 else "0"
     read = f"read_channel_intel({at.sources[0]})"
     over = [at.pragma, f"for (int i = 0; i < {lanes}; ++i)"]
+    union = lanes_of(source.word.type, lanes)
     if not slides(n):
         stored = f"{inputs.at(place, 'i')} = vector.lane[i];"
-        return [f"lanes{lanes} vector;", f"vector.v = {read};", *over, *indented([stored])]
+        return [f"{union} vector;", f"vector.v = {read};", *over, *indented([stored])]
     assert n.window is not None
     (rows, columns), (row, column) = taps(n), n.window.tap
     stored = f"{inputs.at(place, f'(ky * {columns} + kx) * {lanes} + i')} = seen.lane[i];"
     seen = f"window[{row.text(['ky'])}][{column.text(['kx'])}]"
-    inner = [f"lanes{lanes} seen;", f"seen.v = {seen};", *over, *indented([stored])]
+    inner = [f"{union} seen;", f"seen.v = {seen};", *over, *indented([stored])]
     return [
-        *shift_window(n, source.word.ctype, read, source_tests(n), source.border),
+        *shift_window(n, source.word.ctype, read, source_tests(n), source.beyond),
         at.pragma,
         f"for (int ky = 0; ky < {rows}; ++ky)",
         f"    {at.pragma}",
@@ -150,8 +194,10 @@ def multiply(n: Nest, at: Instance) -> Lines:
         found = inputs.at(f"at / {width}", f"k * {width} + at % {width}")
     place = places.at(word, f"k * {lanes} + i")
     each = [f"const ushort at = {place};", f"term.lane[i] = value.lane[i] * {found};"]
+    unions = [lanes_of(kind, lanes) for kind in (n.types.weight, n.types.accumulator)]
+    declared = [f"{unions[0]} value;", f"{unions[1]} term;"]
     inner = [
-        f"lanes{lanes} value, term;",
+        *([f"{unions[0]} value, term;"] if unions[0] == unions[1] else declared),
         f"value.v = {values.at(word, 'k')};",
         at.pragma,
         *block(f"for (int i = 0; i < {lanes}; ++i) ", each),

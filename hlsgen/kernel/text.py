@@ -19,7 +19,7 @@ from hlsgen.kernel.naming import (
     source_tests,
     word_type,
 )
-from hlsgen.kernel.nest import Index, Loop, Nest, Source, row_major, size
+from hlsgen.kernel.nest import Index, Loop, Nest, row_major, size
 from hlsgen.kernel.operand_text import declare_held, held_promises, operands, passed
 from hlsgen.kernel.result_text import concluded, declare_pixel, emit, scale_lines, scales, sliced
 from hlsgen.kernel.skip_text import skip_body, skip_declarations
@@ -155,13 +155,8 @@ def border_word(n: Nest, at: Instance) -> Lines:
         return []
     return [
         f"{at.word} border; // a word of zeros",
-        *unrolled("b", 0, source.word.count, [f"border.v[b] = {beyond(source)};"]),
+        *unrolled("b", 0, source.word.count, [f"border.v[b] = {source.beyond};"]),
     ]
-
-
-def beyond(source: Source) -> str:
-    """A vector of what a source reads as beyond its edges."""
-    return source.word.type.filled(source.border, source.word.lanes)
 
 
 # ---- The body of the loop
@@ -187,7 +182,7 @@ def arrival(n: Nest, at: Instance) -> Lines:
     read = f"read_channel_intel({at.sources[0]})"
     if n.window:
         inside = source_tests(n)
-        border = "border" if n.sources[0].word.count > 1 else beyond(n.sources[0])
+        border = "border" if n.sources[0].word.count > 1 else n.sources[0].beyond
         lines = shift_window(n, word_type(n, at), read, inside, border)
         note = " // the window moves on by one input vector"
         return block(f"if ({first}) " if first else "", lines, note)

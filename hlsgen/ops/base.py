@@ -256,19 +256,28 @@ class Operator(ABC):
 
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
-        empty if it has none."""
+        empty if it has none. Where zeros are skipped, vectors of values and places by turns."""
+        lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
+        found = self.pipelined_constants(layer, graph, kernel)
+        if nest.weights or nest.streamed:
+            taken = self.indexed_weights(layer, kernel)
+            assert taken is not None
+            found.append(derive.weight_order(nest, taken).reshape(-1, lanes))
+        return np.concatenate(found)
+
+    def pipelined_constants(
+        self, layer: Layer, graph: Graph, kernel: KernelPlan
+    ) -> list[np.ndarray]:
+        """Biases and other vectors that come before the weights, `(elements, output_width)` each;
+        the first is empty."""
         lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
         found = [np.zeros((0, lanes), np.float32)]
         for array in (nest.bias, *nest.constants):
             if array:
                 values = layer.weights[array.memory.name]
                 by_pixel = values.reshape(len(values), -1).T  # one row where they are a channel's
-                found.append(pad_axis(by_pixel, 1, lanes))
-        if nest.weights or nest.streamed:
-            taken = self.indexed_weights(layer, kernel)
-            assert taken is not None
-            found.append(derive.weight_order(nest, taken))
-        return np.concatenate([part.reshape(-1, lanes) for part in found])
+                found.append(pad_axis(by_pixel, 1, lanes).reshape(-1, lanes))
+        return found
 
     def reduction(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, int]:
         """Sequential additions to an output vector, and the output vectors that take turns between

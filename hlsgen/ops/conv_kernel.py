@@ -158,7 +158,7 @@ class ConvKernels(Operator):
         return replace(
             dense, what=f"{dense.what}; zeros are skipped", weights=None,
             bias=bias_array(loops[1:], bias), fills=True,
-            memories=skip.memories(layer, kernel, inputs),
+            memories=skip.memories(layer, kernel, inputs, dense.types),
         )  # fmt: skip
 
     def row_tile_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
@@ -271,4 +271,5 @@ class ConvKernels(Operator):
             return super().pipelined_stream(layer, graph, kernel)
         a: ConvAttributes = layer.attributes
         rows = layer.weights["weight"].reshape(a.filters, -1, a.window.taps).transpose(0, 2, 1)
-        return skip.stream(layer, kernel, pad_axis(rows, 2, kernel.input_width))
+        lists = skip.entries(layer, kernel, pad_axis(rows, 2, kernel.input_width))
+        return np.concatenate([*self.pipelined_constants(layer, graph, kernel), lists])

@@ -11,7 +11,7 @@ import numpy as np
 from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights
 from hlsgen.kernel.plain import PlainNest, plain_nest
-from hlsgen.kernel.values import FLOAT, Vector
+from hlsgen.kernel.values import Vector
 from hlsgen.ops import skip
 from hlsgen.ops.arrays import LARGEST_STREAM, bias_array, pad_axis, resident_weights, vectors
 from hlsgen.ops.base import Operator, Shape, Work
@@ -215,7 +215,7 @@ class Dense(Operator, Importer):
 
     def skipping_nest(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
         """All inputs come in, then lists of non-zero weights are worked through."""
-        tensor, types = graph.tensors[layer.inputs[0]], FLOAT
+        tensor, types = graph.tensors[layer.inputs[0]], self.roles(layer, graph)
         inputs = self.input_vectors(layer, graph, kernel)
         loops, word = skip.loops(layer, kernel, inputs), Vector(types.operand, kernel.input_width)
         return Nest(
@@ -227,7 +227,7 @@ class Dense(Operator, Importer):
             bias=bias_array(loops[1:], Vector(types.accumulator, kernel.output_width)),
             epilogue=self.epilogue(layer, graph, kernel),
             partial_sums=kernel.partial_sums,
-            memories=skip.memories(layer, kernel, inputs),
+            memories=skip.memories(layer, kernel, inputs, types),
             fills=True,
             types=types,
         )
@@ -246,7 +246,8 @@ class Dense(Operator, Importer):
         if not kernel.nonzeros_per_lane:
             return super().pipelined_stream(layer, graph, kernel)
         rows = input_rows(layer.weights["weight"], kernel.input_width)
-        return skip.stream(layer, kernel, rows[:, None])
+        lists = skip.entries(layer, kernel, rows[:, None])
+        return np.concatenate([*self.pipelined_constants(layer, graph, kernel), lists])
 
     def same_width(self, layer: Layer) -> bool:
         """Input and output widths are free."""

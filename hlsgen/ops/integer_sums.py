@@ -105,10 +105,6 @@ class IntegerSums(Operator, Importer):
             epilogue=replace(nest.epilogue, conversion=conversion),
         )
 
-    def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
-        """All weights are multiplied."""
-        return (0,)
-
     def row_tile_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Weights are on chip."""
         return (0,)

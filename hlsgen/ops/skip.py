@@ -22,16 +22,15 @@ import numpy as np
 from hlsgen.graph import Layer
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.values import Roles
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan
-from hlsgen.types import FLOAT32
+from hlsgen.types import PLACE_BITS
 
 # Non-zero weights that a lane may take a turn, for every tap of the window; one is too slow where
 # there is one tap.
 SKIPS = (1, 2, 4, 8, 16)
-# Bits of a place: no more input values than that in a bank.
-PLACE_BITS = 16
 
 
 def nonzeros_options(layer: Layer, inputs: int, kernel: KernelPlan) -> tuple[int, ...]:
@@ -131,9 +130,8 @@ def loops(layer: Layer, kernel: KernelPlan, inputs: int) -> tuple[Loop, ...]:
     )
 
 
-def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
-    """Biases, then for every word of every output vector the value and the place (bits of an
-    integer) for every bank.
+def entries(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
+    """For every word of every output vector, for every bank a vector of values and one of places.
 
     `rows` (outputs, taps, input values), vector after vector. Place n of a bank is lane n % B of
     its vector n // B.
@@ -147,27 +145,22 @@ def stream(layer: Layer, kernel: KernelPlan, rows: np.ndarray) -> np.ndarray:
         0, 1, 3, 2, 4
     )
     banks = split.reshape(len(rows), number_of, -1)
-    entries = np.zeros((count, groups, number_of, 2, lanes), np.float32)
-    places = entries[:, :, :, 1].view(np.int32)
+    found = np.zeros((count, groups, number_of, 2, lanes), np.float32)
     for number, row in enumerate(banks):
         group, lane = divmod(number, lanes)
         for bank in range(number_of):
             at = np.flatnonzero(row[bank])
-            entries[: len(at), group, bank, 0, lane] = row[bank, at]
-            places[: len(at), group, bank, lane] = at
-    bias = pad_axis(layer.weights["bias"], 0, lanes).reshape(-1, lanes)
-    return np.concatenate([bias, entries.reshape(-1, lanes)])
+            found[: len(at), group, bank, :, lane] = np.stack([row[bank, at], at], axis=1)
+    return found.reshape(-1, lanes)
 
 
-def memories(
-    layer: Layer, kernel: KernelPlan, inputs: int, bits: int = FLOAT32.bits
-) -> tuple[Memory, ...]:
+def memories(layer: Layer, kernel: KernelPlan, inputs: int, types: Roles) -> tuple[Memory, ...]:
     """Values and places; and the banks of the inputs, a copy for every output lane."""
     banks, lanes = taps(layer) * kernel.nonzeros_per_lane, kernel.output_width
     count = words(layer, kernel) * outputs(layer, kernel)
     width = kernel.input_width // kernel.nonzeros_per_lane
     return (
-        Memory("values", count, lanes * bits, banks, granule=1),
+        Memory("values", count, lanes * types.weight.bits, banks, granule=1),
         Memory("places", count, PLACE_BITS, banks * lanes, granule=lanes),
-        Memory("inputs", inputs, bits, banks * width, granule=width, copies=lanes),
+        Memory("inputs", inputs, types.operand.bits, banks * width, granule=width, copies=lanes),
     )

@@ -164,3 +164,46 @@ def test_a_wrong_value_is_named(tmp_path):
 def test_node_cases(module, name):
     outcome = run_case(node_case(module, f"test_{name}"), "EMULATOR")
     assert outcome.status == "passed", outcome.reason
+
+
+def sparse(kind, ties):
+    """Sparse layers of all kinds of kernels that skip zeros: a window with a border, a 1x1 one, one
+    in float32 between integers, a fully connected one; and inputs."""
+    b = Builder(7, kind, ties)
+    x = b.quantised(b.input((1, 12, 7, 6)))
+    for number, (filters, channels, kernel) in enumerate(((20, 12, 3), (24, 20, 1), (16, 24, 3))):
+        weight, _ = b.weight((filters, channels, kernel, kernel), 0)
+        values = b.constants[b.nodes[-1].input[0]]
+        values[b.rng.random(values.shape) < 0.85] = 0
+        if number == 1:
+            floats = values * np.float32(2.0**-7)  # so that sums are exact
+            y = b.node("Sum", [b.node("Conv", [x, b.constant("floats", floats)])])
+            b.nodes[-2].name = "conv2"
+        else:
+            y = b.node("Conv", [x, weight], pads=[kernel // 2] * 4)
+            b.nodes[-1].name = f"conv{number + 1}"
+        x = b.quantised(y, low=0.2, high=0.4)
+    own = list(next(n for n in b.nodes if n.output[0] == x).input[1:])
+    flat = b.quantised(b.node("Flatten", [x]), own)
+    weight, scale = b.weight((16 * 42, 10), 1)
+    values = b.constants[b.nodes[-1].input[0]]
+    values[b.rng.random(values.shape) < 0.9] = 0
+    y = b.node("Gemm", [flat, weight, b.bias(10, own[0], scale)])
+    b.nodes[-1].name = "dense"
+    return b.model(b.quantised(y, low=0.2, high=0.6)), b.feeds(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "skips", "strict"),
+    [(np.uint8, (1, 4, 1, 2), True), (np.int8, (1, 2, 1, 4), False)],
+    ids=["uint8", "int8"],
+)
+def test_zeros_are_skipped(kind, skips, strict, tmp_path):
+    model, feeds = sparse(kind, ties=True)
+    graph = load(model)
+    names = ("conv1", "conv2", "conv3", "dense")
+    pins = {(name, "nonzeros_per_lane"): n for name, n in zip(names, skips, strict=True)}
+    plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=pins))
+    design = generate(graph, plan, tmp_path / "design")
+    assert design.source.count("zeros are skipped") == 4
+    assert_equal(HostDesign(design.path), feeds, strict=strict)

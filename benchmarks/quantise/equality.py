@@ -1,0 +1,130 @@
+"""The zoo's networks, quantised as `hlsgen quantise` does and built pipelined, on the emulator:
+`python -m benchmarks.quantise.equality [NETWORK...]` prints the table of docs/quantisation.md.
+
+Equality, not tolerance: every layer of integers is held against the formulas in numpy, the outputs
+against onnxruntime. Networks that do not fit the board at full width are built narrower. Exit
+status 1 where a value differs.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import hlsgen
+from hlsgen.data.evaluate import input_shape
+from hlsgen.errors import HlsgenError
+from hlsgen.host.design import HostDesign
+from hlsgen.host.validation import validate
+from hlsgen.model.times import rate
+from hlsgen.quantise.flow import Quantiser
+from hlsgen.validation import Reference
+from hlsgen.zoo import network
+
+STYLE, BOARD = "pipelined", "pac_d5005"
+# Network -> pixels of a side, and the widths to try until one fits.
+NETWORKS = {
+    "lenet5": (28, (1.0,)),
+    "squeezenet": (224, (1.0, 0.5)),
+    "mobilenetv1": (224, (1.0, 0.5)),
+    "mobilenetv2": (224, (1.0, 0.5)),
+    "resnet18": (224, (1.0, 0.5, 0.25)),
+    "resnet34": (224, (1.0, 0.5, 0.25)),
+}
+CALIBRATION, IMAGES = 4, 1
+HEAD = (
+    "| network | width | integer layers, all equal | values | outputs against onnxruntime "
+    "| images/s, predicted | DSPs | blocks | quantise, build, validate, s |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The network as integers, calibrated on seeded noise, biases corrected."""
+    shape = (CALIBRATION, *input_shape(model)[1:])
+    noise = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return Quantiser(model, noise).network()
+
+
+def seconds() -> Iterator[float]:
+    """The seconds since it was asked last."""
+    last = time.perf_counter()
+    while True:
+        now = time.perf_counter()
+        yield now - last
+        last = now
+
+
+def row(name: str, size: int, width: float, folder: Path) -> tuple[str, bool]:
+    """A line of the table, and whether everything is equal. Raises Infeasible where the network
+    does not fit."""
+    clock = seconds()
+    next(clock)
+    model = quantised(network(name, size, width))
+    times = [next(clock)]
+    graph = hlsgen.load_graph(model, name=name)
+    plan = hlsgen.schedule(graph, board=BOARD, style=STYLE)
+    predicted = hlsgen.estimate(graph, plan)
+    design = HostDesign(hlsgen.generate(graph, plan, folder / name).path)
+    times.append(next(clock))
+    port = design.manifest.inputs[0]
+    shape = (IMAGES, *port.shape[1:])
+    images = np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
+    reference = Reference(design, {port.name: images})
+    verdict, outputs = validate(design, {port.name: images}, reference, timeout=3600)
+    times.append(next(clock))
+    whole = [layer for layer in graph.layers if graph.output_tensor(layer).type.integer]
+    values = sum(graph.output_tensor(layer).size for layer in whole) * IMAGES
+    errors = {layer["name"]: layer["max_abs_error"] for layer in verdict["layers"]}
+    wrong = [layer.name for layer in whole if errors.get(layer.name, 0) != 0]
+    witness = reference.against_onnxruntime(outputs)
+    assert witness is not None, reference.refusal
+    right = verdict["ok"] and not wrong and witness["ok"]
+    shares = predicted.resources.shares(hlsgen.boards.board(BOARD))
+    checked = sum(layer.name in errors for layer in whole)
+    cells = [
+        f"{name}, {size}x{size}",
+        f"{width:g}",
+        f"{checked}" if not wrong else f"WRONG: {wrong[0]}",
+        f"{values:,}",
+        "equal" if witness["max_abs_error"] == 0 else f"off by {witness['max_rel_error']:.1e}",
+        rate(predicted.throughput),
+        f"{shares['DSPs']:.0%}",
+        f"{shares['memory blocks']:.0%}",
+        ", ".join(f"{t:.0f}" for t in times),
+    ]
+    return f"| {' | '.join(cells)} |", bool(right)
+
+
+def widest(name: str, folder: Path) -> tuple[str, bool]:
+    """The row of the widest network that fits."""
+    size, widths = NETWORKS[name]
+    for width in widths:
+        try:
+            return row(name, size, width, folder)
+        except HlsgenError as error:
+            refusal = str(error).splitlines()[0]
+            print(f"{name}, width {width:g}: {refusal}", file=sys.stderr, flush=True)
+    return f"| {name}, {size}x{size} | | does not fit: {refusal} |", True
+
+
+def main() -> int:
+    """Print the table."""
+    names, right = sys.argv[1:] or list(NETWORKS), True
+    print(HEAD, flush=True)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            line, equal = widest(name, Path(folder))
+        print(line, flush=True)
+        right &= equal
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
