@@ -9,20 +9,26 @@ import numpy as np
 
 from hlsgen.accelerator.tables import LEFT, Table
 from hlsgen.boards import board as find_board
+from hlsgen.boards import older
 from hlsgen.evidence import Evidence
 from hlsgen.graph import Graph
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.estimate import Estimate
+from hlsgen.model.structure import structure
 from hlsgen.model.times import rate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import in_words
+from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.explain import rate_with_band, within_shown
 from hlsgen.schedule.provenance import as_searched
 from hlsgen.words import counted
 
 # Share of weights that are 0 from which on it is worth a word.
 SPARSE = 0.05
+# Versions of aoc that public reports (docs/quantisation.md) show to build products of integers from
+# logic beyond a share of the DSPs: from the first one on, before the other.
+FIRST_IN_LOGIC, AFTER_LOGIC, GIVEN_TO_INTEGERS = (17, 0), (19, 0), 0.5
 
 
 def summary(
@@ -53,6 +59,7 @@ def summary(
         "latency": f"{predicted.latency * 1e3:.3g} ms{unit}",
         "resources": resources(plan, predicted),
         "caution": caution(plan, predicted),
+        "products": products(graph, plan),
         "bottleneck": predicted.timing.bottleneck,
         "search": search(plan, evidence, searched),
         "validation": validated(validation),
@@ -102,6 +109,24 @@ def caution(plan: Plan, predicted: Estimate) -> str:
         return ""
     share, images = found
     return f"published designs use {most:.0%} of the DSPs; --dsps {share:g}: {rate(images)}/s"
+
+
+def products(graph: Graph, plan: Plan) -> str:
+    """That products of integers take more of the multipliers than some compilers give them: those
+    build the rest from logic, which the resources above do not count."""
+    target = find_board(plan.board)
+    if not graph.integers or older(target.sdk, FIRST_IN_LOGIC):
+        return ""
+    kernels = structure(reshaped(graph, plan), plan).kernels
+    dsps = sum(k.body.arithmetic.narrow_products for k in kernels) / target.device.int8_macs_per_dsp
+    share = dsps / target.available_dsps
+    if share <= GIVEN_TO_INTEGERS:
+        return ""
+    unknown = "" if older(target.sdk, AFTER_LOGIC) else f" (of aoc {target.sdk} it is unknown)"
+    return (
+        f"those of integers take {share:.0%} of the DSPs; beyond {GIVEN_TO_INTEGERS:.0%} aoc 17.0 "
+        f"to 18.1 builds them from logic{unknown}; --dsps {GIVEN_TO_INTEGERS:g} stays below"
+    )
 
 
 def search(plan: Plan, evidence: Evidence, searched: bool) -> str:

@@ -1,8 +1,11 @@
 """Integer kernels: the model charges what the text has, and half the multipliers of float32."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hlsgen.accelerator import summary
 from hlsgen.audit.design import audit
 from hlsgen.boards import board
 from hlsgen.codegen.generate import generate
@@ -72,3 +75,23 @@ def test_sums_of_integers_do_not_rest():
     graph = load(b.model(b.quantised(b.nodes[-1].output[0])))
     plan = schedule(graph, "pac_d5005", "pipelined")
     assert plan.kernel("fc").partial_sums == 1
+
+
+@pytest.mark.parametrize(
+    ("sdk", "words"),
+    [
+        ("16.1", ""),
+        ("18.1", "builds them from logic; --dsps"),
+        ("19.4", "of aoc 19.4 it is unknown"),
+    ],
+)
+def test_products_that_aoc_may_build_from_logic_are_told_of(sdk, words, monkeypatch):
+    """Beyond half of the DSPs, and of versions that do so, or of which nobody knows."""
+    graph = load(joined_network()[0])
+    plan = schedule(graph, "pac_d5005", "pipelined")
+    assert summary.products(graph, plan) == ""
+    whole = board("pac_d5005")
+    target = replace(whole, sdk=sdk, reserved_dsps=whole.device.dsps - 100)
+    monkeypatch.setattr(summary, "find_board", lambda name: target)
+    found = summary.products(graph, plan)
+    assert words in found and bool(words) == bool(found)
