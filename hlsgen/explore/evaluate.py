@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import hashlib
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
 from hlsgen.errors import HlsgenError
+from hlsgen.evidence import Evidence
 from hlsgen.explore.identity import identity, model_digest
 from hlsgen.explore.points import Point, goal_of
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
+from hlsgen.plan import Plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.schedule.scheduler import schedule
@@ -59,6 +62,7 @@ def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]
     r = predicted.resources
     low, high = throughput_band(graph, plan, predicted, goal.calibration)
     return result | {
+        "design": design_digest(plan),
         "built": plan.style,
         "throughput_fps": predicted.throughput,
         "throughput_low_fps": low,
@@ -74,3 +78,9 @@ def evaluate(model: str, digest: str, point: Point, name: str) -> dict[str, Any]
         "roofline_share": predicted.throughput / predicted.roofline_fps,
         "reason": explain(graph, plan, predicted, goal.calibration),
     }
+
+
+def design_digest(plan: Plan) -> str:
+    """A hash of a plan's decisions: points with the same one ask for the same design."""
+    text = replace(plan, evidence=Evidence()).to_json()
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -131,3 +131,15 @@ def front(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if not any(dominates(other, r) for other in valid):
             kept.setdefault(tuple(r[name] for name, _ in CRITERIA), r)
     return sorted(kept.values(), key=lambda r: -r["throughput_fps"])
+
+
+def distinct(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every design once: of several points that led to it the one on the front, else the first,
+    with the keys of the `others`. Points that cannot be built are kept as they are."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for r in results:
+        groups.setdefault(r["key"] if r["error"] else r["design"], []).append(r)
+    return [
+        first | {"others": [r["key"] for r in rest]}
+        for first, *rest in (sorted(g, key=lambda r: not r["pareto"]) for g in groups.values())
+    ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hlsgen.explore.points import front
+from hlsgen.explore.points import distinct, front
 from hlsgen.host.files import write_whole
 from hlsgen.report.page import EXPLORATION, document
 
@@ -57,8 +57,9 @@ def write_results(results: Sequence[dict[str, Any]], out: Path, title: str) -> l
     writer.writerows(marked)
     write_whole(paths[0], table.getvalue())
     write_whole(paths[1], json.dumps(marked, indent=1) + "\n")
-    write_whole(paths[2], page(marked, title) + "\n")
-    return paths + plot(marked, out / "pareto.png", title)
+    designs = distinct(marked)
+    write_whole(paths[2], page(designs, title) + "\n")
+    return paths + plot(designs, out / "pareto.png", title)
 
 
 def plot(results: Sequence[dict[str, Any]], path: Path, title: str) -> list[Path]:
@@ -103,7 +104,7 @@ def colours(results: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 
 def page(results: Sequence[Mapping[str, Any]], title: str) -> str:
-    """One HTML page with the pictures and the table."""
+    """One HTML page with the pictures and the table, of designs as `distinct` gives them."""
     order = sorted(
         results, key=lambda r: (not r["pareto"], bool(r["error"]), -r.get("throughput_fps", 0))
     )

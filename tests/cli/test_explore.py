@@ -14,6 +14,7 @@ from hlsgen.explore.execute import run_points
 from hlsgen.explore.farm import compile_all
 from hlsgen.explore.points import CRITERIA, dominates, front, grid
 from hlsgen.zoo import network
+from tests.support.browser import looked_at
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +59,29 @@ def test_files(explored):
     page = (explored / "explore.html").read_text()
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
     data, results = json.loads(text), json.loads((explored / "results.json").read_text())
-    assert {r["key"] for r in data["results"]} == {r["key"] for r in results}
+    shown = [key for r in data["results"] for key in (r["key"], *r["others"])]
+    assert sorted(shown) == sorted(r["key"] for r in results)
+    designs = [r["design"] for r in data["results"] if not r["error"]]
+    assert len(designs) == len(set(designs)) < len([r for r in results if not r["error"]])
     assert len(data["plots"]) == 4 and "default-src 'none'" in page
     assert (explored / "pareto.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(explored, tmp_path):
+    page = (explored / "explore.html").read_text()
+    found, said = looked_at([(1400, page), (390, page)], tmp_path)
+    assert not said
+    for width, seen in zip((1400, 390), found, strict=True):
+        assert seen["scroll"] <= width and not seen["cut"] and not seen["loaded"]
+        assert seen["least"] >= 11 and seen["charts"] == 4
+
+
+def test_where_nothing_fits_it_says_why(model, tmp_path, capsys):
+    options = ["--boards", "de10_nano", "--styles", "pipelined", "--shares", "0.1", "--jobs", "1"]
+    assert main(["explore", model, *options, "--out", str(tmp_path / "x")]) == 1
+    assert re.search(r"de10_nano-pipelined-throughput-0.1: .* may be used", capsys.readouterr().out)
+    assert "may be used" in (tmp_path / "x" / "explore.html").read_text()
 
 
 class Counting:

@@ -38,7 +38,7 @@ function scatter(results, { x, y, xTitle, yTitle }, look, width) {
 function resultsTable(results) {
   const known = (text) => (r) => (r.error ? "" : text(r));
   return table("designs", [
-    ["point", (r) => r.key], ["built as", (r) => r.built || "-"],
+    ["point", (r) => [r.key, ...r.others].join(", ")], ["built as", (r) => r.built || "-"],
     ["images/s", known((r) => figure(r.throughput_fps)), true],
     ["ms", known((r) => String(Number(r.latency_ms.toPrecision(3)))), true],
     ...[["ALMs", "alms"], ["blocks", "blocks"], ["DSPs", "dsps"], ["MHz", "fmax"]]
