@@ -117,7 +117,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             with console.progress("exploring") as update:
                 results = run_points(options.model, points, out, pool, update)
             best = front(results)
-            paths = write_results(results, out, f"{graph.name}: {counted(len(results), 'design')}")
+            paths = write_results(results, out, f"{graph.name}: {counted(len(results), 'point')}")
             compiled = compile_front(options, graph, best, out, pool) if options.compile else []
     except OSError as error:
         raise OutputError(

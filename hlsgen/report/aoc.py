@@ -11,11 +11,14 @@ from hlsgen.calibrate.samples import area_kernels, read_clock
 from hlsgen.errors import HlsgenError
 from hlsgen.report.kernels import RESOURCES
 
+# What tells a folder that aoc made.
+AREA_FILE = "area.json"
+
 
 def aoc_rows(folder: Path, kernels: list[dict[str, Any]]) -> dict[str, Any]:
     """Our estimate beside aoc's, kernel by kernel, and the loops that it did not pipeline as
     counted on. Raises HlsgenError without an area.json."""
-    area = next(iter(sorted(folder.rglob("area.json"))), None)
+    area = next(iter(sorted(folder.rglob(AREA_FILE))), None)
     if area is None:
         raise HlsgenError(
             "holds no area.json",

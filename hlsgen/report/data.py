@@ -24,7 +24,7 @@ from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import in_words
 from hlsgen.report.advice import advice
-from hlsgen.report.aoc import aoc_rows
+from hlsgen.report.aoc import AREA_FILE, aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
 from hlsgen.report.kernels import kernel_rows, shares
 from hlsgen.report.network import network
@@ -60,7 +60,7 @@ def report_data(
     held = dict(enumerate(run.simulation.occupancy)) if run else {}
     data["graph"] = network(shaped, plan, data["layers"], areas, held)
     data["advice"] = advice(graph, plan, predicted, calibration)
-    reports = aoc or next((path.parent for path in sorted(folder.rglob("area.json"))), None)
+    reports = aoc or (folder if any(folder.rglob(AREA_FILE)) else None)
     if reports is not None:
         data["aoc"] = aoc_rows(Path(reports), kernels)
     return data

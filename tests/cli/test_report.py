@@ -120,6 +120,15 @@ def test_beside_aoc(design, capsys, tmp_path):
     assert main(["report", str(design), "--aoc", str(tmp_path / "nowhere")]) == 2
 
 
+def test_what_aoc_made_in_the_design_is_found(designs, capsys, tmp_path):
+    copy = tmp_path / "design"
+    shutil.copytree(designs["pipelined"], copy)
+    assert "aoc" not in report(copy, capsys)
+    (copy / "lenet5" / "reports").mkdir(parents=True)
+    (copy / "lenet5" / "reports" / "area.json").write_text(json.dumps(AREA))
+    assert [row["name"] for row in report(copy, capsys)["aoc"]["kernels"]] == ["conv1"]
+
+
 def test_not_a_design(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "no design.json there" in capsys.readouterr().err

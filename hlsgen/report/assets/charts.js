@@ -33,9 +33,19 @@ function around(values, share = 1.5) {
 // 0.05, 20, 5k, 1M.
 const short = (value) => (value && value < 1 ? d3.format("~g") : d3.format("~s"))(value);
 
-// A logarithmic axis.
-function logScale(domain, label, room) {
-  return { type: "log", domain, label, ticks: logTicks(domain, room), tickFormat: short };
+// Options and marks of logarithmic axes, each `{domain, label, room}`. (Plot's own leave labels of
+// ticks out that there is room for.)
+function logAxes(x, y) {
+  const ticks = (axis) => logTicks(axis.domain, axis.room);
+  return {
+    x: { type: "log", domain: x.domain, label: x.label, axis: null },
+    y: { type: "log", domain: y.domain, label: y.label, axis: null },
+    marks: [
+      Plot.gridX(ticks(x)), Plot.gridY(ticks(y)),
+      Plot.axisX(ticks(x), { text: short, label: x.label, labelAnchor: "right" }),
+      Plot.axisY(ticks(y), { text: short, label: y.label, labelAnchor: "top" }),
+    ],
+  };
 }
 
 // Cycles of every layer: its multipliers work, other iterations, and in a pipeline what it waits.
@@ -159,13 +169,14 @@ function rooflineChart(data, width) {
     ...(channels ? [slope(channels, "all channels", "4,3")] : [])]
     .filter((roof) => roof.line.length > 1);
   const label = (roof, n) => roof.line[Math.floor(roof.line.length * (n ? 0.65 : 0.3))];
-  const room = Math.floor(width / 80);
+  const axes = logAxes(
+    { domain: xs, label: "multiply-accumulates a byte", room: Math.floor(width / 60) },
+    { domain: ys, label: "multiply-accumulates a second", room: 10 });
   return Plot.plot({
     width, height: Math.min(460, Math.max(320, width * 0.6)), marginLeft: 56, marginRight: 24,
-    marginTop: 28, marginBottom: 44, style: FONT, ariaLabel: "roofline", grid: true,
-    x: logScale(xs, "multiply-accumulates a byte", room),
-    y: logScale(ys, "multiply-accumulates a second", 8),
+    marginTop: 28, marginBottom: 44, style: FONT, ariaLabel: "roofline", x: axes.x, y: axes.y,
     marks: [
+      ...axes.marks,
       Plot.ruleY([macs], { stroke: "var(--ink)", strokeWidth: 2 }),
       Plot.ruleY(used ? [used] : [], { stroke: "var(--ink)", strokeDasharray: "4,3" }),
       Plot.text([[xs[1], macs, "all DSPs"]], { x: "0", y: "1", text: "2", dy: -8,

@@ -5,6 +5,7 @@
 const COLOURS = ["var(--busy)", "var(--hot)", "var(--memory)", "var(--room)", "var(--input)",
   "var(--heat2)", "var(--heat3)", "var(--dim)"];
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "wye", "cross", "times"];
+const SIGNS = ["●", "■", "▲", "◆", "★", "Y", "✚", "✖"];
 
 function pointText(r) {
   const built = r.built === r.style ? "" : `, built as ${r.built}`;
@@ -15,17 +16,19 @@ function pointText(r) {
 
 // One picture, both axes logarithmic.
 function scatter(results, { x, y, xTitle, yTitle }, look, width) {
-  const line = d3.sort(results.filter((r) => r.pareto), (r) => r[x]);
+  const axes = logAxes(
+    { domain: around(results.map((r) => r[x])), label: xTitle, room: Math.floor(width / 60) },
+    { domain: around(results.map((r) => r[y])), label: yTitle, room: 10 });
   return Plot.plot({
     width, height: Math.min(420, Math.max(300, width * 0.7)), marginLeft: 60, marginRight: 20,
-    marginTop: 28, marginBottom: 44, grid: true, style: FONT,
+    marginTop: 28, marginBottom: 44, style: FONT,
     ariaLabel: `${yTitle} against ${xTitle}`,
-    x: logScale(around(results.map((r) => r[x])), xTitle, Math.floor(width / 80)),
-    y: logScale(around(results.map((r) => r[y])), yTitle, 8),
+    x: axes.x, y: axes.y,
     symbol: { domain: SYMBOLS, range: SYMBOLS },
     marks: [
+      ...axes.marks,
       Plot.dot(d3.sort(results, (r) => r.pareto), {
-        x, y, r: (r) => (r.pareto ? 7 : 4), symbol: (r) => look.get(r.board)[1],
+        x, y, r: (r) => (r.pareto ? 7 : 4), symbol: (r) => SYMBOLS[look.get(r.board)[1]],
         fill: (r) => look.get(r.board)[0], fillOpacity: 0.85,
         stroke: (r) => (r.pareto ? "var(--ink)" : "var(--paper)"),
       }),
@@ -51,16 +54,17 @@ function showExploration({ title, plots, results }) {
   const built = results.filter((r) => !r.error);
   const boards = [...new Set(built.map((r) => r.board))];
   const look = new Map(boards.map((name, n) =>
-    [name, [COLOURS[n % COLOURS.length], SYMBOLS[n % SYMBOLS.length]]]));
+    [name, [COLOURS[n % 8], (n + Math.floor(n / 8)) % 8]]));
   document.querySelector("main").replaceChildren(
     element("h1", {}, title),
     element("p", { class: "dim" }, built.length ? "Predicted by the model. Large points and " +
       "shaded rows are on the Pareto front of throughput, latency, DSPs, memory blocks and ALMs."
       : "None of these designs can be built; the table says why."),
-    key(boards.map((name) => [look.get(name)[0], name])),
+    element("p", { class: "key" }, boards.map((name) => element("span", {},
+      element("b", { style: `color:${look.get(name)[0]}` }, SIGNS[look.get(name)[1]]), ` ${name}`))),
     element("div", { class: "pair" }, built.length
       ? plots.map((plot) => drawn((width) => scatter(built, plot, look, width))) : []),
-    resultsTable(results));
+    element("h2", {}, "Designs"), resultsTable(results));
 }
 
 showExploration(JSON.parse(document.getElementById("data").textContent));
