@@ -60,7 +60,8 @@ def report_data(
     held = dict(enumerate(run.simulation.occupancy)) if run else {}
     data["graph"] = network(shaped, plan, data["layers"], areas, held)
     data["advice"] = advice(graph, plan, predicted, calibration)
-    reports = aoc or (folder if any(folder.rglob(AREA_FILE)) else None)
+    made = folder / "bin"  # where its Makefile has aoc put things
+    reports = aoc or (made if any(made.rglob(AREA_FILE)) else None)
     if reports is not None:
         data["aoc"] = aoc_rows(Path(reports), kernels)
     return data

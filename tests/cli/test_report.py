@@ -124,8 +124,8 @@ def test_what_aoc_made_in_the_design_is_found(designs, capsys, tmp_path):
     copy = tmp_path / "design"
     shutil.copytree(designs["pipelined"], copy)
     assert "aoc" not in report(copy, capsys)
-    (copy / "lenet5" / "reports").mkdir(parents=True)
-    (copy / "lenet5" / "reports" / "area.json").write_text(json.dumps(AREA))
+    (copy / "bin" / "lenet5" / "reports").mkdir(parents=True)
+    (copy / "bin" / "lenet5" / "reports" / "area.json").write_text(json.dumps(AREA))
     assert [row["name"] for row in report(copy, capsys)["aoc"]["kernels"]] == ["conv1"]
 
 
