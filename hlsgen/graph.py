@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from hlsgen.activation import Activation
-from hlsgen.host.manifest import Preparation
+from hlsgen.host.manifest import Cut, Preparation
 from hlsgen.types import FLOAT32, DataType
 from hlsgen.words import counted
 
@@ -180,12 +180,23 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class HostParts:
+    """What the host computes of a network of which a graph is a part: ONNX models that run before
+    and behind it, None where there is none, and what the manifest says of them."""
+
+    cut: Cut
+    head: Any = field(default=None, repr=False, compare=False)
+    tail: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Graph:
     """A normalised network: layers in topological order and the tensors between them.
 
     `model` is the ONNX model it came from; designs carry it, so that they can be validated against
     it. `precision`: the floating-point types other than float32 that the model computes in.
-    `values` tells of the ONNX values that the tensors hold how they do.
+    `values` tells of the ONNX values that the tensors hold how they do. `host_parts`: where the
+    graph is a part of the model, what the host computes of it.
     """
 
     name: str
@@ -196,6 +207,7 @@ class Graph:
     model: Any = field(default=None, repr=False, compare=False)
     precision: tuple[str, ...] = ()
     values: tuple[Port, ...] = field(default=(), repr=False, compare=False)
+    host_parts: HostParts | None = None
 
     def __repr__(self) -> str:
         return f"Graph({self.name}: {counted(len(self.layers), 'layer')})"

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 
+from hlsgen.frontend.cut import Ends, load_part
 from hlsgen.frontend.element_types import model_in_float32
 from hlsgen.frontend.load import load
 from hlsgen.frontend.model import first_line
 from hlsgen.graph import Graph
 from hlsgen.host.classes import is_vector
+from hlsgen.host.compare import Comparison, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.ort_tolerance import compare_with_onnxruntime
@@ -24,6 +26,26 @@ from hlsgen.stored_model import with_stored_weights
 Tensors = dict[str, np.ndarray]
 
 
+def graph_of(design: HostDesign) -> Graph:
+    """The network of a design, or the part of it that the design is, as the design computes it.
+    Raises HostError, and what `load` raises for the model that lies in the design."""
+    manifest, path = design.manifest, design.path / "model.onnx"
+    if not path.is_file():
+        raise HostError(
+            f"{path} is missing, so there is nothing to compare with",
+            remedy="build the design again",
+        )
+    shapes = {port.name: list(port.model_shape) for port in manifest.network_inputs}
+    if manifest.cut is None:
+        graph = load(path, shapes, manifest.name)
+    else:
+        known = {port.name for port in manifest.network_inputs}
+        starts = [port.name for port in manifest.inputs if port.name not in known]
+        ends = Ends(tuple(starts), tuple(port.name for port in manifest.outputs))
+        graph = load_part(path, shapes, manifest.name, ends)
+    return with_storage(graph, manifest.weights.type)
+
+
 class Reference:
     """Computes what a design should give for a batch of inputs `(images, ...)`, from the model it
     carries."""
@@ -31,14 +53,8 @@ class Reference:
     def __init__(self, design: HostDesign, inputs: Tensors):
         self.design, self.inputs = design, inputs
         self.refusal = self.note = ""
-        path = design.path / "model.onnx"
-        if not path.is_file():
-            raise HostError(
-                f"{path} is missing, so there is nothing to compare with",
-                remedy="build the design again",
-            )
-        loaded = load(path, {port.name: list(port.model_shape) for port in design.manifest.inputs})
-        self.graph: Graph = with_storage(loaded, design.manifest.weights.type)
+        self.graph: Graph = graph_of(design)
+        self.given = design.given(inputs)
         known = {layer.name for layer in self.graph.layers}
         missing = [layer.name for layer in design.manifest.layers if layer.name not in known]
         if missing:
@@ -48,11 +64,11 @@ class Reference:
             )
 
     def image(self, index: int) -> Tensors:
-        """The inputs of one image, `(1, ...)`."""
-        return {name: array[index : index + 1] for name, array in self.inputs.items()}
+        """The design's inputs of one image, `(1, ...)`."""
+        return {name: array[index : index + 1] for name, array in self.given.items()}
 
     def __call__(self, index: int) -> tuple[Tensors, Tensors]:
-        """All tensors of an image by tensor name, and the network's outputs by output name."""
+        """All tensors of an image by tensor name, and the design's outputs by output name."""
         tensors = run_layers(self.graph, self.image(index))
         return tensors, {
             p.name: p.view.apply(tensors[p.tensor][None]).reshape(p.image_shape)
@@ -69,7 +85,6 @@ class Reference:
         `top1_equal` counts the images whose largest output is the same, for outputs that are one
         vector.
         """
-        shapes = {port.name: port.view.value_shape for port in self.graph.inputs}
         model = with_stored_weights(self.graph)
         if model is None:
             self.refusal = (
@@ -78,7 +93,9 @@ class Reference:
             )
             return None
         try:
-            expected = self.expected(model, shapes)
+            if self.design.manifest.cut is not None:
+                return self.compared_apart(outputs, model)
+            expected = self.expected(model, self.inputs)
         except ImportError:
             self.refusal = (
                 "onnxruntime is not installed: pip install onnxruntime to compare with it too"
@@ -92,10 +109,12 @@ class Reference:
             return None
         return self.compared(outputs, expected)
 
-    def expected(self, model: onnx.ModelProto, shapes: dict[str, tuple[int, ...]]) -> Tensors:
+    def expected(self, model: onnx.ModelProto, inputs: Tensors) -> Tensors:
         """The outputs of the user's model. Raises what `OwnModel` raises."""
+        ports = self.design.manifest.network_inputs
+        shapes = {port.name: port.model_shape for port in ports}
         try:
-            return OwnModel(model, shapes)(self.inputs)
+            return OwnModel(model, shapes)(inputs)
         except ImportError:
             raise
         except Exception:
@@ -103,7 +122,18 @@ class Reference:
                 raise
         types = " and ".join(self.graph.precision)
         self.note = f"onnxruntime does not run this model in {types}: it computed in float32"
-        return OwnModel(model_in_float32(model), shapes)(self.inputs)
+        return OwnModel(model_in_float32(model), shapes)(inputs)
+
+    def compared_apart(self, outputs: Tensors, model: onnx.ModelProto) -> dict[str, Any]:
+        """The verdict on outputs of a network of which the design is a part, image by image: their
+        sizes may depend on the data."""
+        found = []
+        for number in range(len(next(iter(self.inputs.values())))):
+            image = {name: array[number : number + 1] for name, array in self.inputs.items()}
+            expected = self.expected(model, image)
+            found += [against(outputs[name][number], expected[name]) for name in outputs]
+        worst = max(found, key=lambda c: c.max_rel_error)
+        return worst.as_dict() | {"ok": all(c.ok for c in found)}
 
     def compared(self, outputs: Tensors, expected: Tensors) -> dict[str, Any]:
         """The verdict on outputs."""
@@ -122,3 +152,10 @@ class Reference:
             flat = (outputs[name].reshape(count, -1), expected[name].reshape(count, -1))
             result["top1_equal"] = int((flat[0].argmax(axis=1) == flat[1].argmax(axis=1)).sum())
         return result
+
+
+def against(output: np.ndarray, expected: np.ndarray) -> Comparison:
+    """Compare an output of one image with onnxruntime's, which may have a batch of 1 in front."""
+    if output.size == expected.size:
+        expected = expected.reshape(output.shape)
+    return compare(output, expected)

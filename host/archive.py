@@ -15,9 +15,15 @@ from .files import whole
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an uncompressed .npz file that `numpy.load` reads, one array a name; whole or not at
-    all."""
+    all. Of an array of arrays, one an image, each has a name: NAME/0, NAME/1 and so on."""
+    apart: dict[str, np.ndarray] = {}
+    for name, array in arrays.items():
+        if array.dtype == object:
+            apart |= {f"{name}/{number}": part for number, part in enumerate(array)}
+        else:
+            apart[name] = array
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
-        for name, array in arrays.items():
+        for name, array in apart.items():
             # The same arrays give the same bytes: an entry made so has no date.
             entry = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(entry, "w", force_zip64=True) as file:

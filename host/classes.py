@@ -13,7 +13,7 @@ def likeliest(outputs: dict[str, np.ndarray]) -> Classes | None:
     """The numbers and scores of the classes that each image's output is largest for; None for
     outputs that are no vector of scores."""
     (scores, *more) = outputs.values()
-    if more or not is_vector(scores[0]) or scores[0].size < 2:
+    if more or scores.dtype == object or not is_vector(scores[0]) or scores[0].size < 2:
         return None
     flat = scores.reshape(len(scores), -1)
     order = np.argsort(-flat, axis=1, kind="stable")[:, :SHOWN]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import numpy as np
 from .errors import HostError
 from .finite import check_exact, check_finite
 from .hashes import compiled_from, design_identity, file_hash
-from .manifest import Run, read_manifest
+from .manifest import Run, Value, read_manifest
+from .network import Network
 
 # Name, inode, bytes and date of each file.
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -22,14 +25,16 @@ class HostDesign:
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
         remedy = "build the design again"
-        for name in self.manifest.kernels:
+        parts = self.manifest.cut.files if self.manifest.cut else ()
+        for name in (*self.manifest.kernels, *parts):
             if not (self.path / name).is_file():
                 raise HostError(f"{path}: {name} is missing", remedy=remedy)
         weights, size = self.path / self.manifest.weights.file, self.manifest.weights.bytes
         if not weights.is_file() or weights.stat().st_size != size:
             raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
-        if self.differs(self.manifest.weights.file):
-            raise HostError(f"{path}: weights is not what build wrote (SHA-256)", remedy=remedy)
+        for name in (self.manifest.weights.file, *parts):
+            if self.differs(name):
+                raise HostError(f"{path}: {name} is not what build wrote (SHA-256)", remedy=remedy)
         self.sections = {section.name: section for section in self.manifest.weights.sections}
         self.stamp = self.current_stamp()
 
@@ -105,36 +110,58 @@ class HostDesign:
             )
         return runs[mode]
 
+    @cached_property
+    def network(self) -> Network | None:
+        """The network of which the design is a part; None where it is all of it. Raises HostError
+        where the host cannot run the rest."""
+        cut = self.manifest.cut
+        return None if cut is None else Network(self.path, self.manifest, cut)
+
+    def given(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the design itself is given where these are the network's inputs."""
+        network = self.network
+        return network.design_inputs(network.before(inputs)) if network else inputs
+
     def check_inputs(self, inputs: dict[str, np.ndarray]) -> int:
-        """Check names, dtypes, shapes `(images, ...)` and values of input arrays and return the
-        number of images. Raises HostError."""
-        expected = {port.name: port for port in self.manifest.inputs}
-        counts = set()
-        if set(inputs) != set(expected):
-            raise HostError(
-                f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
-                remedy="name the arrays after the inputs",
-            )
-        for name, port in expected.items():
-            array, shape = inputs[name], port.shape
-            if array.dtype != np.dtype(port.dtype):
-                raise HostError(
-                    f"input {name} is of type {array.dtype}, the network needs {port.dtype}",
-                    remedy=f"convert it with .astype('{port.dtype}')",
-                )
-            if (
-                array.ndim != len(shape)
-                or list(array.shape[1:]) != list(shape[1:])
-                or not len(array)
-            ):
-                wanted = ", ".join(["N", *map(str, shape[1:])])
-                raise HostError(
-                    f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]",
-                    remedy="reshape it; N is the number of images",
-                )
-            counts.add(len(array))
-        if len(counts) > 1:
-            raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")
-        check_finite(inputs)
+        """Check names, dtypes, shapes `(images, ...)` and values of the network's inputs and return
+        the number of images. Raises HostError."""
+        count = check_arrays(inputs, self.manifest.network_inputs)
+        if self.manifest.cut is None:
+            check_exact(inputs)
+        return count
+
+    def check_design_inputs(self, inputs: dict[str, np.ndarray]) -> int:
+        """The same for what the design itself is given."""
+        count = check_arrays(inputs, self.manifest.inputs)
         check_exact(inputs)
-        return counts.pop()
+        return count
+
+
+def check_arrays(inputs: dict[str, np.ndarray], ports: Sequence[Value]) -> int:
+    """Check names, dtypes, shapes `(images, ...)` of arrays, and that they are finite. Returns the
+    number of images. Raises HostError."""
+    expected = {port.name: port for port in ports}
+    counts = set()
+    if set(inputs) != set(expected):
+        raise HostError(
+            f"inputs {sorted(inputs)} given, {sorted(expected)} needed",
+            remedy="name the arrays after the inputs",
+        )
+    for name, port in expected.items():
+        array, shape = inputs[name], port.shape
+        if array.dtype != np.dtype(port.dtype):
+            raise HostError(
+                f"input {name} is of type {array.dtype}, the network needs {port.dtype}",
+                remedy=f"convert it with .astype('{port.dtype}')",
+            )
+        if array.ndim != len(shape) or list(array.shape[1:]) != list(shape[1:]) or not len(array):
+            wanted = ", ".join(["N", *map(str, shape[1:])])
+            raise HostError(
+                f"input {name} has shape {list(array.shape)}, the network needs [{wanted}]",
+                remedy="reshape it; N is the number of images",
+            )
+        counts.add(len(array))
+    if len(counts) > 1:
+        raise HostError(f"inputs hold different numbers of images: {sorted(counts)}")
+    check_finite(inputs)
+    return counts.pop()

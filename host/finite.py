@@ -43,15 +43,15 @@ def check_exact(inputs: Mapping[str, np.ndarray]) -> None:
 
 def non_finite(outputs: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
     """How many NaN and infinities each output holds, by the name of every output that holds any.
-    JSON-ready."""
-    counts = {
-        name: {
-            "nan": int(np.isnan(array).sum()),
-            "infinite": int(np.isinf(array).sum()),
-            "values": array.size,
+    JSON-ready. An output may be an array of arrays, one an image."""
+    counts = {}
+    for name, array in outputs.items():
+        parts = list(array) if array.dtype == object else [array]
+        counts[name] = {
+            "nan": sum(int(np.isnan(part).sum()) for part in parts),
+            "infinite": sum(int(np.isinf(part).sum()) for part in parts),
+            "values": sum(part.size for part in parts),
         }
-        for name, array in outputs.items()
-    }
     return {name: count for name, count in counts.items() if count["nan"] or count["infinite"]}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from .archive import load_arrays
 from .design import HostDesign
 from .errors import HostError
-from .manifest import Port
+from .manifest import Value
 from .pictures import PLAIN, Preparation, channels_first, is_picture, prepared, read_picture
 
 Tensors = dict[str, np.ndarray]
@@ -34,7 +34,7 @@ def read_images(
 
     Raises HostError for unreadable files, and for names, shapes and types that do not fit.
     """
-    ports, parts = design.manifest.inputs, []
+    ports, parts = design.manifest.network_inputs, []
     paths = [path for name in files for path in listed(Path(name))]
     if len(paths) == 1 and paths[0].suffix == ".npz":
         parts = [read_npz(paths[0], ports, preparation)]
@@ -64,7 +64,7 @@ def listed(path: Path) -> list[Path]:
     return found
 
 
-def read_npz(path: Path, ports: Sequence[Port], preparation: Preparation) -> Tensors:
+def read_npz(path: Path, ports: Sequence[Value], preparation: Preparation) -> Tensors:
     """The arrays of an .npz file. Raises HostError."""
     arrays = load_arrays(path)
     known = {port.name: port for port in ports}
@@ -74,7 +74,7 @@ def read_npz(path: Path, ports: Sequence[Port], preparation: Preparation) -> Ten
     }
 
 
-def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
+def read_one(path: Path, port: Value, preparation: Preparation) -> np.ndarray:
     """The images of one file, `(images, ...)`. Raises HostError."""
     if is_picture(path):
         if len(port.shape) != 4:
@@ -97,7 +97,7 @@ def read_one(path: Path, port: Port, preparation: Preparation) -> np.ndarray:
         ) from None
 
 
-def shaped(array: np.ndarray, port: Port, preparation: Preparation) -> np.ndarray:
+def shaped(array: np.ndarray, port: Value, preparation: Preparation) -> np.ndarray:
     """An array with the images in front and channels before rows where it holds them otherwise,
     bytes prepared; one that does not fit at all is left as it is, to be refused."""
     image = port.shape[1:]
@@ -125,7 +125,7 @@ def random_images(design: HostDesign, count: int, seed: int = 0) -> Tensors:
     random = np.random.default_rng(seed)
     return {
         port.name: random_values(random, (count, *port.shape[1:]), port.dtype)
-        for port in design.manifest.inputs
+        for port in design.manifest.network_inputs
     }
 
 

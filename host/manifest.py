@@ -111,18 +111,49 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Port:
-    """An input or output of the network. `shape` is led by a 1 that stands for the images,
-    `model_shape` is the ONNX model's; `steps` lead from the ONNX value, after its `preparation`, to
-    the canonical array, of outputs the other way."""
+class Value:
+    """An ONNX value. `shape` is led by a 1 that stands for the images, `model_shape` is the ONNX
+    model's; a size that depends on the data is -1."""
 
     name: str
     shape: tuple[int, ...]
     model_shape: tuple[int, ...]
     dtype: str
+
+
+@dataclass(frozen=True)
+class Port(Value):
+    """An input or output of the design. `steps` lead from the ONNX value, after its `preparation`,
+    to the canonical array, of outputs the other way."""
+
     steps: tuple[Step, ...]
     layout: Layout
     preparation: Preparation | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What the host computes of a network of which the design is a part: `head` and `tail` are the
+    files of ONNX models for one image that run before and behind it, None where there is none.
+
+    `inputs` and `outputs` are the network's. The design reads `Manifest.inputs` of the network's
+    inputs and the head's outputs; the tail reads what it names of all of these and of
+    `Manifest.outputs`; the network's outputs are found among all values by their names. `host_macs`
+    of `macs` multiply-accumulates are the host's; `reasons` say why.
+    """
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    head: str | None = None
+    tail: str | None = None
+    macs: int
+    host_macs: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The models' files."""
+        return tuple(name for name in (self.head, self.tail) if name is not None)
 
 
 @dataclass(frozen=True)
@@ -197,8 +228,19 @@ class Manifest:
     batched: bool
     runs: Mapping[str, Run]
     step_fields: Mapping[str, str] = field(default_factory=dict)
+    cut: Cut | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+
+    @property
+    def network_inputs(self) -> tuple[Value, ...]:
+        """The inputs of the network, of which the design may be a part."""
+        return self.cut.inputs if self.cut else self.inputs
+
+    @property
+    def network_outputs(self) -> tuple[Value, ...]:
+        """The outputs of the network."""
+        return self.cut.outputs if self.cut else self.outputs
 
     def to_json(self) -> str:
         """The text of design.json with its digest; `checked(json.loads(text))` gives the manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,18 +30,21 @@ LONGEST = 1e6
 
 @dataclass(frozen=True)
 class RunResult:
-    """Outputs by name `(images, ...)`, the device's name, timings in seconds, and what the kernels
-    printed.
+    """The network's outputs by name `(images, ...)` and those of the design, which may be a part of
+    it, the device's name, timings in seconds, and what the kernels printed.
 
     `image_seconds` are those of an image, launch by launch; `kernel_seconds` those of all launches.
     `build_seconds` is 0 where the device still had the design's program from the run before.
+    `host_seconds` is what head and tail took in all.
     """
 
     outputs: dict[str, np.ndarray]
+    design_outputs: dict[str, np.ndarray]
     device: str
     build_seconds: float
     image_seconds: list[float]
     kernel_seconds: float
+    host_seconds: float
     printed: str
 
 
@@ -73,12 +77,17 @@ def run(
             f"a timeout of {timeout:g} seconds", remedy=f"give one above 0, {LONGEST:g} at most"
         )
     images = design.check_inputs(inputs)
+    network = design.network
+    started = time.perf_counter()
+    values = network.before(inputs) if network else []
+    given = network.design_inputs(values) if network else inputs
+    host_seconds = time.perf_counter() - started
     mode = "concurrent" if strict else "sequential"
     kernels = len(design.run(mode).launches) + len(design.run(mode).autorun) if strict else 0
     job = {
         "task": "run",
         "design": str(design.path.resolve()),
-        "inputs": inputs,
+        "inputs": given,
         "device": device,
         "mode": mode,
         "layers": on_layers is not None,
@@ -98,14 +107,18 @@ def run(
             if on_layers is not None and layers is not None:
                 on_layers(event["index"], layers)
         printed = worker.printed()
-    outputs = done["outputs"]
-    assert all(len(array) == images for array in outputs.values())
+    results = done["outputs"]
+    assert all(len(array) == images for array in results.values())
+    started = time.perf_counter()
+    outputs = network.after(values, results) if network else results
     return RunResult(
         outputs,
+        results,
         done["device"]["name"],
         done["build_seconds"],
         done["image_seconds"],
         done["kernel_seconds"],
+        host_seconds + time.perf_counter() - started,
         printed,
     )
 

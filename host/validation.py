@@ -16,7 +16,7 @@ from .runner import run
 from .session import SHARED, Session
 
 Tensors = dict[str, np.ndarray]
-# From the number of an image to its tensors and the network's outputs.
+# From the number of an image to its tensors and the design's outputs.
 Reference = Callable[[int], tuple[Tensors, Tensors]]
 
 
@@ -36,7 +36,7 @@ def validate(
     outputs.
 
     `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the
-    network's outputs by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok`
+    design's outputs by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok`
     is false and `unfinished` names the kernels.
     """
     started = time.perf_counter()
@@ -70,7 +70,8 @@ def validate(
             values = result.outputs
             for image, wanted in expected.items():
                 for name, value in wanted.items():
-                    keep_worst(outputs, name, values[name][image : image + 1], value, design)
+                    own = result.design_outputs[name][image : image + 1]
+                    keep_worst(outputs, name, own, value, design)
             verdict |= {"device": result.device, "build_seconds": result.build_seconds}
             verdict["image_seconds"] = result.image_seconds
         verdict |= summary(design, layers, outputs) | {"non_finite": non_finite(values)}

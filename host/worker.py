@@ -79,7 +79,7 @@ class Server:
 
         design = self.design_at(Path(job["design"]))
         inputs = job["inputs"]
-        count = design.check_inputs(inputs)
+        count = design.check_design_inputs(inputs)
         self.connection.send({"event": "build"})
         executor, build_seconds = self.executor_for(job, design, count)
         self.connection.send({"event": "built", "seconds": build_seconds})

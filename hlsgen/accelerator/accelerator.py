@@ -24,7 +24,6 @@ from hlsgen.codegen.generate import check_target
 from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.errors import OutputError
 from hlsgen.files import write_output
-from hlsgen.frontend.load import load as load_graph
 from hlsgen.graph import Graph
 from hlsgen.host.bench import Prediction
 from hlsgen.host.design import HostDesign
@@ -41,11 +40,11 @@ from hlsgen.model.estimate import Estimate
 from hlsgen.plan import Plan
 from hlsgen.report.beside import beside as side_by_side
 from hlsgen.report.data import report_data
+from hlsgen.report.on_host import on_host
 from hlsgen.report.page import page
-from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
-from hlsgen.validation import Reference
+from hlsgen.validation import Reference, graph_of
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -95,19 +94,18 @@ class Accelerator:
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """The shape of one image of every input, by name, led by a 1 that stands for the images."""
-        return {port.name: port.shape for port in self.design.manifest.inputs}
+        return {port.name: port.shape for port in self.design.manifest.network_inputs}
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
-        """The shape of one image's outputs, as `inputs` has them."""
-        return {port.name: port.shape for port in self.design.manifest.outputs}
+        """The shape of one image's outputs, as `inputs` has them; sizes that depend on the data are
+        -1."""
+        return {port.name: port.shape for port in self.design.manifest.network_outputs}
 
     @cached_property
     def graph(self) -> Graph:
-        """The network as hlsgen sees it."""
-        shapes = {port.name: list(port.model_shape) for port in self.design.manifest.inputs}
-        graph = load_graph(self.path / "model.onnx", shapes, self.name)
-        return with_storage(graph, self.design.manifest.weights.type)
+        """The network as hlsgen sees it, or the part of it that the design is."""
+        return graph_of(self.design)
 
     @cached_property
     def plan(self) -> Plan:
@@ -149,6 +147,7 @@ class Accelerator:
             self.estimate,
             (self.prediction.low, self.prediction.high),
             self.calibration,
+            on_host(self.design.manifest),
             left(self.path, QUANTISATION),
             left(self.path, VALIDATION),
             left(self.path, AUDIT),
@@ -169,7 +168,7 @@ class Accelerator:
         `x` is an array, or a dictionary with an array for each input. Raises HostError for networks
         of several outputs, which `run` computes.
         """
-        names = [port.name for port in self.design.manifest.outputs]
+        names = [port.name for port in self.design.manifest.network_outputs]
         if len(names) != 1:
             raise HostError(
                 f"the network has {len(names)} outputs: {', '.join(names)}",
@@ -181,7 +180,7 @@ class Accelerator:
 
     def run(self, names: Sequence[str] | None, inputs: Mapping[str, Any]) -> list[np.ndarray]:
         """The outputs `names`, or all of them, as onnxruntime's sessions give them."""
-        known = [port.name for port in self.design.manifest.outputs]
+        known = [port.name for port in self.design.manifest.network_outputs]
         unknown = [name for name in names or () if name not in known]
         if unknown:
             raise HostError(f"there is no output {unknown[0]!r}; there are {', '.join(known)}")
@@ -257,7 +256,9 @@ class Accelerator:
         """Hold every layer against the value that onnxruntime computes in its place, on images `x`
         or on a random one. Raises HostError where onnxruntime is missing or refuses the model."""
         inputs = random_images(self.design, 1) if x is None else as_inputs(self.design, x)[0]
-        return compare_layers(self.graph, inputs, self.trace(inputs))
+        ports = self.design.manifest.network_inputs
+        shapes = {port.name: port.model_shape for port in ports}
+        return compare_layers(self.graph, shapes, inputs, self.trace(inputs))
 
     def profile(self, x: Inputs | None = None) -> Profile:
         """What the layers' values lie between, on images `x` or on a random one, and what their

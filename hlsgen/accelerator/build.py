@@ -15,8 +15,8 @@ from hlsgen.accelerator.sources import Source, as_onnx, name_of
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.generate import check_target, generate
 from hlsgen.errors import ModelError, UsageError, did_you_mean
+from hlsgen.frontend.cut import Ends, load_network
 from hlsgen.frontend.inputs import bind_shapes
-from hlsgen.frontend.load import load
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
 from hlsgen.host.bench import PREDICTION
@@ -55,6 +55,8 @@ def compile(
     images: int = 1,
     copies: int = 1,
     weights: str = FLOAT32.name,
+    cut: Sequence[str] = (),
+    cut_start: Sequence[str] = (),
     pins: Sequence[str] = (),
     disable: Sequence[str] = (),
     caps: Mapping[str, float] | None = None,
@@ -73,7 +75,9 @@ def compile(
     `shapes` fixes dynamic input shapes by input name. `style` is auto, base, pipelined, folded or
     hybrid. `objective` is throughput, latency, or resources for `fps` images a second; a folded
     design takes `images` images a launch, a pipelined one stands on the board in `copies`; weights
-    lie in memory as `weights`. `pins` fixes decisions, as in `["conv2.unroll_oc=8"]`; `disable`
+    lie in memory as `weights`. Where a part of the network cannot be built, the host computes it
+    before and behind the design; `cut` and `cut_start` name the values that the design ends with
+    and begins behind. `pins` fixes decisions, as in `["conv2.unroll_oc=8"]`; `disable`
     lists optimisations to switch off; `caps` are the shares of "alms", "blocks" and "dsps" that the
     design may use; each call of the solver may take `time_limit` seconds.
     `sparsify` zeroes weights on the way, as in "relative:0.5"; `quantise` makes 8-bit integers of
@@ -101,7 +105,8 @@ def compile(
     )
     if out is not None:
         check_target(Path(out))
-    graph, quantised = read(model, example, shapes, name, sparsify, quantise)
+    ends = Ends(tuple(cut_start), tuple(cut))
+    graph, quantised = read(model, example, shapes, name, sparsify, quantise, ends)
     stage("scheduling")
     if plan is None:
         decided = schedule(graph, board, style, disable, goal)
@@ -141,8 +146,10 @@ def read(
     name: str,
     sparsity: str,
     quantise: str | Path | QuantiseOptions | None,
+    ends: Ends,
 ) -> tuple[Graph, Outcome | None]:
-    """The network, sparsified and quantised if that is wanted, and what quantising came to."""
+    """The network, or the part of it that is built, sparsified and quantised if that is wanted, and
+    what quantising came to."""
     stage("reading the network")
     source, name = as_onnx(model, example), name or name_of(model)
     outcome = None
@@ -154,7 +161,7 @@ def read(
         given = source if isinstance(source, onnx.ModelProto) else read_model(source)
         outcome = quantised_model(given, shapes or {}, quantise)
         source = outcome.model
-    return load(source, shapes, name), outcome
+    return load_network(source, shapes, name, ends), outcome
 
 
 def quantised_model(

@@ -16,15 +16,21 @@ from hlsgen.own_model import OwnModel
 from hlsgen.stored_model import with_stored_weights
 
 
-def compare_layers(graph: Graph, inputs: Mapping[str, np.ndarray], found: Trace) -> LayerComparison:
-    """Compare what was computed for inputs `(images, ...)` with onnxruntime, layer by layer. Raises
-    HostError where onnxruntime is missing or refuses the model, or nothing can be compared."""
+def compare_layers(
+    graph: Graph,
+    shapes: Mapping[str, tuple[int, ...]],
+    inputs: Mapping[str, np.ndarray],
+    found: Trace,
+) -> LayerComparison:
+    """Compare what was computed for inputs `(images, ...)` of the model with onnxruntime, layer by
+    layer; `shapes`: of one image. Raises HostError where onnxruntime is missing or refuses the
+    model, or nothing can be compared."""
     model = with_stored_weights(graph)
     if model is None:
         raise HostError("the design's weights are not the model's, rounded: it has no layers alike")
     places = values_of(graph, model)
     traced = [layer for layer in graph.layers if layer.name in found]
-    wanted = onnxruntime_values(graph, model, [p.name for p in places.values()], inputs)
+    wanted = onnxruntime_values(model, [p.name for p in places.values()], shapes, inputs)
     checks, missing = [], []
     for layer in traced:
         port = places.get(layer.output)
@@ -56,7 +62,10 @@ def values_of(graph: Graph, model: onnx.ModelProto) -> dict[str, Port]:
 
 
 def onnxruntime_values(
-    graph: Graph, model: onnx.ModelProto, names: list[str], inputs: Mapping[str, np.ndarray]
+    model: onnx.ModelProto,
+    names: list[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    inputs: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Values of a model by name, led by the number of images."""
     extended = onnx.ModelProto()
@@ -65,7 +74,6 @@ def onnxruntime_values(
     extended.graph.output.extend(
         onnx.ValueInfoProto(name=name) for name in names if name not in known
     )
-    shapes = {port.name: port.view.value_shape for port in graph.inputs}
     try:
         return OwnModel(extended, shapes)(dict(inputs))
     except ImportError:

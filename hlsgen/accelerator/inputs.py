@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.images import Tensors
-from hlsgen.host.manifest import Port
+from hlsgen.host.manifest import Value
 
 # One array for a network of one input, else arrays by the inputs' names.
 Inputs: TypeAlias = "npt.ArrayLike | Mapping[str, npt.ArrayLike]"
@@ -21,7 +21,7 @@ def as_inputs(design: HostDesign, given: Inputs) -> tuple[Tensors, bool]:
     """Arrays `(images, ...)` by the inputs' names, and whether what was given is one image without
     an axis of images. Numbers of other floating-point types are rounded to float32. Raises
     HostError."""
-    ports = {port.name: port for port in design.manifest.inputs}
+    ports = {port.name: port for port in design.manifest.network_inputs}
     if not isinstance(given, Mapping):
         if len(ports) != 1:
             raise HostError(
@@ -38,7 +38,7 @@ def as_inputs(design: HostDesign, given: Inputs) -> tuple[Tensors, bool]:
     return inputs, alone
 
 
-def as_typed(value: npt.ArrayLike, port: Port | None) -> np.ndarray:
+def as_typed(value: npt.ArrayLike, port: Value | None) -> np.ndarray:
     """Numbers in the type of an input, where that loses nothing but float32's rounding; others as
     they are, to be refused. Raises HostError for what is no array, and for bytes where float32 is
     wanted."""

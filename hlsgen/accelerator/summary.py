@@ -19,6 +19,7 @@ from hlsgen.model.times import rate
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
 from hlsgen.quantise.request import in_words
+from hlsgen.report.on_host import cut_line
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.explain import rate_with_band, within_shown
 from hlsgen.schedule.provenance import as_searched
@@ -37,13 +38,15 @@ def summary(
     predicted: Estimate,
     band: tuple[float, float],
     calibration: Calibration,
+    host: Mapping[str, Any] | None,
     quantised: Mapping[str, Any] | None,
     validation: Mapping[str, Any] | None,
     audited: Mapping[str, Any] | None,
 ) -> Table:
-    """A line for each of: accuracy, style, images a second, latency, resources, bottleneck, search,
-    validation, audit. The last three arguments are what lies in a design directory. `band`: the
-    least and the most images a second that are likely."""
+    """A line for each of: accuracy, what stays on the host, style, images a second, latency,
+    resources, bottleneck, search, validation, audit. `host` is what `on_host` tells, the last three
+    arguments what lies in a design directory. `band`: the least and the most images a second that
+    are likely."""
     searched = as_searched(graph, plan, calibration)
     evidence = plan.evidence if searched else Evidence()
     macs = sum(operator(layer.op).work(layer, graph).macs for layer in graph.layers)
@@ -53,6 +56,7 @@ def summary(
         f"{macs / 1e6:,.1f} M multiply-accumulates an image",
         "weights": weights(graph, plan),
         "accuracy": in_words(quantised) if quantised else "",
+        "host": cut_line(host) if host else "",
         "board": find_board(plan.board).title,
         "style": f"{plan.style}{others(evidence, plan)}",
         "images/s": rate_with_band(predicted.throughput, *band),

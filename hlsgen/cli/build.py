@@ -19,6 +19,7 @@ from hlsgen.model.resources import Caps
 from hlsgen.ops import operator
 from hlsgen.plan import OPTIMISATIONS
 from hlsgen.quantise.request import QuantiseOptions
+from hlsgen.report.on_host import cut_lines, on_host
 from hlsgen.schedule.goal import ANY_COPIES, OBJECTIVES
 from hlsgen.schedule.knobs import KNOBS
 from hlsgen.style import SELECTABLE
@@ -55,6 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=1,3,224,224",
         help="fix a dynamic input shape",
+    )
+    parser.add_argument(
+        "--cut",
+        default="",
+        metavar="TENSOR,...",
+        help="end the design with these values; the host computes what follows, in onnxruntime "
+        "(default: only what cannot be built)",
+    )
+    parser.add_argument(
+        "--cut-start",
+        default="",
+        metavar="TENSOR,...",
+        help="begin the design behind these values, which the host computes",
     )
     parser.add_argument(
         "--disable",
@@ -191,7 +205,9 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "board": options.board,
         "style": options.style,
         "shapes": parse_shapes(options.shape),
-        "disable": [name for name in options.disable.split(",") if name],
+        "cut": names(options.cut),
+        "cut_start": names(options.cut_start),
+        "disable": names(options.disable),
         "objective": options.objective,
         "fps": options.fps,
         "copies": options.copies,
@@ -207,6 +223,11 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "plan": options.plan,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between them."""
+    return [name for name in text.split(",") if name]
 
 
 def checks(accelerator: Accelerator, options: argparse.Namespace, console: Console) -> None:
@@ -279,6 +300,8 @@ def describe(accelerator: Accelerator, options: argparse.Namespace, console: Con
     if options.explain or options.verbose:
         console.say("")
         console.prose(accelerator.reason)
+    for line in cut_lines(on_host(accelerator.design.manifest))[1:]:
+        console.say(f"note: {line}")
     if accelerator.graph.precision:
         types = " and ".join(accelerator.graph.precision)
         console.say(f"note: the network computes in {types}, the design in float32")

@@ -54,7 +54,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     with opened(options) as accelerator:
         design = accelerator.design
         if options.output:
-            check_output(options, [port.name for port in design.manifest.outputs])
+            check_output(options, [port.name for port in design.manifest.network_outputs])
         file = options.labels or accelerator.path / "labels.txt"
         labels = read_labels(Path(file)) if options.labels or Path(file).is_file() else []
         images = read_images(design, options.input, read_preparation(options.prepare))
@@ -67,10 +67,13 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if classes is not None:
         console.show(classes_table(classes, images.names, labels))
     milliseconds = 1000 * float(np.median(result.image_seconds))
+    count = len(images.names)
+    host = 1000 * result.host_seconds / count
+    beside = f", {host:.2f} ms on the host" if design.network else ""
     stored = f"; outputs in {options.output}" if options.output else ""
     console.say(
-        f"{counted(len(images.names), 'image')} on {result.device}, {milliseconds:.2f} ms an image"
-        f"{stored}"
+        f"{counted(count, 'image')} on {result.device}, {milliseconds:.2f} ms an image"
+        f"{beside}{stored}"
     )
     found = non_finite(outputs)
     if found:
@@ -78,9 +81,10 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     console.result(
         {
             "ok": True,
-            "images": len(images.names),
+            "images": count,
             "device": result.device,
             "milliseconds": milliseconds,
+            "host_milliseconds": host if design.network else None,
             "output": options.output,
             "classes": classes_record(classes, images.names, labels) if classes else None,
             "non_finite": found,
@@ -103,9 +107,12 @@ def save(target: Path, outputs: dict[str, np.ndarray]) -> None:
     """Store outputs."""
     if target.suffix == ".npz":
         save_arrays(target, outputs)
-    else:
-        with whole(target) as temporary, open(temporary, "wb") as file:
-            np.save(file, next(iter(outputs.values())))
+        return
+    (array,) = outputs.values()
+    if array.dtype == object:
+        raise HostError(f"--output {target}: the images' outputs differ in size", remedy="use .npz")
+    with whole(target) as temporary, open(temporary, "wb") as file:
+        np.save(file, array)
 
 
 def classes_table(classes: Classes, names: tuple[str, ...], labels: list[str]) -> Table:

@@ -113,6 +113,8 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
     """The content of design.json: all that the host needs to know. Documented in
     docs/design-directory.md."""
     text = f"kernels/{graph.name}.cl"
+    cut = graph.host_parts.cut if graph.host_parts else None
+    parts = cut.files if cut else ()
     found = Manifest(
         schema=SCHEMA,
         generator=f"hlsgen {__version__}",
@@ -121,7 +123,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
         style=plan.style,
         dtype=FLOAT32.name,
         files=tuple(
-            sorted(("Makefile", "design.json", "plan.json", "weights", "model.onnx", text))
+            sorted(("Makefile", "design.json", "plan.json", "weights", "model.onnx", text, *parts))
         ),
         kernels=(text,),
         options=RELAXED_EMULATION if relaxes(graph, plan) else (),
@@ -139,6 +141,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
         batched=STYLES[plan.style].any_batch,
         runs=generated.runs,
         step_fields=generated.step_fields,
+        cut=cut,
     )
     check(found)
     return found
@@ -181,6 +184,11 @@ def write_files(
         file.writelines(generated.weights.chunks)
     plan.save(folder / "plan.json")
     (folder / "model.onnx").write_bytes(model_bytes(graph.model))
+    if graph.host_parts is not None:
+        parts, cut = graph.host_parts, graph.host_parts.cut
+        for name, part in ((cut.head, parts.head), (cut.tail, parts.tail)):
+            if name is not None:
+                (folder / name).write_bytes(model_bytes(part))
     makefile = render(
         "Makefile.j2",
         name=graph.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from hlsgen.errors import HlsgenError, ModelError, UnsupportedError
+from hlsgen.errors import ModelError
 from hlsgen.frontend.batch import prepare
 from hlsgen.frontend.element_types import FLOAT
 from hlsgen.frontend.fold_pad import fold_pad
@@ -20,19 +20,16 @@ from hlsgen.frontend.fuse_function import fuse_function
 from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
 from hlsgen.frontend.fuse_lookup import fuse_lookup
-from hlsgen.frontend.fuse_quantised import CONTRIBUTED, fuse_quantised
+from hlsgen.frontend.fuse_quantised import fuse_quantised
 from hlsgen.frontend.model import read_model
 from hlsgen.frontend.prepare import PreparedModel
-from hlsgen.frontend.refusals import REASONS, MissingOperator, joined
+from hlsgen.frontend.refusals import joined
 from hlsgen.frontend.scopes import scoped_names
-from hlsgen.frontend.source import STANDARD, UNKNOWN_DOMAIN, open_model
+from hlsgen.frontend.source import open_model
+from hlsgen.frontend.translate import translate
 from hlsgen.graph import Graph, Layer, Port
-from hlsgen.ops import onnx_importers
 from hlsgen.ops.broadcast import placed_constant
 from hlsgen.ops.importing import GraphBuilder, NodeImporter, Value
-
-# Values at which a part that can be built is said to end.
-MOST_ENDS = 4
 
 
 def load(
@@ -47,12 +44,29 @@ def load(
     pads are absorbed, relabelling operators are gone. A fixed batch becomes one image where images
     do not mix. `graph.model` is the model as it was given. Raises ModelError or UnsupportedError.
     """
+    model, name = read(source, name)
+    return built(model, prepared(model, shapes), name)
+
+
+def read(source: str | Path | onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, str]:
+    """A model and what its network is called. Raises ModelError."""
     model = source if isinstance(source, onnx.ModelProto) else read_model(source)
     name = name or ("network" if isinstance(source, onnx.ModelProto) else Path(source).stem)
-    prepared = prepare(open_model(model), shapes)
-    fuse_quantised(prepared)
-    name = re.sub(r"\W+", "_", name, flags=re.ASCII) or "network"
-    graph = import_nodes(prepared, name, scoped_names(model.graph.node))
+    return model, re.sub(r"\W+", "_", name, flags=re.ASCII) or "network"
+
+
+def prepared(
+    model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]] | None = None
+) -> PreparedModel:
+    """A model, ready to be translated. Raises ModelError or UnsupportedError."""
+    network = prepare(open_model(model), shapes)
+    fuse_quantised(network)
+    return network
+
+
+def built(model: onnx.ModelProto, network: PreparedModel, name: str) -> Graph:
+    """The graph of a model that is ready. Raises ModelError or UnsupportedError."""
+    graph = import_nodes(network, name, scoped_names(model.graph.node))
     folds = (fold_pad, fold_scale, fold_preparation)
     fusions = (fuse_gate, fuse_function, fuse_lookup, fuse_gather, fuse_activation)
     for normalise in (*folds, *fusions, drop_unused):
@@ -67,67 +81,11 @@ def import_nodes(
 ) -> Graph:
     """Translate all nodes. What cannot be built is collected and reported together. `names` and
     `training`: see `GraphBuilder`."""
-    used = {value for node in model.nodes for value in node.input} | set(model.outputs)
-    builder = GraphBuilder(model.constants, model.inputs, used, training, names, model.types)
-    problems: list[HlsgenError] = []
-    for node in model.nodes:
-        if any(n not in builder.values and n not in builder.constants for n in node.input if n):
-            # Its inputs come from a node that was refused; of its own an operator that is missing
-            # alone can be told.
-            problems += missing(node, model.label(node))
-            continue
-        try:
-            import_node(node, model, builder)
-        except UnsupportedError as error:
-            problems.append(error)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            problems.append(
-                UnsupportedError(
-                    f"its attributes or shapes make no sense ({error})", where=model.label(node)
-                )
-            )
-    if not problems:
-        return finish(builder, model, name)
+    found = translate(model, names, training)
+    if not found.problems:
+        return finish(found.builder, model, name)
     reading = f"model, {model.mixing}" if model.mixing else ""
-    raise joined(problems, reading, buildable_part(model, builder))
-
-
-def buildable_part(model: PreparedModel, builder: GraphBuilder) -> str:
-    """How to cut the part out that can be built, up to the values that others need or that are
-    results; empty where that has no weights or ends in many places."""
-    left = {
-        name for node in model.nodes if node.output[0] not in builder.values for name in node.input
-    } | set(model.outputs)
-    ends = [name for name in builder.values if name in left and name not in model.inputs]
-    weighty = any(layer.weights for layer in builder.layers)
-    if not weighty or not 0 < len(ends) <= MOST_ENDS or model.labels.keys() & set(ends):
-        return ""
-    return f"onnx.utils.extract_model(MODEL, PART, {list(model.inputs)}, {ends})"
-
-
-def import_node(node: onnx.NodeProto, model: PreparedModel, builder: GraphBuilder) -> None:
-    """Translate one node. Raises UnsupportedError."""
-    label = model.label(node)
-    if node.output[0] in model.refused:
-        raise model.refused[node.output[0]]
-    for problem in missing(node, label):
-        raise problem
-    importer = onnx_importers()[node.op_type]
-    importer.import_node(NodeImporter(builder, node, label, importer.types))
-
-
-def missing(node: onnx.NodeProto, label: str) -> list[MissingOperator]:
-    """What is wrong with a node whose operator no module imports."""
-    importer = onnx_importers().get(node.op_type)
-    domains: tuple[str, ...] = STANDARD
-    if importer is not None and node.op_type in importer.contributed:
-        domains = (CONTRIBUTED,)
-    if importer is not None and node.domain in domains:
-        return []
-    prefix = "" if node.domain in (*STANDARD, UNKNOWN_DOMAIN) else f"{node.domain}."
-    reason = f", {REASONS[node.op_type]}" if node.op_type in REASONS else ""
-    text = f"operator {prefix}{node.op_type} is not supported{reason}"
-    return [MissingOperator(text, where=label)]
+    raise joined(list(found.problems.values()), reading)
 
 
 def with_copies(graph: Graph) -> Graph:

@@ -56,6 +56,7 @@ class PreparedModel:
     labels: dict[str, str]
     types: dict[str, DataType]
     opset: int
+    origin: tuple[Source, Shapes]
     precision: tuple[str, ...] = ()
     mixing: str = field(default="")
 
@@ -64,9 +65,12 @@ class PreparedModel:
         return self.labels.get(next(iter(node.output), ""), node_label(node))
 
 
-def resolved(source: Source, shapes: Shapes) -> PreparedModel:
-    """A network with these shapes of its inputs, as it is. Raises ModelError or
-    UnsupportedError."""
+def walk_network(
+    source: Source, shapes: Shapes
+) -> tuple[onnx.ModelProto, Resolver, dict[str, tuple[int, ...]]]:
+    """A network with these shapes of its inputs, still in ONNX's own words and types: a skeleton,
+    the walk over it, whose nodes and constants are the network, and the run-time inputs. Raises
+    ModelError or UnsupportedError."""
     skeleton, constants = onnx.ModelProto(), source.constants
     skeleton.CopyFrom(source.skeleton)
     inputs = bind_shapes(skeleton, constants, shapes)
@@ -78,7 +82,13 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         skeleton = convert(assembled(skeleton, walk, inputs))
         added = {t.name: numpy_helper.to_array(t) for t in skeleton.graph.initializer}
         constants = {**added, **walk.constants}
-    walk = walked(skeleton, constants, inputs, labels, onnx_importers())
+    return skeleton, walked(skeleton, constants, inputs, labels, onnx_importers()), inputs
+
+
+def resolved(source: Source, shapes: Shapes) -> PreparedModel:
+    """A network with these shapes of its inputs, as it is. Raises ModelError or
+    UnsupportedError."""
+    skeleton, walk, inputs = walk_network(source, shapes)
     outputs = [output.name for output in skeleton.graph.output]
     ranks = {name: len(shape) for name, shape in inputs.items()}
     live = live_nodes(walk.nodes, outputs)
@@ -103,6 +113,7 @@ def resolved(source: Source, shapes: Shapes) -> PreparedModel:
         walk.labels,
         types,
         opset_of(skeleton),
+        (source, shapes),
         precision,
     )
 

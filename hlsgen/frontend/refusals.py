@@ -23,11 +23,11 @@ class MissingOperator(UnsupportedError):
     """A node whose operator no module imports."""
 
 
-def joined(problems: Sequence[HlsgenError], reading: str = "", part: str = "") -> HlsgenError:
+def joined(problems: Sequence[HlsgenError], reading: str = "") -> HlsgenError:
     """One error for several, each with its place, reason and remedy; equal ones share a line.
 
     Supported operators are listed where one is missing. `reading`: how the network was read, where
-    that matters. `part`: how to cut out what can be built.
+    that matters.
     """
     listed = [p for p in problems if isinstance(p, MissingOperator)]
     wanted = {n for p in problems if isinstance(p, UnsupportedError) for n in p.needs_constant}
@@ -43,8 +43,6 @@ def joined(problems: Sequence[HlsgenError], reading: str = "", part: str = "") -
         nodes = counted(len(problems), "node")
         reason = f"{nodes} of the network are not supported:\n{lines(problems)}"
         remedy = "change or replace them and export the network again"
-    if part:
-        remedy += f"; or build what comes before, cut out by {part}"
     if listed:
         remedy += f"; supported ONNX operators: {', '.join(sorted(onnx_importers()))}"
     if all(isinstance(p, ModelError) for p in problems):
@@ -53,11 +51,23 @@ def joined(problems: Sequence[HlsgenError], reading: str = "", part: str = "") -
 
 
 def lines(problems: Sequence[HlsgenError]) -> str:
-    """A line for every reason with the places that gave it."""
+    """What `reasons` tells, with remedies, a line each."""
+    return "\n".join(
+        f"  - {text}" + (f" ({remedy})" if remedy else "") for text, remedy in told(problems)
+    )
+
+
+def reasons(problems: Sequence[HlsgenError]) -> tuple[str, ...]:
+    """Every reason with the places that gave it."""
+    return tuple(text for text, _ in told(problems))
+
+
+def told(problems: Sequence[HlsgenError]) -> list[tuple[str, str]]:
+    """Every reason with the places that gave it, and its remedy."""
     places: dict[tuple[str, str], list[str]] = {}
     for problem in problems:
         places.setdefault((problem.reason, problem.remedy), []).append(problem.where)
-    return "\n".join(
-        f"  - {', '.join(dict.fromkeys(where))}: {reason}" + (f" ({remedy})" if remedy else "")
+    return [
+        (f"{', '.join(dict.fromkeys(where))}: {reason}", remedy)
         for (reason, remedy), where in places.items()
-    )
+    ]

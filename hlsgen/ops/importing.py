@@ -78,6 +78,10 @@ class GraphBuilder:
         self.ports.append((name, value))
         return value
 
+    def assume(self, name: str, shape: tuple[int, ...]) -> None:
+        """Take a value for an input of the network, for what is behind it."""
+        self.values[name] = self._input(name, shape, FLOAT32)
+
     def rebase_input(self, value: Value) -> Value | None:
         """A further canonical form of a network input, in the order its consumer wants; None for
         other tensors.

@@ -14,7 +14,7 @@ from hlsgen.boards import board as find_board
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
 from hlsgen.host.errors import HostError
-from hlsgen.host.manifest import read_manifest
+from hlsgen.host.manifest import Manifest, read_manifest
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION, left
 from hlsgen.model.calibration import Calibration
 from hlsgen.model.estimate import Estimate
@@ -28,6 +28,7 @@ from hlsgen.report.aoc import AREA_FILE, aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
 from hlsgen.report.kernels import kernel_rows, shares
 from hlsgen.report.network import network
+from hlsgen.report.on_host import cut_lines, on_host
 from hlsgen.report.timeline import simulated, simulation_data, steps_data
 from hlsgen.report.verdicts import validation_lines
 from hlsgen.rewrites.dense_as_convolution import reshaped
@@ -75,6 +76,7 @@ def about(
     low, high = throughput_band(graph, plan, predicted, calibration)
     verdict, validation = left(folder, AUDIT), left(folder, VALIDATION)
     quantised = left(folder, QUANTISATION)
+    cut = on_host(manifest_of(folder))
     interval = (verdict["interval"] or (1, 1))[1] if verdict else 1
     return predicted.to_dict() | {
         "throughput_low_fps": low / interval,
@@ -97,6 +99,8 @@ def about(
             "dsps": target.available_dsps,
         },
         "unverified": sorted({*target.unverified, *target.device.unverified}),
+        "on_host": cut,
+        "on_host_lines": cut_lines(cut),
         "quantisation": quantised,
         "accuracy_line": in_words(quantised) if quantised else "",
         "validation": validation,
@@ -171,7 +175,12 @@ def channel_bytes(name: str, graph: Graph, plan: Plan) -> int:
 def built_shapes(folder: Path) -> dict[str, list[int]]:
     """The input shapes that a design was built for, which the network may leave open. Raises
     OutputError."""
+    return {port.name: list(port.model_shape) for port in manifest_of(folder).network_inputs}
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """The manifest of a design. Raises OutputError."""
     try:
-        return {port.name: list(port.model_shape) for port in read_manifest(folder).inputs}
+        return read_manifest(folder)
     except HostError as error:
         raise OutputError(error.reason, remedy=error.remedy) from None

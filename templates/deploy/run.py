@@ -66,7 +66,7 @@ def main() -> int:
         return 0
     right = True
     for name, wanted in reference.outputs.items():
-        found = compare(result.outputs[name], wanted, design.manifest.dtype)
+        found = compare(result.design_outputs[name], wanted, design.manifest.dtype)
         right = right and found.ok
         verdict = "right" if found.ok else "WRONG"
         print(f"{name}: {verdict}, off by {found.max_rel_error:.1e} of the largest value")

@@ -243,7 +243,8 @@ def test_a_design_is_not_saved_into_itself(accelerator):
 
 def test_nothing_that_was_compared_is_no_agreement(accelerator):
     with pytest.raises(HostError, match="no layer's value"):
-        compare_layers(accelerator.graph, {"x": IMAGES[:1]}, Trace({}, {"y": np.zeros((1, 5))}))
+        nothing = Trace({}, {"y": np.zeros((1, 5))})
+        compare_layers(accelerator.graph, {"x": (1, 3, 8, 8)}, {"x": IMAGES[:1]}, nothing)
 
 
 def test_caps_and_arrays_that_are_none(accelerator, model):

@@ -229,7 +229,7 @@ def test_faults_are_found():
     assert lost_modules(names) == ["hlsgen.schedule.gone", "benchmarks.gone"]
     assert lost_members("`Conv.gone`, `Conv.nest`, `Nest.sources`") == ["Conv.gone"]
     assert lost_words("`nest`, `indexed_weights`, `pipelined_gone`") == ["pipelined_gone"]
-    assert lost_options("`hlsgen build M --copies 2 --cut 1`, `--gone`") == ["--cut", "--gone"]
+    assert lost_options("`hlsgen build M --copies 2 --lost 1`, `--gone`") == ["--lost", "--gone"]
     assert (
         lost_pins("`--set engines.outputs=8`, `--set c.unroll_oc=N`") == ["engines.outputs=8"] * 2
     )

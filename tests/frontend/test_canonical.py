@@ -256,23 +256,6 @@ def test_everything_that_is_wrong_is_told_at_once():
     assert [word for word in words if word not in text] == []
 
 
-def test_the_part_that_can_be_built_is_named(tmp_path):
-    """The advice can be followed."""
-    model = parse(
-        "(float[1,3,6,6] x, float[4,3,3,3] w) => (float[1,2] y, int64[1,2] i) "
-        "<int64[1] k = {2}> "
-        "{ a = Conv(x, w) g = GlobalAveragePool(a) f = Flatten(g) y, i = TopK(f, k) }"
-    )
-    with pytest.raises(HlsgenError) as raised:
-        hlsgen.load_graph(model)
-    call = "onnx.utils.extract_model(MODEL, PART, ['x'], ['f'])"
-    assert call in str(raised.value)
-    whole, part = str(tmp_path / "whole.onnx"), str(tmp_path / "part.onnx")
-    onnx.save(model, whole)
-    onnx.utils.extract_model(whole, part, ["x"], ["f"])
-    assert [port.name for port in hlsgen.load_graph(part).outputs] == ["f"]
-
-
 def test_inputs_without_a_size_are_told_at_once():
     text = "(float[1,3,H,6] x, float[1,W] z) => (float[1,3,H,6] y, float[1,W] v) "
     with pytest.raises(HlsgenError, match=r"(?s)input x: axis 2.*input z: axis 1"):

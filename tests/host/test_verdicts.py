@@ -47,7 +47,11 @@ def reference(image):
 
 def result_of(outputs):
     return SimpleNamespace(
-        outputs=outputs, device="a device", build_seconds=0.0, image_seconds=[0.0]
+        outputs=outputs,
+        design_outputs=outputs,
+        device="a device",
+        build_seconds=0.0,
+        image_seconds=[0.0],
     )
 
 

@@ -39,6 +39,7 @@ function verdicts(data) {
       command("hlsgen", name, data.design)));
   const findings = data.audit?.findings || [];
   return [
+    ...data.on_host_lines.map((line) => element("p", {}, line)),
     verdict(data.validation, data.validation_lines.join(" "), "validate"),
     verdict(data.audit, data.audit_line, "audit"),
     data.accuracy_line ? element("p", {}, `Quantised: ${data.accuracy_line}.`) : "",

@@ -1,0 +1,128 @@
+"""Networks of which the host computes a head, a tail or both: right end to end, against the user's
+own file in onnxruntime."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from onnx import numpy_helper
+
+import hlsgen
+from hlsgen.frontend import cut
+from hlsgen.frontend.cut import host_models
+from hlsgen.host import __main__ as host_main
+from hlsgen.host.archive import load_arrays
+from hlsgen.host.errors import HostError
+from tests.support.cut_networks import BRANCHES, BYTES, DETECTOR, LOOP, MIDDLE
+from tests.support.networks import parse, random_inputs, run_onnxruntime
+
+pytestmark = pytest.mark.emulator
+NETWORKS = {"detector": DETECTOR, "middle": MIDDLE, "branches": BRANCHES, "loop": LOOP}
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("detector") / "design"
+    with hlsgen.compile(parse(DETECTOR), style="folded", out=folder) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_is_right_end_to_end(name):
+    model = parse(NETWORKS[name])
+    inputs = random_inputs(parse(NETWORKS[name].replace("[N,", "[1,")), images=2)
+    with hlsgen.compile(model, style="pipelined") as made:
+        verdict = made.validate(inputs)
+        assert verdict.ok and verdict.record["onnxruntime"]["ok"]
+        outputs = made.execute(inputs).outputs
+    for image in range(2):
+        wanted = run_onnxruntime(model, {n: a[image : image + 1] for n, a in inputs.items()})
+        for output, array in wanted.items():
+            found = np.asarray(outputs[output][image], array.dtype)
+            np.testing.assert_allclose(found, array.reshape(found.shape), rtol=1e-4, atol=1e-6)
+
+
+def test_bytes_go_through_a_head():
+    with hlsgen.compile(parse(BYTES, inputs=("x0",)), style="folded") as made:
+        assert made.inputs == {"x0": (1, 12, 12, 3)}
+        assert made.validate(samples=2).ok
+        assert made.compare().ok
+
+
+def test_a_tail_that_computes_otherwise_than_the_file_is_found(monkeypatch):
+    def wrong(network, stages):
+        head, tail = host_models(network, stages)
+        (floor,) = (t for t in tail.graph.initializer if t.name == "floor")
+        floor.CopyFrom(numpy_helper.from_array(np.array(0.1, np.float32), "floor"))
+        return head, tail
+
+    monkeypatch.setattr(cut, "host_models", wrong)
+    with hlsgen.compile(parse(DETECTOR), style="folded") as made:
+        verdict = made.validate()
+    assert all(layer.ok for layer in verdict.layers) and not verdict.ok
+
+
+def test_a_tail_that_was_edited_is_refused(detector, tmp_path):
+    folder = tmp_path / "design"
+    shutil.copytree(detector.path, folder)
+    with open(folder / "tail.onnx", "ab") as file:
+        file.write(b" ")
+    with pytest.raises(HostError, match=r"tail\.onnx is not what build wrote"):
+        hlsgen.load(folder)
+
+
+def test_outputs_of_different_sizes_come_image_by_image(detector, tmp_path):
+    images = np.random.default_rng(0).standard_normal((3, 3, 12, 12)).astype(np.float32)
+    images[1] *= 0.01
+    images[2] = 0
+    picked = detector.run(["picked"], {"x": images})[0]
+    apart = [detector.run(["picked"], {"x": image[None]})[0][0] for image in images]
+    assert picked.dtype == object and len({array.shape for array in apart}) > 1
+    for found, wanted in zip(picked, apart, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    np.savez(tmp_path / "in.npz", x=images)
+    command = ["run", str(detector.path), str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    assert host_main.main(command) == 0
+    stored = load_arrays(tmp_path / "out.npz")
+    np.testing.assert_array_equal(stored["picked/1"], apart[1])
+    assert stored["best"].shape == (3, 5)
+
+
+def test_the_manifest_tells_of_the_cut(detector):
+    manifest = json.loads((detector.path / "design.json").read_text())
+    assert {"tail.onnx", "model.onnx"} <= set(manifest["files"])
+    assert manifest["cut"]["tail"] == "tail.onnx" and "head" not in manifest["cut"]
+    assert [port["name"] for port in manifest["outputs"]] == ["boxes", "p"]
+    found = detector.data()["on_host"]
+    assert (found["start"], found["parts"], found["bytes"]) == (["x"], ["tail"], 2400)
+    assert "tail in onnxruntime: 0.0% of the multiply-accumulates, 2,400 bytes" in str(
+        detector.summary
+    )
+    detector.report()
+    page = (detector.path / "report.html").read_text()
+    assert "NonMaxSuppression is not supported" in page
+
+
+def test_without_onnxruntime_it_says_what_to_install(detector, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with hlsgen.load(detector.path) as made, pytest.raises(HostError, match="pip install onnx"):
+        made.execute({"x": np.zeros((1, 3, 12, 12), np.float32)})
+
+
+def test_a_tail_that_is_gone_is_told(detector, tmp_path):
+    folder = tmp_path / "design"
+    shutil.copytree(detector.path, folder)
+    (folder / "tail.onnx").unlink()
+    with pytest.raises(HostError, match=r"tail\.onnx is missing"):
+        hlsgen.load(folder)
+
+
+def test_a_design_is_replaced_with_its_parts(detector, tmp_path):
+    folder = tmp_path / "design"
+    shutil.copytree(detector.path, folder)
+    whole = parse("(float[1,3,6,6] x, float[4,3,3,3] w) => (float[1,4,4,4] y) { y = Conv(x, w) }")
+    hlsgen.compile(whole, style="pipelined", out=folder).close()
+    assert not (folder / "tail.onnx").exists()
+    assert hlsgen.load(folder).design.manifest.cut is None
