@@ -75,6 +75,10 @@ ORT_ERF = 2.0**-23
 # beyond it.
 ERF = Arithmetic(compares=1, multiply_adds=10, exponentials=1)
 
+# Sine and cosine: a comparison and three multiply-adds bring the angle between -pi/4 and pi/4, a
+# polynomial of 6 coefficients follows.
+WAVE = Arithmetic(compares=1, multiply_adds=9)
+
 
 def negative_exponential(x: np.ndarray, a: Activation) -> np.ndarray:
     """ELU: x above 0, alpha (exp(x) - 1) below."""
@@ -218,6 +222,8 @@ FUNCTIONS = {
         Arithmetic(compares=2, multiplies=3, multiply_adds=2, adds=2, divides=1, exponentials=1),
         lambda x, a: np.abs(x) * ORT_ERF,
     ),
+    "sin": Function("sin({x})", lambda x, a: np.sin(x), WAVE),
+    "cos": Function("cos({x})", lambda x, a: np.cos(x), WAVE),
     "mish": Function(
         "{x} * tanh(fmax({x}, 0.0f) + log1p(exp(-fabs({x}))))",
         lambda x, a: x * np.tanh(np.logaddexp(x, 0)),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 # The option that makes the compiler skip its header.
 SKIP_HEADER = "-D_OPENCL_H_"
 WIDTHS = ("", "2", "4", "8", "16")
-OF_ONE = ("ceil", "erf", "exp", "expm1", "fabs", "floor", "log", "log1p", "rint", "rsqrt", "sqrt",
-          "tanh", "trunc")  # fmt: skip
+OF_ONE = ("ceil", "cos", "erf", "exp", "expm1", "fabs", "floor", "log", "log1p", "rint", "rsqrt",
+          "sin", "sqrt", "tanh", "trunc")  # fmt: skip
 OF_TWO = ("fmax", "fmin", "pow", "step")
 
 

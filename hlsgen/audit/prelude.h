@@ -107,6 +107,12 @@ __UNIT(rsqrt)
 #undef tanh
 __UNIT(tanh)
 #define tanh(x) __lanes_tanh(x)
+#undef sin
+__UNIT(sin)
+#define sin(x) __lanes_sin(x)
+#undef cos
+__UNIT(cos)
+#define cos(x) __lanes_cos(x)
 #undef erf
 __UNIT(erf)
 #define erf(x) __lanes_erf(x)

@@ -47,6 +47,8 @@ class Activate(Operator, Importer):
         "Sign": "",
         "Floor": "",
         "Ceil": "",
+        "Sin": "",
+        "Cos": "",
         "Round": "",
     }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Movement(Importer):
-    """Slice, Split, Expand, Tile, Gather with constant indices, DepthToSpace, SpaceToDepth."""
+    """Slice, Split, Expand, Tile, Gather and GatherElements with constant indices, DepthToSpace, SpaceToDepth."""
 
     types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
@@ -26,6 +26,7 @@ class Movement(Importer):
         "Expand": "constant shape",
         "Tile": "constant repeats",
         "Gather": "constant indices; not of the batch",
+        "GatherElements": "constant indices; not of the batch",
         "DepthToSpace": "blocksize; modes DCR and CRD",
         "SpaceToDepth": "blocksize; modes DCR and CRD",
     }
@@ -40,6 +41,7 @@ class Movement(Importer):
             "Expand": expand,
             "Tile": tile,
             "Gather": take,
+            "GatherElements": take_elements,
             "DepthToSpace": depth_to_space,
             "SpaceToDepth": space_to_depth,
         }.get(node.op_type)
@@ -123,6 +125,15 @@ def take(node: NodeImporter, index: np.ndarray) -> np.ndarray:
     places = node.need_constant(1, "indices").astype(np.int64)
     need_size(node, index.size // index.shape[axis] * places.size)
     return np.take(index, places, axis=axis)
+
+
+def take_elements(node: NodeImporter, index: np.ndarray) -> np.ndarray:
+    """GatherElements: a place of the axis for every value."""
+    axis = axis_of(node, node.attribute("axis", 0), index.ndim)
+    places = node.need_constant(1, "indices").astype(np.int64) % index.shape[axis]
+    need_size(node, places.size)
+    inside = tuple(slice(None if n == axis else size) for n, size in enumerate(places.shape))
+    return np.take_along_axis(index[inside], places, axis)
 
 
 def depth_to_space(node: NodeImporter, index: np.ndarray) -> np.ndarray:

@@ -71,6 +71,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor, Activation], Tensor]] = {
     "hard_swish": lambda x, a: x * (a.alpha * x + a.low).clamp(0, 1),
     "square": lambda x, a: x * x,
     "power": lambda x, a: x**a.alpha,
+    "sin": lambda x, a: torch.sin(x),
+    "cos": lambda x, a: torch.cos(x),
     "erf": lambda x, a: torch.erf(x),
     "gelu": lambda x, a: F.gelu(x),
     "gelu_tanh": lambda x, a: F.gelu(x, approximate="tanh"),

@@ -66,6 +66,7 @@ NODES = """
     rsqrt = InstanceNormalization(x, scale, bias)
     two = Constant<value_float=2.0>() square = Pow(x, two)
     part = Constant<value_float=1.7>() power = Pow(x, part)
+    sin = Sin(x) cos = Cos(x)
     erf = Erf(x) gelu = Gelu(x) gelu_tanh = Gelu<approximate="tanh">(x) mish = Mish(x)
     celu = Celu<alpha=0.7>(x) sign = Sign(x) floor = Floor(x) ceil = Ceil(x) rint = Round(x)
     whole = Cast<to=7>(x) trunc = Cast<to=1>(whole)

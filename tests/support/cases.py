@@ -254,6 +254,10 @@ CASES: dict[str, str] = {
     'none, p = GRU<hidden_size=7, linear_before_reset=1, direction="reverse">(t, w, r, b) other, q = GRU<hidden_size=7>(t, w, r) }',
     "cumulative_sums": "(float[1,5,4,3] x) => (float[1,5,4,3] y, float[1,5,4,3] z) { a = Constant<value_int=1>() b = Constant<value_int=-1>() "
     "y = CumSum(x, a) z = CumSum<exclusive=1, reverse=1>(x, b) }",
+    "waves_and_triangles": "(float[1,5,4,3] x) => (float[1,5,4,3] y, float[1,5,4,3] z) { s = Sin(x) c = Cos(x) y = Mean(s, c, x) "
+    "k = Constant<value_int=-1>() u = Trilu(x, k) l = Trilu<upper=0>(x) z = Add(u, l) }",
+    "gather_elements": "(float[1,3,2,2] x) => (float[1,2,2,2] y) <int64[1,2,2,2] i = {0, 0, 0, 0, -1, -1, -1, -1}> "
+    "{ r = Relu(x) y = GatherElements<axis=1>(r, i) }",
     "one_hot_of_the_largest": "(float[1,5,3,2] x) => (float[1,4,3,2] y) { m = ArgMax<axis=1, keepdims=0>(x) d = Constant<value_int=4>() "
     "v = Constant<value_floats=[-1.0, 2.0]>() y = OneHot<axis=1>(m, d, v) }",
 }
