@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Movement(Importer):
-    """Slice, Split, Expand, Tile, Gather and GatherElements with constant indices, DepthToSpace, SpaceToDepth."""
+    """Slice, Split, Expand, Tile, DepthToSpace, SpaceToDepth; Gather and GatherElements with
+    constant indices."""
 
     types = ANY
     onnx_types: ClassVar[dict[str, str]] = {
