@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from hlsgen.frontend.element_types import FLOAT, OTHER_FLOATS
 from hlsgen.frontend.prepare import PreparedModel, in_float32, walk_network
 from hlsgen.frontend.resolve import static_shape
 from hlsgen.frontend.source import UNKNOWN_DOMAIN, live_nodes, names_read
+from hlsgen.ops.importing import LARGEST_TENSOR
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,15 @@ class StaticNetwork:
         return TensorProto.UNDEFINED if kind is None else int(kind.tensor_type.elem_type)
 
     def crosses(self, name: str) -> bool:
-        """Whether a value can go from the host to a design, or back: float32 of a static shape."""
+        """Whether a value can go from the host to a design, or back: float32 of a static shape that
+        a design can hold."""
         shape = self.shape(name)
-        known = shape is not None and len(shape) > 0 and 0 not in shape
-        return known and self.element_type(name) == FLOAT
+        return (
+            self.element_type(name) == FLOAT
+            and shape is not None
+            and min(shape, default=0) > 0
+            and prod(shape) <= LARGEST_TENSOR
+        )
 
     def part(
         self, nodes: Sequence[onnx.NodeProto], outputs: Sequence[str], name: str

@@ -87,8 +87,8 @@ MUTANTS = (
     Mutant(
         "verdict: compares the first image's output",
         "host/validation.py",
-        "values[name][image : image + 1]",
-        "values[name][:1]",
+        "design_outputs[name][image : image + 1]",
+        "design_outputs[name][:1]",
         (ONE_IS_ENOUGH,),
         "later outputs are not looked at",
     ),
