@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -378,4 +379,4 @@ def canonical_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
         return (rest[0], 1, 1)
     if len(rest) == 2:
         return (rest[0], 1, rest[1])
-    return (int(np.prod(rest[:-2])), rest[-2], rest[-1])
+    return (prod(rest[:-2]), rest[-2], rest[-1])

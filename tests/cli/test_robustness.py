@@ -84,6 +84,10 @@ def test_weights_that_are_not_finite(value, tmp_path, capsys):
             ["feature map", "smaller"],
         ),
         (
+            "(float[1,3000000000,3000000000,3,4,5] x) => (float[a,b,c,d,e,f] y) { y = Relu(x) }",
+            ["feature map", "smaller"],
+        ),
+        (
             "(float[1,3,8,8] x) => (float[a,b,c,d] y) { r = "
             "Constant<value_ints=[1,1,100000,100000]>() y = Tile(x, r) }",
             ["would hold"],
