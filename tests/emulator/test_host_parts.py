@@ -54,8 +54,8 @@ def test_bytes_go_through_a_head():
 def test_a_tail_that_computes_otherwise_than_the_file_is_found(monkeypatch):
     def wrong(network, stages):
         head, tail = host_models(network, stages)
-        (floor,) = (t for t in tail.graph.initializer if t.name == "floor")
-        floor.CopyFrom(numpy_helper.from_array(np.array(0.1, np.float32), "floor"))
+        (most,) = (t for t in tail.graph.initializer if t.name == "most")
+        most.CopyFrom(numpy_helper.from_array(np.array(1), "most"))
         return head, tail
 
     monkeypatch.setattr(cut, "host_models", wrong)
