@@ -1,5 +1,6 @@
 """Networks of which a part is built: which part, what goes to the host, and what is refused."""
 
+import numpy as np
 import onnx
 import pytest
 
@@ -7,8 +8,12 @@ import hlsgen
 from hlsgen.errors import UnsupportedError, UsageError
 from hlsgen.frontend.cut import Ends, load_network, load_part
 from hlsgen.frontend.largest_part import DESIGN, HEAD, TAIL, Step, largest_part
+from hlsgen.host.compare import compare
+from hlsgen.onnxruntime_session import session
+from hlsgen.reference import run_network
 from tests.support.cut_networks import BRANCHES, BYTES, DETECTOR, LOOP, MIDDLE
-from tests.support.networks import parse
+from tests.support.networks import parse, random_inputs, run_onnxruntime
+from tests.support.random_networks import ACTIVATIONS, random_network
 
 
 def cut_of(graph):
@@ -196,3 +201,41 @@ def test_branches_meet():
     behind = Step(("m", "x"), ("y",), 4, True)
     steps = [*branch, meet, behind]
     assert largest_part(steps, sizes_of(steps), ["y"]) == [DESIGN, DESIGN, TAIL, TAIL]
+
+
+def computed(graph, image):
+    """The outputs of a network for one image: the design's part in numpy, the rest in
+    onnxruntime."""
+    known = image | on_host(graph.host_parts.head, image)
+    known |= run_network(graph, {port.name: known[port.name] for port in graph.inputs})
+    return known | on_host(graph.host_parts.tail, known)
+
+
+def on_host(part, known):
+    """The results of a head or tail."""
+    if part is None:
+        return {}
+    run = session(part.SerializeToString())
+    results = run.run(None, {value.name: known[value.name] for value in run.get_inputs()})
+    return dict(zip((value.name for value in run.get_outputs()), results, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_networks_with_nodes_that_cannot_be_built(seed):
+    """Whatever is cut, the network stays the same."""
+    random = np.random.default_rng(seed)
+    model = random_network(lambda options: options[int(random.integers(len(options)))], 12)
+    plain = [node for node in model.graph.node if node.op_type in ACTIVATIONS]
+    for node in plain[:: int(random.integers(1, 4))]:
+        node.op_type = "Atan"
+        del node.attribute[:]
+    try:
+        graph = load_network(model)
+    except UnsupportedError as error:
+        assert "Atan" in str(error)
+        return
+    image = random_inputs(model)
+    wanted = run_onnxruntime(model, image)
+    found = computed(graph, image) if graph.host_parts else run_network(graph, image)
+    for name, value in wanted.items():
+        assert compare(found[name].reshape(value.shape), value).ok, name
