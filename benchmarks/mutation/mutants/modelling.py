@@ -237,8 +237,8 @@ MUTANTS = (
     Mutant(
         "estimate: the roofline takes DSPs out of reach",
         "hlsgen/model/estimate.py",
-        "compute = board.available_dsps /",
-        "compute = board.device.dsps /",
+        "compute = board.available_dsps * clock",
+        "compute = board.device.dsps * clock",
         (RESOURCES,),
         "shares of a roof that is none",
     ),

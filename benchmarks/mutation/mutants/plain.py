@@ -84,8 +84,8 @@ MUTANTS = (
     Mutant(
         "calibrate: a clock without its utilisation",
         "hlsgen/calibrate/samples.py",
-        "(100 * number(used.get(name, 0)) / total for name, total in pairs)",
-        "(0.0 for name, total in pairs)",
+        "100 * number(used.get(name, 0)) / total if total else 0.0 for name, total in pairs",
+        "0.0 for name, total in pairs",
         (f"{REPORTS}::test_a_clock_in_quartus_json",),
         "a clock that ignores what fills the device",
     ),
