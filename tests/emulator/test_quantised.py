@@ -18,20 +18,12 @@ from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.validation import Reference
 from hlsgen.zoo.networks import lenet5
-from tests.support.networks import build, parse
+from tests.support.networks import MNIST, build, parse
 from tests.support.quantised import Builder, assert_equal, joined_network, quantised_statically
 from tests.support.random_quantised import random_network
 
 pytestmark = pytest.mark.emulator
 
-# The network of the ONNX model zoo's MNIST: two convolutions, maxima, a fully connected layer.
-MNIST = """(float[1,1,28,28] x, float[8,1,5,5] a, float[8] ab, float[16,8,5,5] b, float[16] bb,
-float[256,10] f, float[10] fb) => (float[1,10] y) {
-  first = Conv<auto_pad="SAME_UPPER">(x, a, ab) first_relu = Relu(first)
-  first_pool = MaxPool<kernel_shape=[2,2], strides=[2,2]>(first_relu)
-  second = Conv<auto_pad="SAME_UPPER">(first_pool, b, bb) second_relu = Relu(second)
-  second_pool = MaxPool<kernel_shape=[3,3], strides=[3,3]>(second_relu)
-  flat = Flatten(second_pool) y = Gemm(flat, f, fb) }"""
 NODES = {
     "quantizelinear": "quantizelinear",
     "dequantizelinear": "dequantizelinear",

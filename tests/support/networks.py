@@ -21,6 +21,15 @@ NO_PINS: Mapping[tuple[str, str], int] = {}
 # A hybrid design without a prefix: with pairs of layers alone.
 NO_PREFIX = {("prefix", "layers"): 0}
 
+# The network of the ONNX model zoo's MNIST: two convolutions, maxima, a fully connected layer.
+MNIST = """(float[1,1,28,28] x, float[8,1,5,5] a, float[8] ab, float[16,8,5,5] b, float[16] bb,
+float[256,10] f, float[10] fb) => (float[1,10] y) {
+  first = Conv<auto_pad="SAME_UPPER">(x, a, ab) first_relu = Relu(first)
+  first_pool = MaxPool<kernel_shape=[2,2], strides=[2,2]>(first_relu)
+  second = Conv<auto_pad="SAME_UPPER">(first_pool, b, bb) second_relu = Relu(second)
+  second_pool = MaxPool<kernel_shape=[3,3], strides=[3,3]>(second_relu)
+  flat = Flatten(second_pool) y = Gemm(flat, f, fb) }"""
+
 
 def parse(
     text: str, opset: int = 17, inputs: Sequence[str] = ("x",), seed: int = 0

@@ -1,0 +1,128 @@
+"""Quantised networks on boards with a Cyclone V: whether they fit, and the predicted time of an
+image, beside the best that float32 does there.
+
+`python -m benchmarks.small_boards [--networks NAME,...] [--write docs/small-boards.md]` quantises
+networks of the zoo (random weights) with `quantize_static`, plans each for each board, and prints
+a table, or puts it into a page in the place of the one there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+
+import hlsgen
+from hlsgen.boards import board as find_board
+from hlsgen.errors import Infeasible
+from hlsgen.model.estimate import estimate
+from hlsgen.model.resources import Caps
+from hlsgen.schedule.goal import Goal
+from hlsgen.zoo import networks
+from tests.support.networks import MNIST, parse
+from tests.support.quantised import quantised_statically
+
+BOARDS = ("de1_soc", "de10_nano")
+# Of each network the size of a side, the width, and the style: all styles where that is quick.
+NETWORKS = {
+    "mnist": (28, 1.0, "auto"),
+    "lenet5": (28, 1.0, "auto"),
+    "mobilenetv1-0.25": (224, 0.25, "folded"),
+    "mobilenetv1": (224, 1.0, "folded"),
+    "alexnet": (224, 1.0, "folded"),
+    "vgg16": (224, 1.0, "folded"),
+}
+# What PipeCNN measured on a DE1-SoC, in milliseconds an image.
+PIPECNN = {("de1_soc", "alexnet"): 140, ("de1_soc", "vgg16"): 1928}
+# Largest share of ALMs: by default, and where that is too little.
+ALMS = (Caps().alms, 0.9)
+BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network on a board: milliseconds an image and the shares of ALMs, memory blocks and DSPs,
+    or why it cannot be."""
+
+    network: str
+    board: str
+    kind: str
+    style: str
+    milliseconds: float = 0.0
+    shares: tuple[float, ...] = ()
+    refusal: str = ""
+
+    @property
+    def text(self) -> str:
+        """A row of the table."""
+        measured = PIPECNN.get((self.board, self.network))
+        start = f"| {self.network} | {self.board} | {self.kind} | {self.style} |"
+        if self.refusal:
+            return f"{start} {self.refusal} | | | | {measured or ''} |"
+        used = " | ".join(f"{share:.0%}" for share in self.shares)
+        return f"{start} {self.milliseconds:,.1f} | {used} | {measured or ''} |"
+
+
+def rows(names: list[str], floats: bool) -> Iterator[Row]:
+    """Every network on every board."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            size, width, style = NETWORKS[name]
+            model = parse(MNIST) if name == "mnist" else zoo_network(name, size, width)
+            graphs = {"int8": hlsgen.load_graph(quantised_statically(model, Path(folder)))}
+            graphs |= {"float32": hlsgen.load_graph(model)} if floats else {}
+            for board in BOARDS:
+                for kind, graph in graphs.items():
+                    yield row(name, board, kind, style, graph)
+
+
+def zoo_network(name: str, size: int, width: float) -> onnx.ModelProto:
+    """A network of the zoo."""
+    model: onnx.ModelProto = getattr(networks, name.partition("-")[0])(size, width, 0)
+    return model
+
+
+def row(name: str, board: str, kind: str, style: str, graph: hlsgen.graph.Graph) -> Row:
+    """One of them, at most as large as designs are by default, or a little larger."""
+    refusal, target = "", find_board(board)
+    for alms in ALMS:
+        try:
+            goal = Goal(caps=replace(Caps(), alms=alms))
+            plan = hlsgen.schedule(graph, board=board, style=style, goal=goal)
+        except Infeasible as error:
+            refusal = error.reason
+            continue
+        found = estimate(graph, plan, board=target)
+        shares = tuple(found.resources.shares(target).values())
+        beyond = f" (`--alms {alms}`)" if alms != ALMS[0] else ""
+        return Row(name, board, kind, plan.style + beyond, 1000 / found.throughput, shares)
+    return Row(name, board, kind, style, refusal=refusal)
+
+
+def main() -> None:
+    """Print the table, or write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--no-float", action="store_true")
+    parser.add_argument("--write", type=Path)
+    given = parser.parse_args()
+    lines = [
+        "| network | board | type | style | ms an image | ALMs | blocks | DSPs | PipeCNN, ms |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for found in rows(given.networks.split(","), not given.no_float):
+        lines.append(found.text)
+        print(found.text, flush=True)
+    if given.write:
+        before, _, after = given.write.read_text().partition(BEGIN)
+        _, _, after = after.partition(END)
+        table = "\n".join(lines)
+        given.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
