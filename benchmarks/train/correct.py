@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from hlsgen.zoo import network
 
 @dataclass(frozen=True)
 class Run:
-    """A network, and how it is trained; `limit` pictures of Fashion-MNIST."""
+    """A network, and how it is trained on `limit` pictures of Fashion-MNIST."""
 
     name: str
     width: float
@@ -44,10 +43,12 @@ class Run:
     rate: float
 
 
+# Pictures in a minibatch; test pictures.
+BATCH, TESTED = 32, 2000
 RUNS = {
-    "lenet5": Run("lenet5", 1.0, 4, 10000, 0.01),
-    "resnet20": Run("resnet20", 0.25, 3, 4000, 0.05),
-    "vgg16": Run("vgg16", 0.125, 3, 4000, 0.02),
+    "lenet5": Run("lenet5", 1.0, 3, 6000, 0.005),
+    "resnet20": Run("resnet20", 0.25, 3, 2000, 0.02),
+    "vgg16": Run("vgg16", 0.125, 3, 2000, 0.01),
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     **{name: {"correct": name} for name in CORRECTIONS},
@@ -67,10 +68,10 @@ def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
     shape, (layers, scores) = net.graph.inputs[0].image_shape, trained_layers(net.graph)
     settings = Settings(
         "", "fashion-mnist", epochs=run.epochs, limit=run.limit, rate=run.rate, decay="cosine",
-        warmup=20, weight_decay=1e-4, seed=seed, layout="channels_last",
+        batch=BATCH, warmup=20, weight_decay=1e-4, seed=seed, layout="channels_last",
     )  # fmt: skip
     settings = replace(settings, **variant)
-    learnt, test = pictures(shape, net.graph.tensors[scores].channels, run.limit, seed)
+    learnt, test = pictures(settings, shape, net.graph.tensors[scores].channels)
     parts = split(net.graph, even_cuts([layer.name for layer in layers], cuts))
     total = settings.epochs * len(learnt)
     stages = [Stage(net, part, settings, total) for part in parts]
@@ -84,12 +85,10 @@ def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
     return right(stages, test) / len(test.chosen)
 
 
-@lru_cache
-def pictures(
-    shape: tuple[int, ...], classes: int, limit: int, seed: int
-) -> tuple[Batches, Batches]:
-    """What is learnt from, and what is tested on."""
-    return read_batches(Settings("", "fashion-mnist", limit=limit, seed=seed), shape, classes)
+def pictures(settings: Settings, shape: tuple[int, ...], classes: int) -> tuple[Batches, Batches]:
+    """What is learnt from, and the first test pictures."""
+    learnt, test = read_batches(settings, shape, classes)
+    return learnt, replace(test, chosen=test.chosen[:TESTED])
 
 
 def right(stages: list[Stage], test: Batches) -> int:

@@ -41,11 +41,12 @@ def measure(folder: Path, name: str, rounds: int) -> dict[str, list[dict[str, An
         str(BATCH * MINIBATCHES),
     ]
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
-    layout: list[str] = []
+    pinned = ["--measure-cuts"]
     for _ in range(rounds):
         for scheme, options in SCHEMES.items():
-            told = train(folder, spec, 0, *common, *options, *layout)
-            layout = ["--layout", told["layout"]]  # all of them as the first one chose
+            told = train(folder, spec, 0, *common, *options, *pinned)
+            # all of them as the first one chose
+            pinned = ["--measure-cuts", "--layout", told["layout"]]
             found[scheme].append(told)
     return found
 

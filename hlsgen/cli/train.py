@@ -31,6 +31,8 @@ from hlsgen.train.settings import (
     Settings,
 )
 
+# Options that say what a repeated run knows already, or how it starts.
+FOUND = ("cut", "workers", "measure_cuts", "layout", "resume", "force")
 NAME = "train"
 HELP = "train an ONNX network on pictures, its stages in a pipeline with stale weights"
 EXAMPLE = (
@@ -71,7 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="so many workers, the cuts chosen so that they take equally long",
+        help="so many workers, the cuts chosen so that they take equally long by a model of the "
+        "layers",
+    )
+    parser.add_argument(
+        "--measure-cuts",
+        action="store_true",
+        help="time the layers for that, and for the layout, in place of the model: other runs may "
+        "find other cuts",
     )
     parser.add_argument(
         "--scheme",
@@ -176,17 +185,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--layout",
         choices=LAYOUTS,
         default="auto",
-        help="of feature maps in memory (default: the faster one)",
+        help="of feature maps in memory (default: channels last, or what --measure-cuts finds)",
     )
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), default="cpu", help="cuda: a GPU a worker, over nccl"
     )
     parser.add_argument(
-        "--log",
         "--log-folder",
+        "--log",
         metavar="DIR",
         help="folder for losses, curves and checkpoints (default: FILE.training); torchrun "
-        "takes --log for one of its own options",
+        "takes --log, the same, for one of its own options",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint there"
@@ -196,7 +205,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Train, and write the network."""
     settings = read_settings(options)
-    folder = Path(options.log or f"{options.out}.training")
+    folder = Path(options.log_folder or f"{options.out}.training")
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "0"))
     if world > 1 and settings.workers not in (0, world):
         raise PlanError(
@@ -214,7 +223,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     )
     check_stages(settings, workers)
     make_folder(folder)
-    arguments = (settings, folder, options.resume, options.out, options.json, options.quiet)
+    words = given_words(options)
+    arguments = (settings, folder, options.resume, words, options.out, options.json, options.quiet)
     try:
         if world > 1:  # torchrun started this worker
             take_part(work, rank, world, *arguments)
@@ -226,6 +236,20 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         with suppress(OSError):  # it is not empty: it came to training
             folder.rmdir()
     return 0
+
+
+def given_words(options: argparse.Namespace) -> list[str]:
+    """The options that are not as by default, but those that `repeat` finds anew, as words of a
+    command line."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    words = [str(options.model)]
+    for action in parser._actions[1:]:
+        value = getattr(options, action.dest)
+        if value != action.default and action.dest not in FOUND:
+            words += [action.option_strings[-1 if action.dest == "out" else 0]]
+            words += [] if action.nargs == 0 else [str(value)]
+    return words
 
 
 def work(*arguments: Any) -> None:
@@ -251,7 +275,7 @@ def check_targets(options: argparse.Namespace, folder: Path) -> None:
     if (folder / CHECKPOINT).exists():
         raise OutputError(
             "holds the checkpoint of an earlier run",
-            where=f"--log {folder}",
+            where=f"--log-folder {folder}",
             remedy="go on with --resume, or start anew with --force",
         )
 
@@ -261,4 +285,6 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot be made ({error.strerror})", where=f"--log {folder}") from None
+        raise OutputError(
+            f"cannot be made ({error.strerror})", where=f"--log-folder {folder}"
+        ) from None

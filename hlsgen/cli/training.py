@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hlsgen.cli.console import Console
+from hlsgen.cli.console import Console, command
 from hlsgen.data.evaluate import run as run_onnxruntime
 from hlsgen.frontend.model import write_model
 from hlsgen.host.files import write_whole
@@ -28,6 +28,7 @@ def run_worker(
     settings: Settings,
     folder: Path,
     resume: bool,
+    words: Sequence[str],
     out: str,
     as_json: bool,
     quiet: bool = False,
@@ -37,13 +38,13 @@ def run_worker(
         join(settings, rank, world, store)
     console = Console(as_json, quiet)
     with console.progress("training") as update:
-        show = Show(console, settings, update)
+        show = Show(console, settings, words, update)
         watcher = Watcher(show.start, show.minibatch, show.epoch)
         outcome = Trainer(settings, folder, rank, world, resume, watcher=watcher).run()
     if world > 1:
         leave()
     if outcome is not None:
-        finish(outcome, settings, folder, out, console)
+        finish(outcome, settings, folder, words, out, console)
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Show:
 
     console: Console
     settings: Settings
+    words: Sequence[str]
     update: Any
 
     def start(self, parts: Sequence[Part], survey: Survey) -> None:
@@ -76,7 +78,7 @@ class Show:
             ("stage", "right"),
             ("layers", "left"),
             ("weights", "right"),
-            ("ms alone", "right"),
+            ("ms alone" if self.settings.measure_cuts else "ms by the model", "right"),
             ("staleness", "right"),
         ]
         self.console.table(columns, rows)
@@ -86,6 +88,7 @@ class Show:
             "are stale in forward passes; "
             f"feature maps {survey.layout.replace('_', ' ')}"
         )
+        self.console.say(f"the same again: {repeat(self.words, survey)}")
 
     def minibatch(self, done: int, total: int, loss: float, accuracy: float) -> None:
         """Move the bar."""
@@ -100,7 +103,20 @@ class Show:
         )
 
 
-def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console: Console) -> None:
+def repeat(words: Sequence[str], survey: Survey) -> str:
+    """The command that repeats a run, with the cuts and the layout that it found."""
+    cuts = ["--cut", ",".join(survey.cuts)] if survey.cuts else []
+    return command("train", *words, *cuts, "--layout", survey.layout)
+
+
+def finish(
+    outcome: Outcome,
+    settings: Settings,
+    folder: Path,
+    words: Sequence[str],
+    out: str,
+    console: Console,
+) -> None:
     """Write the network, and say how it went."""
     model = outcome.network.restore(outcome.values)
     write_model(model, out)
@@ -123,6 +139,7 @@ def finish(outcome: Outcome, settings: Settings, folder: Path, out: str, console
         "out": out,
         "cuts": list(outcome.survey.cuts),
         "layout": outcome.survey.layout,
+        "command": repeat(words, outcome.survey),
         "accuracy": right / len(scores),
         "torch_accuracy": last.test_accuracy,
         "pictures": len(scores),

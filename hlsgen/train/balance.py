@@ -1,5 +1,5 @@
-"""Chooses cuts so that the stages take equally long: measured times of the layers, measured traffic
-between workers."""
+"""Chooses cuts so that the stages take equally long: times of the layers, by a model that always
+says the same or measured, and traffic between workers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ import torch
 from hlsgen.errors import PlanError
 from hlsgen.frontend.training import Trainable
 from hlsgen.graph import Graph
+from hlsgen.ops import operators
 from hlsgen.train.cut import Part, crossing, trained_layers
 from hlsgen.train.layers import Tensor
 from hlsgen.train.module import PartModule, canonical
 
 # Runs of each layer, of which the fastest counts.
 REPEATS = 3
+
+
+# Of the model: floating-point operations and bytes a second of one thread. What counts for cuts is
+# how they stand to each other.
+FLOPS, BYTES = 6e10, 4e9
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,23 @@ class LayerTime:
     name: str
     forward: float
     backward: float
+
+
+def estimate_layers(graph: Graph, batch: int) -> list[LayerTime]:
+    """What the layers' passes of a minibatch take by a model: arithmetic, and every value read and
+    written once. A backward pass is twice the forward pass, for the gradients of inputs and of
+    weights; a layer of pictures needs the latter alone."""
+    pictures = {port.tensor for port in graph.inputs}
+    found = []
+    for layer in trained_layers(graph)[0]:
+        values = sum(graph.tensors[name].size for name in (*layer.inputs, layer.output))
+        known = operators().get(layer.op)  # what is there in training alone has no products
+        macs = known.work(layer, graph).macs if known else 0
+        forward = batch * (2 * macs / FLOPS + 4 * values / BYTES)
+        found.append(
+            LayerTime(layer.name, forward, forward * (1 if pictures & {*layer.inputs} else 2))
+        )
+    return found
 
 
 def measure_layers(

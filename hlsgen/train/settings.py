@@ -11,7 +11,8 @@ from typing import Any
 from hlsgen.host.pictures import Preparation
 
 SCHEMES = ("pipelined", "sequential", "gpipe")
-# How feature maps lie in memory; "auto": whichever makes the network's layers faster.
+# How feature maps lie in memory; "auto": with channels last, or as the layers are faster where they
+# are measured.
 LAYOUTS = ("auto", "channels_first", "channels_last")
 PLACEMENTS = ("together", "apart")
 # What makes up for stale weights.
@@ -39,6 +40,7 @@ class Settings:
     preparation: Preparation = UNPREPARED
     cuts: tuple[str, ...] = ()
     workers: int = 0
+    measure_cuts: bool = False
     scheme: str = "pipelined"
     placement: str = "together"
     correct: str = "none"

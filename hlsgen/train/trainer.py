@@ -16,7 +16,7 @@ import torch.distributed as dist
 from hlsgen.errors import PlanError
 from hlsgen.frontend.training import Trainable, load_for_training
 from hlsgen.train.apart import BackwardWorker, ForwardWorker
-from hlsgen.train.balance import LayerTime, choose_cuts, measure_layers, seconds_of
+from hlsgen.train.balance import LayerTime, choose_cuts, estimate_layers, measure_layers, seconds_of
 from hlsgen.train.batches import Batches, read_batches
 from hlsgen.train.cut import Part, split, trained_layers
 from hlsgen.train.engine import Worker
@@ -54,7 +54,7 @@ class StageReport:
 @dataclass(frozen=True)
 class Survey:
     """What is known before training starts: the cuts, the layout of feature maps, and the layers'
-    times if they were measured."""
+    times where the cuts were chosen or the layers measured."""
 
     cuts: tuple[str, ...]
     layout: str
@@ -132,8 +132,8 @@ class Trainer:
         return self.role.stage == self.stages - 1
 
     def look_around(self, saved: dict[str, Any] | None) -> Survey:
-        """Layout and cuts: those of the settings or of the run that goes on, else the best that
-        measuring finds."""
+        """Layout and cuts: those of the settings or of the run that goes on, else the best by a
+        model, or by measuring where that is asked for."""
         settings = self.settings
         if len(settings.cuts) + 1 != self.stages and settings.cuts:
             raise PlanError(
@@ -144,18 +144,29 @@ class Trainer:
             )
         if saved is not None:
             return Survey(tuple(saved["cuts"]), saved["layout"])
-        found: dict[str, list[LayerTime]] = {}
-        if settings.layout == "auto" or (self.stages > 1 and not settings.cuts):
-            inputs = self.train.inputs(0).to(self.device)
-            for layout in LAYOUTS[1:] if settings.layout == "auto" else (settings.layout,):
-                found[layout] = measure_layers(self.network, inputs, layout == "channels_last")
-        layout = min(found, key=lambda name: seconds_of(found[name]), default=settings.layout)
-        cuts, times = settings.cuts, found.get(layout, [])
-        if not cuts and self.stages > 1:
+        cut = self.stages > 1 and not settings.cuts
+        layout, times = settings.layout, list[LayerTime]()
+        if settings.measure_cuts:
+            layout, times = self.measured()
+        else:
+            layout = "channels_last" if layout == "auto" else layout
+            times = estimate_layers(self.network.graph, settings.batch) if cut else []
+        cuts = settings.cuts
+        if cut:
             cuts = tuple(
                 choose_cuts(self.network.graph, times, self.stages, settings.batch, BANDWIDTH)
             )
-        return Survey(tuple(cuts), layout, tuple(times))
+        return Survey(cuts, layout, tuple(times))
+
+    def measured(self) -> tuple[str, list[LayerTime]]:
+        """The faster layout, unless one is set, and what the layers take in it."""
+        inputs, layout = self.train.inputs(0).to(self.device), self.settings.layout
+        found = {
+            name: measure_layers(self.network, inputs, name == "channels_last")
+            for name in (LAYOUTS[1:] if layout == "auto" else (layout,))
+        }
+        best = min(found, key=lambda name: seconds_of(found[name]))
+        return best, found[best]
 
     def broadcast(self, value: Any) -> Any:
         """Worker 0's value, on every worker."""

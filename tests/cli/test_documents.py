@@ -37,11 +37,11 @@ SOURCES = ("hlsgen", "host", "benchmarks", "tests", "examples")
 ELSEWHERE = re.compile(r"\b(foo|mine|compiled)\b|<|NAME|OUT|DIR\b")
 FILE = re.compile(r"[\w.*/<>-]*\w\.(?:py|j2|csv|json|md)\b|(?:[\w.-]+/)+(?![\w*<])")
 # Options of other programs, which the documents show.
+TORCHRUN = ("--nnodes", "--nproc-per-node", "--node-rank", "--master-addr", "--master-port")
 FOREIGN = {
     "--concurrent": "hlsgen_host",
     "--index-url": "pip",
-    "--nnodes": "torchrun",
-    "--nproc-per-node": "torchrun",
+    **dict.fromkeys((*TORCHRUN, "--standalone"), "torchrun"),
 }
 # Names of aoc's that no source of hlsgen has, and of examples.
 OTHERS = {"force_pow2_depth", "memory_impl", "loop_ivdep", "hld_ram", "foo_engine"}

@@ -1,5 +1,14 @@
 """`train` as torchrun starts it: its options reach it, and failures are told in words."""
 
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+
+import numpy as np
 import onnx
 import pytest
 from torch.distributed.run import get_args_parser
@@ -8,8 +17,10 @@ from hlsgen.cli.main import main, parser
 from hlsgen.errors import PlanError, TrainingError
 from hlsgen.train.launch import take_part
 from tests.support.networks import parse
+from tests.support.paths import ROOT
 
-NETWORK = "(float[1,4] x, float[4,2] w) => (float[1,2] y) { y = MatMul(x, w) }"
+NETWORK = """(float[1,4] x, float[4,3] v, float[3,2] w) => (float[1,2] y) {
+a = MatMul(x, v) b = Relu(a) y = MatMul(b, w) }"""
 
 
 def train_options():
@@ -26,6 +37,46 @@ def test_torchrun_passes_options_on():
     for name in options:
         found = get_args_parser().parse_args(["-m", "hlsgen", "train", "m.onnx", name, "1"])
         assert found.training_script_args == ["train", "m.onnx", name, "1"], name
+
+
+def documented():
+    """The command lines of docs/training.md that begin with torchrun."""
+    text = (ROOT / "docs" / "training.md").read_text().replace("\\\n", "")
+    return [shlex.split(line) for line in re.findall(r"^    (torchrun .*)$", text, re.M)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_documented_commands_run(nodes, tmp_path):
+    """As they stand, both machines of a run on this one; the reporting worker alone tells of it."""
+    onnx.save(parse(NETWORK), tmp_path / "net.onnx")
+    random = np.random.default_rng(0)
+    pictures = random.standard_normal((300, 4)).astype(np.float32)
+    np.savez(tmp_path / "pictures.npz", images=pictures, labels=np.arange(300) % 2)
+    lines = [line for line in documented() if ("--nnodes" in line) == (nodes == 2)]
+    assert len(lines) == nodes
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    here = {"HOST": "127.0.0.1", "29500": port}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", *(here.get(w, w) for w in line[1:])],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for line in lines
+    ]
+    told = [process.communicate(timeout=600) for process in running]
+    assert [process.returncode for process in running] == [0] * nodes, told
+    assert sum("test pictures right in onnxruntime" in out for out, _ in told) == 1
+    folder = tmp_path / ("trained.onnx.training" if nodes == 1 else "run")
+    run = json.loads((folder / "run.json").read_text())
+    assert len(run["workers"]) == 2 and len(run["cuts"]) == 1
+    assert {"losses.csv", "epochs.csv", "checkpoint.pt"} <= {p.name for p in folder.iterdir()}
+    onnx.checker.check_model(onnx.load(tmp_path / "trained.onnx"))
 
 
 def test_a_number_of_workers_other_than_torchrun_started(tmp_path, monkeypatch, capsys):

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from hlsgen.data.pictures import Stored
 from hlsgen.errors import PlanError, TrainingError, UnsupportedError
 from hlsgen.frontend.training import load_for_training
 from hlsgen.host.pictures import Preparation
-from hlsgen.train.balance import LayerTime, choose_cuts
+from hlsgen.train.balance import LayerTime, choose_cuts, estimate_layers
 from hlsgen.train.batches import Batches
 from hlsgen.train.cut import Part, split
 from hlsgen.train.launch import launch
@@ -35,6 +36,7 @@ from hlsgen.train.schedule import Sequential, Stale, stale_share
 from hlsgen.train.settings import Settings
 from hlsgen.train.simulate import StageTime, gpipe, pipelined, sequential
 from hlsgen.train.stage import Stage
+from hlsgen.train.trainer import BANDWIDTH, Trainer
 from tests.support import train_workers
 from tests.support.cases import CASES, case
 from tests.support.networks import parse, random_inputs, run_onnxruntime
@@ -637,6 +639,39 @@ def test_chosen_cuts_are_the_best():
     assert slow == ["h"] or slow == ["i"] or slow == ["f"]
 
 
+def test_the_models_cuts_need_no_clock(tmp_path, model, data, monkeypatch):
+    """The same cuts every time, and none measured unless asked; then the measured ones count."""
+    net = network()
+    layers = [layer.name for layer in split(net.graph, ())[0].layers]
+    times = estimate_layers(net.graph, 16)
+    assert [t.name for t in times] == layers and times == estimate_layers(network().graph, 16)
+    by_name = {t.name: t for t in times}
+    convolution = by_name["s"]  # 6 x 6 x 9 products a pixel, 16 pictures of 64 pixels
+    assert convolution.forward == pytest.approx(
+        16 * (2 * 64 * 6 * 6 * 9 / 6e10 + 4 * 2 * 6 * 64 / 4e9)
+    )
+    assert convolution.backward == 2 * convolution.forward
+    assert by_name["p"].backward == by_name["p"].forward  # nobody wants the pictures' gradient
+
+    def measured(network, inputs, channels_last):
+        asked.append(channels_last)
+        return [LayerTime(name, 1.0 + channels_last, 5.0 * (name == "p")) for name in layers]
+
+    asked = []
+    monkeypatch.setattr("hlsgen.train.trainer.measure_layers", measured)
+    monkeypatch.setattr("hlsgen.train.trainer.stage_count", lambda *_: 2)
+    for measure, layout, cut in (
+        (False, "channels_last", choose_cuts(net.graph, times, 2, 16, BANDWIDTH)),
+        (True, "channels_first", ["q"]),
+    ):
+        settings = settings_for(model, data, workers=2, measure_cuts=measure, layout="auto")
+        trainer = Trainer(settings, tmp_path)
+        trainer.device, trainer.stages, trainer.network = "cpu", 2, net
+        trainer.train, _ = trainer.read_data()
+        survey = trainer.look_around(None)
+        assert (survey.layout, list(survey.cuts)) == (layout, cut) and bool(asked) == measure
+
+
 def test_simulated_times_are_the_closed_forms():
     even = [StageTime(1, 2)] * 4
     assert sequential(even, 10) == 120
@@ -702,6 +737,10 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
     assert train(model, "--data", data, *options) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] and told["accuracy"] == told["torch_accuracy"] and len(told["epochs"]) == 2
+    words = ["hlsgen", "train", str(model), "--out", str(out), "--data", str(data)]
+    words += ["--epochs", "2", "--batch", "16", "--layout", "channels_last"]
+    assert told["command"] == shlex.join(words)
+    assert json.loads((tmp_path / "out.onnx.training" / "run.json").read_text()) == told
     assert told["workers"][0]["minibatches_in_flight"] == 1 and told["workers"][0]["staleness"] == 0
     first = out.read_bytes()
     assert train(model, "--data", data, *options, "--resume") == 0
@@ -712,44 +751,6 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
     (tmp_path / "out.onnx.training" / "checkpoint.pt").write_bytes(b"nothing")
     assert train(model, "--data", data, *options, "--resume") == 2
     assert "cannot be read" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_torchrun(tmp_path, model, data):
-    out = tmp_path / "out.onnx"
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--standalone",
-    ]
-    command += [
-        "-m",
-        "hlsgen",
-        "train",
-        str(model),
-        "--data",
-        str(data),
-        "--epochs",
-        "1",
-        "--batch",
-        "16",
-        "-o",
-        str(out),
-        "--json",
-        "--log-folder",
-        str(tmp_path / "log"),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout.splitlines()[-1])
-    assert told["ok"] and len(told["cuts"]) == 1 and len(told["workers"]) == 2
-    assert {"losses.csv", "epochs.csv", "checkpoint.pt"} <= {
-        path.name for path in (tmp_path / "log").iterdir()
-    }
-    onnx.checker.check_model(onnx.load(out))
 
 
 @pytest.mark.parametrize(
