@@ -28,15 +28,21 @@ def folded_structure(graph: Graph, plan: Plan) -> Structure:
     """All kernels and channels of a folded plan."""
     used, end = engines_used(graph, plan), finish(graph, plan)
     words = len(record_fields(graph, plan.steps))
-    kernels = shared_kernels(graph, plan, used, end)
-    for known in used:
-        kernels += [*known.described(graph, plan), *known.readers(graph, plan)]
     channels = [*shared_channels(graph, plan, used, end, pairs_fed(graph, plan))]
     channels += [c for known in used for group in known.channels(graph, plan) for c in group]
     return Structure(
-        tuple(charged(kernel) for kernel in kernels),
+        tuple(charged(kernel) for kernel in folded_kernels(graph, plan)),
         tuple(fifo(channel, words) for channel in channels),
     )
+
+
+def folded_kernels(graph: Graph, plan: Plan) -> list[StepKernel]:
+    """The kernels of a folded plan, as they are described."""
+    used = engines_used(graph, plan)
+    kernels = shared_kernels(graph, plan, used, finish(graph, plan))
+    for known in used:
+        kernels += [*known.described(graph, plan), *known.readers(graph, plan)]
+    return kernels
 
 
 def fifo(channel: Channel, words: int) -> Fifo:

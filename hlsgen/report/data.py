@@ -27,7 +27,7 @@ from hlsgen.report.advice import advice
 from hlsgen.report.aoc import AREA_FILE, aoc_rows
 from hlsgen.report.idle import kernel_reason, step_reason
 from hlsgen.report.kernels import kernel_rows, shares
-from hlsgen.report.network import network
+from hlsgen.report.network import engine_network, network
 from hlsgen.report.on_host import cut_lines, on_host
 from hlsgen.report.timeline import simulated, simulation_data, steps_data
 from hlsgen.report.verdicts import validation_lines
@@ -60,6 +60,7 @@ def report_data(
     data["steps"] = steps_data(plan, data["layers"])
     held = dict(enumerate(run.simulation.occupancy)) if run else {}
     data["graph"] = network(shaped, plan, data["layers"], areas, held)
+    data["engine_graph"] = engine_network(shaped, plan, data["layers"], areas, data["fifos"])
     data["advice"] = advice(graph, plan, predicted, calibration)
     made = folder / "bin"  # where its Makefile has aoc put things
     reports = aoc or (made if any(made.rglob(AREA_FILE)) else None)

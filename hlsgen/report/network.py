@@ -7,8 +7,10 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from hlsgen.graph import Graph, Port
+from hlsgen.model.folded_structure import folded_kernels
 from hlsgen.plan import EdgePlan, KernelPlan, Plan, StepPlan
 from hlsgen.report.kernels import area_of, layer_kernels
+from hlsgen.rewrites.prefix import halves, has_prefix
 
 INPUT, OUTPUT = "input", "output"
 
@@ -44,6 +46,49 @@ def network(
         )
     nodes.append(end(OUTPUT, graph.outputs, graph))
     return {"nodes": nodes, "links": links(graph, plan, held)}
+
+
+def engine_network(
+    graph: Graph,
+    plan: Plan,
+    layers: list[dict[str, Any]],
+    areas: list[dict[str, Any]],
+    fifos: list[dict[str, Any]],
+) -> dict[str, Any] | None:
+    """Nodes and links as `network` has them, but a node is a kernel of a folded design, busy for as
+    long as the layers that it computes, and a link a channel; None of designs without engines."""
+    if plan.engines is None:
+        return None
+    part, own = halves(graph, plan)[1] if has_prefix(plan) else (graph, plan)
+    described, by_name = folded_kernels(part, own), {row["name"]: row for row in areas}
+    computing, depths = layer_kernels(graph, plan), {row["name"]: row for row in fifos}
+    nodes: dict[str, dict[str, Any]] = {}
+    for kernel in described:
+        mine = [item for item in layers if kernel.name in computing.get(item["name"], ())]
+        nodes[kernel.name] = {
+            "name": kernel.name,
+            "op": kernel.what or "kernel",
+            "engine": "",
+            "cycles": sum(item["cycles"] for item in mine),
+            "load": min(sum(item["load"] for item in mine), 1.0),
+            **area_of([kernel.name], by_name),
+        }
+    ends = [(end.channel, end.writes, kernel.name) for kernel in described for end in kernel.ends]
+    found = [
+        {
+            "from": source,
+            "to": target,
+            "name": channel,
+            "width": 0,
+            "bits": depths[channel]["bits"],
+            "depth": depths[channel]["depth"],
+            "held": None,
+        }
+        for channel, writes, source in dict.fromkeys(ends)
+        for other, also, target in dict.fromkeys(ends)
+        if writes and not also and other == channel and channel in depths
+    ]
+    return {"nodes": list(nodes.values()), "links": found}
 
 
 def decided(item: KernelPlan | StepPlan) -> dict[str, Any]:

@@ -120,6 +120,23 @@ def test_beside_aoc(design, capsys, tmp_path):
     assert main(["report", str(design), "--aoc", str(tmp_path / "nowhere")]) == 2
 
 
+def test_pipelined_layers_say_why_they_wait(designs, capsys):
+    layers = {x["name"]: x for x in report(designs["pipelined"], capsys)["layers"]}
+    assert layers["conv1"]["why"] == "" and layers["conv1"]["load"] == 1
+    assert layers["conv2"]["why"] == (
+        "waits 63% of the time, conv1 sets the pace (63% for input); its multipliers work 83% of "
+        "its cycles: 17% of its iterations multiply nothing"
+    )
+
+
+def test_the_graph_of_engines_has_every_channel_once(designs, capsys):
+    data = report(designs["folded"], capsys)
+    nodes, links = data["engine_graph"]["nodes"], data["engine_graph"]["links"]
+    assert [node["name"] for node in nodes] == [kernel["name"] for kernel in data["kernels"]]
+    assert sorted(link["name"] for link in links) == sorted(f["name"] for f in data["fifos"])
+    assert report(designs["pipelined"], capsys)["engine_graph"] is None
+
+
 def test_what_aoc_made_in_the_design_is_found(designs, capsys, tmp_path):
     copy = tmp_path / "design"
     shutil.copytree(designs["pipelined"], copy)

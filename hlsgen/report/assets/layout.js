@@ -7,8 +7,10 @@ const BOX = { width: 138, label: 38, body: 72 };
 const NARROW = 700;
 // Between lines and round all of them; between links that run there side by side.
 const GUTTER = 34, LANE = 5;
+// Links that may go from one line to the next.
+const MOST_CROSSING = 3;
 // Room for the label of a link that leaves a line.
-const LABEL = 84;
+const LABEL = 92;
 
 // Bits and depth of a FIFO.
 function fifoText(link) {
@@ -44,21 +46,21 @@ function ranked(nodes, links, size, narrow) {
     graph.setNode(node.name, { node, width: BOX.width, height: BOX.label + body });
   }
   links.forEach((link, index) => graph.setEdge(link.from, link.to, { link, labelpos: "c",
-    width: link.depth ? 6.2 * fifoText(link).length + 10 : 0, height: link.depth ? 14 : 0 },
+    width: link.depth ? 6.7 * fifoText(link).length + 10 : 0, height: link.depth ? 14 : 0 },
   `${index}`));
   dagre.layout(graph);
   return graph;
 }
 
 // Where the ranks are cut, so that no line is wider than `most`: among the last gaps that have room,
-// at the one that the fewest links cross.
+// at the one that the fewest links cross; nowhere that many do.
 function cuts(boxes, links, most) {
   const starts = [...new Set(boxes.map((box) => box.x))].sort(d3.ascending);
   const gaps = starts.slice(1).map((start) => {
     const end = d3.max(boxes.filter((box) => box.x < start), (box) => box.x + box.width);
     return { at: start - 4, end, crossing: links.filter(({ points }) => points[0].x < start &&
       points.at(-1).x >= start).length };
-  });
+  }).filter(({ crossing }) => crossing <= MOST_CROSSING);
   const found = [], right = d3.max(boxes, (box) => box.x + box.width);
   for (let start = 0; right - start > most;) {
     const room = gaps.filter((gap) => gap.at > start && gap.end - start <= most);

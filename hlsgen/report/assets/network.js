@@ -18,9 +18,8 @@ function heat(node, piped) {
     : TIME.findIndex(([least]) => load > least);
 }
 
-// The network of a design as a section's content.
-function networkView(data) {
-  const { nodes, links } = data.graph;
+// A graph of a design, of its layers or of its engines' kernels, as a section's content.
+function networkView(data, { nodes, links }) {
   const layers = new Map(data.layers.map((layer) => [layer.name, layer]));
   const piped = (node) => Boolean(layers.get(node.name)?.pipelined);
   const some = nodes.some(piped), rest = nodes.some((node) => node.op && !piped(node));
@@ -163,15 +162,16 @@ function sizeText(node, size) {
 
 // What lies between two kernels, in words.
 function linkText(link) {
-  if (!link.depth) return `${link.from} to ${link.to}: through memory`;
+  const ends = `${link.from} to ${link.to}`;
+  if (!link.depth) return `${ends}: through memory`;
   const held = link.held == null ? "" : `, at most ${link.held} held in the simulation`;
-  return `${link.from} to ${link.to}: ${link.width} lanes, ${link.bits} bits, ` +
-    `${link.depth} deep${held}`;
+  const lanes = link.width ? `${link.width} lanes` : link.name;
+  return `${ends}: ${lanes}, ${link.bits} bits, ${link.depth} deep${held}`;
 }
 
 // The figures of a node.
 function nodeDetails(node, links, layer, data) {
-  const rows = [["shape", [node.shape].flat().join(" × ")]];
+  const rows = node.shape ? [["shape", [node.shape].flat().join(" × ")]] : [];
   if (node.engine) rows.push(["engine", node.engine]);
   if (layer) {
     rows.push(["cycles an image", whole(layer.cycles)]);

@@ -80,7 +80,10 @@ function networkSection(data, prefix) {
     "what their engine takes, and coloured by their share of the time. ") +
     "Links say bits and depth of FIFOs; dashed ones pass through memory. Drag to pan; hold Ctrl " +
     "and turn the wheel, or use + and −, to zoom; arrow keys go from kernel to kernel.";
-  return section(prefix, "Network", note, networkView(data));
+  const box = element("div", {}, networkView(data, data.graph));
+  const graphs = [["graph", "layers"], ["engine_graph", "kernels of the engines"]];
+  return section(prefix, "Network", note, data.engine_graph ? choice("Of", graphs, (name) =>
+    box.replaceChildren(...networkView(data, data[name]).filter(Boolean))) : "", box);
 }
 
 function timeSection(data, prefix) {
