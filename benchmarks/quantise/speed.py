@@ -84,9 +84,14 @@ def rows(name: str, folder: Path) -> list[str]:
         for kind, one in both.items():
             times[kind] += milliseconds(one.design, NETWORKS[name])
     return [
-        f"| {name} | {kind} | {' | '.join(one.cells)} | {statistics.median(times[kind]):.3g} |"
+        f"| {name} | {kind} | {' | '.join(one.cells)} | {rounded(statistics.median(times[kind]))} |"
         for kind, one in both.items()
     ]
+
+
+def rounded(value: float) -> str:
+    """Three digits."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 from onnx import shape_inference, version_converter
 
@@ -62,12 +64,23 @@ def inferable(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def infer_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """All shapes that ONNX's inference can tell, by value name. Raises ModelError on
-    contradictions."""
+def infer_shapes(
+    model: onnx.ModelProto, known: Mapping[str, onnx.TypeProto] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """All shapes that ONNX's inference can tell, by value name, from types that are `known`
+    already. Raises ModelError on contradictions."""
+    known = known or {}
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
+        if output.name in known:
+            output.type.CopyFrom(known[output.name])
+    results = {output.name for output in model.graph.output}
+    model.graph.value_info.extend(
+        onnx.helper.make_value_info(name, kind)
+        for name, kind in known.items()
+        if name not in results
+    )
     try:
         inferred = shape_inference.infer_shapes(
             inferable(model), check_type=True, strict_mode=True, data_prop=True

@@ -26,7 +26,14 @@ from hlsgen.frontend.model import TARGET_OPSET, node_label, opset_of
 from hlsgen.frontend.opset import check, convert, infer_shapes
 from hlsgen.frontend.quantised_inputs import WHOLE, quantised_inputs
 from hlsgen.frontend.resolve import Resolver, static_shape
-from hlsgen.frontend.source import LARGE_CONSTANT, Source, drop_dead, live_nodes, names_read
+from hlsgen.frontend.source import (
+    LARGE_CONSTANT,
+    STANDARD,
+    Source,
+    drop_dead,
+    live_nodes,
+    names_read,
+)
 from hlsgen.ops import onnx_importers
 from hlsgen.ops.importing import type_name
 from hlsgen.types import DataType
@@ -144,7 +151,13 @@ def final_shapes(
     if integers:
         for value in skeleton.graph.output:
             value.ClearField("type")
-    return infer_shapes(skeleton)
+    return infer_shapes(skeleton, contributed(walk))
+
+
+def contributed(walk: Resolver) -> dict[str, onnx.TypeProto]:
+    """The types of what operators that are not ONNX's give, as far as a walk found them out."""
+    names = [name for node in walk.nodes if node.domain not in STANDARD for name in node.output]
+    return {name: walk.types[name] for name in names if name in walk.types}
 
 
 def walked(

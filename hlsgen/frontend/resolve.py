@@ -15,6 +15,7 @@ import onnx
 from onnx import numpy_helper
 
 from hlsgen.errors import ModelError
+from hlsgen.frontend.contributed_types import contributed_types
 from hlsgen.frontend.fold_constants import NOT_FOLDED, QUANTISED, evaluate
 from hlsgen.frontend.model import node_label
 from hlsgen.frontend.refusals import REASONS
@@ -190,8 +191,11 @@ class Resolver:
     def inferred(self, node: onnx.NodeProto) -> Types:
         """The types of a node's results, as far as ONNX can tell."""
         types = self.input_types(node)
-        if types is None or node.domain not in STANDARD:
+        if types is None:
             return {}
+        if node.domain not in STANDARD:
+            shapes = [self.shape(name) if name else () for name in node.input]
+            return contributed_types(node, types, shapes, self.inferred)
         if node.op_type in KEEPS_SHAPE:
             return {node.output[0]: types[0]}
         known = {

@@ -232,6 +232,24 @@ def test_files_with_operators_on_integers_are_read(name, tmp_path):
     np.testing.assert_array_equal(found, by_onnxruntime(model, feeds)[0])
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_of_operators_on_integers_is_taken_image_by_image(name, tmp_path):
+    """What onnxruntime wrote after it fused a network of two images."""
+    b = Builder(2, np.uint8)
+    model = b.model(CASES[name](b))
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 2
+    fused = fused_by_onnxruntime(model, tmp_path)
+    graph = load(fused)
+    assert all(port.view.value_shape[0] == 1 for port in (*graph.inputs, *graph.outputs))
+    feeds = b.feeds(2)
+    wanted = by_onnxruntime(model, feeds)[0]
+    for image in range(2):
+        one = {name: values[image : image + 1] for name, values in feeds.items()}
+        (found,) = run_network(graph, one).values()
+        np.testing.assert_array_equal(found, wanted[image : image + 1])
+
+
 @pytest.mark.parametrize("opset", [10, 11, 13, 18, 21, 23])
 def test_opsets(opset):
     b = Builder(4, np.int8, opset=opset)
