@@ -426,6 +426,8 @@ void append(Array& all, const Array& image) {
 
 void run(const Options& options) {
     const Json manifest = read_manifest(options.design);
+    if (manifest.contains("cut"))
+        std::cerr << "note: the design is a part of its network; head.onnx and tail.onnx are left to you\n";
     const std::map<std::string, Array> inputs = read_inputs(options, manifest);
     const long images = inputs.begin()->second.shape[0];
     const Device device = chosen(options.device);
