@@ -2,6 +2,7 @@
 # make test    all tests
 # make quick   those that take little time: no emulator beyond a smoke test
 # make check   formatting, lint, types
+# make docs    the documents as a site, in site/
 # Everything is installed into .venv; only Python (3.10 to 3.13) with its venv module is needed before.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 # xdist: one worker a core.
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test quick mutation check bench results conformance golden clean
+.PHONY: demo test quick mutation check docs bench results conformance golden clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m examples.demo
@@ -29,6 +30,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
 
 # Renews the golden OpenCL texts; look at the difference before committing it.
 golden: $(VENV)/.installed-dev

@@ -19,6 +19,7 @@ from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.host.bench import PREDICTION, Prediction
 from hlsgen.host.design import HostDesign
+from hlsgen.host.hashes import SOURCES
 from hlsgen.host.images import Tensors
 from hlsgen.host.pictures import Preparation
 from hlsgen.host.reference import save_reference
@@ -84,11 +85,10 @@ def deploy(
 
 
 def design_members(design: HostDesign) -> dict[str, bytes | Path]:
-    """The design's files, and the compiled one where there is one."""
-    manifest = design.manifest
-    compiled = f"bin/{manifest.name}.aocx"
-    names = [*manifest.files, *([compiled] if (design.path / compiled).is_file() else [])]
-    return {f"design/{name}": design.path / name for name in names}
+    """The design's files, and the compiled one with the note of its sources where there is one."""
+    image = f"bin/{design.manifest.name}.aocx"
+    compiled = [name for name in (image, image + SOURCES) if (design.path / name).is_file()]
+    return {f"design/{name}": design.path / name for name in (*design.manifest.files, *compiled)}
 
 
 def host_members() -> dict[str, bytes | Path]:

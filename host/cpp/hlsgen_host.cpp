@@ -212,13 +212,16 @@ private:
         const size_t size = integer(entry, "elements") * type_named(text(entry, "dtype")).bytes;
         cl_int status;
         cl_mem buffer;
+        // On a board it may lie in a bank of its own: CL_CHANNEL_1_INTELFPGA to 7.
+        const long number = find(entry, "bank") ? integer(entry, "bank") : 0;
+        const cl_mem_flags bank = device_.board() ? static_cast<cl_mem_flags>(number) << 16 : 0;
         if (const Json* section = find(entry, "section")) {
             std::string bytes = read_section(section->get<std::string>(), size);
-            buffer = clCreateBuffer(context_, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, size,
-                                    bytes.data(), &status);
+            buffer = clCreateBuffer(context_, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR | bank,
+                                    size, bytes.data(), &status);
         } else {
             const size_t whole = size * (flag(entry, "per_image") ? batch_ : 1);
-            buffer = clCreateBuffer(context_, CL_MEM_READ_WRITE, whole, nullptr, &status);
+            buffer = clCreateBuffer(context_, CL_MEM_READ_WRITE | bank, whole, nullptr, &status);
         }
         check(status, "creating a buffer");
         return buffer;

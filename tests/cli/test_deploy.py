@@ -98,9 +98,11 @@ def test_what_aoc_made_is_taken_along(made, tmp_path):
     shutil.copytree(made.design, design)
     (design / "bin").mkdir()
     (design / "bin" / "net.aocx").write_bytes(b"image")
+    (design / "bin" / "net.aocx.sources").write_bytes(b"note")
     hlsgen.load(design).deploy(tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as packed:
         assert packed.read("b/design/bin/net.aocx") == b"image"
+        assert packed.read("b/design/bin/net.aocx.sources") == b"note"
         text = packed.read("b/README.md").decode()
     assert "make -C design hardware" in (made.there / "README.md").read_text()
     assert "hardware" not in text

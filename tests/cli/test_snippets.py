@@ -1,8 +1,11 @@
-"""The documents' Python: mypy accepts it, and README's first snippet runs."""
+"""The documents' Python: mypy and pyright accept it, and README's first snippet runs."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import onnx
 import pytest
@@ -42,6 +45,19 @@ def test_mypy_accepts_the_documents(tmp_path):
     lines = found.stdout.splitlines()
     assert lines and all("wrong.py" in line for line in lines[:-1]), found.stdout
     assert any("arg-type" in line for line in lines) and len(snippets()) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pyright"), reason="npm install -g pyright")
+def test_pyright_accepts_the_documents(tmp_path):
+    for name, text in snippets().items():
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "wrong.py").write_text("import hlsgen\nhlsgen.compile(board=5)\n")
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}))
+    command = ["pyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    errors = json.loads(found.stdout)["generalDiagnostics"]
+    assert errors and {Path(error["file"]).name for error in errors} == {"wrong.py"}, errors
 
 
 @pytest.mark.emulator

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from hlsgen.data.augment import BORDER, augmented
-from hlsgen.data.pictures import Preparation, Stored
+from hlsgen.data.pictures import Stored
 from hlsgen.frontend.training import load_for_training
+from hlsgen.host.pictures import Preparation
 from hlsgen.train.batches import Batches
 from hlsgen.train.cut import split
 from hlsgen.train.reference import train_in_one_process
