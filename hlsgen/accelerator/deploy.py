@@ -19,6 +19,7 @@ from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.host.bench import PREDICTION, Prediction
 from hlsgen.host.design import HostDesign
+from hlsgen.host.files import whole
 from hlsgen.host.hashes import SOURCES
 from hlsgen.host.images import Tensors
 from hlsgen.host.pictures import Preparation
@@ -62,7 +63,7 @@ def deploy(
     """
     suffix = suffix_of(archive)
     members: dict[str, bytes | Path] = design_members(design) | host_members()
-    members[f"design/{PREDICTION}"] = as_json(asdict(prediction))
+    members[f"design/{PREDICTION}"] = prediction.to_json().encode()
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / "reference.npz"
         tensors = (layer.tensor for layer in design.manifest.layers)
@@ -71,13 +72,15 @@ def deploy(
         if labels is not None:
             members["labels.txt"] = labels
         if preparation is not None:
-            members["preparation.json"] = as_json(asdict(preparation))
+            text = json.dumps(asdict(preparation), indent=1) + "\n"
+            members["preparation.json"] = text.encode()
         count = len(next(iter(inputs.values())))
         members["README.md"] = readme(design, members, count, prediction).encode()
         root = archive.name[: -len(suffix)]
         write = write_zip if suffix == ".zip" else write_tar
         try:
-            write(archive, {f"{root}/{name}": members[name] for name in sorted(members)})
+            with whole(archive) as place:
+                write(place, {f"{root}/{name}": members[name] for name in sorted(members)})
         except OSError as error:
             raise OutputError(
                 f"cannot be written ({error.strerror})", where=f"-o {archive}"
@@ -123,11 +126,6 @@ def readme(design: HostDesign, members: Members, images: int, prediction: Predic
         f"{prediction.high:,.0f}",
     )
     return text + "\n"
-
-
-def as_json(value: object) -> bytes:
-    """A value as a JSON file."""
-    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def content(member: bytes | Path) -> bytes:
