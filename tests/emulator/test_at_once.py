@@ -21,6 +21,7 @@ from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.zoo import network
 from tests.support.networks import assert_right, parse
+from tests.support.plans import pipeline
 
 # Words that pixels fill and words that they do not, with and without bias and activation, a branch,
 # and a window before them.
@@ -49,7 +50,7 @@ def planned(*counts, disable=(), width=8, text=NETWORK, unrolled=()):
         for layer in graph.layers
         if layer.op == "conv" and graph.tensors[layer.inputs[0]].channels > 8
     ]
-    plan = schedule(graph, "pac_d5005", "pipelined", disable)
+    plan = pipeline(graph, disabled=tuple(disable))
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
         frozenset(unrolled),

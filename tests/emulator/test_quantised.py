@@ -19,6 +19,7 @@ from hlsgen.schedule.scheduler import schedule
 from hlsgen.validation import Reference
 from hlsgen.zoo.networks import lenet5
 from tests.support.networks import MNIST, build, parse
+from tests.support.plans import pipeline
 from tests.support.quantised import Builder, assert_equal, joined_network, quantised_statically
 from tests.support.random_quantised import random_network
 
@@ -76,7 +77,7 @@ def test_decisions_of_kernels(unrolled, tmp_path):
     """Several input vectors a turn, which fill no whole word, and lanes in turns."""
     model, feeds = chain()
     graph = load(model)
-    plan = schedule(graph, "pac_d5005", "pipelined")
+    plan = pipeline(graph)
     choice = Choice(
         dict.fromkeys(graph.tensors, 8),
         frozenset(unrolled),

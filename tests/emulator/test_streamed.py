@@ -32,6 +32,7 @@ from hlsgen.schedule.scheduler import schedule
 from hlsgen.zoo import network
 from tests.schedule.test_structure import global_accesses, kernels_of
 from tests.support.networks import assert_right, assert_right_in_both_modes, parse
+from tests.support.plans import pipeline
 
 # Padded, strided and 1x1 convolutions; branches; pooling; a fully connected layer.
 NETWORK = """(float[1,8,12,10] x, float[24,8,3,3] k, float[40,24,3,3] a, float[40] ab,
@@ -64,7 +65,7 @@ CASES = [
 def planned(text, row_tiles, width, vectors_per_cycle, plan=None):
     """A plan with vectors of `width` channels and so many row tiles."""
     graph = hlsgen.load_graph(parse(text))
-    plan = plan or schedule(graph, "pac_d5005", "pipelined")
+    plan = plan or pipeline(graph)
     choice = Choice(
         dict.fromkeys(graph.tensors, width),
         frozenset(),
@@ -233,8 +234,7 @@ def test_counted_as_generated(tmp_path):
 @pytest.mark.parametrize(("copies", "strict"), [(2, True), (3, False)])
 def test_copies_share_what_is_read(copies, strict, tmp_path):
     graph = hlsgen.load_graph(parse(NETWORK))
-    empty = schedule(graph, "pac_d5005", "pipelined", goal=Goal(copies=copies))
-    graph, plan = planned(*CASES[0], plan=empty)
+    graph, plan = planned(*CASES[0], plan=pipeline(graph, copies=copies))
     design = hlsgen.generate(graph, plan, tmp_path / "design")
     assert "p_streamed[copy]" in design.source
     assert_right(HostDesign(design.path), images=5, strict=strict)
@@ -263,7 +263,7 @@ def test_right_in_prefix_of_engines(tmp_path):
 @pytest.mark.parametrize("disable", ["autorun", "concurrent_queues"])
 def test_right_where_the_host_launches_the_kernels(disable, tmp_path):
     graph = hlsgen.load_graph(parse(NETWORK))
-    graph, plan = planned(*CASES[0], plan=schedule(graph, "pac_d5005", "pipelined", [disable]))
+    graph, plan = planned(*CASES[0], plan=pipeline(graph, disabled=(disable,)))
     assert_right(
         HostDesign(hlsgen.generate(graph, plan, tmp_path / "design").path),
         images=2,
@@ -386,7 +386,7 @@ float[{filters},{channels},{kernel[0]},{kernel[1]}] w, float[{filters}] b)
         vectors_per_cycle={layer.name: kernel.vectors_per_cycle},
         row_tiles={layer.name: kernel.row_tiles},
     )
-    plan = complete(graph, schedule(graph, "pac_d5005", "pipelined"), tensor_classes(graph), choice)
+    plan = complete(graph, pipeline(graph), tensor_classes(graph), choice)
     design = hlsgen.generate(graph, check_plan(graph, plan), tmp_path / "design")
     assert_right(HostDesign(design.path), images=2)
     deep = simulate(graph, plan, 3, depths={i: 4000 for i in range(len(plan.edges))})

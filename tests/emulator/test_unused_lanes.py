@@ -13,6 +13,7 @@ from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
 from hlsgen.schedule.pipelined.planner import complete
 from hlsgen.validation import Reference
 from tests.support.networks import NO_PINS, NO_PREFIX, build, parse
+from tests.support.plans import pipeline
 
 pytestmark = pytest.mark.emulator
 
@@ -74,7 +75,7 @@ FOLDED = STREAMED.replace("17,17,3,3", "17,1,3,3").replace("pads", "group=17, pa
 )
 def test_right_where_results_leave_in_other_ways(text, options, tmp_path):
     graph = hlsgen.load_graph(parse(text))
-    plan = hlsgen.schedule(graph, style="pipelined")
+    plan = pipeline(graph)
     choice = Choice(
         dict.fromkeys(graph.tensors, 8),
         frozenset({"t"} if "lane_folding" in options else ()),

@@ -9,12 +9,14 @@ import pytest
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
+from hlsgen.evidence import Evidence
 from hlsgen.plan import Plan
 from hlsgen.schedule.goal import Goal
-from hlsgen.schedule.pipelined import search
+from hlsgen.schedule.pipelined import planner, search
 from hlsgen.schedule.pipelined.choices import tensor_classes
-from hlsgen.schedule.pipelined.depths import deepen
+from hlsgen.schedule.pipelined.depths import Deepened, deepen
 from hlsgen.schedule.pipelined.fifo import MARGIN, depth, pixel_times
+from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.prices import Answer
 from hlsgen.schedule.pipelined.problem import build_problem
 from hlsgen.schedule.pipelined.relaxation import Relaxation
@@ -115,3 +117,23 @@ def test_what_fifos_need_is_no_less_than_what_cannot_deadlock():
     deepened = deepen(graph, replace(plan, edges=edges), board("de5_net"), lambda plan: True)
     assert deepened.complete and max(deepened.least.values()) > MARGIN
     assert {i: edge.depth for i, edge in enumerate(deepened.plan.edges)} == deepened.needed
+
+
+def test_a_room_for_fifos_that_would_be_too_small_is_not_searched(monkeypatch):
+    """3 % of the memory blocks are lacking whatever is kept: with 2 % kept, 3 % would do no
+    better."""
+    goal, plan, rooms = Goal(), Plan("n", "pac_d5005", "pipelined"), []
+    lacks = SimpleNamespace(shares=lambda board: {"memory blocks": goal.caps.blocks + 0.03})
+    crowded = Deepened(plan, 1, False, {}, {})
+
+    def searched(graph, board, plan, smaller, cache, bound):
+        rooms.append(round(goal.caps.blocks - smaller.caps.blocks, 3))
+        return plan, Evidence(), bound
+
+    monkeypatch.setattr(planner, "estimate", lambda *_: SimpleNamespace(resources=lacks))
+    monkeypatch.setattr(planner, "search", searched)
+    monkeypatch.setattr(planner, "deepen", lambda *_: crowded)
+    found, _ = planner.with_room(
+        None, board("pac_d5005"), plan, goal, lambda _: True, OptionCache(), crowded, 0
+    )
+    assert found is None and rooms == [0.02, 0.04, 0.06, 0.1, 0.15, 0.2]

@@ -35,7 +35,7 @@ from tests.emulator.test_skip import NETWORK as SKIPPING
 from tests.emulator.test_sparse_engine import NETWORK as SPARSE
 from tests.support.cases import case
 from tests.support.networks import assert_right, parse
-from tests.support.plans import shared
+from tests.support.plans import pipeline, shared
 
 SEVERAL = """(float[1,3,4,4] x, float[1,3,4,4] z) => (float[1,3,4,4] y, float[1,3,4,4] u)
 { y = Add(x, z) u = Relu(y) }"""
@@ -243,7 +243,7 @@ def test_lanes_that_hold_no_channel_have_no_multipliers(channels, unroll, tmp_pa
         "(float[1,16,8,8] y)"
     )
     graph = hlsgen.load_graph(parse(f"{text} {{ y = Conv(x, w, b) }}"))
-    plan = hlsgen.schedule(graph, style="pipelined")
+    plan = pipeline(graph)
     choice = Choice({"t_x": 4, "t_y": 2}, frozenset({"y"} if unroll else ()))
     plan = check_plan(graph, complete(graph, plan, tensor_classes(graph), choice))
     design = hlsgen.generate(graph, plan, tmp_path / "design")

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hlsgen
 from hlsgen.graph import Graph
@@ -21,6 +22,11 @@ FOLDER = "HLSGEN_TEST_PLANS"
 def resized(engines: Engines, name: str = "convolution", **sizes: int) -> Engines:
     """Engines of which one has some other sizes."""
     return engines.sized(**{name: {**engines.sizes.get(name, {}), **sizes}})
+
+
+def pipeline(graph: Graph, **options: Any) -> Plan:
+    """A pipelined plan without kernels, for those that a test chooses itself: no search."""
+    return Plan(graph.name, "pac_d5005", "pipelined", **options)
 
 
 def zoo_graph(name: str, size: int | None = None, width: float = 1.0) -> Graph:
