@@ -63,7 +63,7 @@ def attempt_quantised(seed: int) -> tuple[int, str]:
     model, feeds = random_quantised(seed)
     with tempfile.TemporaryDirectory(prefix="quantised-") as folder:
         try:
-            style = ("base", "pipelined")[seed % 2]
+            style = ("base", "pipelined", "folded")[seed % 3]
             assert_equal(build(model, Path(folder) / "design", style), feeds)
         except Exception:
             onnx.save(model, f"quantised_{seed}.onnx")

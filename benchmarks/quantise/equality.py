@@ -1,5 +1,6 @@
-"""The zoo's networks, quantised as `hlsgen quantise` does and built pipelined, on the emulator:
-`python -m benchmarks.quantise.equality [NETWORK...]` prints the table of docs/quantisation.md.
+"""The zoo's networks, quantised as `hlsgen quantise` does, on the emulator: `python -m
+benchmarks.quantise.equality [--style STYLE] [NETWORK...]` prints the table of docs/quantisation.md,
+of pipelined designs unless another style is named.
 
 Equality, not tolerance: every layer of integers is held against the formulas in numpy, the outputs
 against onnxruntime. Networks that do not fit the board at full width are built narrower. Exit
@@ -8,6 +9,7 @@ status 1 where a value differs.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +27,7 @@ from hlsgen.quantise.flow import Quantiser
 from hlsgen.validation import Reference
 from hlsgen.zoo import network
 
-STYLE, BOARD = "pipelined", "pac_d5005"
+BOARD = "pac_d5005"
 # Network -> pixels of a side, and the widths to try until one fits.
 NETWORKS = {
     "lenet5": (28, (1.0,)),
@@ -49,12 +51,12 @@ def quantised(model: onnx.ModelProto) -> onnx.ModelProto:
     return Quantiser(model, noise).network()
 
 
-def row(name: str, size: int, width: float, folder: Path) -> tuple[str, bool]:
+def row(name: str, size: int, width: float, style: str, folder: Path) -> tuple[str, bool]:
     """A line of the table, and whether everything is equal. Raises Infeasible where the network
     does not fit."""
     model = quantised(network(name, size, width))
     graph = hlsgen.load_graph(model, name=name)
-    plan = hlsgen.schedule(graph, board=BOARD, style=STYLE)
+    plan = hlsgen.schedule(graph, board=BOARD, style=style)
     predicted = hlsgen.estimate(graph, plan)
     design = HostDesign(hlsgen.generate(graph, plan, folder / name).path)
     port = design.manifest.inputs[0]
@@ -83,12 +85,12 @@ def row(name: str, size: int, width: float, folder: Path) -> tuple[str, bool]:
     return f"| {' | '.join(cells)} |", bool(right)
 
 
-def widest(name: str, folder: Path) -> tuple[str, bool]:
+def widest(name: str, style: str, folder: Path) -> tuple[str, bool]:
     """The row of the widest network that fits."""
     size, widths = NETWORKS[name]
     for width in widths:
         try:
-            return row(name, size, width, folder)
+            return row(name, size, width, style, folder)
         except HlsgenError as error:
             refusal = str(error).splitlines()[0]
             print(f"{name}, width {width:g}: {refusal}", file=sys.stderr, flush=True)
@@ -97,11 +99,14 @@ def widest(name: str, folder: Path) -> tuple[str, bool]:
 
 def main() -> int:
     """Print the table."""
-    names, right = sys.argv[1:] or list(NETWORKS), True
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--style", default="pipelined")
+    parser.add_argument("networks", nargs="*", default=list(NETWORKS))
+    given, right = parser.parse_args(), True
     print(HEAD, flush=True)
-    for name in names:
+    for name in given.networks:
         with tempfile.TemporaryDirectory() as folder:
-            line, equal = widest(name, Path(folder))
+            line, equal = widest(name, given.style, Path(folder))
         print(line, flush=True)
         right &= equal
     return 0 if right else 1

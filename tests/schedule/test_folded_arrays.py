@@ -9,7 +9,7 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
-from hlsgen.codegen.folded import FoldedGenerator
+from hlsgen.codegen.folded import FoldedGenerator, generate_folded
 from hlsgen.codegen.folded_text import steps_by_engine
 from hlsgen.engines import is_array
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
@@ -23,6 +23,7 @@ from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
 from tests.support.networks import parse
+from tests.support.quantised import joined_network
 
 # Kernels of a hybrid design's prefix are not spoken of here.
 STYLES = ("folded", "hybrid")
@@ -85,7 +86,18 @@ def test_ends_of_channels_and_arguments_are_those_described(style, name):
     graph, plan, source = designed(name, style)
     if style == "hybrid":
         _, (graph, plan) = halves(graph, plan) if plan.kernels else (None, (graph, plan))
-    shaped, texts = reshaped(graph, plan), kernels_of(source)
+    assert_ends_and_arguments(reshaped(graph, plan), plan, kernels_of(source))
+
+
+def test_ends_and_arguments_of_kernels_on_integers():
+    """With float32 beside, joins and averages."""
+    graph = hlsgen.load_graph(joined_network()[0])
+    plan = hlsgen.schedule(graph, style="folded")
+    source = generate_folded(graph, plan, board("pac_d5005")).source
+    assert_ends_and_arguments(reshaped(graph, plan), plan, kernels_of(source))
+
+
+def assert_ends_and_arguments(shaped, plan, texts):
     used, end = engines_used(shaped, plan), finish(shaped, plan)
     kernels = shared_kernels(shaped, plan, used, end)
     for known in used:
