@@ -6,7 +6,7 @@
 #pragma OPENCL EXTENSION cl_intel_channels : enable
 
 // How arrays lie on chip: what a turn takes side by side stands last, in banks of so many bytes; a replicate serves a load a turn.
-#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
+#define BLOCKS(banks, bytes, replicates) __attribute__((memory("BLOCK_RAM"), simple_dual_port, numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
 #define MLABS(banks, bytes, replicates) __attribute__((memory("MLAB"), numbanks(banks), bankwidth(bytes), singlepump, max_replicates(replicates)))
 #define REGISTERS __attribute__((register))
 // Integers come of float32: every rounding is where it is written.
