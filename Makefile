@@ -47,7 +47,7 @@ results: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'
 	$(BIN)/python -m benchmarks.results > results.tmp && mv results.tmp docs/results.md
 
-# The figures of docs/conformance.md: ONNX's own test cases.
+# The figures of docs/conformance.md: ONNX's own test cases (its light models: `... --light`).
 conformance: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.conformance > conformance.tmp && mv conformance.tmp docs/conformance.md
 
