@@ -12,10 +12,7 @@ import pytest
 
 import hlsgen
 from hlsgen.cli.main import main
-from hlsgen.model.calibration import default_calibration
 from hlsgen.report.beside import beside
-from hlsgen.report.data import report_data
-from hlsgen.report.page import page
 from hlsgen.zoo import network
 from tests.schedule.test_calibrate import AREA, LOOPS, REPORT
 from tests.support.browser import looked_at
@@ -187,9 +184,9 @@ def long_chain(folder):
     for n in range(8):
         text += f"a{n} = LeakyRelu({last}) b{n} = Sigmoid(a{n}) c{n} = Add(a{n}, b{n}) "
         last = f"c{n}"
-    graph = hlsgen.load_graph(parse(f"(float[1,4,6,6] x) => (float[1,4,6,6] {last}) {{ {text} }}"))
-    plan = hlsgen.schedule(graph, style="pipelined")
-    return page(report_data(folder, graph, plan, default_calibration())), len(graph.layers) + 2
+    model = parse(f"(float[1,4,6,6] x) => (float[1,4,6,6] {last}) {{ {text} }}")
+    with hlsgen.compile(model, style="pipelined", out=folder / "chain") as accelerator:
+        return accelerator.report().page.read_text(), len(accelerator.graph.layers) + 2
 
 
 def assert_well_shown(seen, width, dark):
