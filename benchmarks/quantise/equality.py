@@ -27,7 +27,7 @@ from hlsgen.quantise.flow import Quantiser
 from hlsgen.validation import Reference
 from hlsgen.zoo import network
 
-BOARD = "pac_d5005"
+STYLE, BOARD = "pipelined", "pac_d5005"
 # Network -> pixels of a side, and the widths to try until one fits.
 NETWORKS = {
     "lenet5": (28, (1.0,)),
@@ -100,7 +100,7 @@ def widest(name: str, style: str, folder: Path) -> tuple[str, bool]:
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--style", default="pipelined")
+    parser.add_argument("--style", default=STYLE)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     given, right = parser.parse_args(), True
     print(HEAD, flush=True)
