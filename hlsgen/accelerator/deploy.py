@@ -29,7 +29,9 @@ from hlsgen.version import __version__
 from hlsgen.words import counted
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
-REQUIREMENTS = "numpy>=1.24\npyopencl>=2024.1\n"
+REQUIREMENTS = ("numpy>=1.24", "pyopencl>=2024.1")
+# What runs the rest of a network of which the design is a part.
+REST = "onnxruntime>=1.17"
 # The files of the host.
 HOST = ("*.py", "cpp/*.cpp", "cpp/*.hpp", "cpp/*.h", "cpp/Makefile")
 # Contents by name in the archive, or files that hold them.
@@ -63,6 +65,8 @@ def deploy(
     """
     suffix = suffix_of(archive)
     members: dict[str, bytes | Path] = design_members(design) | host_members()
+    needed = (*REQUIREMENTS, *([REST] if design.manifest.cut else []))
+    members["requirements.txt"] = "".join(f"{line}\n" for line in needed).encode()
     members[f"design/{PREDICTION}"] = prediction.to_json().encode()
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / "reference.npz"
@@ -95,14 +99,13 @@ def design_members(design: HostDesign) -> dict[str, bytes | Path]:
 
 
 def host_members() -> dict[str, bytes | Path]:
-    """The host, the script, what both need."""
+    """The host and the script."""
     folder = Path(hlsgen.host.__file__).parent
     files = [path for pattern in HOST for path in folder.glob(pattern)]
     script = resources.files("hlsgen.templates.deploy") / "run.py"
     return {
         **{f"host/{path.relative_to(folder)}": path for path in files},
         "run.py": script.read_bytes(),
-        "requirements.txt": REQUIREMENTS.encode(),
     }
 
 
@@ -121,6 +124,7 @@ def readme(design: HostDesign, members: Members, images: int, prediction: Predic
         images=counted(images, "image"),
         labels="labels.txt" in members,
         preparation="preparation.json" in members,
+        cut=manifest.cut is not None,
         compiled=f"design/bin/{manifest.name}.aocx" in members,
         prediction=f"{prediction.throughput:,.0f} images a second, {prediction.low:,.0f} to "
         f"{prediction.high:,.0f}",

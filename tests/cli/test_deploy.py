@@ -28,6 +28,8 @@ NETWORK = """(float[1,3,8,8] x, float[4,3,3,3] a, float[5,144] w) => (float[1,5]
   c = Conv(x, a) r = Relu(c) f = Flatten(r) g = Gemm<transB=1>(f, w) y = Softmax(g) }"""
 # Built and run by tests/host/test_cpp.py.
 CPP = ROOT / "host" / "cpp"
+CUT = """(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4] y) {
+  c = Conv(x, w) y = Det(c) }"""
 EMULATOR = ("intel-opencl-fpga-emu-rt", "intel-opencl-rt", "intel-cmplr-lib-rt")
 
 
@@ -79,6 +81,18 @@ def test_same_design_same_bytes(made, tmp_path):
         assert all((made.there.parent / name).read_bytes() == packed.read(name) for name in names)
     with tarfile.open(made.archive) as packed:
         assert packed.getnames() == names
+
+
+def test_the_rest_of_a_network_that_was_cut_is_taken_along(made, tmp_path):
+    onnx.save(parse(CUT), tmp_path / "cut.onnx")
+    command = ["build", str(tmp_path / "cut.onnx"), "--style", "base", "-q"]
+    assert main([*command, "--out", str(tmp_path / "cut_design")]) == 0
+    hlsgen.load(tmp_path / "cut_design").deploy(tmp_path / "cut.zip")
+    with zipfile.ZipFile(tmp_path / "cut.zip") as packed:
+        assert "cut/design/tail.onnx" in packed.namelist()
+        assert b"onnxruntime" in packed.read("cut/requirements.txt")
+        assert "tail.onnx" in packed.read("cut/README.md").decode()
+    assert "onnxruntime" not in (made.there / "requirements.txt").read_text()
 
 
 def test_what_is_refused(made, tmp_path, capsys):
