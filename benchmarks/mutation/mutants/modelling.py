@@ -334,8 +334,8 @@ MUTANTS = (
     Mutant(
         "fifo: a join waits for its first input alone",
         "hlsgen/schedule/pipelined/fifo.py",
-        "one_by_one(np.max(arrivals, axis=0))",
-        "one_by_one(arrivals[0])",
+        "times[layer.output] = np.max(arrivals, axis=0)",
+        "times[layer.output] = arrivals[0]",
         (
             f"{SCHEDULE}::test_fifo_round_a_residual_holds_the_lag",
             f"{LIMITS}::test_a_gate_waits_for_its_map",
@@ -343,12 +343,12 @@ MUTANTS = (
         "a deadlock on the board",
     ),
     Mutant(
-        "fifo: a row tile waits at once",
+        "fifo: what is made of nothing else comes last",
         "hlsgen/schedule/pipelined/fifo.py",
-        "one_by_one(np.max(arrivals, axis=0))",
-        "np.max(arrivals, axis=0)",
-        ("tests/emulator/test_streamed.py::test_a_branch_waits_for_a_strip",),
-        "a tenth of the memory blocks for nothing",
+        "    if made is None:\n        return False\n",
+        "    if made is None:\n        return True\n",
+        ("tests/schedule/test_least_depths.py",),
+        "a deadlock on the board",
     ),
     Mutant(
         "banks: a reader is faster than its port",

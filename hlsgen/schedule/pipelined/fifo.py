@@ -2,12 +2,14 @@
 
 Think of time as the number of input pixels that have arrived. A streaming kernel emits an output
 pixel as soon as the last input pixel it needs is there (`Operator.needed_pixels`), so every pixel
-of every tensor has an earliest time. Pixels that need no more than the one before them (those of a
-row tile, the last rows of an image) still leave one after another, an instant apart. Where two
-branches join, the earlier branch waits in its FIFO: the most it ever holds is what has been
-produced by the time the join consumes pixel p, less the p pixels consumed before. All that pixel p
-cannot do without is among it, so with FIFOs that deep every pixel can be had when it is asked for,
-and a network of deterministic kernels with blocking channels that can do this never deadlocks.
+of every tensor has an earliest time. Where two branches join, the earlier branch waits in its FIFO:
+the most it ever holds is what has been produced by the time the join consumes pixel p, less the p
+pixels consumed before. With FIFOs that deep there is a sequential schedule that never blocks, and a
+network of deterministic kernels with blocking channels that has one never deadlocks.
+
+Many pixels may be due at one time: those of a row tile, or the last rows of an image. An input of
+which no pixel can come before the other inputs are there does not wait even then, for the join
+takes each pixel as it comes, as a kernel of one input does (`comes_last`).
 """
 
 from __future__ import annotations
@@ -23,33 +25,23 @@ from hlsgen.plan import KernelPlan
 # Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of
 # any FIFO.
 MARGIN = 16
-# Instants between two input pixels: more than all pixels of an image that may follow one.
-INSTANTS = 1 << 32
 
 
 def pixel_times(
     graph: Graph, kernels: Mapping[str, KernelPlan] | None = None
 ) -> dict[str, np.ndarray]:
     """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in
-    instants. `kernels`: those of the layers, where they are known."""
+    input pixels. `kernels`: those of the layers, where they are known."""
     times = {
-        port.tensor: INSTANTS * np.arange(1, graph.tensors[port.tensor].pixels + 1)
-        for port in graph.inputs
+        port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs
     }
     for layer in graph.layers:
         kernel = (kernels or {}).get(layer.name)
         arrivals = [
             arrival(layer, graph, i, times[name], kernel) for i, name in enumerate(layer.inputs)
         ]
-        times[layer.output] = one_by_one(np.max(arrivals, axis=0))
+        times[layer.output] = np.max(arrivals, axis=0)
     return times
-
-
-def one_by_one(times: np.ndarray) -> np.ndarray:
-    """No earlier, and each later than the one before."""
-    places = np.arange(len(times))
-    later: np.ndarray = np.maximum.accumulate(times - places) + places
-    return later
 
 
 def arrival(
@@ -69,12 +61,52 @@ def waiting_pixels(
     """The most pixels of `tensor` that wait at once for the layer `consumer`, which reads it as
     input `position`."""
     layer = graph.layer(consumer)
-    if len(layer.inputs) == 1:
+    if comes_last(tensor, layer, position, graph):
         return 0
     produced = np.searchsorted(times[tensor], times[layer.output], side="right")
     needed = operator(layer.op).needed_of(layer, graph, position)
     consumed = np.arange(len(produced)) if needed is None else np.concatenate([[0], needed[:-1]])
     return int((produced - consumed).max())
+
+
+def comes_last(tensor: str, layer: Layer, position: int, graph: Graph) -> bool:
+    """Whether no pixel of an input can be made before what the layer needs with it of all its other
+    inputs."""
+    others = [(i, name) for i, name in enumerate(layer.inputs) if i != position]
+    return all(
+        name != tensor and follows(tensor, name, layer, position, i, graph) for i, name in others
+    )
+
+
+def follows(
+    tensor: str, other: str, layer: Layer, position: int, other_position: int, graph: Graph
+) -> bool:
+    """Whether each pixel of `tensor` is made of as many pixels of `other` as a layer needs beside
+    it."""
+    made = made_of(tensor, other, graph)
+    if made is None:
+        return False
+    mine, theirs = (
+        operator(layer.op).needed_of(layer, graph, i) for i in (position, other_position)
+    )
+    if mine is not None or theirs is not None:  # windows: not pixel by pixel
+        return False
+    return len(made) == graph.tensors[other].pixels and bool((made > np.arange(len(made))).all())
+
+
+def made_of(tensor: str, other: str, graph: Graph) -> np.ndarray | None:
+    """How many pixels of the tensor `other` must be there before each pixel of `tensor`; None where
+    it is not made of it."""
+    found = {other: np.arange(1, graph.tensors[other].pixels + 1)}
+    for layer in graph.layers:
+        arrivals = [
+            arrival(layer, graph, i, found[name], None)
+            for i, name in enumerate(layer.inputs)
+            if name in found
+        ]
+        if arrivals and layer.output != other:
+            found[layer.output] = np.max(arrivals, axis=0)
+    return found.get(tensor)
 
 
 def depth(

@@ -50,8 +50,8 @@ typedef union { float8 v; float lane[8]; } lanes8;
 // ---- Channels: vectors of channels, pixel by pixel. depth: on the board, and of one image.
 channel float4 read_input_to_stem __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(16, 64))));
-channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(30, 64))));
-channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(17, 64))));
+channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(35, 64))));
+channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 joined_to_pooled __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 pooled_to_scores __attribute__((depth(STREAM_DEPTH(16, 1))));
 channel float2 scores_to_y __attribute__((depth(STREAM_DEPTH(16, 5))));

@@ -51,7 +51,7 @@ typedef union { float v; float lane[1]; } lanes1;
 channel float4 read_input_to_stem __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 stem_to_inner __attribute__((depth(STREAM_DEPTH(37, 64))));
 channel float8 stem_to_joined_2 __attribute__((depth(STREAM_DEPTH(66, 64))));
-channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(17, 64))));
+channel float8 inner_to_joined_1 __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 joined_to_pooled __attribute__((depth(STREAM_DEPTH(16, 64))));
 channel float8 pooled_to_scores __attribute__((depth(STREAM_DEPTH(16, 1))));
 channel float scores_to_y __attribute__((depth(STREAM_DEPTH(16, 10))));
