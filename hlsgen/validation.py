@@ -35,6 +35,11 @@ def graph_of(design: HostDesign) -> Graph:
             f"{path} is missing, so there is nothing to compare with",
             remedy="build the design again",
         )
+    if design.differs("model.onnx"):
+        raise HostError(
+            f"{path} is not the network that was built",
+            remedy="build the design again from the network that you mean",
+        )
     shapes = {port.name: list(port.model_shape) for port in manifest.network_inputs}
     if manifest.cut is None:
         graph = load(path, shapes, manifest.name)

@@ -1,4 +1,4 @@
-"""python -m benchmarks.fuzz {networks,strict,quantised,files,soak} [-n COUNT] [--first SEED]"""
+"""python -m benchmarks.fuzz KIND [-n COUNT] [--first SEED]"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import warnings
 from functools import partial
 
-from benchmarks.fuzz import files, networks
+from benchmarks.fuzz import files, networks, records
 
 KINDS = {
     "networks": (500, "random networks in all styles on the emulator"),
@@ -18,6 +18,7 @@ KINDS = {
     ),
     "quantised": (500, "random quantised networks, base and pipelined, equal to onnxruntime"),
     "files": (5000, "hostile ONNX files"),
+    "records": (2000, "plans, manifests, boards, reports of aoc and verdicts, field by field"),
     "soak": (200, "designs validated by one process"),
 }
 
@@ -40,6 +41,8 @@ def main() -> int:
     if options.kind == "files":
         wrong = files.run(count, options.first)
         print(f"{count} files: {wrong} wrong")
+    elif options.kind == "records":
+        wrong = records.run(count, options.first)
     elif options.kind == "quantised":
         wrong = networks.run(count, options.first, networks.attempt_quantised)
     else:

@@ -9,6 +9,7 @@ import io
 import json
 import multiprocessing
 import os
+import random
 import resource
 import shutil
 import signal
@@ -213,28 +214,27 @@ def good_files(folder: Path) -> dict[str, Target]:
     }
 
 
-def run(only: str = "", every: int = 1) -> int:
-    """Try every `every`-th mutation of all files (or of one); prints what went wrong and returns
-    how many did."""
-    wrong = 0
+def run(count: int, seed: int = 0) -> int:
+    """Try so many mutations of all files and commands, drawn at random; prints what went wrong and
+    returns how many did."""
     with tempfile.TemporaryDirectory(prefix="records-good-") as place:
         folder = Path(place)
-        targets = good_files(folder)
+        jobs = [
+            (name, target.file, command, what, text)
+            for name, target in good_files(folder).items()
+            for command in target.commands
+            for what, text in texts((folder / target.file).read_text())
+        ]
+        drawn = random.Random(seed).sample(jobs, min(count, len(jobs)))
+        wrong = 0
         with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
-            for name, target in targets.items():
-                if only and only != name:
-                    continue
-                good = (folder / target.file).read_text()
-                jobs = [
-                    (what, command, pool.apply_async(attempt, (place, target.file, text, command)))
-                    for command in target.commands
-                    for what, text in list(texts(good))[::every]
-                ]
-                bad = 0
-                for what, command, job in jobs:
-                    if told := job.get():
-                        bad += 1
-                        print(f"{name}, {command[0]}: {what}: {told}", flush=True)
-                wrong += bad
-                print(f"{name}: {len(jobs)} tried, {bad} wrong", flush=True)
+            pending = [
+                (name, what, command, pool.apply_async(attempt, (place, file, text, command)))
+                for name, file, command, what, text in drawn
+            ]
+            for name, what, command, job in pending:
+                if told := job.get():
+                    wrong += 1
+                    print(f"{name}, {command[0]}: {what}: {told}", flush=True)
+    print(f"{len(drawn)} of {len(jobs)} mutations: {wrong} wrong")
     return wrong

@@ -22,7 +22,7 @@ from hlsgen.audit.design import Audit, audit
 from hlsgen.audit.verdict import verdict
 from hlsgen.codegen.generate import check_target
 from hlsgen.codegen.place import put_in_place, workspace
-from hlsgen.errors import OutputError
+from hlsgen.errors import OutputError, PlanError
 from hlsgen.files import write_output
 from hlsgen.graph import Graph
 from hlsgen.host.bench import Prediction
@@ -109,8 +109,16 @@ class Accelerator:
 
     @cached_property
     def plan(self) -> Plan:
-        """Every decision of the scheduler."""
-        return Plan.load(self.path / "plan.json")
+        """Every decision of the scheduler. Raises PlanError for a plan that is not what was
+        built."""
+        found = Plan.load(self.path / "plan.json")
+        if self.design.differs("plan.json"):
+            raise PlanError(
+                "plan.json was edited since the build",
+                where=str(self.path),
+                remedy="build it, with `hlsgen build MODEL --plan` and its path",
+            )
+        return found
 
     @cached_property
     def estimate(self) -> Estimate:

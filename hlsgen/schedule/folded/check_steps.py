@@ -16,6 +16,7 @@ from hlsgen.errors import PlanError
 from hlsgen.graph import Graph
 from hlsgen.plan import Plan, StepPlan
 from hlsgen.schedule.folded.steps import plan_steps, takes_images
+from hlsgen.words import counted
 
 Key = tuple[str, ...]
 # Image and output vector.
@@ -112,6 +113,13 @@ def check_cut(graph: Graph, plan: Plan, step: StepPlan, duty: Duty) -> None:
         graph.output_tensor(graph.layer(step.addition or step.layer)),
     )
     run, planned = (step.first_vector, step.vector_count), duty.step
+    # Before anything is counted: a file may hold any number.
+    most = max(first + count for first, count in duty.runs)
+    if sum(run) > most or step.first_image + step.images > plan.images:
+        raise PlanError(
+            f"goes beyond the {counted(most, 'vector')} of {counted(plan.images, 'image')}",
+            where=where,
+        )
     if step.tile_height > result.height or step.tile_width > result.width:
         raise PlanError(f"its tile exceeds the {result.height}x{result.width} results", where=where)
     if bool(step.engine) != bool(planned.engine):
