@@ -16,6 +16,7 @@ import signal
 import tempfile
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -227,13 +228,15 @@ def run(count: int, seed: int = 0) -> int:
         ]
         drawn = random.Random(seed).sample(jobs, min(count, len(jobs)))
         wrong = 0
-        with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
+        # Not a Pool: its processes are daemons, which may have no children, as the audit needs.
+        forking = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(os.cpu_count(), mp_context=forking) as pool:
             pending = [
-                (name, what, command, pool.apply_async(attempt, (place, file, text, command)))
+                (name, what, command, pool.submit(attempt, place, file, text, command))
                 for name, file, command, what, text in drawn
             ]
             for name, what, command, job in pending:
-                if told := job.get():
+                if told := job.result():
                     wrong += 1
                     print(f"{name}, {command[0]}: {what}: {told}", flush=True)
     print(f"{len(drawn)} of {len(jobs)} mutations: {wrong} wrong")
