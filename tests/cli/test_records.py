@@ -1,13 +1,21 @@
 """Files that come from outside, with any field wrong: an end in order, whatever they hold."""
 
+import os
+import resource
+import signal
+
+import onnx
 import pytest
 
 from benchmarks.fuzz import records
 from hlsgen.cli.main import main
 from hlsgen.cli.unforeseen import STATUS
 from hlsgen.errors import LONGEST_NAME, abbreviated
+from hlsgen.left import AUDIT, leave, left
+from tests.support.cases import case
 
 
+@pytest.mark.emulator
 @pytest.mark.slow
 def test_any_field_of_any_file(capfd):
     """`python -m benchmarks.fuzz records` tries thousands."""
@@ -32,3 +40,57 @@ def test_long_names_are_cut_in_messages():
     said = abbreviated("layer " + "n" * 200_000 + " is unknown")
     assert said.startswith("layer nnn") and said.endswith("nnn is unknown")
     assert len(said) < LONGEST_NAME + 40
+
+
+@pytest.fixture(scope="module")
+def design(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    onnx.save(case("add_residual"), folder / "net.onnx")
+    built = folder / "design"
+    assert main(["build", str(folder / "net.onnx"), "--style", "base", "--out", str(built)]) == 0
+    return built
+
+
+def limited(size, *arguments):
+    """A command's status where no file may grow beyond so many bytes, as on a full disk."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        os._exit(main([str(argument) for argument in arguments]))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(design, tmp_path):
+    assert main(["report", str(design)]) == 0
+    before = {path: path.read_bytes() for path in design.rglob("*") if path.is_file()}
+    assert limited(2000, "report", design) == 2
+    assert limited(2000, "zoo", "lenet5", "-o", tmp_path / "net.onnx") == 2
+    model = design.parent / "net.onnx"
+    assert limited(2000, "build", model, "--style", "base", "--out", design) == 2
+    assert {path: path.read_bytes() for path in design.rglob("*") if path.is_file()} == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key", ["ok", "surprise", "digest", "design"])
+def test_a_verdict_that_was_changed_says_nothing(key, design):
+    leave(design, AUDIT, {"ok": False})
+    assert left(design, AUDIT) == {"ok": False}
+    text = (design / AUDIT).read_text()
+    (design / AUDIT).write_text(
+        text.replace("{", f'{{"{key}": true,', 1).replace('"ok": false', '"ok": true')
+    )
+    assert left(design, AUDIT) is None
+    (design / AUDIT).unlink()
+
+
+@pytest.mark.parametrize("name", ["plan.json", "model.onnx"])
+def test_a_design_with_a_file_of_another_is_refused(name, design, capsys):
+    path = design / name
+    before = path.read_bytes()
+    path.write_bytes(before + (b" " if name == "plan.json" else b"\x00"))
+    try:
+        assert main(["report", str(design)]) == 2
+        assert name in capsys.readouterr().err
+    finally:
+        path.write_bytes(before)
