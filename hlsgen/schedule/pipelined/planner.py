@@ -28,6 +28,8 @@ from hlsgen.schedule.pipelined.search import Solution, fewest, solve
 
 # Parts of the fewest cycles that kernels may take more, where that leaves the clock higher.
 SLOWER = (0.005, 0.01, 0.02, 0.03)
+# Part of the solver's time limit that each of these gets: a design is known without them.
+PATIENCE = 0.3
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the
 # quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
@@ -163,10 +165,11 @@ def solved(
         if shared_out.throughput > found.throughput:
             best, found, solution = trial, shared_out, again
     rate, clock, more = found.throughput, found.resources.fmax, 0.0
+    hasty = replace(goal, seconds=PATIENCE * goal.seconds)
     for part in SLOWER:
         bandwidth = weight_bytes(graph, board, best, clock)
         other = fewest(
-            relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), goal
+            relaxation.with_bandwidth(bandwidth), int((1 + part) * solution.cycles), hasty
         )
         if other.choice is None:
             continue
