@@ -1,8 +1,10 @@
 """Files that come from outside, with any field wrong: an end in order, whatever they hold."""
 
+import json
 import os
 import resource
 import signal
+from importlib import resources
 
 import onnx
 import pytest
@@ -12,6 +14,7 @@ from hlsgen.cli.main import main
 from hlsgen.cli.unforeseen import STATUS
 from hlsgen.errors import LONGEST_NAME, abbreviated
 from hlsgen.left import AUDIT, leave, left
+from hlsgen.model.calibration import default_calibration
 from tests.support.cases import case
 
 
@@ -94,3 +97,18 @@ def test_a_design_with_a_file_of_another_is_refused(name, design, capsys):
         assert name in capsys.readouterr().err
     finally:
         path.write_bytes(before)
+
+
+@pytest.mark.parametrize("kind", ["plan", "board", "device", "calibration"])
+def test_schemas_describe_what_hlsgen_writes(kind, design, capsys):
+    files = {
+        "plan": (design / "plan.json").read_text(),
+        "board": (resources.files("hlsgen.boards") / "de10_nano.json").read_text(),
+        "device": (resources.files("hlsgen.boards") / "devices" / "cyclonev_c6.json").read_text(),
+        "calibration": default_calibration().to_json(),
+    }
+    assert main(["schema", kind, "--json"]) == 0
+    schema = json.loads(capsys.readouterr().out)["schema"]
+    written = set(json.loads(files[kind]))
+    assert set(schema["required"]) <= written <= set(schema["properties"])
+    assert schema["additionalProperties"] is False
