@@ -15,6 +15,7 @@ SKIP_HEADER = "-D_OPENCL_H_"
 WIDTHS = ("", "2", "4", "8", "16")
 OF_ONE = ("ceil", "cos", "erf", "exp", "expm1", "fabs", "floor", "log", "log1p", "rint", "rsqrt",
           "sin", "sqrt", "tanh", "trunc")  # fmt: skip
+INTEGERS = ("char", "uchar", "short", "ushort", "int", "uint")
 OF_TWO = ("fmax", "fmin", "pow", "step")
 
 
@@ -24,7 +25,14 @@ def signatures() -> Iterator[str]:
         vector = f"float{width}"
         yield from (f"{vector} {name}({vector})" for name in OF_ONE)
         yield from (f"{vector} {name}({vector}, {vector})" for name in OF_TWO)
-        yield f"uint{width} convert_uint{width}(ushort{width})"
+        yield f"{vector} fma({vector}, {vector}, {vector})"
+        for kind in INTEGERS:
+            yield f"{vector} convert_float{width}({kind}{width})"
+            for suffix in ("", "_rte", "_sat", "_sat_rte"):
+                yield f"{kind}{width} convert_{kind}{width}{suffix}({vector})"
+            for other in INTEGERS:
+                yield f"{kind}{width} convert_{kind}{width}({other}{width})"
+                yield f"{kind}{width} convert_{kind}{width}_sat({other}{width})"
         yield f"{vector} select({vector}, {vector}, int{width})"
         if width:
             yield from (f"{vector} {name}({vector}, float)" for name in ("fmax", "fmin"))

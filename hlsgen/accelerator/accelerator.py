@@ -128,8 +128,7 @@ class Accelerator:
     @cached_property
     def prediction(self) -> Prediction:
         """The figures that a measurement on the board is held against."""
-        band = throughput_band(self.graph, self.plan, self.estimate, self.calibration)
-        return Prediction(self.estimate.throughput, *band, self.estimate.latency)
+        return predicted(self.graph, self.plan, self.estimate, self.calibration)
 
     @property
     def compiled(self) -> bool:
@@ -355,6 +354,12 @@ class Accelerator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def predicted(graph: Graph, plan: Plan, estimate: Estimate, calibration: Calibration) -> Prediction:
+    """What a design should reach, from its estimate."""
+    band = throughput_band(graph, plan, estimate, calibration)
+    return Prediction(estimate.throughput, *band, estimate.latency)
 
 
 def load(

@@ -10,7 +10,7 @@ from typing import Any
 
 import onnx
 
-from hlsgen.accelerator.accelerator import Accelerator
+from hlsgen.accelerator.accelerator import Accelerator, predicted
 from hlsgen.accelerator.sources import Source, as_onnx, name_of
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.generate import check_target, generate
@@ -20,7 +20,6 @@ from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.model import read_model
 from hlsgen.graph import Graph
 from hlsgen.host.bench import PREDICTION
-from hlsgen.host.files import write_whole
 from hlsgen.left import QUANTISATION, leave
 from hlsgen.model.calibration import load_calibration
 from hlsgen.model.resources import Caps
@@ -32,6 +31,7 @@ from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import SECONDS, Goal, check_goal
 from hlsgen.schedule.knobs import parse_pins
+from hlsgen.schedule.provenance import headline
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify.apply import sparsify
 from hlsgen.style import AUTO
@@ -115,14 +115,20 @@ def compile(
     stage("generating kernels")
     folder = tempfile.TemporaryDirectory(prefix="hlsgen-") if out is None else None
     place = Path(folder.name) / f"{graph.name}_design" if folder else Path(out or "")
-    design = generate(graph, decided, place)
-    if quantised is not None:
-        leave(place, QUANTISATION, quantised.to_dict())
+    stored = with_storage(graph, decided.weights)
+    estimated = headline(stored, decided, goal.calibration)
+    prediction = predicted(stored, decided, estimated, goal.calibration)
+
+    def finish(directory: Path) -> None:
+        (directory / PREDICTION).write_text(prediction.to_json())
+        if quantised is not None:
+            leave(directory, QUANTISATION, quantised.to_dict())
+
+    design = generate(graph, decided, place, finish)
     made = Accelerator(place, device=device, timeout=timeout, calibration=calibration)
     made.set_aside, made._folder = design.set_aside, folder
-    # Both are known, and need not be read again.
-    made.graph, made.plan = with_storage(graph, decided.weights), decided
-    write_whole(place / PREDICTION, made.prediction.to_json())
+    # All are known, and need not be worked out again.
+    made.graph, made.plan, made.estimate, made.prediction = stored, decided, estimated, prediction
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,12 +67,15 @@ class Design:
         return (self.path / self.manifest.kernels[0]).read_text()
 
 
-def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
+def generate(
+    graph: Graph, plan: Plan, out: str | Path, finish: Callable[[Path], None] | None = None
+) -> Design:
     """Write the design of a planned network to the directory `out`.
 
-    An earlier design there is replaced only when the new one is complete; files that are not of the
-    design stay, but what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises
-    OutputError when the directory cannot be written or holds something else.
+    `finish` adds what it wants to the new directory before that is put in place. An earlier design
+    there is replaced only when the new one is complete; files that are not of the design stay, but
+    what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises OutputError when
+    the directory cannot be written or holds something else.
     """
     out, graph = Path(out), with_storage(graph, plan.weights)
     check_target(out)
@@ -84,6 +88,8 @@ def generate(graph: Graph, plan: Plan, out: str | Path) -> Design:
             temporary = folder / out.name
             temporary.mkdir()
             manifest = write_files(temporary, graph, plan, target, generated, manifest)
+            if finish is not None:
+                finish(temporary)
             temporary.chmod(0o777 & ~umask())
             set_aside = put_in_place(temporary, target_path)
     except OSError as error:

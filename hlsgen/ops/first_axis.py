@@ -65,6 +65,11 @@ def no_border(node: NodeArguments, ranks: Sequence[int]) -> bool:
     return not any(pad for pad, along in zip(pads, (*first, *first), strict=False) if along)
 
 
+def beyond_matrices(node: NodeArguments, ranks: Sequence[int]) -> bool:
+    """It works along the last two axes, none of which may be the first."""
+    return ranks[0] > 2
+
+
 def never(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """The first axis is another one than the batch's."""
     return False
@@ -100,6 +105,8 @@ RULES: dict[str, Rule] = {
             "HardSigmoid",
             "HardSwish",
             "Erf",
+            "Sin",
+            "Cos",
             "Gelu",
             "Mish",
             "Celu",
@@ -175,6 +182,7 @@ RULES: dict[str, Rule] = {
             "Max",
             "Min",
             "Sum",
+            "Mean",
             "FusedMatMul",
             "SkipLayerNormalization",
             "Pow",
@@ -199,7 +207,9 @@ RULES: dict[str, Rule] = {
         ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization"),
         other_axis,
     ),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), never),
+    # Indices are a number for each value, of all images.
+    **dict.fromkeys(("LSTM", "GRU", "RNN", "GatherElements"), never),
+    "Trilu": beyond_matrices,
     "CumSum": other_given_axis,
     "Einsum": first_letter,
     "PRelu": same_slopes,

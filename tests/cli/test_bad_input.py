@@ -1,6 +1,7 @@
 """Bad input ends in one clear message with a remedy, a non-zero status, and nothing written."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -334,8 +335,7 @@ def test_json_error_is_one_object(tmp_path, capsys):
 def test_zoo_refuses(tmp_path, capsys):
     refuse(["zoo", "lenet6", "-o", tmp_path / "x.onnx"], capsys, "unknown network 'lenet6'")
     refuse(["zoo", "lenet5", "--size", "4", "-o", tmp_path / "x.onnx"], capsys, "lenet5", "--size")
-    (tmp_path / "file").touch()
-    refuse(["zoo", "lenet5", "-o", tmp_path / "file" / "x.onnx"], capsys, "cannot be written")
+    refuse(["zoo", "lenet5", "-o", Path(__file__) / "x.onnx"], capsys, "cannot be written")
     assert not list(tmp_path.iterdir())
 
 

@@ -52,6 +52,7 @@ def test_build_validate_run(lenet, tmp_path, capsys):
         "kernels",
         "model.onnx",
         "plan.json",
+        "prediction.json",
         "weights",
     ]
 

@@ -155,7 +155,7 @@ def test_refused(tmp_path, capsys):
     for name in ("autorun", "concurrent_queues", "cached_writes"):
         with pytest.raises(PlanError, match=f"{name} is switched off"):
             hlsgen.schedule(graph, style="pipelined", disable=[name], goal=Goal(copies=2))
-    for copies in (0, 17):
+    for copies in (-1, 17):
         with pytest.raises(PlanError, match="copies"):
             hlsgen.schedule(graph, goal=Goal(copies=copies))
     folded = hlsgen.schedule(graph, style="folded")
@@ -194,7 +194,10 @@ def test_command_line(tmp_path, capsys):
         and copies["weight_loader"] == 1
         and {fifo["copies"] for fifo in data["fifos"]} == {3}
     )
-    assert "conv1 × 3" in Path(data["page"]).read_text()
+    shown = re.search(
+        r'<script[^>]*id="data"[^>]*>(.*?)</script>', Path(data["page"]).read_text(), re.S
+    )
+    assert {row["copies"] for row in json.loads(shown[1])["kernels"]} == {1, 3}
     assert (
         main(
             [

@@ -201,7 +201,7 @@ def test_a_host_that_does_not_swap_is_found(tmp_path):
     data["buffers"]["features"]["alternating"] = False
     data["runs"]["concurrent"]["ahead"], late = [], data["runs"]["concurrent"]["ahead"]
     data["runs"]["concurrent"]["launches"] += late
-    manifest.write_text(json.dumps(data))
+    manifest.write_text(json.dumps(data | {"digest": ""}))
     assert not np.allclose(
         run(HostDesign(design.path), inputs, strict=True).outputs["y"], right, rtol=0.1
     )
