@@ -264,6 +264,7 @@ def test_a_compile_that_never_works(model, tmp_path):
         (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler"),
     ],
 )
+@pytest.mark.slow
 def test_bad_options(options, word, model, tmp_path, capsys):
     assert main(["explore", model, *options, "--out", str(tmp_path / "out")]) == 2
     assert word in capsys.readouterr().err

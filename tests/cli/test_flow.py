@@ -118,6 +118,7 @@ def test_steps_run_when_what_they_follow_from_changes(folder, capsys):
     assert run(folder, capsys) == {name: name == "audit" for name in STEPS[:-1]}
 
 
+@pytest.mark.slow
 def test_a_flow_that_is_interrupted_goes_on(folder, capsys, monkeypatch):
     """Ctrl-C after the second epoch: one line, status 130; the third one alone is left to train."""
     change(folder, FLOW[FLOW.index("[sparsify]") :], "")

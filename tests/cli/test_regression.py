@@ -126,6 +126,7 @@ def test_texts_are_equal_up_to_names_comments_and_whitespace(changes, verdict):
         assert ("differs" if found.difference else "names" if found.renamed else "") == verdict
 
 
+@pytest.mark.slow
 def test_another_checkout_with_other_templates(tmp_path, capsys):
     """One whose text alone differs; its own code makes the designs."""
     for name in ("host", "templates", "hlsgen"):

@@ -98,6 +98,7 @@ def test_tiling_changes_the_plan():
             assert max(widths[0]) > max(widths[1]) == 1
 
 
+@pytest.mark.slow
 def test_flags_follow_relaxed_fp(tmp_path):
     relaxed = build(parse(NETWORK), tmp_path / "a", "folded")
     strict = build(parse(NETWORK), tmp_path / "b", "folded", disable=["relaxed_fp"])

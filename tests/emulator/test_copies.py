@@ -136,6 +136,7 @@ def test_as_fast_as_kernels_or_link_allow():
     assert rates == sorted(rates) and rates[-1] > 4 * rates[0]
 
 
+@pytest.mark.slow
 def test_kernels_become_smaller_where_copies_need_the_room():
     graph = hlsgen.load_graph(network("lenet5"))
     plans = [

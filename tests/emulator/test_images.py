@@ -182,6 +182,7 @@ def test_the_second_image_is_wrong_where_its_place_is(tmp_path):
     assert not verdict["ok"]
 
 
+@pytest.mark.slow
 def test_predicted_traffic_and_turns_are_those_of_the_table():
     """Weights are read once for all images of a tile: the stream is that of one image."""
     graph, plan = folded(network("resnet18", size=64), 4)

@@ -282,6 +282,7 @@ def test_the_best_prefix_is_taken(name, on):
     assert estimate(graph, plan).throughput == pytest.approx(best.predicted.throughput, rel=0.005)
 
 
+@pytest.mark.slow
 def test_estimates_of_pairs_by_hand():
     """On the engines of the folded design the layers behind a prefix take what they take there;
     half the array takes twice as long where it was the limit; a prefix that needs more multipliers

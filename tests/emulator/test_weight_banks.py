@@ -169,6 +169,7 @@ def test_pins_and_edited_plans(tmp_path):
         schedule(graph, style="folded", goal=Goal(pins={("memory", "weight_readers"): 1}))
 
 
+@pytest.mark.slow
 def test_chosen_where_memory_is_the_limit():
     """Six convolutions whose weights do not fit on chip: readers of their own would hold each other
     up."""

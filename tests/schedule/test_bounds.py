@@ -81,6 +81,7 @@ def test_of_equally_fast_designs_the_smallest_is_found():
 
 
 @pytest.mark.parametrize("name", ["conv_1d_transposed", "conv_3d"])
+@pytest.mark.slow
 def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
     """Sparse, so that pairs would be searched; they find nothing better."""
     graph = hlsgen.load_graph(case(name))
@@ -91,6 +92,7 @@ def test_one_convolution_has_no_use_for_two_arrays(name, monkeypatch):
     assert alone.engines == paired.engines and alone.steps == paired.steps
 
 
+@pytest.mark.slow
 def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
     graph = hlsgen.load_graph(sparsify(parse(NETWORK), "relative", sparsity=0.8).model)
     target, goal = board("de5_net"), Goal(pins={("engines", "width"): 2})
@@ -109,6 +111,7 @@ def test_the_quickest_pairs_are_those_that_costing_all_finds(monkeypatch):
 
 
 @pytest.mark.parametrize("images", [1, 4])
+@pytest.mark.slow
 def test_no_design_takes_less_than_the_bound_of_its_shape(images, graph):
     target, goal = board("de5_net"), Goal(images=images, pins=FEW)
     ratios = []

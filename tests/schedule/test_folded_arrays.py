@@ -74,6 +74,7 @@ def test_arrays_are_declared_as_charged(style, name):
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.slow
 def test_a_channel_end_stands_once_in_a_kernel(style, name):
     for kernel, text in engine_kernels(name, style)[1]:
         ends = re.findall(r"(read_channel_intel|write_channel_intel)\((\w+)", text)

@@ -157,6 +157,7 @@ def test_a_layer_cannot_work_in_more_cycles_than_it_has():
 
 
 @pytest.mark.parametrize("resource", ["alms", "blocks", "dsps"])
+@pytest.mark.slow
 def test_more_of_a_board_is_never_slower(resource):
     """The slowest kernel of the best design, with more and more of one resource."""
     graph, found = graph_of("lenet5"), []

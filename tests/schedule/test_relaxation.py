@@ -141,6 +141,7 @@ def test_a_network_that_is_too_large_is_refused_without_the_solver(monkeypatch):
         )
 
 
+@pytest.mark.slow
 def test_with_equal_layers_the_first_ones_change_first(monkeypatch):
     relaxation = relaxation_of(chain(100))
     target = int(1.01 * search.solve(relaxation, board("pac_d5005"), Goal()).cycles)

@@ -90,6 +90,7 @@ def test_plans_fit_their_board(name, style):
         check_plan(graph, plan)
 
 
+@pytest.mark.slow
 def test_more_dsps_mean_more_images_a_second():
     boards = ("de5_net", "pac_a10", "pac_d5005")
     rates = [

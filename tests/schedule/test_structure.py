@@ -199,6 +199,7 @@ def test_products_of_integers(style, images, name):
         assert len(products(text)) == kernel.products, kernel.name
 
 
+@pytest.mark.slow
 def test_folded_times_are_those_of_the_table(tmp_path):
     """The model's cycles of a convolution are the array's turns in the generated table, plus
     filling and draining."""
