@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import HostError
+from .fields import FieldError, decoded
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
@@ -56,17 +57,29 @@ def read_preparation(path: str | Path | None) -> Preparation:
     try:
         fields = parsed(Path(path))
         for name in ("mean", "deviation"):
-            if name in fields:
-                fields[name] = (
-                    tuple(fields[name]) if isinstance(fields[name], list) else (fields[name],)
-                )
-        return Preparation(**fields)
-    except (OSError, ValueError, TypeError) as error:
+            if name in fields and not isinstance(fields[name], list):
+                fields[name] = [fields[name]]
+        return in_range(decoded(Preparation, fields, ""))
+    except (OSError, ValueError, TypeError, RecursionError, FieldError) as error:
         raise HostError(
             f"--prepare {path}: cannot be used ({error})",
             remedy=f"give one of {', '.join(PREPARATIONS)}, or a TOML file with scale, mean, "
             "deviation, resize, crop",
         ) from None
+
+
+def in_range(found: Preparation) -> Preparation:
+    """The preparation. Raises FieldError for figures with which pictures do not become numbers."""
+    for right, what in (
+        (found.scale > 0, "scale must be more than 0"),
+        (len(found.mean) > 0, "mean must have a number"),
+        (found.deviation and min(found.deviation) > 0, "deviation must be more than 0"),
+        (found.resize >= 0, "resize must not be negative"),
+        (0 <= found.crop <= 1, "crop must be a share, from 0 to 1"),
+    ):
+        if not right:
+            raise FieldError(what)
+    return found
 
 
 def parsed(path: Path) -> dict[str, Any]:
@@ -79,7 +92,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         import tomllib
     except ImportError:  # before Python 3.11
-        import tomli as tomllib
+        try:
+            import tomli as tomllib
+        except ImportError:
+            raise ValueError("before Python 3.11 TOML needs `pip install tomli`") from None
     return dict(tomllib.loads(path.read_text()))
 
 

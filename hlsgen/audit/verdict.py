@@ -10,8 +10,6 @@ from typing import Any
 
 from hlsgen.audit.findings import ERROR, WARNING, Finding
 
-FILE = "audit.json"
-
 
 def verdict(findings: Sequence[Finding], interval: tuple[int, int] | None = None) -> dict[str, Any]:
     """What is kept of an audit: whether it is clean, the band of the largest `interval` that it

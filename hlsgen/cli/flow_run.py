@@ -28,12 +28,13 @@ from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.flow import Digests, Manifest, Origin, Record, digest, digests
 from hlsgen.frontend.model import read_model
 from hlsgen.host.pictures import read_preparation
+from hlsgen.left import AUDIT, VALIDATION
 from hlsgen.train.settings import CHECKPOINT, RUN
 
 # What the network is called in a flow that starts from a file.
 MODEL = "model"
 # Files that steps leave in the design.
-LEFT = {"validate": "validation.json", "audit": "audit.json", "report": "report.html"}
+LEFT = {"validate": VALIDATION, "audit": AUDIT, "report": "report.html"}
 
 
 class StepConsole(Console):

@@ -43,7 +43,7 @@ def add_quantising(parser: argparse._ActionsContainer) -> None:
 
 
 def quantising(options: argparse.Namespace, data: str) -> QuantiseOptions:
-    """The options with these pictures. Raises PlanError for those that cannot be followed."""
+    """The options with these pictures. Raises HlsgenError for those that cannot be followed."""
     return QuantiseOptions(
         data=data,
         prepare=options.prepare or "",

@@ -16,12 +16,10 @@ from pathlib import Path
 
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
+from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
 
 # What other commands leave in a design directory, and a new build makes untrue.
-OUTDATED = {
-    *("quantisation.json", "prediction.json", "validation.json", "audit.json"),
-    *("report.html", "audit.html"),
-}
+OUTDATED = {*(VALIDATION, AUDIT, QUANTISATION), *("prediction.json", "report.html", "audit.html")}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 

@@ -19,8 +19,6 @@ from hlsgen.quantise.static import METHODS, Progress, silent, tools
 from hlsgen.words import counted
 
 CALIBRATION = 32
-# What is kept of it in a design directory.
-FILE = "quantisation.json"
 
 
 @dataclass(frozen=True)

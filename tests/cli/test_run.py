@@ -13,7 +13,7 @@ from hlsgen.host.__main__ import main as host_main
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.images import read_images
-from hlsgen.host.pictures import PLAIN, PREPARATIONS, Preparation
+from hlsgen.host.pictures import PLAIN, PREPARATIONS, Preparation, read_preparation
 from tests.support.networks import parse, run_onnxruntime
 
 # Wider than high, so that no layout is taken for another.
@@ -114,6 +114,25 @@ def test_a_preparation_by_name(design, here):
     spread = np.array(IMAGENET.mean), np.array(IMAGENET.deviation)
     wanted = np.moveaxis((BYTES / 255 - spread[0]) / spread[1], -1, 1)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("scale = 0", "scale must be more than 0"),
+        ("deviation = [0.2, 0]", "deviation must be more than 0"),
+        ("mean = []", "mean must have a number"),
+        ('mean = ["x"]', r"mean\[0\] must be float"),
+        ("scale = nan", "scale must be float"),
+        ("resize = -1", "resize must not be negative"),
+        ("crop = 1.5", "crop must be a share"),
+        ("width = 3", "width is unknown"),
+    ],
+)
+def test_a_preparation_that_makes_no_numbers_is_refused(text, word, tmp_path):
+    (tmp_path / "p.toml").write_text(text)
+    with pytest.raises(HostError, match=word):
+        read_preparation(tmp_path / "p.toml")
 
 
 def test_what_is_no_picture_is_refused(design, here):
