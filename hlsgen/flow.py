@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from hlsgen.errors import HlsgenError
+from hlsgen.host.files import write_whole
+from hlsgen.schema import STRICT, read
 from hlsgen.version import __version__
 
 MANIFEST = "flow.json"
-SCHEMA = 1
 Digests = dict[str, str]
 
 
@@ -42,33 +43,47 @@ class Record:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A step that was started, and of which nobody noted that it is done."""
+
+    step: str
+    command: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What flow.json holds."""
+
+    __pydantic_config__ = STRICT
+
+    steps: Mapping[str, Record]
+    started: Begun | None
+    schema: Literal[1] = 1
+
+
 @dataclass
 class Manifest:
     """The steps that are done in a flow's folder, and the one that was started last."""
 
     folder: Path
     steps: dict[str, Record] = field(default_factory=dict)
-    started: dict[str, Any] = field(default_factory=dict)
+    started: Begun | None = None
 
     @staticmethod
     def read(folder: Path) -> Manifest:
         """That of a folder; empty where there is none, or one that cannot be read: every step runs
         then."""
         try:
-            data = json.loads((folder / MANIFEST).read_text())
-            if data["schema"] != SCHEMA:
-                return Manifest(folder)
-            steps = {
-                name: Record(**{**record, "origin": Origin(**record["origin"])})
-                for name, record in data["steps"].items()
-            }
-            return Manifest(folder, steps, data["started"])
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = read(Kept, folder / MANIFEST, MANIFEST, HlsgenError)
+        except HlsgenError:
             return Manifest(folder)
+        return Manifest(folder, dict(kept.steps), kept.started)
 
     def start(self, name: str, command: str, origin: Origin) -> bool:
         """Note that a step begins. Returns whether the very same one was broken off before."""
-        begun = {"step": name, "command": command, "origin": asdict(origin)}
+        begun = Begun(name, command, origin)
         again = self.started == begun
         self.started = begun
         self.steps.pop(name, None)
@@ -77,7 +92,7 @@ class Manifest:
 
     def finish(self, name: str, record: Record) -> None:
         """Note that a step is done."""
-        self.steps[name], self.started = record, {}
+        self.steps[name], self.started = record, None
         self.write()
 
     def judged(self, name: str, accuracy: Mapping[str, Any]) -> None:
@@ -87,17 +102,15 @@ class Manifest:
 
     def write(self) -> None:
         """Write it, all of it or nothing."""
-        steps = {name: asdict(record) for name, record in self.steps.items()}
-        data = {"schema": SCHEMA, "steps": steps, "started": self.started}
-        temporary = self.folder / f".{MANIFEST}.part"
-        temporary.write_text(json.dumps(data, indent=1) + "\n")
-        os.replace(temporary, self.folder / MANIFEST)
+        kept = asdict(Kept(self.steps, self.started))
+        write_whole(self.folder / MANIFEST, json.dumps(kept, indent=1) + "\n")
 
     def why(self, name: str, origin: Origin) -> str:
         """Why a step has to run, in words; "" where it has not."""
         record = self.steps.get(name)
         if record is None:
-            same = self.started.get("step") == name and self.started["origin"] == asdict(origin)
+            begun = self.started
+            same = begun is not None and (begun.step, begun.origin) == (name, origin)
             return "was broken off" if same else "not done yet"
         before = record.origin
         if before.version != origin.version:

@@ -87,6 +87,8 @@ def run_points(
     missing = {name: point for name, point in wanted.items() if name not in found}
     progress(len(wanted) - len(missing), len(wanted))
     with open(log, "a") as file:
+        if cut_off(log):
+            file.write("\n")
         with no_interrupts():
             futures = [
                 pool.submit(evaluate, str(Path(model).resolve()), digest, point, name)
@@ -105,10 +107,16 @@ def stored(log: Path) -> Iterator[dict[str, Any]]:
     """Results of an earlier run; a last line that was cut off is left out."""
     if not log.is_file():
         return
-    for line in log.read_text().splitlines():
+    for line in log.read_bytes().splitlines():
         try:
             result = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(result, dict) and "identity" in result:
+        if isinstance(result, dict) and isinstance(result.get("identity"), str):
             yield result
+
+
+def cut_off(log: Path) -> bool:
+    """Whether the last line of a log has no end."""
+    text = log.read_bytes()
+    return bool(text) and not text.endswith(b"\n")

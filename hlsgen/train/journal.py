@@ -144,16 +144,21 @@ def read_checkpoint(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
             remedy="start without --resume; the first one follows the first epoch",
         )
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for files that are not its own
         raise TrainingError(
             f"cannot be read ({first_line(error)})", where=where, remedy="start without --resume"
         ) from None
-    different = sorted(k for k in identity if content.get("identity", {}).get(k) != identity[k])
-    if content.get("format") != FORMAT or different:
+    before = content.get("identity") if isinstance(content, dict) else None
+    if not isinstance(before, dict) or content.get("format") != FORMAT:
         raise TrainingError(
-            f"it belongs to a run with other {', '.join(different) or 'file format'}",
+            "is no checkpoint of this version", where=where, remedy="start without --resume"
+        )
+    different = sorted(k for k in identity if before.get(k) != identity[k])
+    if different:
+        raise TrainingError(
+            f"it belongs to a run with other {', '.join(different)}",
             where=where,
             remedy="repeat the options of that run, or start without --resume",
         )
-    return content
+    return dict(content)

@@ -146,12 +146,15 @@ def test_copies_are_an_axis_of_pipelined_designs_alone(model, tmp_path):
 
 def test_resumed_runs_repeat_nothing(model, tmp_path):
     points = grid(["pac_a10"], ["pipelined", "folded"], ["throughput"], [1.0], 0, "")
-    first, second, third = Counting(), Counting(), Counting()
+    first, second, third, last = Counting(), Counting(), Counting(), Counting()
     one = run_points(model, points[:1], tmp_path, first)
     with open(tmp_path / "results.jsonl", "a") as file:
         file.write('{"key": "cut off')  # as an interrupted run leaves it
     both = run_points(model, points, tmp_path, second)
     assert (first.submitted, second.submitted) == (1, 1) and both[0] == one[0]
+    with open(tmp_path / "results.jsonl", "ab") as file:
+        file.write(b'{"identity": []}\n[1]\n\xff\n' + b"[" * 100_000)  # as nothing leaves it
+    assert run_points(model, points, tmp_path, last) == both and last.submitted == 0
     other = tmp_path / "other.onnx"
     onnx.save(network("lenet5", seed=3), other)
     run_points(other, points[:1], tmp_path, third)

@@ -1,6 +1,7 @@
 """`flow`: what a file may say, which steps run and why, and going on after a break."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import onnx
@@ -199,8 +200,21 @@ def test_reasons(tmp_path):
     assert manifest.why("s", before) == "a was changed by hand"
     manifest.write()
     assert Manifest.read(tmp_path).steps == manifest.steps
-    (tmp_path / MANIFEST).write_text("nothing")
-    assert Manifest.read(tmp_path).steps == {}
+    assert not manifest.start("s", "", before) and Manifest.read(tmp_path).start("s", "", before)
+    assert Manifest.read(tmp_path).why("s", before) == "was broken off"
+    good = json.loads((tmp_path / MANIFEST).read_text())
+    record = json.loads(json.dumps(asdict(Record("", before, {"a": "1"}, 0, ""))))
+    for bad in (
+        "nothing",
+        "[" * 100_000,
+        json.dumps(good | {"schema": 2}),
+        json.dumps(good | {"started": {"step": "s"}}),
+        json.dumps(good | {"steps": {"s": record | {"outputs": ["a"]}}}),
+        json.dumps(good | {"steps": {"s": record | {"origin": {"options": [], "inputs": {}}}}}),
+    ):
+        (tmp_path / MANIFEST).write_text(bad)
+        found = Manifest.read(tmp_path)
+        assert found.steps == {} and found.why("s", before) == "not done yet"
 
 
 @pytest.mark.emulator

@@ -751,6 +751,10 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
     (tmp_path / "out.onnx.training" / "checkpoint.pt").write_bytes(b"nothing")
     assert train(model, "--data", data, *options, "--resume") == 2
     assert "cannot be read" in capsys.readouterr().err
+    for foreign in (torch.zeros(2), {"weights": torch.zeros(2)}, {"format": 1, "identity": 3}):
+        torch.save(foreign, tmp_path / "out.onnx.training" / "checkpoint.pt")
+        assert train(model, "--data", data, *options, "--resume") == 2
+        assert "is no checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
