@@ -273,6 +273,13 @@ def step_words(
 
 def option_words(where: str, action: argparse.Action, value: Any) -> list[str]:
     """A key and its value as an option. Raises UsageError for values of another kind."""
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, (str, int, float, Path)) for item in items):
+        raise UsageError(
+            "is neither a number nor a text, nor a list of them",
+            where=where,
+            remedy="put a text in quotes",
+        )
     if not action.option_strings:
         return [str(value)]
     flag = action.option_strings[-1]
@@ -281,8 +288,6 @@ def option_words(where: str, action: argparse.Action, value: Any) -> list[str]:
             f"{value!r} is not {'true or false' if action.nargs == 0 else 'a value that it takes'}",
             where=where,
         )
-    if isinstance(value, dict):
-        raise UsageError("is a table", where=where, remedy="give a number, a text or a list")
     if isinstance(value, bool):
         return [flag] * value
     if not isinstance(value, list):
@@ -300,9 +305,11 @@ def named_files(folder: Path, given: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def resolved(folder: Path, value: str) -> Path | str:
-    """The file that a value names, relative to a folder; the value itself where there is none, or
-    where it is the name of a data set."""
-    return folder / value if value and value not in KNOWN and (folder / value).exists() else value
+    """The file that a value names, relative to a folder, else to where the command runs; the value
+    itself where there is none, or where it is the name of a data set."""
+    if not value or value in KNOWN:
+        return value
+    return next((path for path in (folder / value, Path(value)) if path.exists()), value)
 
 
 def options_of(

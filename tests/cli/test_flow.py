@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from hlsgen.cli.flow_file import read_flow
 from hlsgen.cli.main import main
 from hlsgen.flow import MANIFEST, Manifest, Origin, Record, digest
 from hlsgen.train.trainer import Trainer
@@ -164,6 +165,8 @@ def test_a_wrong_design_ends_the_flow(folder, capsys, monkeypatch):
         ("epochs = 3", "epoch = 3", "[train] epoch: `hlsgen train` has no option 'epoch'; did you"),
         ("epochs = 3", "epochs = 'x'", "flow.toml, [train] epochs: invalid int value: 'x'"),
         ("epochs = 3", "epochs = true", "[train] epochs: True is not a value"),
+        ("epochs = 3", "cut = 2026-01-01", "[train] cut: is neither a number nor a text"),
+        ("epochs = 3", "cut = [{}]", "[train] cut: is neither a number nor a text"),
         ("epochs = 3", "keep_zeros = 3", "[train] keep_zeros: 3 is not true or false"),
         ("epochs = 3", "hybrid = 2.5", "flow.toml, [train] hybrid: 2.5 is not between"),
         ("epochs = 3", "out = 'x'", "[train] out: the flow decides that"),
@@ -185,6 +188,18 @@ def test_files_that_are_refused(old, new, words, folder, capsys):
     told = capsys.readouterr().err
     assert words in told and told.count("error:") == 1
     assert not (folder / "out" / "trained.onnx").exists()
+
+
+def test_files_elsewhere_count_too(folder, tmp_path_factory, monkeypatch):
+    """A path is relative to the file, else to where the command runs: what lies there is an input,
+    so that its content counts."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in ("p.toml", "d.npz"):
+        (elsewhere / name).write_text("scale = 1.0")
+    monkeypatch.chdir(elsewhere)
+    change(folder, "[train]", "prepare = 'p.toml'\n[train]")
+    files = read_flow(folder / "flow.toml").files["train"]
+    assert files["prepare"].resolve() == elsewhere / "p.toml" and files["data"] == folder / "d.npz"
 
 
 def test_reasons(tmp_path):
