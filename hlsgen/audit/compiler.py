@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from importlib import metadata, resources, util
+from math import ceil
 from pathlib import Path
 
 from hlsgen.errors import AuditError
@@ -77,7 +78,8 @@ def bitcode(text: str, timeout: float) -> bytes:
     CPU."""
     with tempfile.TemporaryDirectory(prefix="hlsgen-audit-") as folder:
         options = OPTIONS if EXACT in text else (*OPTIONS, RELAXED)
-        status = WORKER.compile({"folder": folder, "options": options, "text": text}, timeout)
+        job = {"folder": folder, "options": options, "text": text, "seconds": ceil(timeout) + 1}
+        status = WORKER.compile(job, timeout)
         log = Path(folder, LOG)
         printed = log.read_text(errors="replace") if log.is_file() else ""
         if status == REFUSED:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from hlsgen.audit.compiler import LOG, REFUSED
 
 def compiled(job: dict[str, Any]) -> int:
     """In a fork: compile the job's text on the first device that the loader sees. What clang prints
-    goes to a file of the folder."""
+    goes to a file of the folder, and so does the trace of what nobody foresaw."""
+    signal.alarm(job["seconds"])  # nobody may be left who would end it
     os.environ["POCL_CACHE_DIR"] = job["folder"]  # read when PoCL is loaded, which is now
     with open(Path(job["folder"], LOG), "w") as log:
         os.dup2(log.fileno(), 1)
@@ -40,6 +43,8 @@ def main() -> None:
         if not child:
             try:
                 os._exit(compiled(json.loads(line)))
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -11,6 +11,7 @@ from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.audit.verdict import line
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_design, add_force, check_page, opened
+from hlsgen.errors import UsageError
 from hlsgen.model.times import rate
 
 NAME = "report"
@@ -43,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace, console: Console) -> int:
     """Print tables, write the page."""
+    if options.other and options.explain:
+        raise UsageError(
+            "two designs are compared by their figures",
+            where="--explain",
+            remedy="leave it out, or report one design",
+        )
     if options.output:
         check_page(Path(options.output), options.force, "--output")
     with opened(options) as accelerator:

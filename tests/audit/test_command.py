@@ -210,6 +210,19 @@ def test_clang_is_given_up_after_a_while():
     assert "@conv1" in llvm_ir(CLEAN)  # the next one starts anew
 
 
+def test_what_fails_beside_clang_is_in_the_log(tmp_path):
+    job = {"folder": str(tmp_path), "options": [3], "text": "", "seconds": 60}
+    assert compiler.WORKER.compile(job, 60) == 1
+    assert "TypeError" in (tmp_path / compiler.LOG).read_text()
+
+
+def test_a_compile_ends_by_itself_where_nobody_is_left_to_end_it(tmp_path):
+    os.mkfifo(tmp_path / "never")  # clang waits for somebody to write into it
+    text = f'#include "{tmp_path / "never"}"\n'
+    job = {"folder": str(tmp_path), "options": [], "text": text, "seconds": 1}
+    assert compiler.WORKER.compile(job, 60) == -signal.SIGALRM
+
+
 def test_the_package_is_imported_without_the_extra():
     """The commands must start where neither llvmlite nor PoCL is installed."""
     code = "import sys; sys.modules['llvmlite'] = None; import hlsgen.cli.main, hlsgen.audit"

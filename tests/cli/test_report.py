@@ -160,6 +160,7 @@ def test_two_designs_side_by_side(designs, capsys, tmp_path):
     assert {row["layer"] for row in data["layers"]} == {row["name"] for row in one["layers"]}
     assert one == {k: v for k, v in report(first, capsys).items() if k not in ("ok", "page")}
     assert main(["report", str(first), str(tmp_path / "nowhere")]) == 2
+    assert main(["report", str(first), str(first), "--explain"]) == 2
 
 
 def test_layers_of_one_design_alone_are_compared():
