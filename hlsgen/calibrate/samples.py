@@ -4,6 +4,7 @@ file."""
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def csv_sample(row: dict[str, str], where: str) -> Sample | None:
         fitted = tuple(float(row[f"fit_{n}"] or 0) for n in FITTED)
     except (ValueError, TypeError) as error:
         raise ReportError(f"has a figure that is no number ({error})", where=where) from None
-    if min(*estimate, *fitted) < 0 or fitted[0] <= 0:
+    if not all(0 <= figure < math.inf for figure in (*estimate, *fitted)) or not fitted[0]:
         raise ReportError("has a figure that is not positive", where=where)
     return Sample(row["design"], row["board"], row["kernel"], estimate, fitted)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from hlsgen.errors import HlsgenError, TrainingError
 from hlsgen.frontend.model import first_line
+from hlsgen.host.files import write_whole
 from hlsgen.interrupts import no_interrupts
 
 # Seconds that workers have to fall over by themselves when one has: the first to be noticed is
@@ -117,9 +118,8 @@ def child(
         if cause == "bug":
             (folder / FAILURE).write_text(traceback.format_exc())
             message += f"\n  what to do: see {folder / FAILURE}"
-        Path(shared, f"error-{rank}.json").write_text(
-            json.dumps({"cause": cause, "message": message})
-        )
+        told = json.dumps({"cause": cause, "message": message})
+        write_whole(Path(shared, f"error-{rank}.json"), told)  # this process may be ended meanwhile
         os._exit(1)  # threads of the engine may wait for neighbours that are gone
     end_process()
 

@@ -241,12 +241,17 @@ def test_bad_reports(tmp_path, capsys):
     (tmp_path / "text.csv").write_text(
         ",".join(COLUMNS) + "\n" + "d,b,19,k," + ",".join(["many"] * 10) + "\n"
     )
+    for name, figure in (("no_number", "nan"), ("endless", "inf")):
+        row = ",".join(["5"] * 5 + [figure] + ["5"] * 4)
+        (tmp_path / f"{name}.csv").write_text(f"{','.join(COLUMNS)}\nd,b,19,k,{row}\n")
     (tmp_path / "bad.json").write_text("{{{")
     for arguments, word in (
         ([str(tmp_path / "nowhere")], "does not exist"),
         ([str(tmp_path / "empty")], "neither area.json"),
         ([str(tmp_path / "short.csv")], "lacks the columns"),
         ([str(tmp_path / "text.csv")], "line 2"),
+        ([str(tmp_path / "no_number.csv")], "line 2: has a figure that is not positive"),
+        ([str(tmp_path / "endless.csv")], "line 2: has a figure that is not positive"),
         ([], "give either"),
     ):
         assert main(["calibrate", *arguments]) == 2
