@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from importlib import metadata, resources, util
 from math import ceil
 from pathlib import Path
@@ -98,7 +99,7 @@ class Worker:
         self.lock = threading.Lock()
         self.child: subprocess.Popen[str] | None = None
 
-    def compile(self, job: dict[str, object], timeout: float) -> int:
+    def compile(self, job: Mapping[str, object], timeout: float) -> int:
         """The exit status of a job (`hlsgen.audit.worker`). Raises AuditError where it takes longer
         than `timeout` seconds."""
         with self.lock:
