@@ -256,6 +256,8 @@ class Executor:
 
     def execute(self, launches: Sequence[Launch], images: int, timeout: float) -> float:
         """Run launches on what is in the buffers. Returns the seconds they took."""
+        # A blocking write returns when its source may change; other queues do not wait for it.
+        self.queue("host").finish()
         started = time.perf_counter()
         items = [] if self.started_once else list(self.run.once)
         self.started_once = True

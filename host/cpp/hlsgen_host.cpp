@@ -24,7 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 // Batches of a pipelined design are limited on the emulator, whose FIFOs hold whole batches then.
 const long BATCH_VALUES = 1L << 25;
-const std::chrono::milliseconds PAUSE(2);
 
 double since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -281,6 +280,8 @@ private:
 
     // The seconds that launches took, those after programming included where they are the first.
     double launch_all(const picojson::array& launches, long images, double timeout) {
+        // A blocking write returns when its source may change; other queues do not wait for it.
+        check(clFinish(queue("host")), "writing inputs");
         const auto start = Clock::now();
         std::vector<std::pair<std::string, cl_event>> events;
         if (!started_)
@@ -302,9 +303,6 @@ private:
         if (!kernel) kernel = clCreateKernel(program_, name.c_str(), &status);
         check(status, "kernel " + name);
         set_arguments(kernel, item, images);
-        // On the emulator a hybrid design gave wrong values now and then where its kernels were
-        // launched within microseconds; never where they are some time apart, as from Python.
-        if (concurrent_ && device_.emulator()) std::this_thread::sleep_for(PAUSE);
         const size_t one = 1;
         cl_event event;
         check(clEnqueueNDRangeKernel(queue(text(item, "queue")), kernel, 1, nullptr, &one, &one, 0,

@@ -68,7 +68,7 @@ DESIGNS = {
     "a launch ahead": (
         parse(BLOCK),
         {"style": "hybrid", "pins": {("prefix", "layers"): 1}},
-        2,
+        8,  # kernels that overtake the writing of inputs read old ones, now and then
         ("--concurrent",),
     ),
     "bytes": (parse(BYTES), {"style": "base"}, 2, ()),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from hlsgen.host.compare import TOLERANCE, compare
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import DeadlockError, HostError
-from hlsgen.host.executor import errors_of
+from hlsgen.host.executor import Executor, errors_of
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.runner import find_devices, run
 from tests.support.cases import case
@@ -23,6 +24,20 @@ NETWORK = """(float[1,3,12,12] x, float[8,3,3,3] a, float[8] ab, float[8,8,3,3] 
 float[4,8,1,1] c) => (float[1,4,3,3] y) {
 first = Conv<pads=[1,1,1,1], strides=[2,2]>(x, a, ab) second = Conv<pads=[1,1,1,1]>(first, b)
 pooled = MaxPool<kernel_shape=[2,2], strides=[2,2]>(second) y = Conv(pooled, c) }"""
+
+
+def test_kernels_are_launched_when_inputs_are_written():
+    """A blocking write on a queue of its own may be under way when it returns."""
+    order: list[str] = []
+    host = SimpleNamespace(finish=lambda: order.append("written"), flush=lambda: None)
+    executor = Executor.__new__(Executor)
+    executor.mode, executor.queues, executor.guards = "concurrent", {"host": host}, {}
+    executor.run, executor.started_once = SimpleNamespace(autorun=()), True
+    executor.launch = lambda item, images: (
+        order.append(item.kernel) or SimpleNamespace(command_execution_status=0)
+    )
+    executor.execute([SimpleNamespace(kernel="read_input")], 1, 1.0)
+    assert order == ["written", "read_input"]
 
 
 def test_comparison():
