@@ -11,7 +11,7 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY
 from hlsgen.model.times import LayerTime, Timing
-from hlsgen.model.weight_banks import bank_bandwidth, weight_banks
+from hlsgen.model.weight_banks import apart, bank_bandwidth, bank_share, weight_banks
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import KernelPlan, Plan
@@ -83,14 +83,18 @@ def memory_seconds(
     graph: Graph, plan: Plan, board: Board, clock: float, moved: float, streamed: float
 ) -> float:
     """Seconds that memory takes for an image: `moved` bytes of inputs and results, `streamed` ones
-    of weights. Banks with a reader each work side by side."""
+    of weights. Banks with a reader each work side by side, inputs and results in one of their own;
+    a single bank serves all in turn."""
     banks = weight_banks(graph, plan) if plan.weight_readers else ()
     if not banks:
         return (moved + streamed) / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)
     ports = len(graph.inputs)
     each = bank_bandwidth(board, ports, len(banks), clock)
     slowest = max(bank.bytes for bank in banks) / each
-    return max(slowest, moved / (board.sustained_bandwidth(ports) * 1e9))
+    if apart(banks, board):
+        return max(slowest, moved / (bank_share(board) * 1e9))
+    together = moved + sum(bank.bytes for bank in banks)
+    return max(slowest, together / (board.sustained_bandwidth(ports + len(banks)) * 1e9))
 
 
 def readers(graph: Graph, plan: Plan) -> int:

@@ -57,7 +57,12 @@ def bank_bandwidth(board: Board, ports: int, readers: int, clock: float) -> floa
     """Bytes a second that each of `readers` reading kernels gets at `clock` MHz, a word a cycle at
     most: those of its bank, or its share of a memory that `ports` others read too."""
     if readers < board.memory_banks:
-        share = board.bandwidth / board.memory_banks * board.bank_efficiency
+        share = bank_share(board)
     else:
         share = board.sustained_bandwidth(ports + readers) / readers
     return min(share * 1e9, clock * 1e6 * WORD_BITS / 8)
+
+
+def bank_share(board: Board) -> float:
+    """GB/s of one bank of a memory that is not interleaved."""
+    return board.bandwidth / board.memory_banks * board.bank_efficiency

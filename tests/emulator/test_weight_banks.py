@@ -14,7 +14,7 @@ from hlsgen.host.executor import bank_flag
 from hlsgen.host.manifest import Buffer
 from hlsgen.kernel.weight_banks import BLOCK, BLOCK_BYTES, ROOM, Bank, Stream
 from hlsgen.model.estimate import estimate
-from hlsgen.model.pipelined_timing import streamed_bytes
+from hlsgen.model.pipelined_timing import memory_seconds, streamed_bytes
 from hlsgen.model.structure import structure
 from hlsgen.model.weight_banks import bank_bandwidth, weight_banks
 from hlsgen.plan import Plan
@@ -128,6 +128,18 @@ def test_time_by_hand():
         board("de10_nano").sustained_bandwidth(2) * 1e9
     )
     assert bank_bandwidth(target.at_worst(), 1, 3, 300.0) == pytest.approx(76.8e9 / 4 * 0.26)
+
+
+def test_inputs_and_results_by_hand():
+    """They have a bank of their own beside those of weights; a single bank serves all in turn."""
+    graph, plan = shared(CASES[0], 3)
+    target = board("pac_d5005")
+    seconds = memory_seconds(graph, plan, target, 300.0, 1e9, 0.0)
+    assert seconds == pytest.approx(1e9 / (76.8e9 / 4 * 0.87))
+    target, plan = board("de10_nano"), replace(plan, board="de10_nano", weight_readers=1)
+    (bank,) = weight_banks(graph, plan)
+    seconds = memory_seconds(graph, plan, target, 300.0, bank.bytes, 0.0)
+    assert seconds == pytest.approx(2 * bank.bytes / (target.sustained_bandwidth(2) * 1e9))
 
 
 def test_where_they_lie(tmp_path):
