@@ -31,3 +31,18 @@ def test_one_where_no_second_fits():
     assert plan.copies >= 1
     with pytest.raises(UsageError, match="pipelined designs take"):
         schedule(graph, style="folded", goal=Goal(copies=ANY_COPIES))
+
+
+def test_no_more_than_the_goal_asks_for():
+    """Copies bring no image sooner; and the fewest resources for a rate that one copy reaches are
+    those of one, for a rate beyond it those of as many as reach it."""
+    graph = hlsgen.load_graph(network("lenet5"))
+
+    def chosen(objective, fps=0.0):
+        goal = Goal(objective=objective, fps=fps, copies=ANY_COPIES)
+        return schedule(graph, style="pipelined", goal=goal)
+
+    assert chosen("latency").copies == 1
+    assert chosen("resources", 1000.0).copies == 1
+    fast = chosen("resources", 600_000.0)
+    assert fast.copies == 2 and estimate(graph, fast).throughput >= 600_000
