@@ -51,6 +51,20 @@ def test_mnist(style, tmp_path):
     assert_equal(build(model, tmp_path / "design", style), feeds, strict=style == "folded")
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_several_taps_at_once_of_narrow_vectors(kind, tmp_path):
+    """Channels that fill no vector, borders, and taps that fill no word."""
+    model = parse("""(float[1,5,9,8] x, float[7,5,3,3] a, float[6,7,5,5] b) => (float[1,6,5,4] y) {
+        p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p)
+        y = Conv<pads=[2,2,2,2], strides=[2,2]>(q, b) }""")
+    model = quantised_statically(model, tmp_path, kind)
+    sizes = {"width": 2, "convolution.inputs": 4, "convolution.outputs": 2}
+    pins = {("engines", name): value for name, value in sizes.items()}
+    design = build(model, tmp_path / "design", "folded", "de10_nano", pins=pins)
+    feeds = {"x": np.random.default_rng(1).normal(size=(2, 5, 9, 8)).astype(np.float32)}
+    assert_equal(design, feeds, strict=kind is np.int8)
+
+
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["base", "pipelined", "folded"]))
 def test_random_networks(tmp_path_factory, seed, style):

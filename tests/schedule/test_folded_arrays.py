@@ -13,6 +13,7 @@ from hlsgen.codegen.folded import FoldedGenerator, generate_folded
 from hlsgen.codegen.folded_text import steps_by_engine
 from hlsgen.engines import is_array
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
+from hlsgen.model.estimate import estimate
 from hlsgen.model.finishing import engines_used, finish
 from hlsgen.model.folded_structure import shared_kernels
 from hlsgen.model.step_time import step_time
@@ -21,9 +22,10 @@ from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import halves
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.scheduler import schedule
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
 from tests.support.networks import parse
-from tests.support.quantised import joined_network
+from tests.support.quantised import joined_network, quantised_statically
 
 # Kernels of a hybrid design's prefix are not spoken of here.
 STYLES = ("folded", "hybrid")
@@ -191,3 +193,20 @@ def test_a_step_takes_no_less_than_its_kernels_loops(images):
             found += fields[turns] > 0
             assert cycles >= fields[turns], (step.layer, turns)
     assert found
+
+
+def test_integers_take_several_taps_at_once_in_narrow_vectors(tmp_path):
+    """A small board has logic for few lanes, and multipliers for many products of bytes: more taps
+    at once are quicker than one."""
+    model = parse("""(float[1,16,28,28] x, float[64,16,3,3] a, float[64,64,3,3] b)
+        => (float[1,64,24,24] y) { p = Conv(x, a) q = Relu(p) y = Conv(q, b) }""")
+    graph = hlsgen.load_graph(quantised_statically(model, tmp_path))
+
+    def found(**pins):
+        goal = Goal(pins={("engines", name): value for name, value in pins.items()})
+        plan = schedule(graph, "de1_soc", "folded", goal=goal)
+        return plan.engines, estimate(graph, plan).throughput
+
+    chosen, rate = found()
+    assert chosen.width < 16 and chosen.sizes["convolution"]["inputs"] > 1
+    assert rate > found(**{"convolution.inputs": 1})[1]

@@ -114,8 +114,10 @@ def array_sizes(
     if any(pins.get(f"{array.name}.{field}") == 0 for field in ArrayShape._fields):
         return []
     outputs = list(OUTPUTS) if plan.enabled("unroll") and plan.enabled("tile") else [1]
-    # Several taps at once pay where the widest vector is too narrow.
-    inputs = list(INPUTS) if plan.engines.width == WIDTHS[0] else [1]
+    # Several taps at once pay where the widest vector is too narrow; of integers at any width, for
+    # a lane of readers, epilogue and writer takes more logic than many products.
+    several = plan.engines.width == WIDTHS[0] or bool(graph.integers)
+    inputs = list(INPUTS) if several else [1]
     inputs, outputs = (
         [pins[name]] if name in pins else options
         for name, options in ((f"{array.name}.inputs", inputs), (f"{array.name}.outputs", outputs))

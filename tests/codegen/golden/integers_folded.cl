@@ -12,12 +12,12 @@
 // Integers come of float32: every rounding is where it is written.
 #pragma OPENCL FP_CONTRACT OFF
 
-typedef union { float16 v; float lane[16]; } lanes16;
-typedef union { uchar16 v; uchar lane[16]; } lanes16_uchar;
+typedef union { float8 v; float lane[8]; } lanes8;
+typedef union { uchar8 v; uchar lane[8]; } lanes8_uchar;
 
 // Every layer is one or a few steps. A table of steps in memory says what is to be done; the step reader hands it to the
 // readers and the writer, and these tell the engines through channels; an engine's result goes through the epilogue (scale, bias, residual, activation) to the
-// writer. Feature maps are [height][width][channels / 16] vectors of 16 channels.
+// writer. Feature maps are [height][width][channels / 8] vectors of 8 channels.
 //
 // Two ways to run the same kernels. On the board, and in strict emulation, everything runs at once: engines loop for
 // ever, and a step starts when the writer reports that the one before it is in memory. With HLSGEN_SEQUENTIAL the host
@@ -34,10 +34,10 @@ typedef union { uchar16 v; uchar lane[16]; } lanes16_uchar;
 #define DEPTH(board, step) (board)
 #endif
 
-typedef uchar16 vec; // a vector of channels
-typedef lanes16_uchar lanes;
-typedef struct { char16 v[8]; } weight_word; // what the weight memory delivers in a cycle
-typedef struct { int16 shift; float16 factor; } bias_word; // bias and scale
+typedef uchar8 vec; // a vector of channels
+typedef lanes8_uchar lanes;
+typedef struct { char8 v[8]; } weight_word; // what the weight memory delivers in a cycle
+typedef struct { int8 shift; float8 factor; } bias_word; // bias and scale
 
 typedef struct {
     int listeners;
@@ -171,22 +171,22 @@ typedef union { Step step; int word[STEP_WORDS]; } Record;
 // ---- Channels: depth on the board, and of the largest step
 channel int convolution_step __attribute__((depth(STEP_WORDS)));
 channel vec convolution_in __attribute__((depth(DEPTH(64, 120))));
-channel int16 convolution_out __attribute__((depth(DEPTH(64, 64))));
-channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 40))));
+channel int8 convolution_out __attribute__((depth(DEPTH(64, 64))));
+channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 18))));
 channel int quantised_pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec quantised_pooling_in __attribute__((depth(DEPTH(64, 72))));
-channel float16 quantised_pooling_out __attribute__((depth(DEPTH(64, 16))));
+channel float8 quantised_pooling_out __attribute__((depth(DEPTH(64, 16))));
 channel int global_pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec global_pooling_in __attribute__((depth(DEPTH(64, 16))));
-channel int16 global_pooling_out __attribute__((depth(DEPTH(64, 1))));
+channel int8 global_pooling_out __attribute__((depth(DEPTH(64, 1))));
 channel vec plain_in __attribute__((depth(DEPTH(64, 64))));
-channel float16 plain_floats __attribute__((depth(DEPTH(64, 120))));
+channel float8 plain_floats __attribute__((depth(DEPTH(64, 120))));
 channel vec residual_in __attribute__((depth(DEPTH(64, 64))));
 channel int residual_ready __attribute__((depth(2)));
 channel int epilogue_step __attribute__((depth(STEP_WORDS)));
 channel bias_word epilogue_bias __attribute__((depth(DEPTH(64, 2))));
 channel vec epilogue_out __attribute__((depth(DEPTH(64, 64))));
-channel float16 epilogue_floats __attribute__((depth(DEPTH(64, 64))));
+channel float8 epilogue_floats __attribute__((depth(DEPTH(64, 64))));
 channel int feature_steps __attribute__((depth(STEP_WORDS)));
 channel int parameter_steps __attribute__((depth(STEP_WORDS)));
 channel int residual_steps __attribute__((depth(STEP_WORDS)));
@@ -217,7 +217,7 @@ __kernel void step_reader(__global const int *restrict table, const int first, c
 // record goes ahead of it, all but the last word, which says that the step before is done.
 // volatile: the writer changes the memory while this kernel runs, so the load unit must not cache.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
-__kernel void feature_reader(__global const volatile vec *restrict features, __global const volatile float16 *restrict floats, const int steps)
+__kernel void feature_reader(__global const volatile vec *restrict features, __global const volatile float8 *restrict floats, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
@@ -244,8 +244,8 @@ __kernel void feature_reader(__global const volatile vec *restrict features, __g
         int ty = 0, tx = 0, g = 0, y = 0, x = 0, t = 0; // tile, pass, position, vector
         for (int turn = 0; turn < s.loads; ++turn) {
             const int row = ty * s.in_step_y - s.pad_top + y, column = tx * s.in_step_x - s.pad_left + x;
-            vec value = (uchar16)((uchar)s.pad_value);
-            float16 number = s.pad_value;
+            vec value = (uchar8)((uchar)s.pad_value);
+            float8 number = s.pad_value;
             if (row >= 0 && row < s.in_height && column >= 0 && column < s.in_width) {
                 if (s.in_float)
                     number = floats[s.in_base + row * s.in_pitch + column * s.in_stride + g * s.in_vectors + t];
@@ -384,25 +384,25 @@ __kernel void parameter_reader(__global const weight_word *restrict weights, __g
     }
 }
 
-typedef struct { int16 v[1]; } convolution_group;
+typedef struct { int8 v[1]; } convolution_group;
 channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
 channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 64))));
 
-typedef struct { vec v[5]; } convolution_word;
+typedef struct { vec v[9]; } convolution_word;
 channel int convolution_array_step __attribute__((depth(STEP_WORDS)));
-channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 128))));
+channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 64))));
 
-// Convolution engine: 80 products of each of 16 output channels of one pixel a cycle, in three kernels that run
+// Convolution engine: 72 products of each of 8 output channels of one pixel a cycle, in three kernels that run
 // side by side: tiles come in, the multiplier array works, results go out.
 //
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
-// of the window; a word is 5 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
+// of the window; a word is 9 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
 // The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than
 // 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[128] BLOCKS(1, 16, 5); // two halves
+    vec tiles[128] BLOCKS(1, 8, 9); // two halves
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -415,7 +415,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
         }
         const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x;
-        int start[5] REGISTERS, next_start[5] REGISTERS; // where the taps of this word and the next begin in the tile
+        int start[9] REGISTERS, next_start[9] REGISTERS; // where the taps of this word and the next begin in the tile
         int tap = 0, kx = 0, ky = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
         int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
         int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
@@ -431,9 +431,9 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
             }
             if (number == 0 || turn < s.send_turns) {
                 // A tap of the next word is placed. Lanes left over in a group's last word see the first pixel, with zero weights.
-                if (b < 5) {
+                if (b < 9) {
                     #pragma unroll
-                    for (int i = 0; i < 5; ++i)
+                    for (int i = 0; i < 9; ++i)
                         if (i == b)
                             next_start[i] = left > 0 ? tap : 0;
                     const bool row_ends = kx == s.taps_x - 1, window_ends = row_ends && ky == s.taps_y - 1;
@@ -443,12 +443,12 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                         kx = row_ends ? 0 : kx + 1;
                         ky = window_ends ? 0 : row_ends ? ky + 1 : ky;
                     }
-                    left = left > 1 ? left - 1 : b == 4 ? s.window_taps : 0; // the group is complete: the next begins
+                    left = left > 1 ? left - 1 : b == 8 ? s.window_taps : 0; // the group is complete: the next begins
                 }
                 if (number > 0 && b < s.pixels) {
                     convolution_word word;
                     #pragma unroll
-                    for (int i = 0; i < 5; ++i)
+                    for (int i = 0; i < 9; ++i)
                         word.v[i] = tiles[(~number & 1) * 64 + ((start[i] + address) & 63)];
                     write_channel_intel(convolution_pixels, word);
         const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
@@ -464,7 +464,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                     b = x = y = 0;
                     image = row = address = 0;
                     #pragma unroll
-                    for (int i = 0; i < 5; ++i)
+                    for (int i = 0; i < 9; ++i)
                         start[i] = next_start[i];
                 } else {
                     ++b;
@@ -488,8 +488,8 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
-    char16 weights[1][80] REGISTERS, next_weights[1][80] REGISTERS;
-    int16 sums[32] MLABS(1, 64, 1); // pixel by pixel
+    char8 weights[1][72] REGISTERS, next_weights[1][72] REGISTERS;
+    int8 sums[32] MLABS(1, 32, 1); // pixel by pixel
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -511,14 +511,14 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
-                    for (int i = 0; i < 80; i += 8)
+                    for (int i = 0; i < 72; i += 8)
                         if (t == output && i == input) {
                             #pragma unroll
                             for (int b = 0; b < 8; ++b)
                                 next_weights[t][i + b] = next.v[b];
                         }
-                output = input == 72 ? output + 1 : output;
-                input = input == 72 ? 0 : input + 8;
+                output = input == 64 ? output + 1 : output;
+                input = input == 64 ? 0 : input + 8;
             }
             if (phase >= 0 && pixel < s.pixels) {
                 const convolution_word word = read_channel_intel(convolution_pixels);
@@ -526,16 +526,16 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t) {
                     if (t < s.out_vectors) { // lanes beyond the layer's channels rest
-                        int16 product = 0;
+                        int8 product = 0;
                         #pragma unroll
-                        for (int b = 0; b < 5; ++b) {
+                        for (int b = 0; b < 9; ++b) {
                             lanes in;
                             in.v = word.v[b];
                             #pragma unroll
-                            for (int i = 0; i < 16; ++i)
-                                product += (int)in.lane[i] * convert_int16(weights[t][b * 16 + i]);
+                            for (int i = 0; i < 8; ++i)
+                                product += (int)in.lane[i] * convert_int8(weights[t][b * 8 + i]);
                         }
-                        const int16 rested = sums[pixel];
+                        const int8 rested = sums[pixel];
                         group.v[t] = tap == 0 ? product : rested + product;
                         sums[pixel] = group.v[t];
                     }
@@ -549,7 +549,7 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
-                    for (int i = 0; i < 80; ++i)
+                    for (int i = 0; i < 72; ++i)
                         weights[t][i] = next_weights[t][i];
                 if (phase >= 0)
                     tap = tap == s.taps - 1 ? 0 : tap + 1;
@@ -566,7 +566,7 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void convolution_results(ENGINE_PARAMETERS)
 {
-    int16 results[64] BLOCKS(1, 64, 1); // two halves
+    int8 results[64] BLOCKS(1, 32, 1); // two halves
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -589,7 +589,7 @@ __kernel void convolution_results(ENGINE_PARAMETERS)
                     results[2 * turn + (group & 1)] = sums.v[i];
             }
             if (group > 0 && turn < s.group_turns - 9) {
-                int16 result = results[2 * pixel + (~group & 1)];
+                int8 result = results[2 * pixel + (~group & 1)];
                 write_channel_intel(convolution_out, result);
                 if (t == s.out_vectors - 1) {
                     t = 0;
@@ -609,11 +609,11 @@ __kernel void convolution_results(ENGINE_PARAMETERS)
 }
 
 __constant float quantised_pooling_engine_reciprocal[5] = { 1.0f, 1.0f, 0.5f, 0.33333334f, 0.25f };
-// Pooling engine: 16 channels of one pixel a cycle; mask_y and mask_x say which rows and columns of the window count.
+// Pooling engine: 8 channels of one pixel a cycle; mask_y and mask_x say which rows and columns of the window count.
 ENGINE
 __kernel void quantised_pooling_engine(ENGINE_PARAMETERS)
 {
-    vec line[9] MLABS(1, 16, 1); // rows above the newest, side by side
+    vec line[9] MLABS(1, 8, 1); // rows above the newest, side by side
     vec window[2][2] REGISTERS;
     #pragma unroll
     for (int r = 0; r < 2; ++r)
@@ -646,10 +646,10 @@ __kernel void quantised_pooling_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int c = 0; c < 1; ++c)
                     window[r][c] = window[r][c + 1];
-                window[r][1] = y + r < 1 ? (uchar16)(0) : column[r];
+                window[r][1] = y + r < 1 ? (uchar8)(0) : column[r];
             }
             if (y == next_y && x == next_x && x < s.emit_end) {
-                float16 sum = 0.0f;
+                float8 sum = 0.0f;
                 int rows = 0, columns = 0;
                 #pragma unroll
                 for (int i = 0; i < 2; ++i) {
@@ -662,7 +662,7 @@ __kernel void quantised_pooling_engine(ENGINE_PARAMETERS)
                     #pragma unroll
                     for (int c = 0; c < 2; ++c)
                         if (s.mask_y >> r & s.mask_x >> c & 1) {
-                            sum += convert_float16(convert_int16(window[r][c]) - (int)s.pad_value) * s.constant_0;
+                            sum += convert_float8(convert_int8(window[r][c]) - (int)s.pad_value) * s.constant_0;
                         }
                 write_channel_intel(quantised_pooling_out, sum * quantised_pooling_engine_reciprocal[rows * columns]);
             }
@@ -681,7 +681,7 @@ __kernel void quantised_pooling_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void global_pooling_engine(ENGINE_PARAMETERS)
 {
-    int16 sums[1] REGISTERS; // of integers, which rest nowhere
+    int8 sums[1] REGISTERS; // of integers, which rest nowhere
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -694,11 +694,11 @@ __kernel void global_pooling_engine(ENGINE_PARAMETERS)
         const Step s = record.step;
         int pixel = 0;
         for (int n = 0; n < s.planes * s.plane; ++n) {
-            const int16 value = convert_int16(read_channel_intel(global_pooling_in));
+            const int8 value = convert_int8(read_channel_intel(global_pooling_in));
             sums[0] = pixel == 0 ? value : sums[0] + value;
             if (pixel == s.plane - 1) {
                 pixel = 0;
-                int16 total = sums[0];
+                int8 total = sums[0];
                 write_channel_intel(global_pooling_out, total);
             } else {
                 ++pixel;
@@ -712,8 +712,8 @@ __kernel void global_pooling_engine(ENGINE_PARAMETERS)
 ENGINE
 __kernel void epilogue(ENGINE_PARAMETERS)
 {
-    int16 bias_kept[1] REGISTERS;
-    float16 scale_kept[1] REGISTERS;
+    int8 bias_kept[1] REGISTERS;
+    float8 scale_kept[1] REGISTERS;
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -726,8 +726,8 @@ __kernel void epilogue(ENGINE_PARAMETERS)
         const Step s = record.step;
         int pixel = 0, t = 0;
         for (int turn = 0; turn < s.results; ++turn) {
-            int16 shift = bias_kept[0];
-            float16 factor = scale_kept[0];
+            int8 shift = bias_kept[0];
+            float8 factor = scale_kept[0];
             if (pixel == 0) { // biases arrive with a group's first pixel
                 const bias_word word = read_channel_intel(epilogue_bias);
                 shift = word.shift;
@@ -739,14 +739,14 @@ __kernel void epilogue(ENGINE_PARAMETERS)
                         scale_kept[i] = factor;
                     }
             }
-            int16 sum = 0;
+            int8 sum = 0;
             if (s.engine == ENGINE_CONVOLUTION)
-                sum = convert_int16(read_channel_intel(convolution_out));
+                sum = convert_int8(read_channel_intel(convolution_out));
             if (s.engine == ENGINE_GLOBAL_POOLING)
-                sum = convert_int16(read_channel_intel(global_pooling_out));
+                sum = convert_int8(read_channel_intel(global_pooling_out));
             if (s.engine == 0 && !s.in_float)
-                sum = convert_int16(read_channel_intel(plain_in));
-            float16 value = convert_float16(sum + shift);
+                sum = convert_int8(read_channel_intel(plain_in));
+            float8 value = convert_float8(sum + shift);
             if (s.of_float) {
                 if (s.engine == ENGINE_QUANTISED_POOLING)
                     value = read_channel_intel(quantised_pooling_out);
@@ -755,31 +755,31 @@ __kernel void epilogue(ENGINE_PARAMETERS)
             }
             value *= factor;
             if (s.of_float)
-                value += as_float16(shift);
+                value += as_float8(shift);
             if (s.divisor > 0.0f) { // float32 becomes integers
-                lanes16 divided;
+                lanes8 divided;
                 divided.v = value;
                 #pragma unroll
                 for (int i = 0; i < 8; ++i)
                     divided.lane[i] = divided.lane[i] / s.divisor + s.offset;
                 value = divided.v;
             }
-            int16 whole = convert_int16_rte(fmin(fmax(value, s.least), s.most)) + s.zero;
+            int8 whole = convert_int8_rte(fmin(fmax(value, s.least), s.most)) + s.zero;
             if (s.residual) { // zero points are part of the constants
-                const vec own = convert_uchar16(whole), other = read_channel_intel(residual_in);
-                const int16 first = convert_int16(s.swapped ? other : own);
-                const int16 second = convert_int16(s.swapped ? own : other);
-                float16 joined = 0.0f;
+                const vec own = convert_uchar8(whole), other = read_channel_intel(residual_in);
+                const int8 first = convert_int8(s.swapped ? other : own);
+                const int8 second = convert_int8(s.swapped ? own : other);
+                float8 joined = 0.0f;
                 if (s.residual == JOIN_QUANTISED_ADD)
-                    joined = fma(convert_float16(first), (float16)(s.join_0), fma(convert_float16(second), (float16)(s.join_1), (float16)(s.join_2)));
+                    joined = fma(convert_float8(first), (float8)(s.join_0), fma(convert_float8(second), (float8)(s.join_1), (float8)(s.join_2)));
                 if (s.residual == JOIN_QUANTISED_MULTIPLY)
-                    joined = convert_float16((first - (uchar)s.join_0) * (second - (uchar)s.join_1)) * s.join_2 + s.join_3;
-                whole = convert_int16_rte(fmin(fmax(joined, 0.0f), 255.0f));
+                    joined = convert_float8((first - (uchar)s.join_0) * (second - (uchar)s.join_1)) * s.join_2 + s.join_3;
+                whole = convert_int8_rte(fmin(fmax(joined, 0.0f), 255.0f));
             }
             if (s.out_float)
                 write_channel_intel(epilogue_floats, value);
             else
-                write_channel_intel(epilogue_out, convert_uchar16(whole));
+                write_channel_intel(epilogue_out, convert_uchar8(whole));
             if (t == s.out_vectors - 1) {
                 t = 0;
                 pixel = pixel == s.pixels - 1 ? 0 : pixel + 1;
@@ -793,7 +793,7 @@ __kernel void epilogue(ENGINE_PARAMETERS)
 // Stores results; positions beyond the tensor (tiles at its edges, vectors beyond its channels) are dropped. After a
 // step it reports that everything is in memory.
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
-__kernel void writer(__global vec *restrict features, __global float16 *restrict floats, const int steps)
+__kernel void writer(__global vec *restrict features, __global float8 *restrict floats, const int steps)
 {
     for (int n = 0; n < steps; ++n) {
         Record record;
@@ -809,7 +809,7 @@ __kernel void writer(__global vec *restrict features, __global float16 *restrict
         for (int turn = 0; turn < s.results; ++turn) {
             const int row = ty * s.tile_height + y, column = tx * s.tile_width + x, v = g * s.out_vectors + t;
             vec value = 0;
-            float16 number = 0.0f;
+            float8 number = 0.0f;
             if (s.out_float)
                 number = read_channel_intel(epilogue_floats);
             else
