@@ -121,12 +121,13 @@ def bench(
         timed(many)  # programs the device, and fills caches
         whole, seconds = timed(many)
         single, _ = timed(few, launches)
+    made = images * (design.manifest.cut.images if design.manifest.cut else 1)
     return Benchmark(
         whole.device,
-        images,
+        made,
         launch,
-        images / whole.kernel_seconds,
-        images / seconds,
+        made / whole.kernel_seconds,
+        made / seconds,
         tuple(taken * launch for taken in single.image_seconds),
         read_prediction(design.path),
     )

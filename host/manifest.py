@@ -139,7 +139,8 @@ class Cut:
     `inputs` and `outputs` are the network's. The design reads `Manifest.inputs` of the network's
     inputs and the head's outputs; the tail reads what it names of all of these and of
     `Manifest.outputs`; the network's outputs are found among all values by their names. `host_macs`
-    of `macs` multiply-accumulates are the host's; `reasons` say why.
+    of `macs` multiply-accumulates are the host's; `reasons` say why. `images`: of the design, that
+    are one of the network, where the design takes a batch image by image and the host does not.
     """
 
     inputs: tuple[Value, ...]
@@ -149,6 +150,7 @@ class Cut:
     macs: int
     host_macs: int
     reasons: tuple[str, ...] = ()
+    images: int = 1
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class Network:
     has them."""
 
     def __init__(self, folder: Path, manifest: Manifest, cut: Cut):
-        self.manifest = manifest
+        self.manifest, self.images = manifest, cut.images
         self.head = HostPart(folder / cut.head) if cut.head else None
         self.tail = HostPart(folder / cut.tail) if cut.tail else None
 
@@ -35,9 +35,12 @@ class Network:
         return values
 
     def design_inputs(self, values: Sequence[Tensors]) -> Tensors:
-        """What the design is given of these values, `(images, ...)`."""
+        """What the design is given of these values, `(images, ...)`, its own images."""
+        shapes = {port.name: (self.images, *port.shape[1:]) for port in self.manifest.inputs}
         return {
-            port.name: np.concatenate([known[port.name].reshape(port.shape) for known in values])
+            port.name: np.concatenate(
+                [known[port.name].reshape(shapes[port.name]) for known in values]
+            )
             for port in self.manifest.inputs
         }
 
@@ -46,11 +49,21 @@ class Network:
         outputs. Images whose outputs differ in shape make an array of arrays, one an image."""
         images = []
         for number, before in enumerate(values):
-            known = before | self.image(results, self.manifest.outputs, number)
+            known = before | self.results(results, number)
             images.append(known | self.tail(known) if self.tail is not None else known)
         return {
             port.name: stacked([led(known[port.name], port) for known in images])
             for port in self.manifest.network_outputs
+        }
+
+    def results(self, arrays: Tensors, number: int) -> Tensors:
+        """The design's outputs for one image of the network as ONNX has them."""
+        several, first = self.images > 1, number * self.images
+        return {
+            port.name: arrays[port.name][first : first + self.images].reshape(
+                (self.images, *port.model_shape[1:]) if several else port.model_shape
+            )
+            for port in self.manifest.outputs
         }
 
     @staticmethod

@@ -108,7 +108,8 @@ def run(
                 on_layers(event["index"], layers)
         printed = worker.printed()
     results = done["outputs"]
-    assert all(len(array) == images for array in results.values())
+    taken = len(next(iter(given.values())))
+    assert all(len(array) == taken for array in results.values())
     started = time.perf_counter()
     outputs = network.after(values, results) if network else results
     return RunResult(

@@ -32,8 +32,8 @@ def validate(
     progress: Callable[[dict[str, Any]], None] | None = None,
     session: Session = SHARED,
 ) -> tuple[dict[str, Any], Tensors]:
-    """Run all images of `inputs` and compare. Returns the verdict (JSON-ready) and the network's
-    outputs.
+    """Run all images of `inputs` and compare. Returns the verdict (JSON-ready), and the outputs of
+    the network and of the design, which may be a part of it.
 
     `reference(image)` gives the tensors of an image by tensor name, canonical `(C, H, W)`, and the
     design's outputs by output name. `optimise` is as for `run`. A deadlock is a verdict too: `ok`
@@ -67,7 +67,7 @@ def validate(
                 progress=progress,
                 session=session,
             )
-            values = result.outputs
+            values = result.design_outputs | result.outputs
             for image, wanted in expected.items():
                 for name, value in wanted.items():
                     own = result.design_outputs[name][image : image + 1]

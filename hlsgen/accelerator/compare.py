@@ -12,6 +12,7 @@ from hlsgen.frontend.model import first_line
 from hlsgen.graph import Graph, Port
 from hlsgen.host.compare import Comparison, compare
 from hlsgen.host.errors import HostError
+from hlsgen.near_ties import with_outputs
 from hlsgen.own_model import OwnModel
 from hlsgen.stored_model import with_stored_weights
 
@@ -37,8 +38,12 @@ def compare_layers(
         if port is None:
             missing.append(layer.name)
             continue
-        images = zip(found[layer.name], wanted[port.name], strict=True)
-        errors = [against(value, expected, port) for value, expected in images]
+        values, expected = found[layer.name], wanted[port.name]
+        if len(expected) < len(values):  # the design takes a batch of the network image by image
+            expected = expected.reshape(len(values), *expected.shape[2:])
+        errors = [
+            against(value, image, port) for value, image in zip(values, expected, strict=True)
+        ]
         worst = errors[0]
         for error in errors[1:]:
             worst = worst.worst(error)
@@ -68,14 +73,8 @@ def onnxruntime_values(
     inputs: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Values of a model by name, led by the number of images."""
-    extended = onnx.ModelProto()
-    extended.CopyFrom(model)
-    known = {output.name for output in model.graph.output}
-    extended.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in known
-    )
     try:
-        return OwnModel(extended, shapes)(dict(inputs))
+        return OwnModel(with_outputs(model, names), shapes)(dict(inputs))
     except ImportError:
         raise HostError(
             "onnxruntime is not installed", remedy="pip install 'hlsgen[onnxruntime]'"

@@ -3,7 +3,7 @@ mix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -27,18 +27,26 @@ def prepare(source: Source, shapes: Shapes | None = None) -> PreparedModel:
     batch = common_batch(source)
     if batch is None:
         return resolved(source, given)
-    mixing = "its shapes do not follow it"
     try:
         whole = resolved(source, with_batch(given, batch, batch))
         single = resolved(one_image(source, batch, whole.constants), with_batch(given, batch, 1))
-        mixing = first_mixing(whole, single, batch)
-        if not mixing:
-            return single
-    except HlsgenError:
-        pass  # for one image it makes no sense
-    prepared = resolved(source, given)
-    prepared.mixing = f"its batch of {batch} cannot be taken image by image ({mixing})"
+    except HlsgenError:  # for one image it makes no sense
+        return batched(resolved(source, given), batch, "its shapes do not follow it")
+    if [node.op_type for node in whole.nodes] != [node.op_type for node in single.nodes]:
+        return batched(resolved(source, given), batch, "it computes otherwise with another")
+    along = nodes_along(whole, single, batch)
+    if not along:
+        return single
+    reason = f"{next(iter(along.values()))} works along it"
+    prepared = batched(resolved(source, given), batch, reason)
+    prepared.alone, prepared.along = single, along
     return prepared
+
+
+def batched(network: PreparedModel, batch: int, reason: str) -> PreparedModel:
+    """A network whose batch stays, with the reason."""
+    network.mixing = f"its batch of {batch} cannot be taken image by image ({reason})"
+    return network
 
 
 def common_batch(source: Source) -> int | None:
@@ -87,35 +95,45 @@ def one_image(source: Source, batch: int, constants: Mapping[str, np.ndarray]) -
     return Source(single, {**source.constants, **added})
 
 
-def first_mixing(whole: PreparedModel, single: PreparedModel, batch: int) -> str:
-    """What works along the batch first; empty where every node works on each image by itself."""
-    if [node.op_type for node in whole.nodes] != [node.op_type for node in single.nodes]:
-        return "it computes otherwise with another"
-    maps = set(whole.inputs)
+def nodes_along(whole: PreparedModel, single: PreparedModel, batch: int) -> dict[str, str]:
+    """The nodes that do not work on each image by itself, by their first output: labels of those
+    that work along the batch, an empty one of those that read their results."""
+    maps, behind = set(whole.inputs), set[str]()
+    found: dict[str, str] = {}
     for node, alone in zip(whole.nodes, single.nodes, strict=True):
         operands = [name for name in node.input if name in maps]
         if not operands and same_constants(whole, single, node, alone):
             continue  # a constant that layers may take as integers
-        results = [
-            (name, other) for name, other in zip(node.output, alone.output, strict=True) if name
-        ]
-        per_image = all(
-            whole.shapes.get(name, ())[:1] == (batch,)
-            and single.shapes.get(other) == (1, *whole.shapes[name][1:])
-            for name, other in results
-        )
-        ranks = [
-            len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes
-        ]
-        arguments = NodeArguments(node, whole.constants, whole.label(node))
-        if not (
-            per_image
-            and same_constants(whole, single, node, alone)
-            and keeps_images_apart(arguments, ranks)
-        ):
-            return f"{arguments.label} works along it"
-        maps.update(node.output)
-    return ""
+        if behind.intersection(node.input):
+            found[node.output[0]] = ""
+        elif not stays_apart(whole, single, batch, (node, alone), operands):
+            found[node.output[0]] = whole.label(node)
+        (behind if node.output[0] in found else maps).update(node.output)
+    return found
+
+
+def stays_apart(
+    whole: PreparedModel,
+    single: PreparedModel,
+    batch: int,
+    pair: tuple[onnx.NodeProto, onnx.NodeProto],
+    operands: Sequence[str],
+) -> bool:
+    """Whether a node works on every image of `operands` by itself; `pair`: it in both networks."""
+    node, alone = pair
+    results = [(name, other) for name, other in zip(node.output, alone.output, strict=True) if name]
+    per_image = all(
+        whole.shapes.get(name, ())[:1] == (batch,)
+        and single.shapes.get(other) == (1, *whole.shapes[name][1:])
+        for name, other in results
+    )
+    ranks = [len(whole.shapes[name]) for name in (*operands, *node.output) if name in whole.shapes]
+    arguments = NodeArguments(node, whole.constants, whole.label(node))
+    return (
+        per_image
+        and same_constants(whole, single, node, alone)
+        and keeps_images_apart(arguments, ranks)
+    )
 
 
 def same_constants(

@@ -80,13 +80,21 @@ class Cutter:
     def __init__(self, model: onnx.ModelProto, network: PreparedModel, name: str):
         self.model, self.name, self.prepared = model, name, network
         self.network = static_network(network)
+        # Nodes are judged on one image; those that work along a batch are the host's.
+        image = self.network if network.alone is None else static_network(network.alone)
         assumed = {
             value: shape
-            for value in self.network.types
-            if self.network.crosses(value) and (shape := self.network.shape(value))
+            for value in image.types
+            if image.crosses(value) and (shape := image.shape(value))
         }
-        self.judged = translate(network, scoped_names(model.graph.node), assumed=assumed)
-        self.work = work_of(self.network, self.judged)
+        names = scoped_names(model.graph.node)
+        self.judged = translate(network.alone or network, names, assumed=assumed)
+        self.work = work_of(image, self.judged)
+        for result, label in network.along.items():
+            if label:
+                mixing = UnsupportedError("works along the batch", where=label)
+                self.judged.problems.setdefault(result, mixing)
+            self.judged.untold.add(result)
 
     def by_itself(self, refusal: UnsupportedError) -> Graph:
         """The largest part that can be built. Raises the refusal of the whole where that has no
@@ -149,8 +157,16 @@ class Cutter:
             macs=sum(self.work),
             host_macs=sum(w for w, s in zip(self.work, stages, strict=True) if s != DESIGN),
             reasons=reasons(problems),
+            images=images_of(network, graph),
         )
         return replace(graph, host_parts=HostParts(cut, head, tail))
+
+
+def images_of(network: StaticNetwork, graph: Graph) -> int:
+    """How many images of the part that is built make one of the network."""
+    port = graph.inputs[0]
+    shape = network.shape(port.name) or ()
+    return shape[0] if len(shape) > 1 and port.view.value_shape == (1, *shape[1:]) else 1
 
 
 def work_of(network: StaticNetwork, judged: Translation) -> list[int]:

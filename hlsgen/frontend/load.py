@@ -61,6 +61,8 @@ def prepared(
     """A model, ready to be translated. Raises ModelError or UnsupportedError."""
     network = prepare(open_model(model), shapes)
     fuse_quantised(network)
+    if network.alone is not None:
+        fuse_quantised(network.alone)
     return network
 
 

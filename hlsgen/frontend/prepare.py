@@ -50,7 +50,10 @@ class PreparedModel:
     maps of integers; `outputs` lists the names of the results. `refused`
     holds what is known to keep nodes from being built, by a node's first output. `labels` names
     nodes that the user's file lacks, by the same. `precision`: see `Graph`. `mixing`
-    says why a fixed batch could not be taken image by image.
+    says why a fixed batch could not be taken image by image; `alone` is the network for one image
+    of it all the same, where there is one, and `along` what is computed otherwise then: the nodes
+    that work along the batch, and with an empty name those that read their results, by their first
+    output.
     """
 
     nodes: list[onnx.NodeProto]
@@ -66,6 +69,8 @@ class PreparedModel:
     origin: tuple[Source, Shapes]
     precision: tuple[str, ...] = ()
     mixing: str = field(default="")
+    alone: PreparedModel | None = None
+    along: Mapping[str, str] = field(default_factory=dict)
 
     def label(self, node: onnx.NodeProto) -> str:
         """How messages name a node."""

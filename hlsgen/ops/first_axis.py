@@ -218,10 +218,37 @@ RULES: dict[str, Rule] = {
 }
 
 
+# Operators that no module imports, for heads and tails.
+HOST_RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "Tan",
+            "Asin",
+            "Acos",
+            "Atan",
+            "Sinh",
+            "Cosh",
+            "Asinh",
+            "Acosh",
+            "Atanh",
+            "IsInf",
+            "IsNaN",
+            "Shrink",
+            "ThresholdedRelu",
+            "LpPool",
+            "GlobalLpPool",
+        ),
+        always,
+    ),
+    **dict.fromkeys(("Mod", "Xor"), same_rank),
+    **dict.fromkeys(("TopK", "Hardmax"), other_axis),
+}
+
+
 def keeps_images_apart(node: NodeArguments, ranks: Sequence[int]) -> bool:
     """Whether a node works on every image of a batch by itself, so far as shapes do not tell.
 
     `ranks`: of its run-time operands, then of its results.
     """
-    rule = RULES.get(node.op_type)
+    rule = RULES.get(node.op_type) or HOST_RULES.get(node.op_type)
     return rule is not None and rule(node, ranks)

@@ -15,6 +15,7 @@ from hlsgen.frontend.cut import host_models
 from hlsgen.host import __main__ as host_main
 from hlsgen.host.archive import load_arrays
 from hlsgen.host.errors import HostError
+from hlsgen.host.network import Network
 from tests.support.cut_networks import BRANCHES, BYTES, DETECTOR, LOOP, MIDDLE
 from tests.support.networks import parse, random_inputs, run_onnxruntime
 
@@ -44,6 +45,27 @@ def test_it_is_right_end_to_end(name):
             np.testing.assert_allclose(found, array.reshape(found.shape), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["detector", "middle"])
+def test_a_fixed_batch_that_the_host_takes_at_once(name):
+    """The design computes its images one by one; a suppression, and a maximum over everything, take
+    the whole batch."""
+    text = NETWORKS[name].replace("[N,", "[1,").replace("[1,", "[2,").replace("{1, 6", "{2, 6")
+    model = parse(text)
+    with hlsgen.compile(model, style="pipelined") as made:
+        assert made.design.manifest.cut.images == 2
+        given = {n: (2, *shape[1:]) for n, shape in made.inputs.items()}
+        inputs = {n: np.random.default_rng(0).standard_normal(s, "f4") for n, s in given.items()}
+        verdict = made.validate(inputs)
+        assert verdict.ok and verdict.record["onnxruntime"]["ok"]
+        assert made.compare(inputs).ok
+        outputs = made.execute(inputs).outputs
+    for group in range(2):
+        wanted = run_onnxruntime(model, {n: a[group] for n, a in inputs.items()})
+        for output, array in wanted.items():
+            found = np.asarray(outputs[output][group], array.dtype)
+            np.testing.assert_allclose(found, array.reshape(found.shape), rtol=1e-4, atol=1e-6)
+
+
 def test_bytes_go_through_a_head():
     with hlsgen.compile(parse(BYTES, inputs=("x0",)), style="folded") as made:
         assert made.inputs == {"x0": (1, 12, 12, 3)}
@@ -62,6 +84,43 @@ def test_a_tail_that_computes_otherwise_than_the_file_is_found(monkeypatch):
     with hlsgen.compile(parse(DETECTOR), style="folded") as made:
         verdict = made.validate()
     assert all(layer.ok for layer in verdict.layers) and not verdict.ok
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Eight results that are equal but for rounding where all channels of the input are, and their
+    order; images that are such."""
+    weights = np.random.default_rng(0).standard_normal(64).astype(np.float32)
+    shuffled = np.stack([np.roll(weights, 5 * turn) for turn in range(8)]).reshape(8, 64, 1, 1)
+    model = parse("""(float[1,64,4,4] x, float[8,64,1,1] w) => (int64[1,8] order)
+      <int64[1] all = {8}> {
+        a = Conv(x, w) g = GlobalAveragePool(a) f = Flatten(g) v, order = TopK(f, all)
+      }""")
+    (given,) = (t for t in model.graph.initializer if t.name == "w")
+    given.CopyFrom(numpy_helper.from_array(shuffled, "w"))
+    image = np.random.default_rng(1).standard_normal((4, 1, 4, 4)).astype(np.float32)
+    with hlsgen.compile(model, style="folded") as made:
+        yield made, {"x": np.repeat(image, 64, axis=1)}
+
+
+def test_near_ties_of_a_tail_are_told_and_right(ranked):
+    made, inputs = ranked
+    verdict = made.validate(inputs)
+    assert verdict.ok
+    assert "images: the host's part decides otherwise" in verdict.record["onnxruntime_note"]
+    clear = {"x": np.random.default_rng(2).standard_normal((1, 64, 4, 4)).astype(np.float32)}
+    assert not made.validate(clear).record["onnxruntime_note"]
+
+
+def test_near_ties_excuse_no_mixture_of_images(ranked, monkeypatch):
+    made, inputs = ranked
+    after = Network.after
+    monkeypatch.setattr(
+        Network, "after", lambda self, values, results: {
+            name: array[::-1] for name, array in after(self, values, results).items()
+        }
+    )  # fmt: skip
+    assert not made.validate(inputs).ok
 
 
 def test_a_tail_that_was_edited_is_refused(detector, tmp_path):

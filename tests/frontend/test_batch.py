@@ -8,7 +8,7 @@ import hlsgen
 from hlsgen.errors import UnsupportedError
 from hlsgen.frontend import batch
 from hlsgen.ops import onnx_importers
-from hlsgen.ops.first_axis import RULES
+from hlsgen.ops.first_axis import HOST_RULES, RULES
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_network
 from tests.support.batched_networks import batched_network
@@ -122,6 +122,7 @@ def test_the_graph_keeps_the_model_of_the_user():
 def test_every_operator_has_a_rule():
     """Upsample is read as Resize."""
     assert set(RULES) == set(onnx_importers()) - {"Upsample"}
+    assert not RULES.keys() & HOST_RULES.keys()
 
 
 @pytest.mark.parametrize("first", range(0, 160, 40))
@@ -132,6 +133,6 @@ def test_random_movements_of_a_batch(first):
 
 
 def test_a_wrong_rewrite_would_be_seen(monkeypatch):
-    monkeypatch.setattr(batch, "first_mixing", lambda *arguments: "")
+    monkeypatch.setattr(batch, "nodes_along", lambda *arguments: {})
     error, graph = difference(network(MIXING["reversed"]))
     assert graph.inputs[0].view.value_shape == (1, 3, 4, 8) and error > 0.1

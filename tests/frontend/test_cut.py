@@ -80,8 +80,20 @@ def test_a_network_that_can_be_built_has_no_cut():
     assert load_network(model).host_parts is None
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_fixed_batch_is_one_image_of_the_network_and_several_of_the_design(batch):
+    text = BRANCHES.replace("[1,", f"[{batch},").replace("s = Mul", "t = CumSum(h, first) s = Mul")
+    text = text.replace("{\n", "<int32 first = {0}> {\n", 1).replace("Mul(h, c)", "Mul(t, c)")
+    graph = load_network(parse(text))
+    cut = graph.host_parts.cut
+    assert cut.images == batch and cut.inputs[0].model_shape == (batch, 3, 8, 8)
+    assert graph.inputs[0].view.value_shape == (1, 3, 8, 8)
+    assert any("works along the batch" in reason for reason in cut.reasons) == (batch > 1)
+
+
 def test_a_fixed_batch_is_told_of_where_it_cannot_be_taken_apart():
-    text = BRANCHES.replace("[1,3,8,8]", "[4,3,8,8]").replace("[1,4,6,6]", "[4,4,6,6]")
+    text = """(float[4,3,8,8] x, float[4,6,3,3] w) => (float[2,4,6,6] y) <int64[4] s = {2, 6, 8, 8}>
+      { r = Reshape(x, s) a = Conv(r, w) y = Hardmax<axis = 1>(a) }"""
     with pytest.raises(UnsupportedError, match="its batch of 4 cannot be taken image by image"):
         load_network(parse(text))
 

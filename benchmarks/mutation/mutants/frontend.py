@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant(
         "frontend: constants that depend on the batch",
         "hlsgen/frontend/batch.py",
-        "            and same_constants(whole, single, node, alone)\n",
+        "        and same_constants(whole, single, node, alone)\n",
         "",
         (BATCH,),
         "images are divided by 1 in place of the batch",

@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "verdict: outputs of the first run alone",
         "host/validation.py",
-        "values = result.outputs\n",
-        "values = values or result.outputs\n",
+        "values = result.design_outputs | result.outputs\n",
+        "values = values or result.design_outputs | result.outputs\n",
         (f"{VERDICTS}::test_outputs_of_both_runs_count",),
         "a strict run's wrong outputs are excused by the fast run's",
     ),
