@@ -11,6 +11,7 @@ from hlsgen.boards import Board
 from hlsgen.codegen.design import Generated
 from hlsgen.codegen.folded import FoldedGenerator, generate_folded, memory_of
 from hlsgen.codegen.pipelined import PipelinedGenerator
+from hlsgen.codegen.pipelined_parts import Place
 from hlsgen.codegen.render import render
 from hlsgen.graph import Graph
 from hlsgen.host.manifest import Argument, Launch, Run
@@ -34,16 +35,16 @@ def generate_hybrid(graph: Graph, plan: Plan, board: Board) -> Generated:
     (prefix, ahead), (rest, after) = halves(graph, plan)
     engines = FoldedGenerator(reshaped(rest, after), after)
     stream = PipelinedGenerator(*with_own_names(prefix, ahead, engines.numbers))
-    context = stream.context()
-    (port,), (between,) = context["outputs"], rest.inputs
-    lanes = engines.engines.width // port["width"]  # vectors of the prefix in one of the engines'
-    place = engines.placement.locations[between.tensor]
-    port["memory"] = {"base": place.base * lanes, "image": engines.placement.size * lanes}
-    text = render("pipelined/kernels.j2", **context)
+    (between,), (result,) = rest.inputs, stream.graph.outputs
+    # Vectors of the prefix in one of the engines'.
+    lanes = engines.engines.width // stream.widths[result.tensor]
+    base = engines.placement.locations[between.tensor].base
+    parts = stream.parts(Place(base * lanes, engines.placement.size * lanes))
+    text = render("pipelined/kernels.j2", **stream.printed(parts))
     found = engines.generate(board, prefix=text, unions=stream.unions())
     names = BUFFERS | {"output_1": memory_of(rest, rest.tensors[between.tensor])}
-    stream.store(found.weights, names)
-    ahead_of_it = stream.manifest("", context["layers"], board)
+    stream.weights.store(found.weights, names)
+    ahead_of_it = stream.manifest("", found.weights, parts, board)
     pairs = zip(ahead_of_it.layers, prefix.layers, strict=True)
     layers = [replace(result, name=layer.name) for result, layer in pairs]
     return joined(found, replace(ahead_of_it, layers=layers), plan.images, names)

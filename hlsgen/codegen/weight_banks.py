@@ -12,9 +12,9 @@ from hlsgen.host.manifest import Buffer, Launch
 from hlsgen.kernel.weight_banks import BLOCK, ROOM, TURNS, Bank
 
 
-def bank_context(banks: Sequence[Bank], layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the template of the readers needs, beside the channels of vectors."""
-    types = {c["name"]: c["filters"]["type"] for c in layers if c["filters"]}
+def bank_context(banks: Sequence[Bank], types: Mapping[str, str]) -> dict[str, Any]:
+    """What the template of the readers needs, beside the channels of vectors, whose `types` are
+    given by layer."""
     return {"banks": banks, "types": types, "block": BLOCK, "room": ROOM, "turns": TURNS}
 
 
