@@ -42,6 +42,11 @@ class Activation:
         """Whether every finite value has a finite result."""
         return FUNCTIONS[self.kind].stays_finite
 
+    @property
+    def adds_first(self) -> bool:
+        """Whether it uses its value in one addition alone, of which a product becomes part."""
+        return FUNCTIONS[self.kind].adds_first
+
     def units(self, lanes: int) -> Arithmetic:
         """The floating-point units that `expression` takes for `lanes` values a cycle."""
         return FUNCTIONS[self.kind].units.times(lanes)
@@ -57,7 +62,8 @@ class Function:
     """One kind of activation: OpenCL expression, numpy reference, floating-point units of one lane,
     onnxruntime's error.
 
-    `stays_finite`: whether every finite value has a finite result.
+    `stays_finite`: whether every finite value has a finite result. `adds_first`: whether it uses
+    its value in one addition alone.
     """
 
     expression: str
@@ -65,6 +71,7 @@ class Function:
     units: Arithmetic
     ort_error: Callable[[np.ndarray, Activation], np.ndarray | float] = exact
     stays_finite: bool = True
+    adds_first: bool = False
 
 
 # onnxruntime's sigmoid is off by up to 1.4e-7, and its exp(x) - 1 by half of 1's last bit.
@@ -156,6 +163,7 @@ FUNCTIONS = {
         lambda x, a: 1 / np.sqrt(x + a.low),
         Arithmetic(adds=1, divides=1),
         stays_finite=False,
+        adds_first=True,
     ),
     "reciprocal": Function(
         "1.0f / ({x})", lambda x, a: 1 / x, Arithmetic(divides=1), stays_finite=False
@@ -236,7 +244,8 @@ FUNCTIONS = {
         Arithmetic(compares=2, adds=1, multiply_adds=1, multiplies=1, exponentials=1),
         lambda x, a: np.where(x < 0, abs(a.alpha) * ORT_EXPONENTIAL, 0),
     ),
-    # Comparisons with the number low; alpha is -low, since step takes a number first alone.
+    # Comparisons with the number low; alpha is -low, since step takes a number first alone. 1 less
+    # a step, and a step times another, are choices between 0 and 1: no unit.
     "at_least": Function(
         "step({low}, {x})", lambda x, a: truth(x >= a.low), Arithmetic(compares=1)
     ),
@@ -244,17 +253,15 @@ FUNCTIONS = {
         "step({alpha}, -({x}))", lambda x, a: truth(x <= a.low), Arithmetic(compares=1)
     ),
     "above": Function(
-        "1.0f - step({alpha}, -({x}))",
-        lambda x, a: truth(x > a.low),
-        Arithmetic(compares=1, adds=1),
+        "1.0f - step({alpha}, -({x}))", lambda x, a: truth(x > a.low), Arithmetic(compares=1)
     ),
     "below": Function(
-        "1.0f - step({low}, {x})", lambda x, a: truth(x < a.low), Arithmetic(compares=1, adds=1)
+        "1.0f - step({low}, {x})", lambda x, a: truth(x < a.low), Arithmetic(compares=1)
     ),
     "equal": Function(
         "step({low}, {x}) * step({alpha}, -({x}))",
         lambda x, a: truth(x == a.low),
-        Arithmetic(compares=2, multiplies=1),
+        Arithmetic(compares=2),
     ),
     "sign": Function(
         "step(0.0f, {x}) - step(0.0f, -({x}))",

@@ -2,7 +2,8 @@
 aoc's latencies.
 
 A chain of additions whose partial sums nothing else uses is a balanced tree, for the flags of the
-build allow aoc to reassociate; so is a chain of maxima, and one of vectors of integers.
+build allow aoc to reassociate; so is a chain of maxima, and one of integers, whose order never
+matters.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from hlsgen.audit.ir import Instruction
 from hlsgen.audit.kernel import READ, WRITE, Kernel, operation
 from hlsgen.audit.recurrences import HIGH, LOW, Turn, apart
 from hlsgen.audit.rules import latency
-from hlsgen.audit.types import lanes
 
 # Operations that may be done in any order with others of their kind, and the kind.
-REORDERED = {"fadd": "fadd", "multiply_add": "fadd", "fcmp": "fcmp"}
+REORDERED = {"fadd": "fadd", "multiply_add": "fadd", "fcmp": "fcmp", "add": "add"}
 
 
 def depth(kernel: Kernel) -> tuple[float, float] | None:
@@ -85,8 +85,6 @@ class Arrivals:
 
     def kind(self, i: Instruction) -> str:
         """What a tree of such instructions is made of; "" where they make none."""
-        if i.op == "add" and lanes(i.type) > 1:  # sums, and no addresses
-            return i.op
         return REORDERED.get(operation(i), "")
 
     def tree(self, root: Instruction) -> float:

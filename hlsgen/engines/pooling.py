@@ -8,7 +8,7 @@ from typing import Any
 from hlsgen.engines.base import MODE, roles
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph
-from hlsgen.kernel.count import MANY, counters, fields
+from hlsgen.kernel.count import MANY, fields, small_counters
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Combine, Epilogue, Loop, Nest
 from hlsgen.kernel.record import Field
@@ -60,7 +60,7 @@ class Pooling(WindowEngine):
         averages = any(nest.epilogue.scales for nest in nests)
         masks = fields("mask_y", "mask_x")
         top, bottom, left, right = fields("count_top", "count_bottom", "count_left", "count_right")
-        down, across = counters("rows", "columns")
+        down, across = small_counters("rows", "columns")
         return StepKernel(
             f"{self.name}_engine",
             f"Pooling engine: {plan.engines.width} channels of one pixel a cycle; mask_y and "

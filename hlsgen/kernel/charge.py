@@ -9,7 +9,7 @@ from math import prod
 
 from hlsgen.activation import FUNCTIONS
 from hlsgen.kernel import derive
-from hlsgen.kernel.count import Count, products, value
+from hlsgen.kernel.count import Count, is_narrow, products, value
 from hlsgen.kernel.hardware import KERNEL_LATENCY, Arithmetic, Body, Kernel, Lsu
 from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.nest import Loop
@@ -22,16 +22,19 @@ REMEMBERED = 1024
 @lru_cache(maxsize=REMEMBERED)
 def charged(k: StepKernel) -> Kernel:
     """The kernel as the model counts it."""
+    multiplied = products(counts(k))
+    narrow = sum(map(is_narrow, multiplied))
+    units = arithmetic(k) + Arithmetic(narrow_products=narrow)
     return Kernel(
         k.name,
-        Body(arithmetic(k), memories(k), register_bits(k), multiplexer_bits(k)),
+        Body(units, memories(k), register_bits(k), multiplexer_bits(k)),
         k.start == AUTORUN,
         lsus(k),
         channel_bits=sum(end.bits for end in k.ends),
         channel_ends=len(k.ends),
         loops=k.depth,
         integer_bits=k.logic,
-        products=len(products(counts(k))),
+        products=len(multiplied) - narrow,
     )
 
 

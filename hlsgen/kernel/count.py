@@ -14,6 +14,8 @@ from operator import sub
 
 # What a sum is compared with: the largest bound of a loop that nothing else bounds.
 MANY = 1 << 31
+# The operation of a counter that 8 bits hold.
+SMALL = "small counter"
 OPERATIONS: Mapping[str, Callable[[list[int]], int]] = {
     "+": sum,
     "-": lambda values: reduce(sub, values),
@@ -99,6 +101,16 @@ def fields(*names: str) -> tuple[Count, ...]:
 def counters(*names: str) -> tuple[Count, ...]:
     """Those of the kernel, and constants that it works out without a product."""
     return tuple(Count("counter", name=name) for name in names)
+
+
+def small_counters(*names: str) -> tuple[Count, ...]:
+    """Those of the kernel that 8 bits hold."""
+    return tuple(Count(SMALL, name=name) for name in names)
+
+
+def is_narrow(product: Count) -> bool:
+    """Whether 8 bits hold each factor: two such products share a DSP."""
+    return all(isinstance(term, Count) and term.operation == SMALL for term in product.terms)
 
 
 def chosen(test: Count, one: Number, other: Number) -> Count:

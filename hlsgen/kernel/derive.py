@@ -4,7 +4,7 @@ its weights. One function each, for every kernel."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from math import prod
 from typing import TypeVar
@@ -339,7 +339,6 @@ def units(n: Nest, adds: int) -> Arithmetic:
     """The same with so many adders more."""
     lanes, copies, kind = n.accumulator.lanes, size(n.unrolled), n.combine.kind
     conversion = n.epilogue.conversion
-    scaled = conversion is None and (n.epilogue.scale is not None or n.epilogue.scales)
     products = multiply_adds(n) if kind == "multiply" else 0
     joined = adds + (copies - 1) * lanes if kind == "sum" else adds
     compares = copies * lanes if kind == "maximum" else 0
@@ -349,7 +348,7 @@ def units(n: Nest, adds: int) -> Arithmetic:
         own = Arithmetic(
             multiply_adds=products,
             adds=joined,
-            multiplies=lanes if scaled else 0,
+            multiplies=lanes if is_scaled(n) else 0,
             compares=compares,
         )
     if conversion is not None:
@@ -359,10 +358,24 @@ def units(n: Nest, adds: int) -> Arithmetic:
     return own + n.combine.units if kind == "each" else own
 
 
+def is_scaled(n: Nest) -> bool:
+    """Whether a result is multiplied by a factor."""
+    epilogue = n.epilogue
+    return epilogue.conversion is None and (epilogue.scale is not None or bool(epilogue.scales))
+
+
 def arithmetic(n: Nest) -> Arithmetic:
-    """All units of a kernel."""
+    """All units of a kernel. A factor and the addition that an activation begins with are one."""
     found, function = units(n, accumulating_adds(n)), n.epilogue.activation
-    return found + activation_units(function, n.accumulator.lanes) if function else found
+    if function is None:
+        return found
+    lanes = n.accumulator.lanes
+    found += activation_units(function, lanes)
+    if function.adds_first and is_scaled(n) and n.bias is None:
+        multiplies, adds = found.multiplies - lanes, found.adds - lanes
+        joined = found.multiply_adds + lanes
+        found = replace(found, multiplies=multiplies, adds=adds, multiply_adds=joined)
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -395,7 +408,9 @@ def body(n: Nest) -> Body:
 def pipeline_depth(n: Nest) -> int:
     """Cycles from an iteration's reads to its writes."""
     fetched = [fetching(n, buffer) for buffer in n.buffers if buffer.address]
-    return latency.pipeline_depth(body(n), n.accumulator.lanes, max(fetched, default=None))
+    # Where no buffer is addressed, the tables of phases say when a vector comes: no operands.
+    least = 0 if n.phases and n.tables and not n.buffers else None
+    return latency.pipeline_depth(body(n), n.accumulator.lanes, max(fetched, default=least))
 
 
 def fetching(n: Nest, buffer: Buffer) -> int:

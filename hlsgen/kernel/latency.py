@@ -29,8 +29,8 @@ def tree(values: float) -> int:
 
 
 def load(memory: Memory) -> int:
-    """A load of a memory, or a choice among registers."""
-    return SELECT if memory.registers else LOAD
+    """A load of a memory, or a choice among registers: one after another, two a cycle."""
+    return max(SELECT, memory.parts * SELECT // 2) if memory.registers else LOAD
 
 
 def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:

@@ -47,6 +47,11 @@ class GatherAttributes:
         return (self.index,) if self.other is None else (self.index, self.other)
 
     @cached_property
+    def reads(self) -> bool:
+        """Whether any value of the input is in the result."""
+        return any(bool((index >= 0).any()) for index in self.indices)
+
+    @cached_property
     def parts(self) -> tuple[Parts | None, ...]:
         """For each index array its parts; None where they are no sums over the axes."""
         return tuple(take_apart(index, self.source) for index in self.indices)

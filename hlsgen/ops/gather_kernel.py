@@ -33,27 +33,37 @@ def movement(
     types: Roles,
 ) -> Nest:
     """Values that move within their pixel: a pixel goes out while the next comes in. Else rows come
-    in until an output row has all that it needs, and then it goes out. A template prints either."""
+    in until an output row has all that it needs, and then it goes out. A template prints either. A
+    constant keeps nothing of what comes in."""
     vector, lanes = Vector(types.operand, kernel.input_width), kernel.output_width
     inputs, outputs = vectors(source.channels, vector.lanes), vectors(result.channels, lanes)
-    places = offsets(a, vector.lanes)
+    places = offsets(a, vector.lanes) if a.reads else ()
     blend = Arithmetic(adds=lanes, multiply_adds=lanes)
-    entry = "its channel's" if a.local else "the sum of a row's, a column's and a channel's"
     phases = local_phases(source.pixels, inputs, outputs) if a.local else row_phases(
         a, source, inputs, result, outputs)  # fmt: skip
     return Nest(
-        what=f"{a.what}. Tables say where a value lies in the buffer: {entry} entry; negative is "
-        f"the constant {a.fill}.",
+        what=f"{a.what}.{title(a)}",
         lanes=lanes,
         sources=(Source(vector, source.pixels, inputs),),
         loops=(Loop("c", outputs),),
-        combine=Combine("each", units=Arithmetic() if a.other is None else blend),
+        combine=Combine("each", units=blend if a.other is not None and a.reads else Arithmetic()),
         epilogue=epilogue,
         template="gather",
         phases=phases,
-        buffers=(buffer(a, vector, inputs, places),),
+        buffers=(buffer(a, vector, inputs, places),) if a.reads else (),
         tables=tables(a, places),
         types=types,
+    )
+
+
+def title(a: GatherAttributes) -> str:
+    """What a comment says of the tables."""
+    if not a.reads:
+        return ""
+    entry = "its channel's" if a.local else "the sum of a row's, a column's and a channel's"
+    return (
+        f" Tables say where a value lies in the buffer: {entry} entry; negative is the constant "
+        f"{a.fill}."
     )
 
 
@@ -144,7 +154,7 @@ def tables(a: GatherAttributes, places: Sequence[Offsets]) -> tuple[Table, ...]:
     if not a.local:
         note = "input rows before an output row; all at the end"
         found.append(integers("needed", np.append(a.needed_rows, a.source[1]), note))
-    if a.weight is not None:
+    if a.weight is not None and a.reads:
         memory = Memory("weight", len(a.weight), FLOAT32.bits)
         found.append(Table(memory, FLOAT32.ctype, tuple(map(c_float, a.weight))))
     return tuple(found)
@@ -158,15 +168,16 @@ def integers(name: str, values: np.ndarray, note: str = "") -> Table:
 
 @dataclass(frozen=True)
 class Printed:
-    """What the template prints beside the description. `whole`: vectors move as they are; `fill`: a
-    literal; `axis`: that of a blend's weights. `pause`: iterations until what was stored can be
-    loaded; `length`: those of a local kernel's pixel. `inputs`, `outputs`: vectors of a pixel."""
+    """What the template prints beside the description. `buffer`: None where the result is the
+    constant `fill`, a literal; `whole`: vectors move as they are; `axis`: that of a blend's
+    weights. `pause`: iterations until what was stored can be loaded; `length`: those of a local
+    kernel's pixel. `inputs`, `outputs`: vectors of a pixel."""
 
     local: bool
     whole: bool
     fill: str
     axis: str
-    buffer: Buffer
+    buffer: Buffer | None
     pause: int
     length: int
     inputs: int
@@ -180,10 +191,10 @@ def printed(a: GatherAttributes, result: Tensor, n: Nest) -> Printed:
     word, inputs = n.sources[0].word, n.sources[0].vectors
     return Printed(
         local=a.local,
-        whole=keeps_vectors(offsets(a, word.lanes), word.lanes),
+        whole=a.reads and keeps_vectors(offsets(a, word.lanes), word.lanes),
         fill=c_float(a.fill) if word.type == FLOAT32 else str(int(a.fill)),
-        axis=a.axis,
-        buffer=n.buffers[0],
+        axis=a.axis if a.reads else "",
+        buffer=n.buffers[0] if n.buffers else None,
         pause=settling(inputs) if a.local else MEMORY_DISTANCE,
         length=n.phases[0].length,
         inputs=inputs,

@@ -4,7 +4,7 @@ that address by tables."""
 import pytest
 
 import hlsgen
-from hlsgen.audit.findings import ERROR
+from hlsgen.audit.findings import ERROR, NOTE
 from tests.support.cases import case
 
 # One of each kind of kernel.
@@ -34,3 +34,20 @@ def test_operators_are_clean(name, style, tmp_path):
     serious = ("unproved", "depth", "chosen-pointer")
     assert [f for f in found.findings if f.severity == ERROR or f.rule in serious] == []
     assert all(distance.proved for distance in found.distances)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        ("average_pool", "folded"),  # a product of two small counts
+        ("constant_outputs", "pipelined"),  # nothing is kept of an input that is not read
+        ("instance_normalization", "pipelined"),  # a factor and what is added to it are one unit
+        ("where_of_constants", "pipelined"),  # 1 less a step is a choice
+        ("reductions_over_channels", "pipelined"),  # a choice among twelve registers
+    ],
+)
+def test_model_and_text_agree(name, style, tmp_path):
+    graph = hlsgen.load_graph(case(name))
+    folder = hlsgen.generate(graph, hlsgen.schedule(graph, style=style), tmp_path / "design").path
+    assert [f for f in hlsgen.audit(folder).findings if f.severity != NOTE] == []

@@ -55,6 +55,13 @@ def test_a_sum_that_is_used_twice_is_a_leaf():
     assert kernel.depth == (2 + 3 * 3, 2 + 3 * 4)
 
 
+@pytest.mark.parametrize("kind", ["int", "int4"])
+def test_sums_of_integers_are_a_tree(kind):
+    """Eight values, three levels of a cycle, and the read and the write."""
+    (kernel,) = audit_text(KERNEL.replace("float", kind).replace("BODY", SUM))
+    assert kernel.depth == (2 + 3, 2 + 3)
+
+
 def test_maxima_are_a_tree():
     (kernel,) = audit_text(KERNEL.replace("BODY", MAXIMUM))
     low, high = kernel.depth
