@@ -42,10 +42,11 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'
 	$(BIN)/python -m benchmarks.emulation
 
-# The figures of docs/results.md: predictions, with onnxruntime and TVM on this machine beside them.
+# docs/results.md: predictions, with onnxruntime and TVM on this machine beside them. In parts:
+# `python -m benchmarks.results --list`.
 results: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install -q -e '.[benchmark]'
-	$(BIN)/python -m benchmarks.results > results.tmp && mv results.tmp docs/results.md
+	$(BIN)/python -m benchmarks.results
 
 # The figures of docs/conformance.md: ONNX's own test cases (its light models: `... --light`).
 conformance: $(VENV)/.installed-dev

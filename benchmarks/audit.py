@@ -20,6 +20,7 @@ import onnx
 
 import hlsgen
 from benchmarks.designs import Job, made
+from hlsgen.audit.design import Audit
 from hlsgen.audit.findings import ERROR, WARNING
 from hlsgen.model.times import rate
 from hlsgen.zoo import network
@@ -81,13 +82,18 @@ def figures(tree: Path, design: Design) -> tuple[str, ...]:
         if throughput is None:
             return NONE
         found = hlsgen.audit(Path(folder) / "design")
-    errors = Counter(f.rule for f in found.findings if f.severity == ERROR)
     # Another checkout's model charged other memories than this one's, which the audit holds the
     # text against.
-    ignored = INTERVALS | MEMORIES | (frozenset() if tree == ROOT else {"geometry"})
-    other = {rule: n for rule, n in errors.items() if rule not in ignored}
+    ignored = frozenset() if tree == ROOT else frozenset(("geometry",))
+    return rate(throughput), *measured(found, ignored)
+
+
+def measured(found: Audit, ignored: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """What an audit found, in the order of TITLES; `ignored`: rules of other errors that do not
+    count."""
+    errors = Counter(f.rule for f in found.findings if f.severity == ERROR)
+    other = {rule: n for rule, n in errors.items() if rule not in INTERVALS | MEMORIES | ignored}
     return (
-        rate(throughput),
         str(sum(errors[rule] for rule in INTERVALS)),
         str(sum(errors[rule] for rule in MEMORIES)),
         ", ".join(f"{n} {rule}" for rule, n in sorted(other.items())) or "0",

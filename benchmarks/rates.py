@@ -25,16 +25,12 @@ BOARDS = "pac_d5005,pac_a10,p520_hpc,de10_nano"
 HEAD = "| network | board | style | images/s | band | MHz | of roofline |\n" + "|---" * 7 + "|"
 
 
-def row(graph: hlsgen.graph.Graph, name: str, target: str, goal: Goal) -> str:
+def row(graph: hlsgen.graph.Graph, name: str, plan: Plan) -> str:
     """A line of the table."""
-    try:
-        plan = schedule(graph, target, goal=goal)
-    except hlsgen.HlsgenError as error:
-        return f"| {name} | {target} | | {error.args[0].splitlines()[0]} | | | |"
     found = headline(graph, plan, default_calibration())
     low, high = throughput_band(graph, plan, found, default_calibration())
     return (
-        f"| {name} | {target} | {design(plan)} | {rate(found.throughput)} | "
+        f"| {name} | {plan.board} | {design(plan)} | {rate(found.throughput)} | "
         f"{rate(low)} to {rate(high)} | {found.resources.fmax:.0f} | "
         f"{found.throughput / found.roofline_fps:.0%} |"
     )
@@ -64,7 +60,11 @@ def main() -> None:
             goals = [Goal(images=int(count)) for count in options.images.split(",")]
             goals += [Goal(copies=ANY_COPIES)] * options.copies
             for goal in goals:
-                print(row(graph, name, target, goal), flush=True)
+                try:
+                    text = row(graph, name, schedule(graph, target, goal=goal))
+                except hlsgen.HlsgenError as error:
+                    text = f"| {name} | {target} | | {error.args[0].splitlines()[0]} | | | |"
+                print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,13 @@
-"""The figures of docs/results.md: `python -m benchmarks.results > docs/results.md`. Predictions of
-the model, and CPU runs beside them.
-
-On PAC D5005, float32: every network from base to the best design, one optimisation after another,
-in both styles; roofline and least bandwidth; images a second that onnxruntime reaches on one thread
-of this machine (and TVM, where apache-tvm is installed).
-"""
+"""A network's designs on PAC D5005, float32: from the base to the best, one optimisation after
+another, in all styles, with roofline and least bandwidth."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-import onnx
 
 import hlsgen
-from benchmarks import published_base
 from benchmarks.prose import paragraph
-from benchmarks.sparsify.fps import lines as sparse_lines
 from examples.ablation import seen
 from hlsgen.boards import board as find_board
 from hlsgen.errors import PlanError
@@ -57,21 +42,10 @@ LADDER = (
 
 # Networks whose steps are set beside what the audit sees of them.
 LADDER_NETWORKS = ("lenet5", "mobilenetv1")
-LADDER_HEAD = """The rows above up to the pipelined design, with what the audit sees in their text:
-the largest initiation interval of an innermost loop (*II*), the most loops that one sum passes
-through, units of global memory. [model.md](model.md) has the laws."""
-
-PUBLISHED = """
-The published flow reports up to 846 times between its base and its best accelerators, not of which
-network, and no absolute base figure. Its base kernels are TVM's. By the laws of plain kernels these
-cost, at 196 MHz (the middle of 51 such bitstreams), what the table says. In TVM's order the window
-is innermost, and a 3x3 convolution takes 12 cycles a multiply-accumulate; here the channels are,
-and it takes 4.3: a base of ours is up to three times as fast, and what is measured against it gains
-that much less. *846 times*: images a second of that base times 846. *Most*: what the 896
-multipliers of its 1x1 convolutions of MobileNetV1 could do at that clock. In all three networks 846
-times the base is less, so nothing contradicts the published figure. Ours is larger because the
-designs are faster, not because the base is slower: they use up to 5,184 multipliers, and the layers
-of a pipeline work at the same time."""
+HEAD = (
+    "| design | images/s | band | latency, ms | ALMs | memory blocks | DSPs | MHz | of roofline | "
+    "least GB/s |\n" + "|---" * 10 + "|"
+)
 
 
 @dataclass(frozen=True)
@@ -163,42 +137,6 @@ def behind_prefix(graph: Graph, plan: Plan, predicted: Estimate) -> str:
     )
 
 
-def onnxruntime_rate(model: onnx.ModelProto, graph: Graph) -> float:
-    """Images a second of onnxruntime on one thread: the best of several runs."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    feed = {
-        i.name: np.random.default_rng(0).standard_normal(i.shape).astype(np.float32)
-        for i in session.get_inputs()
-    }
-    count = max(1, int(2e9 / max(sum(t.size for t in graph.tensors.values()) * 300, 1)))
-    best = float("inf")
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(min(count, 200)):
-            session.run(None, feed)
-        best = min(best, (time.perf_counter() - started) / min(count, 200))
-    return 1 / best
-
-
-def tvm_rate(model: onnx.ModelProto) -> str:
-    """Images a second of TVM, untuned, on one thread, as text."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        onnx.save(model, path)
-        found = subprocess.run(
-            [sys.executable, "-m", "benchmarks.tvm_rate", str(path)], capture_output=True, text=True
-        )
-    return (
-        f"{rate(float(found.stdout))} images a second" if found.returncode == 0 else "not installed"
-    )
-
-
 def line(item: Row) -> str:
     """One row of Markdown."""
     p = item.predicted
@@ -238,66 +176,36 @@ def ladder(graph: Graph) -> Iterator[str]:
         )
 
 
-def main() -> None:
-    """Print the page."""
-    print((Path(__file__).parent / "results_head.md").read_text())
-    for name in NETWORKS:
-        model = network(name)
-        graph = hlsgen.load_graph(model)
-        found = rows(graph)
-        print(f"## {name}\n")
-        print(
-            "| design | images/s | band | latency, ms | ALMs | memory blocks | DSPs | MHz | of "
-            "roofline | least GB/s |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|---|")
-        for item in found:
-            print(line(item))
-        if found[-1].behind:
-            print(f"\n{paragraph(found[-1].behind)}")
-        best = max(
-            (r.predicted for r in found if r.predicted and r.title.startswith("**")),
-            key=lambda p: p.throughput,
-        )
-        base = found[0].predicted
-        assert base is not None
-        said = (
-            f"Best: {rate(best.throughput)} images a second, "
-            f"{best.throughput / base.throughput:,.0f} times the base design; the bottleneck is "
-            f"{best.timing.bottleneck}."
-        )
-        if name in GOALS:
-            reached = "reached" if best.throughput >= GOALS[name] else "missed"
-            said += (
-                f" Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: "
-                f"{'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}."
-            )
-        said += (
-            f" One thread of this machine: onnxruntime {rate(onnxruntime_rate(model, graph))} "
-            f"images a second, TVM (untuned) {tvm_rate(model)}."
-        )
-        print(f"\n{paragraph(said)}\n", flush=True)
-    print(f"## What each optimisation changes\n\n{paragraph(LADDER_HEAD)}")
-    for name in LADDER_NETWORKS:
-        print(f"\n| {name} | images/s | gain | II | loops of a sum | units | MB an image |")
-        print("|---|---:|---:|---:|---:|---:|---:|")
-        for text in ladder(hlsgen.load_graph(network(name))):
-            print(text, flush=True)
-    print(f"\n## The published flow\n\n{paragraph(PUBLISHED.strip())}\n")
-    print(published_base.HEAD)
-    for name in published_base.NETWORKS:
-        print(published_base.base(name).row, flush=True)
-    print()
-    print("## Sparse networks\n")
-    print(
-        "Images a second with the same share of zeros in every layer; see "
-        "[sparsification.md](sparsification.md).\n"
+def lines(name: str) -> Iterator[str]:
+    """A network's table, and what there is to say of it."""
+    graph = hlsgen.load_graph(network(name))
+    found = rows(graph)
+    yield HEAD
+    yield from map(line, found)
+    if found[-1].behind:
+        yield f"\n{paragraph(found[-1].behind)}"
+    best = max(
+        (r.predicted for r in found if r.predicted and r.title.startswith("**")),
+        key=lambda p: p.throughput,
     )
-    for text in sparse_lines():
-        print(text, flush=True)
-    print()
-    print((Path(__file__).parent / "results_audit.md").read_text(), end="")
+    base = found[0].predicted
+    assert base is not None
+    said = (
+        f"Best: {rate(best.throughput)} images a second, "
+        f"{best.throughput / base.throughput:,.0f} times the base design; the bottleneck is "
+        f"{best.timing.bottleneck}."
+    )
+    if name in GOALS:
+        reached = "reached" if best.throughput >= GOALS[name] else "missed"
+        said += (
+            f" Goal {GOALS[name]:,}: {reached}; 75 % of the roofline: "
+            f"{'reached' if best.throughput >= 0.75 * best.roofline_fps else 'missed'}."
+        )
+    yield f"\n{paragraph(said)}"
 
 
-if __name__ == "__main__":
-    main()
+def changes(name: str) -> Iterator[str]:
+    """A network's optimisations, each with what the audit sees change in the text."""
+    yield f"| {name} | images/s | gain | II | loops of a sum | units | MB an image |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield from ladder(hlsgen.load_graph(network(name)))

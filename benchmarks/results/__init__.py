@@ -1,0 +1,1 @@
+"""docs/results.md, made in parts: `python -m benchmarks.results`."""
