@@ -315,11 +315,16 @@ def sequential_taps(n: Nest) -> tuple[Loop, ...]:
 
 
 def multiplexer_bits(n: Nest) -> int:
-    """The choices of what is added and written, of the tap where one is taken an iteration, and of
-    the vector of a buffer in registers."""
+    """The choices of what is added and written, of the tap where one is taken an iteration, of the
+    vector of a buffer in registers, and of an element where they have no addresses."""
     taken = size(sequential_taps(n)) - 1
     taken += sum(b.memory.parts * b.loads - 1 for b in n.buffers if b.memory.depth == 1)
-    return 2 * n.result.bits + taken * n.sources[0].word.bits
+    elements = sum(
+        (m.granule - 1) * (m.parts // m.granule) * m.copies * m.bits
+        for m in n.memories
+        if m.decoded and m.granule
+    )
+    return 2 * n.result.bits + taken * n.sources[0].word.bits + elements
 
 
 @once

@@ -134,6 +134,12 @@ class Memory:
         """Whether the array is kept in registers."""
         return self.depth == 1 or self.depth * self.extent * self.bits <= REGISTER_BITS
 
+    @property
+    def decoded(self) -> bool:
+        """Whether an element is chosen by comparing: more registers than the compiler addresses at
+        run time."""
+        return self.depth == 1 and self.extent * self.bits > REGISTER_BITS
+
     def declaration(self, element: str) -> str:
         """The array in OpenCL, with the macro of the preamble that says how it lies; `element`: its
         type."""

@@ -187,13 +187,12 @@ def multiply(n: Nest, at: Instance) -> Lines:
     """Every lane multiplies an entry for each bank by the input at its place."""
     values, places, inputs = (stores(n)[name] for name in ("values", "places", "inputs"))
     banks, lanes = values.parts, n.lanes
-    width = inputs.parts // banks
     word = "word" if entries(n) > 1 else "0"
-    found = inputs.at("at", "k")
-    if width > 1:
-        found = inputs.at(f"at / {width}", f"k * {width} + at % {width}")
     place = places.at(word, f"k * {lanes} + i")
-    each = [f"const ushort at = {place};", f"term.lane[i] = value.lane[i] * {found};"]
+    width = inputs.parts // banks
+    each = [f"const ushort at = {place};", *(chosen_lane(n, width) if inputs.decoded else [])]
+    found = "found" if inputs.decoded else addressed(inputs, width)
+    each.append(f"term.lane[i] = value.lane[i] * {found};")
     unions = [lanes_of(kind, lanes) for kind in (n.types.weight, n.types.accumulator)]
     declared = [f"{unions[0]} value;", f"{unions[1]} term;"]
     inner = [
@@ -208,6 +207,23 @@ def multiply(n: Nest, at: Instance) -> Lines:
         at.pragma,
         *block(f"for (int k = 0; k < {banks}; ++k) ", inner),
     ]
+
+
+def addressed(inputs: Memory, width: int) -> str:
+    """The input at a place of a bank of `width` lanes."""
+    if width == 1:
+        return inputs.at("at", "k")
+    return inputs.at(f"at / {width}", f"k * {width} + at % {width}")
+
+
+def chosen_lane(n: Nest, width: int) -> Lines:
+    """The same among registers, which have no address: one lane of the bank's only vector."""
+    inputs, first = stores(n)["inputs"], "k" if width == 1 else f"k * {width}"
+    lines = [f"{n.types.operand.ctype} found = {inputs.at('0', first)};"]
+    if width == 1:
+        return lines
+    choice = ["if (b == at)", *indented([f"found = {inputs.at('0', f'{first} + b')};"])]
+    return lines + unrolled("b", 1, width, choice)
 
 
 def next_entry(n: Nest) -> Lines:

@@ -100,6 +100,26 @@ def test_windows_are_right_on_the_emulator(skips, strict, tmp_path):
 
 
 @pytest.mark.emulator
+@pytest.mark.parametrize(("skips", "width"), [(2, 16), (1, 4)])
+def test_a_pixel_of_one_vector_stays_in_registers(skips, width, tmp_path):
+    """More of them than an index at run time reaches: a lane is chosen by comparing, which the
+    model charges."""
+    graph = graph_of(
+        0.9,
+        f"""(float[1,{width},5,5] x, float[16,{width},3,3] w)
+        => (float[1,16,3,3] y) {{ y = Conv(x, w) }}""",
+    )
+    pins = {("y", "nonzeros_per_lane"): skips, ("y", "input_width"): width}
+    plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=pins))
+    design = hlsgen.generate(graph, plan, tmp_path / "design")
+    assert_right(HostDesign(design.path), images=2)
+    assert "inputs[1][" in design.source and hlsgen.audit(design.path).findings == ()
+    body = operator("conv").pipelined_body(graph.layers[0], graph, plan.kernel("y"))
+    chosen = (width // skips - 1) * 32 * 9 * skips * plan.kernel("y").output_width
+    assert body.multiplexer_bits >= chosen
+
+
+@pytest.mark.emulator
 @pytest.mark.parametrize(
     "change",
     [
