@@ -306,10 +306,9 @@ def rounding_fields(graph: Graph, step: StepPlan, source: Tensor) -> dict[str, A
     layer = graph.layer(step.layer)
     join = graph.layer(step.addition) if step.addition else layer
     result, kind = graph.output_tensor(join).type, graph.output_tensor(layer).type
-    accumulated = integer_roles(graph)[step.engine].accumulator if step.engine else None
     fields: dict[str, Any] = {
         "in_float": int(source.type == FLOAT32),
-        "of_float": int((accumulated or source.type) == FLOAT32),
+        "of_float": int(of_float(graph, step)),
         "out_float": int(result == FLOAT32),
         "residual_float": int(bool(step.residual) and graph.tensors[step.residual].type == FLOAT32),
         "swapped": int(step.addition != "" and join.inputs[0] != layer.output),
@@ -318,6 +317,13 @@ def rounding_fields(graph: Graph, step: StepPlan, source: Tensor) -> dict[str, A
         zero, (low, high) = operator(layer.op).rounded_to(layer), limits(kind)
         fields |= {"zero": zero, "least": low - zero, "most": high - zero}
     return fields | operator(layer.op).epilogue_fields(layer)
+
+
+def of_float(graph: Graph, step: StepPlan) -> bool:
+    """Whether what a step of a design that computes on integers finishes is float32, no sum."""
+    if not step.engine:
+        return step_source(graph, step).type == FLOAT32
+    return integer_roles(graph)[step.engine].accumulator == FLOAT32
 
 
 def clears_lanes(graph: Graph, step: StepPlan, engines: Engines) -> bool:

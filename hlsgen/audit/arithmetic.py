@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hlsgen.audit.addresses import NUMBER
@@ -19,6 +20,12 @@ CONTRACTS = re.compile(r"\b(fast|contract|reassoc)\b")
 BITS = re.compile(r"\bi(\d+)\b")
 # Bits of a factor of which a DSP takes two pairs, and of one that was not widened.
 NARROW, WHOLE = 9, 32
+# Bits that a mask or a shift by a constant leaves of a word of so many.
+CUTS: Mapping[str, Callable[[int, int], int]] = {
+    "and": lambda mask, bits: mask.bit_length() if mask >= 0 else bits,
+    "lshr": lambda places, bits: bits - places,
+    "ashr": lambda places, bits: bits - places,
+}
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,22 @@ def is_narrow(demand: Demand, product: Instruction, lane: int) -> bool:
 
 
 def factor_bits(demand: Demand, operand: str, lane: int) -> int:
-    """Bits that a factor had before it was widened, and one more where a zero point is taken from
-    it."""
+    """Bits that a factor had before it was widened, or cut out of a word, and one more where a zero
+    point is taken from it."""
     i = demand.defined.get(demand.source(operand, lane)[0])
-    if i is not None and i.op in ("add", "sub") and i.operands[0] in demand.defined:
-        return factor_bits(demand, i.operands[0], lane) + 1
-    if i is None or i.op not in ("sext", "zext"):
+    if i is None:
         return WHOLE
-    before = demand.defined.get(i.operands[0])
-    width = BITS.search(before.type) if before is not None else None
-    return int(width[1]) if width else WHOLE
+    if i.op in ("add", "sub") and i.operands[0] in demand.defined:
+        return factor_bits(demand, i.operands[0], lane) + 1
+    if i.op in CUTS and (constant := NUMBER.match(i.operands[1])):
+        return CUTS[i.op](int(constant[0]), width(i))
+    return width(demand.defined.get(i.operands[0])) if i.op in ("sext", "zext") else WHOLE
+
+
+def width(i: Instruction | None) -> int:
+    """Bits of the integers that an instruction gives."""
+    found = BITS.search(i.type) if i is not None else None
+    return int(found[1]) if found else WHOLE
 
 
 def fusions(demand: Demand) -> set[Lane]:

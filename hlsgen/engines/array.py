@@ -123,9 +123,11 @@ class Array(Engine):
     # ---- sizes
 
     def refusal(self, own: EngineSizes) -> str | None:
-        """Tiles are addressed by bits."""
+        """Tiles are addressed by bits; words of weights are not shared by output vectors."""
         if own.tile_vectors & (own.tile_vectors - 1):
             return "tile_vectors must be a power of two"
+        if own.inputs * own.width % own.burst:
+            return "burst must divide width, or inputs times width"
         return None
 
     def shape(self, engines: Engines) -> ArrayShape:

@@ -65,13 +65,17 @@ class FullyConnected(Engine):
         """What the template asks for beside the loops' bounds."""
         return {}
 
+    def inputs(self, own: EngineSizes, bits: int) -> Memory:
+        """The input, in vectors of so many bits."""
+        return Memory("inputs", own.vectors, bits, copies=self.copies(own))
+
     def described(
         self, graph: Graph, plan: Plan, records: Sequence[dict[str, Any]] = ()
     ) -> tuple[StepKernel, ...]:
         """Lanes of inputs are chosen, those of each copy."""
         assert plan.engines is not None
         own, vector = plan.engines.of(self.name), engine_vector(graph, plan, self.name)
-        inputs = Memory("inputs", own.vectors, vector.bits, copies=self.copies(own))
+        inputs = self.inputs(own, vector.bits)
         return (
             StepKernel(
                 f"{self.name}_engine",
@@ -82,7 +86,7 @@ class FullyConnected(Engine):
                 (self.adding(graph, plan),),
                 counts=self.named_counts(own),
                 arrays=(Buffer(inputs, vector, "the input vector"),),
-                choices=inputs.copies * vector.bits,
+                choices=inputs.copies * inputs.parts * vector.bits,
                 template=self.name,
             ),
         )
@@ -99,15 +103,28 @@ class FullyConnected(Engine):
 
 
 class Dense(FullyConnected):
-    """`burst` weight vectors a cycle, output vector by output vector."""
+    """`burst` weight vectors a cycle, output vector by output vector: for a part of an input
+    vector, or for several."""
 
     name = "dense"
     counter = "word"
     decodes = True
 
+    def side_by_side(self, own: EngineSizes) -> int:
+        """Input vectors of a turn."""
+        return max(own.burst // own.width, 1)
+
+    def inputs(self, own: EngineSizes, bits: int) -> Memory:
+        """As many vectors a word as a turn takes; they come in one by one."""
+        count = self.side_by_side(own)
+        return Memory("inputs", ceil(own.vectors / count), bits, count, granule=1)
+
     def turns(self, own: EngineSizes) -> Count:
         """Of an output vector."""
-        return (self.loaded_vectors * (own.width // own.burst)).named("turns")
+        count = self.side_by_side(own)
+        if count == 1:
+            return (self.loaded_vectors * (own.width // own.burst)).named("turns")
+        return ((self.loaded_vectors + (count - 1)) >> count.bit_length() - 1).named("turns")
 
     def words(self, own: EngineSizes) -> Count:
         """As many for every output vector."""

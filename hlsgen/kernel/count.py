@@ -20,8 +20,11 @@ OPERATIONS: Mapping[str, Callable[[list[int]], int]] = {
     "+": sum,
     "-": lambda values: reduce(sub, values),
     "*": prod,
+    ">>": lambda values: values[0] >> values[1],
     "max": max,
 }
+# How strongly an operation binds; all others are in parentheses of their own.
+STRENGTH = {"*": 3, "+": 2, "-": 2, ">>": 1}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Count:
     def __mul__(self, other: Number) -> Count:
         return Count("*", (self, other))
 
+    def __rshift__(self, bits: int) -> Count:
+        return Count(">>", (self, bits))
+
     def named(self, name: str) -> Count:
         """The same number, which a constant of the kernel holds."""
         return replace(self, name=name) if self.terms else Count("+", (self,), name)
@@ -73,8 +79,8 @@ class Count:
         """A term, in parentheses where it must be."""
         if isinstance(term, int):
             return str(term)
-        weaker = term.operation in "+-" and self.operation == "*" and not term.name
-        return f"({term.text})" if weaker else term.text
+        own, other = (STRENGTH.get(x.operation, 0) for x in (self, term))
+        return f"({term.text})" if 0 < other < own and not term.name else term.text
 
     @property
     def definition(self) -> str:

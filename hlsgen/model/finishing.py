@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hlsgen.activation import FUNCTIONS, KINDS
-from hlsgen.descriptors import clears_lanes, record_fields, step_source
+from hlsgen.descriptors import clears_lanes, of_float, record_fields, step_source
 from hlsgen.engines import engines_of
 from hlsgen.engines.base import Engine, feature_type, integer_roles
 from hlsgen.graph import Graph, Layer, remembered
@@ -24,19 +24,21 @@ class Rounding:
     maps, or float32.
 
     `joins`: functions of integers by which a second tensor is taken in, after which it is rounded
-    again. `divided`: lanes in which float32 becomes integers. Of float32: the engines `of_floats`,
-    and those that `give` them; whether tensors are `passed` on that no engine computes, `joined`
-    and `written`.
+    again. `divided`: lanes in which float32 becomes integers, with an `offset` added to some. Of
+    float32: the engines `of_floats`, and those that `give` them; whether tensors are `passed` on
+    that no engine computes, `joined` and `written`; `shifted`: whether anything is added to any.
     """
 
     type: DataType
     joins: tuple[str, ...] = ()
     divided: int = 0
+    offset: bool = False
     of_floats: tuple[str, ...] = ()
     give: tuple[str, ...] = ()
     passed: bool = False
     joined: bool = False
     written: bool = False
+    shifted: bool = False
 
     @property
     def computed(self) -> bool:
@@ -47,12 +49,12 @@ class Rounding:
         """Bias, factor and rounding; the same of float32; the joins, each of them rounded."""
         rounding = Arithmetic(compares=2, integer_adds=1, conversions=1)
         found = rounding + Arithmetic(multiplies=1, integer_adds=1, conversions=1)
-        if self.computed:
-            found += Arithmetic(adds=1)
+        found += Arithmetic(adds=self.shifted)
         for name in self.joins:
             found += operators()[name].units
         found += rounding.times(bool(self.joins))
-        return found.times(lanes) + Arithmetic(divides=self.divided, adds=self.divided)
+        divided = Arithmetic(divides=1, adds=self.offset).times(self.divided)
+        return found.times(lanes) + divided
 
 
 NO_ROUNDING = Rounding(FLOAT32)
@@ -132,21 +134,26 @@ def rounding(graph: Graph, plan: Plan) -> Rounding:
     layers = [graph.layer(step.layer) for step in plan.steps]
     ends = [result_layer(graph, step) for step in plan.steps]
     joins = {result_layer(graph, s).attributes.function for s in plan.steps if s.residual}
+    own = {layer.name: operator(layer.op).epilogue_fields(layer) for layer in layers}
     divided = [
         min(graph.output_tensor(layer).channels, plan.engines.width)
         for layer in layers
-        if operator(layer.op).epilogue_fields(layer).get("divisor")
+        if own[layer.name].get("divisor")
     ]
+    floats = [graph.layer(step.layer) for step in plan.steps if of_float(graph, step)]
+    shifts = [operator(layer.op).folded_shift(layer) is not None for layer in floats]
     second = {graph.tensors[step.residual].type for step in plan.steps if step.residual}
     return Rounding(
         feature_type(graph),
         tuple(sorted(joins - JOINS.keys(), key=NAMES.index)),
         max(divided, default=0),
+        any(fields.get("offset") for fields in own.values()),
         tuple(name for name in used if types[name].operand == FLOAT32),
         tuple(name for name in used if types[name].accumulator == FLOAT32),
         any(source_type(graph, step) == FLOAT32 for step in passes(plan)),
         FLOAT32 in second,
         any(graph.output_tensor(layer).type == FLOAT32 for layer in ends),
+        any(shifts) or any(fields.get("scale_negative") for fields in own.values()),
     )
 
 

@@ -317,8 +317,8 @@ class Dense(Operator, Importer):
     def folded_weights(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
     ) -> np.ndarray:
-        """Per output vector: pixel, input vector, block of `burst` input lanes; `burst` lanes of V
-        outputs a word."""
+        """Per output vector: pixel, input vector, lane; `burst` lanes of V outputs a word, the last
+        filled up."""
         v, burst = engines.width, engines.burst
         first = step.first_vector * v
         if step.engine == "sparse":
@@ -331,10 +331,9 @@ class Dense(Operator, Importer):
         weight = layer.weights["weight"][first : first + step.vector_count * v]
         weight = pad_axis(pad_axis(weight, 0, v * step.output_vectors), 1, v)
         _, channels, height, width = weight.shape
-        split = weight.reshape(
-            -1, step.output_vectors, v, channels // v, v // burst, burst, height, width
-        )
-        stream: np.ndarray = split.transpose(0, 1, 6, 7, 3, 4, 5, 2).reshape(split.shape[0], -1, v)
+        split = weight.reshape(-1, step.output_vectors, v, channels, height, width)
+        lanes = split.transpose(0, 1, 4, 5, 3, 2).reshape(*split.shape[:2], -1, v)
+        stream: np.ndarray = pad_axis(lanes, 2, burst).reshape(len(lanes), -1, v)
         return stream
 
     def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:

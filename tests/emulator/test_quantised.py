@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.conformance.cases import node_case, run_case
+from hlsgen.audit.design import audit
 from hlsgen.codegen.generate import generate
 from hlsgen.errors import Infeasible
 from hlsgen.frontend.load import load
@@ -63,6 +64,24 @@ def test_several_taps_at_once_of_narrow_vectors(kind, tmp_path):
     design = build(model, tmp_path / "design", "folded", "de10_nano", pins=pins)
     feeds = {"x": np.random.default_rng(1).normal(size=(2, 5, 9, 8)).astype(np.float32)}
     assert_equal(design, feeds, strict=kind is np.int8)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_words_of_weights_wider_than_vectors(width, tmp_path):
+    """A word holds weights of several input vectors, the last of a layer not all of them; the audit
+    finds the multipliers that the model counts."""
+    model = parse("""(float[1,5,5,3] x, float[7,5,3,3] a, float[10,105] w, float[5,10] v) =>
+        (float[1,5] y) { p = Conv<pads=[1,1,1,1]>(x, a) q = Relu(p) f = Flatten(q)
+        g = Gemm<transB=1>(f, w) h = Relu(g) y = Gemm<transB=1>(h, v) }""")
+    model = quantised_statically(model, tmp_path, np.uint8)
+    sizes = {"width": width, "burst": 4 * width, "convolution.inputs": 4}
+    pins = {("engines", name): value for name, value in sizes.items()}
+    design = build(model, tmp_path / "design", "folded", "de10_nano", pins=pins)
+    feeds = {"x": np.random.default_rng(1).normal(size=(2, 5, 5, 3)).astype(np.float32)}
+    assert_equal(design, feeds, strict=True)
+    kernels = {kernel.name: kernel for kernel in audit(tmp_path / "design").kernels}
+    assert kernels["dense_engine"].arithmetic.narrow_products == 4 * width**2
+    assert kernels["convolution_engine"].arithmetic.integer_products == 0
 
 
 @settings(max_examples=6, deadline=None)

@@ -26,8 +26,11 @@ def check_folded(graph: Graph, plan: Plan) -> None:
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated",
             where="plan, engines",
         )
-    if e.width % e.burst:
-        raise PlanError("burst must divide width", where="plan, engines")
+    if e.width % e.burst and (not graph.integers or e.burst % e.width):
+        raise PlanError(
+            "burst must divide width" + ", or width burst" * bool(graph.integers),
+            where="plan, engines",
+        )
     check_sizes(graph, e)
     for step in plan.steps:
         check_step(graph, step, e)

@@ -59,14 +59,15 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array)
     for convolved in ((), names) if both else ((),):
         for width in WIDTHS if plan.enabled("unroll") else (1,):
             if aligned(graph, width) and pins.get("width", width) == width:
-                burst = pins.get("burst", weight_burst(graph, width, board))
-                sized = replace(
-                    plan,
-                    engines=with_needed(Engines(width, burst, 1), graph),
-                    im2col=worth_unfolding(graph, width),
-                    dense_as_convolution=convolved,
-                )
-                yield from shapes(graph, board, sized, goal, array)
+                given = (pins["burst"],) if "burst" in pins else weight_bursts(graph, width, board)
+                for burst in given:
+                    sized = replace(
+                        plan,
+                        engines=with_needed(Engines(width, burst, 1), graph),
+                        im2col=worth_unfolding(graph, width),
+                        dense_as_convolution=convolved,
+                    )
+                    yield from shapes(graph, board, sized, goal, array)
 
 
 def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> Iterator[Shape]:
@@ -77,6 +78,8 @@ def shapes(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array) -> 
     multipliers = board.available_dsps * goal.caps.dsps / price
     bound = Bound(shaped, plan, board)
     for inputs, outputs in array_sizes(shaped, plan, pins, array):
+        if any(map(on_array, shaped.layers)) and inputs * e.width % e.burst:
+            continue
         used = e.width**2 * inputs * outputs
         if used > multipliers and not plan.disabled:
             continue
@@ -162,12 +165,15 @@ def tile_blocks(graph: Graph, engines: Engines, board: Board) -> int:
     return blocks
 
 
-def weight_burst(graph: Graph, width: int, board: Board) -> int:
-    """The most weight vectors a cycle that the memory delivers at its peak."""
+def weight_bursts(graph: Graph, width: int, board: Board) -> tuple[int, ...]:
+    """How many weight vectors a cycle are worth trying: the most that the memory delivers at its
+    peak, up to `width`; of integers also more."""
     kind = integer_weights(graph) if graph.integers else weight_type(graph)
     vector = width * kind.bytes * board.device.fmax * 1e6
     bursts = LONG_BURSTS if graph.integers else BURSTS
-    return next(b for b in bursts if b <= width and (b == 1 or b * vector <= board.bandwidth * 1e9))
+    delivered = [b for b in bursts if b == 1 or b * vector <= board.bandwidth * 1e9]
+    more = [b for b in delivered if b > width] if graph.integers else []
+    return (*more, next(b for b in delivered if b <= width))
 
 
 def aligned(graph: Graph, width: int) -> bool:

@@ -36,7 +36,7 @@ typedef union { uchar8 v; uchar lane[8]; } lanes8_uchar;
 
 typedef uchar8 vec; // a vector of channels
 typedef lanes8_uchar lanes;
-typedef struct { char8 v[8]; } weight_word; // what the weight memory delivers in a cycle
+typedef struct { char8 v[16]; } weight_word; // what the weight memory delivers in a cycle
 typedef struct { int8 shift; float8 factor; } bias_word; // bias and scale
 
 typedef struct {
@@ -172,7 +172,7 @@ typedef union { Step step; int word[STEP_WORDS]; } Record;
 channel int convolution_step __attribute__((depth(STEP_WORDS)));
 channel vec convolution_in __attribute__((depth(DEPTH(64, 120))));
 channel int8 convolution_out __attribute__((depth(DEPTH(64, 64))));
-channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 18))));
+channel weight_word convolution_weights __attribute__((depth(DEPTH(64, 10))));
 channel int quantised_pooling_step __attribute__((depth(STEP_WORDS)));
 channel vec quantised_pooling_in __attribute__((depth(DEPTH(64, 72))));
 channel float8 quantised_pooling_out __attribute__((depth(DEPTH(64, 16))));
@@ -388,21 +388,21 @@ typedef struct { int8 v[1]; } convolution_group;
 channel int convolution_results_step __attribute__((depth(STEP_WORDS)));
 channel convolution_group convolution_sums __attribute__((depth(DEPTH(16, 64))));
 
-typedef struct { vec v[9]; } convolution_word;
+typedef struct { vec v[10]; } convolution_word;
 channel int convolution_array_step __attribute__((depth(STEP_WORDS)));
 channel convolution_word convolution_pixels __attribute__((depth(DEPTH(16, 64))));
 
-// Convolution engine: 72 products of each of 8 output channels of one pixel a cycle, in three kernels that run
+// Convolution engine: 80 products of each of 8 output channels of one pixel a cycle, in three kernels that run
 // side by side: tiles come in, the multiplier array works, results go out.
 //
 // Keeps a tile of the input on chip and sends it once for every word of every group of outputs. A tap is one input vector at one place
-// of the window; a word is 9 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
+// of the window; a word is 10 taps that are multiplied at once. Taps follow each other column by column, row by row, vector by vector.
 // The buffer has two halves: the next tile arrives in one while this one leaves from the other, no sooner than
 // 9 turns after it is complete.
 ENGINE
 __kernel void convolution_tiles(ENGINE_PARAMETERS)
 {
-    vec tiles[128] BLOCKS(1, 8, 9); // two halves
+    vec tiles[128] BLOCKS(1, 8, 10); // two halves
     EVERY_STEP {
         Record record;
         for (int i = 0; i < STEP_WORDS; ++i) {
@@ -415,7 +415,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
         }
         const Step s = record.step;
         const int count = s.tiles_y * s.tiles_x;
-        int start[9] REGISTERS, next_start[9] REGISTERS; // where the taps of this word and the next begin in the tile
+        int start[10] REGISTERS, next_start[10] REGISTERS; // where the taps of this word and the next begin in the tile
         int tap = 0, kx = 0, ky = 0, left = s.window_taps; // the next tap: where, which; and how many are not yet placed
         int image = 0, row = 0, address = 0; // of the pixel's image, of its row, of itself
         int b = 0, x = 0, y = 0; // turn of the word, position of the pixel
@@ -431,9 +431,9 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
             }
             if (number == 0 || turn < s.send_turns) {
                 // A tap of the next word is placed. Lanes left over in a group's last word see the first pixel, with zero weights.
-                if (b < 9) {
+                if (b < 10) {
                     #pragma unroll
-                    for (int i = 0; i < 9; ++i)
+                    for (int i = 0; i < 10; ++i)
                         if (i == b)
                             next_start[i] = left > 0 ? tap : 0;
                     const bool row_ends = kx == s.taps_x - 1, window_ends = row_ends && ky == s.taps_y - 1;
@@ -443,12 +443,12 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                         kx = row_ends ? 0 : kx + 1;
                         ky = window_ends ? 0 : row_ends ? ky + 1 : ky;
                     }
-                    left = left > 1 ? left - 1 : b == 8 ? s.window_taps : 0; // the group is complete: the next begins
+                    left = left > 1 ? left - 1 : b == 9 ? s.window_taps : 0; // the group is complete: the next begins
                 }
                 if (number > 0 && b < s.pixels) {
                     convolution_word word;
                     #pragma unroll
-                    for (int i = 0; i < 9; ++i)
+                    for (int i = 0; i < 10; ++i)
                         word.v[i] = tiles[(~number & 1) * 64 + ((start[i] + address) & 63)];
                     write_channel_intel(convolution_pixels, word);
         const bool row_ends = x == s.tile_width - 1, image_ends = row_ends && y == s.tile_height - 1;
@@ -464,7 +464,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
                     b = x = y = 0;
                     image = row = address = 0;
                     #pragma unroll
-                    for (int i = 0; i < 9; ++i)
+                    for (int i = 0; i < 10; ++i)
                         start[i] = next_start[i];
                 } else {
                     ++b;
@@ -488,7 +488,7 @@ __kernel void convolution_tiles(ENGINE_PARAMETERS)
 ENGINE
 __kernel void convolution_engine(ENGINE_PARAMETERS)
 {
-    char8 weights[1][72] REGISTERS, next_weights[1][72] REGISTERS;
+    char8 weights[1][80] REGISTERS, next_weights[1][80] REGISTERS;
     int8 sums[32] MLABS(1, 32, 1); // pixel by pixel
     EVERY_STEP {
         Record record;
@@ -511,14 +511,14 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
-                    for (int i = 0; i < 72; i += 8)
+                    for (int i = 0; i < 80; i += 16)
                         if (t == output && i == input) {
                             #pragma unroll
-                            for (int b = 0; b < 8; ++b)
+                            for (int b = 0; b < 16; ++b)
                                 next_weights[t][i + b] = next.v[b];
                         }
                 output = input == 64 ? output + 1 : output;
-                input = input == 64 ? 0 : input + 8;
+                input = input == 64 ? 0 : input + 16;
             }
             if (phase >= 0 && pixel < s.pixels) {
                 const convolution_word word = read_channel_intel(convolution_pixels);
@@ -528,7 +528,7 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                     if (t < s.out_vectors) { // lanes beyond the layer's channels rest
                         int8 product = 0;
                         #pragma unroll
-                        for (int b = 0; b < 9; ++b) {
+                        for (int b = 0; b < 10; ++b) {
                             lanes in;
                             in.v = word.v[b];
                             #pragma unroll
@@ -549,7 +549,7 @@ __kernel void convolution_engine(ENGINE_PARAMETERS)
                 #pragma unroll
                 for (int t = 0; t < 1; ++t)
                     #pragma unroll
-                    for (int i = 0; i < 72; ++i)
+                    for (int i = 0; i < 80; ++i)
                         weights[t][i] = next_weights[t][i];
                 if (phase >= 0)
                     tap = tap == s.taps - 1 ? 0 : tap + 1;
@@ -754,8 +754,6 @@ __kernel void epilogue(ENGINE_PARAMETERS)
                     value = read_channel_intel(plain_floats);
             }
             value *= factor;
-            if (s.of_float)
-                value += as_float8(shift);
             if (s.divisor > 0.0f) { // float32 becomes integers
                 lanes8 divided;
                 divided.v = value;
