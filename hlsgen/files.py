@@ -1,7 +1,11 @@
-"""Files that a user asked for."""
+"""Files that a user asked for, and places that one command at a time writes to."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hlsgen.errors import OutputError
@@ -20,3 +24,37 @@ def write_output(path: Path, content: str | bytes, where: str) -> None:
             where=where,
             remedy="free space, or name a place that is writable",
         ) from None
+
+
+@contextmanager
+def held(lock: Path, what: str, where: str) -> Iterator[None]:
+    """Hold a lock file. The kernel releases it when the process dies, so that nobody is ever shut
+    out by a dead one. Raises OutputError, which begins with `where`, while another `what` holds
+    it."""
+    while True:
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise OutputError(
+                f"another {what} is writing there",
+                where=where,
+                remedy="wait for it, or name another directory",
+            ) from None
+        if is_same(lock, descriptor):
+            break
+        os.close(descriptor)  # its last holder removed the file in between
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def is_same(path: Path, descriptor: int) -> bool:
+    """Whether a path still names an open file."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

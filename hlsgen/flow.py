@@ -15,7 +15,7 @@ from hlsgen.host.files import write_whole
 from hlsgen.schema import STRICT, read
 from hlsgen.version import __version__
 
-MANIFEST = "flow.json"
+MANIFEST, LOCK = "flow.json", ".flow.lock"
 Digests = dict[str, str]
 
 

@@ -25,7 +25,8 @@ from hlsgen.data.evaluate import Evaluator, Score, input_shape, run
 from hlsgen.data.known import KNOWN, locate
 from hlsgen.data.pictures import Pictures, read_test_pictures
 from hlsgen.errors import HlsgenError, UsageError
-from hlsgen.flow import Digests, Manifest, Origin, Record, digest, digests
+from hlsgen.files import held
+from hlsgen.flow import LOCK, Digests, Manifest, Origin, Record, digest, digests
 from hlsgen.frontend.model import read_model
 from hlsgen.host.pictures import read_preparation
 from hlsgen.left import AUDIT, VALIDATION
@@ -151,8 +152,15 @@ class Project:
 
     def run(self) -> bool:
         """Bring all steps up to date, in order. Returns False where one's verdict is that something
-        is wrong: the flow ends there. Raises HlsgenError."""
-        self.flow.out.mkdir(parents=True, exist_ok=True)
+        is wrong: the flow ends there. Raises HlsgenError, also while another flow is at work in the
+        same folder."""
+        out = self.flow.out
+        out.mkdir(parents=True, exist_ok=True)
+        with held(out / LOCK, "flow", f"{self.flow.path}, out = {out}"):
+            return self.run_steps()
+
+    def run_steps(self) -> bool:
+        """The same, alone in the folder."""
         if self.flow.model:
             self.judge_start()
         for number, step in enumerate(self.steps, 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
+from hlsgen.files import held
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
 
 # What other commands leave in a design directory, and a new build makes untrue.
@@ -34,7 +34,7 @@ def workspace(out: Path) -> Iterator[Path]:
     parent = out.parent
     parent.mkdir(parents=True, exist_ok=True)
     lock = parent / f".{out.name}.lock"
-    with held(lock, out):
+    with held(lock, "build", f"--out {out}"):
         left = sorted(parent.glob(f".{glob_escape(out.name)}.build.*"))
         for aside in (path for path in left if path.suffix == ".old"):  # as `put_in_place` calls it
             if not out.exists():
@@ -51,39 +51,6 @@ def workspace(out: Path) -> Iterator[Path]:
 def glob_escape(name: str) -> str:
     """A name with glob's own characters escaped."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-@contextmanager
-def held(lock: Path, out: Path) -> Iterator[None]:
-    """Hold a lock file. The kernel releases it when the process dies, so that no build is ever shut
-    out by a dead one."""
-    while True:
-        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OutputError(
-                "another build is writing there",
-                where=f"--out {out}",
-                remedy="wait for it, or name another directory",
-            ) from None
-        if is_same(lock, descriptor):
-            break
-        os.close(descriptor)  # its last holder removed the file in between
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def is_same(path: Path, descriptor: int) -> bool:
-    """Whether a path still names an open file."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def put_in_place(folder: Path, out: Path) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from hlsgen.cli.flow_file import read_flow
 from hlsgen.cli.main import main
-from hlsgen.flow import MANIFEST, Manifest, Origin, Record, digest
+from hlsgen.files import held
+from hlsgen.flow import LOCK, MANIFEST, Manifest, Origin, Record, digest
 from hlsgen.train.trainer import Trainer
 from tests.support.networks import parse
 from tests.support.paths import ROOT
@@ -147,6 +148,25 @@ def test_a_flow_that_is_interrupted_goes_on(folder, capsys, monkeypatch):
     (folder / "out" / MANIFEST).unlink()
     assert run(folder, capsys) == {"train": True} and epochs == [0, 1, 2, 0, 1, 2]
     assert (folder / "out" / "trained.onnx").read_bytes() == whole
+
+
+def test_one_flow_at_a_time_in_a_folder(folder, capsys):
+    """Whoever comes second is told so, changes nothing, and may look; a file that a dead flow left
+    shuts nobody out."""
+    change(folder, FLOW[FLOW.index("[train]") :], "[zoo]\nnetwork = 'lenet5'\n")
+    change(folder, 'model = "m.onnx"\ndata = "d.npz"\n', "")
+    change(folder, "pictures = 20", "")
+    out = folder / "out"
+    out.mkdir()
+    with held(out / LOCK, "flow", ""):
+        assert main(["flow", str(folder / "flow.toml")]) == 2
+        assert "flow.toml, out = " in (told := capsys.readouterr().err)
+        assert "another flow is writing there" in told
+        assert [path.name for path in out.iterdir()] == [LOCK]
+        assert run(folder, capsys, "--dry-run") == {"zoo": "not done yet"}
+    (out / LOCK).touch()
+    assert run(folder, capsys) == {"zoo": True}
+    assert {path.name for path in out.iterdir()} == {"model.onnx", MANIFEST}
 
 
 def test_a_wrong_design_ends_the_flow(folder, capsys, monkeypatch):

@@ -146,7 +146,7 @@ def test_a_lock_whose_file_is_gone_holds_nothing(tmp_path, monkeypatch):
             plain(others[0], fcntl.LOCK_EX)
         plain(descriptor, operation)
 
-    monkeypatch.setattr(place.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(OutputError, match="another build"), place.workspace(out):
         pass
     os.close(others[0])

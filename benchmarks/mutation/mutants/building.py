@@ -8,7 +8,7 @@ OPERATOR = "tests/emulator/test_emulator_operators.py::test_operator"
 MUTANTS = (
     Mutant(
         "place: a lock that is not the same file",
-        "hlsgen/codegen/place.py",
+        "hlsgen/files.py",
         "return os.path.samestat(os.stat(path), os.fstat(descriptor))",
         "return True",
         (f"{PLACE}::test_a_lock_whose_file_is_gone_holds_nothing",),
@@ -16,7 +16,7 @@ MUTANTS = (
     ),
     Mutant(
         "place: nobody locks",
-        "hlsgen/codegen/place.py",
+        "hlsgen/files.py",
         "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         ("tests/cli/test_robustness.py::test_two_builds_at_once",),
