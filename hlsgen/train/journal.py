@@ -1,5 +1,4 @@
-"""What a run leaves to look at: losses and accuracies as CSV, curves as a picture, checkpoints to
-go on from."""
+"""What a run leaves to look at: losses and accuracies as CSV, curves as a picture."""
 
 from __future__ import annotations
 
@@ -7,16 +6,14 @@ import csv
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import torch
+from annotated_types import Ge
 
 from hlsgen.errors import TrainingError
-from hlsgen.frontend.model import first_line
-from hlsgen.train.settings import CHECKPOINT
+from hlsgen.schema import STRICT
 
 EPOCHS, LOSSES, CURVES = "epochs.csv", "losses.csv", "curves.png"
-FORMAT = 1
 # Minibatches whose losses are averaged in the picture.
 WINDOW = 20
 
@@ -26,13 +23,25 @@ class Epoch:
     """One epoch: mean loss and accuracy while training, accuracy on the test pictures after it, and
     its seconds without testing."""
 
-    epoch: int
+    __pydantic_config__ = STRICT
+
+    epoch: Annotated[int, Ge(1)]
     scheme: str
     rate: float
     loss: float
     accuracy: float
     test_accuracy: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What a journal holds, as a checkpoint keeps it: minibatch, loss and accuracy; the epochs."""
+
+    __pydantic_config__ = STRICT
+
+    losses: tuple[tuple[int, float, float], ...]
+    epochs: tuple[Epoch, ...]
 
 
 @dataclass
@@ -64,14 +73,13 @@ class Journal:
         )
         write_curves(self.folder / CURVES, self)
 
-    def state(self) -> dict[str, Any]:
+    def noted(self) -> Noted:
         """For a checkpoint."""
-        return {"losses": self.losses, "epochs": [asdict(epoch) for epoch in self.epochs]}
+        return Noted(tuple(self.losses), tuple(self.epochs))
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, noted: Noted) -> None:
         """From a checkpoint."""
-        self.losses = [(int(a), float(b), float(c)) for a, b, c in state["losses"]]
-        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
+        self.losses, self.epochs = list(noted.losses), list(noted.epochs)
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -123,42 +131,3 @@ def write_curves(path: Path, journal: Journal) -> None:
     figure.savefig(temporary, format="png", dpi=100)
     pyplot.close(figure)
     os.replace(temporary, path)
-
-
-def write_checkpoint(folder: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint, all of it or nothing."""
-    temporary = folder / f".{CHECKPOINT}.part"
-    torch.save({"format": FORMAT} | content, temporary)
-    os.replace(temporary, folder / CHECKPOINT)
-
-
-def read_checkpoint(folder: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint of a run that is to be resumed. Raises TrainingError where there is none, or
-    that of another run."""
-    path = folder / CHECKPOINT
-    where = f"--resume {path}"
-    if not path.is_file():
-        raise TrainingError(
-            "no checkpoint there",
-            where=where,
-            remedy="start without --resume; the first one follows the first epoch",
-        )
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for files that are not its own
-        raise TrainingError(
-            f"cannot be read ({first_line(error)})", where=where, remedy="start without --resume"
-        ) from None
-    before = content.get("identity") if isinstance(content, dict) else None
-    if not isinstance(before, dict) or content.get("format") != FORMAT:
-        raise TrainingError(
-            "is no checkpoint of this version", where=where, remedy="start without --resume"
-        )
-    different = sorted(k for k in identity if before.get(k) != identity[k])
-    if different:
-        raise TrainingError(
-            f"it belongs to a run with other {', '.join(different)}",
-            where=where,
-            remedy="repeat the options of that run, or start without --resume",
-        )
-    return dict(content)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hlsgen.host.pictures import Preparation
 
@@ -14,6 +14,7 @@ SCHEMES = ("pipelined", "sequential", "gpipe")
 # How feature maps lie in memory; "auto": with channels last, or as the layers are faster where they
 # are measured.
 LAYOUTS = ("auto", "channels_first", "channels_last")
+Layout = Literal["channels_first", "channels_last"]
 PLACEMENTS = ("together", "apart")
 # What makes up for stale weights.
 CORRECTIONS = ("none", "predict", "spike", "pipemare", "nesterov")

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hlsgen.errors import TrainingError
 from hlsgen.frontend.training import Trainable
 from hlsgen.train.correct import Momentum, look_ahead, rate_factor, shares
 from hlsgen.train.cut import Part
@@ -169,13 +170,40 @@ class Stage:
         }
 
     @torch.no_grad()
-    def load(self, state: dict[str, dict[str, Any]]) -> None:
-        """Go on from a checkpoint."""
+    def load(self, state: Any) -> None:
+        """Go on from a checkpoint. Raises TrainingError for the state of another stage."""
+        if not isinstance(state, dict) or not all(
+            shapes(state.get(what)) == shapes(own)
+            for what, own in (("weights", self.module.weights), ("running", self.module.running))
+        ):
+            raise other_stage()
         for name, weight in self.module.weights.items():
             weight.data.copy_(state["weights"][name])
         for name, running in self.module.running.items():
             running.copy_(state["running"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise other_stage() from None
+        for weight in self.ours:
+            kept = self.optimizer.state.get(weight, {}).values()
+            if any(isinstance(x, Tensor) and x.shape not in (weight.shape, ()) for x in kept):
+                raise other_stage()
+
+
+def other_stage() -> TrainingError:
+    """What a checkpoint says that another stage has left."""
+    return TrainingError(
+        "its tensors are not those of this network's stages",
+        where="--resume",
+        remedy="start without --resume",
+    )
+
+
+def shapes(tensors: Any) -> dict[Any, Any]:
+    """Names and shapes of tensors."""
+    found = tensors.items() if isinstance(tensors, dict) else ()
+    return {name: getattr(tensor, "shape", None) for name, tensor in found}
 
 
 def run_backward(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -18,15 +18,16 @@ from hlsgen.frontend.training import Trainable, load_for_training
 from hlsgen.train.apart import BackwardWorker, ForwardWorker
 from hlsgen.train.balance import LayerTime, choose_cuts, estimate_layers, measure_layers, seconds_of
 from hlsgen.train.batches import Batches, read_batches
+from hlsgen.train.checkpoint import Checkpoint, read_checkpoint
 from hlsgen.train.cut import Part, split, trained_layers
 from hlsgen.train.engine import Worker
 from hlsgen.train.exchange import Clock, Kind
-from hlsgen.train.journal import Epoch, Journal, read_checkpoint, write_checkpoint
+from hlsgen.train.journal import Epoch, Journal
 from hlsgen.train.meter import Meter
 from hlsgen.train.module import check_sharing
 from hlsgen.train.plan import Segment, segments
 from hlsgen.train.roles import Role, role_of, stage_count
-from hlsgen.train.settings import LAYOUTS, Settings
+from hlsgen.train.settings import LAYOUTS, Layout, Settings
 from hlsgen.train.stage import Stage
 
 # A worker that hears nothing for so long takes its neighbours for dead.
@@ -57,7 +58,7 @@ class Survey:
     times where the cuts were chosen or the layers measured."""
 
     cuts: tuple[str, ...]
-    layout: str
+    layout: Layout
     times: tuple[LayerTime, ...] = ()
 
 
@@ -103,7 +104,8 @@ class Trainer:
         self.device = device_of(self.settings.device)
         self.network = load_for_training(self.settings.model)
         self.train, self.test = self.read_data()
-        saved = read_checkpoint(self.folder, self.settings.identity()) if self.resume else None
+        identity = self.settings.identity()
+        saved = read_checkpoint(self.folder, identity, self.world) if self.resume else None
         self.stages = stage_count(self.world, self.settings.placement)
         self.role = role_of(self.rank, self.stages, self.settings.placement)
         self.survey = self.broadcast(self.look_around(saved) if self.rank == 0 else None)
@@ -131,7 +133,7 @@ class Trainer:
         """Whether this worker knows the loss, and so reports."""
         return self.role.stage == self.stages - 1
 
-    def look_around(self, saved: dict[str, Any] | None) -> Survey:
+    def look_around(self, saved: Checkpoint | None) -> Survey:
         """Layout and cuts: those of the settings or of the run that goes on, else the best by a
         model, or by measuring where that is asked for."""
         settings = self.settings
@@ -143,7 +145,7 @@ class Trainer:
                 remedy="leave --workers out",
             )
         if saved is not None:
-            return Survey(tuple(saved["cuts"]), saved["layout"])
+            return Survey(saved.cuts, saved.layout)
         cut = self.stages > 1 and not settings.cuts
         layout, times = settings.layout, list[LayerTime]()
         if settings.measure_cuts:
@@ -156,7 +158,7 @@ class Trainer:
             cuts = tuple(
                 choose_cuts(self.network.graph, times, self.stages, settings.batch, BANDWIDTH)
             )
-        return Survey(cuts, layout, tuple(times))
+        return Survey(cuts, cast("Layout", layout), tuple(times))
 
     def measured(self) -> tuple[str, list[LayerTime]]:
         """The faster layout, unless one is set, and what the layers take in it."""
@@ -184,7 +186,7 @@ class Trainer:
         both = self.role.forward and self.role.backward
         meter = Meter() if both and settings.scheme != "gpipe" else None
         stage = Stage(self.network, part, settings, self.total, self.device, meter)
-        entering, leaving = self.kinds(part.inputs, part.first), self.kinds(part.outputs, False)
+        entering, leaving = kinds_at(stage)
         place = (stage, self.role.stage, self.stages, entering, leaving)
         if self.settings.scheme == "gpipe":
             from hlsgen.train.gpipe import GpipeWorker
@@ -193,18 +195,6 @@ class Trainer:
         if self.role.forward and self.role.backward:
             return Worker(*place, self.settings.placement)
         return ForwardWorker(*place) if self.role.forward else BackwardWorker(*place)
-
-    def kinds(self, names: Sequence[str], network_input: bool) -> list[Kind]:
-        """Shapes of a minibatch's tensors."""
-        graph, batch = self.network.graph, self.settings.batch
-        if network_input:
-            return [Kind((batch, *graph.inputs[0].image_shape[1:]))]
-        last = self.survey.layout == "channels_last"
-        tensors = [graph.tensors[name] for name in names]
-        return [
-            Kind((batch, *t.shape), channels_last=last and t.pixels > 1 < t.channels)
-            for t in tensors
-        ]
 
     def run_epoch(self, epoch: int) -> None:
         """Train an epoch, test, save."""
@@ -265,23 +255,24 @@ class Trainer:
         states = self.gather(self.worker.stage.state())
         if self.reporting:
             self.journal.write()
-            chosen = {"cuts": list(self.survey.cuts), "layout": self.survey.layout}
-            done = {
-                "epoch": epoch,
-                "seconds": self.seconds,
-                "journal": self.journal.state(),
-                "workers": states,
-            }
-            write_checkpoint(self.folder, {"identity": self.settings.identity()} | chosen | done)
+            Checkpoint(
+                self.settings.identity(),
+                self.survey.cuts,
+                self.survey.layout,
+                epoch,
+                self.seconds,
+                self.journal.noted(),
+                workers=tuple(states),
+            ).write(self.folder)
         if self.world > 1:
             dist.barrier()
 
-    def go_on_from(self, saved: dict[str, Any]) -> int:
-        """Go on from a checkpoint; returns the epochs that are done."""
-        self.worker.stage.load(saved["workers"][self.rank])
-        self.journal.load(saved["journal"])
-        self.seconds = saved["seconds"]
-        return int(saved["epoch"])
+    def go_on_from(self, saved: Checkpoint) -> int:
+        """Go on from a checkpoint; returns the epochs that are done. Raises TrainingError."""
+        self.worker.stage.load(saved.workers[self.rank])
+        self.journal.load(saved.journal)
+        self.seconds = saved.seconds
+        return saved.epoch
 
     def finish(self) -> Outcome | None:
         """Put the weights together."""
@@ -311,6 +302,22 @@ class Trainer:
             meter.most_bytes,
             size,
         )
+
+
+def kinds_at(stage: Stage) -> tuple[list[Kind], list[Kind]]:
+    """The tensors that enter and leave a stage with a minibatch."""
+    graph, settings, part = stage.network.graph, stage.settings, stage.part
+    last = settings.layout == "channels_last"
+
+    def kinds(names: Sequence[str]) -> list[Kind]:
+        tensors = [graph.tensors[name] for name in names]
+        return [
+            Kind((settings.batch, *t.shape), channels_last=last and t.pixels > 1 < t.channels)
+            for t in tensors
+        ]
+
+    images = Kind((settings.batch, *graph.inputs[0].image_shape[1:]))
+    return [images] if part.first else kinds(part.inputs), kinds(part.outputs)
 
 
 def device_of(device: str) -> str:

@@ -1,6 +1,7 @@
 """Training: the operators in torch, the schedule, workers against one process, one process against
 formulas, failures, the command."""
 
+import copy
 import csv
 import json
 import os
@@ -751,10 +752,52 @@ def test_one_worker_and_resume(tmp_path, model, data, capsys):
     (tmp_path / "out.onnx.training" / "checkpoint.pt").write_bytes(b"nothing")
     assert train(model, "--data", data, *options, "--resume") == 2
     assert "cannot be read" in capsys.readouterr().err
-    for foreign in (torch.zeros(2), {"weights": torch.zeros(2)}, {"format": 1, "identity": 3}):
+    for foreign in (torch.zeros(2), {"weights": torch.zeros(2)}):
         torch.save(foreign, tmp_path / "out.onnx.training" / "checkpoint.pt")
         assert train(model, "--data", data, *options, "--resume") == 2
         assert "is no checkpoint" in capsys.readouterr().err
+
+
+def test_every_field_of_a_checkpoint_is_checked(tmp_path, model, data, capsys):
+    """Each is left out, and changed for another kind, another shape or what cannot be: one message
+    names it, and nothing of the run is touched."""
+    out = tmp_path / "out.onnx"
+    options = ("--data", data, "--workers", 1, "--epochs", 1, "--batch", 16, "-o", out)
+    assert train(model, *options) == 0
+    path = tmp_path / "out.onnx.training" / "checkpoint.pt"
+    good, trained = torch.load(path, weights_only=True), out.read_bytes()
+    stage, noted = good["workers"][0], good["journal"]
+    name, weight = next(iter(stage["weights"].items()))
+    momentum = copy.deepcopy(stage["optimizer"])
+    momentum["state"][0]["velocity"] = torch.zeros(99)
+    other = "its tensors are not those"
+    changes = [
+        *(({field: None}, field) for field in good if field not in ("format", "workers")),
+        ({"format": 2}, "is no checkpoint of this version"),
+        ({"more": 1}, "unknown field 'more'"),
+        ({"cuts": "p"}, "cuts"),
+        ({"layout": "sideways"}, "layout must be"),
+        ({"epoch": 0}, "epoch must be greater than or equal to 1"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"journal": noted | {"losses": [(1, 2.0)]}}, "losses[0]"),
+        ({"journal": noted | {"epochs": [{"epoch": 1}]}}, "epochs[0]: lacks the field 'scheme'"),
+        ({"workers": None}, "other workers"),
+        ({"workers": [stage, stage]}, "other workers"),
+        ({"workers": [3]}, other),
+        ({"workers": [stage | {"weights": {name: weight}}]}, other),
+        ({"workers": [stage | {"weights": stage["weights"] | {name: weight[:1]}}]}, other),
+        ({"workers": [stage | {"running": {}}]}, other),
+        ({"workers": [stage | {"optimizer": {}}]}, other),
+        ({"workers": [stage | {"optimizer": momentum}]}, other),
+    ]
+    for change, words in changes:
+        torch.save(good | change, path)
+        assert train(model, *options, "--resume") == 2, change
+        told = capsys.readouterr().err
+        assert words in told and told.count("error:") == 1 and "--resume" in told, told
+    assert out.read_bytes() == trained
+    torch.save(good, path)
+    assert train(model, *options, "--resume") == 0 and out.read_bytes() == trained
 
 
 @pytest.mark.parametrize(
