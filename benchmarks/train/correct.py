@@ -1,25 +1,27 @@
 """What makes up for stale weights: python -m benchmarks.train.correct OUT [--networks lenet5,...]
-[--cuts 1,3,7] [--seeds N]
+[--cuts 1,3,7] [--seeds N] [--write]
 
 Every network is trained without a pipeline and with K cuts, evenly spaced over its layers, by each
-correction and as a hybrid with and without a restart of the learning rate: from the same weights,
-in the same order of pictures, in one process, which computes what the pipeline's workers do. Writes
-OUT/correct.json as it goes on and goes on from there; prints test accuracy, mean and half the range
-over the seeds.
+correction, with AdamW, and as a hybrid with and without a restart of the learning rate: from the
+same weights, in the same order of pictures, in one process, which computes what the pipeline's
+workers do. Every run is a line of OUT/correct.jsonl as soon as it is done, and is not made again;
+several commands may share the work by networks. Prints test accuracy, mean and half the range over
+the seeds; `--write` makes no runs and puts a table of those that are done into docs/training.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.train.runs import table
+from benchmarks.train.runs import DOCUMENT, Finished, put_into, table
+from hlsgen.data.pictures import read_stored
 from hlsgen.errors import TrainingError
 from hlsgen.frontend.training import load_for_training
 from hlsgen.train.batches import Batches, read_batches
@@ -34,26 +36,37 @@ from hlsgen.zoo import network
 
 @dataclass(frozen=True)
 class Run:
-    """A network, and how it is trained on `limit` pictures of Fashion-MNIST."""
+    """A network of a width for pictures of `size`, and how it is trained on `limit` pictures.
+    `rate` is that of SGD, `adamw` that of AdamW."""
 
     name: str
     width: float
+    size: int
     epochs: int
     limit: int
+    batch: int
     rate: float
+    adamw: float
 
 
-# Pictures in a minibatch; test pictures.
-BATCH, TESTED = 32, 2000
+# Test pictures; pixels of a side of Fashion-MNIST's.
+TESTED, SIDE = 2000, 28
 RUNS = {
-    "lenet5": Run("lenet5", 1.0, 3, 6000, 0.005),
-    "resnet20": Run("resnet20", 0.25, 3, 2000, 0.02),
-    "vgg16": Run("vgg16", 0.125, 3, 2000, 0.01),
+    "lenet5": Run("lenet5", 1.0, 28, 3, 6000, 32, 0.005, 0.001),
+    "resnet20": Run("resnet20", 0.5, 16, 2, 1280, 16, 0.02, 0.002),
+    "vgg16": Run("vgg16", 0.125, 32, 2, 1280, 16, 0.01, 0.001),
 }
-VARIANTS: dict[str, dict[str, Any]] = {
+# What differs from plain SGD, without and with a pipeline.
+ALONE: dict[str, dict[str, Any]] = {
+    "SGD": {},
+    "AdamW": {"optimizer": "adamw"},
+    "Nesterov": {"nesterov": True},
+}
+PIPELINED: dict[str, dict[str, Any]] = {
     **{name: {"correct": name} for name in CORRECTIONS},
-    "hybrid": {"hybrid": 0.5},
     "hybrid, restart": {"hybrid": 0.5, "restart": True},
+    "AdamW": {"optimizer": "adamw"},
+    "hybrid": {"hybrid": 0.5},
 }
 
 
@@ -62,15 +75,16 @@ def even_cuts(layers: list[str], count: int) -> tuple[str, ...]:
     return tuple(layers[len(layers) * (n + 1) // (count + 1) - 1] for n in range(count))
 
 
-def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
+def accuracy(run: Run, data: str, cuts: int, seed: int, options: dict[str, Any]) -> float:
     """Share of the test pictures that are right after training; chance where it fails."""
-    net = load_for_training(network(run.name, None, run.width, seed))
+    net = load_for_training(network(run.name, run.size, run.width, seed))
     shape, (layers, scores) = net.graph.inputs[0].image_shape, trained_layers(net.graph)
+    rate = run.adamw if "optimizer" in options else run.rate
     settings = Settings(
-        "", "fashion-mnist", epochs=run.epochs, limit=run.limit, rate=run.rate, decay="cosine",
-        batch=BATCH, warmup=20, weight_decay=1e-4, seed=seed, layout="channels_last",
+        "", data, epochs=run.epochs, limit=run.limit, rate=rate, decay="cosine",
+        batch=run.batch, warmup=20, weight_decay=1e-4, seed=seed, layout="channels_last",
     )  # fmt: skip
-    settings = replace(settings, **variant)
+    settings = replace(settings, **options)
     learnt, test = pictures(settings, shape, net.graph.tensors[scores].channels)
     parts = split(net.graph, even_cuts([layer.name for layer in layers], cuts))
     total = settings.epochs * len(learnt)
@@ -83,6 +97,22 @@ def accuracy(run: Run, cuts: int, seed: int, variant: dict[str, Any]) -> float:
     except TrainingError:
         return 1 / net.graph.tensors[scores].channels
     return right(stages, test) / len(test.chosen)
+
+
+def data_for(run: Run, folder: Path) -> str:
+    """Fashion-MNIST, or its pictures at half the size where they are larger than the network's."""
+    if run.size >= SIDE:
+        return "fashion-mnist"
+    path, parts = folder / "halved.npz", {}
+    if not path.is_file():
+        for part in ("train", "test"):
+            stored = read_stored("fashion-mnist", (1, 1, SIDE, SIDE), part=part)
+            assert stored is not None
+            images = stored.images.reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean((2, 4))
+            parts[f"{part}_images"] = images.round().astype(np.uint8)
+            parts[f"{part}_labels"] = stored.labels
+        np.savez(path, **parts)
+    return str(path)
 
 
 def pictures(settings: Settings, shape: tuple[int, ...], classes: int) -> tuple[Batches, Batches]:
@@ -103,38 +133,65 @@ def right(stages: list[Stage], test: Batches) -> int:
     return found
 
 
-def cell(found: list[float]) -> str:
-    """Mean and half the range, in %."""
-    return f"{100 * np.mean(found):.1f} ± {50 * np.ptp(found):.1f}"
+def key_of(run: Run, cuts: int, options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What a run is known by."""
+    return {"run": asdict(run), "cuts": cuts, "options": options, "seed": seed}
+
+
+def make_all(
+    runs: list[Run], counts: list[int], seeds: int, folder: Path, finished: Finished
+) -> None:
+    """Make all runs, every one with the first seed before any with the second."""
+    variants = [(0, options) for options in ALONE.values()]
+    variants += [(cuts, options) for cuts in counts for options in PIPELINED.values()]
+    for seed in range(seeds):
+        for run in runs:
+            data = data_for(run, folder)
+            for cuts, options in variants:
+                made = partial(accuracy, run, data, cuts, seed, options)
+                finished.make(key_of(run, cuts, options, seed), made)
+
+
+def cell(run: Run, cuts: int, options: dict[str, Any], seeds: int, finished: Finished) -> str:
+    """Mean and half the range, in %; the number of seeds where it is not all of them."""
+    found = [finished.result(key_of(run, cuts, options, seed)) for seed in range(seeds)]
+    done = [share for share in found if share is not None]
+    if not done:
+        return ""
+    fewer = f" ({len(done)})" if len(done) < seeds else ""
+    return f"{100 * np.mean(done):.1f} ± {50 * np.ptp(done):.1f}{fewer}"
 
 
 def main() -> None:
     """Train all, and print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
-    parser.add_argument("--networks", default="lenet5,resnet20")
+    parser.add_argument("--networks", default=",".join(RUNS))
     parser.add_argument("--cuts", default="1,3,7")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="what is done into docs/training.md")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    file = options.out / "correct.json"
-    done: dict[str, float] = json.loads(file.read_text()) if file.is_file() else {}
-
-    def result(run: Run, cuts: int, name: str, seed: int) -> float:
-        key = f"{run} | {cuts} | {name} | {seed}"
-        if key not in done:
-            done[key] = accuracy(run, cuts, seed, VARIANTS[name])
-            file.write_text(json.dumps(done, indent=1))
-        return done[key]
-
-    rows, seeds = [], range(options.seeds)
-    for run in (RUNS[name] for name in options.networks.split(",")):
-        plain = [cell([result(run, 0, "none", seed) for seed in seeds])]
-        for cuts in map(int, options.cuts.split(",")):
-            cells = [cell([result(run, cuts, name, seed) for seed in seeds]) for name in VARIANTS]
-            rows.append([run.name, str(cuts), *plain, *cells])
-    print(table(["network", "K", "non-pipelined", *VARIANTS], rows))
+    finished = Finished(options.out / "correct.jsonl")
+    runs = [RUNS[name] for name in options.networks.split(",")]
+    counts = [int(count) for count in options.cuts.split(",")]
+    if not options.write:
+        make_all(runs, counts, options.seeds, options.out, finished)
+    rows = [
+        [
+            run.name,
+            str(cuts),
+            *(cell(run, 0, variant, options.seeds, finished) for variant in ALONE.values()),
+            *(cell(run, cuts, variant, options.seeds, finished) for variant in PIPELINED.values()),
+        ]
+        for run in runs
+        for cuts in counts
+    ]
+    text = table(["network", "K", *(f"{name}, no pipeline" for name in ALONE), *PIPELINED], rows)
+    print(text)
+    if options.write:
+        put_into(DOCUMENT, "corrections", text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@ into microbatches, weights are never stale, and the pipeline runs empty after ev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
@@ -15,19 +18,25 @@ from hlsgen.train.stage import Stage
 
 
 class GpipeWorker(Worker):
-    """A stage in GPipe's schedule."""
+    """A stage in GPipe's schedule, or in another one of torch's, `pipe`, in which this worker may
+    run `others` too."""
 
     def __init__(
-        self, stage: Stage, number: int, stages: int, entering: list[Kind], leaving: list[Kind]
+        self,
+        stage: Stage,
+        number: int,
+        stages: int,
+        entering: Sequence[Kind],
+        leaving: Sequence[Kind],
+        pipe: Any = None,
+        others: Sequence[Stage] = (),
     ):
         super().__init__(stage, number, stages, entering, leaving)
-        settings = stage.settings
-        device = torch.device(stage.device)
-        pipe = PipelineStage(OneOrMany(stage), number, stages, device)
-        self.pipe = ScheduleGPipe(
-            pipe,
-            settings.microbatches,
-            loss_fn=lambda scores, y: F.cross_entropy(scores.flatten(1), y),
+        self.own = (stage, *others)
+        self.pipe = pipe or ScheduleGPipe(
+            PipelineStage(OneOrMany(stage), number, stages, torch.device(stage.device)),
+            stage.settings.microbatches,
+            mean_loss,
         )
 
     def train(
@@ -41,24 +50,31 @@ class GpipeWorker(Worker):
 
     def train_step(self, step: int, batches: Batches, report: Report) -> None:
         """One minibatch and its update."""
-        stage = self.stage
-        stage.prepare(step)
-        for weight in stage.learnt:
-            weight.grad = None
+        device = self.stage.device
+        for stage in self.own:
+            stage.prepare(step)
+            for weight in stage.learnt:
+                weight.grad = None
         with self.clock.measure("forward"):
             if self.last:
-                labels = batches.labels(step).to(stage.device)
+                labels = batches.labels(step).to(device)
                 losses: list[torch.Tensor] = []
-                entering = () if self.number else (batches.inputs(step).to(stage.device),)
+                entering = () if self.number else (batches.inputs(step).to(device),)
                 scores = self.pipe.step(*entering, target=labels, losses=losses)
                 right = (scores.flatten(1).argmax(1) == labels).sum()
                 report(step, float(torch.stack(losses).detach().mean()), int(right))
             elif self.first:
-                self.pipe.step(batches.inputs(step).to(stage.device))
+                self.pipe.step(batches.inputs(step).to(device))
             else:
                 self.pipe.step()
         with self.clock.measure("backward"):
-            stage.update(step)
+            for stage in self.own:
+                stage.update(step)
+
+
+def mean_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The mean cross entropy of a microbatch."""
+    return F.cross_entropy(scores.flatten(1), labels)
 
 
 class OneOrMany(torch.nn.Module):
