@@ -8,15 +8,80 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlsgen.errors import HlsgenError
 from hlsgen.host.files import write_whole
 from hlsgen.host.hashes import design_identity
+from hlsgen.schema import NOTED, checked
 
 # What `validate`, `audit` and `build --quantise` found.
 VALIDATION, AUDIT, QUANTISATION = "validation.json", "audit.json", "quantisation.json"
 SEALS = ("design", "digest")
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest relative error of a comparison; "inf" where a result is none."""
+
+    max_rel_error: float | str
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What is shown of a validation. One that ended in a deadlock has no `output`."""
+
+    __pydantic_config__ = NOTED
+
+    ok: bool
+    device: str
+    mode: str
+    images: int
+    layers: tuple[dict[str, Any], ...]
+    output: Worst | None = None
+    onnxruntime: Worst | None = None
+    first_wrong_layer: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What is shown of an audit."""
+
+    __pydantic_config__ = NOTED
+
+    ok: bool
+    interval: tuple[int, int] | None
+    errors: Mapping[str, int]
+    warnings: Mapping[str, int]
+    findings: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many pictures are right."""
+
+    share: float
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What is shown of a quantisation."""
+
+    __pydantic_config__ = NOTED
+
+    metric: str
+    labels: bool
+    float32: Share
+    int8: Share
+    caution: str
+    kept_float: tuple[str, ...]
+
+
+KINDS = {VALIDATION: Validated, AUDIT: Audited, QUANTISATION: Quantised}
 
 
 def leave(folder: Path, name: str, record: Mapping[str, Any]) -> None:
@@ -29,12 +94,13 @@ def leave(folder: Path, name: str, record: Mapping[str, Any]) -> None:
 
 def left(folder: Path, name: str) -> dict[str, Any] | None:
     """The record that was left in a design directory, None where there is none about the design
-    that lies there now."""
+    that lies there now, or one of another form."""
     try:
         found = json.loads((folder / name).read_text())
         if found["digest"] != digest(found) or found["design"] != design_identity(folder):
             return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        checked(KINDS[name], found, name, HlsgenError)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, HlsgenError):
         return None
     return {key: value for key, value in found.items() if key not in SEALS}
 

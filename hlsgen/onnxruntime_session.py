@@ -16,23 +16,29 @@ FLOAT = {"session.qdq_matmulnbits_accuracy_level": "1"}
 EXACT = {"session.x64quantprecision": "1"}
 
 
+def runtime() -> Any:
+    """The package, which tells nobody what it runs. Raises ImportError where it is missing."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
 def session(content: bytes, as_written: bool = False) -> Any:
     """A session of a serialised model on the CPU. `as_written`: every node is computed by itself,
     so that a quantised network is float between DequantizeLinear and QuantizeLinear; otherwise
     onnxruntime fuses what it can. Raises ImportError without onnxruntime, and what that raises for
     models that it does not run."""
-    from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
-
+    no_kernel = runtime().capi.onnxruntime_pybind11_state.NotImplemented
     try:
         return opened(content, INT8 | FLOAT | EXACT, as_written)
-    except NoKernel:
+    except no_kernel:
         return opened(content, INT8 | FLOAT, as_written)
 
 
 def opened(content: bytes, entries: dict[str, str], as_written: bool) -> Any:
     """A session with these configuration entries."""
-    import onnxruntime
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     for name, value in entries.items():
         options.add_session_config_entry(name, value)

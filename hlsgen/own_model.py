@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from hlsgen.onnxruntime_session import session
+from hlsgen.onnxruntime_session import runtime, session
 
 Tensors = dict[str, np.ndarray]
 
@@ -25,9 +25,8 @@ class OwnModel:
     """
 
     def __init__(self, model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]):
-        import onnxruntime
-
-        onnxruntime.set_default_logger_severity(4)  # what it refuses is said in its exception
+        # what it refuses is said in its exception
+        runtime().set_default_logger_severity(4)
         self.session = session(without_double_names(model).SerializeToString())
         self.shapes = shapes
         known = {tensor.name for tensor in model.graph.initializer}

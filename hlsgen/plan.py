@@ -241,14 +241,18 @@ class Plan:
 
     def kernel(self, layer: str) -> KernelPlan:
         """The kernel of a layer. Raises PlanError."""
-        for kernel in self.kernels:
-            if kernel.layer == layer:
-                return kernel
-        raise PlanError(
-            "the plan has no kernel for it",
-            where=f"layer {layer}",
-            remedy="rebuild the plan from this network",
-        )
+        if layer not in self._kernels:
+            raise PlanError(
+                "the plan has no kernel for it",
+                where=f"layer {layer}",
+                remedy="rebuild the plan from this network",
+            )
+        return self._kernels[layer]
+
+    @cached_property
+    def _kernels(self) -> dict[str, KernelPlan]:
+        """All kernels by their layers, since searches ask for them again and again."""
+        return {kernel.layer: kernel for kernel in self.kernels}
 
     def to_json(self) -> str:
         """The plan as indented JSON, keys in a fixed order."""

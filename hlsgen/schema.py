@@ -3,8 +3,8 @@ the type and the range that it declares, or one error names the file, the field 
 
 pydantic checks and writes the JSON Schemas (`hlsgen schema`). A class states its types, ranges with
 `annotated_types`, and how strict it is in `__pydantic_config__`: `STRICT` of hlsgen's own files,
-`LENIENT` of those that other programs write. `host/` stands alone and has its own
-(`host/fields.py`).
+`NOTED` of its records, `LENIENT` of files that other programs write. `host/` stands alone and has
+its own (`host/fields.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ T = TypeVar("T")
 # Unknown fields, numbers in quotes, NaN and infinities are refused.
 STRICT: ConfigDict = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 LENIENT: ConfigDict = {"extra": "ignore"}
+# What hlsgen itself notes of its work: another version may note more.
+NOTED: ConfigDict = {"extra": "ignore", "strict": True}
 
 
 @cache

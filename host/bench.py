@@ -141,5 +141,5 @@ def read_prediction(folder: Path) -> Prediction | None:
     try:
         found: Prediction = decoded(Prediction, json.loads(path.read_text()), "")
         return found
-    except (OSError, ValueError, FieldError) as error:
+    except (OSError, ValueError, RecursionError, FieldError) as error:
         raise HostError(f"{path}: cannot be read ({error})") from None

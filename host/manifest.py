@@ -208,8 +208,8 @@ class Run:
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that the host needs to know of a design. `images` a launch takes, unless `batched`: then
-    any number. `sha256`: of the design's files, and of the board's description (`board`); `digest`:
-    of the manifest without it."""
+    any number. `sha256`: of the design's files, and of the descriptions of the `board` and of the
+    `calibration` by which the plan was found; `digest`: of the manifest without it."""
 
     schema: int
     generator: str
@@ -260,7 +260,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise HostError(
             f"{folder}: no design.json there", remedy="give a directory that build wrote"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise HostError(
             f"{folder}: design.json cannot be read ({error})", remedy="build the design again"
         ) from None

@@ -80,6 +80,8 @@ class HostPart:
         self.name = path.stem
         try:
             import onnxruntime
+
+            onnxruntime.disable_telemetry_events()
         except ImportError:
             raise HostError(
                 f"{path}: the {self.name} of the network runs in onnxruntime, which is not "

@@ -101,7 +101,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparation) -> np.ndarray:
     """Bytes `(N, C, H, W)`, or as an input of `shape` has them, as inputs; smaller pictures are put
-    in the middle of a frame of zeros, grey ones fill all channels."""
+    in the middle of a frame of zeros, grey ones fill all channels. Raises HostError for means that
+    are not as many as channels."""
     first = channels_first(shape)
     if first != tuple(shape):
         if images.shape[1:] == tuple(shape[1:]):
@@ -118,6 +119,13 @@ def prepared(images: np.ndarray, shape: tuple[int, ...], preparation: Preparatio
         ]
         images = np.pad(images, ((0, 0), (0, 0), *((n // 2, n - n // 2) for n in missing)))
     x = images.astype(np.float32) / np.float32(preparation.scale)
+    channels = x.shape[1] if x.ndim > 1 else 1
+    for name, values in (("mean", preparation.mean), ("deviation", preparation.deviation)):
+        if len(values) not in (1, channels):
+            raise HostError(
+                f"--prepare: {name} has {len(values)} numbers, the input {channels} channels",
+                remedy="give one number, or one a channel",
+            )
     spread: tuple[Any, ...] = (-1, *(1,) * (x.ndim - 2))
     mean, deviation = (
         np.asarray(values, np.float32).reshape(spread)

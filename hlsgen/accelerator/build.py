@@ -124,7 +124,7 @@ def compile(
         if quantised is not None:
             leave(directory, QUANTISATION, quantised.to_dict())
 
-    design = generate(graph, decided, place, finish)
+    design = generate(graph, decided, place, finish, goal.calibration)
     made = Accelerator(place, device=device, timeout=timeout, calibration=calibration)
     made.set_aside, made._folder = design.set_aside, folder
     # All are known, and need not be worked out again.

@@ -16,8 +16,8 @@ from annotated_types import Interval, MinLen
 from hlsgen.errors import BoardError, did_you_mean
 from hlsgen.schema import STRICT, checked, read
 
-# Names reach file names, Makefiles and command lines.
-NAME = re.compile(r"[\w./:-]+", re.ASCII)
+# Names reach file names, Makefiles and command lines: none is an option or leaves its folder.
+NAME = re.compile(r"(?!.*\.\.)\w[\w./:-]*", re.ASCII)
 VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
 # The first version of the SDK that gets max_replicates and an implementation for `memory`. Known:
 # the guides to 18.1 have numreadports and numwriteports alone, that to 22.4 max_replicates, and
@@ -270,7 +270,11 @@ def check_names(
     field_name: str, values: tuple[str, ...], form: re.Pattern[str], where: str
 ) -> None:
     """Raise BoardError for a name or version of other characters than it needs."""
-    wanted = {NAME: "a name of letters, digits and _ . / : -", VERSION: "a version such as 19.4"}
+    wanted = {
+        NAME: "a name of letters, digits and _ . / : - which begins with a letter or digit and "
+        "has no ..",
+        VERSION: "a version such as 19.4",
+    }
     for value in values:
         if not form.fullmatch(value):
             raise BoardError(

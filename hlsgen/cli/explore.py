@@ -255,11 +255,9 @@ def compile_front(
         )
         folder = out / "designs" / f"{point.key}-{r['identity'][:8]}"
         if not folder.exists():
-            generate(
-                graph,
-                schedule(graph, point.board, point.style, point.disable, goal_of(point)),
-                folder,
-            )
+            goal = goal_of(point)
+            plan = schedule(graph, point.board, point.style, point.disable, goal)
+            generate(graph, plan, folder, calibration=goal.calibration)
         folders.append(folder)
     aoc = os.path.abspath(options.compile) if os.sep in options.compile else options.compile
     return compile_all(folders, pool, aoc, options.retries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 
 from hlsgen.cli.accuracy import add_calibrate, add_metric, largest_loss
 from hlsgen.cli.designs import add_prepare
@@ -28,7 +29,12 @@ def add_quantising(parser: argparse._ActionsContainer) -> None:
         metavar="N",
         help="leave the N noisiest layers in float",
     )
-    keep.add_argument("--keep", default="", metavar="NODE,...", help="leave these layers in float")
+    keep.add_argument(
+        "--keep",
+        default="",
+        metavar="NODE,...",
+        help="leave these layers in float (a name with commas in double quotes)",
+    )
     keep.add_argument(
         "--max-loss",
         metavar="1%",
@@ -50,8 +56,13 @@ def quantising(options: argparse.Namespace, data: str) -> QuantiseOptions:
         calibrate=options.calibrate,
         method=options.method,
         keep_float=options.keep_float,
-        keep=tuple(name for name in options.keep.split(",") if name),
+        keep=names_of(options.keep),
         max_loss=None if options.max_loss is None else largest_loss(options),
         metric=options.metric,
         correct_bias=not options.no_bias_correction,
     )
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names between commas; one that holds commas itself is in double quotes."""
+    return tuple(filter(None, next(csv.reader([text]), [])))

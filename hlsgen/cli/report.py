@@ -100,6 +100,8 @@ def describe(data: dict[str, Any], lines: Table, why: bool, console: Console) ->
     if data["advice"]:
         console.say("")
         console.show(advice_table(data["advice"]))
+    if data["aoc_note"]:
+        console.warn(data["aoc_note"])
     if "aoc" in data:
         console.show(aoc_table(data["aoc"]["kernels"]))
         if data["aoc"]["loops"]:

@@ -211,13 +211,13 @@ class FoldedGenerator:
         if scratch := sum(known.scratch(self.plan) for known in self.used):
             kind = INT32 if self.graph.integers else FLOAT32
             buffers["scratch"] = Buffer(scratch, kind.name)
+        # Results that never lie in memory.
+        passed_on = {step.layer for step in self.plan.steps if step.addition}
+        passed_on |= {step.feeder for step in self.plan.steps}
         entries = [
             layer_entry(layer, self.layout(self.graph.output_tensor(layer)))
             for layer in self.graph.layers
-            if not any(
-                (step.addition and step.layer == layer.name) or step.feeder == layer.name
-                for step in self.plan.steps
-            )
+            if layer.name not in passed_on
         ]
         inputs = [
             input_entry(p, self.layout(self.graph.tensors[p.tensor])) for p in self.graph.inputs

@@ -24,6 +24,7 @@ from hlsgen.host.files import umask
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.manifest import SCHEMA, Manifest, check, read_manifest
 from hlsgen.host.manifest import Weights as WeightsEntry
+from hlsgen.model.calibration import Calibration, default_calibration
 from hlsgen.model.weight_banks import apart, weight_banks
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
@@ -68,20 +69,27 @@ class Design:
 
 
 def generate(
-    graph: Graph, plan: Plan, out: str | Path, finish: Callable[[Path], None] | None = None
+    graph: Graph,
+    plan: Plan,
+    out: str | Path,
+    finish: Callable[[Path], None] | None = None,
+    calibration: Calibration | None = None,
 ) -> Design:
     """Write the design of a planned network to the directory `out`.
 
-    `finish` adds what it wants to the new directory before that is put in place. An earlier design
-    there is replaced only when the new one is complete; files that are not of the design stay, but
-    what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises OutputError when
-    the directory cannot be written or holds something else.
+    `finish` adds what it wants to the new directory before that is put in place. The manifest holds
+    a hash of the `calibration` by which the plan was found (hlsgen's own without one). An earlier
+    design there is replaced only when the new one is complete; files that are not of the design
+    stay, but what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises
+    OutputError when the directory cannot be written or holds something else.
     """
     out, graph = Path(out), with_storage(graph, plan.weights)
     check_target(out)
     target = find_board(plan.board)
     generated = GENERATORS[plan.style](graph, plan, target)
-    manifest = design_manifest(graph, plan, generated)
+    beside = {"board": target, "calibration": calibration or default_calibration()}
+    hashes = {name: hashlib.sha256(repr(v).encode()).hexdigest() for name, v in beside.items()}
+    manifest = replace(design_manifest(graph, plan, generated), sha256=hashes)
     target_path = out.resolve()  # so that a working directory that moves does no harm
     try:
         with workspace(target_path) as folder:
@@ -204,8 +212,7 @@ def write_files(
     )
     (folder / "Makefile").write_text(makefile + "\n")
     hashes = {name: file_hash(folder / name) for name in manifest.files if name != "design.json"}
-    hashes["board"] = hashlib.sha256(repr(board).encode()).hexdigest()
-    hashed = replace(manifest, sha256=hashes)
+    hashed = replace(manifest, sha256={**manifest.sha256, **hashes})
     (folder / "design.json").write_text(hashed.to_json())
     return read_manifest(folder)
 

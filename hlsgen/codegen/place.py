@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 from hlsgen.files import held
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
+from hlsgen.schema import NOTED, read
 
 # What other commands leave in a design directory, and a new build makes untrue.
 OUTDATED = {*(VALIDATION, AUDIT, QUANTISATION), *("prediction.json", "report.html", "audit.html")}
@@ -92,15 +93,24 @@ def exchange(first: Path, second: Path) -> bool:
     raise OSError(code, os.strerror(code), str(second))
 
 
+@dataclass(frozen=True)
+class Owned:
+    """What tells in a manifest, of whatever version, which files hlsgen wrote."""
+
+    __pydantic_config__ = NOTED
+
+    generator: str
+    files: tuple[str, ...]
+
+
 def own_files(out: Path) -> set[str] | None:
     """The files of the design in a directory, and what other commands left of it; None where hlsgen
     wrote no design there."""
     try:
-        manifest = json.loads((out / "design.json").read_text())
-        written = str(manifest["generator"]).startswith("hlsgen ")
-        return {str(name) for name in manifest["files"]} | OUTDATED if written else None
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read(Owned, out / "design.json", str(out), OutputError)
+    except OutputError:
         return None
+    return set(found.files) | OUTDATED if found.generator.startswith("hlsgen ") else None
 
 
 def keep_foreign_files(before: Path, folder: Path) -> str:

@@ -14,7 +14,7 @@ from hlsgen.data.pictures import Pictures
 from hlsgen.errors import ModelError
 from hlsgen.frontend.inputs import fixed_size
 from hlsgen.frontend.model import first_line
-from hlsgen.onnxruntime_session import session
+from hlsgen.onnxruntime_session import runtime, session
 
 METRICS = {"top1": 1, "top5": 5}
 BATCH = 32
@@ -104,14 +104,13 @@ def run(model: onnx.ModelProto, inputs: np.ndarray) -> np.ndarray:
     """The first output of all inputs, in batches where the network takes any number of images.
     Raises ModelError."""
     try:
-        import onnxruntime
+        runtime().set_default_logger_severity(3)
     except ImportError:
         raise ModelError(
             "evaluating needs onnxruntime",
             where="--data",
             remedy="pip install 'hlsgen[onnxruntime]'",
         ) from None
-    onnxruntime.set_default_logger_severity(3)
 
     def scores(network: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
         network_session = session(network.SerializeToString())

@@ -8,6 +8,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,42 @@ from hlsgen.explore.evaluate import evaluate
 from hlsgen.explore.identity import identity, model_digest
 from hlsgen.explore.points import Point
 from hlsgen.interrupts import no_interrupts
+from hlsgen.schema import NOTED, checked
 
 # What an exploration has found so far, a line a point.
 RESULTS = "results.jsonl"
 # Seconds that a worker has to end what it runs.
 GRACE = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored(Point):
+    """A point that was predicted, as a line of the results: `error` says why it cannot be
+    built."""
+
+    __pydantic_config__ = NOTED
+
+    key: str
+    identity: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built(Explored):
+    """One that can be built, with what the front weighs and the tables show."""
+
+    design: str
+    built: str
+    throughput_fps: float
+    throughput_low_fps: float
+    throughput_high_fps: float
+    latency_ms: float
+    alms: float
+    blocks: float
+    dsps: float
+    fmax: float
+    bottleneck: str
+    roofline_share: float
 
 
 class ExploreError(HlsgenError):
@@ -104,16 +136,18 @@ def run_points(
 
 
 def stored(log: Path) -> Iterator[dict[str, Any]]:
-    """Results of an earlier run; a last line that was cut off is left out."""
+    """Results of an earlier run. A last line that was cut off is left out, and so are lines of
+    another form: their points are asked for again."""
     if not log.is_file():
         return
     for line in log.read_bytes().splitlines():
         try:
             result = json.loads(line)
-        except (ValueError, RecursionError):
+            refused = isinstance(result, dict) and result.get("error")
+            checked(Explored if refused else Built, result, RESULTS, ExploreError)
+        except (ValueError, RecursionError, ExploreError):
             continue
-        if isinstance(result, dict) and isinstance(result.get("identity"), str):
-            yield result
+        yield result
 
 
 def cut_off(log: Path) -> bool:

@@ -14,15 +14,35 @@ import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, as_completed
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from hlsgen.codegen.compiled import sources_digest
+from hlsgen.errors import HlsgenError
 from hlsgen.host.files import write_whole
 from hlsgen.interrupts import polite_end
+from hlsgen.schema import NOTED, read
 
 LOG = "aoc.log"
 OUTCOME = "aoc.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a compile: command and status, tries and seconds that it took, the images by
+    their paths in the design, a hash of what they were made from."""
+
+    __pydantic_config__ = NOTED
+
+    design: str
+    command: str
+    status: int
+    tries: int
+    seconds: float
+    images: list[str]
+    sources: str
+    log: str
 
 
 def make_command(aoc: str, target: str) -> list[str]:
@@ -59,18 +79,18 @@ def compile_design(
         if status == 0
         else []
     )
-    outcome = {
-        "design": folder,
-        "command": " ".join(command),
-        "status": status,
-        "tries": tries,
-        "seconds": time.time() - started,
-        "images": images,
-        "sources": sources_digest(path),
-        "log": str(path / LOG),
-    }
-    write_whole(path / OUTCOME, json.dumps(outcome, indent=1) + "\n")
-    return outcome
+    outcome = Outcome(
+        folder,
+        " ".join(command),
+        status,
+        tries,
+        time.time() - started,
+        images,
+        sources_digest(path),
+        str(path / LOG),
+    )
+    write_whole(path / OUTCOME, json.dumps(asdict(outcome), indent=1) + "\n")
+    return asdict(outcome)
 
 
 def run_group(command: list[str], folder: Path, log: TextIO, seconds: float) -> int:
@@ -108,13 +128,12 @@ def compiled_before(folder: Path, aoc: str, target: str) -> dict[str, Any] | Non
     """The outcome of an earlier compile of these very sources with the same command, None if there
     was none."""
     try:
-        outcome = json.loads((folder / OUTCOME).read_text())
-        same = outcome["sources"] == sources_digest(folder) and outcome["command"] == " ".join(
-            make_command(aoc, target)
+        found = read(Outcome, folder / OUTCOME, OUTCOME, HlsgenError)
+        same = (found.sources, found.command) == (
+            sources_digest(folder),
+            " ".join(make_command(aoc, target)),
         )
-        whole = outcome["status"] == 0 and all(
-            (folder / image).is_file() for image in outcome["images"]
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, HlsgenError):
         return None
-    return outcome if same and whole else None
+    whole = found.status == 0 and all((folder / image).is_file() for image in found.images)
+    return asdict(found) if same and whole else None

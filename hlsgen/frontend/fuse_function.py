@@ -3,7 +3,7 @@ Mul, Mish as Softplus, Tanh, Mul, and however else they may be put together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -35,12 +35,15 @@ LARGEST = 12
 def fuse_function(graph: Graph) -> Graph:
     """Return the graph in which layers that are together a known function of one tensor are one
     layer."""
+    places = {layer.name: place for place, layer in enumerate(graph.layers)}
+    exported = {port.tensor for port in graph.outputs}
     gone: set[str] = set()
     changed: dict[str, Layer] = {}
     for layer in reversed(graph.layers):
         if layer.name in gone or not element_wise(layer) or not layer.inputs:
             continue
-        for source, parts in cones(graph, layer):
+        for source, parts in cones(graph, layer, exported):
+            parts.sort(key=lambda part: places[part.name])
             function = recognised(source, parts) if len(parts) > 1 else None
             if function is not None:
                 gone |= {part.name for part in parts} - {layer.name}
@@ -61,14 +64,15 @@ def element_wise(layer: Layer) -> bool:
     return all(np.all(array == array.flat[0]) for array in layer.weights.values())
 
 
-def cones(graph: Graph, last: Layer) -> Iterator[tuple[str, list[Layer]]]:
-    """The layers that lead from one tensor to a layer's result and to nothing else, in order, with
-    that tensor; the smallest first."""
-    exported = {port.tensor for port in graph.outputs}
-    inside, open_tensors = {last.name}, list(dict.fromkeys(last.inputs))
+def cones(
+    graph: Graph, last: Layer, exported: Collection[str]
+) -> Iterator[tuple[str, list[Layer]]]:
+    """The layers that lead from one tensor to a layer's result and to nothing else, with that
+    tensor; the smallest first. `exported`: tensors that are outputs."""
+    inside, open_tensors = {last.name: last}, list(dict.fromkeys(last.inputs))
     while True:
         if len(open_tensors) == 1:
-            yield open_tensors[0], [layer for layer in graph.layers if layer.name in inside]
+            yield open_tensors[0], list(inside.values())
         grown = False
         for name in open_tensors:
             producer = graph.producers.get(name)
@@ -76,11 +80,11 @@ def cones(graph: Graph, last: Layer) -> Iterator[tuple[str, list[Layer]]]:
             if (
                 producer is not None
                 and element_wise(producer)
-                and readers <= inside
+                and readers <= inside.keys()
                 and name not in exported
                 and len(inside) < LARGEST
             ):
-                inside.add(producer.name)
+                inside[producer.name] = producer
                 rest = [other for other in open_tensors if other != name]
                 open_tensors = list(dict.fromkeys([*rest, *producer.inputs]))
                 grown = True

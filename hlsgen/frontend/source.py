@@ -63,6 +63,15 @@ def refuse_structure(model: onnx.ModelProto) -> None:
             where="model",
             remedy="export the network with a newer opset",
         )
+    for function in model.functions:
+        domain = "" if function.domain in STANDARD else function.domain
+        if onnx.defs.has(function.name, domain=domain):
+            raise ModelError(
+                f"its function {function.name} has the name of one of ONNX's operators: which one "
+                "is meant is for every program to guess",
+                where="model",
+                remedy="rename the function, or take it out",
+            )
 
 
 def detach_constants(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:

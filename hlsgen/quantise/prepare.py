@@ -12,6 +12,7 @@ from onnx import numpy_helper, version_converter
 
 from hlsgen.errors import ModelError
 from hlsgen.frontend.model import first_line, opset_of
+from hlsgen.onnxruntime_session import runtime
 
 # DequantizeLinear has an axis, which weights a channel need, from here on.
 OPSET = 13
@@ -50,8 +51,7 @@ def converted(model: onnx.ModelProto) -> onnx.ModelProto:
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """The network after onnxruntime's basic optimisations, which fold BatchNormalization and
     constants. Raises ModelError."""
-    import onnxruntime
-
+    onnxruntime = runtime()
     with TemporaryDirectory(prefix="hlsgen-") as folder:
         path = Path(folder) / "simplified.onnx"
         options = onnxruntime.SessionOptions()

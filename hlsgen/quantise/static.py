@@ -18,6 +18,7 @@ import onnx
 from hlsgen.data.evaluate import input_shape
 from hlsgen.errors import HlsgenError, ModelError
 from hlsgen.frontend.model import first_line
+from hlsgen.onnxruntime_session import runtime
 
 METHODS = {"minmax": "MinMax", "percentile": "Percentile"}
 # Share of the values that a range holds under "percentile". 99.9 costs MobileNetV2 2 of 16 right
@@ -84,6 +85,7 @@ class Reader:
 def tools() -> Any:
     """onnxruntime's quantisation package. Raises HlsgenError where it is missing."""
     try:
+        runtime()
         from onnxruntime import quantization
     except ImportError as error:
         raise HlsgenError(

@@ -11,7 +11,7 @@ from typing import Any
 from hlsgen.audit.verdict import line
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
-from hlsgen.errors import OutputError
+from hlsgen.errors import HlsgenError, OutputError
 from hlsgen.graph import Graph
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import Manifest, read_manifest
@@ -40,7 +40,8 @@ def report_data(
     folder: Path, graph: Graph, plan: Plan, calibration: Calibration, aoc: str | Path | None = None
 ) -> dict[str, Any]:
     """The report of a design in a directory, beside aoc's where that lies in the directory too, or
-    in `aoc`. Raises HlsgenError for an `aoc` that holds no reports."""
+    in `aoc`. Raises HlsgenError for an `aoc` that holds no reports; those in the directory that
+    cannot be read (aoc may be writing them) are left out, as `aoc_note` says."""
     target = find_board(plan.board)
     shaped = reshaped(graph, plan)
     predicted, design = headline(graph, plan, calibration), structure(shaped, plan)
@@ -63,9 +64,14 @@ def report_data(
     data["engine_graph"] = engine_network(shaped, plan, data["layers"], areas, data["fifos"])
     data["advice"] = advice(graph, plan, predicted, calibration)
     made = folder / "bin"  # where its Makefile has aoc put things
-    reports = aoc or (made if any(made.rglob(AREA_FILE)) else None)
-    if reports is not None:
-        data["aoc"] = aoc_rows(Path(reports), kernels)
+    data["aoc_note"] = ""
+    if aoc is not None:
+        data["aoc"] = aoc_rows(Path(aoc), kernels)
+    elif any(made.rglob(AREA_FILE)):
+        try:
+            data["aoc"] = aoc_rows(made, kernels)
+        except HlsgenError as error:
+            data["aoc_note"] = f"aoc's reports are left out: {error.where} {error.reason}"
     return data
 
 

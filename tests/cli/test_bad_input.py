@@ -110,6 +110,16 @@ def test_unsupported_attributes_are_listed_at_once(tmp_path, capsys):
     refuse_build(save(tmp_path, text), tmp_path, capsys, "2 nodes", "node a", "node y")
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_a_function_called_like_an_operator(domain, tmp_path, capsys):
+    """onnxruntime computes the operator where hlsgen would compute the function."""
+    text = f"""<ir_version: 8, opset_import: ["" : 17, "ai.onnx" : 17]>
+    g (float[1,3,8,8] x) => (float[1,3,8,8] y) {{ y = Relu(x) }}
+    <domain: "{domain}", opset_import: ["" : 17]> Relu (a) => (b) {{ b = Neg(a) }}"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "bad.onnx")
+    refuse_build(tmp_path / "bad.onnx", tmp_path, capsys, "function Relu", "ONNX's operators")
+
+
 def test_custom_domain(tmp_path, capsys):
     model = parse(CONV)
     model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))

@@ -154,6 +154,8 @@ def test_resumed_runs_repeat_nothing(model, tmp_path):
     assert (first.submitted, second.submitted) == (1, 1) and both[0] == one[0]
     with open(tmp_path / "results.jsonl", "ab") as file:
         file.write(b'{"identity": []}\n[1]\n\xff\n' + b"[" * 100_000)  # as nothing leaves it
+        half = both[1] | {"throughput_fps": "much"}, {"identity": both[1]["identity"], "error": ""}
+        file.writelines(b"\n" + json.dumps(line).encode() for line in half)
     assert run_points(model, points, tmp_path, last) == both and last.submitted == 0
     other = tmp_path / "other.onnx"
     onnx.save(network("lenet5", seed=3), other)

@@ -10,10 +10,13 @@ import onnx
 import pytest
 
 from benchmarks.fuzz import records
+from hlsgen.audit.findings import ERROR, Finding
+from hlsgen.audit.verdict import verdict
 from hlsgen.cli.main import main
 from hlsgen.cli.unforeseen import STATUS
+from hlsgen.codegen.place import own_files
 from hlsgen.errors import LONGEST_NAME, abbreviated
-from hlsgen.left import AUDIT, leave, left
+from hlsgen.left import AUDIT, QUANTISATION, VALIDATION, leave, left
 from hlsgen.model.calibration import default_calibration
 from tests.support.cases import case
 
@@ -75,10 +78,25 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(design, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_verdict_of_another_form_says_nothing(design):
+    """As another version may have left it: sealed, and not what this one shows."""
+    for name, record in ((AUDIT, {"ok": True}), (VALIDATION, {"ok": 1}), (QUANTISATION, {})):
+        leave(design, name, record)
+        assert (design / name).is_file() and left(design, name) is None
+        (design / name).unlink()
+
+
+@pytest.mark.parametrize("content", ['{"generator": 1, "files": []}', "{}", "[" * 100_000])
+def test_a_folder_whose_manifest_is_none_is_nobodys(content, tmp_path):
+    (tmp_path / "design.json").write_text(content)
+    assert own_files(tmp_path) is None
+
+
 @pytest.mark.parametrize("key", ["ok", "surprise", "digest", "design"])
 def test_a_verdict_that_was_changed_says_nothing(key, design):
-    leave(design, AUDIT, {"ok": False})
-    assert left(design, AUDIT) == {"ok": False}
+    found = verdict([Finding("loops", "k", 1, ERROR, "slow")])
+    leave(design, AUDIT, found)
+    assert left(design, AUDIT) == found
     text = (design / AUDIT).read_text()
     (design / AUDIT).write_text(
         text.replace("{", f'{{"{key}": true,', 1).replace('"ok": false', '"ok": true')

@@ -141,6 +141,13 @@ def test_what_aoc_made_in_the_design_is_found(designs, capsys, tmp_path):
     (copy / "bin" / "lenet5" / "reports").mkdir(parents=True)
     (copy / "bin" / "lenet5" / "reports" / "area.json").write_text(json.dumps(AREA))
     assert [row["name"] for row in report(copy, capsys)["aoc"]["kernels"]] == ["conv1"]
+    half = json.dumps(AREA)[:200]  # aoc is writing it
+    (copy / "bin" / "lenet5" / "reports" / "area.json").write_text(half)
+    data = report(copy, capsys)
+    assert "aoc" not in data and "left out" in data["aoc_note"]
+    assert main(["report", str(copy), "-q"]) == 0
+    assert "area.json is not JSON" in capsys.readouterr().err
+    assert main(["report", str(copy), "--aoc", str(copy / "bin")]) == 2
 
 
 def test_not_a_design(tmp_path, capsys):

@@ -17,7 +17,7 @@ from hlsgen.errors import HlsgenError
 from hlsgen.explore import identity as identities
 from hlsgen.explore.evaluate import evaluate
 from hlsgen.explore.execute import run_points
-from hlsgen.explore.farm import compile_all, compile_design
+from hlsgen.explore.farm import compile_all, compile_design, compiled_before
 from hlsgen.explore.points import Point, grid
 from hlsgen.explore.results import plot
 from hlsgen.model.calibration import default_calibration
@@ -153,6 +153,12 @@ def test_what_was_compiled_is_compiled_again_after_any_change(design, aoc, tmp_p
     other.write_text(Path(aoc).read_text())
     other.chmod(0o755)
     assert compiles(str(other)) == 1
+    whole = json.loads((design / "aoc.json").read_text())
+    changes = {"tries": None, "log": None, "images": [3], "status": False}
+    for key, value in changes.items():
+        part = {k: v for k, v in (whole | {key: value}).items() if v is not None}
+        (design / "aoc.json").write_text(json.dumps(part))
+        assert compiled_before(design, aoc, "hardware") is None, key
     (design / "aoc.json").write_text("{cut off")
     assert compiles() == 1
     (design / "bin" / "model.aocx").unlink()

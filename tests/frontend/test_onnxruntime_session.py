@@ -1,10 +1,14 @@
 """onnxruntime as a witness of integer arithmetic: the same sums on every CPU."""
 
+import re
+
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
-from hlsgen.onnxruntime_session import session
+from hlsgen.onnxruntime_session import runtime, session
+from tests.support.paths import ROOT
 
 NETWORK = """<ir_version: 8, opset_import: ["" : 13]>
 g ({kind}[1,64,3,3] q) => ({kind}[1,2,1,1] y)
@@ -25,3 +29,17 @@ def test_largest_products_do_not_saturate(kind):
     (found,) = session(model.SerializeToString()).run(None, {"q": inputs})
     expected = round(64 * 9 * largest * 127 / 100000)
     assert found.ravel().tolist() == [expected] * 2
+
+
+def test_it_tells_nobody_what_it_runs(monkeypatch):
+    told = []
+    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: told.append(True))
+    runtime()
+    assert told == [True]
+    plain = re.compile(r"^ *(import onnxruntime|from onnxruntime import)", re.MULTILINE)
+    files = (*(ROOT / "hlsgen").rglob("*.py"), *(ROOT / "host").rglob("*.py"))
+    alone = [path for path in files if plain.search(path.read_text())]
+    assert alone and all(
+        "runtime()" in path.read_text() or "disable_telemetry_events()" in path.read_text()
+        for path in alone
+    )

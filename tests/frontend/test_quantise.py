@@ -196,6 +196,7 @@ def test_one_picture_is_told_as_one(files, capsys):
         (["--data", "nothing.npz"], "nothing.npz"),
         (["--data", "data.npz", "--calibrate", "0"], "0 pictures"),
         (["--data", "data.npz", "--keep", "nonsense"], "no layer that is quantised is called"),
+        (["--data", "data.npz", "--keep", '"a, b",c'], "is called 'a, b'"),
         (["--data", "data.npz", "--keep-float", "-1"], "-1 layers"),
         (["--data", "data.npz", "--max-loss", "much"], "no share"),
         (["--data", "wrong.npz"], "pictures are"),

@@ -42,6 +42,7 @@ function verdicts(data) {
     ...data.on_host_lines.map((line) => element("p", {}, line)),
     verdict(data.validation, data.validation_lines.join(" "), "validate"),
     verdict(data.audit, data.audit_line, "audit"),
+    data.aoc_note ? element("p", {}, `${data.aoc_note}.`) : "",
     data.accuracy_line ? element("p", {}, `Quantised: ${data.accuracy_line}.`) : "",
     findings.length ? table("findings of the audit", [
       ["rule", (found) => found.rule], ["severity", (found) => found.severity],
