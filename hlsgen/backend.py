@@ -8,7 +8,6 @@ called, for runners that know "CPU" and "CUDA" alone.
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from onnx.backend.base import BackendRep, namedtupledict
 
 from hlsgen.codegen.generate import generate
 from hlsgen.errors import ModelError, UnsupportedError
+from hlsgen.files import Scratch
 from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.host.design import HostDesign
@@ -44,7 +44,7 @@ class Prepared(BackendRep):
         self.inputs = [value.name for value in model.graph.input if value.name not in known]
         self.constants, self.graph = find_constants(model, self.inputs)
         self._bound: dict[str, bytes] = {}
-        self._built: tuple[Graph, tempfile.TemporaryDirectory[str]] | None = None
+        self._built: tuple[Graph, Scratch] | None = None
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[np.ndarray, ...]:
         """Results of the network's outputs in order, as a named tuple. `inputs`: arrays in the
@@ -93,7 +93,7 @@ class Prepared(BackendRep):
     def _design(self, graph: Graph) -> HostDesign:
         """The network's design, built once in a directory that lives as long as this object."""
         if self._built is None or self._built[0] is not graph:
-            folder = tempfile.TemporaryDirectory(prefix="hlsgen-")
+            folder = Scratch()
             generate(graph, schedule(graph, self.board, self.style), Path(folder.name) / "design")
             self._built = graph, folder
         return HostDesign(Path(self._built[1].name) / "design")

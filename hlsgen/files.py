@@ -1,15 +1,40 @@
-"""Files that a user asked for, and places that one command at a time writes to."""
+"""Files that a user asked for, places that one command at a time writes to, and temporary
+folders."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hlsgen.errors import OutputError
-from hlsgen.host.files import write_whole
+from hlsgen.host.files import abandoned, hold, write_whole
+
+SCRATCH = "hlsgen-scratch-"
+
+
+class Scratch(tempfile.TemporaryDirectory[str]):
+    """A temporary folder, gone with this object. Those of processes that were killed go when the
+    next one is made."""
+
+    def __init__(self) -> None:
+        for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}????????"):
+            if abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+        super().__init__(prefix=SCRATCH)
+        descriptor = os.open(self.name, os.O_RDONLY)
+        hold(descriptor)
+        self._close = weakref.finalize(self, os.close, descriptor)
+
+    def cleanup(self) -> None:
+        """Remove it."""
+        super().cleanup()
+        self._close()
 
 
 def write_output(path: Path, content: str | bytes, where: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -23,7 +22,7 @@ from hlsgen.audit.verdict import verdict
 from hlsgen.codegen.generate import check_target
 from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.errors import OutputError, PlanError
-from hlsgen.files import write_output
+from hlsgen.files import Scratch, write_output
 from hlsgen.graph import Graph
 from hlsgen.host.bench import Prediction
 from hlsgen.host.design import HostDesign
@@ -82,7 +81,7 @@ class Accelerator:
         # Where `compile` put what aoc had made of an earlier design here, "" where there was none.
         self.set_aside = ""
         # A temporary design goes with the object.
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Scratch | None = None
 
     # ---- what it is
 

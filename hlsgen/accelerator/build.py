@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from hlsgen.accelerator.sources import Source, as_onnx, name_of
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.generate import check_target, generate
 from hlsgen.errors import ModelError, UsageError, did_you_mean
+from hlsgen.files import Scratch
 from hlsgen.frontend.cut import Ends, load_network
 from hlsgen.frontend.inputs import bind_shapes
 from hlsgen.frontend.model import read_model
@@ -113,7 +113,7 @@ def compile(
     else:
         decided = check_plan(graph, plan if isinstance(plan, Plan) else Plan.load(plan))
     stage("generating kernels")
-    folder = tempfile.TemporaryDirectory(prefix="hlsgen-") if out is None else None
+    folder = Scratch() if out is None else None
     place = Path(folder.name) / f"{graph.name}_design" if folder else Path(out or "")
     stored = with_storage(graph, decided.weights)
     estimated = headline(stored, decided, goal.calibration)

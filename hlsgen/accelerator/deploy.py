@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import hlsgen.host
 from hlsgen.boards import board as find_board
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
+from hlsgen.files import Scratch
 from hlsgen.host.bench import PREDICTION, Prediction
 from hlsgen.host.design import HostDesign
 from hlsgen.host.files import whole
@@ -68,7 +68,7 @@ def deploy(
     needed = (*REQUIREMENTS, *([REST] if design.manifest.cut else []))
     members["requirements.txt"] = "".join(f"{line}\n" for line in needed).encode()
     members[f"design/{PREDICTION}"] = prediction.to_json().encode()
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch() as folder:
         stored = Path(folder) / "reference.npz"
         tensors = (layer.tensor for layer in design.manifest.layers)
         save_reference(stored, inputs, Reference(design, inputs), tensors)

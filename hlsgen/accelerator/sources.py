@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 import onnx
 
 from hlsgen.errors import ModelError
+from hlsgen.files import Scratch
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ def exported(module: Any, example: Any) -> onnx.ModelProto:
     given = example if isinstance(example, tuple) else (example,)
     inputs = tuple(torch.from_numpy(x) if isinstance(x, np.ndarray) else x for x in given)
     names = ["input"] if len(inputs) == 1 else [f"input_{n}" for n in range(1, len(inputs) + 1)]
-    with evaluating(module), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with evaluating(module), Scratch() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of exporters, which users cannot act on
         path = Path(folder) / "model.onnx"
         try:

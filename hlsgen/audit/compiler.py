@@ -11,7 +11,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 from importlib import metadata, resources, util
@@ -19,6 +18,7 @@ from math import ceil
 from pathlib import Path
 
 from hlsgen.errors import AuditError
+from hlsgen.files import Scratch
 
 INSTALL = "pip install 'hlsgen[audit]'"
 PACKAGES = ("llvmlite", "pocl-binary-distribution")
@@ -77,7 +77,7 @@ def llvm_ir(text: str, timeout: float = TIMEOUT) -> str:
 def bitcode(text: str, timeout: float) -> bytes:
     """The bitcode that PoCL's clang makes of an OpenCL text, before it becomes a program of a
     CPU."""
-    with tempfile.TemporaryDirectory(prefix="hlsgen-audit-") as folder:
+    with Scratch() as folder:
         options = OPTIONS if EXACT in text else (*OPTIONS, RELAXED)
         job = {"folder": folder, "options": options, "text": text, "seconds": ceil(timeout) + 1}
         status = WORKER.compile(job, timeout)

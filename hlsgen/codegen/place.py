@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -36,7 +37,7 @@ def workspace(out: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     lock = parent / f".{out.name}.lock"
     with held(lock, "build", f"--out {out}"):
-        left = sorted(parent.glob(f".{glob_escape(out.name)}.build.*"))
+        left = sorted(parent.glob(f".{glob.escape(out.name)}.build.*"))
         for aside in (path for path in left if path.suffix == ".old"):  # as `put_in_place` calls it
             if not out.exists():
                 aside.rename(out)
@@ -47,11 +48,6 @@ def workspace(out: Path) -> Iterator[Path]:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def glob_escape(name: str) -> str:
-    """A name with glob's own characters escaped."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def put_in_place(folder: Path, out: Path) -> str:

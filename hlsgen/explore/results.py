@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.explore.points import distinct, front
-from hlsgen.host.files import write_whole
+from hlsgen.host.files import whole, write_whole
 from hlsgen.report.page import EXPLORATION, document
 
 COLUMNS = (
@@ -93,7 +93,8 @@ def plot(results: Sequence[dict[str, Any]], path: Path, title: str) -> list[Path
         axis.set(xlabel=x_title, ylabel=y_title, xscale="log", yscale="log")
         axis.grid(alpha=0.3)
     figure.axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=120)
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
     return [path]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 
+from hlsgen.files import Scratch
 from hlsgen.quantise.static import Reader
 
 
@@ -21,7 +21,7 @@ def carried_noise(
     from onnxruntime.quantization import qdq_loss_debug as debug
 
     found = []
-    with TemporaryDirectory(prefix="hlsgen-") as folder:
+    with Scratch() as folder:
         for index, network in enumerate((quantised, model)):
             plain, probe = (Path(folder) / f"{kind}{index}.onnx" for kind in ("plain", "probe"))
             onnx.save(network, plain)

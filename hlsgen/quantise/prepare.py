@@ -4,13 +4,13 @@ bias wherever one can be corrected."""
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
 from onnx import numpy_helper, version_converter
 
 from hlsgen.errors import ModelError
+from hlsgen.files import Scratch
 from hlsgen.frontend.model import first_line, opset_of
 from hlsgen.onnxruntime_session import runtime
 
@@ -52,7 +52,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """The network after onnxruntime's basic optimisations, which fold BatchNormalization and
     constants. Raises ModelError."""
     onnxruntime = runtime()
-    with TemporaryDirectory(prefix="hlsgen-") as folder:
+    with Scratch() as folder:
         path = Path(folder) / "simplified.onnx"
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

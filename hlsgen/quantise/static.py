@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import onnx
 
 from hlsgen.data.evaluate import input_shape
 from hlsgen.errors import HlsgenError, ModelError
+from hlsgen.files import Scratch
 from hlsgen.frontend.model import first_line
 from hlsgen.onnxruntime_session import runtime
 
@@ -151,7 +151,7 @@ def quantised(
     """A prepared network (`hlsgen.quantise.prepare`) as QDQ, calibrated on inputs `(N, ...)`; the
     nodes in `keep` stay float. Raises ModelError."""
     kit = tools()
-    with TemporaryDirectory(prefix="hlsgen-") as folder, without_advice():
+    with Scratch() as folder, without_advice():
         out = Path(folder) / "quantised.onnx"
         try:
             kit.quantize_static(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hlsgen.data.evaluate import Score
 from hlsgen.errors import OutputError
+from hlsgen.host.files import whole
 
 # What `write_curves` writes.
 FILES = TABLE, PICTURE = "curves.csv", "curves.png"
@@ -17,7 +18,7 @@ def write_curves(curves: Curves, folder: Path, title: str) -> list[Path]:
     """Write curves.csv and, where matplotlib is installed, curves.png. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / TABLE, "w", newline="") as file:
+        with whole(folder / TABLE) as temporary, open(temporary, "w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["method", "sparsity", "right", "pictures", "accuracy", "low", "high"])
             for method, points in curves.items():
@@ -60,6 +61,7 @@ def draw(curves: Curves, path: Path, title: str) -> list[Path]:
     axes.set(xlabel="weights that are zero, %", ylabel="accuracy, %", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120, bbox_inches="tight")
     pyplot.close(figure)
     return [path]

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hlsgen.errors import HlsgenError, TrainingError
+from hlsgen.files import Scratch
 from hlsgen.frontend.model import first_line
 from hlsgen.host.files import write_whole
 from hlsgen.interrupts import no_interrupts
@@ -43,7 +43,7 @@ def launch(entry: Entry, world: int, folder: Path, *arguments: Any) -> None:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    with tempfile.TemporaryDirectory(prefix="hlsgen-train-") as shared:
+    with Scratch() as shared:
         workers = [
             context.Process(
                 target=child, args=(entry, rank, world, shared, folder, arguments), daemon=True
