@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 # Quantised convolutions are computed on integers whether activations are uint8 or int8; by default
@@ -18,6 +19,7 @@ EXACT = {"session.x64quantprecision": "1"}
 
 def runtime() -> Any:
     """The package, which tells nobody what it runs. Raises ImportError where it is missing."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it would begin while it is imported
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()

@@ -3,6 +3,7 @@ in onnxruntime."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ class HostPart:
 
     def __init__(self, path: Path):
         self.name = path.stem
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # it would begin while it is imported
         try:
             import onnxruntime
 

@@ -7,7 +7,7 @@ import sys
 import warnings
 from functools import partial
 
-from benchmarks.fuzz import files, networks, records
+from benchmarks.fuzz import ends, files, networks, records
 
 KINDS = {
     "networks": (500, "random networks in all styles on the emulator"),
@@ -19,6 +19,7 @@ KINDS = {
     "quantised": (500, "random quantised networks, base and pipelined, equal to onnxruntime"),
     "files": (5000, "hostile ONNX files"),
     "records": (2000, "plans, manifests, boards, reports of aoc and verdicts, field by field"),
+    "ends": (110, "long commands, ended at random moments by KILL, TERM, HUP and INT"),
     "soak": (200, "designs validated by one process"),
 }
 
@@ -43,6 +44,8 @@ def main() -> int:
         print(f"{count} files: {wrong} wrong")
     elif options.kind == "records":
         wrong = records.run(count, options.first)
+    elif options.kind == "ends":
+        wrong = ends.run(count, options.first)
     elif options.kind == "quantised":
         wrong = networks.run(count, options.first, networks.attempt_quantised)
     else:
