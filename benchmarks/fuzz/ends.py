@@ -33,6 +33,8 @@ from tests.support.networks import parse
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # Seconds for a command to end by itself, and for what it started to follow it.
 LIMIT, SOON = 600.0, 60.0
+# How temporary folders of libraries are called.
+OTHERS = ("pymp-", "torchinductor_")
 NETWORK = """(float[1,1,8,8] x, float[4,1,3,3] w, float[144,12] a, float[12] ab, float[12,3] b,
 float[3] bb) => (float[1,3] y) { c = Conv(x, w) s = Relu(c) f = Flatten(s) p = Gemm(f, a, ab)
 r = Relu(p) y = Gemm(r, b, bb) }"""
@@ -127,7 +129,7 @@ class Place:
     def temporary(self) -> list[str]:
         """Temporary files and folders, but for libraries' own."""
         hidden = (p for p in self.work.rglob(".*") if not p.name.endswith(".lock"))
-        ours = (p for p in self.scratch.iterdir() if not p.name.startswith("pymp-"))
+        ours = (p for p in self.scratch.iterdir() if not p.name.startswith(OTHERS))
         return sorted(str(p.relative_to(self.work.parent)) for p in (*hidden, *ours))
 
 
