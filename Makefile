@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 # xdist: one worker a core.
 PYTEST := $(BIN)/python -m pytest -n auto
 
-.PHONY: demo test quick mutation check docs bench results conformance golden clean
+.PHONY: demo test quick mutation nightly check docs bench results conformance golden clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m examples.demo
@@ -25,6 +25,12 @@ quick: $(VENV)/.installed-dev
 # Breaks the code on purpose, fault by fault; a test must fail each time. Takes hours: for nights.
 mutation: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.mutation
+
+# All that takes too long for every change: random input for MINUTES, faults, a large network, the
+# audit of all networks. One table; status 1 on any find.
+MINUTES ?= 30
+nightly: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.nightly --minutes $(MINUTES)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
