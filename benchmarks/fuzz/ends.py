@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -152,7 +153,7 @@ def good_files(work: Path) -> None:
     work.mkdir(parents=True)
     onnx.save(parse(NETWORK), work / "net.onnx")
     draw = np.random.default_rng(0)
-    parts = {}
+    parts: dict[str, Any] = {}
     for part, count in (("train", 96), ("test", 40)):
         parts[f"{part}_images"] = draw.integers(0, 255, (count, 8, 8), np.uint8)
         parts[f"{part}_labels"] = np.arange(count) % 3

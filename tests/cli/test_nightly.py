@@ -33,7 +33,7 @@ def test_a_module_that_fails(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_ends_of_an_exploration_with_compiles(capsys):
-    assert ends.run(2, seed=3, names=("farm",)) == 0, capsys.readouterr().out
+    assert ends.run(1, seed=3, names=("farm",)) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
