@@ -183,13 +183,16 @@ class Array(Engine):
             loops=(
                 Loop("tap", MANY, reduces=True),
                 Loop("pixel", own.tile_pixels),
-                Loop("b", own.inputs, unrolled=True),
-                Loop("i", own.width, unrolled=True),
+                *self.products(own),
             ),
             combine=Combine("multiply", lane="i"),
             kept=True,
             types=types,
         )
+
+    def products(self, own: EngineSizes) -> tuple[Loop, ...]:
+        """Those of an output vector that are multiplied at once: of each word, its lanes."""
+        return Loop("b", own.inputs, unrolled=True), Loop("i", own.width, unrolled=True)
 
     @abstractmethod
     def tile_memory(self, own: EngineSizes, operand: DataType) -> Memory:

@@ -313,7 +313,7 @@ class Engine(ABC):
         self, graph: Graph, step: StepPlan, engines: Engines
     ) -> tuple[np.ndarray, dict[str, int]]:
         """A step's weight words `(groups, words * burst, V)` as they lie in memory, and fields that
-        say how."""
+        say how. An engine that multiplies by weights has an order of its own for them."""
         layer = graph.layer(step.layer)
         return operator(layer.op).folded_weights(layer, graph, step, engines), {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,12 @@ from hlsgen.engines.base import (
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, Count, chosen, counters, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Loop
+from hlsgen.kernel.nest import Index, Loop, Weights, size
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import INT, LAUNCHED, Channel, End, Pointer, Registers, StepKernel
 from hlsgen.kernel.values import Vector
+from hlsgen.kernel.weight_order import walked
 from hlsgen.ops.compress import BLOCK, block_rows, compressed
 from hlsgen.ops.conv_steps import FEEDER
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
@@ -195,8 +196,13 @@ class Convolution(Array):
     # ---- record
 
     def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
-        """Input lane by input lane, for each tap and output vector."""
-        return step.output_vectors * own.inputs * own.width
+        """One for each iteration of the loops in which they come in."""
+        return size(self.taken(step, own))
+
+    def taken(self, step: StepPlan, own: EngineSizes) -> tuple[Loop, ...]:
+        """The loops in which the weights of a word come in: for each output vector tap by tap,
+        input lane by input lane."""
+        return Loop("t", step.output_vectors), *self.products(own)
 
     def turns_of_word(self, pixels: int, turns: int, own: EngineSizes) -> int:
         """Its pixels', or as many as its taps."""
@@ -213,7 +219,7 @@ class Convolution(Array):
     ) -> tuple[np.ndarray, dict[str, int]]:
         """As they are multiplied, or without their zeros, with what the weight expander must know
         of them."""
-        packed, _ = super().weights(graph, step, engines)
+        packed = self.multiplied(graph, step, engines)
         count = packed.shape[1] // engines.burst
         fields = {"group_words": count, "blocks": 0, "block_rows": 0, "last_block": 0}
         if not step.compressed:
@@ -221,6 +227,24 @@ class Convolution(Array):
         rows, blocks = block_rows(packed, engines.burst), ceil(count / BLOCK)
         fields |= {"blocks": blocks, "block_rows": rows, "last_block": count - (blocks - 1) * BLOCK}
         return compressed(packed, engines.burst, rows), fields
+
+    def multiplied(self, graph: Graph, step: StepPlan, engines: Engines) -> np.ndarray:
+        """Weight vectors `(groups, vectors, V)` in the order in which they are multiplied: group by
+        group of output vectors, word by word. A tap is an input vector at a place of the window,
+        column by column, row by row, vector by vector."""
+        block, _ = super().weights(graph, step, engines)
+        own, v = engines.of(self.name), engines.width
+        lanes = block.reshape(len(block), -1, v, prod(block.shape[2:])).swapaxes(1, 2)
+        values = lanes.reshape(1, len(block), v, -1)
+        words = ceil(values.shape[3] / own.inputs)
+        loops = (Loop("group", step.groups), Loop("word", words), *self.taken(step, own))
+        weights = Weights(
+            values,
+            filter=Index((("group", step.output_vectors * v), ("t", v))),
+            input=Index((("i", 1),)),
+            tap=Index((("word", own.inputs), ("b", 1))),
+        )
+        return walked(loops, v, weights).reshape(step.groups, -1, v)
 
     def share_in_memory(self, graph: Graph, step: StepPlan, engines: Engines) -> float:
         """Words of a block in memory, of its words."""
@@ -288,8 +312,7 @@ class Convolution(Array):
 
 def compressed_rows(graph: Graph, step: StepPlan, engines: Engines) -> int:
     """Words that a block of a compressed step takes in memory."""
-    packed, _ = Array.weights(ENGINE, graph, step, engines)
-    return block_rows(packed, engines.burst)
+    return block_rows(ENGINE.multiplied(graph, step, engines), engines.burst)
 
 
 def expander_channels(graph: Graph, plan: Plan) -> tuple[Channel, ...]:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from hlsgen.engines.base import Engine, Size, engine_vector
 from hlsgen.engines.sums import summing
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import MANY, Count, fields
 from hlsgen.kernel.memory import Memory
-from hlsgen.kernel.nest import Combine, Loop, Nest
+from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Weights
 from hlsgen.kernel.phases import Buffer
 from hlsgen.kernel.step import StepKernel
+from hlsgen.kernel.weight_order import walked
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 
@@ -145,6 +148,18 @@ class Dense(FullyConnected):
             f"Fully connected engine: {own.burst} weight vectors a cycle, as fast as they come "
             "from memory, output vector by output\nvector. The input vector stays on chip."
         )
+
+    def weights(
+        self, graph: Graph, step: StepPlan, engines: Engines
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Output vector by output vector, input lane by input lane, in whole words."""
+        rows, _ = super().weights(graph, step, engines)
+        v, burst, (outputs, inputs) = engines.width, engines.burst, rows.shape
+        lanes = ceil(inputs / burst) * burst
+        loops = Loop("o", step.groups * step.output_vectors), Loop("i", lanes)
+        values = rows.reshape(1, outputs, inputs, 1)
+        weights = Weights(values, filter=Index((("o", v),)), input=Index((("i", 1),)))
+        return walked(loops, v, weights).reshape(step.groups, -1, v), {}
 
     def group_words(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]

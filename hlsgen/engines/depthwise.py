@@ -13,10 +13,10 @@ from hlsgen.engines.base import WORD, Feeder, engine_vector, kept_weights, roles
 from hlsgen.engines.window import WindowEngine
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.count import MANY, Count, counters, fields
-from hlsgen.kernel.nest import Combine, Loop
+from hlsgen.kernel.nest import Combine, Index, Loop, Weights
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import READER, End, Feeding, Pointer, Registers, Sets, StepKernel
-from hlsgen.ops.conv_steps import depthwise_words
+from hlsgen.kernel.weight_order import walked
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.words import counted
 
@@ -128,8 +128,31 @@ class Depthwise(WindowEngine, Feeder):
     def feeding_weights(self, layer: Layer, engines: Engines) -> np.ndarray:
         """The words of a layer that feeds a convolution: with the bias, since no epilogue adds
         it."""
-        filters, bias = layer.weights["weight"][:, 0], layer.weights["bias"]
-        return depthwise_words(filters, bias, layer.attributes.window, engines.of(self.name))
+        return self.planes(layer, engines.of(self.name), layer.weights["bias"])
+
+    def weights(
+        self, graph: Graph, step: StepPlan, engines: Engines
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Plane by plane."""
+        return self.planes(graph.layer(step.layer), engines.of(self.name)), {}
+
+    def planes(self, layer: Layer, own: EngineSizes, bias: np.ndarray | None = None) -> np.ndarray:
+        """The words of a layer's planes, tap by tap, then a bias: the filter is bottom right in the
+        engine's window."""
+        filters, window, v = layer.weights["weight"][:, 0], layer.attributes.window, own.width
+        kind = filters.dtype if bias is None else np.result_type(filters, bias)
+        taps, count = np.zeros((len(filters), own.extent**2 + 1), kind), own.extent
+        top, left = count - window.extent[0], count - window.extent[1]
+        square = taps[:, :-1].reshape(-1, count, count)
+        square[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
+        taps[:, :-1] = square.reshape(len(filters), -1)
+        if bias is not None:
+            taps[:, -1] = bias
+        loops = Loop("plane", ceil(len(filters) / v)), Loop("tap", self.words(own) * own.burst)
+        weights = Weights(
+            taps[None, :, None], filter=Index((("plane", v),)), tap=Index((("tap", 1),))
+        )
+        return walked(loops, v, weights).reshape(loops[0].bound, -1, v)
 
     def group_words(
         self, graph: Graph, step: StepPlan, engines: Engines, fields: dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from hlsgen.kernel.values import Vector
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import pad_axis
 from hlsgen.ops.conv_steps import FEEDER
-from hlsgen.ops.skipping import list_lengths, step_lists
-from hlsgen.plan import EngineSizes, Plan, StepPlan
+from hlsgen.ops.skipping import list_lengths, packed, step_lists
+from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.types import PLACE_BITS, DataType
 
 # Where the input lies that a weight multiplies.
@@ -106,6 +107,21 @@ class Skipping(Array):
     def word_vectors(self, step: StepPlan, own: EngineSizes) -> int:
         """Values and places."""
         return 2 * step.output_vectors * own.inputs * own.width
+
+    def weights(
+        self, graph: Graph, step: StepPlan, engines: Engines
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Those that are not zero, with their places in the tile, dealt out to the multipliers."""
+        block, _ = super().weights(graph, step, engines)
+        layer, plain = graph.layer(step.layer), replace(step, feeder="")
+        fields = operator(layer.op).folded_fields(layer, graph, plain, engines)
+        window = layer.attributes.window
+        ky, kx = np.indices(window.kernel) * np.reshape(window.dilation, (2, 1, 1))
+        depth = np.arange(fields["in_vectors"])[:, None, None]
+        places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + depth
+        whole = pad_axis(block, 0, engines.width * step.output_vectors)
+        own = engines.of(self.name)
+        return packed(whole, places, step.output_vectors, fields["taps"], own), {}
 
     def turns_of_word(self, pixels: int, turns: int, own: EngineSizes) -> int:
         """It is the array that reads the tile."""

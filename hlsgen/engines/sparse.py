@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hlsgen.engines.dense import FullyConnected
 from hlsgen.graph import Graph
 from hlsgen.kernel.count import Count, fields
 from hlsgen.kernel.nest import Loop
-from hlsgen.ops.sparse import entries_a_word, imbalance, row_counts, step_words
+from hlsgen.ops.sparse import entries_a_word, imbalance, packed, row_counts, step_words
 from hlsgen.plan import Engines, EngineSizes, Plan, StepPlan
 from hlsgen.words import counted
 
@@ -54,6 +56,14 @@ class Sparse(FullyConnected):
         """As many as the fullest row of the step takes."""
         weight = graph.layer(step.layer).weights["weight"]
         return step_words(weight, step, engines.width, engines.burst)
+
+    def weights(
+        self, graph: Graph, step: StepPlan, engines: Engines
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Those that are not zero, each lane's own, with the places of their inputs."""
+        rows, _ = super().weights(graph, step, engines)
+        words = self.group_words(graph, step, engines, {})
+        return packed(rows, engines.width, engines.burst, words), {}
 
     def sentences(self, graph: Graph, plan: Plan) -> list[str]:
         """Which layers skip zeros, and how unevenly these lie."""

@@ -1,5 +1,6 @@
-"""What follows from the description of a kernel: trip count, events, memories, units, the order of
-its weights. One function each, for every kernel."""
+"""What follows from the description of a kernel: trip count, sums, memories, units. One function
+each, for every kernel; when words move and the order of weights: `hlsgen.kernel.events`,
+`hlsgen.kernel.weight_order`."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from hlsgen.activation import Activation
 from hlsgen.kernel import latency
 from hlsgen.kernel.hardware import COLLECTED_FIFO, Arithmetic, Body
 from hlsgen.kernel.memory import SUM_DISTANCE, Memory
-from hlsgen.kernel.nest import Array, Guard, Loop, Nest, Raster, Source, Weights, row_major, size
-from hlsgen.kernel.phases import Buffer, Phase
+from hlsgen.kernel.nest import Array, Guard, Loop, Nest, Raster, row_major, size
+from hlsgen.kernel.phases import Buffer
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,6 @@ class Sums:
     register_length: int = 0
     used: int = 1
     outs: int = 1
-
-
-@dataclass(frozen=True)
-class Events:
-    """When a kernel reads a word from each of its inputs and writes a vector, in cycles from an
-    image's start at II 1."""
-
-    reads: tuple[np.ndarray, ...]
-    writes: np.ndarray
 
 
 R = TypeVar("R")
@@ -136,101 +128,6 @@ def held_positions(raster: Raster, guards: Sequence[Guard]) -> np.ndarray:
         for guard in (guard for guard in guards if guard.loop == loop.name):
             np.moveaxis(found, axis, -1)[:] &= guard.holds(loop.bound)
     return found.ravel()
-
-
-def read_positions(raster: Raster, source: Source) -> np.ndarray:
-    """Whether words of a source arrive, position by position."""
-    return held_positions(raster, source.when)
-
-
-def read_iterations(n: Nest, source: Source) -> np.ndarray:
-    """The words of a position that a source gives, by their numbers."""
-    arriving = [loop for loop in n.sequential if loop.arrives]
-    found = np.ones([loop.bound for loop in arriving], bool)
-    for axis, loop in enumerate(arriving):
-        for guard in (guard for guard in source.when if guard.loop == loop.name):
-            shape = [loop.bound if i == axis else 1 for i in range(len(arriving))]
-            found &= guard.holds(loop.bound).reshape(shape)
-    return np.flatnonzero(found)
-
-
-def write_iterations(n: Nest) -> np.ndarray:
-    """The iterations of a position with an output that complete an output vector."""
-    loops = [loop for loop in n.sequential if not (n.fills and loop.arrives)]
-    found = np.ones([loop.bound for loop in loops], bool)
-    for axis, loop in enumerate(loops):
-        if loop.reduces or loop.slices:
-            np.moveaxis(found, axis, 0)[:-1] = False
-    return np.flatnonzero(found) + (words_a_position(n) if n.fills else 0)
-
-
-def events(n: Nest) -> Events:
-    """When words are read and vectors written."""
-    if n.phases:
-        return phase_events(n.phases)
-    idle, busy = words_a_position(n), busy_iterations(n)
-    pace = 1 if n.fills else busy // idle  # loops that take words are outside all others
-    if n.raster is None:
-        reads = tuple(read_iterations(n, source) * pace for source in n.sources)
-        return Events(reads, write_iterations(n))
-    due = due_positions(n.raster)
-    lengths = np.where(due, busy, idle)
-    starts = np.cumsum(lengths) - lengths
-    paces = np.where(due, pace, 1)
-    found = []
-    for source in n.sources:
-        here = read_positions(n.raster, source)
-        words = read_iterations(n, source)
-        found.append((starts[here][:, None] + paces[here][:, None] * words).ravel())
-    return Events(tuple(found), (starts[due][:, None] + write_iterations(n)).ravel())
-
-
-def phase_events(phases: Sequence[Phase]) -> Events:
-    """Those of phases one after another."""
-    reads: list[np.ndarray] = []
-    writes: list[np.ndarray] = []
-    start = 0
-    for phase in phases:
-        starts = start + np.arange(phase.times)[:, None] * phase.length
-        for found, pace in ((reads, phase.reads), (writes, phase.writes)):
-            found.append((starts + pace.first + pace.every * np.arange(pace.count)).ravel())
-        start += phase.times * phase.length
-    return Events((np.concatenate(reads),), np.concatenate(writes))
-
-
-def needed_by_phases(n: Nest) -> np.ndarray | None:
-    """How many pixels have come before each output pixel; None where one comes and goes in every
-    phase."""
-    if any(phase.reads.count and phase.writes.count for phase in n.phases):
-        return None
-    words, found = 0, []
-    for phase in n.phases:
-        words += phase.times * phase.reads.count
-        pixels = phase.times * phase.writes.count // size(n.outputs)
-        found.append(np.full(pixels, words // n.sources[0].words))
-    return np.concatenate(found)
-
-
-@lru_cache(maxsize=256)
-def arrived(raster: Raster, when: tuple[Guard, ...]) -> np.ndarray:
-    """For each output pixel in raster order, how many pixels have arrived of a source that gives
-    one `when` its guards hold."""
-    found: np.ndarray = np.cumsum(held_positions(raster, when))[due_positions(raster)]
-    found.setflags(write=False)
-    return found
-
-
-def needed_pixels(n: Nest, position: int = 0) -> np.ndarray | None:
-    """For each output pixel, how many pixels of an input the kernel has read when it gives it; None
-    where it works pixel by pixel."""
-    if n.phases:
-        return needed_by_phases(n)
-    source = n.sources[position]
-    if n.raster is not None:
-        walked = {loop.name for loop in n.raster.loops}
-        guarded = n.window is not None or any(guard.loop in walked for guard in source.when)
-        return arrived(n.raster, source.when) if guarded else None
-    return np.array([source.pixels]) if any(loop.reduces for loop in n.loops) else None
 
 
 # ---- Sums
@@ -425,35 +322,3 @@ def fetching(n: Nest, buffer: Buffer) -> int:
     additions = latency.INTEGER * (len(buffer.address) + 1)
     lane = latency.SELECT * (buffer.lanes > 1)
     return max(entries) + additions + latency.load(buffer.memory) + lane
-
-
-# ---- Weights
-
-
-def weight_order(n: Nest, weights: Weights) -> np.ndarray:
-    """Weights in the order in which the kernel multiplies them, `(words * parts, lanes)`; those
-    that a layer has not are 0.
-
-    An index is a sum of counters times factors, so every loop is an axis of constant stride.
-    """
-    loops = [loop for loop in (*n.sequential, *n.unrolled) if not loop.walks]
-    lanes = n.accumulator.lanes
-    bound = {loop.name: loop.bound for loop in loops}
-    uses = (weights.group, weights.filter, weights.input, weights.tap)
-    last = [
-        sum(factor * (bound.get(name, 1) - 1) for name, factor in use.terms)
-        + (lanes - 1) * (axis == 1)
-        for axis, use in enumerate(uses)
-    ]
-    missing = [max(end + 1 - own, 0) for end, own in zip(last, weights.values.shape, strict=True)]
-    padded = np.ascontiguousarray(np.pad(weights.values, [(0, count) for count in missing]))
-    step = dict.fromkeys(bound, 0)
-    for use, stride in zip(uses, padded.strides, strict=True):
-        for name, factor in use.terms:
-            if name in step:
-                step[name] += factor * stride
-    shape, strides = [loop.bound for loop in loops], [step[loop.name] for loop in loops]
-    walked = np.lib.stride_tricks.as_strided(
-        padded, (*shape, lanes), (*strides, padded.strides[1]), writeable=False
-    )
-    return walked.reshape(-1, lanes)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
-from hlsgen.kernel.derive import Events
+from hlsgen.kernel.events import Events
 from hlsgen.kernel.latency import COLLECT_DEPTH
 from hlsgen.model.pipelined_timing import initiation_interval
 from hlsgen.ops import operator

@@ -13,12 +13,13 @@ import numpy as np
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
-from hlsgen.kernel.derive import Events
+from hlsgen.kernel.events import Events, events, needed_pixels
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.kernel.nest import Conversion, Epilogue, Nest, Weights
 from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.values import Roles, weighted
+from hlsgen.kernel.weight_order import weight_order
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.types import FLOAT32
 
@@ -262,7 +263,7 @@ class Operator(ABC):
         if nest.weights or nest.streamed:
             taken = self.indexed_weights(layer, kernel)
             assert taken is not None
-            found.append(derive.weight_order(nest, taken).reshape(-1, lanes))
+            found.append(weight_order(nest, taken).reshape(-1, lanes))
         return np.concatenate(found)
 
     def pipelined_constants(
@@ -286,7 +287,7 @@ class Operator(ABC):
 
     def pipelined_events(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Events:
         """When vectors are read and written."""
-        return derive.events(self.described(layer, graph, kernel))
+        return events(self.described(layer, graph, kernel))
 
     def pipelined_turns(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Turns of the kernel's one loop for an image."""
@@ -334,7 +335,7 @@ class Operator(ABC):
         from hlsgen.plan import KernelPlan
 
         nest = self.described(layer, graph, kernel or KernelPlan(layer.name, 1, 1))
-        return derive.needed_pixels(nest, position)
+        return needed_pixels(nest, position)
 
     # ---- folded: steps of time-multiplexed engines, feature maps as [H][W][C/V] vectors of V
 
@@ -367,7 +368,8 @@ class Operator(ABC):
     def folded_weights(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
     ) -> np.ndarray:
-        """Weight words of one output group after another, `(groups, words * burst, V)` float32."""
+        """The weights that a step takes, `(outputs, inputs, ...)`; the engine says in which order.
+        None are a table, which comes as it is, `(1, words * burst, V)`."""
         return np.zeros((step.groups, 0, engines.width), np.float32)
 
     def takes_images(self, layer: Layer) -> bool:

@@ -20,7 +20,6 @@ from hlsgen.ops.conv_steps import (
     FEEDER,
     conv_tile,
     dense_block,
-    depthwise_words,
     fused_fields,
     group_runs,
     read_window,
@@ -266,46 +265,18 @@ class Conv(ConvKernels, Importer):
     def folded_weights(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
     ) -> np.ndarray:
-        """Filter words of every output group: word of `inputs` taps, output vector, tap, input
-        lane; V output lanes each.
-
-        Taps are column by column, row by row, input vector by input vector.
-        """
-        a: ConvAttributes = layer.attributes
-        v = engines.width
-        weight = layer.weights["weight"]
-        if step.engine == FEEDER:
-            filters = layer.weights["weight"][:, 0]
-            return depthwise_words(filters, None, a.window, engines.of(FEEDER))
-        plain = replace(
-            step, feeder=""
-        )  # a depthwise layer in front changes nothing of the convolution's own weights
-        fields = self.folded_fields(layer, graph, plain, engines)
-        first_in, count_in = fields["in_first"] * v, fields["in_vectors"] * v
-        first_out, count_out = step.first_vector * v, step.vector_count * v
+        """Filters `(O, I, KH, KW)` of a step as if there were no groups, I whole vectors. A
+        depthwise layer in front changes nothing of them."""
+        plain = replace(step, feeder="")
+        fields, v = self.folded_fields(layer, graph, plain, engines), engines.width
+        first_in, first_out = fields["in_first"] * v, step.first_vector * v
         block = dense_block(
-            weight,
-            a.groups,
-            slice(first_out, first_out + count_out),
-            slice(first_in, first_in + count_in),
+            layer.weights["weight"],
+            layer.attributes.groups,
+            slice(first_out, first_out + step.vector_count * v),
+            slice(first_in, first_in + fields["in_vectors"] * v),
         )
-        block = pad_axis(pad_axis(block, 0, v * step.output_vectors), 1, v)
-        if step.engine == "skipping":
-            ky, kx = np.indices(a.window.kernel) * np.reshape(a.window.dilation, (2, 1, 1))
-            places = (ky * fields["in_columns"] + kx) * fields["in_vectors"] + np.arange(
-                fields["in_vectors"]
-            )[:, None, None]
-            return skipping.packed(
-                block, places, step.output_vectors, fields["taps"], engines.of(step.engine)
-            )
-        groups, depth = block.shape[0] // (v * step.output_vectors), block.shape[1] // v
-        split = block.reshape(groups, step.output_vectors, v, depth, v, *a.window.kernel)
-        taps = split.transpose(0, 3, 5, 6, 1, 4, 2).reshape(groups, -1, step.output_vectors, v, v)
-        inputs = engines.of(step.engine).inputs
-        taps = pad_axis(taps, 1, inputs)
-        words = taps.reshape(groups, -1, inputs, step.output_vectors, v, v)
-        stream: np.ndarray = words.transpose(0, 1, 3, 2, 4, 5).reshape(groups, -1, v)
-        return stream
+        return pad_axis(block, 1, v)
 
 
 OPERATOR = Conv()

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel.memory import MEMORY_DISTANCE
-from hlsgen.ops.arrays import pad_axis, vectors
+from hlsgen.ops.arrays import vectors
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, EngineSizes, StepPlan
 
@@ -140,22 +140,3 @@ def dense_block(weight: np.ndarray, groups: int, outputs: slice, inputs: slice) 
         start = o // per_out * per_in - inputs.start
         block[o - first, start : start + per_in] = weight[o]
     return block
-
-
-def depthwise_words(
-    filters: np.ndarray, bias: np.ndarray | None, window: Window, own: EngineSizes
-) -> np.ndarray:
-    """Filters `(C, KH, KW)` for the depthwise engine: bottom right in its window, then a bias,
-    `(C/V, words * burst, V)`."""
-    v, extent = own.width, own.extent
-    full = np.zeros((filters.shape[0], extent, extent), filters.dtype)
-    top, left = extent - window.extent[0], extent - window.extent[1]
-    full[:, top :: window.dilation[0], left :: window.dilation[1]] = filters
-    lanes = pad_axis(full.reshape(filters.shape[0], -1), 0, v)
-    words = lanes.reshape(-1, v, extent * extent).transpose(0, 2, 1)
-    spare = (
-        np.zeros((words.shape[0], 1, v), filters.dtype)
-        if bias is None
-        else pad_axis(bias, 0, v).reshape(-1, 1, v)
-    )
-    return pad_axis(np.concatenate([words, spare], axis=1), 1, own.burst)

@@ -18,7 +18,7 @@ from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.compose import apply, number
 from hlsgen.ops.conv import ConvAttributes
 from hlsgen.ops.importer import Importer
-from hlsgen.ops.sparse import is_worthwhile, packed, row_counts, row_words, step_words
+from hlsgen.ops.sparse import is_worthwhile, row_counts, row_words
 from hlsgen.ops.window import Window
 from hlsgen.plan import Engines, KernelPlan, StepPlan
 from hlsgen.types import DataType
@@ -317,26 +317,6 @@ class Dense(Operator, Importer):
     def folded_weights(
         self, layer: Layer, graph: Graph, step: StepPlan, engines: Engines
     ) -> np.ndarray:
-        """Per output vector: pixel, input vector, lane; `burst` lanes of V outputs a word, the last
-        filled up."""
-        v, burst = engines.width, engines.burst
-        first = step.first_vector * v
-        if step.engine == "sparse":
-            return packed(
-                self.step_rows(layer, step, engines),
-                v,
-                burst,
-                step_words(layer.weights["weight"], step, v, burst),
-            )
-        weight = layer.weights["weight"][first : first + step.vector_count * v]
-        weight = pad_axis(pad_axis(weight, 0, v * step.output_vectors), 1, v)
-        _, channels, height, width = weight.shape
-        split = weight.reshape(-1, step.output_vectors, v, channels, height, width)
-        lanes = split.transpose(0, 1, 4, 5, 3, 2).reshape(*split.shape[:2], -1, v)
-        stream: np.ndarray = pad_axis(lanes, 2, burst).reshape(len(lanes), -1, v)
-        return stream
-
-    def step_rows(self, layer: Layer, step: StepPlan, engines: Engines) -> np.ndarray:
         """The rows of a step's outputs, columns in the order in which the engine keeps the input:
         pixel, padded channels."""
         first = step.first_vector * engines.width

@@ -8,6 +8,8 @@ import hlsgen
 from hlsgen.boards import board
 from hlsgen.descriptors import own_fields, step_counts
 from hlsgen.kernel import derive
+from hlsgen.kernel.events import events
+from hlsgen.kernel.weight_order import weight_order
 from hlsgen.model.estimate import estimate
 from hlsgen.model.step_time import step_time
 from hlsgen.ops import operator
@@ -94,18 +96,18 @@ def test_what_follows_from_the_description(graph, plans):
     plan, layer = of_layer(plans["pipelined"]), graph.layer(LAYER)
     op = operator(layer.op)
     nest = op.described(layer, graph, plan)
-    events, body = derive.events(nest), derive.body(nest)
+    moved, body = events(nest), derive.body(nest)
     answers = {
         "trip_count": f"{derive.trip_count(nest)}",
-        "events": f"{len(events.reads[0])} reads from cycle {events.reads[0][0]} on, "
-        f"{len(events.writes)} writes from {events.writes[0]} to {events.writes[-1]}",
+        "events": f"{len(moved.reads[0])} reads from cycle {moved.reads[0][0]} on, "
+        f"{len(moved.writes)} writes from {moved.writes[0]} to {moved.writes[-1]}",
         "reduction": "{}, and {} outputs take turns".format(*derive.reduction(nest)),
         "body": f"{body.arithmetic.multiply_adds} multiply-adds, {body.arithmetic.adds} adds; "
         f"memories {', '.join(f'`{m.name}`' for m in body.memories)}; "
         f"{body.register_bits:,} register bits",
         "pipeline_depth": f"{derive.pipeline_depth(nest)} cycles",
         "weight_order": "{} vectors of {}".format(
-            *derive.weight_order(nest, op.indexed_weights(layer, plan)).shape
+            *weight_order(nest, op.indexed_weights(layer, plan)).shape
         ),
     }
     table = re.findall(r"^\| [^|]+ \| `(\w+)` \| ([^|]+) \|", PIPELINED, re.M)

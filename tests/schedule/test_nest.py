@@ -8,6 +8,8 @@ import pytest
 
 import hlsgen
 from hlsgen.kernel import derive
+from hlsgen.kernel.events import events, needed_pixels
+from hlsgen.kernel.weight_order import weight_order
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
 from hlsgen.sparsify import sparsify
@@ -105,16 +107,16 @@ def test_time_is_that_of_a_walk():
             if due and all(done):
                 writes.append(cycle)
                 needed.append(len(reads))
-        events = derive.events(n)
+        moved = events(n)
         assert derive.trip_count(n) == cycle + 1
-        assert events.reads[0].tolist() == reads and events.writes.tolist() == writes
+        assert moved.reads[0].tolist() == reads and moved.writes.tolist() == writes
         assert len(reads) == source.pixels * source.words
         result = graph.output_tensor(layer)
         vectors = -(-result.channels // plan.output_width)
         assert len(writes) == result.pixels * vectors
         # The last vector of a pixel leaves when all of the pixel's words are there.
         pixels = [count // source.words for count in needed[vectors - 1 :: vectors]]
-        assert derive.needed_pixels(n).tolist() == pixels
+        assert needed_pixels(n).tolist() == pixels
         checked += 1
     assert checked > 20
 
@@ -152,7 +154,7 @@ def test_weights_are_those_that_iterations_take():
                     for f in range(first, first + lanes)
                 ]
             )
-        assert np.array_equal(derive.weight_order(n, given), np.array(expected))
+        assert np.array_equal(weight_order(n, given), np.array(expected))
         checked += 1
     assert checked > 10
 

@@ -7,6 +7,7 @@ import pytest
 import hlsgen
 from hlsgen.errors import HlsgenError
 from hlsgen.kernel import derive
+from hlsgen.kernel.events import events, needed_pixels
 from hlsgen.kernel.memory import MEMORY_DISTANCE
 from hlsgen.ops import operator
 from hlsgen.plan import KernelPlan
@@ -36,10 +37,10 @@ def described(op, widths=(1, 4, 8)):
 
 def assert_events(nest, turns, reads, writes):
     """What the loop did is what the description says."""
-    events = derive.events(nest)
+    moved = events(nest)
     assert derive.trip_count(nest) == turns
-    assert [list(found) for found in events.reads] == reads
-    assert list(events.writes) == writes
+    assert [list(found) for found in moved.reads] == reads
+    assert list(moved.writes) == writes
 
 
 def moved_within_pixels(pixels, inputs, outputs, length):
@@ -126,7 +127,7 @@ def test_a_broadcast_operand_arrives_with_the_first_pixel():
         turns = list(range(count * pixels))
         second = turns[:count] if layer.attributes.broadcast else turns
         assert_events(nest, len(turns), [turns, second], turns)
-        needed = derive.needed_pixels(nest, 1)
+        needed = needed_pixels(nest, 1)
         if layer.attributes.broadcast:
             assert np.array_equal(needed, np.ones(pixels))
             checked += 1
@@ -162,10 +163,10 @@ def test_softmax_takes_a_pixel_at_a_time():
         assert derive.trip_count(nest) == pixels
         length, rest = divmod(derive.cycles(nest), pixels)
         assert rest == 0 and length >= 2 * count * nest.lanes + count
-        events = derive.events(nest)
+        moved = events(nest)
         for pixel in range(pixels):
             reads, writes = (
-                w[pixel * count : (pixel + 1) * count] for w in (events.reads[0], events.writes)
+                w[pixel * count : (pixel + 1) * count] for w in (moved.reads[0], moved.writes)
             )
             assert list(reads) == list(range(pixel * length, pixel * length + count))
             assert writes[-1] == (pixel + 1) * length - 1 and (np.diff(writes) == 1).all()
