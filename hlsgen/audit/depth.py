@@ -1,7 +1,7 @@
 """How long a value takes through a turn of an innermost loop: the pipeline depth, as a band over
 aoc's latencies.
 
-A chain of additions whose partial sums nothing else uses is a balanced tree, for the flags of the
+A chain of additions whose partial sums nothing else uses is a balanced tree where the flags of the
 build allow aoc to reassociate; so is a chain of maxima, and one of integers, whose order never
 matters.
 """
@@ -9,6 +9,7 @@ matters.
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterable
 
 from hlsgen.audit.ir import Instruction
@@ -18,6 +19,9 @@ from hlsgen.audit.rules import latency
 
 # Operations that may be done in any order with others of their kind, and the kind.
 REORDERED = {"fadd": "fadd", "multiply_add": "fadd", "fcmp": "fcmp", "add": "add"}
+
+# The flags of an addition that may be done in another order.
+REASSOCIATES = re.compile(r"\b(fast|reassoc)\b")
 
 
 def depth(kernel: Kernel) -> tuple[float, float] | None:
@@ -85,7 +89,8 @@ class Arrivals:
 
     def kind(self, i: Instruction) -> str:
         """What a tree of such instructions is made of; "" where they make none."""
-        return REORDERED.get(operation(i), "")
+        found = REORDERED.get(operation(i), "")
+        return "" if found == "fadd" and not REASSOCIATES.search(i.code) else found
 
     def tree(self, root: Instruction) -> float:
         """When a tree is done whose leaves are joined two by two, the earliest first."""

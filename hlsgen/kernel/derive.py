@@ -267,17 +267,22 @@ def is_scaled(n: Nest) -> bool:
 
 
 def arithmetic(n: Nest) -> Arithmetic:
-    """All units of a kernel. A factor and the addition that an activation begins with are one."""
-    found, function = units(n, accumulating_adds(n)), n.epilogue.activation
-    if function is None:
-        return found
-    lanes = n.accumulator.lanes
-    found += activation_units(function, lanes)
-    if function.adds_first and is_scaled(n) and n.bias is None:
-        multiplies, adds = found.multiplies - lanes, found.adds - lanes
-        joined = found.multiply_adds + lanes
-        found = replace(found, multiplies=multiplies, adds=adds, multiply_adds=joined)
-    return found
+    """All units of a kernel. A factor and the addition that an activation begins with are one,
+    unless products and additions stay apart; conversions name those that do not."""
+    found, function, fused = units(n, accumulating_adds(n)), n.epilogue.activation, 0
+    if function:
+        lanes = n.accumulator.lanes
+        found += activation_units(function, lanes)
+        fused = lanes if function.adds_first and is_scaled(n) and n.bias is None else 0
+    apart = -fused
+    if n.exact:
+        apart = found.multiply_adds if n.epilogue.conversion is None else 0
+    return replace(
+        found,
+        multiply_adds=found.multiply_adds - apart,
+        multiplies=found.multiplies + apart,
+        adds=found.adds + apart,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -288,9 +293,10 @@ def activation_units(function: Activation, lanes: int) -> Arithmetic:
 
 def accumulating_adds(n: Nest) -> int:
     """Adders of running sums and bias. The first product is added to the bias, and a lane's only
-    product and the addition that follows are one unit."""
+    product and the addition that follows are one unit, where these may be joined."""
     lanes, steps = n.accumulator.lanes, reduction(n)[0]
-    fused = lanes if multiply_adds(n) == lanes and not n.types.accumulator.integer else 0
+    joins = not (n.exact or n.types.accumulator.integer)
+    fused = lanes if multiply_adds(n) == lanes and joins else 0
     if steps == 1:
         return lanes - fused if n.bias else 0
     used = sums(n).used
@@ -312,7 +318,8 @@ def pipeline_depth(n: Nest) -> int:
     fetched = [fetching(n, buffer) for buffer in n.buffers if buffer.address]
     # Where no buffer is addressed, the tables of phases say when a vector comes: no operands.
     least = 0 if n.phases and n.tables and not n.buffers else None
-    return latency.pipeline_depth(body(n), n.accumulator.lanes, max(fetched, default=least))
+    operands = max(fetched, default=least)
+    return latency.pipeline_depth(body(n), n.accumulator.lanes, operands, n.exact)
 
 
 def fetching(n: Nest, buffer: Buffer) -> int:

@@ -33,11 +33,13 @@ def load(memory: Memory) -> int:
     return max(SELECT, memory.parts * SELECT // 2) if memory.registers else LOAD
 
 
-def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:
+def pipeline_depth(
+    body: Body, lanes: int, operands: int | None = None, in_order: bool = False
+) -> int:
     """Cycles from a turn's reads to its writes, for a body that computes `lanes` values a turn:
     channel, memory, the products of a lane and their sum as a balanced tree (the flags allow it),
     what is added to that, comparisons, functions, channel. `operands`: cycles until they are there,
-    where that is more than one load."""
+    where that is more than one load; `in_order`: floats are added one after another."""
     a = body.arithmetic
     if operands is None:
         operands = LOAD * any(not memory.registers for memory in body.memories)
@@ -47,7 +49,8 @@ def pipeline_depth(body: Body, lanes: int, operands: int | None = None) -> int:
         cycles += MULTIPLY_ADD if products <= 1 else MULTIPLY + ADD * tree(products)
     elif a.multiplies:
         cycles += MULTIPLY
-    cycles += ADD * tree(1 + a.adds / lanes) + COMPARE * tree(1 + a.compares / lanes)
+    additions = ceil(a.adds / lanes) if in_order else tree(1 + a.adds / lanes)
+    cycles += ADD * additions + COMPARE * tree(1 + a.compares / lanes)
     cycles += INTEGER_PRODUCT * (a.narrow_products > 0) + CONVERT * min(a.conversions // lanes, 2)
     cycles += INTEGER * tree(1 + a.integer_adds / lanes)
     divisions = max(a.divides // lanes, 1) if a.conversions else 1  # one after another

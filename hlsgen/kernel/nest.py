@@ -273,7 +273,8 @@ class Nest:
     register. `phases`: an image, where the `template` of that name prints the loop, which names
     `buffers` and `tables`; the nest's one loop counts output vectors of a pixel. `memories`:
     others, which such a template declares itself. `fills`: all words of a position arrive before
-    its other loops begin. `kept`: running sums are where a template keeps them.
+    its other loops begin. `kept`: running sums are where a template keeps them. `exact`: the
+    compiler keeps products and additions of floats apart, and these in order.
     """
 
     what: str
@@ -296,6 +297,7 @@ class Nest:
     memories: tuple[Memory, ...] = ()
     fills: bool = False
     kept: bool = False
+    exact: bool = False
     types: Roles = FLOAT
     # What `hlsgen.kernel.derive` has worked out, by name.
     derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)

@@ -228,14 +228,16 @@ class Operator(ABC):
         )
 
     def described(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> Nest:
-        """The same, remembered with the graph: a search asks for a kernel again and again."""
+        """The same, remembered with the graph: a search asks for a kernel again and again. Beside
+        integers all rounding stays where it is (`hlsgen.codegen.generate.relaxes`)."""
         known: dict[Any, Any] = graph.derived.setdefault("nests", {})
         key = layer.name, kernel
         found: Nest | None = known.get(key)
         if found is None:
             if len(known) >= REMEMBERED:
                 known.clear()
-            found = known[key] = self.nest(layer, graph, kernel)
+            nest = self.nest(layer, graph, kernel)
+            found = known[key] = replace(nest, exact=True) if graph.integers else nest
         return found
 
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:

@@ -93,3 +93,22 @@ def test_products_that_aoc_may_build_from_logic_are_told_of(sdk, words, monkeypa
     monkeypatch.setattr(summary, "find_board", lambda name: target)
     found = summary.products(graph, plan)
     assert words in found and bool(words) == bool(found)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+def test_float_layers_beside_integers_take_products_and_additions_apart(zeros, tmp_path):
+    """All rounding stays where it is: no multiply-adds, and sums one after another."""
+    b = Builder(3, np.int8)
+    given = b.quantised(b.quantised(b.input((1, 16, 4, 4))))
+    values = b.rng.standard_normal((16, 16, 1, 1)).astype(np.float32)
+    values[b.rng.random(values.shape) < zeros] = 0
+    result = b.node("Conv", [given, b.constant("w", values)])
+    graph = load(b.model(result))
+    layer = next(layer for layer in graph.layers if layer.op == "conv")
+    skips = {(layer.name, "nonzeros_per_lane"): 2} if zeros else {}
+    plan = schedule(graph, "pac_d5005", "pipelined", goal=Goal(pins=skips))
+    generate(graph, plan, tmp_path / "design")
+    found = audit(tmp_path / "design")
+    assert not [f for f in found.findings if f.rule in ("dsps", "depth", "model")]
+    floats = next(k for k in found.kernels if k.name == layer.name).arithmetic.floats
+    assert floats["fmul"] >= 16 and "multiply_add" not in floats
