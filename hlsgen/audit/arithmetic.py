@@ -31,26 +31,31 @@ CUTS: Mapping[str, Callable[[int, int], int]] = {
 @dataclass(frozen=True)
 class Arithmetic:
     """Units by operation, all lanes counted: float operations, functions by name, products of
-    integers, and those of them whose factors have 8 bits, or one of them 16."""
+    integers, and those of them whose factors have 8 bits, or one of them 16; float products that
+    became part of an addition (`joined`). `soft_adders`: additions take logic in place of DSPs."""
 
     floats: dict[str, int]
     functions: dict[str, int]
     integer_products: int
     narrow_products: int = 0
+    joined: int = 0
+    soft_adders: bool = False
 
     @property
     def dsps(self) -> float:
         """DSPs of all units."""
         costs = rules()["dsps"]
+        additions = sum(self.floats.get(name, 0) for name in ("fadd", "fsub"))
         return float(
             sum(costs["float"][name] * count for name, count in self.floats.items())
+            - (additions - self.joined if self.soft_adders else 0)
             + sum(costs["units"].get(name, 0) * count for name, count in self.functions.items())
             + costs["integer_multiply"] * self.integer_products
             + costs["narrow_multiply"] * self.narrow_products
         )
 
 
-def arithmetic(function: Function) -> Arithmetic:
+def arithmetic(function: Function, soft_adders: bool = False) -> Arithmetic:
     """Count a kernel's units, lane by lane. A product that one addition alone uses shares its
     DSP."""
     floats: Counter[str] = Counter()
@@ -70,7 +75,8 @@ def arithmetic(function: Function) -> Arithmetic:
             narrow += few
             products += max(len(wanted), 1) - few
     used = {name: count for name, count in floats.items() if count}
-    return Arithmetic(used, dict(functions), products, narrow)
+    joined = fused.total()
+    return Arithmetic(used, dict(functions), products, narrow, joined, soft_adders)
 
 
 def is_narrow(demand: Demand, product: Instruction, lane: int) -> bool:

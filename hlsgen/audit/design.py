@@ -110,7 +110,10 @@ def audit(folder: str | Path) -> Audit:
     text = "\n".join((folder / name).read_text() for name in manifest.kernels)
     kernels = read_kernels(text)
     promises, strict = promised(folder), manifest.style in SEARCHED
-    audited = tuple(audit_kernel(k, allowed(k.name, promises) if strict else None) for k in kernels)
+    soft = soft_adders(manifest.board)
+    audited = tuple(
+        audit_kernel(k, allowed(k.name, promises) if strict else None, soft) for k in kernels
+    )
     found = [f for k in audited for f in k.findings] + model_findings(audited, promises, strict)
     found += pragma_findings(kernels) + channel_findings(audited)
     if strict:
@@ -126,6 +129,13 @@ def audit(folder: str | Path) -> Audit:
     }
     found += distance_findings(distances, limits)
     return Audit(str(folder), manifest.style, audited, promises, tuple(distances), tuple(found))
+
+
+def soft_adders(name: str) -> bool:
+    """Whether a board's DSPs do not add floats."""
+    from hlsgen.boards import board
+
+    return board(name).device.add_dsps == 0
 
 
 def read_kernels(text: str) -> list[Kernel]:

@@ -75,9 +75,9 @@ class KernelAudit:
         return asdict(self) | {"dsps": self.arithmetic.dsps, "interval": list(self.interval)}
 
 
-def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
+def audit_kernel(kernel: Kernel, interval: int | None, soft_adders: bool = False) -> KernelAudit:
     """Measure a kernel and judge it. `interval`: what the design's model counts on in innermost
-    loops; None where it counts otherwise."""
+    loops; None where it counts otherwise. `soft_adders`: the device's DSPs do not add floats."""
     loops = tuple(recurrence(kernel, loop) for loop in kernel.innermost)
     arrays = tuple(audit_array(kernel, array) for array in kernel.arrays.values() if array.accesses)
     units, ends = tuple(global_units(kernel)), tuple(channel_ends(kernel))
@@ -95,7 +95,7 @@ def audit_kernel(kernel: Kernel, interval: int | None) -> KernelAudit:
     return KernelAudit(
         kernel.name,
         kernel.line,
-        arithmetic(kernel.function),
+        arithmetic(kernel.function, soft_adders),
         loops,
         tuple(loop_nests(kernel)),
         arrays,

@@ -51,3 +51,14 @@ def test_model_and_text_agree(name, style, tmp_path):
     graph = hlsgen.load_graph(case(name))
     folder = hlsgen.generate(graph, hlsgen.schedule(graph, style=style), tmp_path / "design").path
     assert [f for f in hlsgen.audit(folder).findings if f.severity != NOTE] == []
+
+
+def test_dsps_that_multiply_alone(tmp_path):
+    """A Cyclone V adds floats with logic: of four taps and a factor, the factor takes a DSP."""
+    graph = hlsgen.load_graph(case("average_pool"))
+    plan = hlsgen.schedule(graph, board="de10_nano", style="pipelined")
+    found = hlsgen.audit(hlsgen.generate(graph, plan, tmp_path / "design").path)
+    pooling = next(k for k in found.kernels if k.name == "y").arithmetic
+    lanes = plan.kernel("y").output_width
+    assert pooling.floats == {"fadd": 3 * lanes, "fmul": lanes} and pooling.dsps == lanes
+    assert not [f for f in found.findings if f.rule == "dsps"]
