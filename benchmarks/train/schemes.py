@@ -17,12 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch.distributed.pipelining import (
-    PipelineStage,
-    Schedule1F1B,
-    ScheduleGPipe,
-    ScheduleInterleaved1F1B,
-)
+from torch.distributed.pipelining import Schedule1F1B, ScheduleGPipe, ScheduleInterleaved1F1B
 from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks.train.replay import Trace
@@ -30,7 +25,7 @@ from hlsgen.frontend.training import load_for_training
 from hlsgen.train.batches import Batches, read_batches
 from hlsgen.train.cut import split
 from hlsgen.train.engine import Report, Worker
-from hlsgen.train.gpipe import GpipeWorker, OneOrMany, mean_loss
+from hlsgen.train.gpipe import GpipeWorker, Piped, mean_loss
 from hlsgen.train.schedule import Sequential, Stale
 from hlsgen.train.settings import Settings
 from hlsgen.train.stage import Stage, Tensors
@@ -68,11 +63,11 @@ class TracedStage(Stage):
             return super().backward(step, gradients)
 
 
-class TracedPipe(PipelineStage):
+class TracedPipe(Piped):
     """A stage as torch's schedules take it, whose passes are noted."""
 
     def __init__(self, stage: TracedStage):
-        super().__init__(OneOrMany(stage), stage.number, stage.count, torch.device("cpu"))
+        super().__init__(stage, stage.number, stage.count)
         self.traced, self.seen = stage, Counter[tuple[str, int]]()
 
     def turn(self, kind: str, chunk: int) -> tuple[int, int]:

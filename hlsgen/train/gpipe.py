@@ -34,9 +34,7 @@ class GpipeWorker(Worker):
         super().__init__(stage, number, stages, entering, leaving)
         self.own = (stage, *others)
         self.pipe = pipe or ScheduleGPipe(
-            PipelineStage(OneOrMany(stage), number, stages, torch.device(stage.device)),
-            stage.settings.microbatches,
-            mean_loss,
+            Piped(stage, number, stages), stage.settings.microbatches, mean_loss
         )
 
     def train(
@@ -52,7 +50,7 @@ class GpipeWorker(Worker):
         """One minibatch and its update."""
         device = self.stage.device
         for stage in self.own:
-            stage.prepare(step)
+            stage.prepare(step, training=False)  # `Piped` knows which passes are
             for weight in stage.learnt:
                 weight.grad = None
         with self.clock.measure("forward"):
@@ -70,6 +68,23 @@ class GpipeWorker(Worker):
         with self.clock.measure("backward"):
             for stage in self.own:
                 stage.update(step)
+
+
+class Piped(PipelineStage):
+    """A stage as torch's schedules take it. To see shapes torch first runs it on whatever memory
+    holds, which running statistics must not follow: only the passes of microbatches train."""
+
+    def __init__(self, stage: Stage, number: int, stages: int):
+        super().__init__(OneOrMany(stage), number, stages, torch.device(stage.device))
+        self.mode = stage.module.mode
+
+    def forward_one_chunk(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward pass of a microbatch."""
+        self.mode.training = True
+        try:
+            return super().forward_one_chunk(*args, **kwargs)
+        finally:
+            self.mode.training = False
 
 
 def mean_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
