@@ -82,7 +82,8 @@ ANCHORS = {
         ("stage1_block2_bn1", "stage1_block3_add", "stage2_block3_bn1"),
         0.05,
         batch=64,
-        epochs=3,
+        minibatches=16,
+        epochs=2,
     ),
 }
 TESTED = 2000

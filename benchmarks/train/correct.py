@@ -59,14 +59,14 @@ RUNS = {
 # What differs from plain SGD, without and with a pipeline.
 ALONE: dict[str, dict[str, Any]] = {
     "SGD": {},
-    "AdamW": {"optimizer": "adamw"},
     "Nesterov": {"nesterov": True},
+    "AdamW": {"optimizer": "adamw"},
 }
 PIPELINED: dict[str, dict[str, Any]] = {
     **{name: {"correct": name} for name in CORRECTIONS},
+    "hybrid": {"hybrid": 0.5},
     "hybrid, restart": {"hybrid": 0.5, "restart": True},
     "AdamW": {"optimizer": "adamw"},
-    "hybrid": {"hybrid": 0.5},
 }
 
 
