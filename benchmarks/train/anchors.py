@@ -191,6 +191,7 @@ def row(anchor: Anchor, name: str, runs: list[tuple[Measured, Measured]]) -> lis
         ", ".join(f"{size:.0f}" for size in sizes),
         str(max(run.staleness for run in found)),
         f"{np.mean(right):.1f} ± {np.ptp(right) / 2:.1f}",
+        str(len(runs)),
     ]
 
 
@@ -210,6 +211,7 @@ TITLES = [
     "MB",
     "staleness",
     "right, %",
+    "seeds",
 ]
 
 

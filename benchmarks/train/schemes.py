@@ -25,6 +25,7 @@ from hlsgen.frontend.training import load_for_training
 from hlsgen.train.batches import Batches, read_batches
 from hlsgen.train.cut import split
 from hlsgen.train.engine import Report, Worker
+from hlsgen.train.exchange import Clock
 from hlsgen.train.gpipe import GpipeWorker, Piped, mean_loss
 from hlsgen.train.schedule import Sequential, Stale
 from hlsgen.train.settings import Settings
@@ -67,7 +68,7 @@ class TracedPipe(Piped):
     """A stage as torch's schedules take it, whose passes are noted."""
 
     def __init__(self, stage: TracedStage):
-        super().__init__(stage, stage.number, stage.count)
+        super().__init__(stage, stage.number, stage.count, Clock())
         self.traced, self.seen = stage, Counter[tuple[str, int]]()
 
     def turn(self, kind: str, chunk: int) -> tuple[int, int]:

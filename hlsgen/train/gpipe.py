@@ -12,7 +12,7 @@ from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
 from hlsgen.train.batches import Batches
 from hlsgen.train.engine import Report, Worker
-from hlsgen.train.exchange import Kind
+from hlsgen.train.exchange import Clock, Kind
 from hlsgen.train.schedule import Stale
 from hlsgen.train.stage import Stage
 
@@ -34,14 +34,13 @@ class GpipeWorker(Worker):
         super().__init__(stage, number, stages, entering, leaving)
         self.own = (stage, *others)
         self.pipe = pipe or ScheduleGPipe(
-            Piped(stage, number, stages), stage.settings.microbatches, mean_loss
+            Piped(stage, number, stages, self.clock), stage.settings.microbatches, mean_loss
         )
 
     def train(
         self, schedule: Stale, batches: Batches, offset: int, steps: int, report: Report
     ) -> None:
-        """Run the minibatches; all of a step counts as forward, since torch does not tell its
-        passes apart."""
+        """Run the minibatches."""
         with self.clock.measure("total"):
             for step in range(offset, offset + steps):
                 self.train_step(step, batches, report)
@@ -53,18 +52,17 @@ class GpipeWorker(Worker):
             stage.prepare(step, training=False)  # `Piped` knows which passes are
             for weight in stage.learnt:
                 weight.grad = None
-        with self.clock.measure("forward"):
-            if self.last:
-                labels = batches.labels(step).to(device)
-                losses: list[torch.Tensor] = []
-                entering = () if self.number else (batches.inputs(step).to(device),)
-                scores = self.pipe.step(*entering, target=labels, losses=losses)
-                right = (scores.flatten(1).argmax(1) == labels).sum()
-                report(step, float(torch.stack(losses).detach().mean()), int(right))
-            elif self.first:
-                self.pipe.step(batches.inputs(step).to(device))
-            else:
-                self.pipe.step()
+        if self.last:
+            labels = batches.labels(step).to(device)
+            losses: list[torch.Tensor] = []
+            entering = () if self.number else (batches.inputs(step).to(device),)
+            scores = self.pipe.step(*entering, target=labels, losses=losses)
+            right = (scores.flatten(1).argmax(1) == labels).sum()
+            report(step, float(torch.stack(losses).detach().mean()), int(right))
+        elif self.first:
+            self.pipe.step(batches.inputs(step).to(device))
+        else:
+            self.pipe.step()
         with self.clock.measure("backward"):
             for stage in self.own:
                 stage.update(step)
@@ -74,17 +72,23 @@ class Piped(PipelineStage):
     """A stage as torch's schedules take it. To see shapes torch first runs it on whatever memory
     holds, which running statistics must not follow: only the passes of microbatches train."""
 
-    def __init__(self, stage: Stage, number: int, stages: int):
+    def __init__(self, stage: Stage, number: int, stages: int, clock: Clock):
         super().__init__(OneOrMany(stage), number, stages, torch.device(stage.device))
-        self.mode = stage.module.mode
+        self.mode, self.clock = stage.module.mode, clock
 
     def forward_one_chunk(self, *args: Any, **kwargs: Any) -> Any:
         """The forward pass of a microbatch."""
         self.mode.training = True
         try:
-            return super().forward_one_chunk(*args, **kwargs)
+            with self.clock.measure("forward"):
+                return super().forward_one_chunk(*args, **kwargs)
         finally:
             self.mode.training = False
+
+    def backward_one_chunk(self, *args: Any, **kwargs: Any) -> Any:
+        """The backward pass of a microbatch."""
+        with self.clock.measure("backward"):
+            return super().backward_one_chunk(*args, **kwargs)
 
 
 def mean_loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

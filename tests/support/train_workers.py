@@ -28,6 +28,7 @@ def run(rank, world, store, settings, folder, resume=False):
         np.savez(
             folder / "reports.npz",
             reports=reports,
+            clocks=[[r.clock.forward, r.clock.backward, r.clock.total] for r in outcome.reports],
             losses=[loss for _, loss, _ in outcome.journal.losses],
         )
 

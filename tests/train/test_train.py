@@ -530,6 +530,8 @@ def test_gpipe_is_exact(microbatches, tmp_path, data):
         launch(train_workers.run, 2, folder, settings, folder)
         found.append(dict(np.load(folder / "values.npz")))
     assert ("var" in found[0]) == (microbatches == 1)
+    forward, backward, total = np.load(tmp_path / "gpipe" / "reports.npz")["clocks"].T
+    assert (forward > 0).all() and (backward > 0).all() and (forward + backward < total).all()
     for name in found[1]:
         assert np.allclose(found[0][name], found[1][name], rtol=1e-3, atol=1e-5), name
 
