@@ -238,15 +238,17 @@ class Executor:
                 self.write_inputs(inputs)
                 yield self.execute(self.run.launches, images, timeout)
                 continue
+            prepared = 0.0
             if number == 0:
                 self.write_inputs(inputs)
-                self.execute(self.ahead, images, timeout)
+                prepared = self.execute(self.ahead, images, timeout)
             self.swap()
             # Nothing follows the last batch.
             more = number + 1 < len(batches)
             if more:
                 self.write_inputs(batches[number + 1])
-            yield self.execute([*self.run.launches, *(self.ahead if more else ())], images, timeout)
+            launches = [*self.run.launches, *(self.ahead if more else ())]
+            yield prepared + self.execute(launches, images, timeout)
 
     def swap(self) -> None:
         """What was prepared is now to be computed, and the other way round."""

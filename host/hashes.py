@@ -48,8 +48,8 @@ def compiled_from(image: Path) -> dict[str, str]:
     """The sources that a bitstream was compiled from, with their SHA-256; none where `make` left no
     note."""
     try:
-        lines = image.with_name(image.name + SOURCES).read_text().splitlines()
+        lines = image.with_name(image.name + SOURCES).read_text(errors="replace").splitlines()
     except OSError:
         return {}
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {name.removeprefix("*"): value for value, name in pairs}
+    parts = (line.partition(" ") for line in lines if line.strip())
+    return {name.strip().removeprefix("*"): value for value, _, name in parts}

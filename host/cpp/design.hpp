@@ -2,8 +2,10 @@
 // and how ONNX values lie in device memory. Errors are std::runtime_error.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -76,6 +78,76 @@ inline Json read_manifest(const std::string& folder) {
     return manifest;
 }
 
+// ---- what belongs together (host/hashes.py)
+
+// The SHA-256 of bytes, as sha256sum prints it (FIPS 180-4).
+inline std::string sha256(std::string data) {
+    static const uint32_t constants[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+        0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+        0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+        0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+        0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+        0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+        0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    uint32_t hash[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    const uint64_t bits = 8 * static_cast<uint64_t>(data.size());
+    data.push_back('\x80');
+    data.append((120 - data.size() % 64) % 64, '\0');
+    for (int n = 7; n >= 0; --n) data.push_back(static_cast<char>(bits >> 8 * n));
+    const auto turn = [](uint32_t x, int n) { return x >> n | x << (32 - n); };
+    for (size_t at = 0; at < data.size(); at += 64) {
+        uint32_t w[64], s[8];
+        for (int n = 0; n < 64; ++n) {
+            if (n < 16) {
+                const auto* b = reinterpret_cast<const uint8_t*>(data.data()) + at + 4 * n;
+                w[n] = uint32_t(b[0]) << 24 | uint32_t(b[1]) << 16 | uint32_t(b[2]) << 8 | b[3];
+            } else {
+                const uint32_t a = w[n - 15], b = w[n - 2];
+                w[n] = w[n - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[n - 7] +
+                       (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
+            }
+        }
+        std::copy(hash, hash + 8, s);
+        for (int n = 0; n < 64; ++n) {
+            const uint32_t one = s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) +
+                                 ((s[4] & s[5]) ^ (~s[4] & s[6])) + constants[n] + w[n];
+            const uint32_t two = (turn(s[0], 2) ^ turn(s[0], 13) ^ turn(s[0], 22)) +
+                                 ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+            std::copy_backward(s, s + 7, s + 8);
+            s[4] += one;
+            s[0] = one + two;
+        }
+        for (int n = 0; n < 8; ++n) hash[n] += s[n];
+    }
+    char text[65];
+    for (int n = 0; n < 8; ++n) std::snprintf(text + 8 * n, 9, "%08x", hash[n]);
+    return text;
+}
+
+// Refuses a file of the design that is not the one that build wrote. Hashes that the manifest does
+// not name are those of earlier builds.
+inline void check_file(const std::string& folder, const Json& manifest, const std::string& name) {
+    const Json* hashes = find(manifest, "sha256");
+    const Json* known = hashes ? find(*hashes, name) : nullptr;
+    if (known && sha256(read_file(folder + "/" + name)) != known->get<std::string>())
+        throw std::runtime_error(name + " is not what build wrote (SHA-256): build the design again");
+}
+
+// Refuses a bitstream that was compiled from other sources than those that lie here now, where
+// `make` noted which they were.
+inline void check_bitstream(const std::string& folder, const std::string& image) {
+    std::ifstream notes(image + ".sources");
+    for (std::string hash, name; notes >> hash >> std::ws && std::getline(notes, name);) {
+        if (name[0] == '*') name.erase(0, 1);
+        if (sha256(read_file(folder + "/" + name)) != hash)
+            throw std::runtime_error(image + " was compiled from another " + name +
+                                     ": run `make hardware` again");
+    }
+}
+
 // ---- values: doubles hold those of every element type that a design has
 
 struct Array {
@@ -125,6 +197,9 @@ inline const Type& type_named(const std::string& name) {
         if (name == type.name || name == type.code) return type;
     throw std::runtime_error("element type " + name + " is not supported");
 }
+
+// Beyond it float32, which carries integer inputs, skips whole numbers.
+const double LARGEST_INTEGER = 1 << 24;
 
 // ---- files
 
@@ -176,8 +251,13 @@ inline Array read_images(const std::string& path, Shape shape, const Type& type)
     shape[0] = size / image;
     if (size == 0 || size % image || (npy && array.shape != shape))
         throw std::runtime_error(path + ": does not hold images of the network's shape");
-    for (double value : array.values)
-        if (!std::isfinite(value)) throw std::runtime_error(path + ": holds NaN or infinities");
+    const bool floats = type.name[0] == 'f';
+    for (double value : array.values) {
+        if (!std::isfinite(floats ? static_cast<float>(value) : value))
+            throw std::runtime_error(path + ": holds NaN or infinities");
+        if (!floats && std::abs(value) > LARGEST_INTEGER)
+            throw std::runtime_error(path + ": holds integers beyond +-16,777,216, which float32 rounds");
+    }
     array.shape = shape;
     return array;
 }

@@ -103,29 +103,34 @@ public:
     const Json& manifest() const { return manifest_; }
     long batch() const { return batch_; }
 
-    // Runs batches of inputs, each (images, ...) by name. Calls `done` with the number of a batch
-    // and the seconds of its kernels while its results are in the buffers.
+    // Runs batches of inputs, each (images, ...) by name, all of them `repeat` times. Calls `done`
+    // with the number of a batch and the seconds of its kernels while its results are in the
+    // buffers.
     template <typename Done>
-    void execute(const std::vector<std::map<std::string, Array>>& batches, double timeout, Done done) {
-        for (size_t n = 0; n < batches.size(); ++n) {
-            const long images = batches[n].begin()->second.shape[0];
+    void execute(const std::vector<std::map<std::string, Array>>& batches, size_t repeat, double timeout,
+                 Done done) {
+        const size_t runs = repeat * batches.size();
+        for (size_t n = 0; n < runs; ++n) {
+            const std::map<std::string, Array>& batch = batches[n % batches.size()];
+            const long images = batch.begin()->second.shape[0];
             picojson::array launches = list(at(run_, "launches"));
+            double prepared = 0;
             if (ahead_.empty()) {
-                write_inputs(batches[n]);
+                write_inputs(batch);
             } else {
                 // The next batch is prepared while this one is computed.
                 if (n == 0) {
-                    write_inputs(batches[n]);
-                    launch_all(ahead_, images, timeout);
+                    write_inputs(batch);
+                    prepared = launch_all(ahead_, images, timeout);
                 }
                 for (auto& [name, buffer] : other_) std::swap(buffers_[name], buffer);
                 swapped_ = !swapped_;
-                if (n + 1 < batches.size()) {
-                    write_inputs(batches[n + 1]);
+                if (n + 1 < runs) {
+                    write_inputs(batches[(n + 1) % batches.size()]);
                     launches.insert(launches.end(), ahead_.begin(), ahead_.end());
                 }
             }
-            done(n, launch_all(launches, images, timeout));
+            done(n % batches.size(), prepared + launch_all(launches, images, timeout));
         }
     }
 
@@ -182,6 +187,7 @@ private:
         std::string options;
         if (device_.board()) {
             const std::string name = folder_ + "/bin/" + text(manifest_, "name") + ".aocx";
+            check_bitstream(folder_, name);
             const std::string image = read_file(name);
             const auto* bytes = reinterpret_cast<const unsigned char*>(image.data());
             const size_t size = image.size();
@@ -199,10 +205,11 @@ private:
         }
         check(status, "loading the program");
         if (clBuildProgram(program_, 1, &device_.id, options.c_str(), nullptr, nullptr) != CL_SUCCESS) {
-            std::string log(1 << 16, '\0');
             size_t size = 0;
-            clGetProgramBuildInfo(program_, device_.id, CL_PROGRAM_BUILD_LOG, log.size(), log.data(), &size);
-            throw std::runtime_error("the kernels do not compile:\n" + log.substr(0, size));
+            clGetProgramBuildInfo(program_, device_.id, CL_PROGRAM_BUILD_LOG, 0, nullptr, &size);
+            std::string log(size, '\0');
+            clGetProgramBuildInfo(program_, device_.id, CL_PROGRAM_BUILD_LOG, size, log.data(), nullptr);
+            throw std::runtime_error("the kernels do not compile:\n" + log);
         }
     }
 
@@ -429,21 +436,21 @@ void run(const Options& options) {
     const Json manifest = read_manifest(options.design);
     if (manifest.contains("cut"))
         std::cerr << "note: the design is a part of its network; head.onnx and tail.onnx are left to you\n";
+    check_file(options.design, manifest, text(at(manifest, "weights"), "file"));
     const std::map<std::string, Array> inputs = read_inputs(options, manifest);
     const long images = inputs.begin()->second.shape[0];
     const Device device = chosen(options.device);
     Executor executor(options.design, device, options.concurrent || device.board(), images);
     const picojson::array& ports = list(at(executor.manifest(), "outputs"));
     std::vector<std::map<std::string, Array>> batches;
-    for (long n = 0; n < options.repeat; ++n)
-        for (long first = 0; first < images; first += executor.batch())
-            batches.push_back(part(inputs, first, std::min(images, first + executor.batch())));
+    for (long first = 0; first < images; first += executor.batch())
+        batches.push_back(part(inputs, first, std::min(images, first + executor.batch())));
 
     std::map<std::string, Array> outputs;
     double kernels = 0;
     long done = 0;
     const auto start = Clock::now();
-    executor.execute(batches, options.timeout, [&](size_t n, double seconds) {
+    executor.execute(batches, options.repeat, options.timeout, [&](size_t n, double seconds) {
         kernels += seconds;
         const long size = batches[n].begin()->second.shape[0];
         for (long index = 0; index < size; ++index, ++done)

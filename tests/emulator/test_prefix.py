@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import hlsgen
 from hlsgen.boards import board
 from hlsgen.errors import PlanError
 from hlsgen.host.design import HostDesign
+from hlsgen.host.executor import Executor
 from hlsgen.host.runner import run
 from hlsgen.model.estimate import estimate
 from hlsgen.model.folded_timing import LAUNCHES, folded_run
@@ -149,6 +151,19 @@ def test_right_with_several_vectors_at_once(tmp_path):
     plan = hlsgen.schedule(graph, style="hybrid", goal=Goal(images=2, pins=pins))
     assert plan.kernel("c").vectors_per_cycle == 3
     assert_right_in_both_modes(generated(graph, plan, tmp_path / "d"), images=5)
+
+
+def test_what_prepares_the_first_batch_is_counted():
+    """Otherwise a run of one launch would tell nothing of the prefix's time."""
+    executor = SimpleNamespace(
+        ahead=["prefix"],
+        run=SimpleNamespace(launches=["engines"]),
+        write_inputs=lambda inputs: None,
+        swap=lambda: None,
+        execute=lambda launches, images, timeout: float(len(launches)),
+    )
+    batches = [{"x": np.zeros(1)}] * 3
+    assert list(Executor.batches(executor, batches, 1.0)) == [3.0, 2.0, 1.0]
 
 
 @pytest.mark.emulator

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hlsgen.host.devices import library
+from hlsgen.host.hashes import file_hash
 from hlsgen.host.images import random_images
 from hlsgen.host.runner import run
 from tests.support.networks import build, parse
@@ -109,12 +110,19 @@ def test_what_is_refused(host, tmp_path):
         "int64, the network needs float32": x.astype(np.int64),
         "C order": np.asfortranarray(x),
         "NaN": np.full_like(x, np.nan),
+        "infinities": np.full(x.shape, 1e300),
     }
     for word, array in wrong.items():
         np.save(tmp_path / "x.npy", array)
         done = launched(host, design.path, tmp_path / "x.npy", "--device", "emulator")
         assert done.returncode == 2 and word in done.stderr, word
     np.save(tmp_path / "x.npy", x)
+    weights = design.path / design.manifest.weights.file
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    done = launched(host, design.path, tmp_path / "x.npy", "--device", "emulator")
+    assert done.returncode == 2 and "weights is not what build wrote" in done.stderr
+    weights.write_bytes(before)
     for arguments, word in {
         (design.path,): "usage",
         (design.path, tmp_path / "x.npy", "--gone"): "unknown option --gone",
@@ -127,3 +135,43 @@ def test_what_is_refused(host, tmp_path):
     kernels.write_text(kernels.read_text().replace("read_channel_intel", "0 + gone("))
     done = launched(host, design.path, tmp_path / "x.npy", "--device", "emulator")
     assert done.returncode == 2 and "do not compile" in done.stderr
+
+
+HASHES = """#include <iostream>
+#include "design.hpp"
+int main(int, char** words) try {
+    std::cout << hlsgen::sha256(hlsgen::read_file(words[1])) << std::endl;
+    hlsgen::check_bitstream(words[2], words[3]);
+    const hlsgen::Shape shape{1, 1};
+    hlsgen::read_images(words[4], shape, hlsgen::type_named("int32"));
+} catch (const std::exception& error) { std::cout << error.what() << std::endl; return 2; }
+"""
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
+def test_hashes_tell_what_does_not_belong_together(tmp_path):
+    """Padding begins anew at 56 and 64 bytes."""
+    (tmp_path / "hashes.cpp").write_text(HASHES)
+    program, header = tmp_path / "hashes", f"-I{ROOT / 'host' / 'cpp'}"
+    command = ["g++", "-std=c++17", "-O0", header, str(tmp_path / "hashes.cpp"), "-o", str(program)]
+    subprocess.run(command, check=True)
+    file, image, kernel = (tmp_path / name for name in ("file", "a.aocx", "k.cl"))
+    numbers = tmp_path / "numbers.npy"
+    notes = tmp_path / "a.aocx.sources"
+
+    def told():
+        words = (program, file, tmp_path, image, numbers)
+        done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False)
+        return done.stdout.splitlines(), done.returncode
+
+    kernel.write_text("kernel")
+    np.save(numbers, np.array([[1 << 24]], np.int32))
+    for size in (0, 55, 56, 63, 64, 1000):
+        file.write_bytes(bytes(range(256)) * 4 if size == 1000 else b"\xff" * size)
+        assert told() == ([file_hash(file)], 0)
+    notes.write_text(f"{file_hash(kernel)}  k.cl\n")
+    assert told()[1] == 0
+    np.save(numbers, np.array([[-(1 << 24) - 1]], np.int32))
+    assert told()[1] == 2 and "float32 rounds" in told()[0][1]
+    kernel.write_text("edited")
+    assert "was compiled from another k.cl" in told()[0][1]
