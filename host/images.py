@@ -101,7 +101,7 @@ def shaped(array: np.ndarray, port: Value, preparation: Preparation) -> np.ndarr
     """An array with the images in front and channels before rows where it holds them otherwise,
     bytes prepared; one that does not fit at all is left as it is, to be refused."""
     image = port.shape[1:]
-    last = (*image[1:], image[0])
+    last = (*image[1:], *image[:1])
     if array.shape in (image, last):
         array = array[None]
     if len(image) == 3 and array.shape[1:] == last != image:

@@ -182,7 +182,7 @@ def live_nodes(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[
 
 def names_read(node: onnx.NodeProto) -> set[str]:
     """The values that a node reads, those of its subgraphs included."""
-    names = set(node.input)
+    names = set(node.input) - {""}  # of inputs that are left out
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs):
             names.update(

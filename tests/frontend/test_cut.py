@@ -163,6 +163,21 @@ def test_ends_that_cannot_be_are_refused(ends, told):
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("ends", "given", "told"), [(("q", "y"), ["q"], ["y"]), (("q", "c"), ["q"], ["c"])]
+)
+def test_what_is_left_out_is_no_value(ends, given, told):
+    """An output of a recurrent node and an input of a Clip, both without a name."""
+    text = """(float[3,1,4] x, float[1,5,4] w, float[1,5,5] r) => (float[1,1,5] y) {
+    n, q = RNN<hidden_size=5>(x, w, r) h = Constant<value_float=0.5>()
+    c = Clip(q, , h) y = Exp(c) }"""
+    model = parse(text)
+    model.graph.node[0].output[0] = ""
+    graph = load_network(model, ends=Ends((ends[0],), (ends[1],)))
+    assert (names(graph.inputs), names(graph.outputs)) == (given, told)
+    assert operators(graph.host_parts.head) == ["RNN"]
+
+
 def test_a_start_that_the_design_computes_is_refused():
     text = "(float[1,3] x) => (float[1,3] y) { a = Relu(x) b = Neg(a) c = Abs(a) y = Add(b, c) }"
     with pytest.raises(UsageError, match="it begins behind 'a', which it needs itself"):
