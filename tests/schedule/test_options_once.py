@@ -1,6 +1,8 @@
 """Layers that are alike share their options, so that a deep chain of equal layers costs little more
 than a short one."""
 
+from dataclasses import replace
+
 import pytest
 
 import hlsgen
@@ -51,6 +53,25 @@ def test_kernels_that_pins_leave_are_costed_once(monkeypatch):
     plan = hlsgen.schedule(graph, style="pipelined")
     assert any(kernel.nonzeros_per_lane for kernel in plan.kernels)
     assert len(built) == len(set(built))
+
+
+def test_kernels_with_weights_on_chip_are_costed_once(monkeypatch):
+    """Those of a prefix are those of a pipeline whose weights may come through banks' readers."""
+    graph = hlsgen.load_graph(parse(
+        "(float[1,16,6,6] x, float[16,16,3,3] a, float[16,16,3,3] b) => (float[1,16,6,6] y) "
+        "{ s = Conv<pads=[1,1,1,1]>(x, a) y = Conv<pads=[1,1,1,1]>(s, b) }"
+    ))  # fmt: skip
+    target, goal, classes = board("pac_d5005"), check_goal(Goal()), tensor_classes(graph)
+    plan, cache = Plan(graph.name, "pac_d5005", "pipelined"), options.OptionCache()
+    sharing = replace(plan, weight_readers=2)
+    every = problem.build_problem(graph, target, sharing, goal, classes, cache)
+    alone = problem.build_problem(graph, target, plan, goal, classes, streams=False)
+    monkeypatch.delattr(options, "option_cost")
+    prefix = problem.build_problem(graph, target, plan, goal, classes, cache, streams=False)
+    assert prefix.options == alone.options
+    for name, found in every.options.items():
+        assert any(option.bytes for option in found)
+        assert prefix.options[name] == tuple(option for option in found if not option.bytes)
 
 
 @pytest.mark.parametrize("model", ["network", "sparse"])

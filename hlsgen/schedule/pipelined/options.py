@@ -49,10 +49,11 @@ class Option:
 @dataclass(frozen=True)
 class OptionCache:
     """What was built before within one search, by all that it depends on: options of layers, and of
-    a layer's kernels whether pins allow them and others beat them or not."""
+    a layer's kernels whether pins allow them and others beat them or not. A kernel that takes
+    weights from memory is another one where a bank's reader brings them."""
 
     options: dict[Any, tuple[Option, ...]] = field(default_factory=dict)
-    kernels: dict[Any, dict[KernelPlan, Option]] = field(default_factory=dict)
+    kernels: dict[Any, dict[tuple[KernelPlan, bool], Option]] = field(default_factory=dict)
 
 
 def alike(layer: Layer, graph: Graph) -> Any:
@@ -74,9 +75,11 @@ def alike(layer: Layer, graph: Graph) -> Any:
 
 def layer_options(
     layer: Layer, graph: Graph, board: Board, plan: Plan, goal: Goal, classes: dict[str, str],
-    widths: dict[str, tuple[int, ...]], convert: np.ndarray, built: dict[KernelPlan, Option],
+    widths: dict[str, tuple[int, ...]], convert: np.ndarray,
+    built: dict[tuple[KernelPlan, bool], Option], streams: bool = True,
 ) -> tuple[Option, ...]:  # fmt: skip
-    """Every kernel of a layer that pins allow, with cycles and cost; `built` remembers them."""
+    """Every kernel of a layer that pins allow, with cycles and cost; `built` remembers them.
+    Without `streams`: every one whose weights are on chip."""
     source, result = classes[layer.inputs[0]], classes[layer.output]
     windows = window_choices(layer, plan)
     found = []
@@ -85,12 +88,21 @@ def layer_options(
             for window in windows:
                 pinned = goal.pins.get((layer.name, "row_tiles"))
                 choices = kernels_of(
-                    layer, graph, plan, KernelPlan(layer.name, width, output, window), pinned
+                    layer,
+                    graph,
+                    plan,
+                    KernelPlan(layer.name, width, output, window),
+                    pinned if streams else 0,
                 )
-                kernels = [kernel for kernel in choices if goal.allows(kernel)]
-                new = [kernel for kernel in kernels if kernel not in built]
-                built |= zip(new, costed(layer, graph, board, plan, new, convert), strict=True)
-                found += undominated([built[kernel] for kernel in kernels])
+                keys = [
+                    (kernel, kernel.row_tiles > 0 and plan.weight_readers > 0)
+                    for kernel in choices
+                    if goal.allows(kernel)
+                ]
+                new = [key for key in keys if key not in built]
+                kernels = [kernel for kernel, _ in new]
+                built |= zip(new, costed(layer, graph, board, plan, kernels, convert), strict=True)
+                found += undominated([built[key] for key in keys])
     if not found:
         raise Infeasible("cannot be built as --set asks for", where=f"layer {layer.name}")
     return tuple(found)

@@ -83,15 +83,15 @@ def build_problem(
             )
         )
         readers = len(graph.consumers[layer.output])
-        shared = plan.weight_readers > 0
-        same = source == result
-        key = alike(layer, graph), same, widths[source], widths[result], readers, pins, shared
+        same, shared = source == result, streams and plan.weight_readers > 0
+        kind = alike(layer, graph)
+        key = kind, same, widths[source], widths[result], readers, pins, streams, shared
         if key not in cache.options:
-            built = cache.kernels.setdefault((key[0], readers, shared), {})
-            found = layer_options(layer, graph, board, plan, goal, classes, widths, convert, built)
-            cache.options[key] = found
-            cache.options[key, "on chip"] = tuple(option for option in found if not option.bytes)
-        options[layer.name] = cache.options[key] if streams else cache.options[key, "on chip"]
+            built = cache.kernels.setdefault((kind, readers), {})
+            cache.options[key] = layer_options(
+                layer, graph, board, plan, goal, classes, widths, convert, built, streams
+            )
+        options[layer.name] = cache.options[key]
     times = pixel_times(graph)
     channels = {
         (name, width): scaled(
