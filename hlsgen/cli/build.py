@@ -39,6 +39,14 @@ EXAMPLE = "hlsgen build mobilenet.onnx"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    add_network(parser)
+    add_goal(parser)
+    add_decisions(parser)
+    add_steps(parser)
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """The network, the board, the style, and where the design goes."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file, opset 7 or later")
     parser.add_argument(
         "--board",
@@ -70,6 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TENSOR,...",
         help="begin the design behind these values, which the host computes",
     )
+
+
+def add_goal(parser: argparse.ArgumentParser) -> None:
+    """What the search is for."""
     parser.add_argument(
         "--disable",
         default="",
@@ -99,6 +111,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images a launch of a folded or hybrid design: they share weights, for "
         "throughput at the price of latency (default 1)",
     )
+
+
+def add_decisions(parser: argparse.ArgumentParser) -> None:
+    """Caps, pins, and how long the search may take."""
     for name, title in CAPPED.items():
         parser.add_argument(
             f"--{name}",
@@ -126,6 +142,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds that each call of the solver may take; the best design so far is built "
         "then (default 5)",
     )
+
+
+def add_steps(parser: argparse.ArgumentParser) -> None:
+    """What else happens on the way, and what is told of it."""
     parser.add_argument(
         "--sparsify",
         metavar="METHOD:SHARE",

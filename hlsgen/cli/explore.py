@@ -35,6 +35,13 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    add_grid(parser)
+    add_sizes(parser)
+    add_work(parser)
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """The points."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file with static shapes")
     parser.add_argument(
         "--boards",
@@ -60,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X,...",
         help="shares of the caps that a design may use (default 1,0.5,0.25)",
     )
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """What else points differ in, and the rate that all must reach."""
     parser.add_argument(
         "--images",
         default="1",
@@ -76,6 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images a second for --objective resources",
     )
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """Where results go, and who works."""
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -126,12 +141,7 @@ def execute(options: argparse.Namespace, console: Console) -> int:
             remedy="choose a writable directory",
         ) from None
     describe(results, best, console)
-    for outcome in compiled:
-        console.say(
-            f"{outcome['design']}: "
-            f"{'compiled' if outcome['status'] == 0 else 'failed, see ' + outcome['log']}, "
-            f"{outcome['tries']} {'try' if outcome['tries'] == 1 else 'tries'}"
-        )
+    tell_compiled(compiled, console)
     console.say("written: " + ", ".join(str(path) for path in paths))
     failed = [outcome for outcome in compiled if outcome["status"]]
     console.result(
@@ -144,6 +154,14 @@ def execute(options: argparse.Namespace, console: Console) -> int:
         }
     )
     return 0 if best and not failed else 1
+
+
+def tell_compiled(compiled: list[dict[str, Any]], console: Console) -> None:
+    """What became of the designs that were compiled."""
+    for outcome in compiled:
+        ended = "compiled" if outcome["status"] == 0 else f"failed, see {outcome['log']}"
+        tries = "try" if outcome["tries"] == 1 else "tries"
+        console.say(f"{outcome['design']}: {ended}, {outcome['tries']} {tries}")
 
 
 def check_workers(options: argparse.Namespace) -> None:

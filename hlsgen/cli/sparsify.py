@@ -46,6 +46,12 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    add_goal(parser)
+    add_ways(parser)
+
+
+def add_goal(parser: argparse.ArgumentParser) -> None:
+    """The network, the method, and how sparse it is to be."""
     parser.add_argument("model", metavar="MODEL", help="ONNX file")
     parser.add_argument(
         "-o",
@@ -74,6 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="5%",
         help="search the sparsest network that loses at most so many points of accuracy",
     )
+
+
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """What weights are judged by, and what follows."""
     add_metric(parser)
     add_data(parser, "without labels the dense network's answers count")
     add_prepare(parser)

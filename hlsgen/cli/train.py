@@ -43,6 +43,16 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    add_files(parser)
+    add_stages(parser)
+    add_pictures(parser)
+    add_rate(parser)
+    add_steps(parser)
+    add_machine(parser)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The network, and what it learns from."""
     parser.add_argument(
         "model", metavar="MODEL", help="ONNX file; training starts from its weights"
     )
@@ -62,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures to test on (default: those of --data, else a tenth held out)",
     )
     add_prepare(parser)
+
+
+def add_stages(parser: argparse.ArgumentParser) -> None:
+    """How the network is cut, and who works when."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--cut",
@@ -94,6 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="together",
         help="both passes of a stage on one worker (default), or apart",
     )
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """How long it learns, and from which pictures."""
     parser.add_argument(
         "--hybrid",
         type=float,
@@ -126,6 +144,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of a minibatch, for gpipe (default 4)",
     )
+
+
+def add_rate(parser: argparse.ArgumentParser) -> None:
+    """The learning rate."""
     parser.add_argument(
         "--lr", type=float, default=0.05, metavar="R", help="learning rate (default 0.05)"
     )
@@ -147,6 +169,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the learning rate begins anew where a --hybrid run goes on without a pipeline",
     )
+
+
+def add_steps(parser: argparse.ArgumentParser) -> None:
+    """What a step makes of gradients."""
     parser.add_argument(
         "--optimizer", choices=OPTIMIZERS, default="sgd", help="default sgd, with momentum"
     )
@@ -171,6 +197,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="weights that are zero stay zero: fine-tune a sparse network",
     )
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Where and how a run works, and where it writes."""
     parser.add_argument(
         "--seed",
         type=int,

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from hlsgen.cli.console import Console, command
 from hlsgen.data.evaluate import run as run_onnxruntime
 from hlsgen.frontend.model import write_model
 from hlsgen.host.files import write_whole
+from hlsgen.train.batches import Batches
 from hlsgen.train.cut import Part
 from hlsgen.train.journal import CURVES, EPOCHS, Epoch
 from hlsgen.train.schedule import Sequential, Stale, stale_share
@@ -121,15 +124,11 @@ def finish(
     model = outcome.network.restore(outcome.values)
     write_model(model, out)
     show_workers(outcome.reports, console)
-    test = outcome.test
     with console.status("testing with onnxruntime"):
-        scores = run_onnxruntime(model, test.stored.inputs(test.chosen))
-    labels = test.stored.labels
-    assert labels is not None
-    right = int((scores.reshape(len(scores), -1).argmax(1) == labels[test.chosen]).sum())
-    last = outcome.journal.epochs[-1]
+        accuracy = tested(model, outcome.test)
+    last, pictures = outcome.journal.epochs[-1], len(outcome.test.chosen)
     console.say(
-        f"{out}: {right / len(scores):.2%} of {len(scores):,} test pictures right in "
+        f"{out}: {accuracy:.2%} of {pictures:,} test pictures right in "
         f"onnxruntime, {last.test_accuracy:.2%} in torch; "
         f"{outcome.seconds:.1f} s of training"
     )
@@ -140,9 +139,9 @@ def finish(
         "cuts": list(outcome.survey.cuts),
         "layout": outcome.survey.layout,
         "command": repeat(words, outcome.survey),
-        "accuracy": right / len(scores),
+        "accuracy": accuracy,
         "torch_accuracy": last.test_accuracy,
-        "pictures": len(scores),
+        "pictures": pictures,
         "seconds": outcome.seconds,
         "epochs": [vars(epoch) for epoch in outcome.journal.epochs],
         "workers": [worker_record(report) for report in outcome.reports],
@@ -150,6 +149,14 @@ def finish(
     }
     write_whole(folder / RUN, json.dumps(told, indent=1) + "\n")
     console.result(told)
+
+
+def tested(model: onnx.ModelProto, test: Batches) -> float:
+    """The share of pictures that a network gets right in onnxruntime."""
+    scores, labels = run_onnxruntime(model, test.stored.inputs(test.chosen)), test.stored.labels
+    assert labels is not None
+    right = scores.reshape(len(scores), -1).argmax(1) == labels[test.chosen]
+    return int(right.sum()) / len(scores)
 
 
 def worker_record(report: StageReport) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from hlsgen.graph import Graph, Port
+from hlsgen.kernel.step import StepKernel
 from hlsgen.model.folded_structure import folded_kernels
 from hlsgen.plan import EdgePlan, KernelPlan, Plan, StepPlan
 from hlsgen.report.kernels import area_of, layer_kernels
@@ -61,8 +62,7 @@ def engine_network(
         return None
     part, own = halves(graph, plan)[1] if has_prefix(plan) else (graph, plan)
     described, by_name = folded_kernels(part, own), {row["name"]: row for row in areas}
-    computing, depths = layer_kernels(graph, plan), {row["name"]: row for row in fifos}
-    nodes: dict[str, dict[str, Any]] = {}
+    computing, nodes = layer_kernels(graph, plan), {}
     for kernel in described:
         mine = [item for item in layers if kernel.name in computing.get(item["name"], ())]
         nodes[kernel.name] = {
@@ -73,8 +73,17 @@ def engine_network(
             "load": min(sum(item["load"] for item in mine), 1.0),
             **area_of([kernel.name], by_name),
         }
-    ends = [(end.channel, end.writes, kernel.name) for kernel in described for end in kernel.ends]
-    found = [
+    depths = {row["name"]: row for row in fifos}
+    return {"nodes": list(nodes.values()), "links": engine_links(described, depths)}
+
+
+def engine_links(
+    kernels: Sequence[StepKernel], depths: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The channels between kernels of a folded design; `depths`: of those that are FIFOs, by
+    name."""
+    ends = [(end.channel, end.writes, kernel.name) for kernel in kernels for end in kernel.ends]
+    return [
         {
             "from": source,
             "to": target,
@@ -88,7 +97,6 @@ def engine_network(
         for other, also, target in dict.fromkeys(ends)
         if writes and not also and other == channel and channel in depths
     ]
-    return {"nodes": list(nodes.values()), "links": found}
 
 
 def decided(item: KernelPlan | StepPlan) -> dict[str, Any]:
