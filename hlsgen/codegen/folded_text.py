@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -25,7 +26,7 @@ from hlsgen.engines.base import (
 )
 from hlsgen.graph import Graph
 from hlsgen.kernel.step import Channel, StepKernel
-from hlsgen.kernel.step_text import channel_lines, step_kernel
+from hlsgen.kernel.step_text import channel_lines, into, read, step_kernel
 from hlsgen.kernel.values import Vector
 from hlsgen.model.finishing import NO_ROUNDING, Finish, finish
 from hlsgen.model.folded_structure import pairs_fed, shared_kernels
@@ -222,6 +223,8 @@ class FoldedText:
         body = render(
             f"folded/{k.template}.cl.j2",
             k=k,
+            read=partial(read, k),
+            into=partial(into, k),
             memory={buffer.memory.name: buffer.memory for buffer in k.buffers},
             registers={registers.name: registers for registers in k.registers},
             pointer={pointer.name: pointer for pointer in k.pointers},

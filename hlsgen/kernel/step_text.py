@@ -159,6 +159,24 @@ def head(loop: Loop) -> str:
     return f"for (int {name} = 0; {name} < {end}; ++{name})"
 
 
+def read(k: StepKernel, channel: str) -> str:
+    """What comes out of a channel that the kernel is said to read. Raises ValueError for others."""
+    return f"read_channel_intel({end(k, channel, writes=False)})"
+
+
+def into(k: StepKernel, channel: str) -> str:
+    """A channel that the kernel is said to write. Raises ValueError for others."""
+    return end(k, channel, writes=True)
+
+
+def end(k: StepKernel, channel: str, writes: bool) -> str:
+    """The end of a channel that a template names: the description has it, or it cannot be."""
+    if all((own.channel, own.writes) != (channel, writes) for own in k.ends):
+        does = "write" if writes else "read"
+        raise ValueError(f"{k.name} is not described to {does} {channel}")
+    return channel
+
+
 def channel_lines(channels: Sequence[Channel], largest: Mapping[str, int]) -> Lines:
     """Types of words that are no vectors, and channels: as deep as on the board, and as many words
     as are `largest` in a step, by name."""

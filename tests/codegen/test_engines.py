@@ -1,12 +1,16 @@
 """What every engine states: it is complete, and agrees with its template and with the operators."""
 
+import re
 from collections import Counter
 
 import pytest
 
 from hlsgen.descriptors import COMMON, all_fields
 from hlsgen.engines import arrays, engine, engines
+from hlsgen.kernel.step import LAUNCHED, End, StepKernel
+from hlsgen.kernel.step_text import into, read
 from hlsgen.ops import operators
+from tests.support.paths import ROOT
 
 
 def test_every_operator_has_its_engines():
@@ -31,3 +35,15 @@ def test_an_engine_is_called_as_it_says(name):
 
 def test_first_the_array_that_multiplies_by_all_weights():
     assert [array.skips_zeros for array in arrays()] == [False, True]
+
+
+def test_templates_have_the_channels_of_their_description_alone():
+    kernel = StepKernel("k", "", LAUNCHED, (), (End("a", 32), End("b", 32, writes=True)))
+    assert (read(kernel, "a"), into(kernel, "b")) == ("read_channel_intel(a)", "b")
+    with pytest.raises(ValueError, match="k is not described to read b"):
+        read(kernel, "b")
+    with pytest.raises(ValueError, match="k is not described to write a"):
+        into(kernel, "a")
+    for path in (ROOT / "templates" / "folded").glob("*.j2"):
+        named = re.findall(r"channel_intel\((?!{{ into\().*", path.read_text())
+        assert path.name == "design.cl.j2" or not named, f"{path.name}: {named}"

@@ -111,8 +111,8 @@ MUTANTS = (
     Mutant(
         "template: a residual is dropped (folded)",
         "templates/folded/epilogue.cl.j2",
-        "        value += read_channel_intel(residual_in);\n",
-        "        read_channel_intel(residual_in);\n",
+        '        value += {{ read("residual_in") }};\n',
+        '        {{ read("residual_in") }};\n',
         (f"{OPERATOR}[add_residual-folded]",),
         "shortcuts are missing",
     ),
