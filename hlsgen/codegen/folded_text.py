@@ -251,6 +251,7 @@ class FoldedText:
             "e": known.own(self.engines),
             "ctype": types.accumulator.ctype,
             "operand": types.operand.ctype,
+            "lowest": types.operand.lowest,
             "zero": types.accumulator.zero,
             "vec": vector.ctype,
             "sum": sums.ctype,

@@ -11,6 +11,7 @@ from hlsgen.kernel.count import MANY, fields
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, Arithmetic
 from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.phases import Buffer
+from hlsgen.kernel.record import Field
 from hlsgen.kernel.step import Registers, StepKernel
 from hlsgen.kernel.values import Vector
 from hlsgen.ops import softmax
@@ -23,7 +24,7 @@ class Softmax(Engine):
 
     name = "softmax"
     sizes = (Size("vectors"),)
-    fields = (CHANNELS, MODE)
+    fields: tuple[Field, ...] = (CHANNELS, MODE)
 
     def needed(self, graph: Graph, width: int) -> dict[str, int]:
         """The largest pixel."""

@@ -85,7 +85,7 @@ def product(node: onnx.NodeProto, shapes: Sequence[Shape]) -> Shape:
 
 RULES: Mapping[str, Callable[[onnx.NodeProto, Sequence[Shape]], Shape]] = {
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), broadcast),
-    **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu"), same),
+    **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax"), same),
     "QLinearGlobalAveragePool": pooled,
     "QLinearConcat": joined,
     **dict.fromkeys(("QGemm", "MatMulIntegerToFloat"), product),

@@ -24,6 +24,8 @@ CONTRIBUTED = "com.microsoft"
 # Scale of a bias, relative to the product of the scales of input and weight, that passes as equal.
 BIAS_TOLERANCE = 0.0101
 UNSIGNED, SIGNED = MAPS
+# A Softmax is over one axis from this opset on, to which networks are brought.
+AXIS_OPSET = 13
 # Operators whose float weights onnxruntime rounds by itself between integers.
 ROUNDED = ("Conv", "Gemm")
 
@@ -246,6 +248,13 @@ def fuse_unary(group: Group) -> None:
         group.becomes(f"QLinear{group.node.op_type}", inputs, CONTRIBUTED)
 
 
+def fuse_softmax(group: Group) -> None:
+    """Softmax over one axis."""
+    if group.result_type and group.map_type(0) == group.result_type:
+        inputs = [*group.triple(0), *group.result()]
+        group.becomes("QLinearSoftmax", inputs, CONTRIBUTED, opset=AXIS_OPSET)
+
+
 def fuse_concat(group: Group) -> None:
     """Concat of quantised values of one type."""
     kinds = {group.map_type(place) for place in range(len(group.node.input))}
@@ -291,6 +300,7 @@ FUSERS: Mapping[str, Callable[[Group], None]] = {
     "Gemm": fuse_gemm,
     "MatMul": fuse_matmul,
     "Concat": fuse_concat,
+    "Softmax": fuse_softmax,
     **dict.fromkeys(("Add", "Mul"), fuse_binary),
     **dict.fromkeys(("AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid"), fuse_unary),
     **dict.fromkeys(MOVEMENTS, fuse_movement),

@@ -21,6 +21,7 @@ from hlsgen.frontend.fuse_gate import fuse_gate
 from hlsgen.frontend.fuse_gather import fuse_gather
 from hlsgen.frontend.fuse_lookup import fuse_lookup
 from hlsgen.frontend.fuse_quantised import fuse_quantised
+from hlsgen.frontend.fuse_softmax import fuse_softmax
 from hlsgen.frontend.model import read_model
 from hlsgen.frontend.prepare import PreparedModel
 from hlsgen.frontend.refusals import joined
@@ -70,7 +71,7 @@ def built(model: onnx.ModelProto, network: PreparedModel, name: str) -> Graph:
     """The graph of a model that is ready. Raises ModelError or UnsupportedError."""
     graph = import_nodes(network, name, scoped_names(model.graph.node))
     folds = (fold_pad, fold_scale, fold_preparation)
-    fusions = (fuse_gate, fuse_function, fuse_lookup, fuse_gather, fuse_activation)
+    fusions = (fuse_gate, fuse_function, fuse_lookup, fuse_softmax, fuse_gather, fuse_activation)
     for normalise in (*folds, *fusions, drop_unused):
         graph = normalise(graph)
     if not graph.layers:

@@ -54,7 +54,9 @@ def arithmetic(k: StepKernel) -> Arithmetic:
 def memories(k: StepKernel) -> tuple[Memory, ...]:
     """On chip; nests share what they have in common."""
     own = [array.memory for nest in k.nests for array in derive.arrays(nest)]
-    return tuple(dict.fromkeys([*own, *(buffer.memory for buffer in k.buffers)]))
+    return tuple(
+        dict.fromkeys([*own, *(b.memory for b in k.buffers), *(t.memory for t in k.tables)])
+    )
 
 
 def register_bits(k: StepKernel) -> int:

@@ -63,3 +63,9 @@ class Table:
     type: str
     values: tuple[str, ...]
     note: str = ""
+
+    def declaration(self, kernel: str) -> str:
+        """In OpenCL, ahead of its kernel."""
+        name = f"{kernel}_{self.memory.name}[{len(self.values)}]"
+        note = f" // {self.note}" * bool(self.note)
+        return f"__constant {self.type} {name} = {{ {', '.join(self.values)} }};{note}"

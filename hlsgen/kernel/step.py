@@ -15,7 +15,7 @@ from math import prod
 from hlsgen.kernel.count import Count
 from hlsgen.kernel.hardware import Arithmetic
 from hlsgen.kernel.nest import Guard, Loop, Nest
-from hlsgen.kernel.phases import Buffer
+from hlsgen.kernel.phases import Buffer, Table
 from hlsgen.kernel.values import Vector
 from hlsgen.types import DataType
 
@@ -146,7 +146,7 @@ class StepKernel:
     computes, of which the record chooses one. `ends`: of channels, first that of the record; it is
     handed `onward` to others, each for an engine that must hear of the step, or "" for all; its
     last word `waits` for a token from another. `walk`: counters that every iteration counts on,
-    innermost first. `arrays`: on chip.
+    innermost first. `arrays`: on chip; `tables`: constants there.
     `counts`: numbers that it works out, by what a template calls them. `units`: what the template
     computes beside the nests. `choices`: bits of the multiplexers in it. `logic`: an estimate of
     the bits of counters, addresses and fields; `depth`: loops that it takes controllers for.
@@ -170,6 +170,7 @@ class StepKernel:
     feeding: Feeding | None = None
     pointers: tuple[Pointer, ...] = ()
     arrays: tuple[Buffer | Registers, ...] = ()
+    tables: tuple[Table, ...] = ()
     counts: Mapping[str, Count] = field(default_factory=dict)
     units: Arithmetic = field(default_factory=Arithmetic)
     choices: int = 0

@@ -30,6 +30,7 @@ def step_kernel(k: StepKernel, body: Lines, unroll: str) -> Lines:
     step = [*taken(k), *loops]
     return [
         *reciprocals(k),
+        *(table.declaration(k.name) for table in k.tables),
         *(f"// {line}".rstrip() for line in k.what.splitlines()),
         *signature(k),
         *block("", [*declarations(k), *block(f"{every_step(k)} ", step)]),

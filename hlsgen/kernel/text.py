@@ -53,7 +53,7 @@ class KernelText:
 def kernel_text(n: Nest, at: Instance) -> KernelText:
     """The text of a kernel."""
     return KernelText(
-        types=[*slice_types(n, at), *scales(n, at), *tables(n, at)],
+        types=[*slice_types(n, at), *scales(n, at), *(t.declaration(at.name) for t in n.tables)],
         comment=f"{at.title}{': ' if n.what else ''}{n.what}{multiplier_note(n)}",
         signature=signature(n, at),
         declarations=declarations(n, at),
@@ -104,15 +104,6 @@ def slice_types(n: Nest, at: Instance) -> Lines:
         return []
     part = f"{n.types.result.vector(n.accumulator.lanes)} part[{n.slicing.bound}];"
     return [f"typedef union {{ {n.result.ctype} v; {part} }} {at.name}_parts;", ""]
-
-
-def tables(n: Nest, at: Instance) -> Lines:
-    """Constants on chip."""
-    return [
-        f"__constant {t.type} {at.name}_{t.memory.name}[{len(t.values)}] = "
-        f"{{ {', '.join(t.values)} }};{' // ' * bool(t.note)}{t.note}"
-        for t in n.tables
-    ]
 
 
 # ---- Declarations

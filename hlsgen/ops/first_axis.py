@@ -204,7 +204,14 @@ RULES: dict[str, Rule] = {
         same_rank,
     ),
     **dict.fromkeys(
-        ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "LpNormalization"),
+        (
+            "Softmax",
+            "LogSoftmax",
+            "QLinearSoftmax",
+            "LayerNormalization",
+            "RMSNormalization",
+            "LpNormalization",
+        ),
         other_axis,
     ),
     # Indices are a number for each value, of all images.

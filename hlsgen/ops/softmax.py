@@ -19,6 +19,7 @@ from hlsgen.ops.arrays import vectors
 from hlsgen.ops.base import Operator, Work
 from hlsgen.ops.importer import Importer
 from hlsgen.plan import Engines, KernelPlan, StepPlan
+from hlsgen.types import FLOAT32, DataType
 
 if TYPE_CHECKING:
     from hlsgen.ops.importing import NodeImporter
@@ -44,7 +45,11 @@ class Softmax(Operator, Importer):
 
     def import_node(self, node: NodeImporter) -> None:
         """Import Softmax or LogSoftmax (opset 13 semantics: one axis)."""
-        value, attributes = node.value(0), SoftmaxAttributes(node.op_type == "LogSoftmax")
+        self.add(node, SoftmaxAttributes(node.op_type == "LogSoftmax"))
+
+    def add(self, node: NodeImporter, attributes: Any, kind: DataType = FLOAT32) -> None:
+        """A layer over the axis of the first input that the node names, with results of a type."""
+        value = node.value(0)
         shape = value.view.value_shape
         axis = node.attribute("axis", -1) % len(shape)
         # The elements that one softmax sees, as canonical indices: they should be the channels of
@@ -53,11 +58,12 @@ class Softmax(Operator, Importer):
         if shape[axis] == value.tensor.channels and np.all(
             np.diff(rows, axis=1) == value.tensor.pixels
         ):
-            tensor = node.add(self.name, attributes, [value.tensor], value.tensor.shape)
+            source = value.tensor
+            tensor = node.add(self.name, attributes, [source], source.shape, kind=kind)
             node.bind(tensor, View(value.view.shape, value.view.steps))
             return
         moved = node.gather(value.tensor, rows.T[:, None, :], "axis as channels")
-        tensor = node.add(self.name, attributes, [moved], moved.shape)
+        tensor = node.add(self.name, attributes, [moved], moved.shape, kind=kind)
         others = [n for i, n in enumerate(shape) if i != axis]
         order = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
         view = (
@@ -113,7 +119,7 @@ class Softmax(Operator, Importer):
             buffers=tuple(Buffer(memory, vector, note) for memory, note in buffers),
         )
 
-    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Printed:
+    def printed(self, layer: Layer, graph: Graph, kernel: KernelPlan, nest: Nest) -> Any:
         """Sizes and arrays."""
         channels = graph.output_tensor(layer).channels
         memories = {buffer.memory.name: buffer.memory for buffer in nest.buffers}

@@ -84,6 +84,25 @@ def test_words_of_weights_wider_than_vectors(width, tmp_path):
     assert kernels["convolution_engine"].arithmetic.integer_products == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "style"), [(np.uint8, "base"), (np.int8, "pipelined"), (np.uint8, "folded")]
+)
+def test_softmax_by_table(kind, style, tmp_path):
+    """With a result of integers, equal to onnxruntime's, and of float32; two tables in an
+    engine."""
+    b = Builder(5, kind)
+    x = b.quantised(b.input((1, 21, 2, 3)), low=0.05, high=0.2)
+    least = np.iinfo(kind).min
+    own = [b.constant("s", np.float32(2.0**-8)), b.constant("z", kind(least))]
+    y = b.quantised(b.node("Softmax", [x], axis=1), own)
+    design = build(b.model(y, b.node("Softmax", [x], axis=1)), tmp_path / "design", style)
+    assert_equal(design, b.feeds(2), strict=style == "folded", exact=False)
+    found = audit(tmp_path / "design")
+    assert [f for f in found.findings if f.rule in ("dsps", "intervals")] == []
+    (path,) = (design.path / name for name in design.manifest.kernels)
+    assert "exp(" not in path.read_text()
+
+
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["base", "pipelined", "folded"]))
 def test_random_networks(tmp_path_factory, seed, style):

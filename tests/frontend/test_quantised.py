@@ -26,6 +26,18 @@ def case_conv(b):
     return b.quantised(conv(b, x, 5, 7, pads=[1, 1, 1, 1]), low=0.1, high=0.5)
 
 
+def case_softmax(b):
+    x = b.quantised(b.input((1, 21)), low=0.05, high=0.2)
+    least = np.iinfo(b.kind).min
+    own = [b.constant("s", np.float32(2.0**-8)), b.constant("z", b.kind(least))]
+    return b.quantised(b.node("Softmax", [x]), own)
+
+
+def case_softmax_of_channels(b):
+    x = b.quantised(b.input((1, 37, 2, 3)), low=0.02, high=0.05)
+    return b.quantised(b.node("Softmax", [x], axis=1), low=0.002, high=0.003)
+
+
 def case_conv_per_tensor_without_bias(b):
     x = b.quantised(b.input((1, 5, 9, 8)))
     return b.quantised(conv(b, x, 5, 7, bias=False, axis=None, strides=[2, 2]), low=0.1, high=0.5)
