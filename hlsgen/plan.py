@@ -28,7 +28,7 @@ SCHEMA = 2
 # Fields that may be 0; all others are positive.
 MAY_BE_ZERO = (
     *("first_vector", "first_image", "position", "nonzeros_per_lane", "row_tiles"),
-    *("unlimited", "shapes", "pairs", "weight_readers"),
+    *("nonzeros_per_vector", "unlimited", "shapes", "pairs", "weight_readers"),
 )
 # No size of a design comes near to it; sizes beyond would overflow kernels' counters.
 LARGEST = (1 << 31) - 1
@@ -55,7 +55,9 @@ class KernelPlan:
     the channel loops. `unroll_window` unrolls all filter taps. `partial_sums` interleaved
     accumulators keep II at 1. A depthwise kernel with an unrolled window may go through a vector's
     lanes in `lane_folding` turns, with so many fewer multipliers. With `nonzeros_per_lane` a kernel
-    skips zero weights: each output lane takes so many non-zero ones a turn. `vectors_per_cycle`
+    skips zero weights: each output lane takes so many non-zero ones a turn. With
+    `nonzeros_per_vector` it multiplies by so many of the weights that meet an input vector, none of
+    which has more that are not zero. `vectors_per_cycle`
     input vectors are multiplied in a turn, put together by a kernel of its own. With `row_tiles`
     the weights are not kept on chip: they stream from memory, anew for each of so many equal row
     tiles of the output's rows.
@@ -70,8 +72,14 @@ class KernelPlan:
     partial_sums: int = 1
     lane_folding: int = 1
     nonzeros_per_lane: int = 0
+    nonzeros_per_vector: int = 0
     vectors_per_cycle: int = 1
     row_tiles: int = 0
+
+    @property
+    def skips_zeros(self) -> bool:
+        """Whether it leaves out multiplications by weights that are zero."""
+        return self.nonzeros_per_lane + self.nonzeros_per_vector > 0
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def cell(model: onnx.ModelProto, share: float, style: str) -> tuple[float, int]:
     graph = hlsgen.load_graph(sparsify(model, "relative", sparsity=share).model)
     plan = schedule(graph, style=style)
     skipping = {s.layer for s in plan.steps if s.engine in ("sparse", "skipping")} | {
-        k.layer for k in plan.kernels if k.nonzeros_per_lane
+        k.layer for k in plan.kernels if k.skips_zeros
     }
     return estimate(graph, plan).throughput, len(skipping)
 

@@ -259,7 +259,7 @@ class PipelinedGenerator:
         kinds = {(self.graph.tensors[name].type, n) for name, n in self.widths.items()}
         for layer in self.graph.layers:
             kernel = self.plan.kernel(layer.name)
-            if kernel.nonzeros_per_lane:
+            if kernel.skips_zeros:
                 types = operator(layer.op).roles(layer, self.graph)
                 kinds |= {(k, kernel.output_width) for k in (types.weight, types.accumulator)}
         widths = frozenset(self.widths.values())

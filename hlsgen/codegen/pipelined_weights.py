@@ -55,7 +55,7 @@ class PipelinedWeights:
                 count = array.memory.elements * array.vector.lanes
                 found.append(pieces(values[:count], array.vector.type, self.piece))
                 values = values[count:]
-        if nest.fills:
+        if nest.fills or nest.combine.chooses:
             lists = values.reshape(-1, 2, kernel.output_width)
             return np.concatenate([*found, listed(lists, nest.types.weight, self.piece)])
         weights = nest.weights.vector.type if nest.weights else layer.weight_type

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
-from math import prod
+from math import ceil, prod
 from typing import TypeVar
 
 import numpy as np
@@ -221,7 +221,20 @@ def multiplexer_bits(n: Nest) -> int:
         for m in n.memories
         if m.decoded and m.granule
     )
-    return 2 * n.result.bits + taken * n.sources[0].word.bits + elements
+    return 2 * n.result.bits + taken * n.sources[0].word.bits + elements + choice_bits(n)
+
+
+def choice_bits(n: Nest) -> int:
+    """Of the choice of what each weight multiplies, in ALUTs a bit: a table of six inputs chooses
+    one of four, and takes the place of two."""
+    if not n.combine.chooses:
+        return 0
+    left, each = n.sources[0].word.lanes, 0
+    while left > 1:
+        ways = 4 if left > 2 else 2
+        left = ceil(left / ways)
+        each += left * ways // 2
+    return each * n.types.operand.bits * multiply_adds(n)
 
 
 @once
@@ -316,6 +329,8 @@ def body(n: Nest) -> Body:
 def pipeline_depth(n: Nest) -> int:
     """Cycles from an iteration's reads to its writes."""
     fetched = [fetching(n, buffer) for buffer in n.buffers if buffer.address]
+    if n.combine.chooses:
+        fetched.append(latency.LOAD + latency.SELECT)
     # Where no buffer is addressed, the tables of phases say when a vector comes: no operands.
     least = 0 if n.phases and n.tables and not n.buffers else None
     operands = max(fetched, default=least)

@@ -66,11 +66,7 @@ def load_lines(arrays: Sequence[Array], channel: str, piece: DataType) -> Lines:
     for array in arrays:
         memory, kind = array.memory, array.vector.ctype
         lines.append(f"{memory.declaration(kind)} // on chip for good")
-        if memory.bank > 1 and not memory.registers:
-            lines.append(
-                f"{kind} {memory.name}_bank[{memory.bank}];"
-                " // what of a word shares a bank, as it comes in"
-            )
+        lines += bank_declaration(memory, kind)
     places = [place_counters(array.memory) for array in arrays if array.memory.parts > 1]
     count = sum(array.memory.elements for array in arrays)
     before = sum(array.memory.elements for array in arrays[:-1])
@@ -78,6 +74,15 @@ def load_lines(arrays: Sequence[Array], channel: str, piece: DataType) -> Lines:
     stored = [*incoming, *store_in_turn(arrays)]
     inner = [*places, *block(f"for (int n = 0; n < {count}; ++n) ", stored)]
     return [*lines, *block("", inner)]
+
+
+def bank_declaration(memory: Memory, kind: str) -> Lines:
+    """Where elements that share a bank are put together, as `store_part` takes them; none where
+    each has a bank of its own."""
+    if memory.bank == 1 or memory.registers:
+        return []
+    note = "what of a word shares a bank, as it comes in"
+    return [f"{kind} {memory.name}_bank[{memory.bank}]; // {note}"]
 
 
 def place_counters(memory: Memory) -> str:

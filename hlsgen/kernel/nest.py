@@ -194,7 +194,9 @@ class Combine:
     whose turn it is.
 
     `lane`: the unrolled loop over the operand's lanes, each of which meets a weight vector of its
-    own; "" where lanes stay apart. `vector`: the one over a word's vectors.
+    own; "" where lanes stay apart. `vector`: the one over a word's vectors. `chooses`: `lane`
+    counts the non-zero weights of an input vector instead, each with the place of what it
+    multiplies, which differs from lane to lane of the result.
     """
 
     kind: str
@@ -202,6 +204,7 @@ class Combine:
     vector: str = ""
     expression: str = "{0}"
     units: Arithmetic = field(default_factory=Arithmetic)
+    chooses: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,9 +275,10 @@ class Nest:
     `partial_sums`: accumulators of one output vector that take turns, where sums are in a shift
     register. `phases`: an image, where the `template` of that name prints the loop, which names
     `buffers` and `tables`; the nest's one loop counts output vectors of a pixel. `memories`:
-    others, which such a template declares itself. `fills`: all words of a position arrive before
-    its other loops begin. `kept`: running sums are where a template keeps them. `exact`: the
-    compiler keeps products and additions of floats apart, and these in order.
+    others, which such a template declares itself, or those of weights without zeros and of their
+    places. `fills`: all words of a position arrive before its other loops begin. `kept`: running
+    sums are where a template keeps them. `exact`: the compiler keeps products and additions of
+    floats apart, and these in order.
     """
 
     what: str

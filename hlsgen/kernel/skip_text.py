@@ -4,35 +4,14 @@ inputs. With a window, what every tap sees goes into banks of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from hlsgen.kernel.load_text import (
-    arrived_as,
-    next_weights,
-    read_pieces,
-    store_apart,
-    store_next,
-    store_part,
-)
-from hlsgen.kernel.memory import Memory
+from hlsgen.kernel.entry_text import entries, load_entries, stores
 from hlsgen.kernel.naming import Instance, counters, due_tests, source_tests
-from hlsgen.kernel.nest import Array, Loop, Nest, size
+from hlsgen.kernel.nest import Loop, Nest
 from hlsgen.kernel.result_text import concluded, declare_pixel
 from hlsgen.kernel.sums_text import declare_sums
-from hlsgen.kernel.values import Vector
 from hlsgen.kernel.window_text import declare_window, next_position, shift_window
-from hlsgen.kernel.writing import Lines, block, carry, indented, unrolled
-from hlsgen.types import FLOAT32, PLACE_BITS, lanes_of
-
-
-def stores(n: Nest) -> dict[str, Memory]:
-    """Memories of weights ("values"), of the places of what they multiply, of the inputs."""
-    return {memory.name: memory for memory in n.memories}
-
-
-def entries(n: Nest) -> int:
-    """Words of weights: one for every iteration that multiplies."""
-    return size(loop for loop in n.sequential if not loop.arrives)
+from hlsgen.kernel.writing import Lines, block, carry, indented
+from hlsgen.types import lanes_of
 
 
 def taps(n: Nest) -> tuple[int, int]:
@@ -68,71 +47,6 @@ def skip_declarations(n: Nest, at: Instance) -> Lines:
     started = [f"{loop.name} = 0" for loop in reversed(work(n, at))]
     started += ["word = 0"] * (entries(n) > 1)
     return lines + [f"int {', '.join(started)};"] * bool(started)
-
-
-def load_entries(n: Nest, at: Instance) -> Lines:
-    """Biases come first; then a word of values and one of places by turns, for every bank."""
-    values, places = stores(n)["values"], stores(n)["places"]
-    first = [array for array in (n.bias, *n.constants) if array]
-    before = sum(array.memory.depth for array in first)
-    count = before + 2 * values.elements
-    inner = [*next_entries(n, at, first, before), *store_entry(n, at, first, before)]
-    return [
-        *(
-            f"{array.memory.declaration(array.vector.ctype)} // on chip for good, as are"
-            for array in first
-        ),
-        f"{values.declaration(weights(n).ctype)} // values of weights",
-        f"{places.declaration('ushort')} // and the places of what they multiply",
-        *block(
-            "",
-            [
-                "int word = 0, k = 0; // of the entries that come in: values, then their places",
-                "bool place = false;",
-                *block(f"for (int n = 0; n < {count}; ++n) ", inner),
-            ],
-        ),
-    ]
-
-
-def weights(n: Nest) -> Vector:
-    """A vector of weights."""
-    return n.vector(n.types.weight, n.lanes)
-
-
-def next_entries(n: Nest, at: Instance, first: Sequence[Array], before: int) -> Lines:
-    """Reads the next vector, which has as many pieces as its values have."""
-    if at.piece == FLOAT32:
-        return next_weights([array.vector for array in first], at.weights)
-    sizes = [array.vector.bits // at.piece.bits for array in first]
-    assert len(set(sizes)) == 1, "vectors that come before the weights are as wide"
-    values, places = weights(n).bits // at.piece.bits, n.lanes * PLACE_BITS // at.piece.bits
-    later = f"place ? {places} : {values}" if places != values else str(values)
-    return read_pieces(n.lanes, at.weights, at.piece, f"n < {before} ? {sizes[0]} : {later}")
-
-
-def store_entry(n: Nest, at: Instance, first: Sequence[Array], before: int) -> Lines:
-    """Stores `incoming`, element number n of the arrays that come first and of the lists."""
-    values, places = stores(n)["values"], stores(n)["places"]
-    word = "word" if entries(n) > 1 else "0"
-    place, value = places.at(word, f"k * {n.lanes} + i"), arrived_as(weights(n))
-    number = "(ushort)as_int(incoming.lane[i])"
-    if at.piece != FLOAT32:
-        size = PLACE_BITS // at.piece.bits
-        parts = [f"incoming.piece[i * {size} + {b}] << {b * at.piece.bits}" for b in range(size)]
-        number = f"(ushort)({' | '.join(parts)})"
-    taken = unrolled("i", 0, n.lanes, [f"{place} = {number};"])
-    listed = [
-        "if (!place) {",
-        *indented([*store_part(values, word, "k", value), "place = true;"]),
-        "} else {",
-        *indented([*taken, "place = false;", *carry([Loop("k", values.parts)], ["++word;"])]),
-        "}",
-    ]
-    if len(first) == 1:
-        stored = indented(store_next(first[0], 0))
-        return [f"if (n < {before}) {{", *stored, f"}} else {listed[0]}", *listed[1:]]
-    return [*store_apart(first, before + 1), *block(f"if (n >= {before}) ", listed)]
 
 
 def skip_body(n: Nest, at: Instance) -> Lines:

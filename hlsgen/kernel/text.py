@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hlsgen.kernel.derive import multiply_adds, sequential_taps, trip_count
+from hlsgen.kernel.entry_text import entries, load_entries, place_bits, place_type, stores
 from hlsgen.kernel.load_text import load_lines
+from hlsgen.kernel.memory import power_of_two
 from hlsgen.kernel.naming import (
     Instance,
     counters,
@@ -115,7 +117,9 @@ def declarations(n: Nest, at: Instance) -> Lines:
         return skip_declarations(n, at)
     lines: Lines = []
     stored = [array for array in (n.bias, *n.constants, n.weights) if array]
-    if stored:
+    if n.combine.chooses:
+        lines += [*load_entries(n, at), ""]
+    elif stored:
         lines += [*load_lines(stored, at.weights, at.piece), ""]
     if n.slicing:
         lines.append(f"{at.name}_parts result;")
@@ -136,7 +140,14 @@ def declarations(n: Nest, at: Instance) -> Lines:
 
 def counts_words(n: Nest) -> bool:
     """Whether a counter names the word of weights: cheaper than an index of products."""
-    return n.weights is not None and n.weights.memory.depth > 1
+    return weight_words(n) > 1
+
+
+def weight_words(n: Nest) -> int:
+    """Words of weights that are on chip for good."""
+    if n.combine.chooses:
+        return entries(n)
+    return n.weights.memory.depth if n.weights else 0
 
 
 def border_word(n: Nest, at: Instance) -> Lines:
@@ -194,8 +205,7 @@ def compute(n: Nest, at: Instance) -> Lines:
     else:
         lines += concluded(n, at, value)
     if counts_words(n):
-        assert n.weights is not None
-        lines.append(f"word = word == {n.weights.memory.depth - 1} ? 0 : word + 1;")
+        lines.append(f"word = word == {weight_words(n) - 1} ? 0 : word + 1;")
     return lines
 
 
@@ -286,6 +296,8 @@ def union(n: Nest) -> str:
 def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
     """A vector's share: its lanes by a weight vector each, or lane by lane."""
     lane, value = n.combine.lane, running(n)
+    if n.combine.chooses:
+        return chosen_lanes(n, at, operand)
     if lane:
         own = f"{value} += in.lane[{lane}] * {weight(n, at)};"
         loop = [*head(n.counters[lane], at), *indented([own])]
@@ -300,6 +312,34 @@ def lane_step(n: Nest, at: Instance, operand: str) -> Lines:
             f"{value} += {part} * {weight(n, at)};",
         ]
     return [f"{value} += {factor(n, operand)} * {weight(n, at)};"]
+
+
+def chosen_lanes(n: Nest, at: Instance, operand: str) -> Lines:
+    """A vector's share by the weights that are not zero: every lane of the result chooses what its
+    own weight multiplies."""
+    values, places = stores(n)["values"], stores(n)["places"]
+    word, part = "word" if counts_words(n) else "0", expression(n, row_major(n.unrolled))
+    width, loop = n.sources[0].word.lanes, n.counters[n.combine.lane]
+    place = f"at >> l * {place_bits(width)} & {power_of_two(width) - 1}"
+    kinds = [lanes_of(kind, n.lanes) for kind in (n.types.weight, n.types.accumulator)]
+    choice = ["if (b == place)", *indented(["found = in.lane[b];"])]
+    each = [
+        f"const int place = {place};",
+        f"{n.types.operand.ctype} found = in.lane[0];",
+        *unrolled("b", 1, width, choice),
+        "term.lane[l] = value.lane[l] * found;",
+    ]
+    inner = [
+        *([f"{kinds[0]} value, term;"] if kinds[0] == kinds[1] else
+          [f"{kinds[0]} value;", f"{kinds[1]} term;"]),
+        f"value.v = {values.at(word, part)};",
+        f"const {place_type(n)} at = {places.at(word, part)};",
+        at.pragma,
+        *block(f"for (int l = 0; l < {n.lanes}; ++l) ", each),
+        f"{running(n)} += term.v;",
+    ]  # fmt: skip
+    lines = nested(head(loop, at), inner)
+    return lines if n.window is None else [f"{union(n)} in;", f"in.v = {operand};", *lines]
 
 
 def factor(n: Nest, operand: str) -> str:

@@ -110,7 +110,7 @@ def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...
         kernel = plan.kernel(layer.name)
         cycles = pipelined_cycles(layer, graph, kernel, plan, board)
         macs = operator(layer.op).work(layer, graph).macs
-        if kernel.nonzeros_per_lane:  # zeros are no work
+        if kernel.skips_zeros:  # zeros are no work
             macs = round(
                 macs * np.count_nonzero(layer.weights["weight"]) / layer.weights["weight"].size
             )

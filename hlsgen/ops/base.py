@@ -20,6 +20,7 @@ from hlsgen.kernel.plain import PlainNest
 from hlsgen.kernel.record import Field
 from hlsgen.kernel.values import Roles, weighted
 from hlsgen.kernel.weight_order import weight_order
+from hlsgen.ops import n_of_m
 from hlsgen.ops.arrays import pad_axis, vectors
 from hlsgen.types import FLOAT32
 
@@ -203,6 +204,10 @@ class Operator(ABC):
         weights."""
         return (0,)
 
+    def nonzeros_per_vector_options(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+        """How many weights of an input vector the kernel may multiply by; 0: by all."""
+        return (0,)
+
     def vectors_per_cycle_options(
         self, layer: Layer, graph: Graph, kernel: KernelPlan
     ) -> tuple[int, ...]:
@@ -236,8 +241,13 @@ class Operator(ABC):
         if found is None:
             if len(known) >= REMEMBERED:
                 known.clear()
-            nest = self.nest(layer, graph, kernel)
-            found = known[key] = replace(nest, exact=True) if graph.integers else nest
+            if kernel.nonzeros_per_vector:
+                dense = self.described(layer, graph, replace(kernel, nonzeros_per_vector=0))
+                found = n_of_m.choosing(dense, kernel.nonzeros_per_vector)
+            else:
+                nest = self.nest(layer, graph, kernel)
+                found = replace(nest, exact=True) if graph.integers else nest
+            known[key] = found
         return found
 
     def epilogue(self, layer: Layer, graph: Graph, kernel: KernelPlan, **scale: Any) -> Epilogue:
@@ -260,12 +270,14 @@ class Operator(ABC):
     def pipelined_stream(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> np.ndarray:
         """Biases, then weights in the order the kernel reads them, `(elements, output_width)`;
         empty if it has none. Where zeros are skipped, vectors of values and places by turns."""
-        lanes, nest = kernel.output_width, self.described(layer, graph, kernel)
+        lanes, count = kernel.output_width, kernel.nonzeros_per_vector
+        nest = self.described(layer, graph, replace(kernel, nonzeros_per_vector=0))
         found = self.pipelined_constants(layer, graph, kernel)
         if nest.weights or nest.streamed:
             taken = self.indexed_weights(layer, kernel)
             assert taken is not None
-            found.append(weight_order(nest, taken).reshape(-1, lanes))
+            words = weight_order(nest, taken).reshape(-1, lanes)
+            found.append(n_of_m.entries(nest, words, count) if count else words)
         return np.concatenate(found)
 
     def pipelined_constants(

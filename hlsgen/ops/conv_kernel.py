@@ -12,7 +12,7 @@ from hlsgen.graph import Graph, Layer, Tensor
 from hlsgen.kernel import derive
 from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights, row_major
 from hlsgen.kernel.values import Vector
-from hlsgen.ops import skip, streamed
+from hlsgen.ops import n_of_m, skip, streamed
 from hlsgen.ops.arrays import bias_array, pad_axis, resident_weights, vectors
 from hlsgen.ops.base import Operator
 from hlsgen.ops.sliding import sliding, tap_loops
@@ -61,6 +61,12 @@ class ConvKernels(Operator):
         if layer.attributes.groups > 1 or kernel.unroll_window:
             return (0,)
         return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
+
+    def nonzeros_per_vector_options(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+        """Convolutions of one group whose weights are on chip."""
+        if layer.attributes.groups > 1 or kernel.row_tiles or kernel.nonzeros_per_lane:
+            return (0,)
+        return n_of_m.options(layer.weights["weight"], kernel.input_width)
 
     def vectors_per_cycle_options(
         self, layer: Layer, graph: Graph, kernel: KernelPlan

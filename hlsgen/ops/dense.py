@@ -12,7 +12,7 @@ from hlsgen.graph import Graph, Layer, View
 from hlsgen.kernel.nest import Combine, Index, Loop, Nest, Source, Weights
 from hlsgen.kernel.plain import PlainNest, plain_nest
 from hlsgen.kernel.values import Vector
-from hlsgen.ops import skip
+from hlsgen.ops import n_of_m, skip
 from hlsgen.ops.arrays import LARGEST_STREAM, bias_array, pad_axis, resident_weights, vectors
 from hlsgen.ops.base import Operator, Shape, Work
 from hlsgen.ops.compose import apply, number
@@ -265,6 +265,12 @@ class Dense(Operator, Importer):
     def nonzeros_options(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> tuple[int, ...]:
         """Where the weights are sparse."""
         return skip.nonzeros_options(layer, self.input_vectors(layer, graph, kernel), kernel)
+
+    def nonzeros_per_vector_options(self, layer: Layer, kernel: KernelPlan) -> tuple[int, ...]:
+        """Where the weights are on chip."""
+        if kernel.row_tiles or kernel.nonzeros_per_lane:
+            return (0,)
+        return n_of_m.options(layer.weights["weight"], kernel.input_width)
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of the whole input."""

@@ -46,6 +46,7 @@ KNOBS = (
     Knob("", "unroll_window", "unroll_window", PIPELINES, (0, 1)),
     Knob("", "lane_folding", "lane_folding", PIPELINES),
     Knob("", "nonzeros_per_lane", "nonzeros_per_lane", PIPELINES),
+    Knob("", "nonzeros_per_vector", "nonzeros_per_vector", PIPELINES),
     Knob("", "vectors_per_cycle", "vectors_per_cycle", PIPELINES),
     Knob("", "row_tiles", "row_tiles", PIPELINES, range(1 << 16)),
     engine_knob("width", WIDTHS),

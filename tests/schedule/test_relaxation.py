@@ -97,6 +97,7 @@ def chosen(problem, layer, choice):
     return (
         *kernel,
         choice.nonzeros_per_lane[layer],
+        choice.nonzeros_per_vector[layer],
         choice.vectors_per_cycle[layer],
         choice.row_tiles[layer],
     )
@@ -109,6 +110,7 @@ def facts(k):
         k.unroll_window,
         k.lane_folding,
         k.nonzeros_per_lane,
+        k.nonzeros_per_vector,
         k.vectors_per_cycle,
         k.row_tiles,
     )

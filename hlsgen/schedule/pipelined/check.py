@@ -74,6 +74,12 @@ def check_pipelined(graph: Graph, plan: Plan) -> None:
                 f"{op.nonzeros_options(layer, graph, kernel)}",
                 where=where,
             )
+        if kernel.nonzeros_per_vector not in op.nonzeros_per_vector_options(layer, kernel):
+            raise PlanError(
+                f"nonzeros_per_vector {kernel.nonzeros_per_vector} is not one of "
+                f"{op.nonzeros_per_vector_options(layer, kernel)}",
+                where=where,
+            )
         if kernel.vectors_per_cycle not in op.vectors_per_cycle_options(layer, graph, kernel) or (
             kernel.vectors_per_cycle > 1 and kernel.nonzeros_per_lane
         ):

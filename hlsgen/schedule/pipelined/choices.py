@@ -16,13 +16,14 @@ WIDTHS = (1, 2, 4, 8, 16)
 @dataclass(frozen=True)
 class Choice:
     """What the search varies: the width of each class of tensors, the layers whose window is
-    unrolled, turns a vector, non-zero weights a lane takes a turn, input vectors a turn, row tiles
-    of kernels whose weights stream from memory."""
+    unrolled, turns a vector, non-zero weights a lane takes a turn, or takes of an input vector,
+    input vectors a turn, row tiles of kernels whose weights stream from memory."""
 
     widths: dict[str, int]
     unrolled: frozenset[str]
     lane_folding: Mapping[str, int] = field(default_factory=dict)
     nonzeros_per_lane: Mapping[str, int] = field(default_factory=dict)
+    nonzeros_per_vector: Mapping[str, int] = field(default_factory=dict)
     vectors_per_cycle: Mapping[str, int] = field(default_factory=dict)
     row_tiles: Mapping[str, int] = field(default_factory=dict)
 
@@ -34,6 +35,7 @@ def choice_of(widths: Mapping[str, int], kernels: Mapping[str, KernelPlan]) -> C
         frozenset(layer for layer, kernel in kernels.items() if kernel.unroll_window),
         {layer: kernel.lane_folding for layer, kernel in kernels.items()},
         {layer: kernel.nonzeros_per_lane for layer, kernel in kernels.items()},
+        {layer: kernel.nonzeros_per_vector for layer, kernel in kernels.items()},
         {layer: kernel.vectors_per_cycle for layer, kernel in kernels.items()},
         {layer: kernel.row_tiles for layer, kernel in kernels.items()},
     )
@@ -70,6 +72,7 @@ def plan_kernels(graph: Graph, classes: dict[str, str], choice: Choice) -> tuple
             layer.name in choice.unrolled,
             lane_folding=choice.lane_folding.get(layer.name, 1),
             nonzeros_per_lane=choice.nonzeros_per_lane.get(layer.name, 0),
+            nonzeros_per_vector=choice.nonzeros_per_vector.get(layer.name, 0),
             vectors_per_cycle=choice.vectors_per_cycle.get(layer.name, 1),
             row_tiles=choice.row_tiles.get(layer.name, 0),
         )

@@ -18,6 +18,12 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
         f" {len(sparse)} of them {does(len(sparse), 'skip')} zero weights (longest list up to "
         f"{worst:.2f} times the mean)."
     )
+    chosen = [kernel for kernel in plan.kernels if kernel.nonzeros_per_vector]
+    patterns = sorted({(kernel.nonzeros_per_vector, kernel.input_width) for kernel in chosen})
+    chooses = (
+        f" {len(chosen)} of them {does(len(chosen), 'multiply')} by the weights of an input vector "
+        f"that are not zero, at most {', '.join(f'{n} of {width}' for n, width in patterns)}."
+    )
     streams, moved = (
         sum(kernel.row_tiles > 0 for kernel in plan.kernels),
         predicted.timing.bytes / 1e6,
@@ -27,7 +33,8 @@ def pipeline_text(graph: Graph, plan: Plan, predicted: Estimate) -> str:
         f"({moved:.3g} MB){through(plan)}."
     )
     return (
-        f"{copies}{resident(len(plan.kernels))}{zeros if sparse else ''}{memory if streams else ''}"
+        f"{copies}{resident(len(plan.kernels))}{zeros if sparse else ''}"
+        f"{chooses if chosen else ''}{memory if streams else ''}"
     )
 
 

@@ -24,7 +24,7 @@ from hlsgen.ops.sparse import WORTHWHILE
 from hlsgen.plan import KernelPlan, Plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.charges import option_cost, whole
-from hlsgen.schedule.pipelined.choices import partial_sums_of
+from hlsgen.schedule.pipelined.choices import WIDTHS, partial_sums_of
 
 # Lanes of the vectors of convolutions whose weights stream from memory: narrow ones would take long
 # for a row tile's rows, wide ones leave less choice of how many vectors are multiplied at once.
@@ -58,7 +58,8 @@ class OptionCache:
 
 def alike(layer: Layer, graph: Graph) -> Any:
     """What layers have in common that have the same options: all that these depend on but widths,
-    or the layer itself where its weights have zeros to skip."""
+    how many weights of a vector are zero included; or the layer itself where its weights have zeros
+    to skip."""
     shapes = tuple(
         (graph.tensors[name].shape, graph.tensors[name].type)
         for name in (*layer.inputs, layer.output)
@@ -70,7 +71,9 @@ def alike(layer: Layer, graph: Graph) -> Any:
     weight = layer.weights.get("weight")
     if weight is not None and nonzeros(weight) < WORTHWHILE * weight.size:
         weights = (("of", layer.name),)
-    return layer.op, operator(layer.op).structure(layer), layer.activation, shapes, weights
+    op = operator(layer.op)
+    chosen = [op.nonzeros_per_vector_options(layer, KernelPlan(layer.name, n)) for n in WIDTHS]
+    return layer.op, op.structure(layer), layer.activation, shapes, weights, tuple(chosen)
 
 
 def layer_options(
@@ -166,6 +169,12 @@ def kernels_of(
             replace(kernel, vectors_per_cycle=count)
             for count in op.vectors_per_cycle_options(layer, graph, kernel)
             if count > 1
+        ]
+        shapes += [
+            replace(shape, nonzeros_per_vector=count)
+            for shape in shapes
+            for count in op.nonzeros_per_vector_options(layer, shape)
+            if count
         ]
         shapes += streaming(layer, graph, kernel, row_tiles)
     sums = [partial_sums_of(layer, graph, shape) for shape in shapes]

@@ -30,6 +30,8 @@ from hlsgen.schedule.pipelined.search import Solution, fewest, solve
 SLOWER = (0.005, 0.01, 0.02, 0.03)
 # Part of the solver's time limit that each of these gets: a design is known without them.
 PATIENCE = 0.3
+# What makes a kernel leave out zeros.
+SKIPPING = ("nonzeros_per_lane", "nonzeros_per_vector")
 # Shares of the device's memory blocks that are kept for FIFOs where these find no room beside the
 # quickest kernels.
 ROOMS = (0.01, 0.02, 0.03, 0.04, 0.06, 0.1, 0.15, 0.2)
@@ -137,7 +139,7 @@ def search(
     they are, and the cycles that no design goes below with no more of the board. `bound`: as many
     as a search with more of it has shown."""
     best, proof, bound = solved(graph, board, plan, goal, cache, bound)
-    if any(kernel.nonzeros_per_lane for kernel in best.kernels) and goal.objective != "resources":
+    if any(kernel.skips_zeros for kernel in best.kernels) and goal.objective != "resources":
         return *better_without_skipping(graph, board, plan, goal, best, proof, cache, bound), bound
     return best, proof, bound
 
@@ -215,7 +217,8 @@ def better_without_skipping(
     """
     dense_goal = replace(
         goal,
-        pins={(layer.name, "nonzeros_per_lane"): 0 for layer in graph.layers} | dict(goal.pins),
+        pins={(layer.name, field): 0 for layer in graph.layers for field in SKIPPING}
+        | dict(goal.pins),
     )
     try:
         dense, dense_proof, _ = solved(graph, board, plan, dense_goal, cache, bound)

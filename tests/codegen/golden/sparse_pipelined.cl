@@ -50,7 +50,7 @@ typedef union { float v; float lane[1]; } lanes1;
 channel float16 read_input_to_pointwise __attribute__((depth(STREAM_DEPTH(16, 32))));
 channel float16 pointwise_to_y __attribute__((depth(STREAM_DEPTH(16, 32))));
 channel float16 y_to_write_output __attribute__((depth(STREAM_DEPTH(16, 3))));
-channel float pointwise_weights __attribute__((depth(WEIGHT_DEPTH(1056))));
+channel float pointwise_weights __attribute__((depth(WEIGHT_DEPTH(800))));
 channel float y_weights __attribute__((depth(WEIGHT_DEPTH(18480))));
 
 // ---- The network's inputs
@@ -69,9 +69,9 @@ __kernel void read_input(__global const float16 *restrict image_data, const int 
 __attribute__((max_global_work_dim(0), uses_global_work_offset(0)))
 __kernel void weight_loader(__global const float *restrict weights)
 {
-    for (int i = 0; i < 19536; ++i) {
+    for (int i = 0; i < 19280; ++i) {
         const float value = weights[i];
-        if (i < 1056)
+        if (i < 800)
             write_channel_intel(pointwise_weights, value);
         else 
             write_channel_intel(y_weights, value);
@@ -80,28 +80,47 @@ __kernel void weight_loader(__global const float *restrict weights)
 
 // ---- Layers
 
-// pointwise, node pointwise (Conv), node pointwise_relu (Relu): 32 filters of 1x1, stride 1x1; 256 multipliers
+// pointwise, node pointwise (Conv), node pointwise_relu (Relu): 32 filters of 1x1, stride 1x1, 6:16 sparse; 96 multipliers
 STREAMING_KERNEL
 __kernel void pointwise(STREAMING_PARAMETERS(float16))
 {
-    float16 bias[2] MLABS(1, 64, 1); // on chip for good
-    float16 weights[4][16] MLABS(16, 64, 1); // on chip for good
+    float16 bias[2] MLABS(1, 64, 1); // on chip for good, as are
+    float16 values[4][8] MLABS(8, 64, 1); // values of weights
+    ulong places[4][8] MLABS(4, 16, 1); // and the places of what they multiply
+    ulong places_bank[2]; // what of a word shares a bank, as it comes in
     {
-        int weights_word = 0, weights_part = 0; // where the next one goes
-        for (int n = 0; n < 66; ++n) {
+        int word = 0, k = 0; // of the entries that come in: values, then their places
+        bool place = false;
+        for (int n = 0; n < 50; ++n) {
             lanes16 incoming;
             #pragma unroll 1
             for (int i = 0; i < 16; ++i)
                 incoming.lane[i] = read_channel_intel(pointwise_weights);
             if (n < 2) {
                 bias[n] = incoming.v;
+            } else if (!place) {
+                values[word][k] = incoming.v;
+                place = true;
             } else {
-                weights[weights_word][weights_part] = incoming.v;
-                if (weights_part == 15) {
-                    weights_part = 0;
-                    ++weights_word;
+                ulong packed = 0;
+                #pragma unroll
+                for (int i = 0; i < 16; ++i)
+                    packed |= (ulong)((ushort)as_int(incoming.lane[i])) << i * 4;
+                #pragma unroll
+                for (int b = 0; b < 2; ++b)
+                    if (b == (k & 1))
+                        places_bank[b] = packed;
+                if ((k & 1) == 1 || k == 5) {
+                    #pragma unroll
+                    for (int b = 0; b < 2; ++b)
+                        places[word][(k & ~1) + b] = places_bank[b];
+                }
+                place = false;
+                if (k == 5) {
+                    k = 0;
+                    ++word;
                 } else {
-                    ++weights_part;
+                    ++k;
                 }
             }
         }
@@ -126,8 +145,15 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
                 lanes16 in;
                 in.v = window[0][0];
                 #pragma unroll
-                for (int i = 0; i < 16; ++i)
-                    product += in.lane[i] * weights[word][i];
+                for (int k = 0; k < 6; ++k) {
+                    lanes16 value, term;
+                    value.v = values[word][k];
+                    const ulong at = places[word][k];
+                    #pragma unroll
+                    for (int l = 0; l < 16; ++l)
+                        term.lane[l] = value.lane[l] * in.lane[at >> l * 4 & 15];
+                    product += term.v;
+                }
             }
             const float16 rested = sums[0];
             const float16 start = bias[o];
