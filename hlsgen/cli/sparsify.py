@@ -30,6 +30,7 @@ from hlsgen.host.pictures import read_preparation
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS
 from hlsgen.sparsify.norms import input_norms
+from hlsgen.sparsify.patterns import Pattern, parse_pattern
 from hlsgen.sparsify.reconstruct import Calibration
 from hlsgen.sparsify.report import write_curves
 from hlsgen.sparsify.search import Found, Searcher, curves
@@ -84,6 +85,13 @@ def add_goal(parser: argparse.ArgumentParser) -> None:
 
 def add_ways(parser: argparse.ArgumentParser) -> None:
     """What weights are judged by, and what follows."""
+    parser.add_argument(
+        "--pattern",
+        metavar="N:M",
+        help="where zeros may be: 2:4, at most 2 of 4 neighbouring input channels (n:4: as many as "
+        "a layer's share says; 2:4:output: output channels); balanced:8, as many in each of 8 "
+        "banks of input channels",
+    )
     add_metric(parser)
     add_data(parser, "without labels the dense network's answers count")
     add_prepare(parser)
@@ -157,6 +165,11 @@ def spared(options: argparse.Namespace) -> list[str]:
     return [name for name in options.spare.split(",") if name]
 
 
+def pattern_of(options: argparse.Namespace) -> Pattern | None:
+    """Where zeros may be, if that is asked for. Raises PlanError."""
+    return parse_pattern(options.pattern) if options.pattern else None
+
+
 def fitting(
     options: argparse.Namespace, inputs: np.ndarray | None, progress: Callable[[int, int], None]
 ) -> Calibration | None:
@@ -193,6 +206,7 @@ def searched(
             options.depthwise,
             spared(options),
             calibration,
+            pattern_of(options),
         )
         if options.max_loss is not None:
             found = searcher.search(options.method)
@@ -221,6 +235,7 @@ def sparsified(
             depthwise=options.depthwise,
             spare=spared(options),
             calibration=fitting(options, inputs, move),
+            pattern=pattern_of(options),
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hlsgen.cli.accuracy import check_accuracy
 from hlsgen.cli.designs import check_absent
 from hlsgen.errors import PlanError
+from hlsgen.sparsify.patterns import parse_pattern
 from hlsgen.sparsify.report import FILES
 from hlsgen.train.settings import CHECKPOINT
 
@@ -32,7 +33,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise PlanError(
             "nothing to write", where="-o", remedy="name the sparse network's file with -o"
         )
-    if options.out and all(getattr(options, name) is None for name in GOALS):
+    said = says_how_many(options)
+    if options.out and not said and all(getattr(options, name) is None for name in GOALS):
         raise PlanError(
             "how sparse?", where="--sparsity", remedy="give --sparsity, --threshold or --max-loss"
         )
@@ -46,6 +48,22 @@ def check_options(options: argparse.Namespace) -> None:
             remedy="for example 2",
         )
     check_files(options)
+
+
+def says_how_many(options: argparse.Namespace) -> bool:
+    """Whether the pattern says how many weights become zero. Raises PlanError where something else
+    says so too."""
+    if not options.pattern:
+        return False
+    pattern = parse_pattern(options.pattern)
+    goals = [name for name in GOALS if getattr(options, name) is not None]
+    if options.threshold is not None or (pattern.share is not None and (goals or options.curves)):
+        raise PlanError(
+            "the pattern says which weights become zero",
+            where="--pattern",
+            remedy="leave out how sparse, or give n:4 in place of 2:4",
+        )
+    return pattern.share is not None
 
 
 def check_pictures(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 
 from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.sparsify.methods import METHODS, Norms, cut, line, span, total
+from hlsgen.sparsify.patterns import Pattern, fitting, impose
 from hlsgen.sparsify.reconstruct import Calibration, reconstruct
 from hlsgen.sparsify.select import CHUNK
 from hlsgen.sparsify.storage import stored_bytes
@@ -84,6 +85,7 @@ def sparsify(
     depthwise: bool = False,
     spare: Collection[str] = (),
     calibration: Calibration | None = None,
+    pattern: Pattern | None = None,
 ) -> Sparsified:
     """Zero small weights of a copy of `model`.
 
@@ -91,17 +93,24 @@ def sparsify(
     for flat and global, two (first and last layer) for triangular; `shares`, for relative, the
     share of each layer. `slope`: of the triangular line. `norms`: for wanda, from
     `hlsgen.sparsify.norms`. With a `calibration` the method gives each layer's share alone;
-    its weights, biases and means are fitted. Weights that are spared, and all else of the model,
+    its weights, biases and means are fitted. A `pattern` says where zeros may be, and N:M how many
+    there are, in place of a sparsity. Weights that are spared, and all else of the model,
     stay bit by bit as they are. Raises PlanError and ModelError.
     """
+    if pattern is not None and pattern.share is not None:
+        method, sparsity = "relative", pattern.share
     check(method, sparsity, threshold, shares, norms)
-    layers = layers_of(model, depthwise, spare)
+    layers = fitting(layers_of(model, depthwise, spare), pattern)
     spans = [span(layer) for layer in layers]
     if threshold is not None:
         cut(layers, line(threshold[0], threshold[-1], len(layers)))
     else:
         run(layers, method, sparsity, slope, shares, norms)
-    offsets = [] if calibration is None else reconstruct(model, layers, calibration)
+    groups = {}
+    if pattern is not None:
+        for layer in layers:
+            groups[layer.name] = impose(pattern, layer, numpy_helper.to_array(layer.tensor))
+    offsets = [] if calibration is None else reconstruct(model, layers, calibration, groups)
     reports = []
     for layer, largest in zip(layers, spans, strict=True):
         kept = int(np.count_nonzero(layer.values))
@@ -111,7 +120,7 @@ def sparsify(
                 layer.name, layer.values.size, kept, gone, largest, stored_bytes(layer.values)
             )
         )
-    left = left_out(model, layers)
+    left = left_out(model, layers, depthwise, spare)
     return Sparsified(with_values(model, [*layers, *offsets]), method, tuple(reports), left)
 
 

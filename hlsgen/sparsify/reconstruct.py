@@ -4,8 +4,8 @@ by layer in order, each seeing the sparse network before it (layer-wise calibrat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from hlsgen.sparsify.offsets import Offset, offset_of
+from hlsgen.sparsify.patterns import Groups
 from hlsgen.sparsify.surgeon import fitted, form
 from hlsgen.sparsify.unfold import Unfolding, unfolding
 from hlsgen.sparsify.walk import Walk
@@ -53,10 +54,14 @@ class Moments:
 
 
 def reconstruct(
-    model: onnx.ModelProto, layers: Sequence[Layer], calibration: Calibration
+    model: onnx.ModelProto,
+    layers: Sequence[Layer],
+    calibration: Calibration,
+    groups: Mapping[str, Groups],
 ) -> list[Changed]:
-    """Choose anew which weights of the layers are zero, as many in each as are, and fit the others
-    to the dense network's results; returns the constants that shift results, changed too.
+    """Choose anew which weights of the layers are zero, as many in each as are (of those that have
+    `groups`, by name, in each group), and fit the others to the dense network's results; returns
+    the constants that shift results, changed too.
 
     Layers that do not unfold, or whose weights other nodes read, stay as they are. Raises
     ModelError.
@@ -79,7 +84,7 @@ def reconstruct(
             channels = layer.values.shape[layer.filters]
             offset = offset_of(node, channels, readers, constants)
             seen = moments(unfolded, sparse.live[source], dense.live[source])
-            shift = fit(layer, unfolded, seen, offset)
+            shift = fit(layer, unfolded, seen, offset, groups.get(layer.name))
             if offset is not None:
                 changed = offset.shifted(shift)
                 offsets.append(changed)
@@ -125,7 +130,9 @@ def gathered(unfolded: Unfolding, batches: list[np.ndarray]) -> Iterator[np.ndar
             held = []
 
 
-def fit(layer: Layer, unfolded: Unfolding, seen: Moments, offset: Offset | None) -> np.ndarray:
+def fit(
+    layer: Layer, unfolded: Unfolding, seen: Moments, offset: Offset | None, groups: Groups | None
+) -> np.ndarray:
     """Fit a layer's weights; returns the shift `(channels,)` of its result that they need."""
     old = unfolded.matrix(numpy_helper.to_array(layer.tensor))
     squares, products = (seen.squares, seen.products) if offset is None else seen.centred()
@@ -136,7 +143,9 @@ def fit(layer: Layer, unfolded: Unfolding, seen: Moments, offset: Offset | None)
             old, squares, products, np.maximum(damping, 1e-12), strict=True
         )
     ]
-    new = fitted(forms, layer.values.size - int(np.count_nonzero(layer.values)))
+    if groups is not None:
+        groups = replace(groups, labels=unfolded.matrix(groups.labels).astype(np.int64))
+    new = fitted(forms, layer.values.size - int(np.count_nonzero(layer.values)), groups)
     layer.values = unfolded.values(new, layer.values.shape)
     shift = (old @ seen.dense[:, :, None] - new @ seen.sparse[:, :, None])[:, :, 0]
     total: np.ndarray = shift.sum(axis=0) if unfolded.summed else shift.reshape(-1)

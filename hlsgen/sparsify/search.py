@@ -13,6 +13,7 @@ from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.errors import PlanError
 from hlsgen.sparsify.apply import Sparsified, sparsify
 from hlsgen.sparsify.methods import METHODS, Norms
+from hlsgen.sparsify.patterns import Pattern, fitting
 from hlsgen.sparsify.reconstruct import Calibration
 from hlsgen.sparsify.weights import layers_of
 
@@ -50,6 +51,7 @@ class Searcher:
     depthwise: bool = False
     spare: Collection[str] = ()
     calibration: Calibration | None = None
+    pattern: Pattern | None = None
 
     @property
     def floor(self) -> float:
@@ -68,6 +70,7 @@ class Searcher:
             depthwise=self.depthwise,
             spare=self.spare,
             calibration=self.calibration,
+            pattern=self.pattern,
         )
 
     def with_shares(self, shares: np.ndarray) -> Sparsified:
@@ -79,6 +82,7 @@ class Searcher:
             depthwise=self.depthwise,
             spare=self.spare,
             calibration=self.calibration,
+            pattern=self.pattern,
         )
 
     def model_at(self, method: str, sparsity: float) -> onnx.ModelProto:
@@ -144,7 +148,7 @@ class Searcher:
         The layers that hold most weights, and lose least accuracy alone at a high share, move
         first; steps become smaller.
         """
-        layers = layers_of(self.model, self.depthwise, self.spare)
+        layers = fitting(layers_of(self.model, self.depthwise, self.spare), self.pattern)
         sizes = np.array([layer.values.size for layer in layers], float)
         shares = np.full(len(layers), self.bisect("relative", partial(self.make, "relative")))
         spread = self.make("lamp", self.bisect("lamp", partial(self.make, "lamp")))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hlsgen.sparsify.patterns import Groups
+
 # Weights go in so many rounds, after each of which the others are fitted anew; in fewer where that
 # would take more multiplications.
 ROUNDS = 6
@@ -34,9 +36,9 @@ def form(moments: np.ndarray, products: np.ndarray) -> Form:
     return Form(moments, inverse, products @ inverse)
 
 
-def fitted(forms: list[Form], count: int) -> np.ndarray:
+def fitted(forms: list[Form], count: int, groups: Groups | None = None) -> np.ndarray:
     """Weights `(parts, rows, columns)` of which `count` are zero: those that cost least, all rows
-    and parts alike; the others minimise the forms."""
+    and parts alike, or within each of their `groups`; the others minimise the forms."""
     weights = np.stack([one.targets for one in forms])
     kept = np.ones(weights.shape, bool)
     variances = np.broadcast_to(
@@ -45,7 +47,10 @@ def fitted(forms: list[Form], count: int) -> np.ndarray:
     schedule = zeros_by_round(count, weights.size, rounds(weights.shape))
     for number, zeros in enumerate(schedule):
         costs = np.where(kept, weights**2 / variances, -1.0)
-        kept.reshape(-1)[np.argpartition(costs.reshape(-1), zeros - 1)[:zeros]] = False
+        if groups is not None:
+            kept &= ~groups.smallest(costs, zeros / count)
+        else:
+            kept.reshape(-1)[np.argpartition(costs.reshape(-1), zeros - 1)[:zeros]] = False
         last = number == len(schedule) - 1
         for part, one in enumerate(forms):
             for row, chosen in enumerate(kept[part]):

@@ -87,7 +87,12 @@ def layers_of(
     return list(found.values())
 
 
-def left_out(model: onnx.ModelProto, layers: Collection[Layer]) -> dict[str, str]:
+def left_out(
+    model: onnx.ModelProto,
+    layers: Collection[Layer],
+    depthwise: bool = False,
+    spare: Collection[str] = (),
+) -> dict[str, str]:
     """Nodes with weights that are none of the layers, by name, and why."""
     tensors = tensors_of(model)
     taken = {id(layer.tensor) for layer in layers}
@@ -105,8 +110,10 @@ def left_out(model: onnx.ModelProto, layers: Collection[Layer]) -> dict[str, str
                 f"its weights are {kind}"
                 if tensor.data_type != onnx.TensorProto.FLOAT
                 else "depthwise"
-                if is_depthwise(node, tensor)
+                if is_depthwise(node, tensor) and not depthwise
                 else "spared"
+                if {node.name, node.input[place], node.output[0]} & set(spare)
+                else "fewer channels than the pattern has"
             )
     return found
 

@@ -1,0 +1,131 @@
+"""Patterns of zeros: by definition, exact after reconstruction, and used by `build`."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import hlsgen
+from hlsgen.cli.main import main
+from hlsgen.errors import PlanError
+from hlsgen.ops import n_of_m, skip
+from hlsgen.sparsify import sparsify
+from hlsgen.sparsify.patterns import parse_pattern
+from hlsgen.sparsify.reconstruct import Calibration
+from tests.support.networks import parse, run_onnxruntime
+
+NETWORK = """(float[1,3,6,6] x, float[8,3,3,3] a, float[8] ab, float[12,8,3,3] b, float[16,12,1,1] c,
+float[16,16] f, float[16,9] v) => (float[1,9] y) { p = Conv(x, a, ab) q = Relu(p) r = Conv(q, b)
+s = Conv(r, c) g = GlobalAveragePool(s) h = Flatten(g) k = Gemm<transB=1>(h, f) l = Relu(k)
+y = MatMul(l, v) }"""
+
+
+def weights(model):
+    return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+
+
+def rows(name, values):
+    """A layer's weights `(everything else, input channels)`."""
+    return np.moveaxis(values, 0 if name == "v" else 1, -1).reshape(
+        -1, values.shape[0 if name == "v" else 1]
+    )
+
+
+@pytest.fixture
+def calibration():
+    random = np.random.default_rng(5)
+    x = random.standard_normal((24, 3, 6, 6), dtype=np.float32)
+    return Calibration(x + np.roll(x, 1, 2) + np.roll(x, 1, 3))
+
+
+def test_the_smallest_of_every_group_go():
+    model = parse(NETWORK)
+    result = sparsify(model, "relative", pattern=parse_pattern("1:4"))
+    old, new = weights(model), weights(result.model)
+    for name in "bcfv":
+        before, after = (rows(name, w[name]).reshape(-1, 4) for w in (old, new))
+        assert ((after != 0).sum(axis=1) == 1).all()
+        np.testing.assert_array_equal(after.max(axis=1) + after.min(axis=1), np.take_along_axis(
+            before, np.abs(before).argmax(axis=1)[:, None], 1)[:, 0])  # fmt: skip
+    np.testing.assert_array_equal(old["a"], new["a"])  # of three channels
+    assert result.left_out == {"p": "fewer channels than the pattern has"}
+    assert result.sparsity == 0.75
+
+
+def test_of_output_channels():
+    new = weights(sparsify(parse(NETWORK), "relative", pattern=parse_pattern("3:4:output")).model)
+    for name, axis in (("a", 0), ("b", 0), ("c", 0), ("v", 1)):
+        channels = np.moveaxis(new[name], axis, -1)
+        whole = channels[..., : channels.shape[-1] // 4 * 4].reshape(-1, 4)
+        assert ((whole != 0).sum(axis=1) == 3).all()
+
+
+@pytest.mark.parametrize("text", ["2:4", "n:8", "balanced:4"])
+def test_reconstruction_keeps_the_pattern_and_lessens_the_error(text, calibration):
+    model, pattern = parse(NETWORK), parse_pattern(text)
+    sparsity = None if text == "2:4" else 0.6
+    plain, fitted = (
+        sparsify(model, "lamp", sparsity=sparsity, pattern=pattern, calibration=given).model
+        for given in (None, calibration)
+    )
+    for name in "bcfv":
+        counts = []
+        for one in (plain, fitted):
+            kept = rows(name, weights(one)[name]) != 0
+            size = pattern.size
+            groups = [kept[:, i::size] for i in range(size)] if pattern.strided else [
+                kept[:, i : i + size] for i in range(0, kept.shape[1], size)]  # fmt: skip
+            counts.append([group.sum(axis=1) for group in groups])
+            for group, found in zip(groups, counts[-1], strict=True):
+                assert len(set(found)) == 1
+                assert found[0] == 2 or pattern.share is None and 1 <= found[0] <= group.shape[1]
+        np.testing.assert_array_equal(*counts)
+
+    def error(one):
+        return sum(
+            np.square(
+                run_onnxruntime(one, {"x": x[None]})["y"]
+                - run_onnxruntime(model, {"x": x[None]})["y"]
+            ).sum()
+            for x in calibration.inputs
+        )
+
+    assert error(fitted) < 0.8 * error(plain)
+
+
+def test_build_recognises_them(calibration):
+    """N:M by the fullest vector, whatever its width; balanced masks have lists of one length, but
+    for a magnitude mask of as many zeros."""
+    model = parse(NETWORK)
+    half = sparsify(model, "relative", pattern=parse_pattern("2:4"), calibration=calibration).model
+    weight = hlsgen.load_graph(half).layer("r").weights["weight"]
+    assert [n_of_m.options(weight, n)[-1] for n in (4, 8)] == [2, 4]
+    balanced, plain = (
+        hlsgen.load_graph(sparsify(model, "relative", sparsity=2 / 3, pattern=given).model)
+        .layer("s")
+        .weights["weight"]
+        for given in (parse_pattern("balanced:4"), None)
+    )
+    assert set(skip.list_lengths(balanced, 4, 4).ravel()) == {1}
+    assert skip.longest(plain, 4, 4) > 1
+    assert np.count_nonzero(plain) == np.count_nonzero(balanced)
+
+
+@pytest.mark.parametrize("text", ["4:4", "2:32", "0:4", "some", "2:4:taps", "balanced", "-1:4"])
+def test_what_is_no_pattern(text):
+    with pytest.raises(PlanError, match="is no pattern"):
+        parse_pattern(text)
+
+
+def test_command(tmp_path, capsys):
+    onnx.save(parse(NETWORK), tmp_path / "dense.onnx")
+    command = ["sparsify", str(tmp_path / "dense.onnx"), "-o", str(tmp_path / "sparse.onnx")]
+    assert main([*command, "--pattern", "2:4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sparsity"] == 0.5 and "p" in told["left_out"]
+    command.append("--force")
+    for more in (["2:4", "--sparsity", "0.5"], ["balanced:4", "--threshold", "0.1"], ["n:4"]):
+        assert main([*command, "--pattern", *more]) == 2
+    assert main([*command, "--pattern", "n:4", "--sparsity", "0.5", "--method", "lamp"]) == 0
