@@ -5,12 +5,13 @@ inputs. With a window, what every tap sees goes into banks of its own."""
 from __future__ import annotations
 
 from hlsgen.kernel.entry_text import entries, load_entries, stores
+from hlsgen.kernel.memory import Memory
 from hlsgen.kernel.naming import Instance, counters, due_tests, source_tests
 from hlsgen.kernel.nest import Loop, Nest
 from hlsgen.kernel.result_text import concluded, declare_pixel
 from hlsgen.kernel.sums_text import declare_sums
 from hlsgen.kernel.window_text import declare_window, next_position, shift_window
-from hlsgen.kernel.writing import Lines, block, carry, indented
+from hlsgen.kernel.writing import Lines, block, carry, indented, unrolled
 from hlsgen.types import lanes_of
 
 

@@ -322,11 +322,11 @@ def chosen_lanes(n: Nest, at: Instance, operand: str) -> Lines:
     width, loop = n.sources[0].word.lanes, n.counters[n.combine.lane]
     place = f"at >> l * {place_bits(width)} & {power_of_two(width) - 1}"
     kinds = [lanes_of(kind, n.lanes) for kind in (n.types.weight, n.types.accumulator)]
-    choice = ["if (b == place)", *indented(["found = in.lane[b];"])]
+    choice = ["if (j == place)", *indented(["found = in.lane[j];"])]
     each = [
         f"const int place = {place};",
         f"{n.types.operand.ctype} found = in.lane[0];",
-        *unrolled("b", 1, width, choice),
+        *unrolled("j", 1, width, choice),
         "term.lane[l] = value.lane[l] * found;",
     ]
     inner = [

@@ -86,7 +86,7 @@ def test_right_on_the_emulator(count, width, more, tmp_path):
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("change", [("& 3]", "& 1]"), ("<< i * 2", "<< i * 1")])
+@pytest.mark.parametrize("change", [("& 3;", "& 1;"), ("<< i * 2", "<< i * 1")])
 def test_a_wrong_kernel_is_found(change, tmp_path):
     graph = patterned(2)
     design = hlsgen.generate(graph, planned(graph, (2,) * 5, input_width=4), tmp_path / "design")

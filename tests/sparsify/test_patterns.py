@@ -16,9 +16,9 @@ from hlsgen.sparsify.patterns import parse_pattern
 from hlsgen.sparsify.reconstruct import Calibration
 from tests.support.networks import parse, run_onnxruntime
 
-NETWORK = """(float[1,3,6,6] x, float[8,3,3,3] a, float[8] ab, float[12,8,3,3] b, float[16,12,1,1] c,
-float[16,16] f, float[16,9] v) => (float[1,9] y) { p = Conv(x, a, ab) q = Relu(p) r = Conv(q, b)
-s = Conv(r, c) g = GlobalAveragePool(s) h = Flatten(g) k = Gemm<transB=1>(h, f) l = Relu(k)
+NETWORK = """(float[1,3,6,6] x, float[8,3,3,3] a, float[8] ab, float[12,8,3,3] b,
+float[16,12,1,1] c, float[16,16] f, float[16,9] v) => (float[1,9] y) {
+p = Conv(x, a, ab) q = Relu(p) r = Conv(q, b) s = Conv(r, c) g = GlobalAveragePool(s) h = Flatten(g) k = Gemm<transB=1>(h, f) l = Relu(k)
 y = MatMul(l, v) }"""
 
 
@@ -80,7 +80,7 @@ def test_reconstruction_keeps_the_pattern_and_lessens_the_error(text, calibratio
             counts.append([group.sum(axis=1) for group in groups])
             for group, found in zip(groups, counts[-1], strict=True):
                 assert len(set(found)) == 1
-                assert found[0] == 2 or pattern.share is None and 1 <= found[0] <= group.shape[1]
+                assert found[0] == 2 or (pattern.share is None and 1 <= found[0] <= group.shape[1])
         np.testing.assert_array_equal(*counts)
 
     def error(one):

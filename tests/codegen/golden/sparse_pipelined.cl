@@ -150,8 +150,15 @@ __kernel void pointwise(STREAMING_PARAMETERS(float16))
                     value.v = values[word][k];
                     const ulong at = places[word][k];
                     #pragma unroll
-                    for (int l = 0; l < 16; ++l)
-                        term.lane[l] = value.lane[l] * in.lane[at >> l * 4 & 15];
+                    for (int l = 0; l < 16; ++l) {
+                        const int place = at >> l * 4 & 15;
+                        float found = in.lane[0];
+                        #pragma unroll
+                        for (int j = 1; j < 16; ++j)
+                            if (j == place)
+                                found = in.lane[j];
+                        term.lane[l] = value.lane[l] * found;
+                    }
                     product += term.v;
                 }
             }
