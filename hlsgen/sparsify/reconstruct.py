@@ -4,6 +4,7 @@ by layer in order, each seeing the sparse network before it (layer-wise calibrat
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,7 +79,8 @@ def reconstruct(
             continue
         calibration.progress(len(layers) - len(by_tensor) - 1, len(layers))
         unfolded, source = unfolding(node, layer.values.shape), node.input[0]
-        if unfolded is not None and len(readers[weights]) == 1 and source not in constants:
+        sole = sum(len(readers[v]) for v, t in constants.items() if t is layer.tensor) == 1
+        if unfolded is not None and sole and source not in constants:
             dense.advance(place, constants)
             sparse.advance(place, sparse_constants)
             channels = layer.values.shape[layer.filters]
@@ -89,16 +91,17 @@ def reconstruct(
                 changed = offset.shifted(shift)
                 offsets.append(changed)
                 sparse_constants[offset.value] = numpy_helper.from_array(changed.values)
-        sparse_constants[weights] = numpy_helper.from_array(layer.values)
+        value = numpy_helper.from_array(layer.values)
+        sparse_constants |= {v: value for v, t in constants.items() if t is layer.tensor}
     return offsets
 
 
 def readers_of(nodes: Sequence[onnx.NodeProto]) -> dict[str, list[onnx.NodeProto]]:
     """The nodes that read each value."""
-    found: dict[str, list[onnx.NodeProto]] = {}
+    found: defaultdict[str, list[onnx.NodeProto]] = defaultdict(list)
     for node in nodes:
         for name in node.input:
-            found.setdefault(name, []).append(node)
+            found[name].append(node)
     return found
 
 

@@ -38,11 +38,14 @@ class Layer(Changed):
 
 
 def tensors_of(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
-    """Initializers and the tensors of Constant nodes, by the name of the value."""
+    """Initializers and the tensors of Constant nodes, by the name of the value; those that pass
+    through Identity nodes by all their names."""
     found = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             found[node.output[0]] = node.attribute[0].t
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 
@@ -63,19 +66,19 @@ def layers_of(
             raise ModelError(
                 "the network has no node or tensor of that name", where=f"--spare {name}"
             )
-    found: dict[str, Layer] = {}
+    found: dict[int, Layer] = {}
     for node in model.graph.node:
         place = WEIGHTED.get(node.op_type)
         if place is None or len(node.input) <= place or node.input[place] not in tensors:
             continue
         tensor = tensors[node.input[place]]
         name = node.name or node.output[0]
-        if node.input[place] in found or {name, node.input[place], node.output[0]} & set(spare):
+        if id(tensor) in found or {name, node.input[place], node.output[0]} & set(spare):
             continue
         if tensor.data_type == onnx.TensorProto.FLOAT and (
             depthwise or not is_depthwise(node, tensor)
         ):
-            found[node.input[place]] = Layer(
+            found[id(tensor)] = Layer(
                 tensor, values_of(tensor, name), name, node.input[0], *axes_of(node)
             )
     if not found:
@@ -103,7 +106,7 @@ def left_out(
             continue
         tensor = tensors.get(node.input[place])
         if tensor is None:
-            found[node.name or node.output[0]] = "its weights are computed"
+            found[node.name or node.output[0]] = computed(model, node.input[place])
         elif id(tensor) not in taken:
             kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
             found[node.name or node.output[0]] = (
@@ -116,6 +119,15 @@ def left_out(
                 else "fewer channels than the pattern has"
             )
     return found
+
+
+def computed(model: onnx.ModelProto, value: str) -> str:
+    """Why weights that are a node's result are left out: by what they come, where that changes
+    nothing but a constant."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    if value in makers and set(makers[value].input) <= set(tensors_of(model)):
+        return f"its weights come through {makers[value].op_type}"
+    return "its weights are computed"
 
 
 def is_depthwise(node: onnx.NodeProto, tensor: onnx.TensorProto) -> bool:

@@ -8,6 +8,7 @@ from hlsgen.data.evaluate import Evaluator, Score
 from hlsgen.data.pictures import Pictures
 from hlsgen.sparsify import sparsify
 from hlsgen.sparsify.norms import input_norms
+from hlsgen.sparsify.reconstruct import Calibration
 from hlsgen.sparsify.search import Searcher
 from tests.support.networks import parse, run_onnxruntime
 
@@ -216,3 +217,20 @@ def test_what_is_left_out_is_named():
         "z": "spared",
         "g": "its weights are float16",
     }
+
+
+def test_constants_come_through_identity_and_what_changes_them_is_named():
+    """One tensor of two names is one layer, and reconstruction sees both its readers."""
+    text = """(float[1,4] x, float[4,4] w, float[4,3] t) => (float[1,3] y, float[1,4] z) {
+    i = Identity(w) h = MatMul(x, i) g = MatMul(h, w) z = Relu(g)
+    k = Cast<to = 1>(t) y = MatMul(g, k) }"""
+    model = parse(text)
+    x = np.random.default_rng(3).standard_normal((12, 4), dtype=np.float32)
+    for calibration in (None, Calibration(x)):
+        result = sparsify(model, "relative", sparsity=0.5, calibration=calibration)
+        assert [(layer.name, layer.kept) for layer in result.layers] == [("h", 8)]
+        assert result.left_out == {"y": "its weights come through Cast"}
+        old, new = weights(model)["w"], weights(result.model)["w"]
+        order = np.argsort(np.abs(old).ravel())
+        np.testing.assert_array_equal(np.flatnonzero(new == 0), np.sort(order[:8]))
+        run_onnxruntime(result.model, {"x": x[:1]})

@@ -18,7 +18,8 @@ from tests.support.networks import parse, run_onnxruntime
 
 NETWORK = """(float[1,3,6,6] x, float[8,3,3,3] a, float[8] ab, float[12,8,3,3] b,
 float[16,12,1,1] c, float[16,16] f, float[16,9] v) => (float[1,9] y) {
-p = Conv(x, a, ab) q = Relu(p) r = Conv(q, b) s = Conv(r, c) g = GlobalAveragePool(s) h = Flatten(g) k = Gemm<transB=1>(h, f) l = Relu(k)
+p = Conv(x, a, ab) q = Relu(p) r = Conv(q, b)
+s = Conv(r, c) g = GlobalAveragePool(s) h = Flatten(g) k = Gemm<transB=1>(h, f) l = Relu(k)
 y = MatMul(l, v) }"""
 
 
