@@ -90,7 +90,8 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
         metavar="N:M",
         help="where zeros may be: 2:4, at most 2 of 4 neighbouring input channels (n:4: as many as "
         "a layer's share says; 2:4:output: output channels); balanced:8, as many in each of 8 "
-        "banks of input channels",
+        "banks of input channels; channels:8: whole ones, which leave the network, a multiple of 8 "
+        "stays",
     )
     add_metric(parser)
     add_data(parser, "without labels the dense network's answers count")

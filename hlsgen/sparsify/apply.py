@@ -15,6 +15,7 @@ from hlsgen.sparsify.methods import METHODS, Norms, cut, line, span, total
 from hlsgen.sparsify.patterns import Pattern, fitting, impose
 from hlsgen.sparsify.reconstruct import Calibration, reconstruct
 from hlsgen.sparsify.select import CHUNK
+from hlsgen.sparsify.shrink import shrunk
 from hlsgen.sparsify.storage import stored_bytes
 from hlsgen.sparsify.weights import Layer, layers_of, left_out, with_values
 
@@ -100,7 +101,7 @@ def sparsify(
     if pattern is not None and pattern.share is not None:
         method, sparsity = "relative", pattern.share
     check(method, sparsity, threshold, shares, norms)
-    layers = fitting(layers_of(model, depthwise, spare), pattern)
+    layers = fitting(model, layers_of(model, depthwise, spare), pattern)
     spans = [span(layer) for layer in layers]
     if threshold is not None:
         cut(layers, line(threshold[0], threshold[-1], len(layers)))
@@ -121,7 +122,10 @@ def sparsify(
             )
         )
     left = left_out(model, layers, depthwise, spare)
-    return Sparsified(with_values(model, [*layers, *offsets]), method, tuple(reports), left)
+    sparse = with_values(model, [*layers, *offsets])
+    if pattern is not None and pattern.whole:
+        sparse = shrunk(sparse)
+    return Sparsified(sparse, method, tuple(reports), left)
 
 
 def largest_zeroed(before: np.ndarray, after: np.ndarray) -> float:

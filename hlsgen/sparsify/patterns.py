@@ -3,7 +3,8 @@
 `2:4`: at most 2 of 4 neighbouring input channels, for each output and tap (N:M sparsity); `n:4` the
 same, with as many as each layer's share says. `balanced:8`: of the input channels that are equal
 modulo 8, which lie in one bank of a kernel that skips zeros, the same number, so that no list is
-longer than another.
+longer than another. `channels:8`: all weights by an input channel or none, and a multiple of 8
+channels stays; those that nobody reads then leave the network (`hlsgen.sparsify.shrink`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+import onnx
 
 from hlsgen.errors import PlanError
+from hlsgen.sparsify.shrink import chains
 from hlsgen.sparsify.weights import Layer
 
-BALANCED = "balanced"
+BALANCED, CHANNELS = "balanced", "channels"
 # The most input channels of a group, or banks: the lanes of the widest vector.
 MOST = 16
 AXES = {"": "inputs", "input": "inputs", "output": "filters"}
@@ -26,12 +29,13 @@ AXES = {"": "inputs", "input": "inputs", "output": "filters"}
 class Pattern:
     """`kept` of every `size` neighbouring channels stay, or, with 0, as many as a layer's share
     says; with `strided` of those that are equal modulo `size`. `axis`: the layer's field that names
-    the axis of these channels."""
+    the axis of these channels. `whole`: channels go altogether, and a multiple of `size` stays."""
 
     kept: int
     size: int
     strided: bool = False
     axis: str = "inputs"
+    whole: bool = False
 
     @property
     def share(self) -> float | None:
@@ -47,6 +51,11 @@ class Pattern:
         axis = getattr(layer, self.axis)
         channels = layer.values.shape[axis]
         number = np.arange(channels)
+        if self.whole:
+            along = [-1 if i == axis else 1 for i in range(layer.values.ndim)]
+            left = max(ceil((1 - share) * channels / self.size), 1) * self.size
+            labels = np.broadcast_to(number.reshape(along), layer.values.shape)
+            return Channels(labels, np.array([channels - min(left, channels)]))
         own = number % self.size if self.strided else number // self.size
         count = int(own.max()) + 1
         others = layer.values.size // channels
@@ -80,26 +89,44 @@ class Groups:
         return goes.reshape(costs.shape)
 
 
+@dataclass(frozen=True)
+class Channels(Groups):
+    """Groups of which some go altogether: as many as `zeros` says."""
+
+    def smallest(self, costs: np.ndarray, part: float = 1.0) -> np.ndarray:
+        """Where the groups are whose costs are least in sum."""
+        labels = self.labels.reshape(-1)
+        order = np.argsort(np.bincount(labels, costs.reshape(-1)), kind="stable")
+        gone: np.ndarray = np.isin(labels, order[: ceil(part * int(self.zeros[0]))])
+        return gone.reshape(costs.shape)
+
+
 def parse_pattern(text: str) -> Pattern:
     """The pattern of that name. Raises PlanError."""
     first, _, rest = text.partition(":")
     size, _, axis = rest.partition(":")
-    kept = 0 if first in ("n", BALANCED) else int(first) if first.isdecimal() else -1
+    kept = 0 if first in ("n", BALANCED, CHANNELS) else int(first) if first.isdecimal() else -1
     number = int(size) if size.isdecimal() else 0
     if not 2 <= number <= MOST or not 0 <= kept < number or first == "0" or axis not in AXES:
         raise PlanError(
             f"{text!r} is no pattern with up to {MOST} channels",
             where="--pattern",
-            remedy="2:4, n:4, 2:4:output, or balanced:8",
+            remedy="2:4, n:4, 2:4:output, balanced:8, or channels:8",
         )
-    return Pattern(kept, number, first == BALANCED, AXES[axis])
+    return Pattern(kept, number, first == BALANCED, AXES[axis], first == CHANNELS)
 
 
-def fitting(layers: list[Layer], pattern: Pattern | None) -> list[Layer]:
-    """The layers that have channels enough. Raises PlanError where none has."""
-    found = [layer for layer in layers if pattern is None or pattern.fits(layer)]
+def fitting(model: onnx.ModelProto, layers: list[Layer], pattern: Pattern | None) -> list[Layer]:
+    """The layers that have channels enough and, where these are to go altogether, are all that
+    reads them. Raises PlanError where none is."""
+    if pattern is None:
+        return layers
+    found = [layer for layer in layers if pattern.fits(layer)]
+    if pattern.whole:
+        sole = chains(model)
+        found = [layer for layer in found if layer.name in sole]
     if not found:
-        raise PlanError("no layer has so many channels", where="--pattern")
+        raise PlanError("no layer can follow it", where="--pattern")
     return found
 
 

@@ -148,7 +148,9 @@ class Searcher:
         The layers that hold most weights, and lose least accuracy alone at a high share, move
         first; steps become smaller.
         """
-        layers = fitting(layers_of(self.model, self.depthwise, self.spare), self.pattern)
+        layers = fitting(
+            self.model, layers_of(self.model, self.depthwise, self.spare), self.pattern
+        )
         sizes = np.array([layer.values.size for layer in layers], float)
         shares = np.full(len(layers), self.bisect("relative", partial(self.make, "relative")))
         spread = self.make("lamp", self.bisect("lamp", partial(self.make, "lamp")))

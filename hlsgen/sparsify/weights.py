@@ -116,7 +116,7 @@ def left_out(
                 if is_depthwise(node, tensor) and not depthwise
                 else "spared"
                 if {node.name, node.input[place], node.output[0]} & set(spare)
-                else "fewer channels than the pattern has"
+                else "the pattern cannot be its"
             )
     return found
 

@@ -51,7 +51,7 @@ def test_the_smallest_of_every_group_go():
         np.testing.assert_array_equal(after.max(axis=1) + after.min(axis=1), np.take_along_axis(
             before, np.abs(before).argmax(axis=1)[:, None], 1)[:, 0])  # fmt: skip
     np.testing.assert_array_equal(old["a"], new["a"])  # of three channels
-    assert result.left_out == {"p": "fewer channels than the pattern has"}
+    assert result.left_out == {"p": "the pattern cannot be its"}
     assert result.sparsity == 0.75
 
 
@@ -94,6 +94,51 @@ def test_reconstruction_keeps_the_pattern_and_lessens_the_error(text, calibratio
         )
 
     assert error(fitted) < 0.8 * error(plain)
+
+
+BLOCK = """(float[1,6,8,8] x, float[16,6,1,1] a, float[16] gamma, float[16] beta,
+float[16] mean, float[16] variance, float[16,1,3,3] d, float[16] db, float[8,16,1,1] b,
+float[6,8,3,3] c) => (float[1,6,4,4] y) { p = Conv(x, a)
+n = BatchNormalization(p, gamma, beta, mean, variance) q = Relu(n) r = Conv<group=16>(q, d, db)
+s = LeakyRelu(r) t = Conv(s, b) y = Conv(t, c) }"""
+
+
+@pytest.mark.parametrize("fit", [False, True])
+def test_channels_that_nobody_reads_leave_the_network(fit):
+    """Through normalization, activation and depthwise filters; what is left computes the same as
+    the network with their weights zero, and whole channels are the fitted ones."""
+    model = parse(BLOCK)
+    model.graph.initializer[4].CopyFrom(
+        numpy_helper.from_array(np.ones(16, np.float32), "variance")
+    )
+    x = np.random.default_rng(4).standard_normal((20, 6, 8, 8), dtype=np.float32)
+    pattern, given = parse_pattern("channels:4"), Calibration(x) if fit else None
+    result = sparsify(model, "relative", sparsity=0.5, pattern=pattern, calibration=given)
+    small = {t.name: list(t.dims) for t in result.model.graph.initializer}
+    assert small["a"] == [8, 6, 1, 1] and small["gamma"] == [8] and small["db"] == [8]
+    assert small["d"] == [8, 1, 3, 3] and small["b"] == [4, 8, 1, 1] and small["c"] == [6, 4, 3, 3]
+    assert [layer.kept for layer in result.layers] == [64, 216]
+    onnx.checker.check_model(result.model, full_check=True)
+    dense, found = (run_onnxruntime(one, {"x": x[:1]})["y"] for one in (model, result.model))
+    assert found.shape == dense.shape
+    if not fit:
+        old = weights(model)
+        for name in "bc":
+            channels = np.abs(old[name]).sum(axis=(0, 2, 3))
+            old[name] = old[name].copy()
+            old[name][:, np.argsort(channels)[: channels.size // 2]] = 0
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(old[tensor.name], tensor.name))
+        wanted = run_onnxruntime(model, {"x": x[:1]})["y"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+    hlsgen.load_graph(result.model)
+
+
+def test_channels_that_others_read_stay():
+    text = """(float[1,8,4,4] x, float[8,8,1,1] a, float[8,8,1,1] b) => (float[1,8,4,4] y) {
+    p = Conv(x, a) q = Conv(p, b) y = Add(p, q) }"""
+    with pytest.raises(PlanError, match="no layer can follow it"):
+        sparsify(parse(text), "relative", sparsity=0.5, pattern=parse_pattern("channels:4"))
 
 
 def test_build_recognises_them(calibration):
