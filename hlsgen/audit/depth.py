@@ -26,20 +26,29 @@ REASSOCIATES = re.compile(r"\b(fast|reassoc)\b")
 
 def depth(kernel: Kernel) -> tuple[float, float] | None:
     """Cycles from the reads of a kernel's turn to the last of its writes to channels, fewest and
-    most; None where no loop, or more than one, has both."""
-    found = [Turn(kernel, loop) for loop in kernel.innermost]
-    through = [turn for turn in found if reads_channel(turn) and channel_writes(turn)]
+    most; None where no loop, or more than one, has both, and where what is read leaves in a later
+    turn alone."""
+    turns = [Turn(kernel, loop) for loop in kernel.innermost]
+    through = [turn for turn in turns if reads_channel(turn) and channel_writes(turn)]
     if len(through) != 1:
         return None
     turn, ends = through[0], 2 * latency("channel")[LOW]
     sinks = channel_writes(turn)
-    low, high = (max(Arrivals(turn, mode).at(i) for i in sinks) for mode in (LOW, HIGH))
+    found = [Arrivals(turn, mode) for mode in (LOW, HIGH)]
+    if not found[LOW].reaches(sinks):
+        return None
+    low, high = (max(arrivals.at(i) for i in sinks) for arrivals in found)
     return low + ends, high + ends
 
 
 def reads_channel(turn: Turn) -> bool:
     """Whether a turn reads a channel."""
-    return any(i.op == "call" and i.extra[0] == READ for i in turn.body)
+    return any(map(reads, turn.body))
+
+
+def reads(i: Instruction) -> bool:
+    """Whether an instruction reads a channel."""
+    return i.op == "call" and i.extra[0] == READ
 
 
 def channel_writes(turn: Turn) -> list[Instruction]:
@@ -82,6 +91,18 @@ class Arrivals:
         for index in nx.topological_sort(nx.DiGraph(pairs)):
             i = turn.by_index[index]
             self.done[index] = self.tree(i) if self.kind(i) else self.at(i) + turn.cost(i, mode)
+
+    def reaches(self, sinks: list[Instruction]) -> bool:
+        """Whether anything that is read from a channel is needed for one of the instructions."""
+        waiting, seen = [i.index for i in sinks], set[int]()
+        while waiting:
+            index = waiting.pop()
+            if reads(self.turn.by_index[index]):
+                return True
+            later = set(self.before[index]) - seen
+            seen |= later
+            waiting += later
+        return False
 
     def at(self, i: Instruction) -> float:
         """The start of an instruction."""

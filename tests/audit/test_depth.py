@@ -38,7 +38,7 @@ for place in range(1, 8):
         (SUM, 2 + 3 * 3, 2 + 3 * 4),  # eight values, three levels
         (f"({SUM}) * 0.125f", 2 + 4 * 3, 2 + 4 * 4),
         ("1.5f / (x + 1.0f)", 2 + 3 + 26, 2 + 4 + 26),
-        ("kept[0] * kept[1] + kept[2]", 2 + 6, 2 + 8),
+        ("x * kept[1] + kept[2]", 2 + 6, 2 + 8),
     ],
 )
 def test_by_hand(body, low, high):
@@ -49,7 +49,7 @@ def test_by_hand(body, low, high):
 def test_a_sum_that_is_used_twice_is_a_leaf():
     """p comes after an addition, and with three others makes a tree of two more levels: the others
     are joined while p is computed."""
-    text = KERNEL.replace("float y = BODY;", "float p = kept[0] + kept[1]; float y = p + kept[2];")
+    text = KERNEL.replace("float y = BODY;", "float p = x + kept[1]; float y = p + kept[2];")
     text = text.replace("write_channel_intel(b, y);", "write_channel_intel(b, (y + kept[3]) * p);")
     (kernel,) = audit_text(text)
     assert kernel.depth == (2 + 3 * 3, 2 + 3 * 4)
@@ -71,6 +71,14 @@ def test_maxima_are_a_tree():
 def test_no_depth_where_no_turn_both_reads_and_writes():
     text = KERNEL.replace("const float x = read_channel_intel(a)", "const float x = kept[3]")
     (kernel,) = audit_text(text.replace("BODY", "x"))
+    assert kernel.depth is None
+
+
+def test_no_depth_where_what_is_read_leaves_later():
+    text = KERNEL.replace("kept[7] = x;", "").replace(
+        "float y = BODY;", "float y = kept[3]; kept[7] = x;"
+    )
+    (kernel,) = audit_text(text)
     assert kernel.depth is None
 
 
