@@ -2,8 +2,8 @@
 image, beside the best that float32 does there.
 
 `python -m benchmarks.small_boards [--networks NAME,...] [--write docs/small-boards.md]` quantises
-networks of the zoo (random weights) with `quantize_static`, plans each for each board, and prints
-a table, or puts it into a page in the place of the one there.
+networks of the zoo (random weights) as `hlsgen quantise` does, plans each for each board, and
+prints a table, or puts it into a page in the place of the one there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hlsgen.boards import board as find_board
 from hlsgen.errors import Infeasible
 from hlsgen.model.estimate import estimate
 from hlsgen.model.resources import Caps
+from hlsgen.quantise.prepare import prepared
 from hlsgen.schedule.goal import Goal
 from hlsgen.zoo import networks
 from hlsgen.zoo.builder import NetworkBuilder
@@ -75,7 +76,8 @@ def rows(names: list[str], floats: bool) -> Iterator[Row]:
         for name in names:
             size, width, style = NETWORKS[name]
             model = OWN[name]() if name in OWN else zoo_network(name, size, width)
-            # As `hlsgen quantise` does: a softmax stays float, and so does what it gives.
+            # As `hlsgen quantise` does: averages are convolutions, and a softmax gives float32.
+            model = prepared(model)
             last = tuple(node.name for node in model.graph.node if node.op_type == "Softmax")
             whole = quantised_statically(model, Path(folder), np.uint8, last)
             graphs = {"int8": hlsgen.load_graph(whole)}

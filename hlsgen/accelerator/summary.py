@@ -21,6 +21,7 @@ from hlsgen.plan import Plan
 from hlsgen.quantise.request import in_words
 from hlsgen.report.on_host import cut_line
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.weight_storage import kept_types
 from hlsgen.schedule.explain import rate_with_band, within_shown
 from hlsgen.schedule.provenance import as_searched
 from hlsgen.words import counted
@@ -86,7 +87,8 @@ def weights(graph: Graph, plan: Plan) -> str:
     size = sum(array.size for array in arrays)
     zeros = 1 - sum(int(np.count_nonzero(array)) for array in arrays) / max(size, 1)
     sparse = f", {zeros:.1%} of them zero" if zeros >= SPARSE else ""
-    return f"{total:,}, {plan.weights}{sparse}" if total else ""
+    kinds = " and ".join(kept_types(graph, plan.weights))
+    return f"{total:,}, {kinds}{sparse}" if total else ""
 
 
 def others(evidence: Evidence, plan: Plan) -> str:

@@ -1,5 +1,5 @@
-"""A float network as onnxruntime's quantiser wants it: BatchNormalization folded, names given, a
-bias wherever one can be corrected."""
+"""A float network as onnxruntime's quantiser wants it: BatchNormalization folded, names given,
+averages of windows as convolutions, a bias wherever one can be corrected."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
         model = converted(model)
     model = simplified(model)
     name_nodes(model.graph)
+    average_by_convolution(model)
     add_biases(model.graph)
     return model
 
@@ -76,6 +77,55 @@ def name_nodes(graph: onnx.GraphProto) -> None:
         if not node.name or node.name in seen:
             node.name = f"{node.name or node.op_type}_{index}"
         seen.add(node.name)
+
+
+def average_by_convolution(model: onnx.ModelProto) -> None:
+    """An AveragePool whose windows all hold as many values becomes a depthwise Conv: onnxruntime
+    adds up averages of integers in float32, which takes much logic, but convolutions in
+    integers."""
+    graph = model.graph
+    channels = {value.name: channels_of(value) for value in inferred(model)}
+    for node in graph.node:
+        count = channels.get(node.input[0], 0) if counts_evenly(node) else 0
+        if not count:
+            continue
+        given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        window = given["kernel_shape"]
+        weight = np.full((count, 1, *window), 1 / np.prod(window), np.float32)
+        graph.initializer.append(numpy_helper.from_array(weight, f"{node.name}_weight"))
+        kept = {name: given[name] for name in ("pads", "strides", "dilations") if name in given}
+        made = onnx.helper.make_node(
+            "Conv",
+            [node.input[0], f"{node.name}_weight"],
+            node.output,
+            node.name,
+            kernel_shape=window,
+            group=count,
+            **kept,
+        )
+        node.CopyFrom(made)
+
+
+def inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """All values whose shapes are known."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return [*graph.input, *graph.value_info]
+
+
+def channels_of(value: onnx.ValueInfoProto) -> int:
+    """The second dimension of a value; 0 where it is not known."""
+    dimensions = value.type.tensor_type.shape.dim
+    return int(dimensions[1].dim_value) if len(dimensions) > 1 else 0
+
+
+def counts_evenly(node: onnx.NodeProto) -> bool:
+    """Whether a node averages over windows that all hold as many values."""
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    if node.op_type != "AveragePool" or given.get("ceil_mode", 0):
+        return False
+    if given.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        return False
+    return not any(given.get("pads", ())) or bool(given.get("count_include_pad", 0))
 
 
 def add_biases(graph: onnx.GraphProto) -> None:

@@ -32,6 +32,7 @@ from hlsgen.report.on_host import cut_lines, on_host
 from hlsgen.report.timeline import simulated, simulation_data, steps_data
 from hlsgen.report.verdicts import validation_lines
 from hlsgen.rewrites.dense_as_convolution import reshaped
+from hlsgen.rewrites.weight_storage import kept_types
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
 
@@ -97,7 +98,7 @@ def about(
         "disabled": list(plan.disabled),
         "images": plan.images,
         "copies": plan.copies,
-        "weights": plan.weights,
+        "weights": " and ".join(kept_types(graph, plan.weights)),
         "reason": explain(graph, plan, predicted, calibration),
         "shares": predicted.resources.shares(target),
         "totals": {

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from hlsgen.errors import UsageError
 from hlsgen.graph import Graph, Layer, remembered
 from hlsgen.ops import operator
@@ -49,3 +51,11 @@ def piece_type(graph: Graph, weights: str) -> DataType:
     """What the weight stream of a pipelined design is made of, by the name of the storage type:
     bytes where feature maps are integers."""
     return UINT8 if graph.integers else stream_type(weights)
+
+
+def kept_types(graph: Graph, storage: str) -> tuple[str, ...]:
+    """The types of the weights of a design: integers stay what they are, others lie in memory as
+    the type `storage`. That alone where there are none."""
+    arrays = (layer.weights["weight"] for layer in graph.layers if "weight" in layer.weights)
+    names = {str(a.dtype) if np.issubdtype(a.dtype, np.integer) else storage for a in arrays}
+    return tuple(sorted(names)) or (storage,)

@@ -14,6 +14,7 @@ from hlsgen.frontend.load import load
 from hlsgen.kernel.hardware import Arithmetic, Body
 from hlsgen.model.resources import body_cost
 from hlsgen.model.step_time import step_time
+from hlsgen.plan import Plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
 from tests.support.quantised import Builder, joined_network
@@ -53,6 +54,21 @@ def test_engines_on_integers(tmp_path):
         fields["tiles"] * step.groups * (fields["taps"] * fields["tap_words"] * own.burst + 8)
     )
     assert moved == own.width * (vectors + parameters)
+
+
+def test_the_type_of_weights_is_told():
+    """Integers, and float32 of a layer that is not quantised."""
+    b = Builder(1, np.uint8)
+    x = b.quantised(b.input((1, 8, 4, 4)))
+    weight, _ = b.weight((8, 8, 3, 3), 0)
+    y = b.quantised(b.node("Conv", [x, weight]))
+    w = b.constant("w", b.rng.normal(size=(8, 8, 1, 1)).astype(np.float32))
+    for model, told in (
+        (b.model(y), ", int8"),
+        (b.model(b.node("ConvTranspose", [y, w])), ", float32 and int8"),
+    ):
+        graph = load(model)
+        assert summary.weights(graph, Plan("net", "pac_d5005", "pipelined")).endswith(told)
 
 
 @pytest.mark.parametrize(("name", "share"), [("pac_d5005", 2), ("de10_nano", 2)])

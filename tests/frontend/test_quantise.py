@@ -53,6 +53,28 @@ def outputs(model, inputs, **options):
     return np.concatenate([run.run(None, {"x": image[None]})[0] for image in inputs])
 
 
+@pytest.mark.parametrize(
+    ("attributes", "becomes"),
+    [
+        ("kernel_shape=[2,2], strides=[2,2]", "Conv"),
+        ("kernel_shape=[3,2], pads=[1,0,1,1], count_include_pad=1", "Conv"),
+        ("kernel_shape=[3,3], pads=[1,1,1,1]", "AveragePool"),
+        ("kernel_shape=[3,3], strides=[2,2], ceil_mode=1", "AveragePool"),
+        ('kernel_shape=[3,3], auto_pad="SAME_UPPER"', "AveragePool"),
+    ],
+)
+def test_averages_become_convolutions(attributes, becomes):
+    """Where all windows hold as many values."""
+    given = parse(
+        f"(float[1,3,8,8] x) => (float[1,3,A,B] y) {{ y = AveragePool<{attributes}>(x) }}"
+    )
+    x = {"x": np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)}
+    ready = prepared(given)
+    assert [node.op_type for node in ready.graph.node] == [becomes]
+    found, wanted = (session(m.SerializeToString()).run(None, x)[0] for m in (ready, given))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
 def test_preparing_changes_nothing(model, inputs):
     ready = prepared(model)
     assert "BatchNormalization" not in {node.op_type for node in ready.graph.node}
