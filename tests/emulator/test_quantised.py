@@ -12,6 +12,7 @@ from hlsgen.errors import Infeasible
 from hlsgen.frontend.load import load
 from hlsgen.host.design import HostDesign
 from hlsgen.host.validation import validate
+from hlsgen.quantise.prepare import prepared
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import Choice, tensor_classes
@@ -43,6 +44,18 @@ def test_lenet5(style, strict, tmp_path):
     images = np.random.default_rng(1).normal(size=(3, 1, 28, 28)).astype(np.float32)
     feeds = {design.manifest.inputs[0].name: images}
     assert len(assert_equal(design, feeds, strict=strict, exact=False)) == 8  # all but the softmax
+
+
+def test_lenet5_on_a_small_board(tmp_path):
+    """Prepared as `hlsgen quantise` does, with averages by convolution and softmax by table, it
+    fits a Cyclone V, which has no float32 in its DSPs."""
+    model = prepared(lenet5(28, 1.0, 0))
+    last = tuple(node.name for node in model.graph.node if node.op_type == "Softmax")
+    model = quantised_statically(model, tmp_path, np.uint8, last)
+    design = build(model, tmp_path / "design", "pipelined", "de1_soc")
+    images = np.random.default_rng(1).normal(size=(2, 1, 28, 28)).astype(np.float32)
+    feeds = {design.manifest.inputs[0].name: images}
+    assert len(assert_equal(design, feeds, strict=True, exact=False)) == 8  # all but the softmax
 
 
 @pytest.mark.parametrize("style", ["base", "pipelined", "folded"])
