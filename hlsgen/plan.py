@@ -208,6 +208,25 @@ class Engines:
 
 
 @dataclass(frozen=True)
+class LinkPlan:
+    """One end of the link to a neighbouring board: the I/O `channels` that it uses side by side, of
+    `bits` each, and the `tensors` whose vectors take turns in its words (`kernel/packing.py`).
+    `depth`: words that the channels hold."""
+
+    __pydantic_config__ = STRICT
+
+    channels: tuple[str, ...]
+    bits: int
+    tensors: tuple[str, ...]
+    depth: int
+
+    @property
+    def word(self) -> int:
+        """Bits of all channels side by side."""
+        return len(self.channels) * self.bits
+
+
+@dataclass(frozen=True)
 class Plan:
     """A complete schedule of one network on one board.
 
@@ -218,7 +237,9 @@ class Plan:
     channels, `dense_as_convolution` the fully connected layers that the convolution engine
     computes. A pipelined design may stand on the board in `copies`, which work on different images.
     Weights that stream from memory come through `weight_readers` kernels, each from a bank of its
-    own for many layers in turn, or (0) through a kernel a layer.
+    own for many layers in turn, or (0) through a kernel a layer. Of a network over several boards,
+    inputs and outputs of a board's part come over the link from the board before, and leave over
+    that to the next (`arriving`, `leaving`).
     """
 
     __pydantic_config__ = STRICT
@@ -237,6 +258,8 @@ class Plan:
     images: int = 1
     copies: int = 1
     weight_readers: int = 0
+    arriving: LinkPlan | None = None
+    leaving: LinkPlan | None = None
     evidence: Evidence = field(default_factory=Evidence)
 
     def __repr__(self) -> str:
@@ -303,6 +326,8 @@ def check_fields(plan: Plan, where: str) -> None:
     if plan.engines:
         named += [("engines", vars(plan.engines))]
         named += [(f"engines, {name}", sizes) for name, sizes in plan.engines.sizes.items()]
+    links = (("arriving", plan.arriving), ("leaving", plan.leaving))
+    named += [(name, vars(link)) for name, link in links if link]
     named += [
         (f"{name}[{i}]", vars(item))
         for name in ("kernels", "edges", "steps")

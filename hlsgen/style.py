@@ -13,7 +13,7 @@ from dataclasses import dataclass
 # is none.
 PARTS = (
     "kernels", "edges", "engines", "steps", "im2col", "dense_as_convolution", "images", "copies",
-    "weights", "weight_readers",
+    "weights", "weight_readers", "arriving", "leaving",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ STYLES = {
         Style("base", frozenset({"kernels"}), searched=False, optimised=False, integers=True),
         Style(
             "pipelined",
-            frozenset(PIPELINE | {"copies", "weight_readers"}),
+            frozenset(PIPELINE | {"copies", "weight_readers", "arriving", "leaving"}),
             frozenset({"channels"}),
             any_batch=True,
             integers=True,

@@ -17,10 +17,12 @@ from hlsgen.host.classes import is_vector
 from hlsgen.host.compare import Comparison
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.system import SystemDesign
 from hlsgen.near_ties import NOTE, against, near_tie, with_outputs
 from hlsgen.ort_tolerance import compare_with_onnxruntime
 from hlsgen.own_model import OwnModel
 from hlsgen.reference import run_layers
+from hlsgen.rewrites.parts import parts
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.stored_model import with_stored_weights
 
@@ -31,6 +33,8 @@ def graph_of(design: HostDesign) -> Graph:
     """The network of a design, or the part of it that the design is, as the design computes it.
     Raises HostError, and what `load` raises for the model that lies in the design."""
     manifest, path = design.manifest, design.path / "model.onnx"
+    if manifest.part:
+        return part_of(SystemDesign(design.path.resolve().parent), design)
     if not path.is_file():
         raise HostError(
             f"{path} is missing, so there is nothing to compare with",
@@ -50,6 +54,16 @@ def graph_of(design: HostDesign) -> Graph:
         ends = Ends(tuple(starts), tuple(port.name for port in manifest.outputs))
         graph = load_part(path, shapes, manifest.name, ends)
     return with_storage(graph, manifest.weights.type)
+
+
+def part_of(system: SystemDesign, design: HostDesign) -> Graph:
+    """The part of a system's network that one of its boards computes. Raises HostError."""
+    entries = system.system.boards
+    names = [entry.directory for entry in entries]
+    if design.path.resolve().name not in names:
+        raise HostError(f"{system.path} has no board {design.path.resolve().name}")
+    number = names.index(design.path.resolve().name)
+    return parts(graph_of(system), [entry.end for entry in entries])[number]
 
 
 class Reference:

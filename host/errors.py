@@ -28,7 +28,7 @@ class DeadlockError(HostError):
     finished."""
 
     def __init__(self, kernels: list[str], seconds: float):
-        self.kernels = kernels
+        self.kernels, self.seconds = kernels, seconds
         super().__init__(
             f"after {seconds:g} s these kernels have not finished: {', '.join(kernels)}",
             remedy="raise --timeout if the network is large; otherwise a FIFO is too shallow, or a "

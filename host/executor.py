@@ -226,14 +226,15 @@ class Executor:
         before = index * buffer.elements if buffer.per_image else 0
         return (before + layout.first) * np.dtype(buffer.dtype).itemsize
 
-    def batches(self, batches: Sequence[dict[str, np.ndarray]], timeout: float) -> Iterator[float]:
-        """Run batches of inputs, each an array `(images, ...)` a name, and yield the seconds that
-        each took, its results being in the buffers.
+    def batches(
+        self, batches: Sequence[dict[str, np.ndarray]], sizes: Sequence[int], timeout: float
+    ) -> Iterator[float]:
+        """Run batches of inputs, each an array `(images, ...)` a name, of so many images, and yield
+        the seconds that each took, its results being in the buffers.
 
         Raises DeadlockError, and HostError for a write into a margin.
         """
-        for number, inputs in enumerate(batches):
-            images = len(next(iter(inputs.values())))
+        for number, (inputs, images) in enumerate(zip(batches, sizes, strict=True)):
             if not self.ahead:
                 self.write_inputs(inputs)
                 yield self.execute(self.run.launches, images, timeout)

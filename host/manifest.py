@@ -21,6 +21,8 @@ from .fields import FieldError, decoded, encoded
 from .hashes import manifest_digest
 
 SCHEMA = 1
+# The manifest of a system of several boards, one folder above their designs.
+SYSTEM = "system.json"
 REMEDY = "build the design again, or use the host of the version that built it"
 # One of these, with its numbers: ("reshape", shape), ("transpose", axes),
 # ("columns", (kernel, stride, dilation, left, count)).
@@ -170,6 +172,16 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Link:
+    """An end of a link to another board: the kernel there, the I/O channels that it uses side by
+    side, and the bytes that an image takes on each."""
+
+    kernel: str
+    channels: tuple[str, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Argument:
     """What a kernel is passed: a buffer, a number, or the number of images of the batch; where
     `tap` is set, in tapped builds alone."""
@@ -208,8 +220,9 @@ class Run:
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that the host needs to know of a design. `images` a launch takes, unless `batched`: then
-    any number. `sha256`: of the design's files, and of the descriptions of the `board` and of the
-    `calibration` by which the plan was found; `digest`: of the manifest without it."""
+    any number. A board of a system has `links` to others, and the system's manifest lies in the
+    folder above (`part`). `sha256`: of the design's files, and of the descriptions of the `board`
+    and of the `calibration` by which the plan was found; `digest`: of the manifest without it."""
 
     schema: int
     generator: str
@@ -231,6 +244,8 @@ class Manifest:
     runs: Mapping[str, Run]
     step_fields: Mapping[str, str] = field(default_factory=dict)
     cut: Cut | None = None
+    part: bool = False
+    links: tuple[Link, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from . import devices
+from .boards import run_boards
 from .design import HostDesign
 from .errors import HostError
 from .session import SHARED, Session
+from .system import SystemDesign
 
 # Beyond the time limit of a batch: how long the worker may stay silent while it starts, compiles or
 # transfers.
@@ -83,11 +85,13 @@ def run(
     given = network.design_inputs(values) if network else inputs
     host_seconds = time.perf_counter() - started
     mode = "concurrent" if strict else "sequential"
-    kernels = len(design.run(mode).launches) + len(design.run(mode).autorun) if strict else 0
     job = {
         "task": "run",
         "design": str(design.path.resolve()),
         "inputs": given,
+        "images": images,
+        "folder": "",
+        "waits": False,
         "device": device,
         "mode": mode,
         "layers": on_layers is not None,
@@ -96,17 +100,26 @@ def run(
         "repeat": repeat,
         "optimise": worthwhile(design, images * repeat) if optimise is None else optimise,
     }
-    with session.worker(devices.environment(devices.family(device), kernels)) as worker:
-        for event in worker.work(job, timeout + GRACE):
-            layers = event.pop("layers", None)
-            if event["event"] == "done":
-                done = event
-                continue
-            if progress is not None:
-                progress(event)
-            if on_layers is not None and layers is not None:
-                on_layers(event["index"], layers)
-        printed = worker.printed()
+
+    def heard(event: dict[str, Any]) -> None:
+        layers = event.pop("layers", None)
+        if progress is not None:
+            progress(event)
+        if on_layers is not None and layers is not None:
+            on_layers(event["index"], layers)
+
+    if isinstance(design, SystemDesign):
+        done, printed = run_boards(design, given, job, timeout + GRACE, session, heard), ""
+    else:
+        refuse_alone(design)
+        kernels = kernels_at_once(design, mode)
+        with session.worker(devices.environment(devices.family(device), kernels)) as worker:
+            for event in worker.work(job, timeout + GRACE):
+                if event["event"] == "done":
+                    done = event
+                else:
+                    heard(event)
+            printed = worker.printed()
     results = done["outputs"]
     taken = len(next(iter(given.values())))
     assert all(len(array) == taken for array in results.values())
@@ -122,6 +135,21 @@ def run(
         host_seconds + time.perf_counter() - started,
         printed,
     )
+
+
+def kernels_at_once(design: HostDesign, mode: str) -> int:
+    """Kernels that wait for each other. Raises HostError where the design lacks the mode."""
+    run = design.run(mode)
+    return len(run.launches) + len(run.autorun) if mode == "concurrent" else 0
+
+
+def refuse_alone(design: HostDesign) -> None:
+    """Raise HostError for a board that only runs with others."""
+    if design.manifest.links:
+        raise HostError(
+            f"{design.path} is one board of a system",
+            remedy=f"run the system in the folder above: {design.path.resolve().parent}",
+        )
 
 
 def worthwhile(design: HostDesign, images: int) -> bool:

@@ -78,11 +78,17 @@ class Server:
         from .devices import describe
 
         design = self.design_at(Path(job["design"]))
-        inputs = job["inputs"]
-        count = design.check_design_inputs(inputs)
+        inputs, count = job["inputs"], job["images"]
+        if inputs or not job["folder"]:  # a board of a system may have none of its own
+            design.check_design_inputs(inputs)
+        if job["folder"]:  # the emulator looks for I/O channels in the current one
+            self.executor = None
+            os.chdir(job["folder"])
         self.connection.send({"event": "build"})
         executor, build_seconds = self.executor_for(job, design, count)
         self.connection.send({"event": "built", "seconds": build_seconds})
+        if job["waits"]:  # for other boards
+            self.connection.recv()
         seconds, kernel_seconds = [], 0.0
         results: list[dict[str, np.ndarray]] = []
         repeat, batch = job["repeat"], executor.batch
@@ -91,8 +97,9 @@ class Server:
             {name: array[first : first + batch] for name, array in inputs.items()}
             for first in firsts
         ]
-        for number, taken in enumerate(executor.batches(batches, job["timeout"])):
-            first, size = firsts[number], min(batch, count - firsts[number])
+        sizes = [min(batch, count - first) for first in firsts]
+        for number, taken in enumerate(executor.batches(batches, sizes, job["timeout"])):
+            first, size = firsts[number], sizes[number]
             seconds.append(taken / size)
             kernel_seconds += taken
             if (number + 1) % repeat:

@@ -18,6 +18,7 @@ from hlsgen.schema import STRICT, checked, read
 
 # Names reach file names, Makefiles and command lines: none is an option or leaves its folder.
 NAME = re.compile(r"(?!.*\.\.)\w[\w./:-]*", re.ASCII)
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 VERSION = re.compile(r"\d+(\.\d+)+", re.ASCII)
 # The first version of the SDK that gets max_replicates and an implementation for `memory`. Known:
 # the guides to 18.1 have numreadports and numwriteports alone, that to 22.4 max_replicates, and
@@ -75,6 +76,25 @@ class Device:
 
 
 @dataclass(frozen=True)
+class IoChannels:
+    """The serial channels of a board, which kernels see as I/O channels by these names, number n of
+    `outputs` through the same port as number n of `inputs`: words of `bits` a channel, `gbits`
+    Gbit/s each way, `latency_ns` from the kernel of one board to that of the next."""
+
+    __pydantic_config__ = STRICT
+
+    inputs: Annotated[tuple[str, ...], MinLen(1)]
+    outputs: Annotated[tuple[str, ...], MinLen(1)]
+    bits: Count
+    gbits: Figure
+    latency_ns: FigureOrZero
+
+    def __str__(self) -> str:
+        each = f"{self.bits} bits, {self.gbits:g} Gbit/s each, {self.latency_ns:g} ns"
+        return f"{', '.join((*self.inputs, *self.outputs))}: {each}"
+
+
+@dataclass(frozen=True)
 class Board:
     """A board with its support package. Bandwidths in GB/s, `launch_us` in microseconds a kernel
     launch.
@@ -85,7 +105,7 @@ class Board:
     down towards `least_efficiency`, the least that a published design was measured at. `sdk` is the
     version of the Intel FPGA SDK for OpenCL that flags are written for; `opencl` is false for
     boards that the SDK does not support. `aoc_board` and the names in `aliases` stand for the board
-    too.
+    too. `io_channels` lead to other boards.
     """
 
     __pydantic_config__ = STRICT
@@ -108,6 +128,7 @@ class Board:
     pcie_bandwidth: Figure
     launch_us: FigureOrZero
     aliases: tuple[str, ...] = ()
+    io_channels: IoChannels | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     unverified: tuple[str, ...] = ()
 
@@ -254,6 +275,8 @@ def check_board(board: Board, where: str) -> None:
     check_names("aliases", board.aliases, NAME, where)
     check_names("sdk", (board.sdk,), VERSION, where)
     check_names("sdk_versions", board.sdk_versions, VERSION, where)
+    if board.io_channels:
+        check_io_channels(board.io_channels, where)
     for resource in ("alms", "blocks", "dsps"):
         if getattr(board, f"reserved_{resource}") >= getattr(board.device, resource):
             raise BoardError(
@@ -266,6 +289,17 @@ def check_board(board: Board, where: str) -> None:
         )
 
 
+def check_io_channels(channels: IoChannels, where: str) -> None:
+    """Raise BoardError for names that are no identifiers, and for words that no vectors fill."""
+    check_names("io_channels", (*channels.inputs, *channels.outputs), IDENTIFIER, where)
+    if len(channels.inputs) != len(channels.outputs):
+        raise BoardError("field 'io_channels' has other inputs than outputs", where=where)
+    if channels.bits % 32 or channels.bits & (channels.bits - 1):
+        raise BoardError(
+            "field 'io_channels.bits' must be 32 or twice, four times, ... as many", where=where
+        )
+
+
 def check_names(
     field_name: str, values: tuple[str, ...], form: re.Pattern[str], where: str
 ) -> None:
@@ -273,6 +307,7 @@ def check_names(
     wanted = {
         NAME: "a name of letters, digits and _ . / : - which begins with a letter or digit and "
         "has no ..",
+        IDENTIFIER: "a name of letters, digits and _",
         VERSION: "a version such as 19.4",
     }
     for value in values:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlsgen.codegen.render import comment_text
 from hlsgen.graph import Layer, Port, Tensor
-from hlsgen.host.manifest import Argument, Buffer, Launch, Layout, Result, Run, Section, Step
+from hlsgen.host.manifest import Argument, Buffer, Launch, Layout, Link, Result, Run, Section, Step
 from hlsgen.host.manifest import Port as PortEntry
 from hlsgen.ops import operator
 
@@ -50,6 +50,7 @@ class Generated:
     layers: list[Result]
     runs: dict[str, Run]
     step_fields: dict[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 def filled(section: Section) -> Buffer:

@@ -74,11 +74,13 @@ def generate(
     out: str | Path,
     finish: Callable[[Path], None] | None = None,
     calibration: Calibration | None = None,
+    part: bool = False,
 ) -> Design:
     """Write the design of a planned network to the directory `out`.
 
     `finish` adds what it wants to the new directory before that is put in place. The manifest holds
-    a hash of the `calibration` by which the plan was found (hlsgen's own without one). An earlier
+    a hash of the `calibration` by which the plan was found (hlsgen's own without one). A `part` of
+    a system is the design of one of its boards: the network's model lies above it. An earlier
     design there is replaced only when the new one is complete; files that are not of the design
     stay, but what aoc compiled from other kernels is put aside (`Design.set_aside`). Raises
     OutputError when the directory cannot be written or holds something else.
@@ -89,7 +91,7 @@ def generate(
     generated = GENERATORS[plan.style](graph, plan, target)
     beside = {"board": target, "calibration": calibration or default_calibration()}
     hashes = {name: hashlib.sha256(repr(v).encode()).hexdigest() for name, v in beside.items()}
-    manifest = replace(design_manifest(graph, plan, generated), sha256=hashes)
+    manifest = replace(design_manifest(graph, plan, generated, part), sha256=hashes)
     target_path = out.resolve()  # so that a working directory that moves does no harm
     try:
         with workspace(target_path) as folder:
@@ -123,12 +125,13 @@ def check_target(out: Path) -> None:
         )
 
 
-def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
+def design_manifest(graph: Graph, plan: Plan, generated: Generated, part: bool = False) -> Manifest:
     """The content of design.json: all that the host needs to know. Documented in
     docs/design-directory.md."""
     text = f"kernels/{graph.name}.cl"
     cut = graph.host_parts.cut if graph.host_parts else None
     parts = cut.files if cut else ()
+    own = ("Makefile", "design.json", "plan.json", "weights", text, *parts)
     found = Manifest(
         schema=SCHEMA,
         generator=f"hlsgen {__version__}",
@@ -136,9 +139,7 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
         board=plan.board,
         style=plan.style,
         dtype=FLOAT32.name,
-        files=tuple(
-            sorted(("Makefile", "design.json", "plan.json", "weights", "model.onnx", text, *parts))
-        ),
+        files=tuple(sorted(own if part else (*own, "model.onnx"))),
         kernels=(text,),
         options=RELAXED_EMULATION if relaxes(graph, plan) else (),
         weights=WeightsEntry(
@@ -156,6 +157,8 @@ def design_manifest(graph: Graph, plan: Plan, generated: Generated) -> Manifest:
         runs=generated.runs,
         step_fields=generated.step_fields,
         cut=cut,
+        part=part,
+        links=generated.links,
     )
     check(found)
     return found
@@ -197,7 +200,8 @@ def write_files(
     with open(folder / "weights", "wb") as file:
         file.writelines(generated.weights.chunks)
     plan.save(folder / "plan.json")
-    (folder / "model.onnx").write_bytes(model_bytes(graph.model))
+    if not manifest.part:
+        (folder / "model.onnx").write_bytes(model_bytes(graph.model))
     if graph.host_parts is not None:
         parts, cut = graph.host_parts, graph.host_parts.cut
         for name, part in ((cut.head, parts.head), (cut.tail, parts.tail)):

@@ -34,17 +34,20 @@ from hlsgen.codegen.render import render
 from hlsgen.codegen.weight_banks import bank_context, in_banks
 from hlsgen.graph import Graph, Layer
 from hlsgen.host.manifest import Buffer, Layout
+from hlsgen.host.manifest import Link as LinkEntry
 from hlsgen.kernel.collector import Collector
 from hlsgen.kernel.hardware import COLLECTED_FIFO
+from hlsgen.kernel.link_text import LinkText, link_text
 from hlsgen.kernel.load_text import load_lines
-from hlsgen.kernel.naming import Instance, reader, word_type, writer
+from hlsgen.kernel.naming import LINK_IN, LINK_OUT, Instance, reader, word_type, writer
 from hlsgen.kernel.nest import Nest
 from hlsgen.kernel.operand_text import chosen, stored
 from hlsgen.kernel.result_text import activated, cleared, emit, finish
 from hlsgen.kernel.text import every_iteration, kernel_text
+from hlsgen.model.links import host_inputs, host_outputs, leaves, link_positions, packing
 from hlsgen.model.weight_banks import apart
 from hlsgen.ops import operator
-from hlsgen.plan import EdgePlan, KernelPlan, Plan
+from hlsgen.plan import EdgePlan, KernelPlan, LinkPlan, Plan
 from hlsgen.types import decoded
 
 
@@ -64,18 +67,25 @@ class PipelinedGenerator:
         producer = self.graph.producers.get(edge.tensor)
         source = producer.name if producer else self.input_kernel(edge.tensor)
         if not edge.consumer:
-            return f"{source}_to_{self.output_kernel(edge.position)}"
+            return f"{source}_to_{self.output_kernel(edge.position)}" + self.passing(edge)
         several = len(self.graph.layer(edge.consumer).inputs) > 1
         return f"{source}_to_{edge.consumer}" + (f"_{edge.position + 1}" if several else "")
 
+    def passing(self, edge: EdgePlan) -> str:
+        """What tells apart the channels of tensors that a board passes on from link to link."""
+        passes = edge.tensor not in self.graph.producers
+        several = self.plan.leaving and len(self.plan.leaving.tensors) > 1
+        return f"_{edge.position + 1}" if passes and several else ""
+
     def input_kernel(self, tensor: str) -> str:
-        """The kernel that reads a network input from memory."""
-        index = [port.tensor for port in self.graph.inputs].index(tensor)
-        return reader(index, len(self.graph.inputs))
+        """The kernel that reads an input from memory, or from the link that it comes over."""
+        names = [port.tensor for port in host_inputs(self.graph, self.plan)]
+        return reader(names.index(tensor), len(names)) if tensor in names else LINK_IN
 
     def output_kernel(self, position: int) -> str:
-        """The kernel that writes a network output to memory."""
-        return writer(position, len(self.graph.outputs))
+        """The kernel that writes an output to memory, or to the link that it leaves over."""
+        port, ports = self.graph.outputs[position], host_outputs(self.graph, self.plan)
+        return writer(ports.index(port), len(ports)) if port in ports else LINK_OUT
 
     def channels_from(self, tensor: str) -> list[str]:
         """All channels that carry a tensor."""
@@ -213,25 +223,46 @@ class PipelinedGenerator:
                     self.vectors(port.tensor),
                     self.channels_from(port.tensor),
                 )
-                for number, port in enumerate(self.graph.inputs, start=1)
+                for number, port in enumerate(host_inputs(self.graph, self.plan), start=1)
             ],
             outputs=[
                 OutputWriter(
                     self.output_kernel(edge.position),
-                    f"output_{edge.position + 1}",
+                    f"output_{number}",
                     self.vectors(edge.tensor),
                     self.channel(edge),
                     place,
                 )
-                for edge in self.leaving()
+                for number, edge in enumerate(self.written(), start=1)
             ],
+            joints=self.joints(),
             layers=[self.layer_kernel(layer) for layer in self.graph.layers],
         )
 
-    def leaving(self) -> list[EdgePlan]:
+    def written(self) -> list[EdgePlan]:
         """The channels to memory, in the order of the network's outputs."""
         ends = {edge.position: edge for edge in self.plan.edges if not edge.consumer}
-        return [ends[position] for position in range(len(self.graph.outputs))]
+        ports = enumerate(self.graph.outputs)
+        return [ends[position] for position, port in ports if not leaves(port, self.plan)]
+
+    def joints(self) -> list[LinkText]:
+        """The kernels at the ends of the links to other boards."""
+        found = []
+        if self.plan.arriving:
+            channels = [self.channels_from(name) for name in self.plan.arriving.tensors]
+            found.append(self.joint(LINK_IN, self.plan.arriving, channels))
+        if self.plan.leaving:
+            places = link_positions(self.graph, self.plan)
+            edges = {edge.position: edge for edge in self.plan.edges if not edge.consumer}
+            channels = [[self.channel(edges[places[t]])] for t in self.plan.leaving.tensors]
+            found.append(self.joint(LINK_OUT, self.plan.leaving, channels))
+        return found
+
+    def joint(self, kernel: str, link: LinkPlan, channels: list[list[str]]) -> LinkText:
+        """The kernel at an end of a link, with the channels of each of its tensors."""
+        packed = packing(self.graph, self.plan, link)
+        types = [self.vectors(tensor.tensor).type for tensor in packed.tensors]
+        return link_text(kernel, link.channels, link.bits, link.depth, packed, types, channels)
 
     def generate(self, board: Board) -> Generated:
         """The whole design."""
@@ -270,23 +301,28 @@ class PipelinedGenerator:
     def manifest(self, source: str, weights: Weights, parts: Parts, board: Board) -> Generated:
         """Buffers, ports, launches."""
         buffers, banks = self.buffers(parts), self.weights.banks
+        inputs = host_inputs(self.graph, self.plan)
+        outputs = host_outputs(self.graph, self.plan)
         return Generated(
             source,
             weights,
             in_banks(buffers, banks) if apart(banks, board) else buffers,
             [
                 input_entry(port, self.layout(end.buffer, port.tensor))
-                for port, end in zip(self.graph.inputs, parts.inputs, strict=True)
+                for port, end in zip(inputs, parts.inputs, strict=True)
             ],
             [
                 output_entry(port, self.layout(end.buffer, port.tensor))
-                for port, end in zip(self.graph.outputs, parts.outputs, strict=True)
+                for port, end in zip(outputs, parts.outputs, strict=True)
             ],
             [
                 layer_entry(layer, self.layout(tap_buffer(layer.name), layer.output))
                 for layer in self.graph.layers
             ],
             pipelined_runs(parts, banks, self.plan.enabled("concurrent_queues")),
+            links=tuple(
+                LinkEntry(joint.kernel, joint.channels, joint.bytes) for joint in parts.joints
+            ),
         )
 
     def layout(self, buffer: str, tensor: str) -> Layout:
@@ -296,7 +332,7 @@ class PipelinedGenerator:
     def buffers(self, parts: Parts) -> dict[str, Buffer]:
         """Weights; inputs and outputs; results of layers, and sums that are not on chip."""
         found = self.weights.buffers()
-        ports = (*self.graph.inputs, *self.graph.outputs)
+        ports = (*host_inputs(self.graph, self.plan), *host_outputs(self.graph, self.plan))
         ends: list[InputReader | OutputWriter] = [*parts.inputs, *parts.outputs]
         for port, end in zip(ports, ends, strict=True):
             found[end.buffer] = self.batch(port.tensor)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from hlsgen.graph import Tensor
+from hlsgen.kernel.link_text import LinkText
 from hlsgen.kernel.naming import Instance
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import KernelPlan
@@ -117,7 +118,8 @@ class LayerKernel:
 @dataclass(frozen=True)
 class Parts:
     """All of a design. `helpers`: whether kernels beside those of layers start by themselves;
-    `piece`: the type in which weights that are kept arrive."""
+    `piece`: the type in which weights that are kept arrive; `joints`: the kernels at the ends of
+    links to other boards."""
 
     copies: int
     piece: str
@@ -126,6 +128,7 @@ class Parts:
     inputs: Sequence[InputReader]
     outputs: Sequence[OutputWriter]
     layers: Sequence[LayerKernel]
+    joints: Sequence[LinkText]
 
     @property
     def array(self) -> str:

@@ -13,11 +13,13 @@ from hlsgen.kernel.weight_banks import Bank
 
 def pipelined_runs(parts: Parts, banks: Sequence[Bank], concurrent: bool) -> dict[str, Run]:
     """All ways; `concurrent`: whether kernels may run side by side."""
-    first = [launch(port.kernel, port.buffer, IMAGES) for port in parts.inputs]
+    first = [launch(joint.kernel, IMAGES) for joint in parts.joints if joint.receives]
+    first += [launch(port.kernel, port.buffer, IMAGES) for port in parts.inputs]
     first += bank_launches(banks) or [
         launch(reader.kernel, "filters", IMAGES) for reader in parts.filters
     ]
-    last = [launch(port.kernel, port.buffer, IMAGES) for port in parts.outputs]
+    last = [launch(joint.kernel, IMAGES) for joint in parts.joints if not joint.receives]
+    last += [launch(port.kernel, port.buffer, IMAGES) for port in parts.outputs]
     load = [launch("weight_loader", "weights")] * bool(parts.loading)
     apart = [stream.kernel for bank in banks for stream in bank.streams]
     middle = [each for layer in parts.layers for each in of_layer(layer, tap=True)]

@@ -17,6 +17,7 @@ from pathlib import Path
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 from hlsgen.files import held
+from hlsgen.host.manifest import SYSTEM
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
 from hlsgen.schema import NOTED, read
 
@@ -100,13 +101,18 @@ class Owned:
 
 
 def own_files(out: Path) -> set[str] | None:
-    """The files of the design in a directory, and what other commands left of it; None where hlsgen
-    wrote no design there."""
+    """The files of the design, or the system, in a directory, and what other commands left of it;
+    None where hlsgen wrote none there."""
     try:
-        found = read(Owned, out / "design.json", str(out), OutputError)
+        name = SYSTEM if (out / SYSTEM).exists() else "design.json"
+        found = read(Owned, out / name, str(out), OutputError)
     except OutputError:
         return None
-    return set(found.files) | OUTDATED if found.generator.startswith("hlsgen ") else None
+    if not found.generator.startswith("hlsgen "):
+        return None
+    boards = {f"{Path(name).parent}/" for name in found.files if Path(name).name == "design.json"}
+    outdated = {f"{board}{name}" for board in boards for name in OUTDATED}
+    return set(found.files) | OUTDATED | outdated
 
 
 def keep_foreign_files(before: Path, folder: Path) -> str:

@@ -9,6 +9,8 @@ from hlsgen.kernel.nest import Array, Index, Loop, Nest, row_major
 from hlsgen.kernel.writing import counted
 from hlsgen.types import FLOAT32, DataType
 
+# The kernels at the ends of the links to the boards before and behind.
+LINK_IN, LINK_OUT = "link_in", "link_out"
 # What the running value of an iteration is called, by kind of combination.
 RUNNING = {"multiply": "product", "maximum": "largest", "sum": "sum"}
 

@@ -46,7 +46,7 @@ def even_flow(graph: Graph, plan: Plan, images: int, board: Board) -> EvenFlow:
             waits[reads] = available[channel] - due[reads]
         due += np.maximum.accumulate(np.maximum(waits, 0))
         taken |= {channel: due[ports == port] for port, channel in enumerate(p.inputs)}
-        available |= dict.fromkeys(p.outputs, due[ports < 0] + p.latency)
+        available |= {i: due[ports == -1 - p.group(i)] + p.latency for i in p.outputs}
     for p in processes:
         word = next((channel for channel in p.outputs if channel >= len(plan.edges)), None)
         if (

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import COLLECTED_FIFO, STREAMED_FIFO, Body, Fifo, Kernel, Lsu, Structure
-from hlsgen.kernel.naming import reader, writer
+from hlsgen.kernel.naming import LINK_IN, LINK_OUT, reader, writer
 from hlsgen.kernel.weight_banks import bank_fifo, bank_kernels, stream_fifos, stream_kernel
+from hlsgen.model.links import host_inputs, host_outputs, packing
 from hlsgen.model.weight_banks import weight_banks
 from hlsgen.ops import operator
 from hlsgen.ops.streamed import LOOPS
@@ -26,22 +27,23 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
     kernels = [
         kernel for layer in graph.layers for kernel in planned_kernels(layer, graph, plan)
     ] * copies
-    for index, port in enumerate(graph.inputs):
+    inputs, outputs = host_inputs(graph, plan), host_outputs(graph, plan)
+    for index, port in enumerate(inputs):
         vector = width[port.tensor] * bits[port.tensor]
         readers = ends(plan.edges, port.tensor) * copies
         kernels.append(
             transfer(
-                reader(index, len(graph.inputs)),
+                reader(index, len(inputs)),
                 (Lsu("image_data", vector),) * copies,
                 vector * readers,
                 readers,
             )
         )
-    for index, port in enumerate(graph.outputs):
+    for index, port in enumerate(outputs):
         vector = width[port.tensor] * bits[port.tensor]
         kernels.append(
             transfer(
-                writer(index, len(graph.outputs)),
+                writer(index, len(outputs)),
                 (Lsu("image_data", vector, store=True),) * copies,
                 vector * copies,
                 copies,
@@ -60,6 +62,9 @@ def pipelined_structure(graph: Graph, plan: Plan) -> Structure:
         for kernel in plan.kernels
         if kernel.vectors_per_cycle > 1
     ]
+    linking = link_structure(graph, plan)
+    kernels += linking.kernels
+    fifos += linking.fifos
     reading = shared_readers(graph, plan) if plan.weight_readers else own_readers(graph, plan)
     kernels += reading.kernels
     fifos += reading.fifos
@@ -107,6 +112,25 @@ def collected(kernel: KernelPlan, bits: int) -> Fifo:
 def streamed(kernel: KernelPlan, bits: int) -> Fifo:
     """The channel of weights that come from memory."""
     return Fifo(f"{kernel.layer} streamed", kernel.output_width * bits, STREAMED_FIFO)
+
+
+def link_structure(graph: Graph, plan: Plan) -> Structure:
+    """The kernels at the ends of the board's links, and what their I/O channels hold."""
+    kernels, fifos = [], []
+    for name, link in ((LINK_IN, plan.arriving), (LINK_OUT, plan.leaving)):
+        if link is None:
+            continue
+        packed = packing(graph, plan, link)
+        vectors = sum(
+            tensor.bits * (ends(plan.edges, tensor.tensor) if link is plan.arriving else 1)
+            for tensor in packed.tensors
+        )
+        count = len(link.channels) + len(packed.tensors)
+        held = max(tensor.turns * min(tensor.bits, link.word) for tensor in packed.tensors)
+        body = Body(register_bits=held, multiplexer_bits=held)
+        kernels.append(Kernel(name, body, channel_bits=link.word + vectors, channel_ends=count))
+        fifos += [Fifo(channel, link.bits, link.depth) for channel in link.channels]
+    return Structure(tuple(kernels), tuple(fifos))
 
 
 def own_readers(graph: Graph, plan: Plan) -> Structure:

@@ -10,6 +10,8 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.graph import Graph, Layer
 from hlsgen.kernel.hardware import ACCUMULATION_LATENCY, KERNEL_LATENCY
+from hlsgen.kernel.naming import LINK_IN, LINK_OUT
+from hlsgen.model.links import host_inputs, host_outputs, packing, word_seconds
 from hlsgen.model.times import LayerTime, Timing
 from hlsgen.model.weight_banks import apart, bank_bandwidth, bank_share, weight_banks
 from hlsgen.ops import operator
@@ -64,6 +66,7 @@ def pipelined_timing(graph: Graph, plan: Plan, board: Board, clock: float) -> Ti
         name: cycles / plan.copies / (clock * 1e6)
         for name, cycles in (times | port_cycles(graph, plan)).items()
     }
+    limits |= link_seconds(graph, plan, board)
     limits["external memory"] = memory_seconds(graph, plan, board, clock, bytes_moved, streamed)
     limits["host link"] = bytes_moved / (board.pcie_bandwidth * 1e9)
     slowest = max(limits, key=lambda name: limits[name])
@@ -88,7 +91,7 @@ def memory_seconds(
     banks = weight_banks(graph, plan) if plan.weight_readers else ()
     if not banks:
         return (moved + streamed) / (board.sustained_bandwidth(readers(graph, plan)) * 1e9)
-    ports = len(graph.inputs)
+    ports = len(host_inputs(graph, plan))
     each = bank_bandwidth(board, ports, len(banks), clock)
     slowest = max(bank.bytes for bank in banks) / each
     if apart(banks, board):
@@ -97,10 +100,19 @@ def memory_seconds(
     return max(slowest, together / (board.sustained_bandwidth(ports + len(banks)) * 1e9))
 
 
+def link_seconds(graph: Graph, plan: Plan, board: Board) -> dict[str, float]:
+    """Seconds that the words of an image take on the wire of each link."""
+    return {
+        f"{name} link": packing(graph, plan, link).words * word_seconds(board)
+        for name, link in (("arriving", plan.arriving), ("leaving", plan.leaving))
+        if link
+    }
+
+
 def readers(graph: Graph, plan: Plan) -> int:
     """Kernels that read external memory all the time: those of inputs and of weights that
     stream."""
-    return len(graph.inputs) + sum(kernel.row_tiles > 0 for kernel in plan.kernels)
+    return len(host_inputs(graph, plan)) + sum(kernel.row_tiles > 0 for kernel in plan.kernels)
 
 
 def kernel_times(graph: Graph, plan: Plan, board: Board) -> tuple[LayerTime, ...]:
@@ -127,7 +139,13 @@ def port_cycles(graph: Graph, plan: Plan) -> dict[str, float]:
     """Cycles an image of the kernels that read inputs and write outputs, a vector a cycle."""
     widths = {edge.tensor: edge.width for edge in plan.edges}
     found: dict[str, float] = {}
-    for kind, ports in (("network input", graph.inputs), ("network output", graph.outputs)):
+    for name, link in ((LINK_IN, plan.arriving), (LINK_OUT, plan.leaving)):
+        if link:
+            found[name] = packing(graph, plan, link).turns
+    for kind, ports in (
+        ("network input", host_inputs(graph, plan)),
+        ("network output", host_outputs(graph, plan)),
+    ):
         for port in ports:
             tensor = graph.tensors[port.tensor]
             cycles = tensor.pixels * vectors(tensor.channels, widths[port.tensor])
@@ -139,7 +157,7 @@ def image_bytes(graph: Graph, plan: Plan) -> float:
     """Bytes of inputs and outputs as they cross memory and link, padded to whole vectors."""
     widths = {edge.tensor: edge.width for edge in plan.edges}
     total = 0
-    for port in (*graph.inputs, *graph.outputs):
+    for port in (*host_inputs(graph, plan), *host_outputs(graph, plan)):
         tensor, width = graph.tensors[port.tensor], widths[port.tensor]
         total += tensor.pixels * vectors(tensor.channels, width) * width * tensor.type.bytes
     return total

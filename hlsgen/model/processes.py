@@ -7,7 +7,8 @@ Each kernel goes through the iterations of its loop; some of them read a vector,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.kernel.events import Events
 from hlsgen.kernel.latency import COLLECT_DEPTH
+from hlsgen.kernel.packing import Packing
+from hlsgen.model.links import host_inputs, leaves, link_positions, packing, word_seconds
 from hlsgen.model.pipelined_timing import initiation_interval
 from hlsgen.ops import operator
 from hlsgen.ops.arrays import vectors
@@ -24,9 +27,11 @@ from hlsgen.plan import Plan
 @dataclass(frozen=True)
 class Process:
     """A kernel. `due`: cycle of each event of an image, in order, from the image's start;
-    `ports`: -1 where the event writes, i where it reads input i. `inputs` and `outputs` are
-    channels by position: those of `plan.edges`, then those of collected words. It takes `period`
-    cycles an image where it never waits; what it writes can be read `latency` cycles later."""
+    `ports`: i where the event reads input i, -1 where it writes, -1 - k where it writes to the
+    channels of group k alone. `inputs` and `outputs` are channels by position: those of
+    `plan.edges`, then those of collected words; `groups` are those of the outputs. It takes
+    `period` cycles an image where it never waits; what it writes can be read `latency` cycles
+    later."""
 
     name: str
     due: np.ndarray
@@ -35,6 +40,11 @@ class Process:
     outputs: tuple[int, ...]
     latency: int
     period: int
+    groups: tuple[int, ...] = ()
+
+    def group(self, channel: int) -> int:
+        """The group of writes that a channel gets."""
+        return self.groups[self.outputs.index(channel)] if self.groups else 0
 
 
 def build_processes(
@@ -49,7 +59,11 @@ def build_processes(
         reading[edge.consumer, edge.position] = index
     width = {edge.tensor: edge.width for edge in plan.edges}
     found, collected = [], len(plan.edges)
-    for port in graph.inputs:
+    if plan.arriving:
+        packed = packing(graph, plan, plan.arriving)
+        outputs = [feeding[name] for name in plan.arriving.tensors]
+        found.append(receiver("link in", packed, wire_cycles(packed, board), interval, outputs))
+    for port in host_inputs(graph, plan):
         count = graph.tensors[port.tensor].pixels * vectors(
             graph.tensors[port.tensor].channels, width[port.tensor]
         )
@@ -86,7 +100,14 @@ def build_processes(
         found.append(
             process(layer.name, events, cycles, interval, inputs, feeding[layer.output], depth)
         )
+    if plan.leaving:
+        packed = packing(graph, plan, plan.leaving)
+        sources = link_positions(graph, plan)
+        inputs = [reading["", sources[name]] for name in plan.leaving.tensors]
+        found.append(sender("link out", packed, wire_cycles(packed, board), inputs))
     for position, port in enumerate(graph.outputs):
+        if leaves(port, plan):
+            continue
         count = graph.tensors[port.tensor].pixels * vectors(
             graph.tensors[port.tensor].channels, width[port.tensor]
         )
@@ -102,6 +123,47 @@ def build_processes(
             )
         )
     return tuple(found)
+
+
+def wire_cycles(packed: Packing, board: Board) -> int:
+    """Cycles of the nominal clock that the words of an image take on the wire."""
+    return ceil(packed.words * word_seconds(board) * board.device.fmax * 1e6)
+
+
+def receiver(
+    name: str,
+    packed: Packing,
+    cycles: int,
+    interval: int,
+    outputs: list[list[int]],
+    words: tuple[int, ...] = (),
+) -> Process:
+    """The kernel that takes words of a link apart into the `outputs` of every tensor. It takes
+    `cycles` an image, or `interval`, where it never waits, and reads the channel `words` where that
+    is there."""
+    period = max(packed.turns, cycles, interval)
+    read, left = packed.received()
+    groups = [group for group, channels in enumerate(outputs) for _ in channels]
+    due = [*([read] * len(words)), *left]
+    ports = [np.full(len(read), 0)] * len(words)
+    ports += [np.full(len(places), -1 - group) for group, places in enumerate(left)]
+    times, kinds = np.concatenate(due), np.concatenate(ports)
+    order = np.lexsort((kinds < 0, times))
+    targets = tuple(channel for channels in outputs for channel in channels)
+    times = times[order] * period // packed.turns
+    return Process(name, times, kinds[order], words, targets, COLLECT_DEPTH, period, tuple(groups))
+
+
+def sender(
+    name: str, packed: Packing, cycles: int, inputs: list[int], words: tuple[int, ...] = ()
+) -> Process:
+    """The kernel that packs the `inputs`, one a tensor, into words of a link, and writes them to
+    the channel `words` where that is there."""
+    period = max(packed.turns, cycles)
+    taken, sent = packed.sent()
+    events = Events(tuple(taken), sent if words else np.arange(0))
+    merged = process(name, events, packed.turns, 1, inputs, list(words), COLLECT_DEPTH)
+    return replace(merged, due=merged.due * period // packed.turns, period=period)
 
 
 def collector_events(pixels: int, count: int, vectors_per_cycle: int) -> Events:

@@ -16,7 +16,7 @@ nothing happens in a window in which something must.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,7 +34,7 @@ ROUNDS = 8
 # before it is written.
 DOUBTS = ("tokens", "room")
 # Times of all vectors of a run: when each can be read, by kernel, and when each was, by channel.
-State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
+State = tuple[tuple[tuple[np.ndarray, ...], ...], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,32 @@ def simulate(
 ) -> Simulation:
     """Run `images` images through a pipelined plan. `depths` overrides those of channels by their
     position in `plan.edges`."""
-    run = Run(graph, plan, images, board or find_board(plan.board), depths)
+    run = Run.of(graph, plan, images, board or find_board(plan.board), depths)
     run.finish()
     return run.simulation()
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A FIFO before a run: its depth, what its tokens are, and where it leads from and to."""
+
+    depth: int
+    token: str = "a word of vectors"
+    place: str = "for a word of vectors"
+
+
+def queues(plan: Plan, count: int, depths: Mapping[int, int] | None = None) -> list[Queue]:
+    """The `count` FIFOs of a plan: those of its channels, then those of collected words. `depths`
+    overrides those of the former."""
+    found = [
+        Queue(
+            (depths or {}).get(i, edge.depth),
+            f"a vector of {edge.tensor}",
+            f"in the channel of {edge.tensor} to {edge.consumer or 'the output'}",
+        )
+        for i, edge in enumerate(plan.edges)
+    ]
+    return found + [Queue(COLLECTED_FIFO)] * (count - len(found))
 
 
 class Walk:
@@ -95,10 +118,10 @@ class Walk:
         self.process = process
         self.due = np.add.outer(process.period * np.arange(images), process.due).ravel()
         self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
-        self.writes = np.flatnonzero(ports < 0)
-        self.ready = np.zeros(
-            len(self.writes), np.int64
-        )  # when each vector that it writes can be read
+        groups = range(max(process.groups, default=0) + 1)
+        self.writes = tuple(np.flatnonzero(ports == -1 - group) for group in groups)
+        # when each vector that it writes can be read
+        self.ready = tuple(np.zeros(len(places), np.int64) for places in self.writes)
         self.late = 0
         self.reach(0)
         self.settle()
@@ -106,7 +129,7 @@ class Walk:
     def reach(self, event: int) -> None:
         """Events before this one have times, no others."""
         self.reached = event
-        self.written = int(self.writes.searchsorted(event))
+        self.written = [int(places.searchsorted(event)) for places in self.writes]
         self.read = [int(places.searchsorted(event)) for places in self.reads]
 
     def settle(self) -> None:
@@ -125,11 +148,12 @@ class Walk:
 
 @dataclass
 class Channel:
-    """A FIFO under way: its ends, and when each token was read. `doubt`: what has not been looked
-    at since an end took on new times."""
+    """A FIFO under way: its ends, and when each token was read. `group`: of its writer's writes.
+    `doubt`: what has not been looked at since an end took on new times."""
 
     depth: int
     writer: Walk
+    group: int
     reader: Walk
     port: int
     taken: np.ndarray
@@ -137,7 +161,12 @@ class Channel:
 
     def counts(self) -> tuple[int, int]:
         """Tokens that were written and read, as far as is known."""
-        return self.writer.written, self.reader.read[self.port]
+        return self.writer.written[self.group], self.reader.read[self.port]
+
+    @property
+    def ready(self) -> np.ndarray:
+        """When each token can be read."""
+        return self.writer.ready[self.group]
 
     def full(self) -> bool:
         """Whether there is no room for another token."""
@@ -151,7 +180,7 @@ class Channel:
             return False
         written, read = self.counts()
         first = self.reader.settled_reads[self.port]
-        if read > written or (self.taken[first:read] < self.writer.ready[first:read]).any():
+        if read > written or (self.taken[first:read] < self.ready[first:read]).any():
             return True
         self.doubt.discard("tokens")
         return False
@@ -162,9 +191,9 @@ class Channel:
         if "room" not in self.doubt:
             return False
         written, read = self.counts()
-        first = max(self.writer.settled_writes - self.depth, 0)
+        first = max(self.writer.settled_writes[self.group] - self.depth, 0)
         last = max(written - self.depth, first)
-        early = self.writer.ready[first + self.depth : last + self.depth] < self.taken[first:last]
+        early = self.ready[first + self.depth : last + self.depth] < self.taken[first:last]
         if last > read or early.any():
             return True
         self.doubt.discard("room")
@@ -172,18 +201,13 @@ class Channel:
 
 
 class Run:
-    """Images on their way through a plan."""
+    """Images on their way through processes that FIFOs join, of which the first `measured` ones'
+    occupancy is asked for."""
 
     def __init__(
-        self,
-        graph: Graph,
-        plan: Plan,
-        images: int,
-        board: Board,
-        depths: Mapping[int, int] | None = None,
+        self, processes: Sequence[Process], fifos: Sequence[Queue], images: int, measured: int
     ) -> None:
-        processes = build_processes(graph, plan, board)
-        self.images, self.edges = images, plan.edges
+        self.images, self.fifos, self.measured = images, fifos, measured
         self.walks = [Walk(process, images) for process in processes]
         writers = {channel: walk for walk in self.walks for channel in walk.process.outputs}
         ends = {
@@ -191,20 +215,23 @@ class Run:
             for walk in self.walks
             for port, channel in enumerate(walk.process.inputs)
         }
-        self.channels = [
-            Channel(
-                (depths or {}).get(i, plan.edges[i].depth)
-                if i < len(plan.edges)
-                else COLLECTED_FIFO,
-                writers[i],
-                *ends[i],
-                np.zeros(len(writers[i].writes), np.int64),
-            )
-            for i in range(len(ends))
-        ]
+        self.channels = []
+        for i, fifo in enumerate(fifos):
+            group = writers[i].process.group(i)
+            taken = np.zeros(len(writers[i].writes[group]), np.int64)
+            self.channels.append(Channel(fifo.depth, writers[i], group, *ends[i], taken))
         # Whatever can happen happens within so many cycles of the last event.
         self.longest = max(process.period + process.latency for process in processes)
         self.window, self.end, self.active = self.longest, 0, 0
+
+    @staticmethod
+    def of(
+        graph: Graph, plan: Plan, images: int, board: Board, depths: Mapping[int, int] | None = None
+    ) -> Run:
+        """Images on their way through a plan."""
+        processes = build_processes(graph, plan, board)
+        count = sum(len(process.inputs) for process in processes)
+        return Run(processes, queues(plan, count, depths), images, len(plan.edges))
 
     def finish(self) -> None:
         """Go on until all images are through, or nothing can move."""
@@ -261,12 +288,13 @@ class Run:
         for port, i in enumerate(process.inputs):
             low, high = walk.settled_reads[port], int(walk.reads[port].searchsorted(last))
             places = walk.reads[port][low:high] - first
-            waits[places] = self.channels[i].writer.ready[low:high] - due[places]
-        start, end = walk.settled_writes, int(walk.writes.searchsorted(last))
+            waits[places] = self.channels[i].ready[low:high] - due[places]
+        ends = [int(places.searchsorted(last)) for places in walk.writes]
         for i in process.outputs:
             channel = self.channels[i]
-            low, high = max(start, channel.depth), max(end, channel.depth)
-            places = walk.writes[low:high] - first
+            low = max(walk.settled_writes[channel.group], channel.depth)
+            high = max(ends[channel.group], channel.depth)
+            places = walk.writes[channel.group][low:high] - first
             # A result enters the FIFO when it leaves the kernel's pipeline.
             free = (
                 channel.taken[low - channel.depth : high - channel.depth]
@@ -277,9 +305,10 @@ class Run:
         waits[:1] = np.maximum(waits[:1], walk.late)
         times = due + np.maximum.accumulate(waits)
         walk.reach(first + int(times.searchsorted(self.end)))
-        walk.ready[start : walk.written] = (
-            times[walk.writes[start : walk.written] - first] + process.latency
-        )
+        for start, end, writes, ready in zip(
+            walk.settled_writes, walk.written, walk.writes, walk.ready, strict=True
+        ):
+            ready[start:end] = times[writes[start:end] - first] + process.latency
         for port, i in enumerate(process.inputs):
             low, high = walk.settled_reads[port], walk.read[port]
             self.channels[i].taken[low:high] = times[walk.reads[port][low:high] - first]
@@ -294,15 +323,18 @@ class Run:
             written, _ = self.channels[i].counts()
             last = min([last, *walk.reads[port][written : written + 1]])
         for i in () if hopeful else walk.process.outputs:
-            room = self.channels[i].counts()[1] + self.channels[i].depth
-            last = min([last, *walk.writes[room : room + 1]])
+            channel = self.channels[i]
+            room = channel.counts()[1] + channel.depth
+            last = min([last, *walk.writes[channel.group][room : room + 1]])
         return int(last)
 
     def time(self, walk: Walk, event: int) -> int:
         """When an event happens."""
         port = walk.process.ports[event % len(walk.process.ports)]
         if port < 0:
-            return int(walk.ready[walk.writes.searchsorted(event)]) - walk.process.latency
+            group = -1 - port
+            place = walk.writes[group].searchsorted(event)
+            return int(walk.ready[group][place]) - walk.process.latency
         return int(
             self.channels[walk.process.inputs[port]].taken[walk.reads[port].searchsorted(event)]
         )
@@ -312,9 +344,7 @@ class Run:
         waiting = {
             walk.process.name: self.waiting_for(walk) for walk in self.walks if not walk.finished
         }
-        held = tuple(
-            most_held(*self.known(channel)) for channel in self.channels[: len(self.edges)]
-        )
+        held = tuple(most_held(*self.known(channel)) for channel in self.channels[: self.measured])
         return Simulation(
             self.completions(), waiting, held, {walk.process.name: walk.late for walk in self.walks}
         )
@@ -322,7 +352,7 @@ class Run:
     def known(self, channel: Channel) -> tuple[np.ndarray, np.ndarray]:
         """When each token of a channel could be read, and when each was."""
         written, read = channel.counts()
-        return channel.writer.ready[:written], channel.taken[:read]
+        return channel.ready[:written], channel.taken[:read]
 
     def completions(self) -> tuple[int, ...]:
         """When each image's last result was written, of the images that are through."""
@@ -337,19 +367,13 @@ class Run:
         """What a blocked process waits for."""
         port = int(walk.process.ports[walk.settled % len(walk.process.ports)])
         if port >= 0:
-            index = walk.process.inputs[port]
-            return (
-                f"a vector of {self.edges[index].tensor}"
-                if index < len(self.edges)
-                else "a word of vectors"
-            )
-        full = next(i for i in walk.process.outputs if self.channels[i].full())
-        if full >= len(self.edges):
-            return "room for a word of vectors"
-        return (
-            f"room in the channel of {self.edges[full].tensor} to "
-            f"{self.edges[full].consumer or 'the output'}"
+            return self.fifos[walk.process.inputs[port]].token
+        full = next(
+            i
+            for i in walk.process.outputs
+            if self.channels[i].group == -1 - port and self.channels[i].full()
         )
+        return f"room {self.fifos[full].place}"
 
     def shrink(self, index: int, depth: int) -> bool:
         """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether
@@ -365,7 +389,7 @@ class Run:
         channel.depth = depth
         if not early.any():
             return True
-        self.rewind(channel.writer, depth + int(early.argmax()))
+        self.rewind(channel, depth + int(early.argmax()))
         while self.advance():
             if any(late > time for late, time in zip(self.completions(), images, strict=False)):
                 break
@@ -375,15 +399,16 @@ class Run:
         self.restore(state)
         return False
 
-    def rewind(self, writer: Walk, token: int) -> None:
+    def rewind(self, channel: Channel, token: int) -> None:
         """Unsettle a token that a kernel writes, and all that may depend on it."""
+        writer = channel.writer
         last = max(self.time(walk, len(walk.due) - 1) for walk in self.walks)
-        writer.settled = int(writer.writes[token])
+        writer.settled = int(writer.writes[channel.group][token])
         self.end = self.time(writer, writer.settled)
-        while any([self.unsettle(channel) for channel in self.channels]):
+        while any([self.unsettle(other) for other in self.channels]):
             pass
-        for channel in self.channels:
-            channel.doubt.update(DOUBTS)
+        for other in self.channels:
+            other.doubt.update(DOUBTS)
         for walk in self.walks:
             walk.reach(walk.settled)
             walk.settle()
@@ -403,17 +428,18 @@ class Run:
             channel.reader,
             (channel.writer.settled, channel.reader.settled),
         )
-        places = reader.reads[channel.port]
-        written = int(writer.writes.searchsorted(writer.settled))
+        places, writes = reader.reads[channel.port], writer.writes[channel.group]
+        written = int(writes.searchsorted(writer.settled))
         reader.settled = int(min([reader.settled, *places[written : written + 1]]))
         room = int(places.searchsorted(reader.settled)) + channel.depth
-        writer.settled = int(min([writer.settled, *writer.writes[room : room + 1]]))
+        writer.settled = int(min([writer.settled, *writes[room : room + 1]]))
         return (writer.settled, reader.settled) != before
 
     def state(self) -> State:
         """All times, of a finished run."""
-        return tuple(walk.ready.copy() for walk in self.walks), tuple(
-            c.taken.copy() for c in self.channels
+        return (
+            tuple(tuple(ready.copy() for ready in walk.ready) for walk in self.walks),
+            tuple(c.taken.copy() for c in self.channels),
         )
 
     def restore(self, state: State) -> None:

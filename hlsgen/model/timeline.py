@@ -50,7 +50,7 @@ def timeline(
 ) -> Timeline:
     """Simulate `images` images, two or more, in `spans` of equal time. A design that deadlocks
     has no tracks."""
-    run = Run(graph, plan, images, board or find_board(plan.board), None)
+    run = Run.of(graph, plan, images, board or find_board(plan.board), None)
     run.finish()
     found = run.simulation()
     if found.deadlocked:
@@ -84,7 +84,8 @@ def track(run: Run, walk: Walk, edges: np.ndarray) -> Track:
 def event_times(run: Run, walk: Walk) -> np.ndarray:
     """When each event of a finished process happens."""
     times = np.empty(len(walk.due), np.int64)
-    times[walk.writes] = walk.ready - walk.process.latency
+    for writes, ready in zip(walk.writes, walk.ready, strict=True):
+        times[writes] = ready - walk.process.latency
     for port, channel in enumerate(walk.process.inputs):
         times[walk.reads[port]] = run.channels[channel].taken
     return times
@@ -96,12 +97,14 @@ def blockers(run: Run, walk: Walk) -> np.ndarray:
     found = np.full(len(walk.due), -1)
     for port, channel in enumerate(walk.process.inputs):
         found[walk.reads[port]] = channel
-    free = np.zeros((len(walk.process.outputs), len(walk.writes)), np.int64)
-    for row, channel in zip(free, walk.process.outputs, strict=True):
-        depth, taken = run.channels[channel].depth, run.channels[channel].taken
-        row[depth:] = taken[: max(len(taken) - depth, 0)]
-    if len(free):
-        found[walk.writes] = np.array(walk.process.outputs)[free.argmax(axis=0)]
+    for group, writes in enumerate(walk.writes):
+        outputs = [i for i in walk.process.outputs if run.channels[i].group == group]
+        free = np.zeros((len(outputs), len(writes)), np.int64)
+        for row, channel in zip(free, outputs, strict=True):
+            depth, taken = run.channels[channel].depth, run.channels[channel].taken
+            row[depth:] = taken[: max(len(taken) - depth, 0)]
+        if len(free):
+            found[writes] = np.array(outputs)[free.argmax(axis=0)]
     return found
 
 

@@ -17,7 +17,7 @@ WORDS = """
     shuffle2 printf barrier mem_fence prefetch
 
     feature_reader residual_reader parameter_reader epilogue writer weight_loader read_input
-    write_output
+    write_output link_in link_out link_word
 """
 # C and OpenCL C keywords and types; built-in functions; kernels that the templates add.
 SCALARS = (

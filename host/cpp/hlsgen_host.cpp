@@ -434,6 +434,8 @@ void append(Array& all, const Array& image) {
 
 void run(const Options& options) {
     const Json manifest = read_manifest(options.design);
+    if (manifest.contains("links"))
+        throw std::runtime_error("the design is one board of a system, which the Python host runs");
     if (manifest.contains("cut"))
         std::cerr << "note: the design is a part of its network; head.onnx and tail.onnx are left to you\n";
     check_file(options.design, manifest, text(at(manifest, "weights"), "file"));

@@ -39,9 +39,10 @@ connection = Connection()
 server = Server(connection)
 for layers in (False, True):
     job = {"design": path, "inputs": {"x": inputs}, "device": "board", "mode": "sequential",
-           "layers": layers, "poison": 0, "timeout": 20.0, "repeat": 1, "optimise": True}
+           "layers": layers, "poison": 0, "timeout": 20.0, "repeat": 1, "optimise": True,
+           "images": len(inputs), "folder": "", "waits": False, "board": 0}
     done = server.run(job)
-    job["inputs"] = {"x": inputs[:1]}
+    job |= {"inputs": {"x": inputs[:1]}, "images": 1}
     assert np.array_equal(server.run(job)["outputs"]["y"], done["outputs"]["y"][:1])
     assert server.executor.mode == mode and (layers or server.executor.build_seconds > 0)
 np.savez(outputs, **done["outputs"])

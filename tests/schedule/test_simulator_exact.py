@@ -58,7 +58,7 @@ def test_a_fifo_shrinks_only_where_no_image_leaves_later(name):
     and one that is undone leaves no trace."""
     graph, plan = planned(name)
     roomy = {i: 2 * edge.depth for i, edge in enumerate(plan.edges)}
-    run = Run(graph, plan, 3, board(plan.board), roomy)
+    run = Run.of(graph, plan, 3, board(plan.board), roomy)
     run.finish()
     outcomes = set()
     for i, edge in enumerate(plan.edges):

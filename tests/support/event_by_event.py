@@ -47,14 +47,15 @@ class Walk:
             source.taken.append(turn + self.late)
         else:
             late = self.late
-            for target in (channels[i] for i in p.outputs):
+            outputs = [i for i in p.outputs if p.group(i) == -1 - port]
+            for target in (channels[i] for i in outputs):
                 index = len(target.available) - target.depth
                 if index >= len(target.taken):
                     return False
                 if index >= 0:
                     late = max(late, target.taken[index] - turn - p.latency)
             self.late = late
-            for i in p.outputs:
+            for i in outputs:
                 channels[i].available.append(turn + late + p.latency)
         self.position = (self.position + 1) % len(self.due)
         self.image += self.position == 0

@@ -8,8 +8,9 @@ from hlsgen.graph import Graph
 from hlsgen.model.weight_banks import most_readers
 from hlsgen.ops import operator
 from hlsgen.plan import Plan
+from hlsgen.rewrites.prefix import BETWEEN
 from hlsgen.schedule.pipelined.choices import WIDTHS
-from hlsgen.schedule.pipelined.fifo import depth, pixel_times
+from hlsgen.schedule.pipelined.fifo import least_depths, pixel_times
 
 
 def check_copies(plan: Plan) -> None:
@@ -125,6 +126,7 @@ def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
             "has a channel twice", where="plan, edges", remedy="save a new plan with build"
         )
     times = pixel_times(graph, {kernel.layer: kernel for kernel in plan.kernels})
+    check_links(graph, plan)
     for edge in plan.edges:
         if edge.width not in WIDTHS:
             raise PlanError(
@@ -137,9 +139,27 @@ def check_edges(graph: Graph, plan: Plan, widths: dict[str, int]) -> None:
                 f"width {edge.width} differs from its kernels' {widths[edge.tensor]}",
                 where=f"plan, edge {edge.tensor}",
             )
-        least = depth(edge.tensor, edge.consumer, edge.position, edge.width, graph, times)
-        if edge.depth < least:
+    for i, least in least_depths(graph, plan, times).items():
+        if plan.edges[i].depth < least:
             raise PlanError(
-                f"depth {edge.depth} could deadlock; it takes {least}",
-                where=f"plan, edge {edge.tensor}",
+                f"depth {plan.edges[i].depth} could deadlock; it takes {least}",
+                where=f"plan, edge {plan.edges[i].tensor}",
             )
+
+
+def check_links(graph: Graph, plan: Plan) -> None:
+    """Raise PlanError where the tensors of links are not those that lead to other boards."""
+    if not (plan.arriving or plan.leaving):
+        return
+    for name, link, ports in (
+        ("arriving", plan.arriving, graph.inputs),
+        ("leaving", plan.leaving, graph.outputs),
+    ):
+        wanted = {port.tensor for port in ports if port.name == BETWEEN}
+        given = link.tensors if link else ()
+        if set(given) != wanted or len(given) != len(wanted):
+            raise PlanError(
+                "its tensors are not those that lead to other boards", where=f"plan, {name}"
+            )
+    if plan.copies > 1 or plan.disabled:
+        raise PlanError("links need one copy, and all optimisations", where="plan")

@@ -92,7 +92,7 @@ def trimmed(graph: Graph, deepened: Deepened, board: Board, work: int = WORK) ->
     if not deepened.interval:
         return deepened.plan, 0.0
     plan, least = deepened.plan, deepened.least
-    run = Run(graph, plan, images_a_run(graph, plan), board)
+    run = Run.of(graph, plan, images_a_run(graph, plan), board)
     run.finish()
     found = run.simulation()
     tokens = sum(edge_tokens(graph, plan)) * run.images

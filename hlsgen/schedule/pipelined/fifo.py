@@ -18,9 +18,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hlsgen.graph import Graph, Layer
+from hlsgen.graph import Graph, Layer, Port
+from hlsgen.model.links import leaves, packing
 from hlsgen.ops import operator
-from hlsgen.plan import KernelPlan
+from hlsgen.plan import KernelPlan, Plan
+from hlsgen.rewrites.prefix import BETWEEN
 
 # Vectors beyond the need, for the latencies of the pipelines on the way; also the least depth of
 # any FIFO.
@@ -32,9 +34,7 @@ def pixel_times(
 ) -> dict[str, np.ndarray]:
     """For each tensor, when each of its pixels can exist at the earliest: arrays of length H*W, in
     input pixels. `kernels`: those of the layers, where they are known."""
-    times = {
-        port.tensor: np.arange(1, graph.tensors[port.tensor].pixels + 1) for port in graph.inputs
-    }
+    times = {port.tensor: arrivals_of(port, graph) for port in graph.inputs}
     for layer in graph.layers:
         kernel = (kernels or {}).get(layer.name)
         arrivals = [
@@ -42,6 +42,16 @@ def pixel_times(
         ]
         times[layer.output] = np.max(arrivals, axis=0)
     return times
+
+
+def arrivals_of(port: Port, graph: Graph) -> np.ndarray:
+    """When each pixel of an input comes. Those that share a link come side by side, each as far
+    through its image as the others."""
+    pixels = np.arange(1, graph.tensors[port.tensor].pixels + 1)
+    if port.name != BETWEEN:
+        return pixels
+    most = max(graph.tensors[p.tensor].pixels for p in graph.inputs if p.name == BETWEEN)
+    return -(-pixels * most // len(pixels))
 
 
 def arrival(
@@ -124,3 +134,38 @@ def depth(
     per_pixel = -(-graph.tensors[tensor].channels // width)
     waiting = waiting_pixels(tensor, consumer, position, graph, times)
     return waiting * per_pixel + MARGIN
+
+
+def least_depths(graph: Graph, plan: Plan, times: dict[str, np.ndarray]) -> dict[int, int]:
+    """Least depths of all channels of a plan, by position in `plan.edges`: what `depth` says, and
+    at links that several tensors share more.
+
+    The receiving end gives all of a tensor's vectors of a round before it goes on to the next one:
+    so many may wait for another tensor. The sending end is a join that takes a round's pixels of
+    every tensor in turn: what comes early waits for the others.
+    """
+    found = {
+        i: depth(edge.tensor, edge.consumer, edge.position, edge.width, graph, times)
+        for i, edge in enumerate(plan.edges)
+    }
+    if plan.arriving and len(plan.arriving.tensors) > 1:
+        packed = packing(graph, plan, plan.arriving)
+        rounds = {t.tensor: packed.groups(t) * t.together for t in packed.tensors}
+        for i, edge in enumerate(plan.edges):
+            if edge.tensor in rounds:
+                found[i] += rounds[edge.tensor]
+    if plan.leaving and len(plan.leaving.tensors) > 1:
+        packed = packing(graph, plan, plan.leaving)
+        needed = packed.pixels_needed()
+        due = np.max(
+            [times[t.tensor][n - 1] for t, n in zip(packed.tensors, needed, strict=True)], axis=0
+        )
+        waiting = {}
+        for tensor, counts in zip(packed.tensors, needed, strict=True):
+            made = np.searchsorted(times[tensor.tensor], due + 1)  # times are whole
+            taken = np.concatenate([[0], counts[:-1]])
+            waiting[tensor.tensor] = int((made - taken).max()) * tensor.per_pixel + MARGIN
+        for i, edge in enumerate(plan.edges):
+            if not edge.consumer and leaves(graph.outputs[edge.position], plan):
+                found[i] = max(found[i], waiting[edge.tensor])
+    return found

@@ -19,7 +19,7 @@ from hlsgen.schedule.pipelined.check import check_copies
 from hlsgen.schedule.pipelined.choices import Choice, plan_kernels, tensor_classes
 from hlsgen.schedule.pipelined.copies import with_copies
 from hlsgen.schedule.pipelined.depths import Deepened, deepen, simulated, trimmed, with_depths
-from hlsgen.schedule.pipelined.fifo import depth, pixel_times
+from hlsgen.schedule.pipelined.fifo import MARGIN, least_depths, pixel_times
 from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.problem import build_problem, memory_bytes
 from hlsgen.schedule.pipelined.readers import with_readers
@@ -253,24 +253,14 @@ def complete(graph: Graph, plan: Plan, classes: dict[str, str], choice: Choice) 
     edges = []
     for name in graph.tensors:
         width = choice.widths[classes[name]]
-        for layer in graph.layers:
-            for position, source in enumerate(layer.inputs):
-                if source == name:
-                    edges.append(
-                        EdgePlan(
-                            name,
-                            layer.name,
-                            position,
-                            width,
-                            depth(name, layer.name, position, width, graph, times),
-                        )
-                    )
-        for position, port in enumerate(graph.outputs):
-            if port.tensor == name:
-                edges.append(
-                    EdgePlan(
-                        name, "", position, width, depth(name, "", position, width, graph, times)
-                    )
-                )
+        readers = [
+            (layer.name, position)
+            for layer in graph.layers
+            for position, source in enumerate(layer.inputs)
+            if source == name
+        ]
+        readers += [("", i) for i, port in enumerate(graph.outputs) if port.tensor == name]
+        edges += [EdgePlan(name, reader, position, width, MARGIN) for reader, position in readers]
     shared = min(plan.weight_readers, sum(kernel.row_tiles > 0 for kernel in kernels))
-    return replace(plan, kernels=kernels, edges=tuple(edges), weight_readers=shared)
+    found = replace(plan, kernels=kernels, edges=tuple(edges), weight_readers=shared)
+    return with_depths(found, least_depths(graph, found, times))

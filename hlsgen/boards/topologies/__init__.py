@@ -1,0 +1,1 @@
+"""Topology files: one JSON object each."""

@@ -1,0 +1,228 @@
+"""Runs a system on emulated boards: a worker process a board, links as files between them.
+
+One board after another (fast), a link is a file that one writes and the next reads. All at once
+(strict), it is a named pipe, which holds no more than the system's page.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import devices
+from .errors import DeadlockError, HostError
+from .process import WorkerProcess
+from .session import Session
+from .system import SystemDesign
+
+Tensors = dict[str, np.ndarray]
+Event = dict[str, Any]
+# Seconds after a deadlock in which the other boards tell theirs: their time ends together.
+PATIENCE = 3.0
+# Linux's command that sets how much a pipe holds.
+SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
+
+
+def run_boards(
+    design: SystemDesign,
+    inputs: Tensors,
+    job: Event,
+    silence: float,
+    session: Session,
+    heard: Callable[[Event], None],
+) -> Event:
+    """Run a job on all boards. Returns what a design's worker answers when it is done; `heard` is
+    told the rest. Raises HostError, which names the board."""
+    strict = job["mode"] == "concurrent"
+    with (
+        tempfile.TemporaryDirectory(prefix="hlsgen-links-") as folder,
+        linked(design, Path(folder), pipes=strict),
+    ):
+        jobs = [board_job(design, n, inputs, job, Path(folder)) for n in range(len(design.boards))]
+        conduct = at_once if strict else in_turn
+        done = conduct(design, jobs, silence, session, heard)
+    return merged(done, strict)
+
+
+def board_job(
+    design: SystemDesign, number: int, inputs: Tensors, job: Event, folder: Path
+) -> Event:
+    """The job of one board: it works in a folder of its own, where its links are."""
+    board = design.boards[number]
+    return job | {
+        "design": str(board.path.resolve()),
+        "inputs": {port.name: inputs[port.name] for port in board.manifest.inputs},
+        "folder": str(folder / str(number)),
+    }
+
+
+@contextmanager
+def linked(design: SystemDesign, folder: Path, pipes: bool) -> Iterator[None]:
+    """The links of a system in a folder: for each board a folder with its ends, under the names
+    that its I/O channels have."""
+    held = []
+    for number in range(len(design.boards)):
+        (folder / str(number)).mkdir()
+    try:
+        for link in design.system.links:
+            for output, port in link.channels:
+                wire = folder / f"{link.writer}_{output}"
+                if pipes:
+                    os.mkfifo(wire)
+                    held.append(small(wire))
+                (folder / str(link.writer) / output).symlink_to(wire)
+                (folder / str(link.writer + 1) / port).symlink_to(wire)
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def small(pipe: Path) -> int:
+    """Make a pipe hold as little as the system lets it. Returns what keeps it so while it is
+    open."""
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    with suppress(OSError):  # it holds more than a link, then
+        fcntl.fcntl(descriptor, SET_PIPE_SIZE, os.sysconf("SC_PAGE_SIZE"))
+    return descriptor
+
+
+def in_turn(
+    design: SystemDesign,
+    jobs: list[Event],
+    silence: float,
+    session: Session,
+    heard: Callable[[Event], None],
+) -> list[Event]:
+    """One board after another: each finds all that the one before has sent."""
+    done = []
+    for number, job in enumerate(jobs):
+        with session.worker(devices.environment(devices.family(job["device"]), 0)) as worker:
+            try:
+                for event in worker.work(job, silence):
+                    done += [event] * (event["event"] == "done")
+                    if event["event"] != "done":
+                        heard(event | {"board": number})
+            except DeadlockError as error:
+                raise of_boards([(design.title(number), error)]) from None
+            except HostError as error:
+                raise of_board(design.title(number), error) from None
+    return done
+
+
+def at_once(
+    design: SystemDesign,
+    jobs: list[Event],
+    silence: float,
+    session: Session,
+    heard: Callable[[Event], None],
+) -> list[Event]:
+    """All boards together: they start when all are built, and when one fails, all end."""
+    start = threading.Barrier(len(jobs))
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(len(jobs)))  # ends after the workers
+        workers = []
+        for board, job in zip(design.boards, jobs, strict=True):
+            run = board.run(job["mode"])
+            count = len(run.launches) + len(run.autorun)
+            variables = devices.environment(devices.family(job["device"]), count)
+            workers.append(stack.enter_context(session.worker(variables)))
+        stack.callback(start.abort)
+        futures = [
+            pool.submit(serve, worker, job | {"waits": True}, silence, start, heard)
+            for worker, job in zip(workers, jobs, strict=True)
+        ]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        failed = [n for n, future in enumerate(futures) if future.done() and future.exception()]
+        if not failed:
+            return [future.result() for future in futures]
+        first = futures[failed[0]].exception()
+        if isinstance(first, DeadlockError):
+            wait(futures, timeout=PATIENCE)
+        problems = [(design.title(n), problem_of(future)) for n, future in enumerate(futures)]
+    raise worst([(title, problem) for title, problem in problems if problem is not None])
+
+
+def serve(
+    worker: WorkerProcess,
+    job: Event,
+    silence: float,
+    start: threading.Barrier,
+    heard: Callable[[Event], None],
+) -> Event:
+    """Have a worker do its board's job. Returns its closing message."""
+    try:
+        for event in worker.work(job, silence):
+            if event["event"] == "built":
+                start.wait()
+                worker.connection.send("start")
+            elif event["event"] == "done":
+                return event
+            heard(event)
+    except threading.BrokenBarrierError:
+        raise Aborted("another board failed") from None
+    except BaseException:
+        start.abort()
+        raise
+    raise AssertionError("a worker ends with a message")
+
+
+class Aborted(HostError):
+    """A board ended because another one had failed."""
+
+
+def problem_of(future: Future[Event]) -> BaseException | None:
+    """What a board failed with, if it is through."""
+    return future.exception() if future.done() else None
+
+
+def worst(problems: list[tuple[str, BaseException]]) -> BaseException:
+    """The one error of boards that failed: a crash or a refusal before deadlocks, which the other
+    boards report for want of words."""
+    deadlocks, others = [], []
+    for title, problem in problems:
+        if isinstance(problem, DeadlockError):
+            deadlocks.append((title, problem))
+        elif not isinstance(problem, Aborted):
+            others.append((title, problem))
+    if not others:
+        return of_boards(deadlocks)
+    title, problem = others[0]
+    return of_board(title, problem) if isinstance(problem, HostError) else problem
+
+
+def of_board(title: str, error: HostError) -> HostError:
+    """An error with the board that it is of."""
+    return HostError(f"{title}: {error.reason}", remedy=error.remedy, details=error.details)
+
+
+def of_boards(errors: list[tuple[str, DeadlockError]]) -> DeadlockError:
+    """One deadlock of several boards, each kernel with its board."""
+    kernels = [f"{title}: {kernel}" for title, error in errors for kernel in error.kernels]
+    return DeadlockError(kernels, errors[0][1].seconds)
+
+
+def merged(done: list[Event], strict: bool) -> Event:
+    """The boards' closing messages as one: times in turn add up, of boards side by side the
+    longest counts."""
+    total = max if strict else sum
+    outputs: Tensors = {}
+    for message in done:
+        outputs |= message["outputs"]
+    return {
+        "event": "done",
+        "outputs": outputs,
+        "device": done[0]["device"],
+        "build_seconds": sum(message["build_seconds"] for message in done),
+        "image_seconds": [total(float(np.mean(message["image_seconds"])) for message in done)],
+        "kernel_seconds": total(message["kernel_seconds"] for message in done),
+    }
