@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
+# The manifest of a system of several boards, one folder above their designs.
+SYSTEM = "system.json"
 # Where `make` notes which sources a bitstream was compiled from, as sha256sum prints them.
 SOURCES = ".sources"
 
@@ -38,7 +40,12 @@ def manifest_digest(content: Mapping[str, Any]) -> str:
 
 def design_identity(folder: Path) -> str:
     """A hash of all that decides what a design computes: its manifest, which names the weights'
-    hash, and the kernels as they are now. Raises OSError, ValueError, KeyError."""
+    hash, and the kernels as they are now; of a system, its manifest and its boards' designs. Raises
+    OSError, ValueError, KeyError."""
+    if (folder / SYSTEM).exists():
+        content = json.loads((folder / SYSTEM).read_text())
+        boards = [design_identity(folder / str(b["directory"])) for b in content["boards"]]
+        return hashlib.sha256("\n".join((manifest_digest(content), *boards)).encode()).hexdigest()
     content = json.loads((folder / "design.json").read_text())
     kernels = [file_hash(folder / str(name)) for name in content["kernels"]]
     return hashlib.sha256("\n".join((manifest_digest(content), *kernels)).encode()).hexdigest()

@@ -21,8 +21,6 @@ from .fields import FieldError, decoded, encoded
 from .hashes import manifest_digest
 
 SCHEMA = 1
-# The manifest of a system of several boards, one folder above their designs.
-SYSTEM = "system.json"
 REMEDY = "build the design again, or use the host of the version that built it"
 # One of these, with its numbers: ("reshape", shape), ("transpose", axes),
 # ("columns", (kernel, stride, dilation, left, count)).

@@ -6,7 +6,6 @@ who give it inputs and read its results it looks like one design.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,8 +15,8 @@ from typing import Any
 from .design import HostDesign
 from .errors import HostError
 from .fields import FieldError, decoded, encoded
-from .hashes import manifest_digest
-from .manifest import REMEDY, SYSTEM, Buffer, Cut, Manifest, Port, Result, Value, Weights
+from .hashes import SYSTEM, manifest_digest
+from .manifest import REMEDY, Buffer, Cut, Manifest, Port, Result, Value, Weights
 
 SCHEMA = 1
 
@@ -104,11 +103,6 @@ class SystemDesign(HostDesign):
         self.sections = {}
         check_links(self.system, [board.manifest for board in self.boards])
 
-    @property
-    def identity(self) -> str:
-        """A hash of all that decides what the system computes."""
-        return system_identity(self.path)
-
     def unchanged(self) -> bool:
         """Whether the files are still those that were read."""
         return read_system(self.path) == self.system and all(b.unchanged() for b in self.boards)
@@ -122,14 +116,6 @@ class SystemDesign(HostDesign):
 def open_design(path: str | Path) -> HostDesign:
     """The design of a directory, or the system. Raises HostError."""
     return (SystemDesign if (Path(path) / SYSTEM).is_file() else HostDesign)(path)
-
-
-def system_identity(folder: Path) -> str:
-    """A hash of a system's manifest and of its boards' designs. Raises HostError, OSError."""
-    system = read_system(folder)
-    known = [manifest_digest(encoded(system))]
-    known += [HostDesign(folder / entry.directory).identity for entry in system.boards]
-    return hashlib.sha256("\n".join(known).encode()).hexdigest()
 
 
 def joined(system: System, boards: list[Manifest]) -> Manifest:

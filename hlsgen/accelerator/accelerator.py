@@ -25,13 +25,13 @@ from hlsgen.errors import OutputError, PlanError
 from hlsgen.files import Scratch, write_output
 from hlsgen.graph import Graph
 from hlsgen.host.bench import Prediction
-from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.images import Tensors, random_images, read_labels
 from hlsgen.host.pictures import read_preparation
 from hlsgen.host.runner import RunResult
 from hlsgen.host.runner import run as run_design
 from hlsgen.host.session import Session
+from hlsgen.host.system import SystemDesign, open_design
 from hlsgen.host.validation import validate
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION, leave, left
 from hlsgen.model.calibration import Calibration, load_calibration
@@ -71,7 +71,7 @@ class Accelerator:
         session: Session | None = None,
     ):
         self.path = Path(path)
-        self.design = HostDesign(self.path)
+        self.design = open_design(self.path)
         self.device = device
         self.timeout = timeout
         self.calibration: Calibration = load_calibration(calibration)
@@ -109,7 +109,14 @@ class Accelerator:
     @cached_property
     def plan(self) -> Plan:
         """Every decision of the scheduler. Raises PlanError for a plan that is not what was
-        built."""
+        built, and for a system, which has a plan a board."""
+        if isinstance(self.design, SystemDesign):
+            first = self.path / self.design.system.boards[0].directory
+            raise PlanError(
+                "is a system of several boards, each with a plan of its own",
+                where=str(self.path),
+                remedy=f"name one of its boards, such as {first}",
+            )
         found = Plan.load(self.path / "plan.json")
         if self.design.differs("plan.json"):
             raise PlanError(
@@ -283,6 +290,7 @@ class Accelerator:
     def audit(self) -> Audit:
         """Judge from the kernels' text whether aoc would build them at the pace and size that the
         model counts on. The verdict stays in the design directory. Raises AuditError."""
+        _ = self.plan  # of one board
         found = audit(self.path)
         leave(self.path, AUDIT, verdict(found.findings, found.interval))
         return found

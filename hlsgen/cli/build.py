@@ -11,6 +11,7 @@ from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.accelerator.build import compile
 from hlsgen.audit.compiler import check_installed
 from hlsgen.boards import board
+from hlsgen.cli.build_boards import add_boards, build_boards
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.quantising import add_quantising, quantising
 from hlsgen.errors import HlsgenError, UsageError
@@ -52,6 +53,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--board",
         help="a name from `hlsgen boards`, its own or aoc's, or a JSON file (default pac_d5005)",
     )
+    add_boards(parser)
     parser.add_argument("--style", choices=SELECTABLE, help="execution style (default auto)")
     parser.add_argument(
         "--out",
@@ -202,8 +204,11 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     """Build the design and describe it. Status 1 where a check that was asked for fails."""
     started = time.perf_counter()
     check_options(options)
+    if options.boards:
+        return build_boards(options, settings(options), console)
     if options.audit:
         check_installed()
+    options.out = options.out or default_out(options.model)
     with console.status("reading the network"):
         accelerator = compile(options.model, **settings(options))
     seconds = time.perf_counter() - started
@@ -219,7 +224,6 @@ def execute(options: argparse.Namespace, console: Console) -> int:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """The options as `compile` takes them; what is not given is left to it."""
-    options.out = options.out or default_out(options.model)
     given = {
         "out": options.out,
         "board": options.board,

@@ -9,9 +9,11 @@ from typing import Any
 
 from hlsgen.accelerator.tables import LEFT, RIGHT, Table
 from hlsgen.audit.verdict import line
+from hlsgen.cli.build_boards import report_boards
 from hlsgen.cli.console import Console, command
 from hlsgen.cli.designs import add_design, add_force, check_page, opened
 from hlsgen.errors import UsageError
+from hlsgen.host.system import SystemDesign
 from hlsgen.model.times import rate
 
 NAME = "report"
@@ -53,6 +55,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     if options.output:
         check_page(Path(options.output), options.force, "--output")
     with opened(options) as accelerator:
+        if isinstance(accelerator.design, SystemDesign):
+            return report_boards(accelerator, options, console)
         if options.other:
             with opened(options, options.other) as other:
                 found = accelerator.report(options.output, aoc=options.aoc, beside=other)

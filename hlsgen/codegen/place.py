@@ -17,7 +17,7 @@ from pathlib import Path
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 from hlsgen.files import held
-from hlsgen.host.manifest import SYSTEM
+from hlsgen.host.hashes import SYSTEM
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
 from hlsgen.schema import NOTED, read
 

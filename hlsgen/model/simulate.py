@@ -359,8 +359,8 @@ class Run:
         ends = []
         for channel in self.channels:
             if not channel.reader.process.outputs:
-                count = len(channel.reader.process.due)
-                ends.append(channel.taken[count - 1 : channel.reader.settled : count])
+                count = len(channel.taken) // self.images
+                ends.append(channel.taken[count - 1 : channel.counts()[1] : count])
         return tuple(int(max(times)) for times in zip(*ends, strict=False))
 
     def waiting_for(self, walk: Walk) -> str:

@@ -12,8 +12,8 @@ from hlsgen.codegen.place import put_in_place, workspace
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph, Port
 from hlsgen.host.files import umask
+from hlsgen.host.hashes import SYSTEM as SYSTEM_FILE
 from hlsgen.host.hashes import file_hash
-from hlsgen.host.manifest import SYSTEM as SYSTEM_FILE
 from hlsgen.host.manifest import Manifest, Value, read_manifest
 from hlsgen.host.system import SCHEMA, BoardEntry, LinkEntry, System
 from hlsgen.system.search import SystemPlan

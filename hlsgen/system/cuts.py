@@ -19,6 +19,7 @@ from hlsgen.boards import Board, board
 from hlsgen.boards.topology import Topology
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
+from hlsgen.model.estimate import Estimate
 from hlsgen.model.links import round_trip_words, word_seconds
 from hlsgen.plan import LinkPlan, Plan
 from hlsgen.rewrites.parts import crossing
@@ -49,9 +50,11 @@ class Bounds:
     clock: float
 
     @staticmethod
-    def of(graph: Graph, target: Board, plan: Plan, goal: Goal, cache: OptionCache) -> Bounds:
-        """Those of a network on a board."""
-        problem = build_problem(graph, target, plan, goal, tensor_classes(graph), cache)
+    def of(
+        graph: Graph, target: Board, plan: Plan, goal: Goal, cache: OptionCache, streams: bool
+    ) -> Bounds:
+        """Those of a network on a board. Without `streams` all weights are on chip."""
+        problem = build_problem(graph, target, plan, goal, tensor_classes(graph), cache, streams)
         options = [problem.options[layer.name] for layer in graph.layers]
         return Bounds(
             tuple(np.array([o.cycles for o in layer]) for layer in options),
@@ -89,13 +92,15 @@ class Bounds:
 @dataclass(frozen=True)
 class Row:
     """Boards in a row: which, by the names that plans have for them (`keys`), how they are cabled,
-    and the bounds of each kind."""
+    and the bounds of each kind. Unless weights may come from memory (`streams`), all are on
+    chip."""
 
     graph: Graph
     keys: tuple[str, ...]
     boards: tuple[Board, ...]
     topology: Topology
     bounds: dict[str, Bounds]
+    streams: bool
 
     def link(self, end: int, number: int, pace: int) -> tuple[LinkPlan, LinkPlan]:
         """Both ends of the link from board `number` to the next where a cut lies before layer
@@ -124,6 +129,11 @@ class Row:
     def seconds(self, pace: int, number: int) -> float:
         """Seconds of so many cycles of a board."""
         return pace / (self.bounds[self.keys[number]].clock * 1e6)
+
+    def pace_of(self, estimates: Sequence[Estimate]) -> float:
+        """Cycles an image, at the clock of the bounds, of the slowest of some designs."""
+        pairs = zip(self.keys, estimates, strict=True)
+        return max(self.bounds[key].clock * 1e6 / found.throughput for key, found in pairs)
 
     def open(self, end: int, number: int, pace: int) -> bool:
         """Whether a cut before layer `end` lets the pace through."""
@@ -173,11 +183,12 @@ class Row:
 
 def row_of(
     graph: Graph, keys: Sequence[str], topology: Topology, plan: Plan, goal: Goal,
-    caches: dict[str, OptionCache],
+    caches: dict[str, OptionCache], streams: bool,
 ) -> Row:  # fmt: skip
     """Boards in a row for a network. Raises Infeasible, BoardError."""
     bounds = {}
     for key in dict.fromkeys(keys):
         cache = caches.setdefault(key, OptionCache())
-        bounds[key] = Bounds.of(graph, board(key), replace(plan, board=key), goal, cache)
-    return Row(graph, tuple(keys), tuple(map(board, keys)), topology, bounds)
+        own = replace(plan, board=key)
+        bounds[key] = Bounds.of(graph, board(key), own, goal, cache, streams)
+    return Row(graph, tuple(keys), tuple(map(board, keys)), topology, bounds, streams)

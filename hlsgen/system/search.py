@@ -111,7 +111,8 @@ class Search:
         )
         own = {layer.name for layer in graph.layers}
         kept = {key: value for key, value in self.goal.pins.items() if key[0] in own}
-        goal = replace(self.goal, pins=kept | dict(pins or {}))
+        on_chip = {} if self.row.streams else {(name, "row_tiles"): 0 for name in own}
+        goal = replace(self.goal, pins=on_chip | kept | dict(pins or {}))
         earlier = Earlier(self.caches[self.row.keys[number]])
         return draft_pipelined(graph, board, plan, goal, earlier)
 
@@ -285,10 +286,19 @@ def plan_row(
             where=f"{len(boards)} boards",
             remedy="use fewer",
         )
-    stage(f"cutting for {len(boards)} boards")
     plan = Plan(graph.name, boards[0], "pipelined", goal.weights)
-    row = row_of(graph, boards, topology, plan, goal, caches)
-    pace, best = row.best()
-    search = Search(row, goal, caches, pace)
-    search.rates(ends or best)
-    return search.complete(ends or search.moved(best))
+    found: list[SystemPlan] = []
+    for streams in (False, True):
+        stage(f"cutting for {len(boards)} boards")
+        row = row_of(graph, boards, topology, plan, goal, caches, streams)
+        try:
+            pace, best = row.best()
+            if found and WORTHWHILE * pace > row.pace_of(found[0].estimates):
+                break  # weights on chip are as fast
+            search = Search(row, goal, caches, pace)
+            search.rates(ends or best)
+            found.append(search.complete(ends or search.moved(best)))
+        except Infeasible:
+            if streams and not found:
+                raise
+    return max(found, key=lambda system: system.throughput)

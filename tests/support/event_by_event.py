@@ -77,7 +77,12 @@ def simulate(graph: Graph, plan: Plan, images: int, depths: Mapping[int, int]) -
         idle = 0 if moved else idle + 1
         queue.append(walk)
     blocked = {walk.process.name: "" for walk in walks if walk.image < images}
-    last = [(len(p.due), channels[p.inputs[0]].taken) for p in processes if not p.outputs]
+    last = [
+        (len(channels[i].taken) // images, channels[i].taken)
+        for p in processes
+        for i in p.inputs
+        if not p.outputs
+    ]
     ends = () if blocked else tuple(max(t[(i + 1) * n - 1] for n, t in last) for i in range(images))
     held = tuple(most_held(channel) for channel in channels[: len(plan.edges)])
     return Simulation(ends, blocked, held, {walk.process.name: walk.late for walk in walks})
