@@ -48,10 +48,15 @@ class Process:
 
 
 def build_processes(
-    graph: Graph, plan: Plan, board: Board, interval: int = 0
+    graph: Graph,
+    plan: Plan,
+    board: Board,
+    interval: int = 0,
+    words: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
 ) -> tuple[Process, ...]:
     """Readers, layers and writers, sources first. An image enters evenly over `interval` cycles, or
-    as fast as the reader can."""
+    as fast as the reader can. `words`: the channels that bring words of the link from the board
+    before and take those to the next, where these are simulated too."""
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
     for index, edge in enumerate(plan.edges):
@@ -62,7 +67,9 @@ def build_processes(
     if plan.arriving:
         packed = packing(graph, plan, plan.arriving)
         outputs = [feeding[name] for name in plan.arriving.tensors]
-        found.append(receiver("link in", packed, wire_cycles(packed, board), interval, outputs))
+        found.append(
+            receiver("link in", packed, wire_cycles(packed, board), interval, outputs, words[0])
+        )
     for port in host_inputs(graph, plan):
         count = graph.tensors[port.tensor].pixels * vectors(
             graph.tensors[port.tensor].channels, width[port.tensor]
@@ -104,7 +111,7 @@ def build_processes(
         packed = packing(graph, plan, plan.leaving)
         sources = link_positions(graph, plan)
         inputs = [reading["", sources[name]] for name in plan.leaving.tensors]
-        found.append(sender("link out", packed, wire_cycles(packed, board), inputs))
+        found.append(sender("link out", packed, wire_cycles(packed, board), inputs, words[1]))
     for position, port in enumerate(graph.outputs):
         if leaves(port, plan):
             continue

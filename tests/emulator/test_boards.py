@@ -1,16 +1,25 @@
 """One network over several boards: every layer right on the emulator, one board after another and
 all at once over pipes; what is broken on purpose is found."""
 
+import shutil
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 import hlsgen
 from hlsgen.boards.topology import topology
+from hlsgen.errors import PlanError
+from hlsgen.host.errors import HostError
 from hlsgen.host.system import SystemDesign
+from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.system.build import generate_system
 from hlsgen.system.search import plan_row
+from hlsgen.system.simulate import simulate_system
 from hlsgen.zoo import network
-from tests.support.networks import assert_right, parse
+from tests.support.networks import assert_right, parse, verdict_of
+from tests.support.quantised import quantised_statically
 
 pytestmark = pytest.mark.emulator
 
@@ -40,14 +49,105 @@ def residual():
     [((1,), [1]), ((2,), [2]), ((3, 5), [1, 2]), ((4, 6), [2, 2])],
     ids=["one tensor", "a branch", "three boards", "one passes through"],
 )
-@pytest.mark.parametrize("strict", [False, True], ids=["fast", "strict"])
-def test_residual(tmp_path, ends, tensors, strict):
+def test_residual(tmp_path, ends, tensors):
+    """One after another, each layer looked at, and then all at once."""
     plan, design = built(residual(), ends, tmp_path / "s")
     assert [len(link.tensors) for link in design.system.links] == tensors
-    verdict = assert_right(design, images=3, strict=strict)
+    verdict = assert_right(design, images=3, strict=True)
     assert len(verdict["layers"]) == sum(len(graph.layers) for graph in plan.graphs)
 
 
 def test_lenet_over_three_boards(tmp_path):
     _, design = built(network("lenet5"), (2, 4), tmp_path / "s")
     assert_right(design, images=2, strict=True)
+
+
+def test_integers(tmp_path):
+    model = quantised_statically(residual(), tmp_path, np.uint8)
+    plan, design = built(model, (3, 5), tmp_path / "s")
+    assert {
+        t.type.bits
+        for name in plan.plans[0].leaving.tensors
+        for t in [plan.graphs[0].tensors[name]]
+    } == {8}
+    assert_right(design, images=2, strict=True)
+
+
+@pytest.fixture(scope="module")
+def branched(tmp_path_factory):
+    """Two boards with a branch across the cut."""
+    return built(residual(), (2,), tmp_path_factory.mktemp("boards") / "s")
+
+
+def kernels_of(design, board):
+    return design.boards[board].path / design.boards[board].manifest.kernels[0]
+
+
+def test_a_wrong_packing_is_found(branched, tmp_path):
+    """The receiver takes the other place of a word."""
+    design = copied(branched[1], tmp_path)
+    text = kernels_of(design, 1).read_text()
+    assert text.count("packed.v1[slot]") == 1
+    kernels_of(design, 1).write_text(text.replace("packed.v1[slot]", "packed.v1[slot ^ 1]"))
+    verdict = verdict_of(SystemDesign(design.path))
+    assert not verdict["ok"] and verdict["first_wrong_layer"]
+    assert all(layer["ok"] for layer in verdict["layers"][:2])
+
+
+def test_two_tensors_exchanged_are_found(tmp_path):
+    plan, _ = built(residual(), (4,), tmp_path / "right")
+    other = replace(plan.plans[1].arriving, tensors=plan.plans[1].arriving.tensors[::-1])
+    swapped = replace(plan, plans=(plan.plans[0], replace(plan.plans[1], arriving=other)))
+    generate_system(hlsgen.load_graph(residual()), swapped, tmp_path / "s")
+    verdict = verdict_of(SystemDesign(tmp_path / "s"))
+    assert not verdict["ok"] and verdict["first_wrong_layer"]
+
+
+def test_a_fifo_too_shallow_is_found(tmp_path):
+    """The tensor that goes the short way waits for the other: on the sending board too little room
+    for it stops both boards, in the simulator and on the emulator."""
+    plan, _ = built(residual(), (2,), tmp_path / "s")
+    short = next(
+        i
+        for i, e in enumerate(plan.plans[0].edges)
+        if not e.consumer and e.tensor == plan.plans[0].leaving.tensors[0]
+    )
+    assert not simulate_system(plan).simulation.deadlocked
+    edges = list(plan.plans[0].edges)
+    edges[short] = replace(edges[short], depth=4)
+    shallow = replace(plan.plans[0], edges=tuple(edges))
+    with pytest.raises(PlanError, match="could deadlock"):
+        check_plan(plan.graphs[0], shallow)
+    broken = replace(plan, plans=(shallow, plan.plans[1]))
+    assert simulate_system(broken).simulation.deadlocked
+    generate_system(hlsgen.load_graph(residual()), broken, tmp_path / "t")
+    verdict = verdict_of(SystemDesign(tmp_path / "t"), strict=True, timeout=3)
+    assert not verdict["ok"]
+    assert any(name.startswith("board_1 (p520_max): link_out") for name in verdict["unfinished"])
+
+
+def test_a_board_that_dies_ends_all(branched, tmp_path):
+    """One message, and no process is left."""
+    design = copied(branched[1], tmp_path)
+    path = kernels_of(design, 0)
+    path.write_text(path.read_text() + "\nthis is no OpenCL\n")
+    with pytest.raises(HostError, match=r"board_1 \(p520_max\): the kernels do not compile"):
+        verdict_of(SystemDesign(design.path), strict=True)
+
+
+def copied(design, folder):
+    return SystemDesign(shutil.copytree(design.path, folder / "copy"))
+
+
+def test_a_board_alone_is_refused(branched):
+    with pytest.raises(HostError, match="one board of a system"):
+        verdict_of(branched[1].boards[0])
+
+
+def test_simulated_together(branched):
+    """Two boards are as fast together as the slower one, and an image takes both."""
+    plan, _ = branched
+    found = simulate_system(plan, 6)
+    assert found.throughput == pytest.approx(plan.throughput, rel=0.05)
+    cycles = plan.latency - plan.boards[0].launch_us * 1e-6  # the simulator launches nothing
+    assert 0.5 * cycles < found.latency < 1.5 * cycles

@@ -1,0 +1,158 @@
+"""Networks over several boards with links: predicted images a second, and what limits them.
+
+`python -m benchmarks.boards [--networks NAME,...] [--types TYPE,...] [--counts N,...] [--rows
+FILE] [--write docs/several-boards.md]` plans networks of the zoo (random weights) for rows of
+boards in a chain, keeps a line a plan in a file, which a later call goes on with, and puts the
+table of all of them into a page in the place of the one there. One board is planned in all styles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import hlsgen
+from hlsgen.boards.topology import topology
+from hlsgen.errors import Infeasible
+from hlsgen.graph import Graph
+from hlsgen.model.times import rate
+from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.provenance import headline
+from hlsgen.system.search import plan_row
+from hlsgen.zoo import network
+from tests.support.quantised import quantised_statically
+
+BOARD = "p520_max"
+NETWORKS = ("resnet50", "vgg16", "mobilenetv1", "resnet34")
+TYPES = ("float32", "int8")
+COUNTS = (1, 2, 4, 8)
+BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network over so many boards: images a second, milliseconds an image, what sets the rate,
+    whether all weights are on chip; processor seconds of planning. `refusal`: why it cannot be."""
+
+    network: str
+    type: str
+    boards: int
+    style: str = ""
+    throughput: float = 0.0
+    milliseconds: float = 0.0
+    limit: str = ""
+    on_chip: bool = False
+    seconds: float = 0.0
+    refusal: str = ""
+
+
+def main() -> None:
+    """Plan what is not yet planned, and print or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--types", default=",".join(TYPES))
+    parser.add_argument("--counts", default=",".join(map(str, COUNTS)))
+    parser.add_argument("--rows", type=Path, default=Path("benchmarks/boards.jsonl"))
+    parser.add_argument("--write", type=Path)
+    options = parser.parse_args()
+    counts = [int(n) for n in options.counts.split(",") if n]
+    for name in options.networks.split(","):
+        for kind in options.types.split(","):
+            missing = [n for n in counts if (name, kind, n) not in known(options.rows)]
+            graph = load(name, kind) if missing else None
+            for count in missing:
+                row = planned(graph, name, kind, count)
+                with open(options.rows, "a") as file:
+                    file.write(json.dumps(asdict(row)) + "\n")
+    text = table(list(known(options.rows).values()))
+    print(text)
+    if options.write:
+        page = options.write.read_text()
+        before, rest = page.split(BEGIN)
+        options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def known(path: Path) -> dict[tuple[str, str, int], Row]:
+    """The rows of a file, by network, type and boards."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = (Row(**json.loads(line)) for line in lines)
+    return {(row.network, row.type, row.boards): row for row in rows}
+
+
+def load(name: str, kind: str) -> Graph:
+    """A network of the zoo, quantised if that is wanted."""
+    model = network(name)
+    if kind == "float32":
+        return hlsgen.load_graph(model)
+    last = [node.name for node in model.graph.node if node.op_type == "Softmax"]
+    with tempfile.TemporaryDirectory() as folder:
+        return hlsgen.load_graph(quantised_statically(model, Path(folder), np.uint8, last))
+
+
+def planned(graph: Graph, name: str, kind: str, count: int) -> Row:
+    """The plan of a network over so many boards."""
+    started = time.process_time()
+    goal = Goal()
+    try:
+        if count == 1:
+            plan = hlsgen.schedule(graph, BOARD, goal=goal)
+            found = headline(graph, plan, goal.calibration)
+            on_chip = not plan.steps and not any(kernel.row_tiles for kernel in plan.kernels)
+            row = Row(
+                name, kind, 1, plan.style, found.throughput, found.latency * 1e3,
+                found.timing.bottleneck, on_chip,
+            )  # fmt: skip
+            return timed(row, started)
+        system = plan_row(graph, [BOARD] * count, topology("chain"), goal, {})
+    except Infeasible as error:
+        return Row(name, kind, count, refusal=error.reason)
+    on_chip = not any(kernel.row_tiles for plan in system.plans for kernel in plan.kernels)
+    row = Row(
+        name, kind, count, "pipelined", system.throughput, system.latency * 1e3, system.limit,
+        on_chip,
+    )  # fmt: skip
+    return timed(row, started)
+
+
+def timed(row: Row, started: float) -> Row:
+    """A row with the processor seconds since then."""
+    return Row(**asdict(row) | {"seconds": time.process_time() - started})
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in Markdown; efficiency is the rate over that of so many times one board."""
+    head = (
+        "| network | type | boards | images/s | times one board | efficiency | ms | weights | "
+        "what limits | planning, s |\n|---|---|---:|---:|---:|---:|---:|---|---|---:|"
+    )
+    alone = {(row.network, row.type): row.throughput for row in rows if row.boards == 1}
+    return "\n".join([head, *lines(rows, alone)])
+
+
+def lines(rows: list[Row], alone: dict[tuple[str, str], float]) -> Iterator[str]:
+    """A line a row, in the order of networks."""
+    order = {name: n for n, name in enumerate(NETWORKS)}
+    for row in sorted(rows, key=lambda r: (order.get(r.network, 99), r.type, r.boards)):
+        start = f"| {row.network} | {row.type} | {row.boards} |"
+        if row.refusal:
+            yield f"{start} {row.refusal} | | | | | | |"
+            continue
+        one = alone.get((row.network, row.type))
+        times = row.throughput / one if one else 0.0
+        share = f"{times:.2f} | {times / row.boards:.2f}" if one else " | "
+        weights = "on chip" if row.on_chip else "from memory"
+        yield (
+            f"{start} {rate(row.throughput)} | {share} | {row.milliseconds:.3g} | {weights} | "
+            f"{row.limit}{f' ({row.style})' if row.boards == 1 else ''} | {row.seconds:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
