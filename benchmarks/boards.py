@@ -66,7 +66,9 @@ def main() -> None:
     for name in options.networks.split(","):
         for kind in options.types.split(","):
             missing = [n for n in counts if (name, kind, n) not in known(options.rows)]
-            graph = load(name, kind) if missing else None
+            if not missing:
+                continue
+            graph = load(name, kind)
             for count in missing:
                 row = planned(graph, name, kind, count)
                 with open(options.rows, "a") as file:
@@ -91,7 +93,7 @@ def load(name: str, kind: str) -> Graph:
     model = network(name)
     if kind == "float32":
         return hlsgen.load_graph(model)
-    last = [node.name for node in model.graph.node if node.op_type == "Softmax"]
+    last = tuple(node.name for node in model.graph.node if node.op_type == "Softmax")
     with tempfile.TemporaryDirectory() as folder:
         return hlsgen.load_graph(quantised_statically(model, Path(folder), np.uint8, last))
 

@@ -12,8 +12,10 @@ from .bench import bench
 from .design import HostDesign
 from .errors import HostError
 from .finite import non_finite, warning
+from .ranks import run_rank, world
 from .reference import read_reference
 from .runner import find_devices, run
+from .system import SystemDesign, open_design
 from .validation import validate
 
 
@@ -43,7 +45,14 @@ def parser() -> argparse.ArgumentParser:
         "--launches", type=int, default=64, help="single ones, for the latency (default 64)"
     )
     measure.add_argument("--json", action="store_true", help="print one JSON object")
-    for command in (check, execute, measure):
+    ranks = commands.add_parser(
+        "ranks", help="run a system with a process a board, started by mpirun or srun"
+    )
+    ranks.add_argument("design")
+    ranks.add_argument("input", help=".npz file with one array (N, ...) for each input")
+    ranks.add_argument("output", help=".npz file that process 0 writes")
+    ranks.add_argument("--links", default="", help="a new folder, for the links of emulated boards")
+    for command in (check, execute, measure, ranks):
         command.add_argument(
             "--device", default="emulator", help="emulator, cpu, pocl, board, or a device number"
         )
@@ -60,6 +69,30 @@ def warn(found: dict[str, dict[str, int]]) -> None:
         print(f"warning: {warning(found)}", file=sys.stderr)
 
 
+def take_rank(design: HostDesign, options: argparse.Namespace) -> int:
+    """Run one board of a system. An error ends the processes of all boards."""
+    if not isinstance(design, SystemDesign):
+        raise HostError(f"{options.design} is no system", remedy="run it with `run`")
+    comm = world()
+    try:
+        outputs = run_rank(
+            design,
+            load_arrays(options.input),
+            comm,
+            device=options.device,
+            timeout=options.timeout,
+            links=options.links,
+        )
+    except (HostError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        comm.Abort(2)
+        return 2
+    if outputs is not None:
+        save_arrays(options.output, outputs)
+        warn(non_finite(outputs))
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; status 0 right, 1 wrong, 2 the input is at fault."""
     options = parser().parse_args(arguments)
@@ -67,7 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "devices":
             print(json.dumps(find_devices("system")))
             return 0
-        design = HostDesign(options.design)
+        design = open_design(options.design)
+        if options.command == "ranks":
+            return take_rank(design, options)
         if options.command == "check":
             reference = read_reference(options.reference)
             verdict, _ = validate(

@@ -42,10 +42,12 @@ def run_boards(
 ) -> Event:
     """Run a job on all boards. Returns what a design's worker answers when it is done; `heard` is
     told the rest. Raises HostError, which names the board."""
-    strict = job["mode"] == "concurrent"
+    boards = devices.family(job["device"]) == "system"
+    strict = boards or job["mode"] == "concurrent"
+    job = job | {"mode": "concurrent" if strict else "sequential"}
     with (
         tempfile.TemporaryDirectory(prefix="hlsgen-links-") as folder,
-        linked(design, Path(folder), pipes=strict),
+        linked(design, Path(folder), pipes=strict and not boards),
     ):
         jobs = [board_job(design, n, inputs, job, Path(folder)) for n in range(len(design.boards))]
         conduct = at_once if strict else in_turn
@@ -62,6 +64,7 @@ def board_job(
         "design": str(board.path.resolve()),
         "inputs": {port.name: inputs[port.name] for port in board.manifest.inputs},
         "folder": str(folder / str(number)),
+        "board": number,
     }
 
 
@@ -106,17 +109,25 @@ def in_turn(
     """One board after another: each finds all that the one before has sent."""
     done = []
     for number, job in enumerate(jobs):
-        with session.worker(devices.environment(devices.family(job["device"]), 0)) as worker:
-            try:
-                for event in worker.work(job, silence):
-                    done += [event] * (event["event"] == "done")
-                    if event["event"] != "done":
-                        heard(event | {"board": number})
-            except DeadlockError as error:
-                raise of_boards([(design.title(number), error)]) from None
-            except HostError as error:
-                raise of_board(design.title(number), error) from None
+        variables = devices.environment(devices.family(job["device"]), 0)
+        with titled(design.title(number)), session.worker(variables) as worker:
+            for event in worker.work(job, silence):
+                if event["event"] == "done":
+                    done.append(event)
+                else:
+                    heard(event)
     return done
+
+
+@contextmanager
+def titled(title: str) -> Iterator[None]:
+    """Errors of a board name it."""
+    try:
+        yield
+    except DeadlockError as error:
+        raise of_boards([(title, error)]) from None
+    except HostError as error:
+        raise of_board(title, error) from None
 
 
 def at_once(
@@ -138,7 +149,7 @@ def at_once(
             workers.append(stack.enter_context(session.worker(variables)))
         stack.callback(start.abort)
         futures = [
-            pool.submit(serve, worker, job | {"waits": True}, silence, start, heard)
+            pool.submit(take_part, worker, job | {"waits": True}, silence, start, heard)
             for worker, job in zip(workers, jobs, strict=True)
         ]
         wait(futures, return_when=FIRST_EXCEPTION)
@@ -152,27 +163,39 @@ def at_once(
     raise worst([(title, problem) for title, problem in problems if problem is not None])
 
 
-def serve(
+def take_part(
     worker: WorkerProcess,
     job: Event,
     silence: float,
     start: threading.Barrier,
     heard: Callable[[Event], None],
 ) -> Event:
-    """Have a worker do its board's job. Returns its closing message."""
+    """`serve`, beside other boards: where one fails before the start, none starts."""
     try:
-        for event in worker.work(job, silence):
-            if event["event"] == "built":
-                start.wait()
-                worker.connection.send("start")
-            elif event["event"] == "done":
-                return event
-            heard(event)
+        return serve(worker, job, silence, start.wait, heard)
     except threading.BrokenBarrierError:
         raise Aborted("another board failed") from None
     except BaseException:
         start.abort()
         raise
+
+
+def serve(
+    worker: WorkerProcess,
+    job: Event,
+    silence: float,
+    start: Callable[[], Any],
+    heard: Callable[[Event], None],
+) -> Event:
+    """Have a worker do its board's job, which `start` begins: it waits for all boards. Returns its
+    closing message."""
+    for event in worker.work(job, silence):
+        if event["event"] == "done":
+            return event
+        if event["event"] == "built":
+            start()
+            worker.connection.send("start")
+        heard(event)
     raise AssertionError("a worker ends with a message")
 
 

@@ -7,7 +7,7 @@ import os
 import site
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import HostError, did_you_mean
 
@@ -92,14 +92,21 @@ def visible_devices() -> list[Any]:
     return [device for platform in platforms for device in platform.get_devices()]
 
 
-def select(device: str) -> Any:
-    """The pyopencl device that `--device` names, in a worker process. Raises HostError."""
+def select(device: str, number: int = 0) -> Any:
+    """The pyopencl device that `--device` names, in a worker process; of boards the one with this
+    number. Raises HostError."""
     found = visible_devices()
-    kind = family(device)
+    family(device)
     if device == "pocl":
         found = [d for d in found if "Portable Computing Language" in d.platform.name]
     if device == "board":
         found = [d for d in found if is_board(d)]
+        if found and number >= len(found):
+            raise HostError(
+                f"there is no board number {number}; this machine has {len(found)}",
+                remedy="start as many processes a node as it has boards",
+            )
+        return found[number] if found else no_device(device)
     if device.isdigit():
         if int(device) >= len(found):
             raise HostError(
@@ -107,12 +114,15 @@ def select(device: str) -> Any:
                 remedy="list them with `hlsgen doctor`, or with the host's own command `devices`",
             )
         return found[int(device)]
-    if not found:
-        raise HostError(
-            f"no OpenCL device of kind {device} was found",
-            remedy=INSTALL.get(device, INSTALL[kind]),
-        )
-    return found[0]
+    return found[0] if found else no_device(device)
+
+
+def no_device(device: str) -> NoReturn:
+    """Raise HostError for a kind of device that there is none of."""
+    raise HostError(
+        f"no OpenCL device of kind {device} was found",
+        remedy=INSTALL.get(device, INSTALL[family(device)]),
+    )
 
 
 def is_emulator(device: Any) -> bool:

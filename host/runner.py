@@ -85,18 +85,9 @@ def run(
     given = network.design_inputs(values) if network else inputs
     host_seconds = time.perf_counter() - started
     mode = "concurrent" if strict else "sequential"
-    job = {
-        "task": "run",
-        "design": str(design.path.resolve()),
-        "inputs": given,
-        "images": images,
-        "folder": "",
-        "waits": False,
-        "device": device,
-        "mode": mode,
+    job = job_of(design, given, images, device, mode, timeout) | {
         "layers": on_layers is not None,
         "poison": poison,
-        "timeout": timeout,
         "repeat": repeat,
         "optimise": worthwhile(design, images * repeat) if optimise is None else optimise,
     }
@@ -135,6 +126,34 @@ def run(
         host_seconds + time.perf_counter() - started,
         printed,
     )
+
+
+def job_of(
+    design: HostDesign,
+    inputs: dict[str, np.ndarray],
+    images: int,
+    device: str,
+    mode: str,
+    timeout: float,
+) -> dict[str, Any]:
+    """What a worker is told: by default to run a design by itself, in the current folder, for its
+    outputs alone, on the first board where there are several."""
+    return {
+        "task": "run",
+        "design": str(design.path.resolve()),
+        "inputs": inputs,
+        "images": images,
+        "folder": "",
+        "waits": False,
+        "board": 0,
+        "device": device,
+        "mode": mode,
+        "layers": False,
+        "poison": 0,
+        "timeout": timeout,
+        "repeat": 1,
+        "optimise": worthwhile(design, images),
+    }
 
 
 def kernels_at_once(design: HostDesign, mode: str) -> int:

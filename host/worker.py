@@ -140,7 +140,7 @@ class Server:
         from .devices import is_board, select
         from .executor import Executor
 
-        device = select(job["device"])
+        device = select(job["device"], job["board"])
         if is_board(device) and "concurrent" in design.manifest.runs:
             job = job | {"mode": "concurrent"}  # its kernels are compiled for no other one
         choice = {name: job[name] for name in ("device", "mode", "layers")}

@@ -43,6 +43,8 @@ from hlsgen.report.on_host import on_host
 from hlsgen.report.page import page
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
+from hlsgen.system.search import SystemPlan
+from hlsgen.system.stored import stored_plan
 from hlsgen.validation import Reference, graph_of
 
 Progress = Callable[[dict[str, Any]], None]
@@ -133,13 +135,17 @@ class Accelerator:
 
     @cached_property
     def prediction(self) -> Prediction:
-        """The figures that a measurement on the board is held against."""
+        """The figures that a measurement on the board, or the boards, is held against."""
+        if isinstance(self.design, SystemDesign):
+            plan = stored_plan(self.design, self.graph, self.calibration)
+            return system_prediction(plan, self.calibration)
         return predicted(self.graph, self.plan, self.estimate, self.calibration)
 
     @property
     def compiled(self) -> bool:
-        """Whether aoc's result for the board is there."""
-        return (self.path / "bin" / f"{self.name}.aocx").is_file()
+        """Whether aoc's result for the board, or for all boards, is there."""
+        designs = self.design.boards if isinstance(self.design, SystemDesign) else [self.design]
+        return all((d.path / "bin" / f"{d.manifest.name}.aocx").is_file() for d in designs)
 
     @property
     def reason(self) -> str:
@@ -361,6 +367,14 @@ class Accelerator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def system_prediction(plan: SystemPlan, calibration: Calibration) -> Prediction:
+    """What boards in a row should reach together: as much as the slowest."""
+    boards = zip(plan.graphs, plan.plans, plan.estimates, strict=True)
+    bands = [throughput_band(*board, calibration) for board in boards]
+    low, high = (plan.copies * min(side) for side in zip(*bands, strict=True))
+    return Prediction(plan.throughput, low, high, plan.latency)
 
 
 def predicted(graph: Graph, plan: Plan, estimate: Estimate, calibration: Calibration) -> Prediction:

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 import hlsgen.host
 from hlsgen.boards import board as find_board
@@ -24,6 +27,7 @@ from hlsgen.host.hashes import SOURCES
 from hlsgen.host.images import Tensors
 from hlsgen.host.pictures import Preparation
 from hlsgen.host.reference import save_reference
+from hlsgen.host.system import SystemDesign
 from hlsgen.validation import Reference
 from hlsgen.version import __version__
 from hlsgen.words import counted
@@ -32,6 +36,10 @@ SUFFIXES = (".tar.gz", ".tgz", ".zip")
 REQUIREMENTS = ("numpy>=1.24", "pyopencl>=2024.1")
 # What runs the rest of a network of which the design is a part.
 REST = "onnxruntime>=1.17"
+# What the processes of a system on several nodes talk through.
+RANKS = "mpi4py>=3.1"
+# As many 520N as the nodes of the known clusters have.
+BOARDS_A_NODE = 2
 # The files of the host.
 HOST = ("*.py", "cpp/*.cpp", "cpp/*.hpp", "cpp/*.h", "cpp/Makefile")
 # Contents by name in the archive, or files that hold them.
@@ -65,7 +73,10 @@ def deploy(
     """
     suffix = suffix_of(archive)
     members: dict[str, bytes | Path] = design_members(design) | host_members()
-    needed = (*REQUIREMENTS, *([REST] if design.manifest.cut else []))
+    needed = [*REQUIREMENTS, *([REST] if design.manifest.cut else [])]
+    if isinstance(design, SystemDesign):
+        needed.append(RANKS)
+        members |= system_members(design, inputs)
     members["requirements.txt"] = "".join(f"{line}\n" for line in needed).encode()
     members[f"design/{PREDICTION}"] = prediction.to_json().encode()
     with Scratch() as folder:
@@ -93,9 +104,34 @@ def deploy(
 
 def design_members(design: HostDesign) -> dict[str, bytes | Path]:
     """The design's files, and the compiled one with the note of its sources where there is one."""
-    image = f"bin/{design.manifest.name}.aocx"
-    compiled = [name for name in (image, image + SOURCES) if (design.path / name).is_file()]
+    places = design.system.boards if isinstance(design, SystemDesign) else ()
+    folders = [Path(entry.directory) for entry in places] or [Path()]
+    images = [
+        path.relative_to(design.path)
+        for f in folders
+        for path in (design.path / f).glob("bin/*.aocx*")
+    ]
+    compiled = [str(name) for name in images if name.name.endswith((".aocx", ".aocx" + SOURCES))]
     return {f"design/{name}": design.path / name for name in (*design.manifest.files, *compiled)}
+
+
+def system_members(design: SystemDesign, inputs: Tensors) -> dict[str, bytes | Path]:
+    """What starts a process a board, and the images that it takes."""
+    arrays = io.BytesIO()
+    np.savez(arrays, allow_pickle=False, **inputs)
+    text = render("deploy/system.slurm.j2", **in_texts(design), a_node=BOARDS_A_NODE)
+    return {"system.slurm": f"{text}\n".encode(), "inputs.npz": arrays.getvalue()}
+
+
+def in_texts(design: SystemDesign) -> dict[str, Any]:
+    """What texts say of a system."""
+    system = design.system
+    return {
+        "name": system.name,
+        "boards": system.boards,
+        "links": system.links,
+        "copies": system.copies,
+    }
 
 
 def host_members() -> dict[str, bytes | Path]:
@@ -111,6 +147,13 @@ def host_members() -> dict[str, bytes | Path]:
 
 def readme(design: HostDesign, members: Members, images: int, prediction: Prediction) -> str:
     """What is in the archive and how it is used."""
+    predicted = (
+        f"{prediction.throughput:,.0f} images a second, {prediction.low:,.0f} to "
+        f"{prediction.high:,.0f}"
+    )
+    own = {"version": __version__, "images": counted(images, "image"), "prediction": predicted}
+    if isinstance(design, SystemDesign):
+        return render("deploy/SYSTEM.md.j2", **in_texts(design), **own) + "\n"
     manifest = design.manifest
     target = find_board(manifest.board)
     text = render(
@@ -120,14 +163,11 @@ def readme(design: HostDesign, members: Members, images: int, prediction: Predic
         board=target.title,
         aoc_board=target.aoc_board,
         style=manifest.style,
-        version=__version__,
-        images=counted(images, "image"),
         labels="labels.txt" in members,
         preparation="preparation.json" in members,
         cut=manifest.cut is not None,
         compiled=f"design/bin/{manifest.name}.aocx" in members,
-        prediction=f"{prediction.throughput:,.0f} images a second, {prediction.low:,.0f} to "
-        f"{prediction.high:,.0f}",
+        **own,
     )
     return text + "\n"
 

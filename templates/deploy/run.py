@@ -13,12 +13,12 @@ import numpy as np
 from host.archive import save_arrays
 from host.classes import label, likeliest
 from host.compare import compare
-from host.design import HostDesign
 from host.errors import HostError
 from host.images import read_images, read_labels
 from host.pictures import read_preparation
 from host.reference import read_reference
 from host.runner import run
+from host.system import open_design
 
 HERE = Path(__file__).parent
 LABELS, PREPARATION = HERE / "labels.txt", HERE / "preparation.json"
@@ -45,7 +45,7 @@ def show_classes(outputs: dict[str, np.ndarray], names: tuple[str, ...]) -> None
 
 def main() -> int:
     """Run, compare, show."""
-    options, design = parser().parse_args(), HostDesign(HERE / "design")
+    options, design = parser().parse_args(), open_design(HERE / "design")
     reference = None if options.images else read_reference(HERE / "reference.npz")
     if reference is None:
         images = read_images(
