@@ -4,6 +4,7 @@
 FILE] [--write docs/several-boards.md]` plans networks of the zoo (random weights) for rows of
 boards in a chain, keeps a line a plan in a file, which a later call goes on with, and puts the
 table of all of them into a page in the place of the one there. One board is planned in all styles.
+`--emulate` builds a small MobileNet for four boards and runs it on the emulator instead.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from pathlib import Path
 import numpy as np
 
 import hlsgen
+from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.boards.topology import topology
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
 from hlsgen.model.times import rate
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.provenance import headline
+from hlsgen.system.build import generate_system
 from hlsgen.system.search import plan_row
 from hlsgen.zoo import network
 from tests.support.quantised import quantised_statically
@@ -61,7 +64,11 @@ def main() -> None:
     parser.add_argument("--counts", default=",".join(map(str, COUNTS)))
     parser.add_argument("--rows", type=Path, default=Path("benchmarks/boards.jsonl"))
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--emulate", action="store_true", help="run a small MobileNet instead")
     options = parser.parse_args()
+    if options.emulate:
+        emulate()
+        return
     counts = [int(n) for n in options.counts.split(",") if n]
     for name in options.networks.split(","):
         for kind in options.types.split(","):
@@ -79,6 +86,17 @@ def main() -> None:
         page = options.write.read_text()
         before, rest = page.split(BEGIN)
         options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+def emulate(boards: int = 4) -> None:
+    """A small MobileNet over boards that are emulated all at once, every layer checked."""
+    graph = hlsgen.load_graph(network("mobilenetv1", size=32, width=0.25))
+    plan = plan_row(graph, [BOARD] * boards, topology("chain"), Goal(), {})
+    with tempfile.TemporaryDirectory() as folder:
+        place = generate_system(graph, plan, Path(folder) / "mobilenet")
+        with Accelerator(place) as accelerator:
+            found = accelerator.validate(samples=2, strict=True)
+    print(f"{boards} boards, cut after layers {plan.ends}: {found.verdict}")
 
 
 def known(path: Path) -> dict[tuple[str, str, int], Row]:

@@ -19,7 +19,6 @@ from hlsgen.boards import Board, board
 from hlsgen.boards.topology import Topology
 from hlsgen.errors import Infeasible
 from hlsgen.graph import Graph
-from hlsgen.model.estimate import Estimate
 from hlsgen.model.links import round_trip_words, word_seconds
 from hlsgen.plan import LinkPlan, Plan
 from hlsgen.rewrites.parts import crossing
@@ -34,6 +33,8 @@ PRICES = ((1, 1, 1, 1), (1, 8, 1, 1), (1, 1, 8, 1), (4, 1, 1, 1), (1, 8, 1, 8))
 # Share of a board's resources that kernels may take, as the bounds say: FIFOs and what the bounds
 # leave out need the rest.
 FILLED = 0.9
+# Steps in which the least share of the fullest board is bisected.
+SHARES = 6
 # Share of the time of an image that a link may take before it gets another channel.
 BUSY = 0.8
 
@@ -130,19 +131,18 @@ class Row:
         """Seconds of so many cycles of a board."""
         return pace / (self.bounds[self.keys[number]].clock * 1e6)
 
-    def pace_of(self, estimates: Sequence[Estimate]) -> float:
-        """Cycles an image, at the clock of the bounds, of the slowest of some designs."""
-        pairs = zip(self.keys, estimates, strict=True)
-        return max(self.bounds[key].clock * 1e6 / found.throughput for key, found in pairs)
+    def rate(self, pace: int) -> float:
+        """Images a second at a pace, of the slowest board's clock."""
+        return 1 / max(self.seconds(pace, number) for number in range(len(self.keys)))
 
     def open(self, end: int, number: int, pace: int) -> bool:
         """Whether a cut before layer `end` lets the pace through."""
         pairs = self.topology.channels(self.boards[number], self.boards[number + 1])
         return self.wire_seconds(end, number, len(pairs)) <= self.seconds(pace, number)
 
-    def filled(self, pace: int) -> tuple[int, ...] | None:
-        """Where the cuts lie if each board takes as many layers as fit at a pace; None where they
-        are too many."""
+    def filled(self, pace: int, share: float = 1.0) -> tuple[int, ...] | None:
+        """Where the cuts lie if each board takes as many layers as fit a share of it at a pace;
+        None where they are too many."""
         count, ends = len(self.graph.layers), [0]
         for number, key in enumerate(self.keys):
             left = len(self.boards) - 1 - number  # boards behind need a layer each
@@ -151,7 +151,7 @@ class Row:
             fits = [
                 end
                 for end in range(ends[-1] + 1, count - left + 1)
-                if taken[end] <= 1 and (end == count or (left and self.open(end, number, pace)))
+                if taken[end] <= share and (end == count or (left and self.open(end, number, pace)))
             ]
             if not fits:
                 return None
@@ -178,7 +178,19 @@ class Row:
                 low = pace + 1
             else:
                 best, found, high = pace, ends, pace
-        return best, found
+        return best, self.even(best) or found
+
+    def even(self, pace: int) -> tuple[int, ...] | None:
+        """The cuts at a pace that fill the fullest board least: that leaves the clock highest."""
+        found, low, high = None, 0.0, 1.0
+        for _ in range(SHARES):
+            share = (low + high) / 2
+            ends = self.filled(pace, share)
+            if ends is None:
+                low = share
+            else:
+                found, high = ends, share
+        return found
 
 
 def row_of(

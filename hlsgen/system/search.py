@@ -26,6 +26,8 @@ from hlsgen.system.cuts import Row, row_of
 
 # A cut that moves must make the slowest board faster by that.
 WORTHWHILE = 1.002
+# Weights from memory must make the slowest board faster by that.
+STREAMING = 1.05
 # So many moves are tried for every board.
 MOVES = 2
 
@@ -243,20 +245,17 @@ def passing(graph: Graph, writer: Plan, plan: Plan) -> Plan:
 def plan_system(graph: Graph, names: Sequence[str], topology: Topology, goal: Goal) -> SystemPlan:
     """Plan a network for boards, by their names, in a row, or for several equal rows of fewer
     boards where that is predicted to be faster. Raises Infeasible, BoardError, UsageError."""
-    if topology.most_boards and len(names) > topology.most_boards:
-        raise UsageError(
-            f"joins {topology.most_boards} boards at most", where=f"--topology {topology.name}"
-        )
-    graph, boards = with_storage(graph, goal.weights), [board_key(name) for name in names]
-    caches: dict[str, OptionCache] = {}
+    boards, caches = [board_key(name) for name in names], dict[str, OptionCache]()
     found, refusal = None, None
-    for count in row_lengths(boards):
+    for count in row_lengths(boards, topology):
+        copies = len(boards) // count
+        least = found.throughput / copies if found else 0.0
         try:
-            trial = plan_row(graph, boards[:count], topology, goal, caches)
+            trial = plan_row(graph, boards[:count], topology, goal, caches, least=least)
         except Infeasible as error:
             refusal = refusal or error
             continue
-        trial = replace(trial, copies=len(boards) // count)
+        trial = replace(trial, copies=copies)
         if found is None or trial.throughput > WORTHWHILE * found.throughput:
             found = trial
     if found is None:
@@ -265,40 +264,51 @@ def plan_system(graph: Graph, names: Sequence[str], topology: Topology, goal: Go
     return found
 
 
-def row_lengths(boards: Sequence[str]) -> list[int]:
+def row_lengths(boards: Sequence[str], topology: Topology) -> list[int]:
     """Lengths of equal rows that use all boards, the longest first; boards that differ make one
-    row."""
-    count = len(boards)
-    if len(set(boards)) > 1:
-        return [count]
-    return [n for n in range(count, 0, -1) if count % n == 0]
+    row. Raises UsageError for more boards than the topology joins."""
+    count, most = len(boards), topology.most_boards or len(boards)
+    equal = [n for n in range(count, 0, -1) if count % n == 0] if len(set(boards)) == 1 else [count]
+    found = [n for n in equal if n <= most]
+    if not found:
+        raise UsageError(f"joins {most} boards at most", where=f"--topology {topology.name}")
+    return found
 
 
 def plan_row(
     graph: Graph, boards: Sequence[str], topology: Topology, goal: Goal,
-    caches: dict[str, OptionCache], ends: tuple[int, ...] = (),
+    caches: dict[str, OptionCache], ends: tuple[int, ...] = (), least: float = 0.0,
 ) -> SystemPlan:  # fmt: skip
-    """Plan a network for one row of boards, with cuts of your own (`ends`) or the best. Raises
-    Infeasible, BoardError."""
+    """Plan a network for one row of boards, with cuts of your own (`ends`) or the best: first with
+    all weights on chip, then with some from memory, if that may be faster. Raises Infeasible, also
+    where the bounds show that it is no faster than `least` images a second; BoardError."""
     if len(graph.layers) < len(boards):
         raise Infeasible(
             f"the network has {len(graph.layers)} layers, fewer than boards",
             where=f"{len(boards)} boards",
             remedy="use fewer",
         )
+    graph = with_storage(graph, goal.weights)
     plan = Plan(graph.name, boards[0], "pipelined", goal.weights)
-    found: list[SystemPlan] = []
+    best: tuple[Search, tuple[int, ...]] | None = None
+    refusal = Infeasible(f"not faster than {least:,.0f} images a second", where="boards in a row")
     for streams in (False, True):
         stage(f"cutting for {len(boards)} boards")
         row = row_of(graph, boards, topology, plan, goal, caches, streams)
         try:
-            pace, best = row.best()
-            if found and WORTHWHILE * pace > row.pace_of(found[0].estimates):
-                break  # weights on chip are as fast
-            search = Search(row, goal, caches, pace)
-            search.rates(ends or best)
-            found.append(search.complete(ends or search.moved(best)))
-        except Infeasible:
-            if streams and not found:
-                raise
-    return max(found, key=lambda system: system.throughput)
+            pace, cuts = row.best()
+        except Infeasible as error:
+            refusal = error
+            continue
+        wanted = STREAMING * least if streams and best else WORTHWHILE * least
+        if row.rate(pace) <= wanted and not ends:
+            continue
+        search = Search(row, goal, caches, pace)
+        chosen = ends or search.moved(cuts)
+        rate = min(search.rates(chosen))
+        if rate > (STREAMING * least if streams and best else least):
+            best, least = (search, chosen), rate
+    if best is None:
+        raise refusal
+    search, chosen = best
+    return search.complete(chosen)
