@@ -13,7 +13,6 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -147,31 +146,37 @@ def timed(row: Row, started: float) -> Row:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows in Markdown; efficiency is the rate over that of so many times one board."""
+    """The rows in Markdown: of so many boards the best chain, or chains side by side; efficiency is
+    the rate over that of so many times one board."""
     head = (
-        "| network | type | boards | images/s | times one board | efficiency | ms | weights | "
-        "what limits | planning, s |\n|---|---|---:|---:|---:|---:|---:|---|---|---:|"
+        "| network | type | boards | chains | images/s | times one board | efficiency | ms | "
+        "weights | what limits | planning, s |\n"
+        "|---|---|---:|---|---:|---:|---:|---:|---|---|---:|"
     )
-    alone = {(row.network, row.type): row.throughput for row in rows if row.boards == 1}
-    return "\n".join([head, *lines(rows, alone)])
-
-
-def lines(rows: list[Row], alone: dict[tuple[str, str], float]) -> Iterator[str]:
-    """A line a row, in the order of networks."""
+    known = {(row.network, row.type, row.boards): row for row in rows}
     order = {name: n for n, name in enumerate(NETWORKS)}
-    for row in sorted(rows, key=lambda r: (order.get(r.network, 99), r.type, r.boards)):
-        start = f"| {row.network} | {row.type} | {row.boards} |"
-        if row.refusal:
-            yield f"{start} {row.refusal} | | | | | | |"
-            continue
-        one = alone.get((row.network, row.type))
-        times = row.throughput / one if one else 0.0
-        share = f"{times:.2f} | {times / row.boards:.2f}" if one else " | "
-        weights = "on chip" if row.on_chip else "from memory"
-        yield (
-            f"{start} {rate(row.throughput)} | {share} | {row.milliseconds:.3g} | {weights} | "
-            f"{row.limit}{f' ({row.style})' if row.boards == 1 else ''} | {row.seconds:.0f} |"
-        )
+    ordered = sorted(rows, key=lambda r: (order.get(r.network, 99), r.type, r.boards))
+    return "\n".join([head, *(line(row, known) for row in ordered)])
+
+
+def line(row: Row, known: dict[tuple[str, str, int], Row]) -> str:
+    """The line of so many boards."""
+    count, name = row.boards, (row.network, row.type)
+    lengths = [n for n in range(2, count) if count % n == 0 and (*name, n) in known]
+    chains = [row, *(known[(*name, n)] for n in lengths)]
+    best = max(chains, key=lambda chain: count // chain.boards * chain.throughput)
+    start = f"| {row.network} | {row.type} | {count} |"
+    if not best.throughput:
+        return f"{start} {row.refusal} | | | | | | | |"
+    total = count // best.boards * best.throughput
+    one = known.get((*name, 1), Row(*name, 1)).throughput
+    share = f"{total / one:.2f} | {total / one / count:.2f}" if one else " | "
+    shape = best.style if count == 1 else f"{count // best.boards} of {best.boards}"
+    weights = "on chip" if best.on_chip else "some from memory"
+    return (
+        f"{start} {shape} | {rate(total)} | {share} | {best.milliseconds:.3g} | {weights} | "
+        f"{best.limit} | {row.seconds:.0f} |"
+    )
 
 
 if __name__ == "__main__":
