@@ -63,9 +63,9 @@ def needed(name):
 
 
 def test_all_brings_no_cuda():
-    """And no more is left out than PyTorch, and what only developers need."""
+    """And no more is left out than PyTorch, MPI, and what only developers need."""
     assert not [line for line in needed("all") if line.startswith("torch")]
-    rest = {"train", "examples", "docs", "dev", "all", "benchmark"}
+    rest = {"train", "mpi", "examples", "docs", "dev", "all", "benchmark"}
     named = set(re.findall(r"\w+", "".join(extras()["all"]))) - {"hlsgen"}
     assert named == set(extras()) - rest
     assert any(line.startswith("torch") for line in needed("train"))
