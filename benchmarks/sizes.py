@@ -130,7 +130,7 @@ def nodes(count: int) -> Chain:
 def weights(gigabytes: float) -> Chain:
     """Convolutions of 1,024 channels, which hold so many GB of weights."""
     chain = Chain(1024, 4)
-    while sum(len(c.raw_data) for c in chain.constants) < gigabytes * GIGA:
+    for _ in range(round(gigabytes * GIGA / (4 * 9 * 1024 * 1024))):
         chain.conv(1024)
     return chain
 
@@ -174,6 +174,8 @@ def main() -> int:
     parser.add_argument("--step", action="append", choices=STEPS, help="some steps alone")
     options = parser.parse_args()
     steps = options.step or list(STEPS)
+    if "report" in steps and "folded" not in steps:
+        parser.error("the report is that of the folded design: add --step folded")
     print("| network | file, GB |", " | ".join(steps), "|", sep=" ")
     print("|---" * (2 + len(steps)) + "|")
     failed = False

@@ -6,11 +6,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hlsgen.errors import HlsgenError
 from hlsgen.explore.evaluate import evaluate
@@ -19,6 +26,7 @@ from hlsgen.explore.points import Point
 from hlsgen.interrupts import no_interrupts
 from hlsgen.schema import NOTED, checked
 
+T = TypeVar("T")
 # What an exploration has found so far, a line a point.
 RESULTS = "results.jsonl"
 # Seconds that a worker has to end what it runs.
@@ -93,6 +101,25 @@ def executor(scheduler: str | None, jobs: int | None) -> Iterator[Executor]:
         yield pool
 
 
+def finished(job: Future[T]) -> T:
+    """The result of a job. Raises ExploreError where its worker or the cluster is gone, and what
+    the job raised."""
+    try:
+        return job.result()
+    except (BrokenExecutor, CancelledError) as error:
+        gone: Exception = error
+    except Exception as error:
+        if not type(error).__module__.startswith("distributed"):
+            raise
+        gone = error
+    raise ExploreError(
+        f"a worker or the cluster is gone ({type(gone).__name__})",
+        where="explore",
+        remedy="give workers more memory, or start fewer (--jobs); the same command goes on where "
+        "this one ended",
+    ) from None
+
+
 def end(workers: Sequence[multiprocessing.process.BaseProcess]) -> None:
     """End processes that may be at work: a compile ends what it runs first."""
     for worker in workers:
@@ -127,7 +154,7 @@ def run_points(
                 for name, point in missing.items()
             ]
         for count, future in enumerate(as_completed(futures), len(wanted) - len(missing) + 1):
-            result = future.result()
+            result = finished(future)
             found[result["identity"]] = result
             file.write(json.dumps(result) + "\n")
             file.flush()

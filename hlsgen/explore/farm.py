@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from hlsgen.codegen.compiled import sources_digest
 from hlsgen.errors import HlsgenError
+from hlsgen.explore.execute import finished
 from hlsgen.host.files import write_whole
 from hlsgen.interrupts import polite_end
 from hlsgen.schema import NOTED, read
@@ -119,7 +120,7 @@ def compile_all(
         if str(f) not in found
     ]
     for job in as_completed(jobs):
-        outcome = job.result()
+        outcome = finished(job)
         found[outcome["design"]] = outcome
     return [found.get(str(f)) or found[str(f.resolve())] for f in folders]
 

@@ -4,13 +4,15 @@ same, compiles are farmed out."""
 import json
 import re
 import stat
+from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import onnx
 import pytest
 
 from hlsgen.cli.main import main
-from hlsgen.explore.execute import run_points
+from hlsgen.explore.execute import ExploreError, run_points
 from hlsgen.explore.farm import compile_all
 from hlsgen.explore.points import CRITERIA, dominates, front, grid
 from hlsgen.zoo import network
@@ -161,6 +163,39 @@ def test_resumed_runs_repeat_nothing(model, tmp_path):
     onnx.save(network("lenet5", seed=3), other)
     run_points(other, points[:1], tmp_path, third)
     assert third.submitted == 1  # results of another network are not taken
+
+
+class Dying(Executor):
+    """A pool whose worker dies with its second job."""
+
+    def __init__(self, error):
+        self.error, self.jobs = error, 0
+
+    def submit(self, function, /, *arguments, **options):
+        self.jobs, future = self.jobs + 1, Future()
+        if self.jobs == 2:
+            future.set_exception(self.error)
+        else:
+            future.set_result(function(*arguments, **options))
+        return future
+
+
+class KilledWorker(Exception):
+    """As Dask has it."""
+
+
+KilledWorker.__module__ = "distributed.scheduler"
+
+
+@pytest.mark.parametrize("error", [BrokenProcessPool(), CancelledError(), KilledWorker()])
+def test_a_worker_that_dies_is_told_and_the_rest_is_kept(error, model, tmp_path):
+    points = grid(["pac_a10"], ["base", "pipelined"], ["throughput"], [1.0], 0, "")
+    with pytest.raises(ExploreError, match="the same command goes on"):
+        run_points(model, points, tmp_path, Dying(error))
+    again = Counting()
+    assert len(run_points(model, points, tmp_path, again)) == 2 and again.submitted <= 2
+    with pytest.raises(ZeroDivisionError):
+        run_points(model, points, tmp_path / "other", Dying(ZeroDivisionError()))
 
 
 @pytest.mark.slow

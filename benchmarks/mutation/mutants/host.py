@@ -336,4 +336,20 @@ MUTANTS = (
         (f"{LAYOUT}::test_columns_become_channels",),
         "the last column of an unfolded input is missing",
     ),
+    Mutant(
+        "files: what another process writes is taken away",
+        "host/files.py",
+        "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(descriptor, fcntl.LOCK_UN)",
+        ("tests/cli/test_left_behind.py",),
+        "two commands at a time end each other's files",
+    ),
+    Mutant(
+        "executor: the first launch ahead takes no time",
+        "host/executor.py",
+        "yield prepared + self.execute(launches, images, timeout)",
+        "yield self.execute(launches, images, timeout)",
+        ("tests/emulator/test_prefix.py::test_what_prepares_the_first_batch_is_counted",),
+        "a hybrid design is measured without its prefix",
+    ),
 )
