@@ -14,8 +14,8 @@ from operator import sub
 
 # What a sum is compared with: the largest bound of a loop that nothing else bounds.
 MANY = 1 << 31
-# The operation of a counter that 8 bits hold.
-SMALL = "small counter"
+# The operation of a counter that 8 bits hold, and of a number that the text gives a name.
+SMALL, CONSTANT = "small counter", "constant"
 OPERATIONS: Mapping[str, Callable[[list[int]], int]] = {
     "+": sum,
     "-": lambda values: reduce(sub, values),
@@ -119,6 +119,16 @@ def is_narrow(product: Count) -> bool:
     return all(isinstance(term, Count) and term.operation == SMALL for term in product.terms)
 
 
+def constant(name: str) -> Count:
+    """A number that the text gives a name."""
+    return Count(CONSTANT, name=name)
+
+
+def is_constant(number: Number) -> bool:
+    """Whether the compiler knows it: nothing is multiplied by it with a multiplier."""
+    return isinstance(number, int) or number.operation == CONSTANT
+
+
 def chosen(test: Count, one: Number, other: Number) -> Count:
     """One number or the other; the compiler chooses the operands, so that both share what they
     multiply with."""
@@ -146,6 +156,6 @@ def products(numbers: Iterable[Number]) -> frozenset[Count]:
             found |= test | max(ways, key=lambda way: len(way - found))
             continue
         found |= products(number.terms)
-        if number.operation == "*" and not any(isinstance(term, int) for term in number.terms):
+        if number.operation == "*" and not any(map(is_constant, number.terms)):
             found |= {replace(number, name="")}
     return found

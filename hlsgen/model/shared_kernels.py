@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hlsgen.engines import engine
 from hlsgen.engines.base import DEPTH, WORD, Engine, Setting
-from hlsgen.kernel.count import MANY, Count, counters, fields
+from hlsgen.kernel.count import MANY, Count, constant, counters, fields
 from hlsgen.kernel.memory import MEMORY_DISTANCE, Memory
 from hlsgen.kernel.nest import Loop
 from hlsgen.kernel.phases import Buffer
@@ -46,9 +46,9 @@ def walk(inner: str, rows: str, columns: str, passes: str, several: bool) -> tup
 
 def image(several: bool) -> tuple[Count, ...]:
     """Where the feature maps of a tile's image begin; one image needs no address."""
-    run, number, size = counters("ti", "i", "IMAGE")
+    run, number = counters("ti", "i")
     (images,) = fields("tile_images")
-    return ((run * images + number) * size,) * several
+    return ((run * images + number) * constant("IMAGE"),) * several
 
 
 def of_result(base: str, stride: str, several: bool) -> dict[str, Count]:

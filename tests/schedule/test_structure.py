@@ -183,9 +183,10 @@ def test_channels(style, name):
 
 
 def products(text):
-    """Products of integers in a kernel, each once: of fields of the step, counts of turns, and of
-    the size of an image. That of the counts of a pooling window is a narrow one."""
-    found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|IMAGE|turns)\b)", text)
+    """Products of integers in a kernel, each once: of fields of the step, and counts of
+    turns. That of the counts of a pooling window is a narrow one; the size of an image is a
+    constant."""
+    found = re.finditer(r"(?=((?<![\w.])[\w.]+|\)) \* (s\.\w+|turns)\b)", text)
     return {(m.group(1), m.group(2)) for m in found if not m.group(2).startswith("s.constant")}
 
 
