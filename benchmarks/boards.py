@@ -162,8 +162,8 @@ def table(rows: list[Row]) -> str:
 def line(row: Row, known: dict[tuple[str, str, int], Row]) -> str:
     """The line of so many boards."""
     count, name = row.boards, (row.network, row.type)
-    lengths = [n for n in range(2, count) if count % n == 0 and (*name, n) in known]
-    chains = [row, *(known[(*name, n)] for n in lengths)]
+    lengths = [n for n in range(2, count) if count % n == 0 and (row.network, row.type, n) in known]
+    chains = [row, *(known[row.network, row.type, n] for n in lengths)]
     best = max(chains, key=lambda chain: count // chain.boards * chain.throughput)
     start = f"| {row.network} | {row.type} | {count} |"
     if not best.throughput:

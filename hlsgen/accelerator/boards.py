@@ -104,7 +104,7 @@ def compile_boards(
         prediction = predicted(part, own, plan.estimates[number], goal.calibration)
         (folder / PREDICTION).write_text(prediction.to_json())
 
-    generate_system(graph, plan, out, finish)
+    generate_system(graph, plan, out, finish, goal.calibration)
     if quantised is not None:
         leave(Path(out), QUANTISATION, quantised.to_dict())
     return Built(Accelerator(out, calibration=calibration), plan, alone)

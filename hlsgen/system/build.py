@@ -16,6 +16,7 @@ from hlsgen.host.hashes import SYSTEM as SYSTEM_FILE
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.manifest import Manifest, Value, read_manifest
 from hlsgen.host.system import SCHEMA, BoardEntry, LinkEntry, System
+from hlsgen.model.calibration import Calibration
 from hlsgen.system.search import SystemPlan
 from hlsgen.version import __version__
 
@@ -27,17 +28,18 @@ def generate_system(
     plan: SystemPlan,
     out: str | Path,
     finish: Callable[[int, Path], None] | None = None,
+    calibration: Calibration | None = None,
 ) -> Path:
     """Write the system of a planned network to the directory `out`. `finish` adds what it wants to
-    the directory of each board, by its number. An earlier system there is replaced when the new one
-    is complete. Raises OutputError."""
+    the directory of each board, by its number; `calibration` is that by which it was planned. An
+    earlier system there is replaced when the new one is complete. Raises OutputError."""
     target = Path(out).resolve()
     check_target(Path(out))
     try:
         with workspace(target) as folder:
             temporary = folder / target.name
             temporary.mkdir()
-            manifests = write_boards(plan, temporary, finish)
+            manifests = write_boards(plan, temporary, finish, calibration)
             found = system_manifest(graph, plan, manifests, write_models(graph, temporary))
             (temporary / SYSTEM_FILE).write_text(found.to_json())
             temporary.chmod(0o777 & ~umask())
@@ -57,13 +59,18 @@ def directory(number: int) -> str:
 
 
 def write_boards(
-    plan: SystemPlan, folder: Path, finish: Callable[[int, Path], None] | None
+    plan: SystemPlan,
+    folder: Path,
+    finish: Callable[[int, Path], None] | None,
+    calibration: Calibration | None,
 ) -> list[Manifest]:
     """Write the design of every board. Returns their manifests."""
     found = []
     for number, (part, own) in enumerate(zip(plan.graphs, plan.plans, strict=True)):
         place = folder / directory(number)
-        generate(part, own, place, partial(finish, number) if finish else None, part=True)
+        generate(
+            part, own, place, partial(finish, number) if finish else None, calibration, part=True
+        )
         found.append(read_manifest(place))
     return found
 
