@@ -266,53 +266,38 @@ class Array(Engine):
         """Turns in which the first tile comes in, of so many vectors."""
 
     def derived(self, fields: dict[str, Any], step: StepPlan, engines: Engines) -> dict[str, Any]:
-        """How a tile is walked, and the array's turns; a phase is one word of taps of one group of
-        one tile.
+        """How a tile is walked, and the array's turns.
 
         A fused step's tile holds the results of the engine that feeds it, and its convolution is
         1x1.
         """
-        own, fused = engines.of(self.name), bool(step.feeder)
-        vectors = fields["in_groups"] if fused else fields["in_vectors"]
-        columns = step.tile_width if fused else fields["in_columns"]
-        names = ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x")
-        taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x = (
-            1 if fused else fields[name] for name in names
-        )
-        row_of_taps = dilation_y * columns * vectors
-        window_taps = vectors * taps_y * taps_x
+        walk = fused_walk(fields, step) if step.feeder else tile_walk(fields)
+        return walk | self.turns(fields | walk, step, engines.of(self.name))
+
+    def turns(self, fields: dict[str, Any], step: StepPlan, own: EngineSizes) -> dict[str, Any]:
+        """A phase is one word of taps of one group of one tile."""
+        pixels, tiles, loads = fields["pixels"], fields["tiles"], fields["tile_loads"]
+        window_taps = fields["tile_vectors"] * fields["taps_y"] * fields["taps_x"]
         taps = fields["taps"] or ceil(window_taps / own.inputs)
         tap_words = self.word_vectors(step, own) // own.burst
-        turns = max(fields["pixels"], tap_words, SUM_DISTANCE)
-        word_turns = self.turns_of_word(fields["pixels"], turns, own)
-        phases = fields["tiles"] * step.groups * taps
-        tile_loads = fields["pixels"] * vectors if fused else fields["tile_loads"]
+        turns = max(pixels, tap_words, SUM_DISTANCE)
+        word_turns = self.turns_of_word(pixels, turns, own)
+        phases = tiles * step.groups * taps
         send_turns = step.groups * taps * word_turns
         # The half of a buffer that was filled last is read no sooner than a store has been done.
-        first_turns = self.first_turns(tile_loads, tap_words, own) + MEMORY_DISTANCE
-        pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE
-        group_turns = fields["pixels"] * step.output_vectors + MEMORY_DISTANCE
+        first_turns = self.first_turns(loads, tap_words, own) + MEMORY_DISTANCE
+        pass_turns = max(loads, send_turns) + MEMORY_DISTANCE
+        group_turns = pixels * step.output_vectors + MEMORY_DISTANCE
         return {
-            "fused": int(fused),
-            "tile_vectors": vectors,
-            "taps_y": taps_y,
-            "taps_x": taps_x,
-            "image_step": fields["in_rows"] * columns * vectors,
-            "row_step": stride_y * columns * vectors,
-            "column_step": stride_x * vectors,
-            "tap_step_x": dilation_x * vectors,
-            "tap_step_y": row_of_taps - (taps_x - 1) * dilation_x * vectors,
-            "vector_step": 1 - (taps_y - 1) * row_of_taps - (taps_x - 1) * dilation_x * vectors,
-            "tile_loads": tile_loads,
             "taps": taps,
             "window_taps": window_taps,
             "word_turns": word_turns,
             "send_turns": send_turns,
             "first_turns": first_turns,
             "pass_turns": pass_turns,
-            "tile_turns": first_turns + (fields["tiles"] - 1) * pass_turns + send_turns,
+            "tile_turns": first_turns + (tiles - 1) * pass_turns + send_turns,
             "group_turns": group_turns,
-            "result_turns": (fields["tiles"] * step.groups + 1) * group_turns,
+            "result_turns": (tiles * step.groups + 1) * group_turns,
             "tap_words": tap_words,
             "phases": phases,
             "phase_turns": turns,
@@ -355,6 +340,37 @@ class Array(Engine):
         """Below what no tiling of a layer comes whose input is `depth` vectors: words of one tap
         (or one weight a lane) of a group of outputs, and weight vectors that come from memory for
         each output vector."""
+
+
+def tile_walk(fields: dict[str, Any]) -> dict[str, Any]:
+    """Places in a tile from tap to tap, and from output to output, of a window's input."""
+    vectors, columns = fields["in_vectors"], fields["in_columns"]
+    taps_y, taps_x = fields["kernel_y"], fields["kernel_x"]
+    tap, row_of_taps = fields["dilation_x"] * vectors, fields["dilation_y"] * columns * vectors
+    return {
+        "fused": 0,
+        "tile_vectors": vectors,
+        "taps_y": taps_y,
+        "taps_x": taps_x,
+        "image_step": fields["in_rows"] * columns * vectors,
+        "row_step": fields["stride_y"] * columns * vectors,
+        "column_step": fields["stride_x"] * vectors,
+        "tap_step_x": tap,
+        "tap_step_y": row_of_taps - (taps_x - 1) * tap,
+        "vector_step": 1 - (taps_y - 1) * row_of_taps - (taps_x - 1) * tap,
+        "tile_loads": fields["tile_loads"],
+    }
+
+
+def fused_walk(fields: dict[str, Any], step: StepPlan) -> dict[str, Any]:
+    """The same where another engine fills the tile: pixel by pixel of its results, of one tap."""
+    vectors = fields["in_groups"]
+    ones = dict.fromkeys(
+        ("kernel_y", "kernel_x", "stride_y", "stride_x", "dilation_y", "dilation_x"), 1
+    )
+    seen = {"in_vectors": vectors, "in_columns": step.tile_width}
+    walk = tile_walk(fields | ones | seen)
+    return walk | {"fused": 1, "tile_loads": fields["pixels"] * vectors}
 
 
 def tile_size(fields: dict[str, Any], step: StepPlan) -> int:
