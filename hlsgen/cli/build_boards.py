@@ -180,10 +180,10 @@ def alone_lines(alone: Alone | None, found: dict[str, Any]) -> list[str]:
         f"{alone.estimate.latency * 1e3:.3g} ms; {counted(count, 'board')} reach "
         f"{all_ / one:.2f} times as much"
     ]
-    if all_ <= one or len(found["boards"]) == 1:
-        lines.append(
-            "one board is enough, layers on several would not be faster: leave out --boards"
-        )
+    if all_ <= one:
+        lines.append("one board is enough: leave out --boards")
+    elif len(found["boards"]) == 1:
+        lines.append("each board has the whole network: layers on several would not be faster")
     elif all_ < count * one:
         lines.append(
             f"{count} boards with that design each would reach {rate(count * one)} images a "

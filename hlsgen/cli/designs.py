@@ -9,11 +9,13 @@ from hlsgen.accelerator.accelerator import Accelerator, load
 from hlsgen.errors import OutputError, UsageError
 from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
+from hlsgen.host.hashes import SYSTEM
 from hlsgen.host.images import Tensors, random_images, read_images
 from hlsgen.host.pictures import PREPARATIONS
 from hlsgen.host.session import SHARED
 
-MANIFEST = "design.json"
+# What tells a design and a system of several boards, and what their directories are called.
+NAMES = {"design.json": "_design", SYSTEM: ".hlsgen"}
 # What is in the first lines of every page that hlsgen writes.
 PAGE = b'<meta name="generator" content="hlsgen">'
 
@@ -82,11 +84,13 @@ def chosen(given: str | None) -> Path:
     the only one in the current folder. Raises UsageError."""
     if given is not None:
         named = Path(given)
-        short = named.with_name(f"{named.name}_design") if named.name else named
-        return short if not named.exists() and (short / MANIFEST).is_file() else named
-    if Path(MANIFEST).is_file():
+        if named.exists() or not named.name:
+            return named
+        short = (named.with_name(named.name + suffix) / name for name, suffix in NAMES.items())
+        return next((path.parent for path in short if path.is_file()), named)
+    if any(Path(name).is_file() for name in NAMES):
         return Path()
-    found = sorted(path.parent for path in Path().glob(f"*/{MANIFEST}"))
+    found = sorted(path.parent for name in NAMES for path in Path().glob(f"*/{name}"))
     if len(found) == 1:
         return found[0]
     if not found:

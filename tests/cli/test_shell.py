@@ -15,7 +15,9 @@ from hlsgen.cli import console as console_module
 from hlsgen.cli import explore
 from hlsgen.cli.columns import wrapped_rows
 from hlsgen.cli.console import Console, command, progress_text
+from hlsgen.cli.designs import chosen
 from hlsgen.cli.main import COMMANDS, main
+from hlsgen.errors import UsageError
 from hlsgen.progress import Progress, listening, stage
 from tests.support.networks import parse
 
@@ -199,3 +201,17 @@ def test_every_command_can_be_completed(capsys):
 
 def test_commands_are_quoted():
     assert command("validate", Path("a b")) == "hlsgen validate 'a b'"
+
+
+def test_a_system_is_found_as_a_design_is(tmp_path, monkeypatch):
+    """By itself where it is the only one, and by its network's name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.hlsgen" / "board_1").mkdir(parents=True)
+    (tmp_path / "net.hlsgen" / "system.json").write_text("{}")
+    (tmp_path / "net.hlsgen" / "board_1" / "design.json").write_text("{}")
+    assert chosen(None) == chosen("net") == Path("net.hlsgen")
+    (tmp_path / "net_design").mkdir()
+    (tmp_path / "net_design" / "design.json").write_text("{}")
+    assert chosen("net") == Path("net_design")
+    with pytest.raises(UsageError, match="2 designs"):
+        chosen(None)
