@@ -14,8 +14,9 @@ from hlsgen.host.images import Tensors, random_images, read_images
 from hlsgen.host.pictures import PREPARATIONS
 from hlsgen.host.session import SHARED
 
+MANIFEST = "design.json"
 # What tells a design and a system of several boards, and what their directories are called.
-NAMES = {"design.json": "_design", SYSTEM: ".hlsgen"}
+NAMES = {MANIFEST: "_design", SYSTEM: ".hlsgen"}
 # What is in the first lines of every page that hlsgen writes.
 PAGE = b'<meta name="generator" content="hlsgen">'
 
