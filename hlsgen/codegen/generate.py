@@ -199,6 +199,7 @@ def write_files(
     (folder / "kernels" / f"{graph.name}.cl").write_text(generated.source + "\n")
     with open(folder / "weights", "wb") as file:
         file.writelines(generated.weights.chunks)
+    generated.weights.chunks.clear()  # large networks: the model's own text comes next
     plan.save(folder / "plan.json")
     if not manifest.part:
         (folder / "model.onnx").write_bytes(model_bytes(graph.model))
