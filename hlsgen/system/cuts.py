@@ -105,11 +105,12 @@ class Row:
 
     def link(self, end: int, number: int, pace: int) -> tuple[LinkPlan, LinkPlan]:
         """Both ends of the link from board `number` to the next where a cut lies before layer
-        `end`: with as many channels as the pace needs, or all that are there."""
+        `end`: with as many channels as the pace needs at the highest clock, or all that are
+        there."""
         writer, reader = self.boards[number], self.boards[number + 1]
         pairs = self.topology.channels(writer, reader)
         counts = [n for n in (1, 2, 4, 8) if n <= len(pairs)]
-        time = BUSY * self.seconds(pace, number)
+        time = BUSY * pace / (writer.device.fmax_high * 1e6)
         used = next((n for n in counts if self.wire_seconds(end, number, n) <= time), counts[-1])
         assert writer.io_channels
         sides = tuple(zip(*pairs[:used], strict=True))
