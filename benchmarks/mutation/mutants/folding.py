@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant(
         "folded: a tile is read as soon as it is complete",
         "hlsgen/engines/array.py",
-        "pass_turns = max(tile_loads, send_turns) + MEMORY_DISTANCE",
-        "pass_turns = max(tile_loads, send_turns)",
+        "pass_turns = max(loads, send_turns) + MEMORY_DISTANCE",
+        "pass_turns = max(loads, send_turns)",
         (f"{ARRAYS}::test_words_of_memories_rest_long_enough",),
         "its last vectors are loaded before they are stored",
     ),
