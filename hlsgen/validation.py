@@ -58,12 +58,8 @@ def graph_of(design: HostDesign) -> Graph:
 
 def part_of(system: SystemDesign, design: HostDesign) -> Graph:
     """The part of a system's network that one of its boards computes. Raises HostError."""
-    entries = system.system.boards
-    names = [entry.directory for entry in entries]
-    if design.path.resolve().name not in names:
-        raise HostError(f"{system.path} has no board {design.path.resolve().name}")
-    number = names.index(design.path.resolve().name)
-    return parts(graph_of(system), [entry.end for entry in entries])[number]
+    ends = [entry.end for entry in system.system.boards]
+    return parts(graph_of(system), ends)[system.number(design.path)]
 
 
 class Reference:

@@ -107,6 +107,13 @@ class SystemDesign(HostDesign):
         """Whether the files are still those that were read."""
         return read_system(self.path) == self.system and all(b.unchanged() for b in self.boards)
 
+    def number(self, board: Path) -> int:
+        """The number of the board whose design lies there. Raises HostError."""
+        names = [entry.directory for entry in self.system.boards]
+        if board.resolve().name not in names:
+            raise HostError(f"{self.path} has no board {board.resolve().name}")
+        return names.index(board.resolve().name)
+
     def title(self, number: int) -> str:
         """What messages call a board."""
         entry = self.system.boards[number]

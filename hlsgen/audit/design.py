@@ -194,8 +194,10 @@ def promised(folder: Path) -> dict[str, Promise]:
     from hlsgen.report.data import built_shapes
     from hlsgen.report.kernels import kernel_rows
     from hlsgen.rewrites.dense_as_convolution import reshaped
+    from hlsgen.system.stored import stored_part
 
-    plan, graph = Plan.load(folder / "plan.json"), load(folder / "model.onnx", built_shapes(folder))
+    plan, whole = Plan.load(folder / "plan.json"), not read_manifest(folder).part
+    graph = load(folder / "model.onnx", built_shapes(folder)) if whole else stored_part(folder)
     graph, target = reshaped(graph, plan), board(plan.board)
     layers = {layer.name: layer for layer in graph.layers}
     intervals = {

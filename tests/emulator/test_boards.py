@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import hlsgen
+from hlsgen.audit.design import audit
+from hlsgen.audit.verdict import verdict
 from hlsgen.boards.topology import topology
 from hlsgen.errors import PlanError
 from hlsgen.host.errors import HostError
@@ -151,3 +153,10 @@ def test_simulated_together(branched):
     assert found.throughput == pytest.approx(plan.throughput, rel=0.05)
     cycles = plan.latency - plan.boards[0].launch_us * 1e-6  # the simulator launches nothing
     assert 0.5 * cycles < found.latency < 1.5 * cycles
+
+
+def test_boards_are_audited(branched):
+    """The kernels at both ends of a link keep II 1, and take as many DSPs as the model counts."""
+    for board in branched[1].boards:
+        found = audit(board.path)
+        assert verdict(found.findings, found.interval)["ok"], found.findings
