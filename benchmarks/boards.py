@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--types", default=",".join(TYPES))
     parser.add_argument("--counts", default=",".join(map(str, COUNTS)))
-    parser.add_argument("--rows", type=Path, default=Path("benchmarks/boards.jsonl"))
+    parser.add_argument("--rows", type=Path, default=Path("boards.jsonl"))
     parser.add_argument("--write", type=Path)
     parser.add_argument("--emulate", action="store_true", help="run a small MobileNet instead")
     options = parser.parse_args()
