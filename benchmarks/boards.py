@@ -32,7 +32,8 @@ from hlsgen.zoo import network
 from tests.support.quantised import quantised_statically
 
 BOARD = "p520_max"
-NETWORKS = ("resnet50", "vgg16", "mobilenetv1", "resnet34")
+# Pictures of 224x224.
+NETWORKS, SIZE = ("resnet50", "vgg16", "mobilenetv1", "resnet34"), 224
 TYPES = ("float32", "int8")
 COUNTS = (1, 2, 4, 8)
 BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
@@ -107,7 +108,7 @@ def known(path: Path) -> dict[tuple[str, str, int], Row]:
 
 def load(name: str, kind: str) -> Graph:
     """A network of the zoo, quantised if that is wanted."""
-    model = network(name)
+    model = network(name, SIZE)
     if kind == "float32":
         return hlsgen.load_graph(model)
     last = tuple(node.name for node in model.graph.node if node.op_type == "Softmax")

@@ -133,8 +133,9 @@ def build_processes(
 
 
 def wire_cycles(packed: Packing, board: Board) -> int:
-    """Cycles of the nominal clock that the words of an image take on the wire."""
-    return ceil(packed.words * word_seconds(board) * board.device.fmax * 1e6)
+    """Cycles that the words of an image take on the wire, at the fixed clock of rooflines: a
+    design's own is not known here. (`link_seconds` limits the rate exactly.)"""
+    return ceil(packed.words * word_seconds(board) * board.device.roofline_clock * 1e6)
 
 
 def receiver(
