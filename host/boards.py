@@ -194,7 +194,8 @@ def serve(
             return event
         if event["event"] == "built":
             start()
-            worker.connection.send("start")
+            with suppress(OSError):  # of a worker that died meanwhile the next message is its end
+                worker.connection.send("start")
         heard(event)
     raise AssertionError("a worker ends with a message")
 

@@ -1,7 +1,9 @@
 """One network over several boards: every layer right on the emulator, one board after another and
 all at once over pipes; what is broken on purpose is found."""
 
+import os
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,8 @@ from hlsgen.audit.design import audit
 from hlsgen.audit.verdict import verdict
 from hlsgen.boards.topology import topology
 from hlsgen.errors import PlanError
+from hlsgen.host import boards
+from hlsgen.host.boards import serve
 from hlsgen.host.errors import HostError
 from hlsgen.host.system import SystemDesign
 from hlsgen.schedule.check import check_plan
@@ -135,6 +139,29 @@ def test_a_board_that_dies_ends_all(branched, tmp_path):
     path.write_text(path.read_text() + "\nthis is no OpenCL\n")
     with pytest.raises(HostError, match=r"board_1 \(p520_max\): the kernels do not compile"):
         verdict_of(SystemDesign(design.path), strict=True)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_board_that_is_killed_ends_all(branched, monkeypatch, when):
+    """As it starts, or when it has started: one message names it, and no process is left."""
+    workers = []
+
+    def dying(worker, job, silence, start, heard):
+        workers.append(worker)
+
+        def started():
+            start()
+            if job["board"] == 1:
+                os.kill(worker.child.pid, signal.SIGKILL)
+                if when == "before":
+                    worker.child.wait()
+
+        return serve(worker, job, silence, started, heard)
+
+    monkeypatch.setattr(boards, "serve", dying)
+    with pytest.raises(HostError, match=r"board_2 \(p520_max\): the OpenCL runtime crashed"):
+        verdict_of(branched[1], strict=True)
+    assert len(workers) == 2 and all(worker.child.poll() is not None for worker in workers)
 
 
 def copied(design, folder):
