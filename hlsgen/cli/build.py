@@ -206,6 +206,8 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     check_options(options)
     if options.boards:
         return build_boards(options, settings(options), console)
+    if options.topology:
+        raise UsageError("is how --boards are cabled", where="--topology", remedy="give --boards")
     if options.audit:
         check_installed()
     options.out = options.out or default_out(options.model)

@@ -23,6 +23,7 @@ from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.planner import draft_pipelined
 from hlsgen.schedule.provenance import headline, sealed
 from hlsgen.system.cuts import Row, row_of
+from hlsgen.words import counted
 
 # A cut that moves must make the slowest board faster by that.
 WORTHWHILE = 1.002
@@ -284,7 +285,7 @@ def plan_row(
     where the bounds show that it is no faster than `least` images a second; BoardError."""
     if len(graph.layers) < len(boards):
         raise Infeasible(
-            f"the network has {len(graph.layers)} layers, fewer than boards",
+            f"the network has {counted(len(graph.layers), 'layer')}, fewer than boards",
             where=f"{len(boards)} boards",
             remedy="use fewer",
         )

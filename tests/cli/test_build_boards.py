@@ -1,0 +1,55 @@
+"""`build --boards`: what is refused, and what is said of one board."""
+
+from types import SimpleNamespace
+
+import onnx
+import pytest
+
+from hlsgen.accelerator.boards import Alone
+from hlsgen.cli.build_boards import alone_lines
+from hlsgen.cli.main import main
+from tests.support.networks import parse
+
+NETWORK = (
+    "(float[1,3,8,8] x, float[4,3,3,3] w) => (float[1,4,6,6] y) { c = Conv(x, w) y = Softmax(c) }"
+)
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ("--boards 0", "0 boards"),
+        ("--boards 65 --board p520_max", "65 boards"),
+        ("--boards 2", "pac_d5005: has no I/O channel number 0, which the topology chain joins"),
+        ("--boards p520_max,pac_a10", "pac_a10: has no I/O channel"),
+        ("--boards 2 --board p520_max --style folded", "--style: a folded design has no channels"),
+        ("--boards 2 --board p520_max --fps 3", "--fps: is not for several boards"),
+        ("--boards 2 --board p520_max --audit", "--audit: is not for several boards"),
+        ("--boards p520_max,p520", "unknown board 'p520'"),
+        ("--boards 2 --board p520_max --topology star", "star"),
+        ("--topology ring", "--topology: is how --boards are cabled"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    onnx.save(parse(NETWORK), "net.onnx")
+    assert main(["build", "net.onnx", *given.split()]) == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.parametrize(
+    "boards, copies, together, told",
+    [
+        (2, 1, 100.0, "one board is enough"),
+        (1, 2, 200.0, "each board has the whole network"),
+        (2, 1, 150.0, "2 boards with that design each would reach 200 images a second"),
+        (2, 1, 250.0, ""),
+    ],
+)
+def test_what_one_board_reaches_is_told(boards, copies, together, told):
+    alone = Alone("pipelined", SimpleNamespace(throughput=100.0, latency=0.001))
+    found = {"boards": [{}] * boards, "copies": copies, "throughput_fps": together}
+    first, *more = alone_lines(alone, found)
+    assert f"{together / 100:.2f} times as much" in first
+    assert [told in line for line in more] == [True] * bool(told)
