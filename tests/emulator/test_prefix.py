@@ -163,7 +163,7 @@ def test_what_prepares_the_first_batch_is_counted():
         execute=lambda launches, images, timeout: float(len(launches)),
     )
     batches = [{"x": np.zeros(1)}] * 3
-    assert list(Executor.batches(executor, batches, 1.0)) == [3.0, 2.0, 1.0]
+    assert list(Executor.batches(executor, batches, [1, 1, 1], 1.0)) == [3.0, 2.0, 1.0]
 
 
 @pytest.mark.emulator

@@ -20,5 +20,5 @@ inputs = {
     e.name: random.standard_normal((1, *e.shape[1:]), dtype=np.float32)
     for e in design.manifest.inputs
 }
-list(executor.batches([inputs], 120.0))
+list(executor.batches([inputs], [1], 120.0))
 print("ran on", platform.name)
