@@ -78,11 +78,12 @@ def run(
         raise HostError(
             f"a timeout of {timeout:g} seconds", remedy=f"give one above 0, {LONGEST:g} at most"
         )
-    images = design.check_inputs(inputs)
+    design.check_inputs(inputs)
     network = design.network
     started = time.perf_counter()
     values = network.before(inputs) if network else []
     given = network.design_inputs(values) if network else inputs
+    images = len(next(iter(given.values())))  # those of the design
     host_seconds = time.perf_counter() - started
     mode = "concurrent" if strict else "sequential"
     job = job_of(design, given, images, device, mode, timeout) | {
@@ -112,8 +113,7 @@ def run(
                     heard(event)
             printed = worker.printed()
     results = done["outputs"]
-    taken = len(next(iter(given.values())))
-    assert all(len(array) == taken for array in results.values())
+    assert all(len(array) == images for array in results.values())
     started = time.perf_counter()
     outputs = network.after(values, results) if network else results
     return RunResult(

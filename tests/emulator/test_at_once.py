@@ -260,8 +260,8 @@ def test_chosen_where_it_pays():
             frozenset(k.layer for k in plan.kernels if k.unroll_window),
             {k.layer: k.lane_folding for k in plan.kernels},
             {k.layer: k.nonzeros_per_lane for k in plan.kernels},
-            {k.layer: k.vectors_per_cycle for k in plan.kernels},
-            {k.layer: k.row_tiles for k in plan.kernels},
+            vectors_per_cycle={k.layer: k.vectors_per_cycle for k in plan.kernels},
+            row_tiles={k.layer: k.row_tiles for k in plan.kernels},
         ),
     )
 

@@ -32,7 +32,7 @@ def test_a_batch_of_images(tmp_path, images):
 
 def test_a_batch_wrongly_taken_apart_is_wrong(tmp_path, monkeypatch):
     """Even by a single image: the others of its batch are not the same."""
-    monkeypatch.setattr(batch, "first_mixing", lambda *arguments: "")
+    monkeypatch.setattr(batch, "nodes_along", lambda *arguments: {})
     verdict = verdict_of(build(parse(REVERSED), tmp_path / "d"))
     assert verdict["ok"] and not verdict["onnxruntime"]["ok"]
 
