@@ -60,10 +60,11 @@ def run_rank(
             remedy=f"start {count * copies}, one a board",
         )
     row, number = divmod(comm.Get_rank(), count)
-    images = design.check_inputs(inputs)
+    design.check_inputs(inputs)
     network = design.network
     values = network.before(inputs) if network else []
     given = network.design_inputs(values) if network else inputs
+    images = len(next(iter(given.values())))  # those of the design
     mine = {name: array[row::copies] for name, array in given.items()}
     share = len(range(row, images, copies))
     found: Tensors = {}

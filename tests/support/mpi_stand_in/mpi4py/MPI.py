@@ -20,9 +20,9 @@ class Communicator:
 
     def gather(self, value, root=0):
         self.calls += 1
-        place = self.folder / f"{self.calls}.{self.Get_rank()}"
-        place.with_suffix(".part").write_bytes(pickle.dumps(value))
-        place.with_suffix(".part").rename(f"{place}.done")
+        place = self.folder / f"{self.calls}.{self.Get_rank()}.part"
+        place.write_bytes(pickle.dumps(value))
+        place.rename(place.with_suffix(".done"))
         all_ = [self.folder / f"{self.calls}.{n}.done" for n in range(self.Get_size())]
         while not all(path.exists() for path in all_):
             if (self.folder / "aborted").exists():
