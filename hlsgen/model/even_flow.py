@@ -11,7 +11,7 @@ from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.pipelined_timing import pipelined_cycles
 from hlsgen.model.processes import build_processes
-from hlsgen.model.simulate import most_held
+from hlsgen.model.walks import most_held
 from hlsgen.plan import Plan
 
 

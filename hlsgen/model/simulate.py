@@ -17,7 +17,7 @@ nothing happens in a window in which something must.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,15 +26,11 @@ from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
 from hlsgen.kernel.hardware import COLLECTED_FIFO
 from hlsgen.model.processes import Process, build_processes
+from hlsgen.model.walks import DOUBTS, Channel, Walk, most_held
 from hlsgen.plan import Plan
 
 # A window that takes more rounds is halved.
 ROUNDS = 8
-# What may not hold of a FIFO: that each token is there before it is read, and that there is room
-# before it is written.
-DOUBTS = ("tokens", "room")
-# Times of all vectors of a run: when each can be read, by kernel, and when each was, by channel.
-State = tuple[tuple[tuple[np.ndarray, ...], ...], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)
@@ -109,97 +105,6 @@ def queues(plan: Plan, count: int, depths: Mapping[int, int] | None = None) -> l
     return found + [Queue(COLLECTED_FIFO)] * (count - len(found))
 
 
-class Walk:
-    """A process under way through all images. Its first `settled` events have their final times,
-    the last of them `late` cycles late; those up to `reached` have times that may yet rise."""
-
-    def __init__(self, process: Process, images: int) -> None:
-        ports = np.tile(process.ports, images)
-        self.process = process
-        self.due = np.add.outer(process.period * np.arange(images), process.due).ravel()
-        self.reads = tuple(np.flatnonzero(ports == port) for port in range(len(process.inputs)))
-        groups = range(max(process.groups, default=0) + 1)
-        self.writes = tuple(np.flatnonzero(ports == -1 - group) for group in groups)
-        # when each vector that it writes can be read
-        self.ready = tuple(np.zeros(len(places), np.int64) for places in self.writes)
-        self.late = 0
-        self.reach(0)
-        self.settle()
-
-    def reach(self, event: int) -> None:
-        """Events before this one have times, no others."""
-        self.reached = event
-        self.written = [int(places.searchsorted(event)) for places in self.writes]
-        self.read = [int(places.searchsorted(event)) for places in self.reads]
-
-    def settle(self) -> None:
-        """The times that there are are final."""
-        self.settled, self.settled_writes, self.settled_reads = (
-            self.reached,
-            self.written,
-            self.read,
-        )
-
-    @property
-    def finished(self) -> bool:
-        """Whether all its events are settled."""
-        return self.settled == len(self.due)
-
-
-@dataclass
-class Channel:
-    """A FIFO under way: its ends, and when each token was read. `group`: of its writer's writes.
-    `doubt`: what has not been looked at since an end took on new times."""
-
-    depth: int
-    writer: Walk
-    group: int
-    reader: Walk
-    port: int
-    taken: np.ndarray
-    doubt: set[str] = field(default_factory=set)
-
-    def counts(self) -> tuple[int, int]:
-        """Tokens that were written and read, as far as is known."""
-        return self.writer.written[self.group], self.reader.read[self.port]
-
-    @property
-    def ready(self) -> np.ndarray:
-        """When each token can be read."""
-        return self.writer.ready[self.group]
-
-    def full(self) -> bool:
-        """Whether there is no room for another token."""
-        written, read = self.counts()
-        return written - self.depth >= read
-
-    def starved(self) -> bool:
-        """Whether its reader took a token before it was there. Not asked again before an end takes
-        on new times, where it did not."""
-        if "tokens" not in self.doubt:
-            return False
-        written, read = self.counts()
-        first = self.reader.settled_reads[self.port]
-        if read > written or (self.taken[first:read] < self.ready[first:read]).any():
-            return True
-        self.doubt.discard("tokens")
-        return False
-
-    def overfull(self) -> bool:
-        """Whether its writer wrote a token before there was room for it. Asked again as `starved`
-        is."""
-        if "room" not in self.doubt:
-            return False
-        written, read = self.counts()
-        first = max(self.writer.settled_writes[self.group] - self.depth, 0)
-        last = max(written - self.depth, first)
-        early = self.ready[first + self.depth : last + self.depth] < self.taken[first:last]
-        if last > read or early.any():
-            return True
-        self.doubt.discard("room")
-        return False
-
-
 class Run:
     """Images on their way through processes that FIFOs join, of which the first `measured` ones'
     occupancy is asked for."""
@@ -257,7 +162,7 @@ class Run:
             if walk.reached > walk.settled:
                 self.active = self.end
                 walk.settle()
-                walk.late = self.time(walk, walk.reached - 1) - int(walk.due[walk.reached - 1])
+                walk.late = self.lateness(walk)
         return self.end < self.active + self.longest and not all(
             walk.finished for walk in self.walks
         )
@@ -339,6 +244,11 @@ class Run:
             self.channels[walk.process.inputs[port]].taken[walk.reads[port].searchsorted(event)]
         )
 
+    def lateness(self, walk: Walk) -> int:
+        """By how many cycles the last settled event of a process is late; 0 without one."""
+        last = walk.settled - 1
+        return self.time(walk, last) - int(walk.due[last]) if walk.settled else 0
+
     def simulation(self) -> Simulation:
         """What has happened so far."""
         waiting = {
@@ -374,88 +284,3 @@ class Run:
             if self.channels[i].group == -1 - port and self.channels[i].full()
         )
         return f"room {self.fifos[full].place}"
-
-    def shrink(self, index: int, depth: int) -> bool:
-        """Make a FIFO of a finished run less deep if no image leaves later for it. Returns whether
-        none does.
-
-        Until the first vector that now has to wait for room nothing changes, so that the run goes
-        on from there.
-        """
-        channel = self.channels[index]
-        before, images, state = channel.depth, self.completions(), self.state()
-        ready, taken = self.known(channel)
-        early = ready[depth:] < taken[: max(len(ready) - depth, 0)]
-        channel.depth = depth
-        if not early.any():
-            return True
-        self.rewind(channel, depth + int(early.argmax()))
-        while self.advance():
-            if any(late > time for late, time in zip(self.completions(), images, strict=False)):
-                break
-        if self.completions() == images:
-            return True
-        channel.depth = before
-        self.restore(state)
-        return False
-
-    def rewind(self, channel: Channel, token: int) -> None:
-        """Unsettle a token that a kernel writes, and all that may depend on it."""
-        writer = channel.writer
-        last = max(self.time(walk, len(walk.due) - 1) for walk in self.walks)
-        writer.settled = int(writer.writes[channel.group][token])
-        self.end = self.time(writer, writer.settled)
-        while any([self.unsettle(other) for other in self.channels]):
-            pass
-        for other in self.channels:
-            other.doubt.update(DOUBTS)
-        for walk in self.walks:
-            walk.reach(walk.settled)
-            walk.settle()
-            walk.late = (
-                self.time(walk, walk.settled - 1) - int(walk.due[walk.settled - 1])
-                if walk.settled
-                else 0
-            )
-        self.active = last
-
-    def unsettle(self, channel: Channel) -> bool:
-        """Unsettle what depends on unsettled events at the other end of a channel: a token's
-        reading on its writing, and the writing of one on the reading that makes room for it.
-        Returns whether there was anything."""
-        writer, reader, before = (
-            channel.writer,
-            channel.reader,
-            (channel.writer.settled, channel.reader.settled),
-        )
-        places, writes = reader.reads[channel.port], writer.writes[channel.group]
-        written = int(writes.searchsorted(writer.settled))
-        reader.settled = int(min([reader.settled, *places[written : written + 1]]))
-        room = int(places.searchsorted(reader.settled)) + channel.depth
-        writer.settled = int(min([writer.settled, *writes[room : room + 1]]))
-        return (writer.settled, reader.settled) != before
-
-    def state(self) -> State:
-        """All times, of a finished run."""
-        return (
-            tuple(tuple(ready.copy() for ready in walk.ready) for walk in self.walks),
-            tuple(c.taken.copy() for c in self.channels),
-        )
-
-    def restore(self, state: State) -> None:
-        """Take on the times of a finished run."""
-        for walk, ready in zip(self.walks, state[0], strict=True):
-            walk.ready = ready
-            walk.reach(len(walk.due))
-            walk.settle()
-        for channel, taken in zip(self.channels, state[1], strict=True):
-            channel.taken = taken
-        for walk in self.walks:
-            walk.late = self.time(walk, walk.settled - 1) - int(walk.due[walk.settled - 1])
-
-
-def most_held(available: np.ndarray, taken: np.ndarray) -> int:
-    """The most tokens that were in a FIFO at once, from when each could be read, and when each
-    was."""
-    held = np.arange(1, len(available) + 1) - np.searchsorted(taken, available, side="left")
-    return int(held.max(initial=0))

@@ -15,7 +15,8 @@ import numpy as np
 from hlsgen.boards import Board
 from hlsgen.boards import board as find_board
 from hlsgen.graph import Graph
-from hlsgen.model.simulate import Run, Simulation, Walk
+from hlsgen.model.simulate import Run, Simulation
+from hlsgen.model.walks import Walk
 from hlsgen.plan import Plan
 
 INPUT, ROOM = "input", "room"

@@ -7,6 +7,7 @@ import pytest
 
 import hlsgen
 from hlsgen.boards import board
+from hlsgen.model.shrink import shrink
 from hlsgen.model.simulate import Run, simulate
 from hlsgen.zoo import network
 from tests.support.cases import case
@@ -64,7 +65,7 @@ def test_a_fifo_shrinks_only_where_no_image_leaves_later(name):
     for i, edge in enumerate(plan.edges):
         for depth in {edge.depth, -(-edge.depth // 4)}:
             before, trial = run.simulation(), event_by_event(graph, plan, 3, roomy | {i: depth})
-            shrunk = run.shrink(i, depth)
+            shrunk = shrink(run, i, depth)
             assert shrunk == trial.no_later(before)
             roomy |= {i: depth} if shrunk else {}
             assert figures(run.simulation()) == figures(trial if shrunk else before)

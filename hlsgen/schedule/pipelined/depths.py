@@ -16,6 +16,7 @@ from math import ceil
 from hlsgen.boards import Board
 from hlsgen.graph import Graph
 from hlsgen.model.even_flow import even_flow
+from hlsgen.model.shrink import shrink
 from hlsgen.model.simulate import Run, Simulation, simulate
 from hlsgen.ops.arrays import vectors
 from hlsgen.plan import Plan
@@ -100,7 +101,7 @@ def trimmed(graph: Graph, deepened: Deepened, board: Board, work: int = WORK) ->
     largest = sorted(deep, key=lambda i: -plan.edges[i].width * plan.edges[i].depth)
     runs = work // tokens - 2
     tried = largest[: min(MOST_RUNS, runs) if runs >= LEAST_RUNS and not found.deadlocked else 0]
-    back = {i for i in tried if run.shrink(i, least[i])}
+    back = {i for i in tried if shrink(run, i, least[i])}
     plan = with_depths(
         plan, {i: least[i] if i in back else edge.depth for i, edge in enumerate(plan.edges)}
     )
