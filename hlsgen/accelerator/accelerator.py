@@ -20,7 +20,7 @@ from hlsgen.accelerator.tables import Table
 from hlsgen.audit.design import Audit, audit
 from hlsgen.audit.verdict import verdict
 from hlsgen.codegen.generate import check_target
-from hlsgen.codegen.place import put_in_place, workspace
+from hlsgen.codegen.place import placed
 from hlsgen.errors import OutputError, PlanError
 from hlsgen.files import Scratch, write_output
 from hlsgen.graph import Graph
@@ -331,9 +331,7 @@ class Accelerator:
         if self.path.resolve() in target.resolve().parents:
             raise OutputError("lies in the design itself", where=str(target))
         check_target(target)
-        with workspace(target.resolve()) as folder:
-            shutil.copytree(self.path, folder / target.name)
-            put_in_place(folder / target.name, target.resolve())
+        placed(target, lambda folder: shutil.copytree(self.path, folder, dirs_exist_ok=True))
         return target
 
     def deploy(

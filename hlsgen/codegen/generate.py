@@ -16,11 +16,10 @@ from hlsgen.codegen.folded import generate_folded
 from hlsgen.codegen.hybrid import generate_hybrid
 from hlsgen.codegen.layered import generate_layered
 from hlsgen.codegen.pipelined import generate_pipelined
-from hlsgen.codegen.place import own_files, put_in_place, workspace
+from hlsgen.codegen.place import own_files, placed
 from hlsgen.codegen.render import render
 from hlsgen.errors import OutputError
 from hlsgen.graph import Graph
-from hlsgen.host.files import umask
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.manifest import SCHEMA, Manifest, check, read_manifest
 from hlsgen.host.manifest import Weights as WeightsEntry
@@ -92,22 +91,14 @@ def generate(
     beside = {"board": target, "calibration": calibration or default_calibration()}
     hashes = {name: hashlib.sha256(repr(v).encode()).hexdigest() for name, v in beside.items()}
     manifest = replace(design_manifest(graph, plan, generated, part), sha256=hashes)
-    target_path = out.resolve()  # so that a working directory that moves does no harm
-    try:
-        with workspace(target_path) as folder:
-            temporary = folder / out.name
-            temporary.mkdir()
-            manifest = write_files(temporary, graph, plan, target, generated, manifest)
-            if finish is not None:
-                finish(temporary)
-            temporary.chmod(0o777 & ~umask())
-            set_aside = put_in_place(temporary, target_path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})",
-            where=f"--out {out}",
-            remedy="free space, or choose a writable directory",
-        ) from None
+
+    def write(folder: Path) -> None:
+        nonlocal manifest
+        manifest = write_files(folder, graph, plan, target, generated, manifest)
+        if finish is not None:
+            finish(folder)
+
+    set_aside = placed(out, write)
     return Design(out, manifest, set_aside)
 
 

@@ -9,7 +9,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from hlsgen.codegen.compiled import COMPILED, free_name, keep_times, still_valid
 from hlsgen.errors import OutputError
 from hlsgen.files import held
+from hlsgen.host.files import umask
 from hlsgen.host.hashes import SYSTEM
 from hlsgen.left import AUDIT, QUANTISATION, VALIDATION
 from hlsgen.schema import NOTED, read
@@ -49,6 +50,25 @@ def workspace(out: Path) -> Iterator[Path]:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def placed(out: Path, write: Callable[[Path], object]) -> str:
+    """Have `write` fill an empty folder, and make that the directory `out`. Returns what
+    `put_in_place` does. Raises OutputError."""
+    target = out.resolve()  # so that a working directory that moves does no harm
+    try:
+        with workspace(target) as folder:
+            temporary = folder / target.name
+            temporary.mkdir()
+            write(temporary)
+            temporary.chmod(0o777 & ~umask())
+            return put_in_place(temporary, target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror})",
+            where=f"--out {out}",
+            remedy="free space, or choose a writable directory",
+        ) from None
 
 
 def put_in_place(folder: Path, out: Path) -> str:

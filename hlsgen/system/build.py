@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from hlsgen.codegen.generate import check_target, generate, model_bytes
-from hlsgen.codegen.place import put_in_place, workspace
-from hlsgen.errors import OutputError
+from hlsgen.codegen.place import placed
 from hlsgen.graph import Graph, Port
-from hlsgen.host.files import umask
 from hlsgen.host.hashes import SYSTEM as SYSTEM_FILE
 from hlsgen.host.hashes import file_hash
 from hlsgen.host.manifest import Manifest, Value, read_manifest
@@ -33,23 +31,14 @@ def generate_system(
     """Write the system of a planned network to the directory `out`. `finish` adds what it wants to
     the directory of each board, by its number; `calibration` is that by which it was planned. An
     earlier system there is replaced when the new one is complete. Raises OutputError."""
-    target = Path(out).resolve()
     check_target(Path(out))
-    try:
-        with workspace(target) as folder:
-            temporary = folder / target.name
-            temporary.mkdir()
-            manifests = write_boards(plan, temporary, finish, calibration)
-            found = system_manifest(graph, plan, manifests, write_models(graph, temporary))
-            (temporary / SYSTEM_FILE).write_text(found.to_json())
-            temporary.chmod(0o777 & ~umask())
-            put_in_place(temporary, target)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written ({error.strerror})",
-            where=f"--out {out}",
-            remedy="free space, or choose a writable directory",
-        ) from None
+
+    def write(folder: Path) -> None:
+        manifests = write_boards(plan, folder, finish, calibration)
+        found = system_manifest(graph, plan, manifests, write_models(graph, folder))
+        (folder / SYSTEM_FILE).write_text(found.to_json())
+
+    placed(Path(out), write)
     return Path(out)
 
 
