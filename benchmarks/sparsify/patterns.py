@@ -14,11 +14,7 @@ import numpy as np
 import onnx
 
 import hlsgen
-from benchmarks.sparsify.pictures import DIGITS, digits, photographs
-from examples.trained import mnist_cnn, mobilenet_v2
-from hlsgen.data.evaluate import Evaluator
-from hlsgen.data.parts import spaced
-from hlsgen.data.pictures import Pictures
+from benchmarks.sparsify.pictures import DIGITS, trained
 from hlsgen.model.estimate import estimate
 from hlsgen.schedule.scheduler import schedule
 from hlsgen.sparsify import sparsify
@@ -95,14 +91,8 @@ def main() -> None:
     if options.network == "mobilenetv1":  # untrained: only where the zeros are matters
         model = network("mobilenetv1")
     else:
-        mnist = options.network == "mnist"
-        model = mnist_cnn() if mnist else mobilenet_v2()
-        data = digits(options.digits) if mnist else photographs(options.labels)
-        chosen = spaced(len(data.inputs), options.count)
-        rest = np.setdiff1d(np.arange(len(data.inputs)), chosen)
-        labels = None if data.labels is None else data.labels[rest]
-        judged, inputs = Pictures(data.inputs[rest], labels), data.inputs[chosen]
-        evaluator = Evaluator(model, judged, "top1" if mnist else "top5")
+        given = trained(options.network, options.count, options.labels, options.digits)
+        model, inputs, evaluator = given.model, given.inputs, given.evaluator
     print(HEAD, "|---" * 6 + "|", sep="\n", flush=True)
     for one in settings(tuple(options.shares)):
         if one.fitted and inputs is None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from benchmarks.sparsify import squeezenet
-from examples.trained import DEVIATION, MEAN, crop, package_file, pictures
+from examples.trained import DEVIATION, MEAN, crop, mnist_cnn, mobilenet_v2, package_file, pictures
+from hlsgen.data.evaluate import Evaluator
+from hlsgen.data.parts import spaced
 from hlsgen.data.pictures import Pictures
 
 # Debian's opencv-doc.
@@ -63,3 +67,25 @@ def photographs(
     chosen = [images[i] for i in (*range(len(first)), *(len(first) + i for i in kept))]
     inputs = np.stack([prepare(image) for image in chosen]).astype(np.float32)
     return Pictures(inputs, np.concatenate([known, [ids[files[i].name] for i in kept]]))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, the `inputs` that calibrate, and what judges on all other pictures."""
+
+    model: onnx.ModelProto
+    inputs: np.ndarray
+    evaluator: Evaluator
+    judged: int
+
+
+def trained(network: str, count: int, labels: Path | None, digits_file: Path) -> Trained:
+    """`mnist` or `mobilenetv2`, with `count` pictures that calibrate, spread over all."""
+    mnist = network == "mnist"
+    model = mnist_cnn() if mnist else mobilenet_v2()
+    data = digits(digits_file) if mnist else photographs(labels)
+    chosen = spaced(len(data.inputs), count)
+    rest = np.setdiff1d(np.arange(len(data.inputs)), chosen)
+    judged = Pictures(data.inputs[rest], None if data.labels is None else data.labels[rest])
+    evaluator = Evaluator(model, judged, "top1" if mnist else "top5")
+    return Trained(model, data.inputs[chosen], evaluator, len(rest))

@@ -9,13 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.sparsify.pictures import DIGITS, digits, photographs
-from examples.trained import mnist_cnn, mobilenet_v2
-from hlsgen.data.evaluate import Evaluator
-from hlsgen.data.parts import spaced
-from hlsgen.data.pictures import Pictures
+from benchmarks.sparsify.pictures import DIGITS, trained
 from hlsgen.sparsify import sparsify
 from hlsgen.sparsify.reconstruct import Calibration
 
@@ -29,20 +23,13 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="as of benchmarks.sparsify")
     parser.add_argument("--digits", type=Path, default=DIGITS, help="opencv-doc's digits.png")
     options = parser.parse_args()
-    mnist = options.network == "mnist"
-    model = mnist_cnn() if mnist else mobilenet_v2()
-    data = digits(options.digits) if mnist else photographs(options.labels)
-    chosen = spaced(len(data.inputs), options.count)
-    rest = np.setdiff1d(np.arange(len(data.inputs)), chosen)
-    labels = None if data.labels is None else data.labels[rest]
-    evaluator = Evaluator(model, Pictures(data.inputs[rest], labels), "top1" if mnist else "top5")
-    print(f"dense: {evaluator.reference.share:.1%} of {len(rest)}")
+    given = trained(options.network, options.count, options.labels, options.digits)
+    model, evaluator = given.model, given.evaluator
+    print(f"dense: {evaluator.reference.share:.1%} of {given.judged}")
     print("| zeros | LAMP | reconstructed | CPU seconds |\n|---|---|---|---|")
     for share in options.shares:
         started = time.process_time()
-        fitted = sparsify(
-            model, "lamp", sparsity=share, calibration=Calibration(data.inputs[chosen])
-        )
+        fitted = sparsify(model, "lamp", sparsity=share, calibration=Calibration(given.inputs))
         spent = time.process_time() - started
         plain = sparsify(model, "lamp", sparsity=share)
         assert plain.kept == fitted.kept
