@@ -21,6 +21,7 @@ from hlsgen.audit.design import Audit, audit
 from hlsgen.audit.verdict import verdict
 from hlsgen.codegen.generate import check_target
 from hlsgen.codegen.place import placed
+from hlsgen.design_graph import graph_of
 from hlsgen.errors import OutputError, PlanError
 from hlsgen.files import Scratch, write_output
 from hlsgen.graph import Graph
@@ -45,7 +46,7 @@ from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.system.search import SystemPlan
 from hlsgen.system.stored import stored_plan
-from hlsgen.validation import Reference, graph_of
+from hlsgen.validation import Reference
 
 Progress = Callable[[dict[str, Any]], None]
 

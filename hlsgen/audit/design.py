@@ -21,6 +21,7 @@ from hlsgen.audit.rules import rules
 from hlsgen.audit.source import read_source
 from hlsgen.audit.verdict import line, verdict
 from hlsgen.errors import AuditError
+from hlsgen.host.design import HostDesign
 from hlsgen.host.errors import HostError
 from hlsgen.host.manifest import Launch, Manifest, read_manifest
 from hlsgen.style import SEARCHED
@@ -186,19 +187,16 @@ def design_manifest(folder: Path) -> Manifest:
 def promised(folder: Path) -> dict[str, Promise]:
     """What the model says of each kernel of a design, as `report` shows it. Raises HlsgenError."""
     from hlsgen.boards import board
-    from hlsgen.frontend.load import load
+    from hlsgen.design_graph import graph_of
     from hlsgen.model.pipelined_timing import initiation_interval
     from hlsgen.model.structure import structure
     from hlsgen.ops import operator
     from hlsgen.plan import Plan
-    from hlsgen.report.data import built_shapes
     from hlsgen.report.kernels import kernel_rows
     from hlsgen.rewrites.dense_as_convolution import reshaped
-    from hlsgen.system.stored import stored_part
 
-    plan, whole = Plan.load(folder / "plan.json"), not read_manifest(folder).part
-    graph = load(folder / "model.onnx", built_shapes(folder)) if whole else stored_part(folder)
-    graph, target = reshaped(graph, plan), board(plan.board)
+    plan = Plan.load(folder / "plan.json")
+    graph, target = reshaped(graph_of(HostDesign(folder)), plan), board(plan.board)
     layers = {layer.name: layer for layer in graph.layers}
     intervals = {
         kernel.layer: initiation_interval(layers[kernel.layer], graph, kernel, plan, target)

@@ -180,12 +180,6 @@ def channel_bytes(name: str, graph: Graph, plan: Plan) -> int:
     return total
 
 
-def built_shapes(folder: Path) -> dict[str, list[int]]:
-    """The input shapes that a design was built for, which the network may leave open. Raises
-    OutputError."""
-    return {port.name: list(port.model_shape) for port in manifest_of(folder).network_inputs}
-
-
 def manifest_of(folder: Path) -> Manifest:
     """The manifest of a design. Raises OutputError."""
     try:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hlsgen.boards import board
 from hlsgen.boards.topology import topology
-from hlsgen.frontend.load import load
 from hlsgen.graph import Graph
 from hlsgen.host.system import SystemDesign
 from hlsgen.model.calibration import Calibration
 from hlsgen.plan import Plan
 from hlsgen.rewrites.parts import parts
 from hlsgen.schedule.provenance import headline
-from hlsgen.system.build import MODEL
 from hlsgen.system.search import SystemPlan
-
-
-def stored_part(folder: Path) -> Graph:
-    """The part of a system's network that the board in a folder computes, as it is read. Raises
-    HostError, HlsgenError."""
-    design = SystemDesign(folder.resolve().parent)
-    shapes = {value.name: list(value.model_shape) for value in design.system.inputs}
-    whole = load(design.path / MODEL, shapes, design.system.name)
-    return parts(whole, [entry.end for entry in design.system.boards])[design.number(folder)]
 
 
 def stored_plan(design: SystemDesign, graph: Graph, calibration: Calibration) -> SystemPlan:

@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 import hlsgen
+from hlsgen import validation
 from hlsgen.frontend import cut
 from hlsgen.frontend.cut import host_models
 from hlsgen.host import __main__ as host_main
@@ -110,6 +111,24 @@ def test_near_ties_of_a_tail_are_told_and_right(ranked):
     assert "images: the host's part decides otherwise" in verdict.record["onnxruntime_note"]
     clear = {"x": np.random.default_rng(2).standard_normal((1, 64, 4, 4)).astype(np.float32)}
     assert not made.validate(clear).record["onnxruntime_note"]
+
+
+def test_what_cannot_be_shown_to_be_a_tie_is_wrong(ranked, monkeypatch):
+    """Such as where onnxruntime does not know the values at which the design ends."""
+    made, inputs = ranked
+
+    def lost(*arguments):
+        raise RuntimeError("Graph output (f) does not exist in the graph.")
+
+    monkeypatch.setattr(validation, "with_outputs", lost)
+    verdict = made.validate(inputs)
+    assert not verdict.ok and not verdict.record["onnxruntime_refusal"]
+
+
+def test_a_part_is_audited(ranked, detector):
+    """As what it is: a part that ends elsewhere than its network."""
+    for made in (ranked[0], detector):
+        assert made.audit().ok
 
 
 def test_near_ties_excuse_no_mixture_of_images(ranked, monkeypatch):
