@@ -20,7 +20,7 @@ from hlsgen.system.stored import stored_plan
 from hlsgen.words import counted
 
 # Options of `build` that a system does not have.
-REFUSED = ("plan", "disable", "copies", "images", "objective", "fps")
+REFUSED = ("plan", "disable", "copies", "images", "objective", "fps", "explain", "verbose", "audit")
 SUFFIX = ".hlsgen"
 MOST_BOARDS = 64
 
@@ -68,8 +68,7 @@ def build_boards(options: argparse.Namespace, given: dict[str, Any], console: Co
 
 def check(options: argparse.Namespace) -> None:
     """Raise UsageError for options that a system does not have."""
-    given = [f"--{name}" for name in REFUSED if getattr(options, name) not in (None, "", [])]
-    given += ["--audit"] * options.audit
+    given = [f"--{name}" for name in REFUSED if getattr(options, name) not in (None, "", [], False)]
     if given:
         raise UsageError(
             "is not for several boards",
@@ -78,15 +77,19 @@ def check(options: argparse.Namespace) -> None:
             if options.audit
             else "leave it out",
         )
+    if options.board and not options.boards.isdecimal():
+        raise UsageError(
+            "is one kind of board, and --boards names each", where="--board", remedy="leave it out"
+        )
 
 
 def named(text: str, board: str) -> list[str]:
     """The boards' names: so many of one kind, or those that are listed. Raises UsageError."""
-    if not text.isdecimal():
-        return [name for name in text.split(",") if name]
-    if not 1 <= int(text) <= MOST_BOARDS:
-        raise UsageError(f"{text} boards", where="--boards", remedy=f"choose 1 to {MOST_BOARDS}")
-    return [board] * int(text)
+    listed = [name for name in text.split(",") if name]
+    count = int(text) if text.isdecimal() else len(listed)
+    if not 1 <= count <= MOST_BOARDS:
+        raise UsageError(f"{count} boards", where="--boards", remedy=f"choose 1 to {MOST_BOARDS}")
+    return [board] * count if text.isdecimal() else listed
 
 
 def describe(found: dict[str, Any], built: Built, console: Console) -> None:

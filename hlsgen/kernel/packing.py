@@ -40,6 +40,11 @@ class Packed:
         return max(self.bits // self.word, 1)
 
     @property
+    def pixel_bits(self) -> int:
+        """Bits of a pixel, lanes without channels included."""
+        return self.per_pixel * self.bits
+
+    @property
     def turns(self) -> int:
         """Iterations of a group: one a vector, or one a word, whichever are more."""
         return max(self.together, self.apart)

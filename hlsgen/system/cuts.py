@@ -26,6 +26,7 @@ from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.pipelined.choices import tensor_classes
 from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.problem import build_problem, full_clock
+from hlsgen.words import counted
 
 # Prices of (ALMs, memory blocks, DSPs, bytes a cycle) at which the cheapest kernels are looked for:
 # a board is short of one or another.
@@ -132,9 +133,9 @@ class Row:
         """Seconds of so many cycles of a board."""
         return pace / (self.bounds[self.keys[number]].clock * 1e6)
 
-    def rate(self, pace: int) -> float:
-        """Images a second at a pace, of the slowest board's clock."""
-        return 1 / max(self.seconds(pace, number) for number in range(len(self.keys)))
+    def most(self, pace: int) -> float:
+        """Images a second that no design at a pace exceeds: at the highest clock."""
+        return min(board.device.fmax_high for board in self.boards) * 1e6 / pace
 
     def open(self, end: int, number: int, pace: int) -> bool:
         """Whether a cut before layer `end` lets the pace through."""
@@ -168,7 +169,7 @@ class Row:
         if found is None:
             raise Infeasible(
                 "the network does not fit on them",
-                where=f"{len(self.boards)} boards",
+                where=counted(len(self.boards), "board"),
                 remedy="use more boards, or 8-bit integers",
             )
         best = high

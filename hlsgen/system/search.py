@@ -11,7 +11,7 @@ from hlsgen.boards.topology import Topology
 from hlsgen.errors import Infeasible, UsageError
 from hlsgen.graph import Graph
 from hlsgen.model.estimate import Estimate, estimate
-from hlsgen.ops.arrays import vectors
+from hlsgen.model.links import packing
 from hlsgen.plan import LinkPlan, Plan
 from hlsgen.progress import stage
 from hlsgen.rewrites.parts import parts
@@ -76,13 +76,14 @@ class SystemPlan:
 
 @dataclass
 class Search:
-    """Parts that were built, by where they lie."""
+    """Parts that were built, by where they lie, and why the last one that does not fit does not."""
 
     row: Row
     goal: Goal
     caches: dict[str, OptionCache]
     pace: int
     drafts: dict[tuple[int, int, int], Draft | None] = field(default_factory=dict)
+    refusal: Infeasible | None = None
 
     def links(self, first: int, end: int, number: int) -> tuple[LinkPlan | None, LinkPlan | None]:
         """The links to a board's part and from it."""
@@ -125,8 +126,8 @@ class Search:
         if key not in self.drafts:
             try:
                 self.drafts[key] = self.draft(*key)
-            except Infeasible:
-                self.drafts[key] = None
+            except Infeasible as error:
+                self.drafts[key], self.refusal = None, error
         found = self.drafts[key]
         if found is None:
             return 0.0
@@ -187,6 +188,7 @@ class Search:
             if number:
                 pins = unequal(graphs[number], plans[-1], found.plan)
                 if pins:
+                    check_link_pins(pins, self.goal.pins)
                     found = self.draft(first, end, number, pins)
             stage(f"sizing FIFOs of board {number + 1}")
             plan = replace(found.finish(), network=graphs[number].name)
@@ -211,16 +213,32 @@ def widths(plan: Plan) -> dict[str, int]:
 
 
 def unequal(graph: Graph, writer: Plan, reader: Plan) -> dict[tuple[str, str], int]:
-    """Pins that give tensors that arrive vectors as they were sent, where otherwise a pixel would
-    have other lanes without channels at both ends."""
-    sent, read, found = widths(writer), widths(reader), {}
-    for name in reader.arriving.tensors if reader.arriving else ():
-        channels = graph.tensors[name].channels
-        lanes = [vectors(channels, width) * width for width in (sent[name], read[name])]
-        if lanes[0] != lanes[1]:
-            for layer in graph.consumers[name]:
-                found[layer.name, "input_width"] = sent[name]
+    """Pins that give tensors that arrive vectors as they were sent, where otherwise both ends would
+    not fill words alike: a pixel would have other lanes without channels, or a vector take another
+    number of words."""
+    link = reader.arriving
+    if link is None:
+        return {}
+    sent, found = widths(writer), {}
+    ends = (packing(graph, plan, link).tensors for plan in (writer, reader))
+    for mine, theirs in zip(*ends, strict=True):
+        if (mine.pixel_bits, mine.apart) != (theirs.pixel_bits, theirs.apart):
+            for layer in graph.consumers[mine.tensor]:
+                found[layer.name, "input_width"] = sent[mine.tensor]
     return found
+
+
+def check_link_pins(
+    needed: Mapping[tuple[str, str], int], given: Mapping[tuple[str, str], int]
+) -> None:
+    """Raise UsageError for a pin of the user's where a link needs another one."""
+    for (layer, name), value in needed.items():
+        if given.get((layer, name), value) != value:
+            raise UsageError(
+                f"the board before sends vectors of {value} channels",
+                where=f"--set {layer}.{name}={given[layer, name]}",
+                remedy=f"pin it to {value}, or leave it out",
+            )
 
 
 def passing(graph: Graph, writer: Plan, plan: Plan) -> Plan:
@@ -246,6 +264,8 @@ def passing(graph: Graph, writer: Plan, plan: Plan) -> Plan:
 def plan_system(graph: Graph, names: Sequence[str], topology: Topology, goal: Goal) -> SystemPlan:
     """Plan a network for boards, by their names, in a row, or for several equal rows of fewer
     boards where that is predicted to be faster. Raises Infeasible, BoardError, UsageError."""
+    if not names:
+        raise UsageError("no boards", where="boards", remedy="name one at the least")
     boards, caches = [board_key(name) for name in names], dict[str, OptionCache]()
     found, refusal = None, None
     for count in row_lengths(boards, topology):
@@ -302,11 +322,13 @@ def plan_row(
             refusal = error
             continue
         wanted = STREAMING * least if streams and best else WORTHWHILE * least
-        if row.rate(pace) <= wanted and not ends:
+        if row.most(pace) <= wanted and not ends:
             continue
         search = Search(row, goal, caches, pace)
         chosen = ends or search.moved(cuts)
         rate = min(search.rates(chosen))
+        if not rate:
+            refusal = search.refusal or refusal
         if rate > (STREAMING * least if streams and best else least):
             best, least = (search, chosen), rate
     if best is None:

@@ -9,8 +9,7 @@ import pytest
 import hlsgen
 from hlsgen.boards import board, read_board
 from hlsgen.boards.topology import topologies, topology
-from hlsgen.cli.main import main
-from hlsgen.errors import BoardError, PlanError, UsageError
+from hlsgen.errors import BoardError, Infeasible, PlanError, UsageError
 from hlsgen.kernel.packing import Packed, Packing
 from hlsgen.model.links import packing
 from hlsgen.model.pipelined_timing import pipelined_timing
@@ -19,7 +18,7 @@ from hlsgen.rewrites.parts import crossing, parts
 from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.goal import Goal
 from hlsgen.system.cuts import row_of
-from hlsgen.system.search import plan_row, row_lengths
+from hlsgen.system.search import check_link_pins, plan_row, plan_system, row_lengths, unequal
 from hlsgen.zoo import network
 from tests.support.networks import parse
 
@@ -147,21 +146,51 @@ def test_board_files_state_their_channels():
             read_board(json.loads(json.dumps(wrong)), "mine")
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        (["--boards", "2", "--style", "folded"], "has no channels that lead to other boards"),
-        (["--boards", "2", "--copies", "2"], "is not for several boards"),
-        (["--boards", "99"], "choose 1 to 64"),
-        (["--boards", "2", "--board", "pac_a10"], "has no I/O channel"),
-        (["--boards", "2", "--topology", "star"], "unknown topology"),
-    ],
-)
-def test_refused(options, words, tmp_path, capsys):
-    import onnx
+def in_widths(plan, widths):
+    return replace(
+        plan, edges=tuple(replace(e, width=widths.get(e.tensor, e.width)) for e in plan.edges)
+    )
 
-    onnx.save(network("lenet5"), tmp_path / "net.onnx")
-    arguments = ["build", str(tmp_path / "net.onnx"), "--out", str(tmp_path / "s"), *options]
-    assert main(arguments) == 2
-    assert words in capsys.readouterr().err
-    assert not (tmp_path / "s").exists()
+
+@pytest.mark.parametrize(
+    "sent, read, told", [(16, 8, 16), (4, 8, None), (8, 8, None), (16, 16, None)]
+)
+def test_both_ends_of_a_link_fill_words_alike(halved, sent, read, told):
+    """A vector of two words has both in a row: as two vectors they would change turns with another
+    tensor's. Vectors that share a word go alike in any width."""
+    graph, link = halved.graphs[1], halved.plans[1].arriving
+    link = replace(link, channels=link.channels[:1])
+    tensor = link.tensors[0]
+    writer = in_widths(halved.plans[0], {tensor: sent})
+    reader = replace(in_widths(halved.plans[1], {tensor: read}), arriving=link)
+    pins = unequal(graph, writer, reader)
+    wanted = {(layer.name, "input_width"): told for layer in graph.consumers[tensor]}
+    assert pins == (wanted if told else {})
+    found = [packing(graph, plan, link) for plan in (writer, reader)]
+    assert (found[0].rounds == found[1].rounds) or pins
+
+
+def test_pins_that_a_link_cannot_have_are_refused():
+    needed = {("t", "input_width"): 16}
+    check_link_pins(needed, {("t", "input_width"): 16, ("t", "output_width"): 8})
+    with pytest.raises(UsageError, match="the board before sends vectors of 16 channels"):
+        check_link_pins(needed, {("t", "input_width"): 8})
+
+
+def test_what_is_left_untried_is_no_faster(residual):
+    """A row is skipped only where no clock would make it as fast as what is asked for."""
+    boards, chain = ["p520_max"] * 2, topology("chain")
+    found = plan_row(residual, boards, chain, Goal(), {})
+    again = plan_row(residual, boards, chain, Goal(), {}, least=0.99 * found.throughput)
+    assert again.throughput == found.throughput
+    with pytest.raises(Infeasible, match="not faster than"):
+        plan_row(residual, boards, chain, Goal(), {}, least=1e9)
+
+
+def test_why_a_part_does_not_fit_is_told(residual):
+    pins = {("p", "output_width"): 16, ("r", "input_width"): 8}
+    with pytest.raises((Infeasible, UsageError)) as told:
+        plan_row(residual, ["p520_max"], topology("chain"), Goal(pins=pins), {})
+    assert "not faster than" not in str(told.value)
+    with pytest.raises(UsageError, match="no boards"):
+        plan_system(residual, [], topology("chain"), Goal())
