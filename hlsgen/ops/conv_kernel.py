@@ -66,7 +66,7 @@ class ConvKernels(Operator):
         """Convolutions of one group whose weights are on chip."""
         if layer.attributes.groups > 1 or kernel.row_tiles or kernel.nonzeros_per_lane:
             return (0,)
-        return n_of_m.options(layer.weights["weight"], kernel.input_width)
+        return n_of_m.options(layer, kernel.input_width)
 
     def vectors_per_cycle_options(
         self, layer: Layer, graph: Graph, kernel: KernelPlan

@@ -270,7 +270,7 @@ class Dense(Operator, Importer):
         """Where the weights are on chip."""
         if kernel.row_tiles or kernel.nonzeros_per_lane:
             return (0,)
-        return n_of_m.options(layer.weights["weight"], kernel.input_width)
+        return n_of_m.options(layer, kernel.input_width)
 
     def input_vectors(self, layer: Layer, graph: Graph, kernel: KernelPlan) -> int:
         """Vectors of the whole input."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hlsgen.graph import Layer
 from hlsgen.kernel.entry_text import place_bits
 from hlsgen.kernel.memory import Memory, power_of_two
 from hlsgen.kernel.nest import Loop, Nest, size
@@ -34,9 +35,12 @@ def fullest(weight: np.ndarray, width: int) -> int:
     return max(1, remembered(weight, (width,), count))
 
 
-def options(weight: np.ndarray, width: int) -> tuple[int, ...]:
+def options(layer: Layer, width: int) -> tuple[int, ...]:
     """How many weights of an input vector a kernel may multiply by: 0 for all, or as many as the
-    fullest one has where that is fewer."""
+    fullest one has where that is fewer. Weights of 16 bits are not chosen."""
+    if layer.narrow:
+        return (0,)
+    weight = layer.weights["weight"]
     count = fullest(weight, width)
     return (0, count) if count < min(width, weight.shape[1]) else (0,)
 

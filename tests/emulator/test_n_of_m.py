@@ -19,6 +19,7 @@ from hlsgen.schedule.check import check_plan
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
+from hlsgen.types import BFLOAT16
 from tests.support.networks import assert_right, parse
 
 # Windows unrolled or not, strides, channels that fill no vector, and a fully connected layer.
@@ -56,8 +57,10 @@ def test_entries_by_hand():
         parse("(float[1,4,1,1] x, float[2,4,1,1] w) => (float[1,2,1,1] y) { y = Conv(x, w) }")
     )
     weight = np.array([[0, 5, 0, 7], [3, 0, 0, 0]], np.float32)[:, :, None, None]
+    layer = replace(graph.layer("y"), weights={"weight": weight})
     assert [n_of_m.fullest(weight, n) for n in (1, 2, 4)] == [1, 1, 2]
-    assert n_of_m.options(weight, 1) == (0,) and n_of_m.options(weight, 4) == (0, 2)
+    assert n_of_m.options(layer, 1) == (0,) and n_of_m.options(layer, 4) == (0, 2)
+    assert n_of_m.options(replace(layer, weight_type=BFLOAT16), 4) == (0,)
     layer = replace(graph.layers[0], weights=graph.layers[0].weights | {"weight": weight})
     kernel = KernelPlan(layer.name, 4, 2, True, nonzeros_per_vector=2)
     stream = operator("conv").pipelined_stream(layer, graph, kernel)[1:]  # behind the bias
@@ -74,9 +77,7 @@ def test_entries_by_hand():
 def test_right_on_the_emulator(count, width, more, tmp_path):
     graph = patterned(count, width)
     counts = [
-        n_of_m.options(layer.weights["weight"], width)[-1]
-        for layer in graph.layers
-        if layer.op in ("conv", "dense")
+        n_of_m.options(layer, width)[-1] for layer in graph.layers if layer.op in ("conv", "dense")
     ]
     assert max(counts) == count
     plan = planned(graph, counts, input_width=width, **more)
@@ -143,3 +144,9 @@ def test_chosen_where_it_pays_and_checked(tmp_path):
         )
         with pytest.raises(PlanError, match=f"nonzeros_per_vector {wrong} is not one of"):
             check_plan(graph, replace(sparse, kernels=kernels))
+
+
+def test_weights_of_sixteen_bits_are_taken_whole():
+    """No kernel chooses among weights that it has to decode."""
+    plan = schedule(patterned(2), "de10_nano", "pipelined", goal=Goal(weights="bfloat16"))
+    assert not any(kernel.nonzeros_per_vector for kernel in plan.kernels)

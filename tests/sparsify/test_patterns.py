@@ -146,8 +146,8 @@ def test_build_recognises_them(calibration):
     for a magnitude mask of as many zeros."""
     model = parse(NETWORK)
     half = sparsify(model, "relative", pattern=parse_pattern("2:4"), calibration=calibration).model
-    weight = hlsgen.load_graph(half).layer("r").weights["weight"]
-    assert [n_of_m.options(weight, n)[-1] for n in (4, 8)] == [2, 4]
+    layer = hlsgen.load_graph(half).layer("r")
+    assert [n_of_m.options(layer, n)[-1] for n in (4, 8)] == [2, 4]
     balanced, plain = (
         hlsgen.load_graph(sparsify(model, "relative", sparsity=2 / 3, pattern=given).model)
         .layer("s")
