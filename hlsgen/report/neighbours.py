@@ -20,6 +20,7 @@ from hlsgen.report.kernels import area
 from hlsgen.rewrites.prefix import has_prefix
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.folded.planner import evaluate
+from hlsgen.schedule.folded.shapes import bursts
 from hlsgen.schedule.goal import MOST_COPIES, MOST_IMAGES, Goal
 from hlsgen.schedule.knobs import flag_of, owned
 from hlsgen.schedule.pipelined.charges import option_cost
@@ -178,7 +179,7 @@ def larger_engines(graph: Graph, plan: Plan, calibration: Calibration) -> Iterat
     e = plan.engines
     assert e is not None
     found = []
-    if 2 * e.burst <= e.width:
+    if 2 * e.burst in bursts(graph, e.width):
         change = f"{2 * e.burst} weight vectors a cycle"
         flags = (f"{flag_of(ENGINES, 'burst')}={2 * e.burst}",)
         found.append(

@@ -2,16 +2,19 @@
 distances in the text are the model's."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 
 import hlsgen
 from hlsgen.boards import board
 from hlsgen.codegen.folded import FoldedGenerator, generate_folded
 from hlsgen.codegen.folded_text import steps_by_engine
-from hlsgen.engines import is_array
+from hlsgen.engines import arrays, is_array
+from hlsgen.errors import Infeasible, PlanError
 from hlsgen.kernel.memory import MEMORY_DISTANCE, SUM_DISTANCE
 from hlsgen.model.estimate import estimate
 from hlsgen.model.finishing import engines_used, finish
@@ -21,6 +24,7 @@ from hlsgen.model.structure import structure
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.rewrites.prefix import halves
 from hlsgen.schedule.check import check_plan
+from hlsgen.schedule.folded.shapes import bursts
 from hlsgen.schedule.goal import Goal
 from hlsgen.schedule.scheduler import schedule
 from tests.schedule.test_structure import NETWORKS, designed, kernels_of
@@ -193,6 +197,38 @@ def test_a_step_takes_no_less_than_its_kernels_loops(images):
             found += fields[turns] > 0
             assert cycles >= fields[turns], (step.layer, turns)
     assert found
+
+
+def test_words_of_weights_that_may_be():
+    """Of integers longer than a vector, and powers of two: turns are counted by shifts."""
+    floats = hlsgen.load_graph(
+        parse("(float[1,8,6,6] x, float[8,8,3,3] w) => (float[1,8,4,4] y) { y = Conv(x, w) }")
+    )
+    integers = hlsgen.load_graph(joined_network()[0])
+    assert bursts(floats, 4) == (4, 2, 1) and 16 in bursts(integers, 4)
+    for graph, burst in ((floats, 3), (floats, 8), (integers, 12)):
+        plan = schedule(graph, style="folded", goal=Goal(pins={("engines", "width"): 4}))
+        check_plan(graph, plan)
+        with pytest.raises(PlanError, match=f"burst {burst} must be one of"):
+            check_plan(graph, replace(plan, engines=replace(plan.engines, burst=burst)))
+    with pytest.raises(Infeasible):
+        pins = {("engines", "width"): 2, ("engines", "burst"): 8}
+        schedule(floats, style="folded", goal=Goal(pins=pins))
+
+
+def test_integers_with_many_zeros_have_no_array_that_skips_them(tmp_path):
+    """A sparsified network can be quantised and built."""
+    model = parse("""(float[1,32,12,12] x, float[32,32,3,3] a, float[32,32,3,3] b)
+        => (float[1,32,8,8] y) { p = Conv(x, a) q = Relu(p) y = Conv(q, b) }""")
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor).copy()
+        values[np.random.default_rng(0).random(values.shape) < 0.9] = 0
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    _, skipping = arrays()
+    plan = schedule(hlsgen.load_graph(model), style="folded")
+    assert skipping.name in plan.engines.sizes
+    plan = schedule(hlsgen.load_graph(quantised_statically(model, tmp_path)), style="folded")
+    assert skipping.name not in plan.engines.sizes
 
 
 def test_integers_take_several_taps_at_once_in_narrow_vectors(tmp_path):

@@ -11,7 +11,7 @@ from hlsgen.ops import operator
 from hlsgen.plan import Engines, Plan, StepPlan
 from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.folded.check_steps import check_images, check_steps
-from hlsgen.schedule.folded.shapes import WIDTHS, aligned
+from hlsgen.schedule.folded.shapes import WIDTHS, aligned, bursts
 from hlsgen.schedule.folded.steps import feeding_layers
 
 
@@ -26,11 +26,9 @@ def check_folded(graph: Graph, plan: Plan) -> None:
             f"width {e.width} must be one of {WIDTHS} and divide what is concatenated",
             where="plan, engines",
         )
-    if e.width % e.burst and (not graph.integers or e.burst % e.width):
-        raise PlanError(
-            "burst must divide width" + ", or width burst" * bool(graph.integers),
-            where="plan, engines",
-        )
+    possible = bursts(graph, e.width)
+    if e.burst not in possible:
+        raise PlanError(f"burst {e.burst} must be one of {possible}", where="plan, engines")
     check_sizes(graph, e)
     for step in plan.steps:
         check_step(graph, step, e)

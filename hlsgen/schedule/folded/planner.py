@@ -10,7 +10,7 @@ from math import inf
 
 from hlsgen.boards import Board
 from hlsgen.descriptors import own_fields
-from hlsgen.engines import arrays, engine, engines_of
+from hlsgen.engines import arrays, engine, engines_of, on_array
 from hlsgen.engines.array import tile_size
 from hlsgen.errors import Infeasible
 from hlsgen.evidence import Evidence
@@ -24,7 +24,16 @@ from hlsgen.rewrites.dense_as_convolution import reshaped
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.folded.bounds import most_seconds
 from hlsgen.schedule.folded.dual_array import MOST_PAIRS, has_work_for_both, pairs
-from hlsgen.schedule.folded.shapes import BURSTS, Shape, Tried, candidates, is_sparse, with_needed
+from hlsgen.schedule.folded.shapes import (
+    BURSTS,
+    Shape,
+    Tried,
+    bursts,
+    candidates,
+    is_sparse,
+    may_skip_zeros,
+    with_needed,
+)
 from hlsgen.schedule.folded.steps import all_steps, models, plan_steps
 from hlsgen.schedule.folded.tiling import FEWEST_READERS, Pace, TimedWays, timed_ways
 from hlsgen.schedule.goal import Goal
@@ -69,7 +78,8 @@ def plan_folded(graph: Graph, board: Board, plan: Plan, goal: Goal) -> Plan:
     paired = sparse and has_work_for_both(graph)
     found = Found(None, 0, None)
     finalists = []
-    ways = [all_weights, *[without_zeros] * sparse, *[both_ways] * paired]
+    alone = sparse and all(may_skip_zeros(layer) for layer in graph.layers if on_array(layer))
+    ways = [all_weights, *[without_zeros] * alone, *[both_ways] * paired]
     for options in ways:
         more = best_shape(
             graph, board, goal, options(graph, board, plan, goal, found.best), found.best
@@ -184,7 +194,7 @@ def compress(found: Candidate, graph: Graph, board: Board, goal: Goal) -> Candid
     for burst in (
         b
         for b in BURSTS
-        if b >= e.burst and e.width % b == 0 and goal.engine_pins().get("burst", b) == b
+        if b >= e.burst and b in bursts(graph, e.width) and goal.engine_pins().get("burst", b) == b
     ):
         wider = evaluate(graph, replace(plan, engines=replace(e, burst=burst)), board, goal).plan
         assert wider.engines is not None

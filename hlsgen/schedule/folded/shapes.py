@@ -60,7 +60,7 @@ def candidates(graph: Graph, board: Board, plan: Plan, goal: Goal, array: Array)
         for width in WIDTHS if plan.enabled("unroll") else (1,):
             if aligned(graph, width) and pins.get("width", width) == width:
                 given = (pins["burst"],) if "burst" in pins else weight_bursts(graph, width, board)
-                for burst in given:
+                for burst in (b for b in given if b in bursts(graph, width)):
                     sized = replace(
                         plan,
                         engines=with_needed(Engines(width, burst, 1), graph),
@@ -142,7 +142,17 @@ def tile_sizes(
 def is_sparse(layer: Layer) -> bool:
     """Whether so many weights of a convolution are zero that skipping them may pay. (What skips
     zeros does not decode weights.)"""
-    return not layer.narrow and on_array(layer) and density(layer.weights["weight"]) <= WORTHWHILE
+    return (
+        not layer.narrow
+        and may_skip_zeros(layer)
+        and density(layer.weights["weight"]) <= WORTHWHILE
+    )
+
+
+def may_skip_zeros(layer: Layer) -> bool:
+    """Whether the array that skips zeros computes a layer: none of integers."""
+    _, skipping = arrays()
+    return on_array(layer) and skipping.serves(layer)
 
 
 def tiles_fit(graph: Graph, engines: Engines, board: Board, goal: Goal) -> bool:
@@ -163,6 +173,12 @@ def tile_blocks(graph: Graph, engines: Engines, board: Board) -> int:
             size = memory_blocks(tile.depth, tile.bits, board.device.block_bits)
             blocks += tile.copies * tile.parts * size
     return blocks
+
+
+def bursts(graph: Graph, width: int) -> tuple[int, ...]:
+    """How many weight vectors a word of weights may hold: more than `width` of integers alone,
+    since what the inputs' memory held before then meets weights of 0, and 0 times that is 0."""
+    return tuple(burst for burst in WIDTHS if burst <= width or graph.integers)
 
 
 def weight_bursts(graph: Graph, width: int, board: Board) -> tuple[int, ...]:
