@@ -92,11 +92,10 @@ def average_by_convolution(model: onnx.ModelProto) -> None:
         given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         window = given["kernel_shape"]
         weight = np.full((count, 1, *window), 1 / np.prod(window), np.float32)
-        graph.initializer.append(numpy_helper.from_array(weight, f"{node.name}_weight"))
         kept = {name: given[name] for name in ("pads", "strides", "dilations") if name in given}
         made = onnx.helper.make_node(
             "Conv",
-            [node.input[0], f"{node.name}_weight"],
+            [node.input[0], added(graph, f"{node.name}_weight", weight)],
             node.output,
             node.name,
             kernel_shape=window,
@@ -104,6 +103,16 @@ def average_by_convolution(model: onnx.ModelProto) -> None:
             **kept,
         )
         node.CopyFrom(made)
+
+
+def added(graph: onnx.GraphProto, name: str, array: np.ndarray) -> str:
+    """Add a constant, under a name that nothing else has. Returns that."""
+    taken = {t.name for t in graph.initializer} | {value.name for value in graph.input}
+    taken.update(*(node.output for node in graph.node))
+    while name in taken:
+        name += "_"
+    graph.initializer.append(numpy_helper.from_array(array, name))
+    return name
 
 
 def inferred(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -134,5 +143,4 @@ def add_biases(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "Conv" and len(node.input) == 2 and node.input[1] in shapes:
             bias = np.zeros(shapes[node.input[1]][0], np.float32)
-            node.input.append(f"{node.name}_bias")
-            graph.initializer.append(numpy_helper.from_array(bias, node.input[2]))
+            node.input.append(added(graph, f"{node.name}_bias", bias))

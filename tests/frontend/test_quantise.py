@@ -75,6 +75,21 @@ def test_averages_become_convolutions(attributes, becomes):
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+def test_what_is_added_has_names_of_its_own():
+    """Whatever an exporter calls its weights, and where nodes have no names."""
+    given = parse("""(float[1,3,8,8] x, float[3,3,1,1] y_weight, float[3,3,1,1] y_bias)
+        => (float[1,3,4,4] z) { p = Conv(x, y_weight) q = Conv(p, y_bias)
+            y = AveragePool<kernel_shape=[2,2], strides=[2,2]>(q)
+            z = AveragePool<kernel_shape=[1,1]>(y) }""")
+    for number, node in enumerate(given.graph.node):
+        node.name = "" if number else "y"
+    x = {"x": np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)}
+    ready = prepared(given)
+    onnx.checker.check_model(ready)
+    found, wanted = (session(m.SerializeToString()).run(None, x)[0] for m in (ready, given))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
 def test_preparing_changes_nothing(model, inputs):
     ready = prepared(model)
     assert "BatchNormalization" not in {node.op_type for node in ready.graph.node}
