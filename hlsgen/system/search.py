@@ -18,6 +18,8 @@ from hlsgen.rewrites.parts import parts
 from hlsgen.rewrites.weight_storage import with_storage
 from hlsgen.schedule.draft import Draft, Earlier
 from hlsgen.schedule.goal import Goal
+from hlsgen.schedule.knobs import MEMORY
+from hlsgen.schedule.pins import candidates, check_pins
 from hlsgen.schedule.pipelined.fifo import least_depths, pixel_times
 from hlsgen.schedule.pipelined.options import OptionCache
 from hlsgen.schedule.pipelined.planner import draft_pipelined
@@ -114,7 +116,7 @@ class Search:
             leaving=leaving,
         )
         own = {layer.name for layer in graph.layers}
-        kept = {key: value for key, value in self.goal.pins.items() if key[0] in own}
+        kept = {key: value for key, value in self.goal.pins.items() if key[0] in {*own, MEMORY}}
         on_chip = {} if self.row.streams else {(name, "row_tiles"): 0 for name in own}
         goal = replace(self.goal, pins=on_chip | kept | dict(pins or {}))
         earlier = Earlier(self.caches[self.row.keys[number]])
@@ -267,6 +269,9 @@ def plan_system(graph: Graph, names: Sequence[str], topology: Topology, goal: Go
     if not names:
         raise UsageError("no boards", where="boards", remedy="name one at the least")
     boards, caches = [board_key(name) for name in names], dict[str, OptionCache]()
+    candidates("pipelined", (), goal)
+    whole = Plan(graph.name, boards[0], "pipelined", goal.weights)
+    check_pins(with_storage(graph, goal.weights), whole, goal)
     found, refusal = None, None
     for count in row_lengths(boards, topology):
         copies = len(boards) // count
@@ -315,8 +320,8 @@ def plan_row(
     refusal = Infeasible(f"not faster than {least:,.0f} images a second", where="boards in a row")
     for streams in (False, True):
         stage(f"cutting for {len(boards)} boards")
-        row = row_of(graph, boards, topology, plan, goal, caches, streams)
         try:
+            row = row_of(graph, boards, topology, plan, goal, caches, streams)
             pace, cuts = row.best()
         except Infeasible as error:
             refusal = error

@@ -194,3 +194,22 @@ def test_why_a_part_does_not_fit_is_told(residual):
     assert "not faster than" not in str(told.value)
     with pytest.raises(UsageError, match="no boards"):
         plan_system(residual, [], topology("chain"), Goal())
+
+
+@pytest.mark.parametrize(
+    "pin, told",
+    [
+        (("engines", "width"), "no pipelined design takes it"),
+        (("nosuch", "input_width"), "no layer 'nosuch'"),
+    ],
+)
+def test_pins_that_no_board_could_have_are_refused(pin, told, residual):
+    with pytest.raises(UsageError, match=told):
+        plan_system(residual, ["p520_max"] * 2, topology("chain"), Goal(pins={pin: 4}))
+
+
+def test_pinned_row_tiles_are_tried_with_weights_from_memory():
+    graph = hlsgen.load_graph(network("lenet5"))
+    goal = Goal(pins={("fc1", "row_tiles"): 1})
+    plan = plan_row(graph, ["p520_max"] * 2, topology("chain"), goal, {})
+    assert [k.row_tiles for p in plan.plans for k in p.kernels if k.layer == "fc1"] == [1]
