@@ -104,7 +104,7 @@ def add_goal(parser: argparse.ArgumentParser) -> None:
         type=copies,
         metavar="N",
         help="copies of a pipelined design, which work on different images, or auto: as many as "
-        "make it faster (default 1)",
+        "make it faster, or as reach --fps with --objective resources (default 1)",
     )
     parser.add_argument(
         "--images",

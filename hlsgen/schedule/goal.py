@@ -31,7 +31,8 @@ class Goal:
     field): value}. `seconds` bounds each call of the solver, in its own deterministic
     time, so that equal inputs give equal designs. A folded design takes `images` images a
     launch, so that their layers share weights: more throughput, at the price of latency. A
-    pipelined design stands on the board in `copies`, or ANY_COPIES: as many as make it faster.
+    pipelined design stands on the board in `copies`, or ANY_COPIES: as many as make it faster; one
+    with objective latency, and as few as reach `fps` with resources.
     Weights lie in memory as `weights`, the name of a type."""
 
     objective: str = "throughput"
