@@ -53,10 +53,13 @@ def build_processes(
     board: Board,
     interval: int = 0,
     words: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+    clock: float = 0.0,
 ) -> tuple[Process, ...]:
     """Readers, layers and writers, sources first. An image enters evenly over `interval` cycles, or
     as fast as the reader can. `words`: the channels that bring words of the link from the board
-    before and take those to the next, where these are simulated too."""
+    before and take those to the next, where these are simulated too. `clock`: the design's in MHz,
+    where it is known."""
+    wire_clock = clock or board.device.roofline_clock
     feeding: dict[str, list[int]] = {}
     reading: dict[tuple[str, int], int] = {}
     for index, edge in enumerate(plan.edges):
@@ -67,9 +70,8 @@ def build_processes(
     if plan.arriving:
         packed = packing(graph, plan, plan.arriving)
         outputs = [feeding[name] for name in plan.arriving.tensors]
-        found.append(
-            receiver("link in", packed, wire_cycles(packed, board), interval, outputs, words[0])
-        )
+        cycles = wire_cycles(packed, board, wire_clock)
+        found.append(receiver("link in", packed, cycles, interval, outputs, words[0]))
     for port in host_inputs(graph, plan):
         count = graph.tensors[port.tensor].pixels * vectors(
             graph.tensors[port.tensor].channels, width[port.tensor]
@@ -111,7 +113,8 @@ def build_processes(
         packed = packing(graph, plan, plan.leaving)
         sources = link_positions(graph, plan)
         inputs = [reading["", sources[name]] for name in plan.leaving.tensors]
-        found.append(sender("link out", packed, wire_cycles(packed, board), inputs, words[1]))
+        cycles = wire_cycles(packed, board, wire_clock)
+        found.append(sender("link out", packed, cycles, inputs, words[1]))
     for position, port in enumerate(graph.outputs):
         if leaves(port, plan):
             continue
@@ -132,10 +135,9 @@ def build_processes(
     return tuple(found)
 
 
-def wire_cycles(packed: Packing, board: Board) -> int:
-    """Cycles that the words of an image take on the wire, at the fixed clock of rooflines: a
-    design's own is not known here. (`link_seconds` limits the rate exactly.)"""
-    return ceil(packed.words * word_seconds(board) * board.device.roofline_clock * 1e6)
+def wire_cycles(packed: Packing, board: Board, clock: float) -> int:
+    """Cycles that the words of an image take on the wire, at a `clock` in MHz."""
+    return ceil(packed.words * word_seconds(board) * clock * 1e6)
 
 
 def receiver(

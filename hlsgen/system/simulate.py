@@ -49,7 +49,7 @@ def simulate_system(
             (wires + number - 1 - start,) if number else (),
             (wires + number - start,) if number < joints else (),
         )
-        found = build_processes(graph, own, board, words=words)
+        found = build_processes(graph, own, board, words=words, clock=clocks[number])
         local = {i: d for (n, i), d in (depths or {}).items() if n == number}
         fifos += queues(own, starts[number + 1] - start, local)
         ratio = clock / clocks[number]

@@ -13,6 +13,7 @@ from hlsgen.errors import BoardError, Infeasible, PlanError, UsageError
 from hlsgen.kernel.packing import Packed, Packing
 from hlsgen.model.links import packing
 from hlsgen.model.pipelined_timing import pipelined_timing
+from hlsgen.model.processes import wire_cycles
 from hlsgen.plan import Plan
 from hlsgen.rewrites.parts import crossing, parts
 from hlsgen.schedule.check import check_plan
@@ -90,6 +91,16 @@ def test_a_slow_link_sets_the_rate(halved):
     words = packing(graph, plan, plan.leaving).words
     assert found.bottleneck == "leaving link"
     assert found.throughput == pytest.approx(1e9 / (words * plan.leaving.bits))
+
+
+@pytest.mark.parametrize("clock", [200.0, 313.0])
+def test_words_take_their_time_on_the_wire_at_any_clock(halved, clock):
+    packed, target = (
+        packing(halved.graphs[0], halved.plans[0], halved.plans[0].leaving),
+        halved.boards[0],
+    )
+    seconds = wire_cycles(packed, target, clock) / (clock * 1e6)
+    assert seconds == pytest.approx(packed.words * 256 / 40e9, rel=0.01)
 
 
 def test_plans_of_parts_are_checked(halved):
