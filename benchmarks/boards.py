@@ -93,7 +93,8 @@ def emulate(boards: int = 4) -> None:
     graph = hlsgen.load_graph(network("mobilenetv1", size=32, width=0.25))
     plan = plan_row(graph, [BOARD] * boards, topology("chain"), Goal(), {})
     with tempfile.TemporaryDirectory() as folder:
-        place = generate_system(graph, plan, Path(folder) / "mobilenet")
+        place = Path(folder) / "mobilenet"
+        generate_system(graph, plan, place)
         with Accelerator(place) as accelerator:
             found = accelerator.validate(samples=2, strict=True)
     print(f"{boards} boards, cut after layers {plan.ends}: {found.verdict}")

@@ -81,7 +81,7 @@ class Accelerator:
         self._session = session or Session(keep=1)
         # A session that was given serves others too.
         self._end = None if session else weakref.finalize(self, self._session.close)
-        # Where `compile` put what aoc had made of an earlier design here, "" where there was none.
+        # Where a build put what aoc had made of an earlier design here, "" where there was none.
         self.set_aside = ""
         # A temporary design goes with the object.
         self._folder: Scratch | None = None

@@ -104,10 +104,12 @@ def compile_boards(
         prediction = predicted(part, own, plan.estimates[number], goal.calibration)
         (folder / PREDICTION).write_text(prediction.to_json())
 
-    generate_system(graph, plan, out, finish, goal.calibration)
+    set_aside = generate_system(graph, plan, out, finish, goal.calibration)
     if quantised is not None:
         leave(Path(out), QUANTISATION, quantised.to_dict())
-    return Built(Accelerator(out, calibration=calibration), plan, alone)
+    made = Accelerator(out, calibration=calibration)
+    made.set_aside = set_aside
+    return Built(made, plan, alone)
 
 
 def best_alone(graph: Graph, board: str, goal: Goal) -> Alone | None:

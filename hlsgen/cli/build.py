@@ -12,7 +12,7 @@ from hlsgen.accelerator.build import compile
 from hlsgen.audit.compiler import check_installed
 from hlsgen.boards import board
 from hlsgen.cli.build_boards import add_boards, build_boards
-from hlsgen.cli.console import Console, command
+from hlsgen.cli.console import Console, aside_note, command
 from hlsgen.cli.quantising import add_quantising, quantising
 from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.graph import Graph
@@ -337,10 +337,7 @@ def describe(accelerator: Accelerator, options: argparse.Namespace, console: Con
             "emulated and estimated, not compiled"
         )
     if accelerator.set_aside:
-        console.say(
-            f"note: what aoc made of earlier kernels is in {options.out}/{accelerator.set_aside}; "
-            "compile this design anew"
-        )
+        console.say(aside_note(options.out, accelerator.set_aside))
 
 
 def layer_table(graph: Graph) -> tuple[list[tuple[str, str]], list[tuple[str, ...]]]:

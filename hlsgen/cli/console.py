@@ -168,6 +168,11 @@ def progress_text(told: Progress) -> str:
     return f"{best}, bound {rate(told.bound)}, gap {told.gap:.0%}"
 
 
+def aside_note(out: str | Path, folder: str) -> str:
+    """Where in a directory a build has put what aoc made of earlier kernels."""
+    return f"note: what aoc made of earlier kernels is in {out}/{folder}; compile this design anew"
+
+
 def command(*words: str | Path) -> str:
     """A command of hlsgen as it can be typed: what a shell would split or expand is quoted."""
     return shlex.join(["hlsgen", *map(str, words)])

@@ -142,19 +142,34 @@ def keep_foreign_files(before: Path, folder: Path) -> str:
     Returns the name of the folder for that, "" if there is nothing in it. Raises OutputError for a
     file that the new design would hide.
     """
-    own, aside, used = own_files(before) or set(), "", False
-    if still_valid(before, folder):
-        keep_times(before, folder)
-    else:
-        aside = free_name(before)
+    own, aside, used = own_files(before) or set(), free_name(before), False
+    results = old_results(before, folder)
     for path in sorted(p for p in before.rglob("*") if p.is_file() or p.is_symlink()):
         name = path.relative_to(before)
         if str(name) in own:
             continue
-        outdated = bool(aside) and name.parts[0] in COMPILED
+        outdated = any(name.is_relative_to(result) for result in results)
         used |= outdated
         keep_file(path, folder / aside / name if outdated else folder / name)
     return aside if used else ""
+
+
+def old_results(before: Path, folder: Path) -> list[Path]:
+    """Where in `before` results of aoc may lie that the new design in `folder`, or those of the
+    boards of a system, cannot use. Sources that came out the same keep their times."""
+    found = []
+    for place in designs(before) | designs(folder):
+        if still_valid(before / place, folder / place):
+            keep_times(before / place, folder / place)
+        else:
+            found += [place / name for name in COMPILED]
+    return found
+
+
+def designs(out: Path) -> set[Path]:
+    """Where in a directory designs lie: in itself, or of a system one for each board."""
+    names = map(Path, own_files(out) or ())
+    return {name.parent for name in names if name.name == "design.json"}
 
 
 def keep_file(path: Path, target: Path) -> None:

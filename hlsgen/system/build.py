@@ -27,10 +27,11 @@ def generate_system(
     out: str | Path,
     finish: Callable[[int, Path], None] | None = None,
     calibration: Calibration | None = None,
-) -> Path:
+) -> str:
     """Write the system of a planned network to the directory `out`. `finish` adds what it wants to
     the directory of each board, by its number; `calibration` is that by which it was planned. An
-    earlier system there is replaced when the new one is complete. Raises OutputError."""
+    earlier system there is replaced when the new one is complete. Returns the name of the folder in
+    it that holds what aoc made of earlier kernels, "" if there is none. Raises OutputError."""
     check_target(Path(out))
 
     def write(folder: Path) -> None:
@@ -38,8 +39,7 @@ def generate_system(
         found = system_manifest(graph, plan, manifests, write_models(graph, folder))
         (folder / SYSTEM_FILE).write_text(found.to_json())
 
-    placed(Path(out), write)
-    return Path(out)
+    return placed(Path(out), write)
 
 
 def directory(number: int) -> str:

@@ -180,3 +180,43 @@ def test_files_of_the_user_go_along_and_those_of_the_earlier_design_do_not(tmp_p
     found = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()}
     assert found == {"design.json", "weights", "kernels/mine.cl", "notes.txt", "link"}
     assert version_of(out) == "new" and (out / "link").is_symlink()
+
+
+def system(folder, version, *kernels):
+    """A system: `kernels`, a text a board."""
+    names = [f"board_{n}/{name}" for n in range(1, len(kernels) + 1) for name in BOARD_FILES]
+    for number, text in enumerate(kernels, 1):
+        (folder / f"board_{number}" / "kernels").mkdir(parents=True)
+        for name in BOARD_FILES:
+            (folder / f"board_{number}" / name).write_text(text if name != "Makefile" else "make")
+    (folder / "system.json").write_text(json.dumps(manifest(version, "system.json", *names)))
+    return folder
+
+
+BOARD_FILES = ("design.json", "kernels/net.cl", "Makefile")
+
+
+def test_each_board_of_a_system_keeps_what_was_compiled_of_its_own_kernels(tmp_path):
+    """The first board's kernels come out the same, and make finds them up to date; the others'
+    are other ones, or none."""
+    out = system(tmp_path / "out", "old", "same", "before", "gone")
+    images = [out / f"board_{n}" / "bin" / "net.aocx" for n in (1, 2, 3)]
+    for image in images:
+        image.parent.mkdir()
+        image.write_text("compiled")
+    (out / "board_2" / "aoc.log").write_text("log")
+    (out / "mine" / "bin").mkdir(parents=True)
+    (out / "mine" / "bin" / "tool").write_text("mine")
+    sources = [out / "board_1" / name for name in BOARD_FILES[1:]]
+    for source in sources:
+        os.utime(source, ns=(10**18, 10**18))
+    aside = place.put_in_place(system(tmp_path / "new", "new", "same", "now"), out)
+    assert aside == "compiled.old"
+    assert [image.exists() for image in images] == [True, False, False]
+    assert {str(path.relative_to(out / aside)) for path in (out / aside).rglob("*.*")} == {
+        "board_2/bin/net.aocx",
+        "board_3/bin/net.aocx",
+        "board_2/aoc.log",
+    }
+    assert (out / "mine" / "bin" / "tool").exists()
+    assert [source.stat().st_mtime_ns for source in sources] == [10**18] * 2
