@@ -14,6 +14,7 @@ from .hashes import compiled_from, design_identity, file_hash
 from .manifest import Run, Value, read_manifest
 from .network import Network
 
+REMEDY = "build the design again"
 # Name, inode, bytes and date of each file.
 Stamp = tuple[tuple[str, int, int, int], ...]
 
@@ -24,19 +25,30 @@ class HostDesign:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
-        remedy = "build the design again"
-        parts = self.manifest.cut.files if self.manifest.cut else ()
-        for name in (*self.manifest.kernels, *parts):
-            if not (self.path / name).is_file():
-                raise HostError(f"{path}: {name} is missing", remedy=remedy)
+        self.check_parts()
         weights, size = self.path / self.manifest.weights.file, self.manifest.weights.bytes
         if not weights.is_file() or weights.stat().st_size != size:
-            raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=remedy)
-        for name in (self.manifest.weights.file, *parts):
-            if self.differs(name):
-                raise HostError(f"{path}: {name} is not what build wrote (SHA-256)", remedy=remedy)
+            raise HostError(f"{path}: weights is missing or not {size} bytes long", remedy=REMEDY)
+        self.check_unaltered(self.manifest.weights.file)
         self.sections = {section.name: section for section in self.manifest.weights.sections}
         self.stamp = self.current_stamp()
+
+    def check_parts(self) -> None:
+        """Raise HostError where a kernel file or a model that the host runs is missing, or such a
+        model is not that of the build."""
+        models = self.manifest.cut.files if self.manifest.cut else ()
+        for name in (*self.manifest.kernels, *models):
+            if not (self.path / name).is_file():
+                raise HostError(f"{self.path}: {name} is missing", remedy=REMEDY)
+        self.check_unaltered(*models)
+
+    def check_unaltered(self, *names: str) -> None:
+        """Raise HostError for a file that is not that of the build."""
+        for name in names:
+            if self.differs(name):
+                raise HostError(
+                    f"{self.path}: {name} is not what build wrote (SHA-256)", remedy=REMEDY
+                )
 
     def differs(self, name: str) -> bool:
         """Whether a file is not the one of the build. Of designs of earlier builds, which name no

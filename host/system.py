@@ -102,6 +102,7 @@ class SystemDesign(HostDesign):
         self.manifest = joined(self.system, [board.manifest for board in self.boards])
         self.sections = {}
         check_links(self.system, [board.manifest for board in self.boards])
+        self.check_parts()
 
     def unchanged(self) -> bool:
         """Whether the files are still those that were read."""
@@ -131,12 +132,14 @@ def joined(system: System, boards: list[Manifest]) -> Manifest:
     layers: list[Result] = []
     inputs: dict[str, Port] = {}
     outputs: dict[str, Port] = {}
+    hashes: dict[str, str] = {}
     for entry, board in zip(system.boards, boards, strict=True):
         place = entry.directory
         buffers |= {f"{place}/{name}": buffer for name, buffer in board.buffers.items()}
         layers += [replace(layer, layout=moved(layer, place)) for layer in board.layers]
         inputs |= {port.name: replace(port, layout=moved(port, place)) for port in board.inputs}
         outputs |= {port.name: replace(port, layout=moved(port, place)) for port in board.outputs}
+        hashes |= {f"{place}/{name}": value for name, value in board.sha256.items()}
     work = [board.multiply_accumulates for board in boards]
     weights = boards[0].weights
     return Manifest(
@@ -164,7 +167,7 @@ def joined(system: System, boards: list[Manifest]) -> Manifest:
         batched=True,
         runs={},
         cut=system.cut,
-        sha256=system.sha256,
+        sha256={**system.sha256, **hashes},
     )
 
 

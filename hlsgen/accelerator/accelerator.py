@@ -45,7 +45,7 @@ from hlsgen.report.page import page
 from hlsgen.schedule.explain import explain
 from hlsgen.schedule.provenance import headline, throughput_band
 from hlsgen.system.search import SystemPlan
-from hlsgen.system.stored import stored_plan
+from hlsgen.system.stored import built_plan, stored_plan
 from hlsgen.validation import Reference
 
 Progress = Callable[[dict[str, Any]], None]
@@ -120,14 +120,7 @@ class Accelerator:
                 where=str(self.path),
                 remedy=f"name one of its boards, such as {first}",
             )
-        found = Plan.load(self.path / "plan.json")
-        if self.design.differs("plan.json"):
-            raise PlanError(
-                "plan.json was edited since the build",
-                where=str(self.path),
-                remedy="build it, with `hlsgen build MODEL --plan` and its path",
-            )
-        return found
+        return built_plan(self.design)
 
     @cached_property
     def estimate(self) -> Estimate:

@@ -1,5 +1,6 @@
 """A system on disk: what is read of it and what is refused, without a run."""
 
+import json
 import shutil
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.accelerator.boards import compile_boards
 from hlsgen.boards.topology import topology
+from hlsgen.errors import PlanError
 from hlsgen.frontend.cut import load_network
+from hlsgen.host.errors import HostError
+from hlsgen.host.system import SystemDesign
 from hlsgen.schedule.goal import Goal
 from hlsgen.system.build import generate_system
 from hlsgen.system.search import plan_row
@@ -49,3 +53,28 @@ def test_bitstreams_of_other_kernels_are_put_aside(system):
     assert made.set_aside == "compiled.old" and not made.compiled
     assert not list(system.glob("board_*/bin"))
     assert len(list((system / "compiled.old").glob("board_*/bin/*.aocx"))) == 2
+
+
+def test_a_model_that_the_host_runs_is_that_of_the_build(system):
+    """As in the directory of one design: an altered one is refused, and so is a missing one."""
+    tail = system / "tail.onnx"
+    tail.write_bytes(tail.read_bytes() + b"\x00")
+    with pytest.raises(HostError, match=r"tail\.onnx is not what build wrote"):
+        SystemDesign(system)
+    tail.unlink()
+    with pytest.raises(HostError, match=r"tail\.onnx is missing"):
+        SystemDesign(system)
+
+
+def test_edited_kernels_of_a_board_are_told(system):
+    assert SystemDesign(system).edited == ()
+    name = SystemDesign(system).manifest.kernels[1]
+    (system / name).write_text((system / name).read_text() + "// edited\n")
+    assert name.startswith("board_2/") and SystemDesign(system).edited == (name,)
+
+
+def test_a_plan_of_a_board_that_was_edited_is_refused(system):
+    path = system / "board_2" / "plan.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    with pytest.raises(PlanError, match=r"board_2.*plan\.json was edited"):
+        _ = Accelerator(system).prediction
