@@ -26,7 +26,7 @@ from .system import SystemDesign
 
 Tensors = dict[str, np.ndarray]
 Event = dict[str, Any]
-# Seconds after a deadlock in which the other boards tell theirs: their time ends together.
+# Seconds in which boards tell their failures after one that others share or cause.
 PATIENCE = 3.0
 # Linux's command that sets how much a pipe holds.
 SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
@@ -157,7 +157,7 @@ def at_once(
         if not failed:
             return [future.result() for future in futures]
         first = futures[failed[0]].exception()
-        if isinstance(first, DeadlockError):
+        if isinstance(first, (DeadlockError, Aborted)):  # others tell theirs a little later
             wait(futures, timeout=PATIENCE)
         problems = [(design.title(n), problem_of(future)) for n, future in enumerate(futures)]
     raise worst([(title, problem) for title, problem in problems if problem is not None])
@@ -211,7 +211,7 @@ def problem_of(future: Future[Event]) -> BaseException | None:
 
 def worst(problems: list[tuple[str, BaseException]]) -> BaseException:
     """The one error of boards that failed: a crash or a refusal before deadlocks, which the other
-    boards report for want of words."""
+    boards report for want of words, and those before boards that only ended with another."""
     deadlocks, others = [], []
     for title, problem in problems:
         if isinstance(problem, DeadlockError):
@@ -219,7 +219,7 @@ def worst(problems: list[tuple[str, BaseException]]) -> BaseException:
         elif not isinstance(problem, Aborted):
             others.append((title, problem))
     if not others:
-        return of_boards(deadlocks)
+        return of_boards(deadlocks) if deadlocks else problems[0][1]
     title, problem = others[0]
     return of_board(title, problem) if isinstance(problem, HostError) else problem
 

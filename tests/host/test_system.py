@@ -1,7 +1,11 @@
-"""A system on disk: what is read of it and what is refused, without a run."""
+"""A system without emulated boards: what is read of it and what is refused, and which error of
+several is told."""
 
 import json
 import shutil
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +14,9 @@ from hlsgen.accelerator.boards import compile_boards
 from hlsgen.boards.topology import topology
 from hlsgen.errors import PlanError
 from hlsgen.frontend.cut import load_network
-from hlsgen.host.errors import HostError
+from hlsgen.host import boards
+from hlsgen.host.boards import Aborted, worst
+from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.system import SystemDesign
 from hlsgen.schedule.goal import Goal
 from hlsgen.system.build import generate_system
@@ -78,3 +84,36 @@ def test_a_plan_of_a_board_that_was_edited_is_refused(system):
     path.write_text(json.dumps(json.loads(path.read_text())))
     with pytest.raises(PlanError, match=r"board_2.*plan\.json was edited"):
         _ = Accelerator(system).prediction
+
+
+ABORTED = Aborted("another board failed")
+DEADLOCK = DeadlockError(["conv"], 3.0)
+CRASH = HostError("crashed")
+
+
+@pytest.mark.parametrize(
+    "problems, told",
+    [
+        ([ABORTED, DEADLOCK, CRASH], "b2: crashed"),
+        ([ABORTED, DEADLOCK, DEADLOCK], "b1: conv, b2: conv"),
+        ([ABORTED, ABORTED], "another board failed"),
+    ],
+)
+def test_the_worst_problem_of_boards_is_told(problems, told):
+    assert told in str(worst([(f"b{n}", problem) for n, problem in enumerate(problems)]))
+
+
+def test_a_board_that_ends_with_another_may_be_through_first(built, monkeypatch):
+    """The one that fails wakes the others before its own failure is noted: they do not hide it."""
+
+    def take_part(worker, job, *_):
+        if job["board"] == 0:
+            raise ABORTED
+        time.sleep(0.2)
+        raise CRASH
+
+    monkeypatch.setattr(boards, "take_part", take_part)
+    session = SimpleNamespace(worker=nullcontext)
+    jobs = [{"board": n, "mode": "concurrent", "device": "board"} for n in range(2)]
+    with pytest.raises(HostError, match=r"board_2 \(p520_max\): crashed"):
+        boards.at_once(SystemDesign(built), jobs, 1.0, session, lambda _: None)
