@@ -42,6 +42,7 @@ def run_boards(
 ) -> Event:
     """Run a job on all boards. Returns what a design's worker answers when it is done; `heard` is
     told the rest. Raises HostError, which names the board."""
+    check_device(job["device"], len(design.boards))
     boards = devices.family(job["device"]) == "system"
     strict = boards or job["mode"] == "concurrent"
     job = job | {"mode": "concurrent" if strict else "sequential"}
@@ -53,6 +54,15 @@ def run_boards(
         conduct = at_once if strict else in_turn
         done = conduct(design, jobs, silence, session, heard)
     return merged(done, strict)
+
+
+def check_device(device: str, boards: int) -> None:
+    """Raise HostError where several boards would all be the one device that is named."""
+    if boards > 1 and device != "board" and devices.family(device) == "system":
+        raise HostError(
+            f"device {device} is one device, and there are {boards} boards",
+            remedy="use --device board, or emulate them",
+        )
 
 
 def board_job(

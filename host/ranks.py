@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import devices
-from .boards import board_job, linked, serve, titled
+from .boards import board_job, check_device, linked, serve, titled
 from .errors import HostError
 from .runner import GRACE, job_of
 from .session import SHARED, Session
@@ -53,6 +53,9 @@ def run_rank(
     On the emulator the boards' links are pipes in the folder `links`, which all processes see.
     Raises HostError, also for a number of processes that is not that of the boards.
     """
+    check_device(device, comm.Get_size())
+    if design.system.links and not links and devices.family(device) != "system":
+        raise HostError("emulated boards need a folder for their links", remedy="give --links DIR")
     count, copies = len(design.boards), design.system.copies
     if comm.Get_size() != count * copies:
         raise HostError(

@@ -17,11 +17,13 @@ from hlsgen.frontend.cut import load_network
 from hlsgen.host import boards
 from hlsgen.host.boards import Aborted, worst
 from hlsgen.host.errors import DeadlockError, HostError
+from hlsgen.host.ranks import run_rank
+from hlsgen.host.runner import run
 from hlsgen.host.system import SystemDesign
 from hlsgen.schedule.goal import Goal
 from hlsgen.system.build import generate_system
 from hlsgen.system.search import plan_row
-from tests.support.networks import parse
+from tests.support.networks import images_for, parse
 
 # The host computes Det.
 NETWORK = """(float[1,3,8,8] x, float[{0},3,3,3] a, float[4,{0},3,3] b) => (float[1,4] y) {{
@@ -117,3 +119,23 @@ def test_a_board_that_ends_with_another_may_be_through_first(built, monkeypatch)
     jobs = [{"board": n, "mode": "concurrent", "device": "board"} for n in range(2)]
     with pytest.raises(HostError, match=r"board_2 \(p520_max\): crashed"):
         boards.at_once(SystemDesign(built), jobs, 1.0, session, lambda _: None)
+
+
+@pytest.mark.parametrize("device", ["0", "pocl"])
+def test_several_boards_are_not_one_device(built, device):
+    design = SystemDesign(built)
+    comm = SimpleNamespace(Get_size=lambda: 2, Get_rank=lambda: 0)
+    for started in (
+        lambda: run(design, images_for(design), device=device),
+        lambda: run_rank(design, images_for(design), comm, device=device),
+    ):
+        with pytest.raises(HostError, match=r"and there are 2 boards\n.*--device board"):
+            started()
+
+
+def test_processes_of_emulated_boards_need_a_folder(built):
+    """Without one they would wait for files of the current folder."""
+    design = SystemDesign(built)
+    comm = SimpleNamespace(Get_size=lambda: 2, Get_rank=lambda: 0, Barrier=lambda: None)
+    with pytest.raises(HostError, match=r"a folder for their links\n.*give --links DIR"):
+        run_rank(design, images_for(design), comm, device="emulator", timeout=2)
