@@ -79,7 +79,9 @@ def read_system(folder: Path) -> System:
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise FieldError(f"schema is not {SCHEMA}")
         found: System = decoded(System, data, "")
-    except (OSError, ValueError, FieldError) as error:
+        if not found.boards:
+            raise FieldError("boards is empty")
+    except (OSError, ValueError, RecursionError, FieldError) as error:
         raise HostError(
             f"{folder}: {SYSTEM} is none that this host reads ({error})", remedy=REMEDY
         ) from None
@@ -99,9 +101,11 @@ class SystemDesign(HostDesign):
         self.path = Path(path)
         self.system = read_system(self.path)
         self.boards = [HostDesign(self.path / entry.directory) for entry in self.system.boards]
-        self.manifest = joined(self.system, [board.manifest for board in self.boards])
+        manifests = [board.manifest for board in self.boards]
+        check_ports(self.system, manifests)
+        check_links(self.system, manifests)
+        self.manifest = joined(self.system, manifests)
         self.sections = {}
-        check_links(self.system, [board.manifest for board in self.boards])
         self.check_parts()
 
     def unchanged(self) -> bool:
@@ -174,6 +178,17 @@ def joined(system: System, boards: list[Manifest]) -> Manifest:
 def moved(result: Port | Result, place: str) -> Any:
     """The layout of a board's result in the joined manifest."""
     return replace(result.layout, buffer=f"{place}/{result.layout.buffer}")
+
+
+def check_ports(system: System, boards: list[Manifest]) -> None:
+    """Raise HostError for an input or output of the system that is none of a board's."""
+    for values, ports in (
+        (system.inputs, [port for board in boards for port in board.inputs]),
+        (system.outputs, [port for board in boards for port in board.outputs]),
+    ):
+        for value in values:
+            if value.name not in [port.name for port in ports]:
+                raise HostError(f"{SYSTEM}: no board has {value.name}", remedy=REMEDY)
 
 
 def check_links(system: System, boards: list[Manifest]) -> None:

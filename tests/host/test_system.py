@@ -139,3 +139,25 @@ def test_processes_of_emulated_boards_need_a_folder(built):
     comm = SimpleNamespace(Get_size=lambda: 2, Get_rank=lambda: 0, Barrier=lambda: None)
     with pytest.raises(HostError, match=r"a folder for their links\n.*give --links DIR"):
         run_rank(design, images_for(design), comm, device="emulator", timeout=2)
+
+
+@pytest.mark.parametrize(
+    "field, value, told",
+    [
+        ("boards", [], "boards is empty"),
+        ("inputs", "z", "no board has z"),
+        ("outputs", "z", "no board has z"),
+    ],
+)
+def test_a_system_file_that_names_what_is_not_there_is_refused(system, field, value, told):
+    data = json.loads((system / "system.json").read_text()) | {"digest": ""}
+    data[field] = [data[field][0] | {"name": value}] if value else value
+    (system / "system.json").write_text(json.dumps(data))
+    with pytest.raises(HostError, match=told):
+        SystemDesign(system)
+
+
+def test_a_system_file_that_is_nested_deeply_is_refused(tmp_path):
+    (tmp_path / "system.json").write_text("[" * 100_000)
+    with pytest.raises(HostError, match="none that this host reads"):
+        SystemDesign(tmp_path)
