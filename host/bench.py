@@ -42,7 +42,7 @@ class Benchmark:
 
     `kernels` are images a second of the kernels alone, `end_to_end` with all that this host does:
     arrays to and from a process, packing, transfers. `latencies`: seconds of the kernels, for each
-    launch of `launch` images that was measured.
+    launch of `launch` images that was measured. All images are those of the design.
     """
 
     device: str
@@ -107,8 +107,11 @@ def bench(
     The device is programmed before. Raises HostError."""
     if images < 1 or launches < 1:
         raise HostError(f"{images} images, {launches} launches", remedy="give positive numbers")
-    launch = 1 if design.manifest.batched else design.manifest.images
-    many, few = random_images(design, images), random_images(design, launch)
+    manifest = design.manifest
+    own = manifest.cut.images if manifest.cut else 1  # the design's images of one of the network
+    launch = own if manifest.batched else manifest.images
+    many = random_images(design, images)
+    few = random_images(design, 1 if manifest.batched else manifest.images)
     with Session(keep=1) as session:
 
         def timed(inputs: dict[str, np.ndarray], repeat: int = 1) -> tuple[RunResult, float]:
@@ -121,7 +124,7 @@ def bench(
         timed(many)  # programs the device, and fills caches
         whole, seconds = timed(many)
         single, _ = timed(few, launches)
-    made = images * (design.manifest.cut.images if design.manifest.cut else 1)
+    made = images * own
     return Benchmark(
         whole.device,
         made,
