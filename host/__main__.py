@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--strict", action="store_true", help="all kernels at once over FIFOs of their true depth"
     )
-    execute = commands.add_parser("run", help="run a design on images")
+    execute = commands.add_parser("run", help="run a design, or one row of a system's boards")
     execute.add_argument("design")
     execute.add_argument("input", help=".npz file with one array (N, ...) for each input")
     execute.add_argument("output", help=".npz file to write")

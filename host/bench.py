@@ -16,6 +16,7 @@ from .fields import FieldError, decoded
 from .images import random_images
 from .runner import RunResult, run
 from .session import Session
+from .system import SystemDesign
 
 # The file in a design directory that holds the prediction.
 PREDICTION = "prediction.json"
@@ -104,7 +105,13 @@ def bench(
     timeout: float = 120.0,
 ) -> Benchmark:
     """Run `images` random images for the throughput, and as many single `launches` for the latency.
-    The device is programmed before. Raises HostError."""
+    The device is programmed before. Raises HostError, also for a system: a run of it is one row's,
+    whose boards each launch when they can, so it tells no latency and not the rate of all."""
+    if isinstance(design, SystemDesign):
+        raise HostError(
+            f"{design.path} is a system of several boards, and bench measures one design",
+            remedy="time `run` (one row of boards) or `ranks` (all) on many images",
+        )
     if images < 1 or launches < 1:
         raise HostError(f"{images} images, {launches} launches", remedy="give positive numbers")
     manifest = design.manifest

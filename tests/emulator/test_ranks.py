@@ -80,3 +80,4 @@ def test_script_and_readme(unpacked):
     assert cable in script
     assert "board 1 `kernel_output_ch0` to board 2 `kernel_input_ch2`" in readme
     assert "has run on emulated boards only" in readme
+    assert "With the boards of a row in one machine" in readme

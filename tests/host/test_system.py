@@ -15,6 +15,7 @@ from hlsgen.boards.topology import topology
 from hlsgen.errors import PlanError
 from hlsgen.frontend.cut import load_network
 from hlsgen.host import boards
+from hlsgen.host.bench import bench
 from hlsgen.host.boards import Aborted, worst
 from hlsgen.host.errors import DeadlockError, HostError
 from hlsgen.host.ranks import run_rank
@@ -161,3 +162,8 @@ def test_a_system_file_that_is_nested_deeply_is_refused(tmp_path):
     (tmp_path / "system.json").write_text("[" * 100_000)
     with pytest.raises(HostError, match="none that this host reads"):
         SystemDesign(tmp_path)
+
+
+def test_a_system_is_not_measured_as_one_design(built):
+    with pytest.raises(HostError, match="bench measures one design"):
+        bench(SystemDesign(built))
