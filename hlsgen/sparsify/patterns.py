@@ -46,14 +46,15 @@ class Pattern:
         """Whether a layer has so many channels."""
         return bool(layer.values.shape[getattr(layer, self.axis)] >= self.size)
 
-    def groups(self, layer: Layer, share: float) -> Groups:
-        """The groups of a layer's weights of which a share is to be zero."""
+    def groups(self, layer: Layer, kept: int) -> Groups:
+        """The groups of a layer's weights of which so many are to stay."""
         axis = getattr(layer, self.axis)
         channels = layer.values.shape[axis]
         number = np.arange(channels)
         if self.whole:
             along = [-1 if i == axis else 1 for i in range(layer.values.ndim)]
-            left = max(ceil((1 - share) * channels / self.size), 1) * self.size
+            # Of whole numbers: a share's rounding would make a group of channels more.
+            left = max(-(-kept * channels // (layer.values.size * self.size)), 1) * self.size
             labels = np.broadcast_to(number.reshape(along), layer.values.shape)
             return Channels(labels, np.array([channels - min(left, channels)]))
         own = number % self.size if self.strided else number // self.size
@@ -66,6 +67,7 @@ class Pattern:
         if self.kept:
             zeros = [m - ceil(self.kept * m / self.size) for m in members]
         else:  # none is left without a weight
+            share = 1 - kept / layer.values.size
             zeros = [min(round(share * m), m - 1) for m in members]
         return Groups(labels, np.tile(zeros, others))
 
@@ -133,7 +135,6 @@ def fitting(model: onnx.ModelProto, layers: list[Layer], pattern: Pattern | None
 def impose(pattern: Pattern, layer: Layer, dense: np.ndarray) -> Groups:
     """Make the zeros of a layer follow a pattern, about as many as there are: of its `dense`
     weights the smallest of every group go. Returns the groups."""
-    share = 1 - np.count_nonzero(layer.values) / layer.values.size
-    groups = pattern.groups(layer, share)
+    groups = pattern.groups(layer, int(np.count_nonzero(layer.values)))
     layer.values[...] = np.where(groups.smallest(np.abs(dense)), 0, dense)
     return groups

@@ -134,6 +134,16 @@ def test_channels_that_nobody_reads_leave_the_network(fit):
     hlsgen.load_graph(result.model)
 
 
+@pytest.mark.parametrize(("channels", "kept"), [(96, 8), (96, 40), (112, 40), (320, 8), (96, 44)])
+def test_as_many_channels_stay_as_are_asked_for(channels, kept):
+    """Up to a multiple of eight, and none beyond it."""
+    model = parse(f"""(float[1,6,4,4] x, float[{channels},6,1,1] a, float[4,{channels},1,1] b)
+    => (float[1,4,4,4] y) {{ p = Conv(x, a) y = Conv(p, b) }}""")
+    pattern = parse_pattern("channels:8")
+    result = sparsify(model, "relative", sparsity=1 - kept / channels, pattern=pattern)
+    assert weights(result.model)["b"].shape[1] == -(-kept // 8) * 8
+
+
 def test_channels_that_others_read_stay():
     text = """(float[1,8,4,4] x, float[8,8,1,1] a, float[8,8,1,1] b) => (float[1,8,4,4] y) {
     p = Conv(x, a) q = Conv(p, b) y = Add(p, q) }"""
