@@ -107,7 +107,7 @@ STEPS = {
             build,
             "design",
             "--out",
-            ("out", "audit", "validate", "quantise", *QUANTISING),
+            ("out", "audit", "validate", "quantise", "boards", "topology", *QUANTISING),
             check=build.check_options,
         ),
         Step("validate", validate),

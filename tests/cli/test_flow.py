@@ -193,6 +193,7 @@ def test_a_wrong_design_ends_the_flow(folder, capsys, monkeypatch):
         ("epochs = 3", "cut = 'a'", "not allowed with argument"),
         ("sparsity = 0.5", "", "[sparsify] sparsity: how sparse?"),
         ("style = \"pipelined\"", "style = 'folde'", "[build] style: invalid choice: 'folde'"),
+        ("style = \"pipelined\"", "boards = 2", "[build] boards: the flow decides that"),
         ("model = \"m.onnx\"", "", "flow.toml, model: which network"),
         ("model = \"m.onnx\"", "model = 'n.onnx'", "n.onnx: no such file"),
         ("[build]\nstyle = \"pipelined\"\n", "", "[validate]: there is no design"),
