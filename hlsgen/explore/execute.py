@@ -120,6 +120,21 @@ def finished(job: Future[T]) -> T:
     ) from None
 
 
+def as_they_come(jobs: Sequence[Future[T]]) -> Iterator[T]:
+    """Results of jobs in the order in which they end. Where a worker is gone, those of all others
+    come first; then raises ExploreError, and what a job raised."""
+    gone = None
+    for job in as_completed(jobs):
+        try:
+            result = finished(job)
+        except ExploreError as error:
+            gone = error
+            continue
+        yield result
+    if gone:
+        raise gone
+
+
 def end(workers: Sequence[multiprocessing.process.BaseProcess]) -> None:
     """End processes that may be at work: a compile ends what it runs first."""
     for worker in workers:
@@ -153,8 +168,7 @@ def run_points(
                 pool.submit(evaluate, str(Path(model).resolve()), digest, point, name)
                 for name, point in missing.items()
             ]
-        for count, future in enumerate(as_completed(futures), len(wanted) - len(missing) + 1):
-            result = finished(future)
+        for count, result in enumerate(as_they_come(futures), len(wanted) - len(missing) + 1):
             found[result["identity"]] = result
             file.write(json.dumps(result) + "\n")
             file.flush()

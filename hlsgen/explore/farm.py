@@ -13,14 +13,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from hlsgen.codegen.compiled import sources_digest
 from hlsgen.errors import HlsgenError
-from hlsgen.explore.execute import finished
+from hlsgen.explore.execute import as_they_come
 from hlsgen.host.files import write_whole
 from hlsgen.interrupts import polite_end
 from hlsgen.schema import NOTED, read
@@ -111,7 +111,8 @@ def run_group(command: list[str], folder: Path, log: TextIO, seconds: float) -> 
 def compile_all(
     folders: Sequence[Path], pool: Executor, aoc: str, retries: int = 1, target: str = "hardware"
 ) -> list[dict[str, Any]]:
-    """Outcomes of all designs, in their order."""
+    """Outcomes of all designs, in their order. Raises ExploreError where a worker is gone, when the
+    others are done."""
     before = {str(folder): compiled_before(folder, aoc, target) for folder in folders}
     found = {name: outcome for name, outcome in before.items() if outcome}
     jobs = [
@@ -119,8 +120,7 @@ def compile_all(
         for f in folders
         if str(f) not in found
     ]
-    for job in as_completed(jobs):
-        outcome = finished(job)
+    for outcome in as_they_come(jobs):
         found[outcome["design"]] = outcome
     return [found.get(str(f)) or found[str(f.resolve())] for f in folders]
 

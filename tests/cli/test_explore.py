@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from hlsgen.cli.main import main
+from hlsgen.explore import execute
 from hlsgen.explore.execute import ExploreError, run_points
 from hlsgen.explore.farm import compile_all
 from hlsgen.explore.points import CRITERIA, dominates, front, grid
@@ -165,6 +166,17 @@ def test_resumed_runs_repeat_nothing(model, tmp_path):
     assert third.submitted == 1  # results of another network are not taken
 
 
+class Late(Future):
+    """A job that runs when its result is asked for."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    def result(self, timeout=None):
+        return self.run()
+
+
 class Dying(Executor):
     """A pool whose worker dies with its second job."""
 
@@ -172,12 +184,20 @@ class Dying(Executor):
         self.error, self.jobs = error, 0
 
     def submit(self, function, /, *arguments, **options):
-        self.jobs, future = self.jobs + 1, Future()
-        if self.jobs == 2:
-            future.set_exception(self.error)
-        else:
-            future.set_result(function(*arguments, **options))
+        self.jobs += 1
+        if self.jobs != 2:
+            return Late(lambda: function(*arguments, **options))
+        future = Future()
+        future.set_exception(self.error)
         return future
+
+
+@pytest.fixture
+def dead_first(monkeypatch):
+    """The worker that died is told before any other is done."""
+    monkeypatch.setattr(
+        execute, "as_completed", lambda jobs: sorted(jobs, key=lambda job: not job.done())
+    )
 
 
 class KilledWorker(Exception):
@@ -188,14 +208,24 @@ KilledWorker.__module__ = "distributed.scheduler"
 
 
 @pytest.mark.parametrize("error", [BrokenProcessPool(), CancelledError(), KilledWorker()])
-def test_a_worker_that_dies_is_told_and_the_rest_is_kept(error, model, tmp_path):
+def test_a_worker_that_dies_is_told_and_the_rest_is_kept(error, model, tmp_path, dead_first):
     points = grid(["pac_a10"], ["base", "pipelined"], ["throughput"], [1.0], 0, "")
     with pytest.raises(ExploreError, match="the same command goes on"):
         run_points(model, points, tmp_path, Dying(error))
     again = Counting()
-    assert len(run_points(model, points, tmp_path, again)) == 2 and again.submitted <= 2
+    assert len(run_points(model, points, tmp_path, again)) == 2 and again.submitted == 1
     with pytest.raises(ZeroDivisionError):
         run_points(model, points, tmp_path / "other", Dying(ZeroDivisionError()))
+
+
+def test_a_compile_that_dies_leaves_the_others_to_end(tmp_path, dead_first):
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "Makefile").write_text("hardware:\n\ttrue\n")
+    with pytest.raises(ExploreError, match="the same command goes on"):
+        compile_all(folders, Dying(KilledWorker()), "aoc")
+    assert [(folder / "aoc.json").exists() for folder in folders] == [True, False, True]
 
 
 @pytest.mark.slow
