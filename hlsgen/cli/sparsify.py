@@ -16,6 +16,7 @@ from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare
 from hlsgen.cli.sparsify_options import (
     CALIBRATION,
+    METHOD,
     RATE,
     check_options,
     training_folder,
@@ -62,7 +63,7 @@ def add_goal(parser: argparse.ArgumentParser) -> None:
     )
     add_force(parser)
     parser.add_argument(
-        "--method", choices=tuple(METHODS), default="relative", help="default relative"
+        "--method", choices=tuple(METHODS), default=METHOD, help=f"default {METHOD}"
     )
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(

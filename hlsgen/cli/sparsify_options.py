@@ -15,6 +15,7 @@ from hlsgen.train.settings import CHECKPOINT
 # Pictures that Wanda and reconstruction look at.
 CALIBRATION = 64
 RATE = 0.005
+METHOD = "relative"
 # What says how sparse the network is to be.
 GOALS = ("sparsity", "threshold", "max_loss")
 
@@ -56,12 +57,13 @@ def says_how_many(options: argparse.Namespace) -> bool:
     if not options.pattern:
         return False
     pattern = parse_pattern(options.pattern)
-    goals = [name for name in GOALS if getattr(options, name) is not None]
-    if options.threshold is not None or (pattern.share is not None and (goals or options.curves)):
+    others = [name for name in GOALS if getattr(options, name) is not None]
+    others += ["curves"] * bool(options.curves) + ["method"] * (options.method != METHOD)
+    if options.threshold is not None or (pattern.share is not None and others):
         raise PlanError(
             "the pattern says which weights become zero",
             where="--pattern",
-            remedy="leave out how sparse, or give n:4 in place of 2:4",
+            remedy="leave out how sparse and --method, or give n:4 in place of 2:4",
         )
     return pattern.share is not None
 

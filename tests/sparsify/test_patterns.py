@@ -184,4 +184,8 @@ def test_command(tmp_path, capsys):
     command.append("--force")
     for more in (["2:4", "--sparsity", "0.5"], ["balanced:4", "--threshold", "0.1"], ["n:4"]):
         assert main([*command, "--pattern", *more]) == 2
+    for method in ("flat", "wanda"):
+        capsys.readouterr()
+        assert main([*command, "--pattern", "2:4", "--method", method]) == 2
+        assert "leave out how sparse and --method" in capsys.readouterr().err
     assert main([*command, "--pattern", "n:4", "--sparsity", "0.5", "--method", "lamp"]) == 0
