@@ -92,20 +92,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="of random input (default 30)")
     parser.add_argument("--first", type=int, help="first seed (default: one of the day)")
     parser.add_argument("--against", metavar="TREE", help="another checkout, to compare with")
-    parser.add_argument("--only", nargs="+", choices=every, default=every, help="these parts")
+    parser.add_argument("--only", nargs="+", choices=every, help="these parts")
     options = parser.parse_args(arguments)
+    chosen = options.only or every
+    if "regression" in (options.only or ()) and not options.against:
+        parser.error("regression compares with another checkout: add --against TREE")
     first = int(time.time() // 86400) * SEEDS if options.first is None else options.first
     later = dict(ONCE)
     if options.against:
         later["regression"] = ("benchmarks.regression", "--against", options.against)
     LOGS.mkdir(exist_ok=True)
-    for part in options.only:
+    for part in chosen:
         (LOGS / f"{part}.log").unlink(missing_ok=True)
     print("| part | runs | seconds | |", "|---" * 4 + "|", sep="\n", flush=True)
     found = False
-    chosen = [part for part in FUZZ if part in options.only]
-    rest = {part: words for part, words in later.items() if part in options.only}
-    for outcome in chain(fuzzed(chosen, 60 * options.minutes, first), once(rest)):
+    fuzz = [part for part in FUZZ if part in chosen]
+    rest = {part: words for part, words in later.items() if part in chosen}
+    for outcome in chain(fuzzed(fuzz, 60 * options.minutes, first), once(rest)):
         print(outcome.row, flush=True)
         found = found or bool(outcome.failed)
     return int(found)

@@ -14,9 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,26 +177,45 @@ def half_files(work: Path) -> list[str]:
     return wrong
 
 
+def read_arrays(path: Path) -> None:
+    """Read an .npz file to its end. Raises what numpy raises."""
+    with np.load(path) as arrays:
+        for name in arrays.files:
+            arrays[name]
+
+
+def read_archive(path: Path) -> None:
+    """Read an archive to its end. Raises what tarfile and gzip raise."""
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if file := archive.extractfile(member):
+                file.read()
+
+
+# What reads a file of a kind, and ends in an error where it is not whole; how others end.
+READERS: dict[str, Callable[[Path], object]] = {
+    ".json": lambda path: json.loads(path.read_bytes()),
+    ".onnx": onnx.load,
+    ".npz": read_arrays,
+    ".gz": read_archive,
+}
+ENDS = {".html": b"</html>", ".png": b"IEND\xaeB`\x82", ".cl": b"}"}
+
+
 def is_whole(path: Path) -> bool:
     """Whether a file has an end, as far as its kind tells."""
     data = path.read_bytes()
     if path.name == RESULTS or path.suffix == ".log" or path.name.startswith("."):
         return True
-    if path.suffix == ".json":
-        with suppress(ValueError):
-            json.loads(data)
-            return True
-        return False
-    if path.suffix == ".onnx":
+    if path.suffix in READERS:
         with suppress(Exception):
-            onnx.load(path)
+            READERS[path.suffix](path)
             return bool(data)
         return False
     if path.suffix == ".csv":
         rows = list(csv.reader(data.decode().splitlines()))
         return data.endswith(b"\n") and len({len(row) for row in rows}) == 1
-    ends = {".html": b"</html>", ".png": b"IEND\xaeB`\x82", ".npz": b""}
-    return bool(data) and data.rstrip().endswith(ends.get(path.suffix, b""))
+    return bool(data) and data.rstrip().endswith(ENDS.get(path.suffix, b""))
 
 
 def attempt(name: str, seconds: float, place: Place, draw: random.Random) -> str:
