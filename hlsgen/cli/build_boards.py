@@ -11,7 +11,7 @@ from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.accelerator.boards import Alone, Built, compile_boards
 from hlsgen.accelerator.build import BOARD
 from hlsgen.accelerator.tables import LEFT, RIGHT, Table
-from hlsgen.cli.console import Console, command
+from hlsgen.cli.console import Console, aside_note, command
 from hlsgen.errors import UsageError
 from hlsgen.host.system import SystemDesign
 from hlsgen.model.times import rate
@@ -97,6 +97,8 @@ def describe(found: dict[str, Any], built: Built, console: Console) -> None:
     show(found, console)
     for line in alone_lines(built.alone, found):
         console.say(line)
+    if built.accelerator.set_aside:
+        console.say(aside_note(built.accelerator.path, built.accelerator.set_aside))
 
 
 def report_boards(accelerator: Accelerator, options: argparse.Namespace, console: Console) -> int:

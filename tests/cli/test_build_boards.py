@@ -57,3 +57,22 @@ def test_what_one_board_reaches_is_told(boards, copies, together, told):
     first, *more = alone_lines(alone, found)
     assert f"{together / 100:.2f} times as much" in first
     assert [told in line for line in more] == [True] * bool(told)
+
+
+def test_bitstreams_of_an_earlier_build_are_put_aside_and_that_is_told(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    given = ["--boards", "2", "--board", "p520_max", "--style", "pipelined", "--out", "s"]
+    onnx.save(parse(NETWORK), "net.onnx")
+    assert main(["build", "net.onnx", *given]) == 0
+    (tmp_path / "s" / "board_1" / "bin").mkdir()
+    (tmp_path / "s" / "board_1" / "bin" / "net.aocx").write_bytes(b"of the earlier kernels")
+    onnx.save(
+        parse(NETWORK.replace("[4,3,3,3]", "[8,3,3,3]").replace("[1,4,6,6]", "[1,8,6,6]")),
+        "net.onnx",
+    )
+    capsys.readouterr()
+    assert main(["build", "net.onnx", *given]) == 0
+    assert "made of earlier kernels is in s/compiled.old" in capsys.readouterr().out
+    assert not (tmp_path / "s" / "board_1" / "bin").exists()
