@@ -13,6 +13,7 @@ from hlsgen.audit.compiler import check_installed
 from hlsgen.boards import board
 from hlsgen.cli.build_boards import add_boards, build_boards
 from hlsgen.cli.console import Console, aside_note, command
+from hlsgen.cli.names import names_of
 from hlsgen.cli.quantising import add_quantising, quantising
 from hlsgen.errors import HlsgenError, UsageError
 from hlsgen.graph import Graph
@@ -231,9 +232,9 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "board": options.board,
         "style": options.style,
         "shapes": parse_shapes(options.shape),
-        "cut": names(options.cut),
-        "cut_start": names(options.cut_start),
-        "disable": names(options.disable),
+        "cut": names_of(options.cut, "--cut"),
+        "cut_start": names_of(options.cut_start, "--cut-start"),
+        "disable": names_of(options.disable, "--disable"),
         "objective": options.objective,
         "fps": options.fps,
         "copies": options.copies,
@@ -249,11 +250,6 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "plan": options.plan,
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def names(text: str) -> list[str]:
-    """Names with commas between them."""
-    return [name for name in text.split(",") if name]
 
 
 def checks(accelerator: Accelerator, options: argparse.Namespace, console: Console) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import csv
 
 from hlsgen.cli.accuracy import add_calibrate, add_metric, largest_loss
 from hlsgen.cli.designs import add_prepare
+from hlsgen.cli.names import names_of
 from hlsgen.quantise.request import CALIBRATION, QuantiseOptions
 from hlsgen.quantise.static import METHODS
 
@@ -56,13 +56,8 @@ def quantising(options: argparse.Namespace, data: str) -> QuantiseOptions:
         calibrate=options.calibrate,
         method=options.method,
         keep_float=options.keep_float,
-        keep=names_of(options.keep),
+        keep=names_of(options.keep, "--keep"),
         max_loss=None if options.max_loss is None else largest_loss(options),
         metric=options.metric,
         correct_bias=not options.no_bias_correction,
     )
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """Names between commas; one that holds commas itself is in double quotes."""
-    return tuple(filter(None, next(csv.reader([text]), [])))

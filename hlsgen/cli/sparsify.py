@@ -14,6 +14,7 @@ import onnx
 from hlsgen.cli.accuracy import add_calibrate, add_data, add_metric, interval_text, largest_loss
 from hlsgen.cli.console import Console
 from hlsgen.cli.designs import add_force, add_prepare
+from hlsgen.cli.names import names_of
 from hlsgen.cli.sparsify_options import (
     CALIBRATION,
     METHOD,
@@ -120,7 +121,12 @@ def add_ways(parser: argparse.ArgumentParser) -> None:
         "--lr", type=float, metavar="R", help=f"learning rate of fine-tuning (default {RATE})"
     )
     parser.add_argument("--depthwise", action="store_true", help="sparsify depthwise filters too")
-    parser.add_argument("--spare", default="", metavar="NODE,...", help="leave these layers alone")
+    parser.add_argument(
+        "--spare",
+        default="",
+        metavar="NODE,...",
+        help="leave these layers alone (a name with commas in double quotes)",
+    )
     # None: not given. What is given and not used is refused.
     parser.set_defaults(metric=None, calibrate=None)
 
@@ -162,11 +168,6 @@ def execute(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def spared(options: argparse.Namespace) -> list[str]:
-    """The layers that are left alone."""
-    return [name for name in options.spare.split(",") if name]
-
-
 def pattern_of(options: argparse.Namespace) -> Pattern | None:
     """Where zeros may be, if that is asked for. Raises PlanError."""
     return parse_pattern(options.pattern) if options.pattern else None
@@ -206,7 +207,7 @@ def searched(
             largest_loss(options),
             norms,
             options.depthwise,
-            spared(options),
+            names_of(options.spare, "--spare"),
             calibration,
             pattern_of(options),
         )
@@ -235,7 +236,7 @@ def sparsified(
             threshold=None if options.threshold is None else numbers(options.threshold),
             norms=norms,
             depthwise=options.depthwise,
-            spare=spared(options),
+            spare=names_of(options.spare, "--spare"),
             calibration=fitting(options, inputs, move),
             pattern=pattern_of(options),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
+from hlsgen.cli.names import names_of
 from hlsgen.data.augment import AUGMENTATIONS
 from hlsgen.errors import PlanError, did_you_mean
 from hlsgen.host.pictures import read_preparation
@@ -37,7 +38,7 @@ def read_settings(options: argparse.Namespace) -> Settings:
         **{name: getattr(options, name) for name in same - {"workers", "augment"}},
         preparation=read_preparation(options.prepare),
         augment=augmentations(options.augment),
-        cuts=tuple(name for name in options.cut.split(",") if name),
+        cuts=names_of(options.cut, "--cut"),
         workers=options.workers or 0,
         rate=options.lr,
         decay=options.schedule,
