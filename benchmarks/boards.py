@@ -10,15 +10,18 @@ table of all of them into a page in the place of the one there. One board is pla
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import hlsgen
+from benchmarks.kept import Finished, put_into
 from hlsgen.accelerator.accelerator import Accelerator
 from hlsgen.boards.topology import topology
 from hlsgen.errors import Infeasible
@@ -36,7 +39,6 @@ BOARD = "p520_max"
 NETWORKS, SIZE = ("resnet50", "vgg16", "mobilenetv1", "resnet34"), 224
 TYPES = ("float32", "int8")
 COUNTS = (1, 2, 4, 8)
-BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,15 @@ def main() -> None:
     if options.emulate:
         emulate()
         return
+    finished = Finished(options.rows)
     counts = [int(n) for n in options.counts.split(",") if n]
-    for name in options.networks.split(","):
-        for kind in options.types.split(","):
-            missing = [n for n in counts if (name, kind, n) not in known(options.rows)]
-            if not missing:
-                continue
-            graph = load(name, kind)
-            for count in missing:
-                row = planned(graph, name, kind, count)
-                with open(options.rows, "a") as file:
-                    file.write(json.dumps(asdict(row)) + "\n")
-    text = table(list(known(options.rows).values()))
+    for name, kind, count in product(options.networks.split(","), options.types.split(","), counts):
+        key = {"network": name, "type": kind, "boards": count}
+        finished.make(key, partial(result, **key))
+    text = table([Row(**found) for found in finished.results()])
     print(text)
     if options.write:
-        page = options.write.read_text()
-        before, rest = page.split(BEGIN)
-        options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+        put_into(options.write, "table", text)
 
 
 def emulate(boards: int = 4) -> None:
@@ -100,13 +94,12 @@ def emulate(boards: int = 4) -> None:
     print(f"{boards} boards, cut after layers {plan.ends}: {found.verdict}")
 
 
-def known(path: Path) -> dict[tuple[str, str, int], Row]:
-    """The rows of a file, by network, type and boards."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    rows = (Row(**json.loads(line)) for line in lines)
-    return {(row.network, row.type, row.boards): row for row in rows}
+def result(network: str, type: str, boards: int) -> dict[str, Any]:
+    """A row for JSON."""
+    return asdict(planned(load(network, type), network, type, boards))
 
 
+@lru_cache(maxsize=1)
 def load(name: str, kind: str) -> Graph:
     """A network of the zoo, quantised if that is wanted."""
     model = network(name, SIZE)

@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 
 import hlsgen
+from benchmarks.kept import put_into
 from hlsgen.boards import board as find_board
 from hlsgen.errors import Infeasible
 from hlsgen.model.estimate import estimate
@@ -43,7 +44,6 @@ NETWORKS = {
 PIPECNN = {("de1_soc", "alexnet"): 140, ("de1_soc", "vgg16"): 1928}
 # Largest share of ALMs: by default, and where that is too little.
 ALMS = (Caps().alms, 0.9)
-BEGIN, END = "<!-- table -->", "<!-- end of the table -->"
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,7 @@ def main() -> None:
         lines.append(found.text)
         print(found.text, flush=True)
     if given.write:
-        before, _, after = given.write.read_text().partition(BEGIN)
-        _, _, after = after.partition(END)
-        table = "\n".join(lines)
-        given.write.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+        put_into(given.write, "table", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 import onnx
 
+from benchmarks.kept import Finished, put_into
 from benchmarks.train.replay import Pass, replay
-from benchmarks.train.runs import DOCUMENT, Finished, put_into, table
+from benchmarks.train.runs import DOCUMENT, table
 from benchmarks.train.schemes import Scheme, work
 from hlsgen.data.evaluate import run as run_onnxruntime
 from hlsgen.data.pictures import read_stored

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.train.runs import DOCUMENT, Finished, put_into, table
+from benchmarks.kept import Finished, put_into
+from benchmarks.train.runs import DOCUMENT, table
 from hlsgen.data.pictures import read_stored
 from hlsgen.errors import TrainingError
 from hlsgen.frontend.training import load_for_training

@@ -1,12 +1,11 @@
 """What the benchmarks of training share: networks, runs of `hlsgen train` as a user would start
-them, results that a stop does not lose, and tables."""
+them, and tables."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,36 +73,6 @@ def train(folder: Path, spec: Network, seed: int, *options: str) -> dict[str, An
         raise RuntimeError(result.stderr)
     told: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return told
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Results of the runs that are done, a line of JSON each in `path`."""
-
-    path: Path
-
-    def result(self, key: dict[str, Any]) -> Any:
-        """The result of the run that `key` describes; None where it is not done."""
-        lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        wanted = json.loads(json.dumps(key))
-        return next(
-            (line["result"] for line in map(json.loads, lines) if line["key"] == wanted), None
-        )
-
-    def make(self, key: dict[str, Any], run: Callable[[], Any]) -> None:
-        """Run and note it, unless it is done."""
-        if self.result(key) is None:
-            line = json.dumps({"key": key, "result": run()})
-            with open(self.path, "a") as file:
-                file.write(line + "\n")
-
-
-def put_into(document: Path, name: str, text: str) -> None:
-    """Replace what stands between the lines `<!-- name: ... -->` and `<!-- end -->`."""
-    before, mark, rest = document.read_text().partition(f"<!-- {name}: ")
-    command, _, rest = rest.partition("\n")
-    after = rest[rest.index("<!-- end -->") :]
-    document.write_text(f"{before}{mark}{command}\n\n{text}\n\n{after}")
 
 
 def table(titles: list[str], rows: list[list[str]]) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
+from benchmarks.kept import Finished
 from benchmarks.train.anchors import ANCHORS, SCHEMES, Measured, rows
 from benchmarks.train.replay import Pass, replay
-from benchmarks.train.runs import Finished, put_into
 from benchmarks.train.schemes import work
 from hlsgen.frontend.training import load_for_training
 from hlsgen.train.cut import split
@@ -111,18 +111,5 @@ def test_what_a_run_measured():
     assert (run.staleness, run.accuracy) == (2, 0.5)
 
 
-def test_runs_that_are_done_are_not_made_again(tmp_path):
-    """Results come back from the file, tables from those that are there, and into their place."""
-    done = Finished(tmp_path / "done.jsonl")
-    made = []
-    for key in ({"n": 1}, {"n": (2, 3)}, {"n": 1}):
-        done.make(key, lambda key=key: made.append(key) or len(made))
-    assert made == [{"n": 1}, {"n": (2, 3)}]
-    again = Finished(tmp_path / "done.jsonl")
-    assert [again.result({"n": n}) for n in (1, (2, 3), 4)] == [1, 2, None]
-    assert rows(ANCHORS["lenet5"], 3, again) == []
-    text = "before\n<!-- a: made by -->\n\nold\n\n<!-- end -->\n\n<!-- b: x -->\n<!-- end -->\n"
-    document = tmp_path / "d.md"
-    document.write_text(text)
-    put_into(document, "a", "| new |")
-    assert document.read_text() == text.replace("old", "| new |")
+def test_a_network_of_which_no_run_is_done_has_no_rows(tmp_path):
+    assert rows(ANCHORS["lenet5"], 3, Finished(tmp_path / "done.jsonl")) == []
