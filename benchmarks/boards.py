@@ -157,8 +157,9 @@ def table(rows: list[Row]) -> str:
 def line(row: Row, known: dict[tuple[str, str, int], Row]) -> str:
     """The line of so many boards."""
     count, name = row.boards, (row.network, row.type)
-    lengths = [n for n in range(2, count) if count % n == 0 and (row.network, row.type, n) in known]
-    chains = [row, *(known[row.network, row.type, n] for n in lengths)]
+    shorter = (known.get((*name, n)) for n in range(1, count) if count % n == 0)
+    # A system is of pipelined designs alone, also where each board has the whole network.
+    chains = [row, *(chain for chain in shorter if chain and chain.style == "pipelined")]
     best = max(chains, key=lambda chain: count // chain.boards * chain.throughput)
     start = f"| {row.network} | {row.type} | {count} |"
     if not best.throughput:
