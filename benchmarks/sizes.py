@@ -150,7 +150,13 @@ NETWORKS: dict[str, tuple[str, Callable[[], Chain]]] = {
     "weights-1gb": ("1 GB of weights", lambda: weights(1.0)),
     "picture-2000": ("2000x2000 pixels", lambda: picture(2000)),
 }
-STEPS = ("load", "base", "folded", "report")
+# The steps, and what the table calls them.
+STEPS = {
+    "load": "reading it",
+    "base": "base design",
+    "folded": "folded design",
+    "report": "report of the folded one",
+}
 
 
 def costs(model: Path, steps: list[str], log: Path) -> Iterator[tuple[str, Cost]]:
@@ -167,6 +173,12 @@ def costs(model: Path, steps: list[str], log: Path) -> Iterator[tuple[str, Cost]
         yield step, measured(commands[step], log)
 
 
+def head(steps: list[str]) -> str:
+    """The titles of the table."""
+    titles = ["network", "file, GB", *(STEPS[step] for step in steps)]
+    return f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|"
+
+
 def main() -> int:
     """Print the table. Status 1 where a step fails."""
     parser = argparse.ArgumentParser(prog="benchmarks.sizes", description=__doc__)
@@ -176,8 +188,7 @@ def main() -> int:
     steps = options.step or list(STEPS)
     if "report" in steps and "folded" not in steps:
         parser.error("the report is that of the folded design: add --step folded")
-    print("| network | file, GB |", " | ".join(steps), "|", sep=" ")
-    print("|---" * (2 + len(steps)) + "|")
+    print(head(steps))
     failed = False
     for name in options.networks or NETWORKS:
         title, network = NETWORKS[name]
